@@ -1,0 +1,340 @@
+"""The one way in to WorkMail. Its methods raise this project's errors and keep what WorkMail answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from offboarding import errors
+from offboarding.entities import (
+    Entity,
+    EntityReference,
+    EntityState,
+    EntityType,
+    Mailbox,
+    Organization,
+)
+from offboarding.retention import render
+
+if TYPE_CHECKING:
+    from mypy_boto3_workmail import WorkMailClient
+
+Answer = Mapping[str, Any]
+
+_RETRIED_BY_THE_STATE_MACHINE = Config(
+    connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
+_KEPT_AS_EVIDENCE = (
+    "EntityId", "UserId", "GroupId", "ResourceId", "OrganizationId", "Type", "State", "UserRole",
+    "EnabledDate", "DisabledDate", "MailboxProvisionedDate", "MailboxDeprovisionedDate", "MailboxSize",
+    "MigrationAdmin",
+)  # fmt: skip
+
+_UNAVAILABLE = frozenset(
+    {
+        "DirectoryUnavailableException", "ExpiredTokenException", "InternalFailure", "InternalServerError",
+        "InternalServiceError", "RequestExpired", "RequestLimitExceeded", "RequestTimeout",
+        "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "Throttling",
+        "ThrottlingException", "TooManyRequestsException",
+    }
+)  # fmt: skip
+_DENIED = frozenset(
+    {
+        "AccessDenied", "AccessDeniedException", "IncompleteSignature", "InvalidClientTokenId",
+        "InvalidSignatureException", "MissingAuthenticationToken", "NotAuthorized", "OptInRequired",
+        "UnauthorizedOperation", "UnrecognizedClientException",
+    }
+)  # fmt: skip
+_SERVER_ERROR = 500
+_TOO_MANY_REQUESTS = 429
+
+
+def workmail_client() -> WorkMailClient:
+    """Make the client of this function: the Region from `WORKMAIL_REGION`, and no retries of its own.
+
+    The state machine retries: its attempts stand in the execution's history, and wait without a function
+    that runs meanwhile. The time-outs leave a function of 30 seconds room for several calls.
+    """
+    client: WorkMailClient = boto3.client(
+        "workmail", region_name=os.environ["WORKMAIL_REGION"], config=_RETRIED_BY_THE_STATE_MACHINE
+    )
+    return client
+
+
+class Directory:
+    """The entities of one WorkMail organization.
+
+    Every method can raise `WorkMailUnavailable`, `OrganizationNotFound`, `OrganizationNotActive`,
+    `DirectoryAuthenticationFailed`, `AccessDenied`, `InvalidRequest` and, for an error that the
+    service model does not list, `UnexpectedAnswer`.
+
+    Parameters
+    ----------
+    client
+        A boto3 client for WorkMail.
+    organization_id
+        `m-` and 32 hexadecimal digits.
+
+    Attributes
+    ----------
+    answers
+        What WorkMail answered, in order: operation, request id, and the members of the answer that
+        are evidence, or the name of the error. No names, no addresses.
+    """
+
+    def __init__(self, client: WorkMailClient, organization_id: str) -> None:
+        self._client = client
+        self._organization_id = organization_id
+        self.answers: list[dict[str, Any]] = []
+
+    def describe_organization(self) -> Organization:
+        """Read the organization. It is answered for a deleted one too: look at the state.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeOrganization.html
+        """
+        answer = self._call("DescribeOrganization")
+        return Organization(
+            id=self._organization_id,
+            alias=answer.get("Alias"),
+            state=_member(answer, "State", "DescribeOrganization"),
+            migration_admin=answer.get("MigrationAdmin"),
+        )
+
+    def find_by_address(self, address: str) -> EntityReference:
+        """Find the entity to which an e-mail address belongs, as its primary one or as an alias.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeEntity.html
+
+        Raises
+        ------
+        EntityNotFound
+            If WorkMail finds none; it may not find one that is disabled.
+        """
+        answer = self._call("DescribeEntity", Email=address)
+        return EntityReference(
+            EntityType(_member(answer, "Type", "DescribeEntity")),
+            _member(answer, "EntityId", "DescribeEntity"),
+        )
+
+    def list_by_address(self, address: str) -> list[EntityReference]:
+        """List the entities, of all types and none of them deleted, with this primary address.
+
+        WorkMail's filter is a prefix; here the whole address is compared, without regard to case.
+        """
+        return [
+            EntityReference(entity_type, item["Id"])
+            for entity_type in EntityType
+            for item in self._list(entity_type, {"PrimaryEmailPrefix": address})
+            if item.get("Email", "").casefold() == address.casefold()
+        ]
+
+    def list_by_name(self, name: str) -> list[EntityReference]:
+        """List the entities, of all types and none of them deleted, with this name.
+
+        WorkMail's filter is a prefix; here the whole name is compared, without regard to case.
+        """
+        return [
+            EntityReference(entity_type, item["Id"])
+            for entity_type in EntityType
+            for item in self._list(entity_type, {_NAME_PREFIX[entity_type]: name})
+            if item.get("Name", "").casefold() == name.casefold()
+        ]
+
+    def is_listed(self, entity: Entity) -> bool:
+        """Say whether the entity still stands in the list of its type, and not as deleted."""
+        listed = self._list(entity.type, {_NAME_PREFIX[entity.type]: entity.name})
+        return any(item["Id"] == entity.id for item in listed)
+
+    def describe(self, reference: EntityReference) -> Entity:
+        """Read one entity by its id.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeUser.html,
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeGroup.html,
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeResource.html
+
+        Raises
+        ------
+        EntityNotFound
+            If WorkMail knows no entity of this type with this id.
+        """
+        operation, id_member = _DESCRIBE[reference.type]
+        answer = self._call(operation, **{id_member: reference.id})
+        found = _member(answer, id_member, operation)
+        if found != reference.id:
+            raise errors.EntityNotFound(
+                f"No {reference.type.value} has the id {reference.id}; WorkMail found {found} by that name. "
+                "Use the entity's id."
+            )
+        return Entity(
+            type=reference.type,
+            id=found,
+            name=_member(answer, "Name", operation),
+            state=_state(_member(answer, "State", operation), operation),
+            email=answer.get("Email"),
+            user_role=answer.get("UserRole"),
+            enabled_date=answer.get("EnabledDate"),
+            disabled_date=answer.get("DisabledDate"),
+            mailbox_provisioned_date=answer.get("MailboxProvisionedDate"),
+            mailbox_deprovisioned_date=answer.get("MailboxDeprovisionedDate"),
+            display_name=answer.get("DisplayName"),
+        )
+
+    def describe_mailbox(self, entity_id: str) -> Mailbox:
+        """Read the details of a user's or resource's mailbox.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_GetMailboxDetails.html
+
+        Raises
+        ------
+        EntityNotFound
+            If WorkMail does not answer for it: it is gone, or WorkMail does not tell while disabled.
+        """
+        return Mailbox(size=self._call("GetMailboxDetails", UserId=entity_id).get("MailboxSize"))
+
+    def deregister(self, entity_id: str) -> None:
+        """Disable the entity. Only a later `describe` proves that it happened.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
+
+        Raises
+        ------
+        EntityNotFound
+            If the entity is gone.
+        EntityStateConflict
+            If WorkMail does not deregister it in its present state, for instance because it is disabled.
+        """
+        self._call("DeregisterFromWorkMail", EntityId=entity_id)
+
+    def _list(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
+        operation, member = _LIST[entity_type]
+        token: dict[str, str] = {}
+        while True:
+            answer = self._call(operation, Filters=dict(filters), MaxResults=100, **token)
+            for item in answer.get(member, []):
+                if item.get("State") != EntityState.DELETED:
+                    yield item
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+
+    def _call(self, operation: str, **parameters: object) -> Answer:
+        method = getattr(self._client, _METHODS[operation])
+        try:
+            answer: Answer = method(OrganizationId=self._organization_id, **parameters)
+        except ClientError as error:
+            response = error.response
+            code = response["Error"]["Code"]
+            request = response.get("ResponseMetadata", {})
+            self._keep(operation, request.get("RequestId"), Error=code)
+            raise _translated(operation, code, request.get("HTTPStatusCode", 0)) from None
+        except BotoCoreError as error:
+            self._keep(operation, None, Error=type(error).__name__)
+            raise errors.WorkMailUnavailable(
+                f"{operation} got no answer from WorkMail ({type(error).__name__})."
+            ) from None
+        self._keep(operation, answer["ResponseMetadata"].get("RequestId"), Answer=_evidence(answer))
+        return answer
+
+    def _keep(self, operation: str, request_id: str | None, **result: object) -> None:
+        self.answers.append({"Operation": operation, "RequestId": request_id, **result})
+
+
+_DESCRIBE = {
+    EntityType.USER: ("DescribeUser", "UserId"),
+    EntityType.GROUP: ("DescribeGroup", "GroupId"),
+    EntityType.RESOURCE: ("DescribeResource", "ResourceId"),
+}
+_LIST = {
+    EntityType.USER: ("ListUsers", "Users"),
+    EntityType.GROUP: ("ListGroups", "Groups"),
+    EntityType.RESOURCE: ("ListResources", "Resources"),
+}
+_NAME_PREFIX = {
+    EntityType.USER: "UsernamePrefix",
+    EntityType.GROUP: "NamePrefix",
+    EntityType.RESOURCE: "NamePrefix",
+}
+_METHODS = {
+    "DescribeOrganization": "describe_organization",
+    "DescribeEntity": "describe_entity",
+    "DescribeUser": "describe_user",
+    "DescribeGroup": "describe_group",
+    "DescribeResource": "describe_resource",
+    "ListUsers": "list_users",
+    "ListGroups": "list_groups",
+    "ListResources": "list_resources",
+    "GetMailboxDetails": "get_mailbox_details",
+    "DeregisterFromWorkMail": "deregister_from_work_mail",
+}
+
+
+def _member(answer: Answer, member: str, operation: str) -> str:
+    """Return a member that must be there: an odd answer stops the run, and is tried again."""
+    value = answer.get(member)
+    if not isinstance(value, str) or not value:
+        raise errors.WorkMailUnavailable(f"{operation} answered without {member}, so it cannot be relied on.")
+    return value
+
+
+def _state(value: str, operation: str) -> EntityState:
+    try:
+        return EntityState(value)
+    except ValueError:
+        raise errors.WorkMailUnavailable(
+            f"{operation} answered the State {value[:32]}, which is none of {', '.join(EntityState)}."
+        ) from None
+
+
+def _evidence(answer: Answer) -> dict[str, Any]:
+    kept = {member: answer[member] for member in _KEPT_AS_EVIDENCE if member in answer}
+    return {member: render(value) if isinstance(value, datetime) else value for member, value in kept.items()}
+
+
+def _translated(operation: str, code: str, status: int) -> errors.OffboardingError:
+    said = f"WorkMail answered {operation} with {code}"
+    if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
+        return errors.WorkMailUnavailable(f"{said}. Start the offboarding again when WorkMail is well.")
+    if code in _DENIED:
+        return errors.AccessDenied(
+            f"{said}. Let the function's role call workmail:{operation} on this organization, "
+            "then start the offboarding again."
+        )
+    error, advice = _NAMED.get(
+        code,
+        (errors.UnexpectedAnswer, "WorkMail documents no such answer: look at the entity before you start again."),
+    )
+    return error(f"{said}. {advice}")
+
+
+_NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
+    "EntityNotFoundException": (errors.EntityNotFound, "No entity of the organization has this identifier."),
+    "EntityStateException": (errors.EntityStateConflict, "The entity's state does not allow it."),
+    "InvalidParameterException": (
+        errors.InvalidRequest,
+        "Correct OrganizationId and EntityId, and start again.",
+    ),
+    "OrganizationNotFoundException": (
+        errors.OrganizationNotFound,
+        "Check OrganizationId, the account, and the WorkMail Region of this stack.",
+    ),
+    "OrganizationStateException": (
+        errors.OrganizationNotActive,
+        "Its entities cannot be read now; this says nothing about the entity. "
+        "Make the organization active, then start again.",
+    ),
+    "DirectoryServiceAuthenticationFailedException": (
+        errors.DirectoryAuthenticationFailed,
+        "WorkMail cannot sign in to the organization's directory: mend its service account, then start again.",
+    ),
+    "UnsupportedOperationException": (
+        errors.DeregistrationRefused,
+        "WorkMail does not support this for the entity or the organization's directory.",
+    ),
+}

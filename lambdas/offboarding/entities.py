@@ -1,0 +1,105 @@
+"""Entities and organizations as WorkMail describes them, without the members that are nobody's business."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from offboarding.retention import render
+
+
+class EntityType(StrEnum):
+    """The kinds of entity, as `DescribeEntity` names them."""
+
+    USER = "USER"
+    GROUP = "GROUP"
+    RESOURCE = "RESOURCE"
+
+
+class EntityState(StrEnum):
+    """The states of an entity. DISABLED means deregistered (with a date) or never registered (without)."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True)
+class EntityReference:
+    """What is enough to describe an entity: its type and id."""
+
+    type: EntityType
+    id: str
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One user, group or resource, from `DescribeUser`, `DescribeGroup` or `DescribeResource`.
+
+    `display_name` is there to be compared only: it is in no representation and no JSON.
+    """
+
+    type: EntityType
+    id: str
+    name: str
+    state: EntityState
+    email: str | None = None
+    user_role: str | None = None
+    enabled_date: datetime | None = None
+    disabled_date: datetime | None = None
+    mailbox_provisioned_date: datetime | None = None
+    mailbox_deprovisioned_date: datetime | None = None
+    display_name: str | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def never_registered(self) -> bool:
+        """Whether it never had a mailbox or an address: disabled, and no date says that it was ever enabled."""
+        dates = (self.enabled_date, self.disabled_date, self.mailbox_provisioned_date)
+        return self.state is EntityState.DISABLED and not any(dates)
+
+    def to_json(self) -> dict[str, str]:
+        """Return the entity as it crosses states; members that WorkMail did not give are left out.
+
+        Returns
+        -------
+        dict[str, str]
+            `Id, Type, Name, State`, and of `Email, UserRole, EnabledDate, DisabledDate,
+            MailboxProvisionedDate, MailboxDeprovisionedDate` (RFC 3339, UTC) those that are known.
+        """
+        dates = {
+            "EnabledDate": self.enabled_date,
+            "DisabledDate": self.disabled_date,
+            "MailboxProvisionedDate": self.mailbox_provisioned_date,
+            "MailboxDeprovisionedDate": self.mailbox_deprovisioned_date,
+        }
+        members = {
+            "Id": self.id,
+            "Type": self.type.value,
+            "Name": self.name,
+            "Email": self.email,
+            "State": self.state.value,
+            "UserRole": self.user_role,
+            **{member: render(date) for member, date in dates.items() if date},
+        }
+        return {member: value for member, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Organization:
+    """A WorkMail organization, from `DescribeOrganization`."""
+
+    id: str
+    alias: str | None
+    state: str
+    migration_admin: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is active. WorkMail's `State` is free text, so letter case is not trusted."""
+        return self.state.casefold() == "active"
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """What `GetMailboxDetails` says of a mailbox. `size` is in megabytes, None where WorkMail gives none."""
+
+    size: float | None

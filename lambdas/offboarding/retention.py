@@ -1,0 +1,96 @@
+"""When a mailbox is gone, and when to look: one absolute time each, computed once, never again.
+
+The clock that counts is WorkMail's own `DisabledDate`, not the time at which a state ran.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+ONE_DAY = timedelta(days=1)
+
+
+def render(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with milliseconds, the form that a Wait state takes.
+
+    Parameters
+    ----------
+    moment
+        An aware datetime; microseconds are cut off.
+
+    Returns
+    -------
+    str
+        Like `2026-12-22T17:00:00.000Z`.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(timestamp: str) -> datetime:
+    """Read an RFC 3339 timestamp.
+
+    Raises
+    ------
+    ValueError
+        If it is not a timestamp, or says no offset from UTC.
+    """
+    moment = datetime.fromisoformat(timestamp)
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp must say its offset from UTC, like 2026-12-22T17:00:00Z")
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class RetentionRules:
+    """How long WorkMail keeps a mailbox, how long to wait beyond that, and when WorkMail itself ends."""
+
+    retention: timedelta
+    slack: timedelta
+    overdue: timedelta
+    service_ends_on: date
+
+    @property
+    def last_full_day(self) -> datetime:
+        """The first moment of the last day on which WorkMail answers all day."""
+        return datetime.combine(self.service_ends_on, time(), UTC) - ONE_DAY
+
+
+@dataclass(frozen=True)
+class RetentionPlan:
+    """The dates of one offboarding, all of them fixed as soon as the entity reads back as disabled."""
+
+    deregistered_at: datetime
+    retention_ends_at: datetime
+    verify_at: datetime
+    give_up_at: datetime
+    service_ends_first: bool
+
+    def to_json(self) -> dict[str, str | bool]:
+        """Return the dates as they cross states: RFC 3339 in UTC, and whether WorkMail ends before them."""
+        return {
+            "DeregisteredAt": render(self.deregistered_at),
+            "RetentionEndsAt": render(self.retention_ends_at),
+            "VerifyAt": render(self.verify_at),
+            "GiveUpAt": render(self.give_up_at),
+            "ServiceEndsFirst": self.service_ends_first,
+        }
+
+
+def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionPlan:
+    """Work out when to verify the cleanup of an entity that was disabled at `disabled_date`.
+
+    Normally that is the end of the retention plus the slack. Where WorkMail ends before the retention
+    does, it is the last full day of the service, or at once for what was disabled even later.
+    """
+    retention_ends_at = disabled_date + rules.retention
+    service_ends_first = retention_ends_at > rules.last_full_day
+    if service_ends_first:
+        verify_at = max(rules.last_full_day, disabled_date)
+    else:
+        verify_at = min(retention_ends_at + rules.slack, rules.last_full_day)
+    return RetentionPlan(
+        deregistered_at=disabled_date,
+        retention_ends_at=retention_ends_at,
+        verify_at=verify_at,
+        give_up_at=verify_at + rules.overdue,
+        service_ends_first=service_ends_first,
+    )
