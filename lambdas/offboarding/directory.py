@@ -239,7 +239,7 @@ class Directory:
             raise errors.WorkMailUnavailable(
                 f"{operation} got no answer from WorkMail ({type(error).__name__})."
             ) from None
-        self._keep(operation, answer["ResponseMetadata"].get("RequestId"), Answer=_evidence(answer))
+        self._keep(operation, answer.get("ResponseMetadata", {}).get("RequestId"), Answer=_evidence(answer))
         return answer
 
     def _keep(self, operation: str, request_id: str | None, **result: object) -> None:

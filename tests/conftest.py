@@ -1,0 +1,18 @@
+"""What every test runs in: no account, no region of the machine, no network but the loopback."""
+
+import os
+
+FAKE = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "WORKMAIL_REGION": "us-east-1",
+    "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
+    "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
+}
+os.environ.update(FAKE)
+os.environ.pop("AWS_PROFILE", None)

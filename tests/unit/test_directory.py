@@ -1,0 +1,151 @@
+"""The port: every answer and every error of WorkMail becomes one thing of this project."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.stub import Stubber
+
+from offboarding import errors
+from offboarding.directory import Directory
+from offboarding.entities import EntityReference, EntityType
+
+ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"
+USER_ID = "12a3b4c5-0000-4000-8000-000000000001"
+USER = EntityReference(EntityType.USER, USER_ID)
+DISABLED = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def stub() -> Any:
+    """A stub that checks requests and answers against the service model."""
+    stubber = Stubber(boto3.client("workmail", region_name="us-east-1"))
+    with stubber:
+        yield stubber
+    stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("EntityNotFoundException", 400, errors.EntityNotFound),
+        ("EntityStateException", 400, errors.EntityStateConflict),
+        ("InvalidParameterException", 400, errors.InvalidRequest),
+        ("OrganizationNotFoundException", 400, errors.OrganizationNotFound),
+        ("OrganizationStateException", 400, errors.OrganizationNotActive),
+        ("DirectoryServiceAuthenticationFailedException", 400, errors.DirectoryAuthenticationFailed),
+        ("DirectoryUnavailableException", 400, errors.WorkMailUnavailable),
+        ("UnsupportedOperationException", 400, errors.DeregistrationRefused),
+        ("ThrottlingException", 400, errors.WorkMailUnavailable),
+        ("TooManyRequests", 429, errors.WorkMailUnavailable),
+        ("ServiceUnavailable", 503, errors.WorkMailUnavailable),
+        ("InternalFailure", 500, errors.WorkMailUnavailable),
+        ("SomethingNew", 502, errors.WorkMailUnavailable),
+        ("ExpiredTokenException", 400, errors.WorkMailUnavailable),
+        ("RequestExpired", 400, errors.WorkMailUnavailable),
+        ("AccessDeniedException", 400, errors.AccessDenied),
+        ("UnrecognizedClientException", 400, errors.AccessDenied),
+        ("SomethingNew", 400, errors.UnexpectedAnswer),
+    ],
+)
+def test_every_error_has_one_name(stub: Stubber, code: str, status: int, error: type[Exception]) -> None:
+    stub.add_client_error("deregister_from_work_mail", code, "dana@example.com is secret", http_status_code=status)
+    directory = Directory(stub.client, ORGANIZATION)
+
+    with pytest.raises(error) as failure:
+        directory.deregister(USER_ID)
+
+    assert type(failure.value) is error
+    assert f"DeregisterFromWorkMail with {code}" in str(failure.value)
+    assert "dana" not in str(failure.value)
+    assert failure.value.__cause__ is None
+    assert directory.answers == [{"Operation": "DeregisterFromWorkMail", "RequestId": None, "Error": code}]
+
+
+@pytest.mark.parametrize("error", [ConnectTimeoutError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_no_answer_at_all_is_transient_and_recorded(error: Exception) -> None:
+    client = boto3.client("workmail", region_name="us-east-1")
+
+    def fail(**_: object) -> None:
+        raise error
+
+    client.meta.events.register("before-send.workmail.*", fail)
+    directory = Directory(client, ORGANIZATION)
+    with pytest.raises(errors.WorkMailUnavailable, match="no answer"):
+        directory.describe(USER)
+    assert directory.answers[0]["Error"] == type(error).__name__
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({}, "without UserId"),
+        ({"UserId": USER_ID, "State": "DISABLED"}, "without Name"),
+        ({"UserId": USER_ID, "Name": "dana"}, "without State"),
+        ({"UserId": USER_ID, "Name": "dana", "State": "GONE"}, "the State GONE"),
+    ],
+)
+def test_an_empty_or_odd_answer_is_never_believed(stub: Stubber, answer: dict[str, Any], says: str) -> None:
+    stub.add_response("describe_user", answer)
+
+    with pytest.raises(errors.WorkMailUnavailable, match=says):
+        Directory(stub.client, ORGANIZATION).describe(USER)
+
+
+def test_what_is_kept_as_evidence_holds_no_name_and_no_address(stub: Stubber) -> None:
+    stub.add_response(
+        "describe_user",
+        {
+            "UserId": USER_ID,
+            "Name": "dana",
+            "Email": "dana@example.com",
+            "DisplayName": "Dana",
+            "Telephone": "1",
+            "State": "DISABLED",
+            "UserRole": "USER",
+            "DisabledDate": DISABLED,
+        },
+    )
+    directory = Directory(stub.client, ORGANIZATION)
+
+    entity = directory.describe(USER)
+
+    assert entity.display_name == "Dana"
+    assert "Dana" not in repr(entity)
+    assert "Dana" not in str(entity.to_json())
+    assert directory.answers == [
+        {
+            "Operation": "DescribeUser",
+            "RequestId": None,
+            "Answer": {
+                "UserId": USER_ID,
+                "State": "DISABLED",
+                "UserRole": "USER",
+                "DisabledDate": "2026-11-22T10:00:00.000Z",
+            },
+        }
+    ]
+
+
+def test_an_id_that_finds_another_entity_by_its_name_is_refused(stub: Stubber) -> None:
+    stub.add_response("describe_user", {"UserId": "9" * 36, "Name": USER_ID, "State": "ENABLED"})
+
+    with pytest.raises(errors.EntityNotFound, match="Use the entity's id"):
+        Directory(stub.client, ORGANIZATION).describe(USER)
+
+
+def test_lists_are_read_to_their_end_and_compared_whole(stub: Stubber) -> None:
+    def page(*names: str, **more: str) -> dict[str, Any]:
+        return {"Users": [{"Id": f"id-{n:0>12}", "Name": n, "State": "ENABLED"} for n in names], **more}
+
+    request = {"OrganizationId": ORGANIZATION, "Filters": {"UsernamePrefix": "dana"}, "MaxResults": 100}
+    stub.add_response("list_users", page("dana2", NextToken="t"), request)
+    stub.add_response("list_users", page("Dana"), {**request, "NextToken": "t"})
+    stub.add_response("list_groups", {"Groups": [{"Id": "g" * 12, "Name": "dana", "State": "DELETED"}]})
+    stub.add_response("list_resources", {"Resources": []})
+
+    found = Directory(stub.client, ORGANIZATION).list_by_name("dana")
+
+    assert found == [EntityReference(EntityType.USER, "id-00000000Dana")]

@@ -1,0 +1,68 @@
+"""When the mailbox is gone, and when to look."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offboarding.retention import RetentionRules, parse, plan_retention, render
+
+RULES = RetentionRules(
+    retention=timedelta(days=30),
+    slack=timedelta(hours=6),
+    overdue=timedelta(days=7),
+    service_ends_on=date(2027, 3, 31),
+)
+
+
+def at(text: str) -> datetime:
+    return parse(text)
+
+
+@pytest.mark.parametrize(
+    ("disabled", "retention_ends", "verify", "service_ends_first"),
+    [
+        ("2026-11-22T10:00:00Z", "2026-12-22T10:00:00.000Z", "2026-12-22T16:00:00.000Z", False),
+        # A month with daylight saving in between: 30 days are 720 hours.
+        ("2027-02-20T23:30:00Z", "2027-03-22T23:30:00.000Z", "2027-03-23T05:30:00.000Z", False),
+        # The retention ends exactly as the last full day begins: seen, without slack.
+        ("2027-02-28T00:00:00Z", "2027-03-30T00:00:00.000Z", "2027-03-30T00:00:00.000Z", False),
+        ("2027-02-28T00:00:00.001Z", "2027-03-30T00:00:00.001Z", "2027-03-30T00:00:00.000Z", True),
+        ("2027-03-02T12:00:00Z", "2027-04-01T12:00:00.000Z", "2027-03-30T00:00:00.000Z", True),
+        # Disabled after the last full day began: looked at immediately.
+        ("2027-03-30T15:00:00Z", "2027-04-29T15:00:00.000Z", "2027-03-30T15:00:00.000Z", True),
+    ],
+)
+def test_the_verification_is_due_when_the_retention_or_the_service_ends(
+    disabled: str, retention_ends: str, verify: str, service_ends_first: bool
+) -> None:
+    plan = plan_retention(at(disabled), RULES).to_json()
+
+    assert plan["RetentionEndsAt"] == retention_ends
+    assert plan["VerifyAt"] == verify
+    assert plan["ServiceEndsFirst"] is service_ends_first
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_no_plan_ever_verifies_before_the_retention_ends_unless_the_service_ends_first(disabled: datetime) -> None:
+    plan = plan_retention(disabled, RULES)
+
+    assert plan.retention_ends_at - disabled == timedelta(days=30)
+    assert plan.service_ends_first or plan.verify_at >= plan.retention_ends_at
+    assert plan.verify_at >= disabled
+    assert plan.give_up_at - plan.verify_at == timedelta(days=7)
+
+
+def test_a_timestamp_is_written_in_utc_whatever_its_zone_was() -> None:
+    assert render(datetime(2026, 11, 22, 3, 4, 5, 678999, timezone(timedelta(hours=-5)))) == "2026-11-22T08:04:05.678Z"
+
+
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)))  # noqa: DTZ001
+def test_what_is_written_reads_back_to_the_millisecond(moment: datetime) -> None:
+    assert parse(render(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def test_a_timestamp_without_an_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match="offset from UTC"):
+        parse("2026-12-22T17:00:00")
