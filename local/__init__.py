@@ -1,0 +1,1 @@
+"""What runs on this machine: AWS embedded, and the tools around it."""

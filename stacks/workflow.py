@@ -1,0 +1,126 @@
+"""The state machine: the definition from ``statemachine/``, pinned to the functions' current versions."""
+
+import re
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path
+
+from aws_cdk import Aws, Fn, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from stacks.functions import OffboardingFunction
+from stacks.logs import log_group
+from stacks.nag import acknowledge, arn_in_findings
+from stacks.packaging import ROOT
+
+DEFINITION = ROOT / "statemachine" / "offboarding.asl.json"
+
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
+
+
+class DefinitionError(ValueError):
+    """The definition and the functions do not fit; the message is one sentence for the developer."""
+
+
+class OffboardingWorkflow(Construct):
+    """The state machine, with its role and its log group.
+
+    Attributes
+    ----------
+    state_machine
+        One Standard execution per entity.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        functions: Mapping[str, OffboardingFunction],
+        log_retention_days: int,
+        definition: Path = DEFINITION,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=Stack.of(self).stack_name,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_string(read_definition(definition, functions.keys())),
+            definition_substitutions={name: function.version.function_arn for name, function in functions.items()},
+            role=self._build_role(functions.values()),
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=log_group(self, "LogGroup", retention_days=log_retention_days, name=self._log_group_name()),
+                level=sfn.LogLevel.ALL,
+                # Inputs and outputs hold people's names and addresses.
+                include_execution_data=False,
+            ),
+        )
+        acknowledge(
+            self,
+            "IAM5[Resource::*]",
+            "Log delivery and X-Ray have no resources to name: their actions are granted on * or not at all.",
+        )
+
+    def _build_role(self, functions: Iterable[OffboardingFunction]) -> iam.Role:
+        """Allow every version of the functions, because an execution calls the one that it started with."""
+        role = iam.Role(
+            self,
+            "Role",
+            description=f"What the state machine of {Stack.of(self).stack_name} may do",
+            # Nobody else's state machine may borrow it.
+            assumed_by=iam.ServicePrincipal(
+                "states.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+            ),
+        )
+        for function in functions:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[f"{function.function.function_arn}:*"]
+                )
+            )
+            acknowledge(
+                role,
+                f"IAM5[Resource::{arn_in_findings(function.function)}:*]",
+                "The wildcard stands for this one function's versions: an execution that started before a "
+                "release goes on calling the version that was current then.",
+            )
+        return role
+
+    def _log_group_name(self) -> str:
+        """With the prefix that Step Functions wants, and new for each stack, because log groups are kept."""
+        stack = Stack.of(self)
+        stack_uuid = Fn.select(2, Fn.split("/", stack.stack_id))
+        return f"/aws/vendedlogs/states/{stack.stack_name}-{stack_uuid}"
+
+
+def read_definition(definition: Path, functions: Set[str]) -> str:
+    """Read a definition, which must call every function, and nothing that is none.
+
+    CloudFormation would take either mistake, and leave the placeholder or the function where it is.
+
+    Parameters
+    ----------
+    definition
+        The file.
+    functions
+        The names that it can use, as in ``${ResolveEntity}``.
+
+    Returns
+    -------
+    str
+        The text, placeholders and all.
+
+    Raises
+    ------
+    DefinitionError
+        The file and the functions do not fit.
+    """
+    text = definition.read_text(encoding="utf-8")
+    called = set(_PLACEHOLDER.findall(text))
+    for name in sorted(called ^ functions):
+        problem = "is not a function" if name in called else "is a function that no state calls"
+        raise DefinitionError(f"{definition.name}: ${{{name}}} {problem}")
+    return text

@@ -1,0 +1,64 @@
+"""cdk-nag's AwsSolutions rules: no finding that nobody has looked at."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_sqs as sqs
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+from local.assembly import TEMPLATE, assembly
+from stacks.synthesis import STACK_NAME, offboarding_app
+
+SETTINGS = {"organizations": [{"id": "m-" + "a1" * 16}]}
+CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
+
+
+def app() -> App:
+    return offboarding_app({**CONTEXT, "offboarding": SETTINGS})
+
+
+def stack_of(built: App) -> Stack:
+    stack = built.node.find_child(STACK_NAME)
+    assert isinstance(stack, Stack)
+    return stack
+
+
+def findings(stack: Stack) -> set[str]:
+    return {violation.rule_name for violation in AwsSolutionsChecks(stack).validate_scope(stack).violations}
+
+
+def acknowledged(stack: Stack) -> Iterator[tuple[str, str]]:
+    constructs: list[IConstruct] = stack.node.find_all()
+    for construct in constructs:
+        for entry in construct.node.metadata:
+            if entry.type == "aws:cdk:acknowledged-rules":
+                for finding, reason in entry.data.items():
+                    yield finding.removeprefix("Annotation::"), reason
+
+
+def test_no_finding_is_left() -> None:
+    assert findings(stack_of(app())) == set()
+
+
+def test_a_resource_that_breaks_a_rule_is_found() -> None:
+    stack = stack_of(app())
+    sqs.Queue(stack, "WithoutTransportSecurityOrDeadLetters")
+    assert findings(stack) == {"AwsSolutions-SQS3", "AwsSolutions-SQS4"}
+
+
+def test_every_acknowledged_finding_is_real_and_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = dict(acknowledged(stack_of(app())))
+    assert all(len(reason) > 60 for reason in reasons.values())
+    for module in ("functions", "workflow"):
+        monkeypatch.setattr(f"stacks.{module}.acknowledge", lambda *_: None)
+    assert findings(stack_of(app())) == set(reasons)
+
+
+def test_two_synths_give_the_same_template(tmp_path: Path) -> None:
+    built = offboarding_app({**CONTEXT, "offboarding": SETTINGS}, outdir=tmp_path)
+    built.synth()
+    assert (tmp_path / TEMPLATE).read_text() == (assembly(SETTINGS) / TEMPLATE).read_text()

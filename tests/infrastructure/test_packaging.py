@@ -1,0 +1,195 @@
+"""The Lambda asset: what is locked, complete, pure Python, small, and always the same."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from stacks.packaging import PackagingError, build_asset, locked_packages
+
+LAMBDA_PROVIDES = {"boto3", "botocore"}
+TWO_MEBIBYTES = 2 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def asset() -> Path:
+    return build_asset()
+
+
+@pytest.fixture
+def lambdas(tmp_path: Path) -> Iterator[Path]:
+    """Sources that nobody else builds an asset of."""
+    folder = tmp_path / "lambdas"
+    (folder / "shared" / "__pycache__").mkdir(parents=True)
+    (folder / "handler.py").write_text(f"# {tmp_path}\n")
+    (folder / "shared" / "__init__.py").touch()
+    (folder / "shared" / "__pycache__" / "left_behind.cpython-311.pyc").write_bytes(b"\0")
+    yield folder
+    shutil.rmtree(build_asset(folder), ignore_errors=True)
+
+
+def lock_file(folder: Path, *packages: str) -> Path:
+    path = folder / "uv.lock"
+    path.write_text("version = 1\n" + "\n".join(f"[[package]]\n{package}\n" for package in packages))
+    return path
+
+
+def project(dependencies: str) -> str:
+    return f'name = "workmail-offboarding"\nversion = "1"\ndependencies = [{dependencies}]'
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes()) for path in files}
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    """The packages that a module imports when it runs; not those for the type checker alone."""
+    nodes: list[ast.AST] = [module]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            nodes.extend(ast.iter_child_nodes(node))
+
+
+def test_the_handlers_lie_flat_beside_what_they_share_and_what_they_import(asset: Path) -> None:
+    expected = {"resolve_entity.py", "check_organization.py", "deregister_entity.py", "verify_cleanup.py"}
+    assert expected <= {path.name for path in asset.iterdir()}
+    for package in ("offboarding", "aws_lambda_powertools", "fastjsonschema", "jmespath"):
+        assert (asset / package / "__init__.py").is_file()
+
+
+def test_whatever_a_handler_imports_is_in_the_asset_or_in_the_runtime(asset: Path) -> None:
+    vendored = {path.name.partition(".")[0] for path in asset.iterdir()}
+    ours = [*asset.glob("*.py"), *(asset / "offboarding").rglob("*.py")]
+    for path in ours:
+        if path.name != "typing_extensions.py":
+            needed = set(imported(ast.parse(path.read_text())))
+            assert needed <= vendored | LAMBDA_PROVIDES | sys.stdlib_module_names, path.name
+
+
+def test_the_vendored_packages_import_with_nothing_else_installed(asset: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(asset)!r})\n"
+        "from aws_lambda_powertools import Logger, Metrics\n"
+        "from aws_lambda_powertools.utilities.validation import validate\n"
+        "validate(event={'a': 1}, schema={'type': 'object', 'required': ['a']})\n"
+    )
+    isolated = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True)
+    assert isolated.returncode == 0, isolated.stderr
+
+
+def test_nothing_is_in_the_asset_that_has_no_business_there(asset: Path) -> None:
+    paths = [path.relative_to(asset) for path in asset.rglob("*")]
+    assert not [path for path in paths if path.suffix in {".so", ".pyd", ".pyc"} or path.name == "__pycache__"]
+    assert not [path for path in paths if path.parts[0] in {"boto3", "botocore", "tests", "bin"}]
+    assert not [path for path in paths if path.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}]
+
+
+def test_every_vendored_package_brings_its_licence_and_says_its_version(asset: Path) -> None:
+    for name, version in locked_packages().items():
+        information = asset / f"{name.replace('-', '_')}-{version}.dist-info"
+        assert f"\nVersion: {version}\n" in (information / "METADATA").read_text()
+        assert list(information.rglob("LICEN*")), name
+
+
+def test_the_asset_zips_below_two_mebibytes(asset: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "asset.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path in sorted(asset.rglob("*")):
+            zipped.write(path, path.relative_to(asset))
+    assert archive.stat().st_size < TWO_MEBIBYTES
+
+
+def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -> None:
+    first = build_asset(lambdas)
+    before = tree(first)
+    shutil.rmtree(first)
+    umask = os.umask(0o077)
+    try:
+        second = build_asset(lambdas)
+    finally:
+        os.umask(umask)
+    assert second == first
+    assert tree(second) == before
+    assert {"handler.py", "shared/__init__.py"} <= before.keys()
+    assert not [path for path in before if "__pycache__" in path]
+
+
+def test_a_changed_source_gives_another_tree(lambdas: Path) -> None:
+    first = build_asset(lambdas)
+    (lambdas / "handler.py").write_text("# changed\n")
+    assert build_asset(lambdas) != first
+    shutil.rmtree(first)
+
+
+def test_a_vendored_package_may_not_hide_a_module_of_ours(lambdas: Path) -> None:
+    (lambdas / "jmespath").mkdir()
+    (lambdas / "jmespath" / "__init__.py").touch()
+    with pytest.raises(PackagingError, match=r"jmespath .* would overwrite jmespath/__init__.py in the Lambda asset"):
+        build_asset(lambdas)
+    shutil.rmtree(lambdas / "jmespath")
+
+
+def test_what_is_deployed_is_the_projects_own_dependencies_without_the_development_groups() -> None:
+    assert locked_packages().keys() == {
+        "aws-lambda-powertools",
+        "fastjsonschema",
+        "jmespath",
+        "typing-extensions",
+    }
+
+
+def test_the_lock_is_read_for_the_deployed_python_and_not_for_this_one(tmp_path: Path) -> None:
+    lock = lock_file(
+        tmp_path,
+        project('{ name = "library", extra = ["more"] }'),
+        'name = "library"\nversion = "2"\ndependencies = [\n'
+        '    { name = "backport", marker = "python_full_version < \'3.13\'" },\n'
+        '    { name = "graviton", marker = "platform_machine == \'aarch64\'" },\n'
+        '    { name = "forked", version = "1", marker = "python_full_version < \'3.12\'" },\n'
+        '    { name = "forked", version = "2", marker = "python_full_version >= \'3.12\'" },\n'
+        ']\n[package.optional-dependencies]\nmore = [{ name = "extra" }]\nnot-asked-for = [{ name = "unwanted" }]',
+        'name = "backport"\nversion = "1"',
+        'name = "graviton"\nversion = "1"',
+        'name = "forked"\nversion = "1"',
+        'name = "forked"\nversion = "2"',
+        'name = "extra"\nversion = "1"\ndependencies = [{ name = "library" }]',
+        'name = "unwanted"\nversion = "1"',
+    )
+    assert locked_packages(lock) == {"library": "2", "graviton": "1", "forked": "2", "extra": "1"}
+
+
+def test_a_lock_that_leaves_a_version_open_is_refused(tmp_path: Path) -> None:
+    lock = lock_file(
+        tmp_path, project('{ name = "forked" }'), 'name = "forked"\nversion = "1"', 'name = "forked"\nversion = "2"'
+    )
+    with pytest.raises(PackagingError, match=r"uv.lock does not say which version of forked is deployed"):
+        locked_packages(lock)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "sentence"),
+    [
+        ("jmespath", "0.0.1", rf"jmespath {metadata.version('jmespath')} is installed but uv.lock has 0.0.1: run make"),
+        ("no-such-package", "1", "no-such-package 1 is locked for deployment but not installed: run make setup"),
+        ("pyyaml", metadata.version("pyyaml"), r"pyyaml .* has a compiled file \(.*\), and only pure Python can be"),
+    ],
+)
+def test_what_is_not_installed_as_locked_or_not_pure_python_is_refused(
+    lambdas: Path, tmp_path: Path, name: str, version: str, sentence: str
+) -> None:
+    lock = lock_file(tmp_path, project(f'{{ name = "{name}" }}'), f'name = "{name}"\nversion = "{version}"')
+    with pytest.raises(PackagingError, match=sentence):
+        build_asset(lambdas, lock)
