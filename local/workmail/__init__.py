@@ -1,0 +1,35 @@
+"""Amazon WorkMail for moto, which has none: call `register` once, and every moto entry point reaches it."""
+
+import re
+import sys
+
+import moto
+from moto import backend_index
+
+from .behaviour import Behaviour
+from .models import Call, WorkMailBackend, covered_operations, workmail_backends
+from .urls import url_bases
+
+__all__ = [
+    "Behaviour",
+    "Call",
+    "WorkMailBackend",
+    "covered_operations",
+    "register",
+    "workmail_backends",
+]
+
+
+def register() -> None:
+    """Make moto know Amazon WorkMail, for ``mock_aws`` and for ``ThreadedMotoServer``; again does nothing.
+
+    moto finds a service by the pattern of its URL, then imports ``moto.<service>``. This package's modules
+    are known under both names, so that no second copy of the backends can come to be.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == __name__ or name.startswith(f"{__name__}."):
+            sys.modules.setdefault(name.replace(__name__, "moto.workmail", 1), module)
+    moto.workmail = sys.modules[__name__]  # type: ignore[attr-defined]
+    known = {service for service, _ in backend_index.backend_url_patterns}
+    if "workmail" not in known:
+        backend_index.backend_url_patterns.extend(("workmail", re.compile(base)) for base in url_bases)

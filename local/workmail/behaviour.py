@@ -1,0 +1,85 @@
+"""What Amazon WorkMail does not document, as switches: code that uses it must be right either way."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+LONGEST_LAG_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One answer to each question that the documentation leaves open.
+
+    Attributes
+    ----------
+    deregister_disabled
+        What deregistering an entity does that is disabled already.
+    describe_deleted
+        How ``DescribeUser``, ``DescribeGroup`` and ``DescribeResource`` speak of a deleted entity.
+    mailbox_deprovisioned_date
+        When ``MailboxDeprovisionedDate`` appears, and whether it then lies in the past or the future.
+    mailbox_details_of_disabled
+        What ``GetMailboxDetails`` answers while the mailbox of a disabled entity is still kept.
+    describe_entity_of_disabled
+        Whether ``DescribeEntity`` finds the address of a disabled entity.
+    email_of_disabled
+        Whether descriptions and lists still show the e-mail of a disabled entity.
+    describe_lag_seconds
+        How long descriptions and lists keep showing an entity as enabled after it was deregistered.
+    """
+
+    deregister_disabled: Literal["nothing", "EntityStateException"] = "nothing"
+    describe_deleted: Literal["DELETED", "EntityNotFoundException"] = "DELETED"
+    mailbox_deprovisioned_date: Literal["deregistered-past", "deregistered-future", "removed", "never"] = (
+        "deregistered-past"
+    )
+    mailbox_details_of_disabled: Literal["answers", "EntityNotFoundException"] = "answers"
+    describe_entity_of_disabled: Literal["finds", "EntityNotFoundException"] = "finds"
+    email_of_disabled: Literal["present", "absent"] = "present"
+    describe_lag_seconds: int = 0
+
+    def __post_init__(self) -> None:
+        for name, answers in self.answers().items():
+            value = getattr(self, name)
+            if value not in answers:
+                raise ValueError(f"{name} must be one of {', '.join(answers)}, not {value!r}")
+        lag = self.describe_lag_seconds
+        if isinstance(lag, bool) or not isinstance(lag, int) or not 0 <= lag <= LONGEST_LAG_SECONDS:
+            raise ValueError(f"describe_lag_seconds must be an integer from 0 to 120, not {lag!r}")
+
+    @classmethod
+    def answers(cls) -> dict[str, tuple[str, ...]]:
+        """Return the possible answers of each switch; the lag is a number and not among them."""
+        hints = get_type_hints(cls)
+        return {name: get_args(hint) for name, hint in hints.items() if get_args(hint)}
+
+    @classmethod
+    def from_json(cls, text: str) -> "Behaviour":
+        """Read a behaviour from a JSON object; what it does not name keeps its default.
+
+        Parameters
+        ----------
+        text
+            For example ``{"email_of_disabled": "absent"}``.
+
+        Raises
+        ------
+        ValueError
+            With a sentence, if the text is not such an object.
+        """
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the behaviour is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(value) - set(known))
+        if unknown:
+            raise ValueError(f"unknown switch {', '.join(unknown)}; the switches are {', '.join(known)}")
+        return cls(**value)
+
+    def to_json(self) -> str:
+        """Return the JSON object that `from_json` reads."""
+        return json.dumps(asdict(self))

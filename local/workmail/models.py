@@ -1,0 +1,245 @@
+"""The backend: it validates, logs and dispatches calls, and lets tests arrange what no client can."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import RLock
+from typing import Any
+
+from botocore import xform_name
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.utils import get_service_model
+from moto.moto_api._internal import mock_random
+
+from .answers import Answer
+from .behaviour import Behaviour
+from .entities import By, Entity, MailDomain, Organization, User, now
+from .exceptions import CommonError, error_code
+from .operations import (
+    GroupOperations,
+    MailboxOperations,
+    MailDomainOperations,
+    OrganizationOperations,
+    RegistrationOperations,
+    ResourceOperations,
+    TagOperations,
+    UserOperations,
+)
+from .validation import validate
+
+Hook = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that reached the service.
+
+    Attributes
+    ----------
+    at
+        When.
+    operation
+        The operation's name, as the API spells it.
+    parameters
+        The request.
+    error
+        The code of the error that it was answered with, or None.
+    """
+
+    at: datetime
+    operation: str
+    parameters: dict[str, Any]
+    error: str | None
+
+
+class WorkMailBackend(
+    OrganizationOperations,
+    MailDomainOperations,
+    UserOperations,
+    GroupOperations,
+    ResourceOperations,
+    RegistrationOperations,
+    MailboxOperations,
+    TagOperations,
+    BaseBackend,
+):
+    """Amazon WorkMail in one account and Region.
+
+    Attributes
+    ----------
+    behaviour
+        The switches for what WorkMail does not document; assign to change them.
+    calls
+        Every call so far, in the order in which they ended.
+    before
+        Hooks that run once a request is valid, before anything happens; what they raise is the answer.
+    after
+        Hooks that run once an operation took effect; what they raise is the answer, the effect remains.
+    """
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.organizations: dict[str, Organization] = {}
+        self.client_tokens: dict[str, tuple[str, str]] = {}
+        self.behaviour = Behaviour()
+        self.calls: list[Call] = []
+        self.before: list[Hook] = []
+        self.after: list[Hook] = []
+        self._lock = RLock()
+
+    def perform(self, operation: str, request: object) -> Answer:
+        """Carry out a call as a client makes it: validated, logged, and one at a time.
+
+        Hooks run outside the lock, so that one which waits for another call does not stop it.
+
+        Parameters
+        ----------
+        operation
+            The operation's name, as the API spells it.
+        request
+            The decoded body.
+
+        Returns
+        -------
+        Answer
+            The answer's members, as the API spells them.
+        """
+        at = now()
+        parameters = request if isinstance(request, dict) else {}
+        error: str | None = None
+        try:
+            _require_covered(operation)
+            parameters = validate(operation, request)
+            _run(self.before, operation, parameters)
+            answer = self._dispatch(operation, parameters)
+            _run(self.after, operation, parameters)
+        except Exception as failure:
+            error = error_code(failure)
+            raise
+        finally:
+            self.calls.append(Call(at, operation, parameters, error))
+        return answer
+
+    def create_organization_with_id(
+        self,
+        organization_id: str,
+        alias: str,
+        *,
+        mail_domains: Iterable[str] = (),
+        directory_type: str = "VpcDirectory",
+    ) -> Organization:
+        """Create an Active organization whose id is known beforehand.
+
+        Parameters
+        ----------
+        organization_id
+            ``m-`` and 32 hexadecimal digits.
+        alias
+            Also the beginning of its default mail domain, ``<alias>.awsapps.com``.
+        mail_domains
+            Further mail domains, verified.
+        directory_type
+            What ``DescribeOrganization`` shows.
+        """
+        if not re.fullmatch(r"m-[0-9a-f]{32}", organization_id):
+            raise ValueError(f"an organization's id is m- and 32 hexadecimal digits, not {organization_id!r}")
+        with self._lock:
+            if organization_id in self.organizations:
+                raise ValueError(f"there is an organization {organization_id} already")
+            self._require_room(alias, None)
+            directory_id = f"d-{mock_random.get_random_hex(10)}"
+            organization = self._add_organization(organization_id, alias, directory_id)
+            organization.directory_type = directory_type
+            for name in mail_domains:
+                organization.domains[name.casefold()] = MailDomain(name.casefold())
+            return organization
+
+    def set_organization_state(self, organization_id: str, state: str, error_message: str | None = None) -> None:
+        """Put an organization into a state, which is free text."""
+        with self._lock:
+            organization = self._arranged_organization(organization_id)
+            organization.state, organization.error_message = state, error_message
+
+    def set_migration_admin(self, organization_id: str, entity_id: str | None) -> None:
+        """Make a user the organization's migration administrator, or nobody."""
+        with self._lock:
+            self._arranged_organization(organization_id).migration_admin = entity_id
+
+    def set_directory_read_only(self, organization_id: str, read_only: bool = True) -> None:
+        """Make writes to the directory answer ``UnsupportedOperationException``, or not."""
+        with self._lock:
+            self._arranged_organization(organization_id).directory_is_read_only = read_only
+
+    def set_mail_domain_status(self, organization_id: str, domain_name: str, status: str) -> None:
+        """Set a domain's verification: ``PENDING``, ``VERIFIED`` or ``FAILED``."""
+        with self._lock:
+            domain = self._arranged_organization(organization_id).domains[domain_name.casefold()]
+            domain.ownership = domain.dkim = status
+
+    def set_user_role(self, organization_id: str, user_id: str, role: str) -> None:
+        """Give a user any role, also those that a request cannot pass."""
+        with self._lock:
+            user = self._arranged_entity(organization_id, user_id)
+            if not isinstance(user, User):
+                raise TypeError(f"{user_id} is a {user.type}, not a USER")
+            user.role = role
+
+    def set_mailbox_size(self, organization_id: str, entity_id: str, mb: float) -> None:
+        """Set how much is in a mailbox."""
+        with self._lock:
+            mailbox = self._arranged_entity(organization_id, entity_id).mailbox
+            if mailbox is None:
+                raise LookupError(f"{entity_id} has no mailbox")
+            mailbox.size = mb
+
+    def mailbox_exists(self, organization_id: str, entity_id: str) -> bool:
+        """Tell whether there still is a mailbox, whatever clients are shown."""
+        with self._lock:
+            return self._arranged_entity(organization_id, entity_id).mailbox is not None
+
+    def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        with self._lock:
+            self._expire()
+            method = getattr(self, xform_name(operation))
+            answer: Answer = method(**{xform_name(name): value for name, value in parameters.items()})
+            return answer
+
+    def _expire(self) -> None:
+        moment = now()
+        for organization in self.organizations.values():
+            for entity in organization.entities.values():
+                entity.expire(moment)
+
+    def _arranged_organization(self, organization_id: str) -> Organization:
+        self._expire()
+        if organization_id not in self.organizations:
+            raise LookupError(f"there is no organization {organization_id}")
+        return self.organizations[organization_id]
+
+    def _arranged_entity(self, organization_id: str, entity_id: str) -> Entity:
+        entity = self._arranged_organization(organization_id).find(entity_id, (Entity,), By.ANY)
+        if entity is None:
+            raise LookupError(f"there is no entity {entity_id} in {organization_id}")
+        return entity
+
+
+def covered_operations() -> list[str]:
+    """Return the operations of the service model that the backend has, in the model's order."""
+    names = get_service_model("workmail").operation_names
+    return [name for name in names if hasattr(WorkMailBackend, xform_name(name))]
+
+
+def _require_covered(operation: str) -> None:
+    if operation not in get_service_model("workmail").operation_names:
+        raise CommonError("UnknownOperationException", f"Amazon WorkMail has no operation {operation}.")
+    if not hasattr(WorkMailBackend, xform_name(operation)):
+        raise CommonError("NotImplemented", f"This backend has no {operation}.", status=501)
+
+
+def _run(hooks: list[Hook], operation: str, parameters: dict[str, Any]) -> None:
+    for hook in list(hooks):
+        hook(operation, parameters)
+
+
+workmail_backends = BackendDict(WorkMailBackend, "workmail")
