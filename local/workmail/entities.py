@@ -100,13 +100,13 @@ class Entity:
         """Delete the entity; its name and addresses are free, its mailbox stays archived to the 30th day."""
         self.state, self.email, self.aliases, self.permissions = DELETED, None, [], {}
 
-    def expire(self, moment: datetime) -> None:
-        """Remove the mailbox if its 30 days are over."""
+    def expire(self, moment: datetime, retention: timedelta = RETENTION) -> None:
+        """Remove the mailbox if its retention is over."""
         if self.mailbox is None or self.state == ENABLED or self.disabled_date is None:
             return
-        if moment >= self.disabled_date + RETENTION:
+        if moment >= self.disabled_date + retention:
             self.mailbox = None
-            self.mailbox_removed_date = self.disabled_date + RETENTION
+            self.mailbox_removed_date = self.disabled_date + retention
             self.permissions = {}
 
 
@@ -121,10 +121,10 @@ class User(Entity):
 
     type: ClassVar[str] = "USER"
 
-    def expire(self, moment: datetime) -> None:
-        """Remove the mailbox if its 30 days are over, and the aliases with it."""
+    def expire(self, moment: datetime, retention: timedelta = RETENTION) -> None:
+        """Remove the mailbox if its retention is over, and the aliases with it."""
         had_mailbox = self.mailbox is not None
-        super().expire(moment)
+        super().expire(moment, retention)
         if had_mailbox and self.mailbox is None:
             self.aliases = []
 

@@ -14,7 +14,7 @@ from moto.moto_api._internal import mock_random
 
 from .answers import Answer
 from .behaviour import Behaviour
-from .entities import By, Entity, MailDomain, Organization, User, now
+from .entities import RETENTION, By, Entity, MailDomain, Organization, User, now
 from .exceptions import CommonError, error_code
 from .operations import (
     GroupOperations,
@@ -72,6 +72,8 @@ class WorkMailBackend(
         The switches for what WorkMail does not document; assign to change them.
     calls
         Every call so far, in the order in which they ended.
+    retention
+        How long mailboxes are really kept; assign more than 30 days to have WorkMail fall behind.
     before
         Hooks that run once a request is valid, before anything happens; what they raise is the answer.
     after
@@ -84,6 +86,7 @@ class WorkMailBackend(
         self.client_tokens: dict[str, tuple[str, str]] = {}
         self.behaviour = Behaviour()
         self.calls: list[Call] = []
+        self.retention = RETENTION
         self.before: list[Hook] = []
         self.after: list[Hook] = []
         self._lock = RLock()
@@ -193,6 +196,18 @@ class WorkMailBackend(
                 raise LookupError(f"{entity_id} has no mailbox")
             mailbox.size = mb
 
+    def arrange(self, organization_id: str, entity_id: str, **members: Any) -> None:
+        """Set members of an entity past every rule, such as an `id` of another form or a `name` that is taken."""
+        with self._lock:
+            entity = self._arranged_entity(organization_id, entity_id)
+            entities = self.organizations[organization_id].entities
+            del entities[entity.id]
+            for member, value in members.items():
+                if not hasattr(entity, member):
+                    raise AttributeError(f"a {entity.type} has no {member}")
+                setattr(entity, member, value)
+            entities[entity.id] = entity
+
     def mailbox_exists(self, organization_id: str, entity_id: str) -> bool:
         """Tell whether there still is a mailbox, whatever clients are shown."""
         with self._lock:
@@ -209,7 +224,7 @@ class WorkMailBackend(
         moment = now()
         for organization in self.organizations.values():
             for entity in organization.entities.values():
-                entity.expire(moment)
+                entity.expire(moment, self.retention)
 
     def _arranged_organization(self, organization_id: str) -> Organization:
         self._expire()
