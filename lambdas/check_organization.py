@@ -10,14 +10,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Organization
-from offboarding.observability import CORRELATION_ID_PATH, logger, metrics
+from offboarding.observability import logger, metrics, observed
 from offboarding.schemas import CHECK_ORGANIZATION, validated
 
 client = workmail_client()
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(correlation_id_path=CORRELATION_ID_PATH, clear_state=True)
+@observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check the state of the organization, and that the entity is not its migration administrator."""
     step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization")

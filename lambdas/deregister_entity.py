@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import CORRELATION_ID_PATH, logger, metrics
+from offboarding.observability import logger, metrics, observed
 from offboarding.retention import RetentionRules, parse, plan_retention
 from offboarding.schemas import DEREGISTER_ENTITY, validated
 
@@ -26,8 +26,7 @@ FRESH = timedelta(minutes=15)
 """For how long what ResolveEntity read is good enough to act on; a redriven execution can be days old."""
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(correlation_id_path=CORRELATION_ID_PATH, clear_state=True)
+@observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deregister the entity if it is enabled, and fix the dates of its retention."""
     step = validated(event, DEREGISTER_ENTITY, "The event of DeregisterEntity")

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import CORRELATION_ID_PATH, logger, metrics
+from offboarding.observability import logger, metrics, observed
 from offboarding.schemas import INPUT, RESOLVE_ENTITY, validated
 
 client = workmail_client()
@@ -28,8 +28,7 @@ _NOBODYS_MAILBOX = {
 }
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(correlation_id_path=CORRELATION_ID_PATH, clear_state=True)
+@observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Resolve the entity that an execution's input names."""
     step = validated(event, RESOLVE_ENTITY, "The event of ResolveEntity")

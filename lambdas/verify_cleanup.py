@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import CORRELATION_ID_PATH, logger, metrics
+from offboarding.observability import logger, metrics, observed
 from offboarding.retention import ONE_DAY, parse, render
 from offboarding.schemas import VERIFY_CLEANUP, validated
 
@@ -73,8 +73,7 @@ class Verdict:
     explanation: str
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(correlation_id_path=CORRELATION_ID_PATH, clear_state=True)
+@observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Decide how the offboarding ended, or when to look again."""
     step = validated(event, VERIFY_CLEANUP, "The event of VerifyCleanup")

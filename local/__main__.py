@@ -1,0 +1,86 @@
+"""`python -m local demo` and `python -m local serve`: AWS on this machine, from the command line."""
+
+import argparse
+import json
+import logging
+import sys
+
+from rich.console import Console
+
+from local.assembly import assembly
+from local.console import show
+from local.demo import Story
+from local.diagram import DEFINITION, diagram
+from local.environment import Environment
+from local.serve import HOST, server
+from local.settings import OFFBOARDING, ORGANIZATION_ID, REGION
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        The exit status: 0 only if everything went as it should.
+    """
+    options = _parser().parse_args(arguments)
+    logging.disable(logging.WARNING)
+    if options.command == "demo":
+        return _demo(as_json=options.json)
+    if options.command == "diagram":
+        print(diagram(DEFINITION.read_text()), end="")
+        return 0
+    return _serve(options.port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, in memory.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="offboard a few entities and watch 30 days pass")
+    demo.add_argument("--json", action="store_true", help="print what happened as JSON")
+    commands.add_parser("diagram", help="print the flow as the Mermaid diagram of the README")
+    serve = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
+    serve.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    return parser
+
+
+def _demo(*, as_json: bool) -> int:
+    console = Console(stderr=as_json)
+    with console.status("Synthesizing the stack …"):
+        stack = assembly(OFFBOARDING)
+    with Environment(stack) as environment:
+        story = Story(environment)
+        if as_json:
+            for _ in story.run():
+                pass
+            endings = story.endings()
+            print(json.dumps({"Executions": [ending.to_json() for ending in endings]}, indent=2))
+        else:
+            endings = show(story, console)
+    unexpected = [ending for ending in endings if not ending.as_expected]
+    console.print(f"{len(endings) - len(unexpected)} of {len(endings)} executions ended as expected.")
+    return 1 if unexpected else 0
+
+
+def _serve(port: int) -> int:
+    with Environment(assembly(OFFBOARDING)) as environment:
+        try:
+            http = server(environment, port)
+        except OSError as error:
+            print(f"Port {port} on {HOST} cannot be used ({error}). Choose another: --port 5001", file=sys.stderr)
+            return 1
+        print(f"AWS on this machine listens on http://{HOST}:{http.port} (Region {REGION}). In memory: Ctrl-C ends it,")
+        print(f"and all that is in it. Organization {ORGANIZATION_ID}")
+        print(f"State machine {environment.outputs['StateMachineArn']}", flush=True)
+        try:
+            http.serve_forever()
+        except KeyboardInterrupt:
+            print("Ended.")
+        finally:
+            http.server_close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""A small Lambda Runtime API, and a clean interpreter in which AWS's own runtime client uses it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+MAIN = """
+import sys
+sys.path[:] = [path for path in sys.path if path.startswith(sys.base_prefix)] + sys.argv[1:3]
+from awslambdaric.__main__ import main
+main(["bootstrap", sys.argv[3]])
+"""
+
+
+def closure(*names: str) -> Iterator[str]:
+    """Yield the distributions that these need, themselves included."""
+    waiting, seen = list(names), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        yield name
+        for text in distribution(name).requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+
+
+def link_runtime(target: Path) -> Path:
+    """Fill a folder with what the Lambda runtime has: boto3, and the runtime client; nothing else."""
+    target.mkdir()
+    for name in closure("boto3", "awslambdaric"):
+        for file in distribution(name).files or []:
+            top = file.parts[0]
+            if top != ".." and not (target / top).exists():
+                (target / top).symlink_to(distribution(name).locate_file(top))
+    return target
+
+
+def invoke(asset: Path, runtime: Path, handler: str, event: object, environment: dict[str, str]) -> tuple[str, Any]:
+    """Run one packaged handler once, in a process of its own.
+
+    Returns
+    -------
+    tuple[str, Any]
+        `response` and what it returned, or `error` and how it failed.
+    """
+    answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    class RuntimeApi(BaseHTTPRequestHandler):
+        served = False
+
+        def do_GET(self) -> None:
+            if RuntimeApi.served:
+                threading.Event().wait(60)
+                return
+            RuntimeApi.served = True
+            self._answer(200, json.dumps(event).encode())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answers.put((self.path.rsplit("/", 1)[-1], json.loads(body)))
+            self._answer(202, b"{}")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000001")
+            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
+            self.send_header("Lambda-Runtime-Deadline-Ms", "99999999999999")
+            # The client, which is written in C++, does not survive an answer without these two.
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", "-c", MAIN, str(asset), str(runtime), handler],
+        env={
+            "PATH": os.defpath,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": "function",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "_HANDLER": handler,
+            "LAMBDA_TASK_ROOT": str(asset),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        return answers.get(timeout=20)
+    except queue.Empty:
+        process.kill()
+        raise AssertionError(f"exit status {process.wait()}: {process.communicate()[0]}") from None
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+        server.shutdown()
+        server.server_close()

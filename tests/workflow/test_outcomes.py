@@ -1,0 +1,547 @@
+"""Every outcome and every error of the flow: scenario → states visited → outcome, from the history."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+
+RESOLVED = ["ResolveEntity", "CheckOrganization", "ReadyToDeregister?"]
+WAITED = [*RESOLVED, "DeregisterEntity", "WaitForRetention", "VerifyCleanup", "WhatDidWorkMailShow?"]
+LOOK_AGAIN = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMailShow?"]
+OTHER_ORGANIZATION = "m-" + "1" * 32
+
+
+@pytest.mark.parametrize(
+    ("identifier", "entity_type"),
+    [
+        ("dana@{domain}", "USER"),
+        ("DANA@{domain}", "USER"),
+        ("dana", "USER"),
+        ("Dana", "USER"),
+        ("{user}", "USER"),
+        ("team@{domain}", "GROUP"),
+        ("team", "GROUP"),
+        ("{group}", "GROUP"),
+        ("room@{domain}", "RESOURCE"),
+        ("room", "RESOURCE"),
+        ("{resource}", "RESOURCE"),
+    ],
+)
+def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identifier: str, entity_type: str) -> None:
+    ids = {"user": flow.people.user("dana", "Dana"), "group": flow.people.group("team")}
+    ids["resource"] = flow.people.resource("room")
+    # Neighbours that a prefix would find as well.
+    flow.people.user("dana2")
+    flow.people.group("team-b")
+
+    ending = flow.run(identifier.format(domain=MAIL_DOMAIN, **ids))
+
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states == [*WAITED, "CleanupVerified"]
+    entity = ending.output["Entity"]
+    assert entity["Type"] == entity_type
+    assert entity["Id"] == ids[entity_type.lower()]
+    assert flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId="dana2")["State"] == "ENABLED"
+
+
+def test_a_directory_sid_is_an_id(flow: Any) -> None:
+    user = flow.people.user("dana")
+    sid = "S-1-1-12-1234567890-1234567890-1234567890-1234567890"
+    flow.backend.arrange(ORGANIZATION_ID, user, id=sid)
+
+    assert flow.run(sid).output["Entity"]["Id"] == sid
+
+
+def test_the_output_is_complete(flow: Any) -> None:
+    user = flow.people.user("dana", "Dana")
+    output = flow.run(flow.people.address("dana")).output
+
+    assert list(output) == [
+        "Outcome",
+        "Explanation",
+        "Organization",
+        "Entity",
+        "DeregisteredAt",
+        "RetentionEndsAt",
+        "Evidence",
+    ]
+    assert output["Organization"] == {"Id": ORGANIZATION_ID, "Alias": "example-corp"}
+    assert output["Entity"] == {"Id": user, "Name": "dana", "Email": flow.people.address("dana"), "Type": "USER"}
+    assert output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
+    assert output["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
+    evidence = output["Evidence"]
+    assert list(evidence) == ["ResolveEntity", "CheckOrganization", "DeregisterEntity", "VerifyCleanup"]
+    assert evidence["VerifyCleanup"]["At"] == "2026-12-22T18:00:00.000Z"
+    assert evidence["VerifyCleanup"]["Signals"]["Mailbox"] == "NotFound"
+    assert evidence["VerifyCleanup"]["Signals"]["NotGiven"] == ["MailboxSize"]
+    answers = [answer for step in evidence.values() for answer in step["Answers"]]
+    assert all(answer["RequestId"] for answer in answers)
+    assert "Dana" not in str(evidence)
+    assert "@" not in str(evidence)
+
+
+def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> None:
+    flow.people.user("dana")
+    flow.forget_calls()
+
+    ending = flow.run(flow.people.address("dana"))
+
+    assert flow.calls() == [
+        "DescribeEntity",
+        "DescribeUser",
+        "DescribeOrganization",
+        "DeregisterFromWorkMail",
+        "DescribeUser",
+        "DescribeUser",
+        "GetMailboxDetails",
+    ]
+    assert ending.transitions <= 9
+
+
+def test_the_mailbox_is_there_for_thirty_days_and_gone_when_it_is_called_verified(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start("dana")
+    flow.pass_days(29.999)
+    assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+    flow.pass_days(0.2)
+    assert flow.ending(arn).status == "RUNNING"
+    assert not flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+    flow.pass_days(0.1)
+    assert flow.ending(arn).outcome == "CleanupVerified"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {},
+        {"deregister_disabled": "EntityStateException"},
+        {"describe_entity_of_disabled": "EntityNotFoundException"},
+        {"email_of_disabled": "absent"},
+        {"mailbox_details_of_disabled": "EntityNotFoundException"},
+        {"mailbox_deprovisioned_date": "never"},
+        {"mailbox_deprovisioned_date": "deregistered-future"},
+        {"mailbox_deprovisioned_date": "removed"},
+        {"describe_lag_seconds": 120},
+    ],
+    ids=str,
+)
+def test_whatever_workmail_does_undocumented_the_cleanup_is_verified(flow: Any, behaviour: dict[str, Any]) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
+    user = flow.people.user("dana")
+
+    ending = flow.run(flow.people.address("dana"))
+
+    assert ending.outcome == "CleanupVerified"
+    assert not flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+@pytest.mark.parametrize("identifier", ["{user}", "dana", "dana@{domain}"])
+def test_what_is_disabled_already_joins_the_wait_for_the_remainder(flow: Any, identifier: str) -> None:
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.pass_days(10)
+    flow.forget_calls()
+
+    arn = flow.start(identifier.format(user=user, domain=MAIL_DOMAIN))
+    flow.pass_days(20.2)
+    assert flow.ending(arn).status == "RUNNING"
+    flow.pass_days(0.1)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
+    assert ending.output["Evidence"]["DeregisterEntity"]["WasEnabled"] is False
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_what_was_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.pass_days(40)
+
+    assert flow.run(user, days=0).outcome == "CleanupVerified"
+
+
+def test_who_is_registered_again_during_the_window_is_left_alone(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(12)
+    flow.people.register(user, "dana")
+    flow.pass_days(30)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "Reenabled"
+    assert ending.states == [*WAITED, "Reenabled"]
+    assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+def test_who_is_registered_and_disabled_again_is_not_called_cleaned_up(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(12)
+    flow.people.register(user, "dana")
+    flow.pass_days(1)
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.pass_days(20)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "Reenabled"
+    assert "disabled anew since 2026-12-05T12:00:00.000Z" in ending.output["Explanation"]
+    assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+@pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
+def test_an_entity_that_is_deleted_during_the_window_is_said_to_be_removed(flow: Any, described: str) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted=described)
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(5)
+    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+    flow.pass_days(40)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "EntityRemoved"
+    assert ending.states == [*WAITED, "EntityRemoved"]
+
+
+def test_not_found_by_id_but_still_listed_is_not_believed(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(5)
+    flow.fail("DescribeUser", "EntityNotFoundException", times=3)
+    flow.pass_days(40)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states == [*WAITED, "CleanupVerified"]
+
+
+def test_what_was_never_registered_has_nothing_to_clean_up(flow: Any) -> None:
+    flow.people.user("dana", registered=False)
+    flow.forget_calls()
+
+    ending = flow.run("dana", days=0)
+
+    assert ending.outcome == "NothingToDo"
+    assert ending.states == [*RESOLVED, "NothingToDo"]
+    assert ending.output["Entity"]["Email"] is None
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_when_workmail_ends_before_the_retention_the_cleanup_is_not_claimed(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
+    user = flow.people.user("dana")
+
+    ending = flow.run(user, days=20)
+
+    assert ending.outcome == "ServiceEnded"
+    assert ending.states == [*WAITED, "ServiceEnded"]
+    assert ending.output["RetentionEndsAt"] == "2027-04-09T09:00:00.000Z"
+    assert ending.output["Evidence"]["VerifyCleanup"]["At"] == "2027-03-30T00:00:00.000Z"
+    assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+def test_a_mailbox_that_still_shows_is_looked_at_daily_and_then_overdue(flow: Any) -> None:
+    flow.people.user("dana")
+    flow.backend.retention = timedelta(days=365)
+
+    ending = flow.run("dana", days=60)
+
+    assert ending.outcome == "CleanupOverdue"
+    assert ending.states == [*WAITED, *LOOK_AGAIN * 6, *LOOK_AGAIN[:2], "CleanupOverdue"]
+    assert "the mailbox still has a size" in ending.cause
+    assert "2026-12-29T18:00:00.000Z" in ending.cause
+
+
+def test_a_mailbox_that_goes_late_is_still_verified(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.backend.retention = timedelta(days=365)
+    arn = flow.start(user)
+    flow.pass_days(32)
+    flow.backend.retention = timedelta(days=30)
+    flow.pass_days(2)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states == [*WAITED, *LOOK_AGAIN * 2, "CleanupVerified"]
+    assert ending.output["Evidence"]["VerifyCleanup"]["Check"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"EntityId": "dana"}, "lacks OrganizationId"),
+        ({"OrganizationId": ORGANIZATION_ID}, "lacks EntityId"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": "dana", "DryRn": True}, "unknown member: DryRn"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": ""}, "EntityId must be"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": "x" * 257}, "1 to 256 characters"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": 'Dana "DJ" Leaver'}, "EntityId must be"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": ["dana"]}, "EntityId must be"),
+        ({"OrganizationId": ORGANIZATION_ID[:-1], "EntityId": "dana"}, "OrganizationId must be"),
+        ({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"}, f"It must be {ORGANIZATION_ID}"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": "dana@"}, "must be an e-mail address"),
+        ({"OrganizationId": ORGANIZATION_ID, "EntityId": "d" * 250 + "@x.io"}, "at most 254 characters"),
+        (["dana"], "must be a JSON object"),
+    ],
+    ids=str,
+)
+def test_a_wrong_input_ends_in_the_first_state_and_workmail_is_not_touched(flow: Any, given: Any, says: str) -> None:
+    flow.forget_calls()
+    arn = flow.environment.start(given)
+    flow.clock.settle()
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "InvalidRequest"
+    assert ending.states == ["ResolveEntity", "InvalidRequest"]
+    assert says in ending.cause
+    assert flow.calls() == []
+
+
+def test_an_organization_made_through_the_api_is_outside_the_settings(flow: Any) -> None:
+    made = flow.workmail.create_organization(Alias="other-corp")["OrganizationId"]
+    arn = flow.environment.start({"OrganizationId": made, "EntityId": "dana"})
+    flow.clock.settle()
+
+    assert flow.ending(arn).outcome == "InvalidRequest"
+    assert "none that this stack serves" in flow.ending(arn).cause
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "nobody",
+        f"nobody@{MAIL_DOMAIN}",
+        "r-" + "0" * 32,
+        "12345678-1234-1234-1234-123456789012",
+        "S-1-1-12-1-2-3-4",
+        "dan",
+    ],
+)
+def test_who_is_not_there_is_not_found_and_nobody_else_is_touched(flow: Any, identifier: str) -> None:
+    flow.people.user("dana")
+
+    ending = flow.run(identifier, days=0)
+
+    assert ending.outcome == "EntityNotFound"
+    assert ending.states == ["ResolveEntity", "EntityNotFound"]
+    assert ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_a_deleted_entity_is_not_found(flow: Any) -> None:
+    user = flow.people.user("dana", registered=False)
+    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+
+    assert flow.run(user, days=0).outcome == "EntityNotFound"
+    assert flow.run("dana", days=0).outcome == "EntityNotFound"
+
+
+def test_a_name_that_two_entities_have_is_refused_with_their_ids(flow: Any) -> None:
+    user = flow.people.user("support", registered=False)
+    group = flow.people.group("support2")
+    flow.backend.arrange(ORGANIZATION_ID, group, name="support")
+
+    ending = flow.run("support", days=0)
+
+    assert ending.outcome == "EntityAmbiguous"
+    assert f"USER {user}, GROUP {group}" in ending.cause
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"Type": "GROUP"},
+        {"Name": "other"},
+        {"Email": "other@example.com"},
+        {"DisplayName": "Other"},
+        {"Type": "USER", "Name": "other"},
+    ],
+    ids=str,
+)
+def test_another_entity_than_the_expected_one_is_refused(flow: Any, expected: dict[str, str]) -> None:
+    flow.people.user("dana", "Dana Leaver")
+
+    ending = flow.run("dana", days=0, Expected=expected)
+
+    assert ending.outcome == "EntityMismatch"
+    assert list(expected)[-1] in ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_the_expected_entity_is_offboarded(flow: Any) -> None:
+    flow.people.user("dana", 'Dana "DJ" Leaver')
+    expected = {"Type": "USER", "Name": "DANA", "Email": f"Dana@{MAIL_DOMAIN}", "DisplayName": 'Dana "DJ" Leaver'}
+
+    assert flow.run("dana", Expected=expected).outcome == "CleanupVerified"
+
+
+def test_an_address_that_was_handed_to_a_colleague_does_not_offboard_the_colleague(flow: Any) -> None:
+    colleague = flow.people.user("robin")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=colleague, Alias=flow.people.address("dana"))
+
+    ending = flow.run(flow.people.address("dana"), days=0)
+
+    assert ending.outcome == "EntityMismatch"
+    assert f"alias of the USER {colleague}" in ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+@pytest.mark.parametrize("role", ["SYSTEM_USER", "RESOURCE", "REMOTE_USER"])
+def test_users_that_are_nobodys_mailbox_are_protected(flow: Any, role: str) -> None:
+    user = flow.people.user("system")
+    flow.backend.set_user_role(ORGANIZATION_ID, user, role)
+
+    ending = flow.run(user, days=0)
+
+    assert ending.outcome == "EntityProtected"
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_the_migration_administrator_is_protected(flow: Any) -> None:
+    user = flow.people.user("migrator")
+    flow.backend.set_migration_admin(ORGANIZATION_ID, user)
+
+    ending = flow.run(user, days=0)
+
+    assert ending.outcome == "EntityProtected"
+    assert ending.states == ["ResolveEntity", "CheckOrganization", "EntityProtected"]
+
+
+@pytest.mark.parametrize("state", ["Requested", "Creating", "Deleting", "Deleted", "something new"])
+def test_an_organization_in_any_other_state_stops_the_run(flow: Any, state: str) -> None:
+    user = flow.people.user("dana")
+    flow.backend.set_organization_state(ORGANIZATION_ID, state)
+
+    ending = flow.run(user, days=0)
+
+    assert ending.outcome == "OrganizationNotActive"
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_the_letter_case_of_the_state_does_not_matter(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.backend.set_organization_state(ORGANIZATION_ID, "ACTIVE")
+
+    assert flow.run(user).outcome == "CleanupVerified"
+
+
+def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow({"organizations": [{"id": ORGANIZATION_ID}, {"id": OTHER_ORGANIZATION}]})
+    arn = flow.environment.start({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"})
+    flow.clock.settle()
+
+    assert flow.ending(arn).outcome == "OrganizationNotFound"
+
+
+READING = ["ResolveEntity", "DeregisterEntity", "VerifyCleanup"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "status", "outcome", "last_task"),
+    [
+        ("DescribeEntity", "ThrottlingException", 400, "WorkMailUnavailable", "ResolveEntity"),
+        ("DescribeUser", "DirectoryUnavailableException", 400, "WorkMailUnavailable", "ResolveEntity"),
+        ("DescribeUser", "DirectoryServiceAuthenticationFailedException", 400,
+         "DirectoryAuthenticationFailed", "ResolveEntity"),
+        ("DescribeUser", "OrganizationStateException", 400, "OrganizationNotActive", "ResolveEntity"),
+        ("DescribeUser", "InvalidParameterException", 400, "InvalidRequest", "ResolveEntity"),
+        ("DescribeUser", "AccessDeniedException", 400, "AccessDenied", "ResolveEntity"),
+        ("DescribeUser", "NobodyKnowsException", 400, "UnexpectedFailure", "ResolveEntity"),
+        ("DescribeOrganization", "OrganizationNotFoundException", 400, "OrganizationNotFound", "CheckOrganization"),
+        ("DescribeOrganization", "InternalFailure", 500, "WorkMailUnavailable", "CheckOrganization"),
+        ("DescribeOrganization", "AccessDeniedException", 400, "AccessDenied", "CheckOrganization"),
+        ("DeregisterFromWorkMail", "EntityStateException", 400, "DeregistrationRefused", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "EntityNotFoundException", 400, "EntityNotFound", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "InvalidParameterException", 400, "InvalidRequest", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "OrganizationNotFoundException", 400, "OrganizationNotFound", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "OrganizationStateException", 400, "OrganizationNotActive", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "UnsupportedOperationException", 400,
+         "DeregistrationRefused", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "ThrottlingException", 400, "WorkMailUnavailable", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "ServiceUnavailable", 503, "WorkMailUnavailable", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "AccessDeniedException", 400, "AccessDenied", "DeregisterEntity"),
+        ("GetMailboxDetails", "ThrottlingException", 400, "WorkMailUnavailable", "VerifyCleanup"),
+        ("GetMailboxDetails", "OrganizationStateException", 400, "OrganizationNotActive", "VerifyCleanup"),
+        ("GetMailboxDetails", "OrganizationNotFoundException", 400, "OrganizationNotFound", "VerifyCleanup"),
+        ("GetMailboxDetails", "AccessDeniedException", 400, "AccessDenied", "VerifyCleanup"),
+        ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "VerifyCleanup"),
+    ],
+)  # fmt: skip
+def test_an_error_that_stays_ends_under_its_name(
+    flow: Any, operation: str, code: str, status: int, outcome: str, last_task: str
+) -> None:
+    flow.people.user("dana")
+    flow.fail(operation, code, status=status)
+
+    ending = flow.run(flow.people.address("dana"), days=60)
+
+    assert ending.status == "FAILED"
+    assert ending.outcome == outcome
+    assert ending.states[-2:] == [last_task, outcome]
+    assert f"{operation} with {code}" in ending.cause or outcome == "DeregistrationRefused"
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "DirectoryUnavailableException", "InternalFailure"])
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeEntity", "DescribeUser", "DescribeOrganization", "DeregisterFromWorkMail", "GetMailboxDetails"],
+)
+def test_an_error_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
+    flow.people.user("dana")
+    flow.fail(operation, code, times=5)
+
+    ending = flow.run(flow.people.address("dana"))
+
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states == [*WAITED, "CleanupVerified"]
+
+
+def test_a_refusal_that_passes_is_tried_again(flow: Any) -> None:
+    flow.people.user("dana")
+    flow.fail("DeregisterFromWorkMail", "EntityStateException", times=4)
+
+    assert flow.run("dana").outcome == "CleanupVerified"
+    assert len(flow.calls("DeregisterFromWorkMail")) == 5
+
+
+def test_a_deregistration_that_never_reads_back_is_not_called_done(flow: Any) -> None:
+    user = flow.people.user("dana")
+
+    def undo(operation: str, parameters: Any) -> None:
+        if operation == "DeregisterFromWorkMail":
+            flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=0)
+            flow.people.register(user, "dana")
+
+    flow.backend.after.append(undo)
+    began = flow.clock.now()
+    ending = flow.run(user, days=0)
+
+    assert ending.outcome == "DeregistrationNotConfirmed"
+    assert ending.states[-2:] == ["DeregisterEntity", "DeregistrationNotConfirmed"]
+    assert flow.clock.now() - began > timedelta(minutes=2)
+
+
+def test_two_executions_for_one_entity_at_the_same_time_both_end_well(flow: Any) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, deregister_disabled="EntityStateException")
+    user = flow.people.user("dana")
+    first, second = flow.start(user), flow.start(flow.people.address("dana"))
+    flow.pass_days(31)
+
+    assert flow.ending(first).outcome == "CleanupVerified"
+    assert flow.ending(second).outcome == "CleanupVerified"
+    assert flow.ending(first).output["DeregisteredAt"] == flow.ending(second).output["DeregisteredAt"]
+
+
+def test_a_stopped_execution_leaves_the_entity_as_it_is(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.clock.settle()
+    flow.environment.client("stepfunctions").stop_execution(executionArn=arn, cause="mistake")
+    flow.clock.settle()
+
+    assert flow.ending(arn).status == "ABORTED"
+    assert flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"] == "DISABLED"

@@ -1,0 +1,82 @@
+"""Each packaged handler alone, as AWS Lambda runs it: a clean interpreter, the asset, boto3, nothing else."""
+
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.serve import server
+from local.settings import ORGANIZATION_ID
+from tests.workflow.runtime_api import invoke, link_runtime
+
+STEP = {"ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e", "Now": "2026-11-22T12:00:00.000Z"}
+FUNCTIONS = ("resolve_entity", "check_organization", "deregister_entity", "verify_cleanup")
+
+
+@pytest.fixture
+def endpoint(flow: Any) -> Iterator[str]:
+    http = server(flow.environment, 0)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
+    runtime = link_runtime(tmp_path / "runtime")
+    code = flow.environment.function_code("ResolveEntity")
+    asset = tmp_path / "asset"
+    zipfile.ZipFile(code).extractall(asset)
+    user = flow.people.user("dana")
+
+    def run(function: str, **event: Any) -> Any:
+        kind, answer = invoke(
+            asset,
+            runtime,
+            f"{function}.handler",
+            {**STEP, **event},
+            {
+                **flow.environment.function_environment(function),
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+                "AWS_ENDPOINT_URL_WORKMAIL": endpoint,
+            },
+        )
+        assert kind == "response", answer
+        return answer
+
+    resolved = run("resolve_entity", Input={"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
+    assert resolved["Entity"]["Id"] == user
+    about = {"OrganizationId": ORGANIZATION_ID, "Entity": resolved["Entity"]}
+    assert run("check_organization", **about)["Active"] is True
+    dates = run("deregister_entity", **about, ResolvedAt=STEP["Now"], RetryCount=0)
+    assert dates["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
+    verdict = run(
+        "verify_cleanup",
+        **about,
+        Check=1,
+        **{key: dates[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
+    )
+    assert verdict["LookAgainAt"] == "2026-11-23T12:00:00.000Z"
+
+
+def test_an_error_reaches_lambda_under_its_name(flow: Any, tmp_path: Path) -> None:
+    runtime = link_runtime(tmp_path / "runtime")
+    zipfile.ZipFile(flow.environment.function_code("ResolveEntity")).extractall(tmp_path / "asset")
+
+    kind, answer = invoke(
+        tmp_path / "asset",
+        runtime,
+        "resolve_entity.handler",
+        {**STEP, "Input": {}},
+        {**flow.environment.function_environment("resolve_entity"), "AWS_DEFAULT_REGION": "us-east-1"},
+    )
+
+    assert kind == "error"
+    assert answer["errorType"] == "InvalidRequest"
+    assert "lacks OrganizationId" in answer["errorMessage"]

@@ -1,0 +1,126 @@
+"""`make serve` for real clients: the AWS CLI goes from nothing to CleanupVerified, over HTTP."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local", "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+    assert found, process.poll()
+    yield found.group()
+    process.terminate()
+    process.wait(timeout=20)
+    process.stdout.close()
+
+
+def http(url: str, body: bytes | None = None) -> tuple[int, Any]:
+    try:
+        with urlopen(Request(url, data=body)) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
+
+
+class Cli:
+    def __init__(self, url: str) -> None:
+        self._environment = {
+            "PATH": os.defpath,
+            "AWS_ENDPOINT_URL": url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_PAGER": "",
+            "AWS_DEFAULT_OUTPUT": "json",
+        }
+
+    def __call__(self, *arguments: str) -> Any:
+        aws = Path(sys.executable).with_name("aws")
+        done = subprocess.run([sys.executable, str(aws), *arguments], env=self._environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout or b"null")
+
+
+def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
+    aws = Cli(url)
+    organization = ("--organization-id", ORGANIZATION_ID)
+    address = f"alice@{MAIL_DOMAIN}"
+    user = aws("workmail", "create-user", *organization, "--name", "alice", "--display-name", "Alice")["UserId"]
+    aws("workmail", "register-to-work-mail", *organization, "--entity-id", user, "--email", address)
+    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    machines = aws("stepfunctions", "list-state-machines")["stateMachines"]
+    assert machine in [item["stateMachineArn"] for item in machines]
+
+    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": address})
+    started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
+    execution = ("--execution-arn", started["executionArn"])
+    before = http(f"{url}/local/clock")[1]["Now"]
+    status, moved = http(f"{url}/local/clock", b'{"advance": "P30DT6H"}')
+
+    assert status == 200
+    assert moved["Before"] >= before
+    done = aws("stepfunctions", "describe-execution", *execution)
+    assert done["status"] == "SUCCEEDED"
+    assert json.loads(done["output"])["Outcome"] == "CleanupVerified"
+    events = aws("stepfunctions", "get-execution-history", *execution)["events"]
+    assert events[-1]["type"] == "ExecutionSucceeded"
+
+
+def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: str) -> None:
+    aws = Cli(url)
+    made = aws("workmail", "create-organization", "--alias", "other-corp")["OrganizationId"]
+    assert aws("workmail", "describe-organization", "--organization-id", made)["State"] == "Active"
+    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    request = json.dumps({"OrganizationId": made, "EntityId": "alice"})
+    started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
+    http(f"{url}/local/clock", b'{"advance": "PT1M"}')
+
+    done = aws("stepfunctions", "describe-execution", "--execution-arn", started["executionArn"])
+    assert done["error"] == "InvalidRequest"
+
+
+@pytest.mark.parametrize("duration", ["P1M", "PT1.5H", "P2W", "P1DT2H3M4S", "PT0S"])
+def test_the_clock_takes_any_iso_8601_duration(url: str, duration: str) -> None:
+    status, moved = http(f"{url}/local/clock", json.dumps({"advance": duration}).encode())
+
+    assert status == 200
+    assert (moved["Now"] > moved["Before"]) is (duration != "PT0S")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"advance": "30 days"}', b'{"advance": 30}', b'{"advance": "-P1D"}',
+             b'{"advance": "P1D", "to": 1}', b'{"advance": "P99999999Y"}']
+)  # fmt: skip
+def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(url: str, body: bytes) -> None:
+    before = http(f"{url}/local/clock")[1]["Now"]
+
+    status, answer = http(f"{url}/local/clock", body)
+
+    assert status == 400
+    assert "P30D" in answer["Error"]
+    assert http(f"{url}/local/clock")[1]["Now"] == before
+
+
+def test_an_unknown_local_page_lists_the_known_ones(url: str) -> None:
+    status, answer = http(f"{url}/local/clocks")
+
+    assert status == 404
+    assert "POST /local/clock" in answer
