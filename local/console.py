@@ -1,5 +1,6 @@
 """How the demo looks in a terminal: a live timeline while the clock moves, then what each execution proved."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from local.demo import Ending, Step, Story
 
+_FRAME_SECONDS = 0.05
+"""For how long a person sees a day; nothing but the picture waits for it."""
 _PLAIN = ("Explanation", "DeregisteredAt", "RetentionEndsAt")
 _TELLING = ("State", "DisabledDate", "MailboxSize", "Type")
 
@@ -25,10 +28,12 @@ def show(story: Story, console: Console) -> list[Ending]:
         How each execution ended.
     """
     began: datetime | None = None
-    with Live(console=console, refresh_per_second=30, transient=False) as live:
+    with Live(console=console, auto_refresh=False) as live:
         for now in story.run():
             began = began or now
-            live.update(_timeline(story, began, now))
+            live.update(_timeline(story, began, now), refresh=True)
+            if console.is_terminal:
+                time.sleep(_FRAME_SECONDS)
     endings = story.endings()
     for ending in endings:
         console.print(_proof(ending))
@@ -69,10 +74,16 @@ def _proof(ending: Ending) -> Panel:
 def _facts(ending: Ending) -> Iterator[tuple[str, str]]:
     if not ending.as_expected:
         yield "expected", ending.offboarding.expected
-    yield "input", f"EntityId {ending.offboarding.entity_id}"
+    given: dict[str, Any] = ending.details.get("Input", {})
+    if given:
+        yield "input", f"EntityId {given['EntityId']}"
+    if "Requester" in given:
+        yield "requester", _short(given["Requester"])
     output: dict[str, Any] | None = ending.details.get("Output")
     if output is None:
-        yield "cause", str(ending.details.get("Cause"))
+        for member in ("Cause", "Reason", "Log"):
+            if member in ending.details:
+                yield member.lower(), str(ending.details[member])
     else:
         yield "entity", " ".join(str(value) for value in output["Entity"].values() if value)
         for member, value in output.items():
@@ -80,7 +91,8 @@ def _facts(ending: Ending) -> Iterator[tuple[str, str]]:
                 yield member, str(value)
         for step, evidence in output["Evidence"].items():
             yield f"evidence, {step}", _evidence(evidence)
-    yield "timeline", "\n".join(f"{step.at:%Y-%m-%d %H:%M:%S}  {step.state}" for step in ending.steps)
+    if ending.steps:
+        yield "timeline", "\n".join(f"{step.at:%Y-%m-%d %H:%M:%S}  {step.state}" for step in ending.steps)
 
 
 def _evidence(evidence: dict[str, Any]) -> str:

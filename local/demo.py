@@ -1,8 +1,8 @@
-"""The demo: five offboardings on the embedded AWS, thirty days and more of them in a few seconds.
+"""The demo: ten offboardings on the embedded AWS, thirty days and more of them in a few seconds.
 
-It does what an administrator would do, with the APIs that an administrator has: WorkMail to fill the
-organization, StartExecution with the request syntax of `DeregisterFromWorkMail` as input, and the
-execution history to see what happened.
+It does what people and identity providers would do, with the APIs that they have: WorkMail to fill the
+organization, StartExecution with the request syntax of `DeregisterFromWorkMail` as input, PutEvents for
+the identity providers, and the execution history to see what happened.
 """
 
 import json
@@ -13,16 +13,35 @@ from typing import Any
 
 from local.environment import Environment
 from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.provider_events import ProviderEvent, identity_center_user_deleted, offboarding_requested, okta
+from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
+
+NOTHING_STARTED = "nothing started"
+REFUSED = "refused"
+_STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
+_LONGEST = 60
 
 
 @dataclass(frozen=True)
 class Offboarding:
-    """One offboarding of the story: whom, as one would type it, and the outcome that is expected."""
+    """One offboarding of the story.
+
+    Attributes
+    ----------
+    title
+        Whom it is about, and who starts it.
+    entity_id
+        What the execution's input names: typed by a person, or made of an event.
+    expected
+        The outcome; `nothing started` or `refused` where there must not be an execution.
+    events
+        The events that start it; without any, it is started by hand.
+    """
 
     title: str
     entity_id: str
     expected: str
+    events: tuple[ProviderEvent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,14 +63,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Ending:
-    """How one execution went: its state or its outcome, and what proves it."""
+    """How one offboarding went: its state or its outcome, and what proves it."""
 
     offboarding: Offboarding
-    execution_arn: str
     status: str
     outcome: str | None
     details: dict[str, Any]
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
 
     @property
     def as_expected(self) -> bool:
@@ -62,8 +80,6 @@ class Ending:
         """Return all of it, dates in RFC 3339."""
         return {
             "Title": self.offboarding.title,
-            "Input": {"OrganizationId": ORGANIZATION_ID, "EntityId": self.offboarding.entity_id},
-            "ExecutionArn": self.execution_arn,
             "Status": self.status,
             "Outcome": self.outcome,
             "Expected": self.offboarding.expected,
@@ -79,6 +95,13 @@ class Story:
     ----------
     environment
         An open environment, with the stack deployed.
+
+    Attributes
+    ----------
+    offboardings
+        Those of the story, in the order in which they start.
+    says
+        What is happening, in a few words.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -95,6 +118,7 @@ class Story:
             Offboarding("a resource, by id", room, "CleanupVerified"),
             Offboarding("a user who comes back on day 12", people.address("robin.rehired"), "Reenabled"),
             Offboarding("somebody who does not exist", people.address("nobody"), "EntityNotFound"),
+            *_from_providers(people),
         )
         self._happenings = (
             Happening(
@@ -103,48 +127,121 @@ class Story:
                 lambda: people.register(rehired, "robin.rehired"),
             ),
         )
-        self._arns: dict[Offboarding, str] = {}
+        self._dead_letters: dict[str, str] = {}
         self.says = "the organization is filled"
 
     def run(self) -> Iterator[datetime]:
         """Start everything and move the clock a day at a time until nothing runs; yields the time."""
         clock = self._environment.clock
         for offboarding in self.offboardings:
-            self._arns[offboarding] = self._environment.start(
-                {"OrganizationId": ORGANIZATION_ID, "EntityId": offboarding.entity_id}
-            )
+            self._start(offboarding)
         clock.settle()
-        self.says = f"{len(self._arns)} executions are started"
+        self.says = "the executions are started"
         yield clock.now()
-        for day in range(1, 60):
+        for day in range(1, _LONGEST):
             clock.advance(timedelta(days=1))
             self.says = "WorkMail keeps the mailboxes"
             for happening in self._happenings:
                 if happening.day == day:
                     happening.does()
                     self.says = happening.says
-            yield clock.now()
             if all(ending.status != "RUNNING" for ending in self.endings()):
                 self.says = "every execution has ended"
+                yield clock.now()
                 return
+            yield clock.now()
 
     def endings(self) -> list[Ending]:
-        """Return how each execution stands now."""
-        return [self._ending(offboarding, arn) for offboarding, arn in self._arns.items()]
+        """Return how each offboarding stands now."""
+        found = self._executions()
+        return [self._ending(offboarding, found.get(offboarding.entity_id, [])) for offboarding in self.offboardings]
 
-    def _ending(self, offboarding: Offboarding, arn: str) -> Ending:
-        answer = self._states.describe_execution(executionArn=arn)
-        output = json.loads(answer["output"]) if "output" in answer else None
+    def _start(self, offboarding: Offboarding) -> None:
+        for event in offboarding.events:
+            event.put(self._environment.client("events"))
+        if not offboarding.events:
+            self._environment.start({"OrganizationId": ORGANIZATION_ID, "EntityId": offboarding.entity_id})
+
+    def _executions(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the executions by the entity that their input names."""
+        machine = self._environment.outputs["StateMachineArn"]
+        found: dict[str, list[dict[str, Any]]] = {}
+        for page in self._states.get_paginator("list_executions").paginate(stateMachineArn=machine):
+            for item in page["executions"]:
+                execution = self._environment.describe(item["executionArn"])
+                found.setdefault(json.loads(execution["input"])["EntityId"], []).append(execution)
+        return found
+
+    def _ending(self, offboarding: Offboarding, executions: list[dict[str, Any]]) -> Ending:
+        if not executions:
+            return self._without_execution(offboarding)
+        if len(executions) > 1:
+            return Ending(offboarding, "STARTED TWICE", f"{len(executions)} executions", {})
+        [execution] = executions
+        output = json.loads(execution["output"]) if "output" in execution else None
+        proof = {"Output": output} if output else {"Cause": execution.get("cause")}
         return Ending(
             offboarding=offboarding,
-            execution_arn=arn,
-            status=answer["status"],
-            outcome=output["Outcome"] if output else answer.get("error"),
-            details={"Output": output} if output else {"Cause": answer.get("cause")},
-            steps=tuple(self._steps(arn)),
+            status=execution["status"],
+            outcome=output["Outcome"] if output else execution.get("error"),
+            details={
+                "Input": json.loads(execution["input"]),
+                "ExecutionArn": execution["executionArn"],
+                **proof,
+            },
+            steps=tuple(self._steps(execution["executionArn"])),
         )
+
+    def _without_execution(self, offboarding: Offboarding) -> Ending:
+        self._read_dead_letters()
+        reason = self._dead_letters.get(offboarding.events[0].id) if offboarding.events else None
+        if reason:
+            return Ending(offboarding, "DEAD LETTER", REFUSED, {"Reason": reason})
+        return Ending(offboarding, "NONE", NOTHING_STARTED, {"Log": self._not_for_us()})
+
+    def _read_dead_letters(self) -> None:
+        """Remember why events are in the dead-letter queue, by Okta's ids; SQS keeps them for 14 days only."""
+        messages = self._environment.client("sqs").receive_message(
+            QueueUrl=self._environment.outputs["EventDeadLetterQueueUrl"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["Reason"],
+            VisibilityTimeout=0,
+        )
+        for message in messages.get("Messages", []):
+            reason = message["MessageAttributes"]["Reason"]["StringValue"]
+            self._dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
+
+    def _not_for_us(self) -> str:
+        """Return what the starter logged about events that do not mean that somebody left."""
+        lines = [json.loads(line) for line in self._environment.logs("StartOffboarding") if line.startswith("{")]
+        return "; ".join(line["because"] for line in lines if line.get("message") == "not for us")
 
     def _steps(self, arn: str) -> Iterator[Step]:
         for event in self._environment.history(arn):
             if event["type"].endswith("StateEntered"):
                 yield Step(event["timestamp"], event["stateEnteredEventDetails"]["name"])
+
+
+def _from_providers(people: People) -> Iterator[Offboarding]:
+    """Make the people whom the identity providers report, and what they report."""
+    for name in ("olivia.okta", "sam.suspended", "henri.hr"):
+        people.user(name, domain=COMPANY_DOMAIN)
+    ines = people.user("ines.identity", domain=COMPANY_DOMAIN, IdentityProviderUserId=_STORE_USER)
+    olivia, sam, henri = (f"{name}@{COMPANY_DOMAIN}" for name in ("olivia.okta", "sam.suspended", "henri.hr"))
+    deactivated = okta("okta-1", olivia)
+    deleted = okta("okta-2", olivia, "user.lifecycle.delete.initiated")
+    yield Offboarding(
+        "Okta deactivates a user, and says so three times",
+        olivia,
+        "CleanupVerified",
+        (deactivated, deactivated, deleted),
+    )
+    yield Offboarding(
+        "Identity Center deletes a user", ines, "CleanupVerified", (identity_center_user_deleted(_STORE_USER),)
+    )
+    yield Offboarding(
+        "a script asks for a user", henri, "CleanupVerified", (offboarding_requested("hr-417", henri, "hr-system"),)
+    )
+    yield Offboarding("Okta suspends a user", sam, NOTHING_STARTED, (okta("okta-3", sam, "user.lifecycle.suspend"),))
+    stranger = "someone@elsewhere.example"
+    yield Offboarding("Okta deactivates a user of another company", stranger, REFUSED, (okta("okta-4", stranger),))

@@ -34,6 +34,7 @@ from moto.awslambda.models import LambdaFunction, LambdaVersion
 from moto.cloudformation import parsing
 from moto.stepfunctions.models import StateMachine
 
+from local.event_buses import make_named_buses
 from local.hooks import Hooks
 
 _RETAINED = {"Retain", "RetainExceptOnCreate"}
@@ -93,6 +94,7 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
     for asset in assets:
         _upload(asset, region)
     template = (assembly / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
+    make_named_buses(template, region=region, account=account)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _create_or_update(name, template, artifact["properties"].get("parameters", {}), region)

@@ -26,11 +26,12 @@ from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import deployment, stepfunctions, workmail
+from local import deployment, event_buses, stepfunctions, workmail
 from local.clock import Clock
 from local.deployment import Stack
+from local.event_sources import Poller
 from local.lambda_runtime import Runtime
-from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.workmail import WorkMailBackend, workmail_backends
 
 _CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -99,13 +100,17 @@ class Environment:
         hooks = opened.enter_context(stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps))
         self.runtime.install(hooks)
         deployment.install(hooks)
+        event_buses.install(hooks)
+        Poller(self.clock).install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
         boto3.setup_default_session(botocore_session=_session())
         opened.callback(self._clients.clear)
         opened.callback(self._end_executions)
         self.workmail = workmail_backends[ACCOUNT][REGION]
         if self._organization is not None:
-            self.workmail.create_organization_with_id(self._organization, ORGANIZATION_ALIAS)
+            self.workmail.create_organization_with_id(
+                self._organization, ORGANIZATION_ALIAS, mail_domains=(COMPANY_DOMAIN,)
+            )
         if self._assembly is not None:
             self.deploy(self._assembly)
 

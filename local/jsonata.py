@@ -121,8 +121,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, list):
-        # By index: jsonata's lazy range is a list whose own elements are not there.
-        return [_to_json(value[index]) for index in range(len(value))]
+        return [_to_json(item) for item in value]
     raise UnsupportedResultError("returned an unsupported result type")
 
 
@@ -136,10 +135,9 @@ def _partition(*arguments: Any) -> Any:
     array, size = _arguments("partition", arguments, 2)
     if array is None:
         return None
-    items = array if isinstance(array, list) else [array]
+    items = list(array) if isinstance(array, list) else [array]
     if not _is_integer(size) or size <= 0:
         raise QueryError("$partition: the chunk size must be a positive integer")
-    items = [items[index] for index in range(len(items))]
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 

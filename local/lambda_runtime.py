@@ -56,6 +56,8 @@ _BROUGHT_ALONG = frozenset(
     ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "six", "urllib3", "_distutils_hack")
 )
 _AVAILABLE = sys.stdlib_module_names | _BROUGHT_ALONG
+_HIDDEN = frozenset({"pydantic"})
+"""Loaded by moto, and not there on Lambda: Powertools asks whether it is loaded, and would go on to use it."""
 _PRIVATE_STDLIB = frozenset({"logging"})
 _TASK_ROOT = "/var/task"
 _printing = threading.local()
@@ -188,7 +190,6 @@ class Runtime:
         variables = function.environment_vars
         key = (
             function.function_arn,
-            str(function.version),
             function.code_sha_256,
             function.handler,
             tuple(sorted(variables.items())),
@@ -320,7 +321,7 @@ class _ExecutionEnvironment:
 
     def _enter(self) -> None:
         _one_at_a_time.acquire()
-        self._globals_before.append(_ProcessState.take(self._names))
+        self._globals_before.append(_ProcessState.take(self._names | _HIDDEN))
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self._code))
         # Kept next to the unpacked code: every environment loads all of it again.
@@ -335,7 +336,7 @@ class _ExecutionEnvironment:
 
     def _leave(self) -> None:
         self._modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] in self._names}
-        self._globals_before.pop().put_back(self._names)
+        self._globals_before.pop().put_back(self._names | _HIDDEN)
         _one_at_a_time.release()
 
     def _importing(self, import_: Callable[..., Any]) -> Callable[..., Any]:

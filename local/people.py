@@ -23,16 +23,26 @@ class People:
         self.organization_id = organization_id
         self._domain = domain
 
-    def address(self, name: str) -> str:
+    def address(self, name: str, domain: str | None = None) -> str:
         """Return the address that an entity of this name gets."""
-        return f"{name}@{self._domain}"
+        return f"{name}@{domain or self._domain}"
 
-    def user(self, name: str, display_name: str | None = None, *, registered: bool = True, **more: Any) -> str:
+    def user(
+        self,
+        name: str,
+        display_name: str | None = None,
+        *,
+        registered: bool = True,
+        domain: str | None = None,
+        **more: Any,
+    ) -> str:
         """Make a user, with a mailbox unless `registered` is false, and return the id."""
         user_id: str = self._workmail.create_user(
             OrganizationId=self.organization_id, Name=name, DisplayName=display_name or name, **more
         )["UserId"]
-        return self._registered(user_id, name) if registered else user_id
+        if registered:
+            self.register(user_id, name, domain)
+        return user_id
 
     def group(self, name: str, members: tuple[str, ...] = ()) -> str:
         """Make a group with an address and members, and return the id."""
@@ -49,14 +59,11 @@ class People:
         resource_id: str = self._workmail.create_resource(OrganizationId=self.organization_id, Name=name, Type="ROOM")[
             "ResourceId"
         ]
-        return self._registered(resource_id, name)
+        self.register(resource_id, name)
+        return resource_id
 
-    def register(self, entity_id: str, name: str) -> None:
+    def register(self, entity_id: str, name: str, domain: str | None = None) -> None:
         """Register an entity (again), with the address of its name."""
         self._workmail.register_to_work_mail(
-            OrganizationId=self.organization_id, EntityId=entity_id, Email=self.address(name)
+            OrganizationId=self.organization_id, EntityId=entity_id, Email=self.address(name, domain)
         )
-
-    def _registered(self, entity_id: str, name: str) -> str:
-        self.register(entity_id, name)
-        return entity_id

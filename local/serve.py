@@ -4,6 +4,7 @@ Everything is in memory: when the server ends, so does all that was made in it.
 """
 
 import json
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -84,8 +85,16 @@ class LocalApi:
 
 
 def server(environment: Environment, port: int) -> BaseWSGIServer:
-    """Make the HTTP server on 127.0.0.1; port 0 takes a free one. The caller runs and closes it."""
-    return make_server(HOST, port, LocalApi(environment), threaded=True)
+    """Make the HTTP server on 127.0.0.1; port 0 takes a free one. The caller runs and closes it.
+
+    Raises
+    ------
+    OSError
+        If the port is taken. (Werkzeug itself would end the process.)
+    """
+    with socket.create_server((HOST, port)) as listener:
+        taken = listener.getsockname()[1]
+        return make_server(HOST, taken, LocalApi(environment), threaded=True, fd=listener.fileno())
 
 
 def _duration(request: Request) -> Any:

@@ -72,7 +72,7 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramTimedOut
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramRunning, ProgramTimedOut
 from moto.stepfunctions.parser.asl.eval.states import States
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -421,7 +421,6 @@ def _hook_states(hooks: Hooks, clock: Clock) -> None:
 
     def until_interrupted(self: Any, env: Environment) -> None:
         _this_thread.recorded = False
-        _pending(env)
         with contextlib.suppress(_Interrupted):
             evaluate_state(self, env)
 
@@ -560,6 +559,7 @@ def _hook_workers(hooks: Hooks, clock: Clock) -> None:
         env = environment(self)
         execution = env.states.context_object.context_object_data["Execution"]
         execution["StartTime"] = aws_timestamp(execution["StartTime"])
+        env._program_state = ProgramRunning()
         self.env = env
         self._get_evaluation_environment = lambda: env
         self.local_work = clock.start_thread(f"execution {execution['Name']}", self._execution_logic)
@@ -577,15 +577,15 @@ def _execution_name(env: Environment) -> str:
 
 def _hook_programs(hooks: Hooks, clock: Clock) -> None:
     def evaluate(self: Program, env: Environment) -> None:
-        if env._program_state is not None and not env.is_running():
-            return
-        env.next_state_name = self.start_at.start_at_name
+        # Refused when it was stopped before it began: then only the end is recorded below.
+        with contextlib.suppress(RuntimeError):
+            env.next_state_name = self.start_at.start_at_name
         timer = None
         if self.timeout_seconds:
             when = clock.now() + timedelta(seconds=self.timeout_seconds.timeout_seconds)
             timer = clock.call_at(when, env.set_timed_out, f"time-out of {_execution_name(env)}")
         try:
-            EvalComponent.eval(self, env)
+            self._eval_body(env)
         finally:
             if timer is not None:
                 timer.cancel()

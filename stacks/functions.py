@@ -14,6 +14,9 @@ from stacks.nag import acknowledge
 from stacks.packaging import build_asset
 from stacks.settings import Settings
 
+TIMEOUT_SECONDS = 30
+"""How long any of the functions may run; whoever waits for one waits longer."""
+
 _DESCRIBE_ONE = ("DescribeUser", "DescribeGroup", "DescribeResource")
 _LIST_ALL = ("ListUsers", "ListGroups", "ListResources")
 
@@ -25,19 +28,22 @@ class FunctionSpec:
     Attributes
     ----------
     name
-        The state that it serves. The handler's module has the same name in snake case.
+        The state that it serves, or what it does. The handler's module has the same name in snake case.
     description
         What the Lambda console shows.
     workmail_actions
         The WorkMail operations that it calls, and so may call, on the configured organizations.
     environment
         What it is told beyond what every function is told.
+    statements
+        What it may do beyond WorkMail and its own log, by the name of the inline policy that says so.
     """
 
     name: str
     description: str
     workmail_actions: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    statements: Mapping[str, iam.PolicyStatement] = field(default_factory=dict)
 
     @property
     def handler(self) -> str:
@@ -46,7 +52,7 @@ class FunctionSpec:
 
 
 def function_specs(settings: Settings) -> tuple[FunctionSpec, ...]:
-    """Return the table of functions.
+    """Return the table of functions that the state machine calls.
 
     A function is added with one entry. Renaming or removing one is a release of its own, made after the last
     execution that knows it has ended: an execution calls the version that was current when it started, for up
@@ -95,15 +101,12 @@ def function_specs(settings: Settings) -> tuple[FunctionSpec, ...]:
 
 
 class OffboardingFunction(Construct):
-    """One function with what belongs to it: its role, its log group and its current version.
+    """One function with what belongs to it: its role, its log group and, for a state machine, its version.
 
     Attributes
     ----------
     function
         The function itself.
-    version
-        The version that a state machine calls. A running execution keeps the definition that it started with,
-        and with it this version; so versions are kept when a release brings a new one.
     """
 
     def __init__(self, scope: Construct, spec: FunctionSpec, *, code: lambda_.Code, settings: Settings) -> None:
@@ -118,13 +121,12 @@ class OffboardingFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
-            timeout=Duration.seconds(30),
+            timeout=Duration.seconds(TIMEOUT_SECONDS),
             environment={**_common_environment(settings), **spec.environment},
             log_group=group,
             role=self._build_role(spec, group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        self.version = self.function.current_version
         acknowledge(
             self.function,
             "L1",
@@ -132,8 +134,17 @@ class OffboardingFunction(Construct):
             "WorkMail exists; a newer runtime comes with a release that was tested on it.",
         )
 
+    @property
+    def version(self) -> lambda_.Version:
+        """The version that a state machine calls; there is one only if it is asked for.
+
+        A running execution keeps the definition that it started with, and with it this version; so versions
+        are kept when a release brings a new one.
+        """
+        return self.function.current_version
+
     def _build_role(self, spec: FunctionSpec, log_group_arn: str, settings: Settings) -> iam.Role:
-        """Allow what this function does, and nothing else: its WorkMail operations, and its own log."""
+        """Allow what this function does, and nothing else."""
         logs_statement = iam.PolicyStatement(
             actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
         )
@@ -149,6 +160,7 @@ class OffboardingFunction(Construct):
             inline_policies={
                 "Logs": iam.PolicyDocument(statements=[logs_statement]),
                 "WorkMail": iam.PolicyDocument(statements=[workmail_statement]),
+                **{name: iam.PolicyDocument(statements=[statement]) for name, statement in spec.statements.items()},
             },
         )
 
@@ -164,8 +176,19 @@ class OffboardingFunction(Construct):
         ]
 
 
-def build_functions(scope: Construct, settings: Settings) -> dict[str, OffboardingFunction]:
-    """Build every function of the table, all from one asset.
+def function_code() -> lambda_.Code:
+    """Package the code that every function runs: one asset for all of them.
+
+    Returns
+    -------
+    lambda_.Code
+        To be given to each function.
+    """
+    return lambda_.Code.from_asset(str(build_asset()))
+
+
+def build_functions(scope: Construct, settings: Settings, code: lambda_.Code) -> dict[str, OffboardingFunction]:
+    """Build every function of the table.
 
     Parameters
     ----------
@@ -173,13 +196,14 @@ def build_functions(scope: Construct, settings: Settings) -> dict[str, Offboardi
         The stack.
     settings
         The deployer's settings.
+    code
+        What `function_code` made.
 
     Returns
     -------
     dict[str, OffboardingFunction]
         The functions by their names.
     """
-    code = lambda_.Code.from_asset(str(build_asset()))
     return {
         spec.name: OffboardingFunction(scope, spec, code=code, settings=settings) for spec in function_specs(settings)
     }

@@ -28,6 +28,13 @@ LOG_RETENTION_DAYS = (
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html."""
 
 _ORGANIZATION_ID = re.compile(r"m-[0-9a-f]{32}")
+_IDENTITY_STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f-]{36}")
+_MAIL_DOMAIN = re.compile(
+    r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+_ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
+_EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
+_EVENT_SOURCE_REST = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 _T = TypeVar("_T")
@@ -45,9 +52,84 @@ class Organization:
     ----------
     id
         ``m-`` and 32 hexadecimal digits, as the WorkMail console shows it.
+    mail_domains
+        The domains whose addresses belong to it, in lower case: events carry an address, and no organization.
+    identity_stores
+        The Identity Stores of IAM Identity Center whose users belong to it.
     """
 
     id: str
+    mail_domains: tuple[str, ...] = ()
+    identity_stores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartnerProvider:
+    """An identity provider whose events come from a partner event source.
+
+    Attributes
+    ----------
+    event_source
+        The source, ``aws.partner/okta.com/…`` for example; its event bus has the same name.
+    organization_id
+        Where logins without a mail domain belong, if anywhere.
+    """
+
+    event_source: str
+    organization_id: str | None
+
+
+@dataclass(frozen=True)
+class SailPointProvider(PartnerProvider):
+    """SailPoint, which tells of every deleted account, and only some of them mean that somebody left.
+
+    Attributes
+    ----------
+    account_sources
+        The ids of the SailPoint sources in which a deleted account means that.
+    """
+
+    account_sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OffboardingRequests:
+    """Whatever is no partner of EventBridge and asks for an offboarding with an event of its own.
+
+    Attributes
+    ----------
+    event_bus
+        The name of the bus that it puts the event on.
+    """
+
+    event_bus: str = "default"
+
+
+@dataclass(frozen=True)
+class IdentityProviders:
+    """Who may start offboardings by events; nobody, unless the deployer says so.
+
+    Attributes
+    ----------
+    identity_center
+        Whether IAM Identity Center's own events count.
+    identity_center_cloudtrail
+        Whether its API calls in CloudTrail do; these tell of disabled users too.
+    okta, auth0, sailpoint, offboarding_requested
+        The others, each with what has to be known about it.
+    """
+
+    identity_center: bool = False
+    identity_center_cloudtrail: bool = False
+    okta: PartnerProvider | None = None
+    auth0: PartnerProvider | None = None
+    sailpoint: SailPointProvider | None = None
+    offboarding_requested: OffboardingRequests | None = None
+
+    @property
+    def any_configured(self) -> bool:
+        """Whether there is one at all."""
+        return self != IdentityProviders()
 
 
 @dataclass(frozen=True)
@@ -71,6 +153,10 @@ class Settings:
         The day on which Amazon WorkMail itself ends.
     workmail_region
         The Region of the organizations, or nothing when it is the Region that the stack is deployed to.
+    identity_providers
+        Whose events start offboardings.
+    starter_max_concurrency
+        How many at once read the queue of those events.
     """
 
     organizations: tuple[Organization, ...]
@@ -80,6 +166,8 @@ class Settings:
     log_retention_days: int = 365
     service_ends_on: date = date(2027, 3, 31)
     workmail_region: str | None = None
+    identity_providers: IdentityProviders = IdentityProviders()
+    starter_max_concurrency: int = 2
 
     @classmethod
     def from_context(cls, context: object, deployment_region: str | None = None) -> "Settings":
@@ -107,15 +195,22 @@ class Settings:
         >>> Settings.from_context({"organizations": [{"id": "m-" + "1" * 32}]}).retention_days
         30
         """
+        if context is None:
+            raise SettingsError(f"{CONTEXT_KEY} is missing: it must be an object with at least its organizations")
         fields = _Fields(CONTEXT_KEY, context)
+        organizations = fields.take("organizations", _organizations)
         settings = cls(
-            organizations=fields.take("organizations", _organizations),
+            organizations=organizations,
             retention_days=fields.take("retentionDays", _whole(30, 35), cls.retention_days),
             verification_slack_hours=fields.take("verificationSlackHours", _whole(0, 48), cls.verification_slack_hours),
             overdue_days=fields.take("overdueDays", _whole(0, 7), cls.overdue_days),
             log_retention_days=fields.take("logRetentionDays", _one_of(LOG_RETENTION_DAYS), cls.log_retention_days),
             service_ends_on=fields.take("serviceEndsOn", _iso_date, cls.service_ends_on),
             workmail_region=fields.take("workmailRegion", _one_of(WORKMAIL_REGIONS), cls.workmail_region),
+            identity_providers=fields.take(
+                "identityProviders", _identity_providers(organizations), cls.identity_providers
+            ),
+            starter_max_concurrency=fields.take("starterMaxConcurrency", _whole(2, 10), cls.starter_max_concurrency),
         )
         fields.refuse_unknown()
         settings._check_region(deployment_region)
@@ -126,21 +221,33 @@ class Settings:
         """The configured organizations' ids, in the order of the settings."""
         return tuple(organization.id for organization in self.organizations)
 
+    @property
+    def identity_stores(self) -> tuple[str, ...]:
+        """The Identity Stores of all organizations."""
+        return tuple(store for organization in self.organizations for store in organization.identity_stores)
+
     def _check_region(self, deployment_region: str | None) -> None:
-        if self.workmail_region or not deployment_region or deployment_region in WORKMAIL_REGIONS:
+        if not deployment_region:
             return
-        raise SettingsError(
-            f"{CONTEXT_KEY}.workmailRegion must be given ({_listed(WORKMAIL_REGIONS)}) when the stack is "
-            f"deployed to {deployment_region}, because Amazon WorkMail does not exist there"
-        )
+        if self.workmail_region is None and deployment_region not in WORKMAIL_REGIONS:
+            raise SettingsError(
+                f"{CONTEXT_KEY}.workmailRegion must be given ({_listed(WORKMAIL_REGIONS)}) when the stack is "
+                f"deployed to {deployment_region}, because Amazon WorkMail does not exist there"
+            )
+        if self.workmail_region in (None, deployment_region):
+            return
+        for key in _identity_center_keys(self.identity_providers):
+            raise SettingsError(
+                f"{CONTEXT_KEY}.identityProviders.{key} must be left out when the stack is deployed to "
+                f"{deployment_region}, because IAM Identity Center's events stay where the organizations are, in "
+                f"{self.workmail_region}"
+            )
 
 
 class _Fields:
     """The members of one JSON object, taken one by one, so that what is left over is unknown."""
 
     def __init__(self, path: str, value: object) -> None:
-        if value is None:
-            raise SettingsError(f"{path} is missing: it must be an object with at least its organizations")
         if not isinstance(value, Mapping):
             raise SettingsError(_wrong(path, "an object", value))
         self._path = path
@@ -163,7 +270,8 @@ class _Fields:
             if key not in self._known:
                 known = {name.lower(): name for name in self._known}
                 near = difflib.get_close_matches(key.lower(), known, n=1)
-                hint = f"did you mean {known[near[0]]}?" if near else f"the settings are {_listed(self._known)}"
+                settings = f"the settings are {_listed(self._known)}" if known else "it has no settings of its own"
+                hint = f"did you mean {known[near[0]]}?" if near else settings
                 raise SettingsError(f"{self._path}.{key} is not a setting; {hint}")
 
 
@@ -178,14 +286,33 @@ def _organizations(path: str, value: object) -> tuple[Organization, ...]:
                 f"{path}[{index}].id must be different from the others, but {path}[{ids.index(identifier)}].id "
                 f"is {identifier} too"
             )
+    _refuse_shared(path, "mailDomains", {one.id: one.mail_domains for one in organizations})
+    _refuse_shared(path, "identityStores", {one.id: one.identity_stores for one in organizations})
     return organizations
+
+
+def _refuse_shared(path: str, key: str, by_organization: Mapping[str, Sequence[str]]) -> None:
+    """Stop at what two organizations have: it would not say which of the two a leaver belongs to."""
+    owners: dict[str, str] = {}
+    for index, (organization_id, values) in enumerate(by_organization.items()):
+        for value in values:
+            owner = owners.setdefault(value, organization_id)
+            if owner != organization_id:
+                raise SettingsError(
+                    f"{path}[{index}].{key} must not have {value}, which can belong to one organization only: both "
+                    f"{owner} and {organization_id} have it"
+                )
 
 
 def _organization(path: str, value: object) -> Organization:
     if not isinstance(value, Mapping):
         raise SettingsError(_wrong(path, 'an object like {"id": "m-…"}', value))
     fields = _Fields(path, value)
-    organization = Organization(id=fields.take("id", _organization_id))
+    organization = Organization(
+        id=fields.take("id", _organization_id),
+        mail_domains=fields.take("mailDomains", _mail_domains, ()),
+        identity_stores=fields.take("identityStores", _identity_stores, ()),
+    )
     fields.refuse_unknown()
     return organization
 
@@ -193,6 +320,141 @@ def _organization(path: str, value: object) -> Organization:
 def _organization_id(path: str, value: object) -> str:
     if not isinstance(value, str) or not _ORGANIZATION_ID.fullmatch(value):
         raise SettingsError(_wrong(path, "m- followed by 32 hexadecimal digits in lower case", value))
+    return value
+
+
+def _mail_domains(path: str, value: object) -> tuple[str, ...]:
+    return _distinct(path, value, _MAIL_DOMAIN, "a domain name like example.com", str.lower)
+
+
+def _identity_stores(path: str, value: object) -> tuple[str, ...]:
+    right = "an Identity Store's id, d- followed by 10 hexadecimal digits or a UUID in lower case"
+    return _distinct(path, value, _IDENTITY_STORE, right)
+
+
+def _account_sources(path: str, value: object) -> tuple[str, ...]:
+    sources = _distinct(path, value, _ACCOUNT_SOURCE, "the id of a SailPoint source")
+    if not sources:
+        raise SettingsError(_wrong(path, "a list of at least one id of a SailPoint source", value))
+    return sources
+
+
+def _distinct(
+    path: str, value: object, pattern: re.Pattern[str], right: str, normalise: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """Take a list of texts that fit the pattern, each of them once."""
+    if not isinstance(value, list):
+        raise SettingsError(_wrong(path, "a list", value))
+    taken: list[str] = []
+    for index, item in enumerate(value):
+        if not isinstance(item, str) or not pattern.fullmatch(item):
+            raise SettingsError(_wrong(f"{path}[{index}]", right, item))
+        text = normalise(item)
+        if text in taken:
+            raise SettingsError(
+                f"{path}[{index}] must be different from the others, but {path}[{taken.index(text)}] is {text} too"
+            )
+        taken.append(text)
+    return tuple(taken)
+
+
+def _identity_providers(organizations: Sequence[Organization]) -> Callable[[str, object], IdentityProviders]:
+    """Make the parser of the providers, which have to fit the organizations."""
+
+    def parse(path: str, value: object) -> IdentityProviders:
+        fields = _Fields(path, value)
+        providers = IdentityProviders(
+            identity_center=fields.take("identityCenter", _switched_on, False),
+            identity_center_cloudtrail=fields.take("identityCenterCloudTrail", _switched_on, False),
+            okta=fields.take("okta", _partner("okta.com/<tenant>/<stream>", organizations), None),
+            auth0=fields.take("auth0", _partner("auth0.com/<tenant>/auth0.logs", organizations), None),
+            sailpoint=fields.take("sailpoint", _sailpoint(organizations), None),
+            offboarding_requested=fields.take("offboardingRequested", _offboarding_requests, None),
+        )
+        fields.refuse_unknown()
+        for key in _identity_center_keys(providers):
+            if not any(organization.identity_stores for organization in organizations):
+                raise SettingsError(
+                    f"{path}.{key} must not be configured before an organization has identityStores: they say which "
+                    "organization a leaver belongs to"
+                )
+        return providers
+
+    return parse
+
+
+def _identity_center_keys(providers: IdentityProviders) -> list[str]:
+    configured = {
+        "identityCenter": providers.identity_center,
+        "identityCenterCloudTrail": providers.identity_center_cloudtrail,
+    }
+    return [key for key, is_on in configured.items() if is_on]
+
+
+def _switched_on(path: str, value: object) -> bool:
+    _Fields(path, value).refuse_unknown()
+    return True
+
+
+def _partner(example: str, organizations: Sequence[Organization]) -> Callable[[str, object], PartnerProvider]:
+    def parse(path: str, value: object) -> PartnerProvider:
+        fields = _Fields(path, value)
+        provider = PartnerProvider(
+            event_source=fields.take("eventSource", _event_source(example)),
+            organization_id=fields.take("organizationId", _one_of([one.id for one in organizations]), None),
+        )
+        fields.refuse_unknown()
+        _check_resolvable(path, provider, organizations)
+        return provider
+
+    return parse
+
+
+def _sailpoint(organizations: Sequence[Organization]) -> Callable[[str, object], SailPointProvider]:
+    def parse(path: str, value: object) -> SailPointProvider:
+        fields = _Fields(path, value)
+        provider = SailPointProvider(
+            event_source=fields.take("eventSource", _event_source("sailpoint.com/<tenant>/idn/account-deleted")),
+            organization_id=fields.take("organizationId", _one_of([one.id for one in organizations]), None),
+            account_sources=fields.take("accountSources", _account_sources),
+        )
+        fields.refuse_unknown()
+        _check_resolvable(path, provider, organizations)
+        return provider
+
+    return parse
+
+
+def _check_resolvable(path: str, provider: PartnerProvider, organizations: Sequence[Organization]) -> None:
+    if provider.organization_id is None and not any(organization.mail_domains for organization in organizations):
+        raise SettingsError(
+            f"{path}.organizationId must be given as long as no organization has mailDomains: nothing else says which "
+            "organization a leaver belongs to"
+        )
+
+
+def _event_source(example: str) -> Callable[[str, object], str]:
+    prefix = f"aws.partner/{example.partition('/')[0]}/"
+
+    def parse(path: str, value: object) -> str:
+        rest = value.removeprefix(prefix) if isinstance(value, str) else ""
+        if value != prefix + rest or len(prefix + rest) > 256 or not _EVENT_SOURCE_REST.fullmatch(rest):
+            raise SettingsError(_wrong(path, f"a partner event source like aws.partner/{example}", value))
+        return prefix + rest
+
+    return parse
+
+
+def _offboarding_requests(path: str, value: object) -> OffboardingRequests:
+    fields = _Fields(path, value)
+    requests = OffboardingRequests(event_bus=fields.take("eventBus", _event_bus, OffboardingRequests.event_bus))
+    fields.refuse_unknown()
+    return requests
+
+
+def _event_bus(path: str, value: object) -> str:
+    if not isinstance(value, str) or not _EVENT_BUS.fullmatch(value):
+        raise SettingsError(_wrong(path, "the name of an event bus of this account and Region", value))
     return value
 
 

@@ -17,6 +17,7 @@ from offboarding.entities import (
     EntityReference,
     EntityState,
     EntityType,
+    LeavingUser,
     Mailbox,
     Organization,
 )
@@ -147,6 +148,25 @@ class Directory:
             if item.get("Name", "").casefold() == name.casefold()
         ]
 
+    def users_by_address(self, address: str) -> list[LeavingUser]:
+        """List the users with this primary address, compared whole and without regard to case."""
+        return self._users("PrimaryEmailPrefix", "Email", address)
+
+    def users_by_name(self, name: str) -> list[LeavingUser]:
+        """List the users with this name, compared whole and without regard to case."""
+        return self._users("UsernamePrefix", "Name", name)
+
+    def users_by_identity_provider_id(self, user_id: str) -> list[LeavingUser]:
+        """List the users with this id in Identity Center, compared whole."""
+        return self._users("IdentityProviderUserIdPrefix", "IdentityProviderUserId", user_id)
+
+    def _users(self, prefix: str, member: str, value: str) -> list[LeavingUser]:
+        return [
+            LeavingUser(item["Id"], item.get("Email"), _since(item))
+            for item in self._list(EntityType.USER, {prefix: value})
+            if item.get(member, "").casefold() == value.casefold()
+        ]
+
     def is_listed(self, entity: Entity) -> bool:
         """Say whether the entity still stands in the list of its type, and not as deleted."""
         listed = self._list(entity.type, {_NAME_PREFIX[entity.type]: entity.name})
@@ -244,6 +264,12 @@ class Directory:
 
     def _keep(self, operation: str, request_id: str | None, **result: object) -> None:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
+
+
+def _since(item: Answer) -> str:
+    """Tell one time of being enabled from another; the date stays when the user is disabled."""
+    moment = item.get("EnabledDate") or item.get("DisabledDate")
+    return render(moment) if moment else ""
 
 
 _DESCRIBE = {

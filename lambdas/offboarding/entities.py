@@ -84,6 +84,18 @@ class Entity:
 
 
 @dataclass(frozen=True)
+class LeavingUser:
+    """A user as `ListUsers` shows it, with what tells one departure from another.
+
+    `since` is the date since which the user is enabled, or was until disabled; empty if never.
+    """
+
+    id: str
+    email: str | None = field(repr=False)
+    since: str
+
+
+@dataclass(frozen=True)
 class Organization:
     """A WorkMail organization, from `DescribeOrganization`."""
 

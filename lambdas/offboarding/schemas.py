@@ -40,6 +40,14 @@ TEXT: Schema = {
 }
 
 
+REASON: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 1024,
+    "description": "a text of 1 to 1,024 characters",
+}
+
+
 def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
     return {
         "type": "object",
@@ -52,12 +60,22 @@ def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | Non
 
 INPUT = _object(
     {"OrganizationId": ORGANIZATION_ID, "EntityId": ENTITY_ID},
-    {"Expected": _object({}, {"Type": ENTITY_TYPE, "Name": TEXT, "Email": TEXT, "DisplayName": TEXT})},
+    {
+        "Expected": _object({}, {"Type": ENTITY_TYPE, "Name": TEXT, "Email": TEXT, "DisplayName": TEXT}),
+        "Reason": REASON,
+        "Requester": _object({"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT}),
+    },
 )
 """An execution's input: the request syntax of `DeregisterFromWorkMail`, and whom one means by it.
 
 https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
 """
+
+OFFBOARDING_REQUESTED = _object(
+    {"RequestId": TEXT, "EntityId": ENTITY_ID},
+    {"OrganizationId": ORGANIZATION_ID, "Reason": REASON, "RequestedBy": TEXT},
+)
+"""The detail of an `Offboarding Requested` event."""
 
 _ENTITY = _object(
     {"Id": TEXT, "Type": ENTITY_TYPE, "Name": TEXT, "State": TEXT},

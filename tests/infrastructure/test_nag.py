@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
@@ -14,11 +15,23 @@ from local.assembly import TEMPLATE, assembly
 from stacks.synthesis import STACK_NAME, offboarding_app
 
 SETTINGS = {"organizations": [{"id": "m-" + "a1" * 16}]}
+WITH_PROVIDERS = {
+    "organizations": [{"id": "m-" + "a1" * 16, "mailDomains": ["example.com"], "identityStores": ["d-1234567890"]}],
+    "identityProviders": {
+        "identityCenter": {},
+        "identityCenterCloudTrail": {},
+        "okta": {"eventSource": "aws.partner/okta.com/exampleco/leavers"},
+        "auth0": {"eventSource": "aws.partner/auth0.com/exampleco/auth0.logs"},
+        "sailpoint": {"eventSource": "aws.partner/sailpoint.com/exampleco/idn/x", "accountSources": ["hr"]},
+        "offboardingRequested": {},
+    },
+}
+EVERY_SIZE = pytest.mark.parametrize("settings", [SETTINGS, WITH_PROVIDERS], ids=["no providers", "all providers"])
 CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
 
-def app() -> App:
-    return offboarding_app({**CONTEXT, "offboarding": SETTINGS})
+def app(settings: dict[str, Any]) -> App:
+    return offboarding_app({**CONTEXT, "offboarding": settings})
 
 
 def stack_of(built: App) -> Stack:
@@ -40,22 +53,26 @@ def acknowledged(stack: Stack) -> Iterator[tuple[str, str]]:
                     yield finding.removeprefix("Annotation::"), reason
 
 
-def test_no_finding_is_left() -> None:
-    assert findings(stack_of(app())) == set()
+@EVERY_SIZE
+def test_no_finding_is_left(settings: dict[str, Any]) -> None:
+    assert findings(stack_of(app(settings))) == set()
 
 
 def test_a_resource_that_breaks_a_rule_is_found() -> None:
-    stack = stack_of(app())
+    stack = stack_of(app(SETTINGS))
     sqs.Queue(stack, "WithoutTransportSecurityOrDeadLetters")
     assert findings(stack) == {"AwsSolutions-SQS3", "AwsSolutions-SQS4"}
 
 
-def test_every_acknowledged_finding_is_real_and_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    reasons = dict(acknowledged(stack_of(app())))
+@EVERY_SIZE
+def test_every_acknowledged_finding_is_real_and_has_a_reason(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    reasons = dict(acknowledged(stack_of(app(settings))))
     assert all(len(reason) > 60 for reason in reasons.values())
-    for module in ("functions", "workflow"):
+    for module in ("functions", "intake", "workflow"):
         monkeypatch.setattr(f"stacks.{module}.acknowledge", lambda *_: None)
-    assert findings(stack_of(app())) == set(reasons)
+    assert findings(stack_of(app(settings))) == set(reasons)
 
 
 def test_two_synths_give_the_same_template(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from local.diagram import DEFINITION, diagram
 from local.settings import ORGANIZATION_ID
 from offboarding.schemas import INPUT, validated
+from stacks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,6 +28,15 @@ def test_every_example_input_is_valid() -> None:
     assert len(examples) >= 3
     for example in examples:
         assert validated(example, INPUT)["OrganizationId"] == ORGANIZATION_ID
+
+
+def test_the_settings_of_the_providers_page_are_valid() -> None:
+    page = (ROOT / "docs" / "identity-providers.md").read_text()
+    [example] = re.findall(r"```json\n(.*?)```", page, re.S)
+
+    settings = Settings.from_context(json.loads(example))
+
+    assert settings.organizations[0].mail_domains == ("example.com",)
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -2,15 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.assembly import TEMPLATE, assembly
-
-Template = dict[str, Any]
+from local.assembly import assembly
+from tests.infrastructure.templates import (
+    Template,
+    function_of,
+    listed,
+    of_type,
+    policies,
+    role_of,
+    template_of,
+    text,
+    the_one,
+)
 
 ORGANIZATION_ID = "m-" + "a1" * 16
 ANOTHER_ID = "m-" + "b2" * 16
@@ -37,61 +45,13 @@ LOGICAL_IDS = {
 FUNCTIONS = sorted(ACTIONS)
 
 
-def of_type(template: Template, kind: str) -> dict[str, Any]:
-    return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}
-
-
-def the_one(template: Template, kind: str, prefix: str = "") -> tuple[str, dict[str, Any]]:
-    [found] = [item for item in of_type(template, kind).items() if item[0].startswith(prefix)]
-    return found
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def text(value: Any) -> str:
-    """An ARN as people write it, with the references in angle brackets."""
-    match value:
-        case str():
-            return value
-        case {"Ref": name}:
-            return f"<{name}>"
-        case {"Fn::GetAtt": [name, attribute]}:
-            return f"<{name}.{attribute}>"
-        case {"Fn::Join": ["", parts]}:
-            return "".join(text(part) for part in parts)
-    raise AssertionError(value)
-
-
-def policies(template: Template, role: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that a role has, inline or attached, with its policy's name."""
-    properties = template["Resources"][role]["Properties"]
-    assert "ManagedPolicyArns" not in properties
-    documents = [*properties.get("Policies", [])]
-    for attached in of_type(template, "AWS::IAM::Policy").values():
-        if {"Ref": role} in attached["Properties"].get("Roles", []):
-            documents.append(attached["Properties"])
-    for document in documents:
-        for statement in document["PolicyDocument"]["Statement"]:
-            yield document["PolicyName"], statement
-
-
-def function_of(template: Template, name: str) -> dict[str, Any]:
-    return the_one(template, "AWS::Lambda::Function", name)[1]["Properties"]
-
-
-def role_of(template: Template, name: str) -> str:
-    return function_of(template, name)["Role"]["Fn::GetAtt"][0]
-
-
 def state_machine(template: Template) -> dict[str, Any]:
     return the_one(template, "AWS::StepFunctions::StateMachine")[1]["Properties"]
 
 
 def synthesized(**settings: Any) -> Template:
     context = {"organizations": [{"id": ORGANIZATION_ID}], **settings}
-    return json.loads((assembly(context) / TEMPLATE).read_text())
+    return template_of(context)
 
 
 def test_there_is_one_function_for_each_task(template: Template) -> None:

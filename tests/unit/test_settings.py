@@ -5,11 +5,24 @@ from typing import Any
 
 import pytest
 
-from stacks.settings import Organization, Settings, SettingsError
+from stacks.settings import (
+    IdentityProviders,
+    OffboardingRequests,
+    Organization,
+    PartnerProvider,
+    SailPointProvider,
+    Settings,
+    SettingsError,
+)
 
 ONE = "m-" + "1" * 32
 TWO = "m-" + "2" * 32
 MINIMAL: dict[str, Any] = {"organizations": [{"id": ONE}]}
+STORE = "d-1234567890"
+MAPPED: dict[str, Any] = {"organizations": [{"id": ONE, "mailDomains": ["example.com"], "identityStores": [STORE]}]}
+OKTA = "aws.partner/okta.com/exampleco/leavers"
+SAILPOINT = "aws.partner/sailpoint.com/11111111-2222-3333-4444-555555555555/idn/account-deleted"
+HR_SOURCE = "2c918085784cc5a30178500f1c3a0b2f"
 
 
 def test_the_organizations_are_enough() -> None:
@@ -21,31 +34,69 @@ def test_the_organizations_are_enough() -> None:
         log_retention_days=365,
         service_ends_on=date(2027, 3, 31),
         workmail_region=None,
+        identity_providers=IdentityProviders(),
+        starter_max_concurrency=2,
     )
+    assert not Settings.from_context(MINIMAL).identity_providers.any_configured
 
 
 def test_every_setting_is_taken_as_it_is_written() -> None:
     settings = Settings.from_context(
         {
-            "organizations": [{"id": TWO}, {"id": ONE}],
+            "organizations": [
+                {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
+                {"id": ONE, "identityStores": ["12345678-1234-1234-1234-123456789012"]},
+            ],
             "retentionDays": 35,
             "verificationSlackHours": 0,
             "overdueDays": 0,
             "logRetentionDays": 3653,
             "serviceEndsOn": "2027-06-30",
             "workmailRegion": "eu-west-1",
+            "identityProviders": {
+                "identityCenter": {},
+                "identityCenterCloudTrail": {},
+                "okta": {"eventSource": OKTA, "organizationId": TWO},
+                "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
+                "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
+                "offboardingRequested": {"eventBus": "leavers"},
+            },
+            "starterMaxConcurrency": 10,
         }
     )
     assert settings.organization_ids == (TWO, ONE)
+    assert settings.identity_stores == (STORE, "12345678-1234-1234-1234-123456789012")
     assert settings == Settings(
-        organizations=(Organization(id=TWO), Organization(id=ONE)),
+        organizations=(
+            Organization(id=TWO, mail_domains=("example.com", "sub.example.com"), identity_stores=(STORE,)),
+            Organization(id=ONE, identity_stores=("12345678-1234-1234-1234-123456789012",)),
+        ),
         retention_days=35,
         verification_slack_hours=0,
         overdue_days=0,
         log_retention_days=3653,
         service_ends_on=date(2027, 6, 30),
         workmail_region="eu-west-1",
+        identity_providers=IdentityProviders(
+            identity_center=True,
+            identity_center_cloudtrail=True,
+            okta=PartnerProvider(event_source=OKTA, organization_id=TWO),
+            auth0=PartnerProvider(
+                event_source="aws.partner/auth0.com/exampleco-2308531e/auth0.logs", organization_id=None
+            ),
+            sailpoint=SailPointProvider(
+                event_source=SAILPOINT, organization_id=None, account_sources=(HR_SOURCE, "other")
+            ),
+            offboarding_requested=OffboardingRequests(event_bus="leavers"),
+        ),
+        starter_max_concurrency=10,
     )
+
+
+def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
+    providers = Settings.from_context({**MINIMAL, "identityProviders": {"offboardingRequested": {}}}).identity_providers
+    assert providers == IdentityProviders(offboarding_requested=OffboardingRequests(event_bus="default"))
+    assert providers.any_configured
 
 
 @pytest.mark.parametrize(
@@ -104,7 +155,8 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
         (
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
-            "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion",
+            "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
+            "starterMaxConcurrency",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -159,12 +211,183 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
             {**MINIMAL, "workmailRegion": "eu-central-1"},
             "offboarding.workmailRegion must be one of us-east-1, us-west-2, eu-west-1, got " + '"eu-central-1"',
         ),
+        (
+            {**MINIMAL, "starterMaxConcurrency": 1},
+            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, got 1",
+        ),
+        (
+            {**MINIMAL, "starterMaxConcurrency": 11},
+            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, got 11",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_a_sentence_that_names_it(context: object, sentence: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context(context)
     assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("organization", "sentence"),
+    [
+        ({"mailDomains": "example.com"}, 'mailDomains must be a list, got "example.com"'),
+        ({"mailDomains": None}, "mailDomains must be a list, got null"),
+        *(
+            (
+                {"mailDomains": ["example.com", wrong]},
+                f'mailDomains[1] must be a domain name like example.com, got "{wrong}"',
+            )
+            for wrong in ("example", "@example.com", "example.com.", "-a.example.com", "exa mple.com", "1.2.3.4", "")
+        ),
+        ({"mailDomains": [7]}, "mailDomains[0] must be a domain name like example.com, got 7"),
+        (
+            {"mailDomains": ["example.org", "example.com", "Example.com"]},
+            "mailDomains[2] must be different from the others, but offboarding.organizations[0].mailDomains[1] is "
+            "example.com too",
+        ),
+        *(
+            (
+                {"identityStores": [wrong]},
+                "identityStores[0] must be an Identity Store's id, d- followed by 10 hexadecimal digits or a UUID in "
+                f'lower case, got "{wrong}"',
+            )
+            for wrong in ("d-123", "d-123456789G", "D-1234567890", "d-12345678901")
+        ),
+        (
+            {"identityStores": [STORE, STORE]},
+            "identityStores[1] must be different from the others, but offboarding.organizations[0].identityStores[0] "
+            f"is {STORE} too",
+        ),
+        ({"maildomains": []}, "maildomains is not a setting; did you mean mailDomains?"),
+    ],
+)
+def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ONE, **organization}]})
+    assert str(refusal.value) == f"offboarding.organizations[0].{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "second"),
+    [("mailDomains", "example.com", "EXAMPLE.com"), ("identityStores", STORE, STORE)],
+)
+def test_what_leads_to_two_organizations_is_refused_with_both_named(key: str, first: str, second: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ONE, key: [first]}, {"id": TWO, key: [second]}]})
+    assert str(refusal.value) == (
+        f"offboarding.organizations[1].{key} must not have {first}, which can belong to one organization only: both "
+        f"{ONE} and {TWO} have it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("providers", "sentence"),
+    [
+        (None, " must be an object, got null"),
+        ([], " must be an object, got []"),
+        (
+            {"onelogin": {}},
+            ".onelogin is not a setting; the settings are identityCenter, identityCenterCloudTrail, okta, auth0, "
+            "sailpoint, offboardingRequested",
+        ),
+        ({"Okta": {}}, ".Okta is not a setting; did you mean okta?"),
+        ({"identityCenter": True}, ".identityCenter must be an object, got true"),
+        (
+            {"identityCenter": {"identityStores": [STORE]}},
+            ".identityCenter.identityStores is not a setting; it has no settings of its own",
+        ),
+        ({"okta": None}, ".okta must be an object, got null"),
+        ({"okta": {}}, ".okta.eventSource is missing"),
+        *(
+            (
+                {"okta": {"eventSource": wrong}},
+                ".okta.eventSource must be a partner event source like aws.partner/okta.com/<tenant>/<stream>, "
+                f'got "{wrong}"',
+            )
+            for wrong in (
+                "exampleco/leavers",
+                "aws.partner/okta.com",
+                "aws.partner/okta.com/exampleco",
+                "aws.partner/okta.com/exampleco/",
+                "aws.partner/okta.com/exampleco/lea vers",
+                "aws.partner/okta.com.example/exampleco/leavers",
+                SAILPOINT,
+                OKTA + "x" * 256,
+            )
+        ),
+        (
+            {"okta": {"eventSource": OKTA, "organizationId": TWO}},
+            f'.okta.organizationId must be one of {ONE}, got "{TWO}"',
+        ),
+        (
+            {"okta": {"eventSource": OKTA, "colour": 1}},
+            ".okta.colour is not a setting; the settings are eventSource, organizationId",
+        ),
+        (
+            {"auth0": {"eventSource": OKTA}},
+            ".auth0.eventSource must be a partner event source like aws.partner/auth0.com/<tenant>/auth0.logs, got "
+            f'"{OKTA}"',
+        ),
+        (
+            {"sailpoint": {"eventSource": OKTA, "accountSources": [HR_SOURCE]}},
+            ".sailpoint.eventSource must be a partner event source like "
+            f'aws.partner/sailpoint.com/<tenant>/idn/account-deleted, got "{OKTA}"',
+        ),
+        ({"sailpoint": {"eventSource": SAILPOINT}}, ".sailpoint.accountSources is missing"),
+        (
+            {"sailpoint": {"eventSource": SAILPOINT, "accountSources": []}},
+            ".sailpoint.accountSources must be a list of at least one id of a SailPoint source, got []",
+        ),
+        (
+            {"sailpoint": {"eventSource": SAILPOINT, "accountSources": ["an HR source"]}},
+            '.sailpoint.accountSources[0] must be the id of a SailPoint source, got "an HR source"',
+        ),
+        *(
+            (
+                {"offboardingRequested": {"eventBus": wrong}},
+                ".offboardingRequested.eventBus must be the name of an event bus of this account and Region, got "
+                f'"{wrong}"',
+            )
+            for wrong in ("", OKTA, "arn:aws:events:us-east-1:123456789012:event-bus/leavers")
+        ),
+    ],
+)
+def test_a_wrong_identity_provider_is_refused_with_a_sentence_that_names_it(providers: object, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({**MAPPED, "identityProviders": providers})
+    assert str(refusal.value) == f"offboarding.identityProviders{sentence}"
+
+
+@pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
+def test_identity_center_needs_an_organization_with_an_identity_store(key: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({**MINIMAL, "identityProviders": {key: {}}})
+    assert str(refusal.value) == (
+        f"offboarding.identityProviders.{key} must not be configured before an organization has identityStores: they "
+        "say which organization a leaver belongs to"
+    )
+
+
+def test_a_partner_needs_something_that_says_which_organization_a_leaver_belongs_to() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA}}})
+    assert str(refusal.value) == (
+        "offboarding.identityProviders.okta.organizationId must be given as long as no organization has mailDomains: "
+        "nothing else says which organization a leaver belongs to"
+    )
+    Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA, "organizationId": ONE}}})
+
+
+@pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
+def test_identity_centers_events_are_refused_where_they_never_arrive(key: str) -> None:
+    there = {**MAPPED, "workmailRegion": "eu-west-1", "identityProviders": {key: {}}}
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context(there, "eu-central-1")
+    assert str(refusal.value) == (
+        f"offboarding.identityProviders.{key} must be left out when the stack is deployed to eu-central-1, because "
+        "IAM Identity Center's events stay where the organizations are, in eu-west-1"
+    )
+    assert Settings.from_context(there, "eu-west-1") == Settings.from_context(there)
 
 
 def test_true_is_not_a_number_of_days() -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from local.environment import Environment
 
 from local.assembly import assembly
+from local.environment import Environment
 from local.people import People
 from local.settings import OFFBOARDING, ORGANIZATION_ID
 from local.workmail.exceptions import CommonError

@@ -97,6 +97,26 @@ def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: 
     assert done["error"] == "InvalidRequest"
 
 
+def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
+    aws = Cli(url)
+    organization = ("--organization-id", ORGANIZATION_ID)
+    address = f"erin@{MAIL_DOMAIN}"
+    user = aws("workmail", "create-user", *organization, "--name", "erin", "--display-name", "Erin")["UserId"]
+    aws("workmail", "register-to-work-mail", *organization, "--entity-id", user, "--email", address)
+    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    entry = {
+        "Source": "workmail.offboarding",
+        "DetailType": "Offboarding Requested",
+        "Detail": json.dumps({"RequestId": "r-1", "EntityId": address}),
+    }
+
+    aws("events", "put-events", "--entries", json.dumps([entry]))
+    http(f"{url}/local/clock", b'{"advance": "PT1S"}')
+
+    running = aws("stepfunctions", "list-executions", "--state-machine-arn", machine, "--status-filter", "RUNNING")
+    assert [item["name"] for item in running["executions"] if user in item["name"]]
+
+
 @pytest.mark.parametrize("duration", ["P1M", "PT1.5H", "P2W", "P1DT2H3M4S", "PT0S"])
 def test_the_clock_takes_any_iso_8601_duration(url: str, duration: str) -> None:
     status, moved = http(f"{url}/local/clock", json.dumps({"advance": duration}).encode())

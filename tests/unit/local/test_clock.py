@@ -178,11 +178,69 @@ def test_an_automatic_wait_stands_still_while_other_work_runs(
     assert log == [("retry", START + HOUR)]
 
 
-def test_retries_under_way_do_not_eat_into_an_advance(clock: Clock, sleeper: Callable[..., None]) -> None:
-    sleeper("retry", HOUR, automatic=True)
-    clock.advance(DAY)
+class Racing(Clock):
+    """A clock whose first `settle` is preceded by something that another thread does at that moment."""
 
-    assert clock.now() == START + HOUR + DAY
+    before_settling: Callable[[], None] | None = None
+    after_settling: Callable[[], None] | None = None
+
+    def settle(self, timeout: float = 30) -> None:
+        before, self.before_settling = self.before_settling, None
+        if before:
+            before()
+        super().settle(timeout)
+        after, self.after_settling = self.after_settling, None
+        if after:
+            after()
+
+
+def test_retries_under_way_do_not_eat_into_an_advance() -> None:
+    with Racing(START) as clock:
+        busy = clock.begin("busy")
+        clock.start_thread("retry", lambda: clock.sleep(HOUR))
+        clock.before_settling = busy.end
+        clock.advance(DAY)
+
+        assert clock.now() == START + HOUR + DAY
+
+
+def test_time_stands_still_for_work_that_begins_in_the_middle_of_an_advance() -> None:
+    seen: list[datetime] = []
+    with Racing(START) as clock:
+        go = threading.Event()
+
+        def begin() -> None:
+            clock.before_settling = go.set
+            clock.start_thread("late", lambda: (go.wait(), seen.append(clock.now())))
+
+        clock.after_settling = begin
+        clock.advance(DAY)
+
+    assert seen == [START]
+
+
+def test_who_waits_for_work_is_busy_before_that_work_is_over() -> None:
+    idle: list[bool] = []
+
+    class Watching(Clock):
+        def _drive(self) -> None:
+            idle.append(not self._busy)
+            super()._drive()
+
+    with Watching(START) as clock:
+        child = clock.begin("child")
+        hold = threading.Event()
+        clock.start_thread("parent", lambda: (child.ended.wait(), hold.wait()))
+        other = clock.begin("other")
+        with pytest.raises(TimeoutError, match="child, other"):
+            clock.settle(timeout=0.05)
+        other.end()
+        idle.clear()
+        child.end()
+        hold.set()
+        clock.settle()
+
+    assert idle[0] is False
 
 
 def test_a_retry_that_starts_on_the_way_runs_to_its_end_beyond_the_target(clock: Clock, log: list) -> None:

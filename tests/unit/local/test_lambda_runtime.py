@@ -38,6 +38,16 @@ def test_modules_are_loaded_once_and_kept_for_the_next_invocation(functions: Fun
     assert [functions.invoke(), functions.invoke()] == [1, 2]
 
 
+def test_a_changed_configuration_is_a_new_execution_environment(functions: Functions) -> None:
+    functions.create(
+        "import os\nSTAGE = os.environ['STAGE']\ndef handler(e, c): return STAGE", variables={"STAGE": "a"}
+    )
+    before = functions.invoke()
+    functions.client.update_function_configuration(FunctionName="function", Environment={"Variables": {"STAGE": "b"}})
+
+    assert (before, functions.invoke()) == ("a", "b")
+
+
 def test_versions_with_different_code_and_variables_live_side_by_side(functions: Functions) -> None:
     code = {
         "app.py": "import os, shared\ndef handler(event, context): return [shared.NAME, os.environ['STAGE']]",

@@ -46,8 +46,9 @@ from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local import deployment, stepfunctions
+from local import deployment, event_buses, stepfunctions
 from local.clock import Clock
+from local.event_sources import Poller
 from local.hooks import Hooks, Replaced
 from local.lambda_runtime import Runtime
 from tests.unit.local.conftest import CONFIG, ROLE, zipped
@@ -99,6 +100,7 @@ FINGERPRINTS = {
     "EvalComponent._log_exception": "56ec487408db",
     "EvalComponent._log_failure_event_exception": "8bbf2a88e011",
     "EventManager.add_event": "41b5692b7a96",
+    "EventsBackend._normalize_event_bus_arn": "bc1209753a41",
     "Execution.start": "d9e1c98adc43",
     "Execution.stop": "0786f76b55e6",
     "ExecutionState._eval_state": "fca19bd370b9",
@@ -114,6 +116,7 @@ FINGERPRINTS = {
     "IterationWorker._eval_pool": "fcc51d3596ee",
     "JobPool.__init__": "7f8d049134d1",
     "JobPool.close_job": "c1de0e8982dc",
+    "LambdaBackend.update_event_source_mapping": "ede057569530",
     "LambdaFunction.create_from_cloudformation_json": "c5455b66d64b",
     "LambdaFunction.get_configuration": "56cc4bce239a",
     "LambdaFunction.update_from_cloudformation_json": "7a8510f53967",
@@ -122,6 +125,7 @@ FINGERPRINTS = {
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
     "Program._eval_body": "ab7eed2c586a",
     "Program.eval": "dc38776fe80f",
+    "Queue.add_message": "c63a108c32c0",
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "StateChoice._eval_state": "0b6ab0c5bff1",
@@ -161,6 +165,8 @@ def hooked() -> list[Replaced]:
     with stepfunctions.install(clock) as states, Hooks() as others:
         Runtime(clock).install(others)
         deployment.install(others)
+        event_buses.install(others)
+        Poller(clock).install(others)
         return [*states.replaced, *others.replaced]
 
 
@@ -204,6 +210,8 @@ def test_what_is_replaced_and_is_no_function_is_what_it_was() -> None:
 
 
 GAPS = {
+    "EventsBackend._normalize_event_bus_arn": ('split("/")[-1]', "keeps the last part of a partner bus's name"),
+    "Queue.add_message": ("send_sqs_batch(", "invokes in the sender's call, and for each message alone"),
     "StringJSONata._eval_body": ("eval_jsonata_expression(rich_jsonata_expression)", "values become code"),
     "AssignDecl._eval_body": ("variable_store.set(", "takes effect before the Output is evaluated"),
     "VariableStore.get_assigned_variables": ("f'\"{traced_declaration_value}\"'", "is not escaped"),

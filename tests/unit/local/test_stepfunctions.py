@@ -1,6 +1,7 @@
 """The Amazon States Language on the movable clock, as AWS runs it."""
 
 import json
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local.clock import Clock
 from tests.unit.local.conftest import NOON, ROLE, StepFunctions
 from tests.unit.local.test_jsonata import NASTY
 
@@ -438,9 +440,10 @@ class TestTimeout:
 
     def test_an_execution_that_ends_in_time_does_not_time_out(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": wait(Seconds=60)}, TimeoutSeconds=3600)
-        aws.clock.advance(DAY)
+        aws.clock.advance(MINUTE)
 
         assert run.status == "SUCCEEDED"
+        assert aws.clock.upcoming() is None
 
     def test_a_task_that_lets_more_time_pass_than_it_has_times_out(
         self, aws: StepFunctions, monkeypatch: pytest.MonkeyPatch
@@ -487,17 +490,61 @@ class TestStop:
         assert (run.status, run.error) == ("ABORTED", ("Mistake", "wrong entity"))
         assert run.answer["stopDate"] == NOON + MINUTE
         assert run.event_types[-1] == "ExecutionAborted"
-        assert "StateExited" not in "".join(t for t in run.event_types if t != "PassStateExited")
+        assert not [event for event in run.event_types if "Exited" in event or "Failed" in event or "TimedOut" in event]
         aws.clock.advance(DAY)
         assert run.status == "ABORTED"
 
     def test_it_can_follow_the_start_without_a_pause(self, aws: StepFunctions) -> None:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
         machine = aws.create({"Wait": wait(Seconds=9999)})
-        for _ in range(20):
-            run = aws.begin(machine)
-            aws.client.stop_execution(executionArn=run.arn)
-            aws.clock.settle()
-            assert run.status == "ABORTED"
+        try:
+            for _ in range(50):
+                run = aws.begin(machine)
+                aws.client.stop_execution(executionArn=run.arn)
+                assert run.status == "ABORTED"
+                aws.clock.settle()
+                assert (run.status, run.event_types[-1]) == ("ABORTED", "ExecutionAborted")
+        finally:
+            sys.setswitchinterval(before)
+
+    def test_it_can_come_before_the_first_state(self, aws: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The thread of the execution is held back until it is stopped."""
+        starting: list[Any] = []
+        start_thread = Clock.start_thread
+
+        def later(self: Clock, name: str, call: Any) -> Any:
+            go = self.gate()
+            starting.append(go)
+            return start_thread(self, name, lambda: (go.wait(), call()))
+
+        monkeypatch.setattr(Clock, "start_thread", later)
+        run = aws.begin(aws.create({"Wait": wait(Seconds=9999)}))
+        aws.client.stop_execution(executionArn=run.arn)
+        starting[0].open()
+        aws.clock.settle()
+
+        assert run.status == "ABORTED"
+        assert run.event_types == ["ExecutionStarted", "ExecutionAborted"]
+
+    def test_it_can_come_while_a_wait_is_being_computed(
+        self, aws: StepFunctions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs: list[Any] = []
+
+        def evaluate(expression: str, _: Any) -> int:
+            aws.client.stop_execution(executionArn=runs[0].arn)
+            return int(expression)
+
+        machine = aws.create(
+            {"Wait": {"Type": "Wait", "Seconds": 60, "Next": "Again"}, "Again": wait(Seconds="{%9999%}")}
+        )
+        runs.append(aws.begin(machine))
+        monkeypatch.setattr("local.jsonata.evaluate", evaluate)
+        aws.clock.advance(HOUR)
+
+        assert runs[0].status == "ABORTED"
+        assert runs[0].event_types[-1] == "ExecutionAborted"
 
     def test_an_execution_that_is_over_stays_what_it_was(self, aws: StepFunctions) -> None:
         run = aws.start({"Done": DONE})
@@ -716,7 +763,6 @@ def test_the_hooks_are_gone_afterwards() -> None:
     from moto.stepfunctions.parser.asl.eval.environment import Environment
 
     from local import stepfunctions
-    from local.clock import Clock
 
     before = (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
     with Clock(datetime(2026, 1, 1, tzinfo=UTC)) as clock, stepfunctions.install(clock):

@@ -1,0 +1,45 @@
+"""Auth0, through a log stream to EventBridge.
+
+https://auth0.com/docs/customize/log-streams/amazon-eventbridge
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from offboarding.identity_providers.events import (
+    Adapter,
+    Event,
+    LeaverEvent,
+    NotForUs,
+    login_kind,
+    member,
+    text,
+)
+
+PROVIDER = "auth0"
+
+_USER_DELETED = "sdu"
+
+
+def takes(event: Event) -> bool:
+    """Say whether this is a log entry of an Auth0 tenant."""
+    source = member(event, "source")
+    return isinstance(source, str) and source.startswith("aws.partner/auth0.com/")
+
+
+def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
+    """Read only `sdu`: in the Management API's own entries (`sapi`) the user is the administrator."""
+    kind = text(event, "detail.data.type")
+    if text(event, "detail-type") != "Auth0 log" or kind != _USER_DELETED:
+        return NotForUs(PROVIDER, f"a log entry of type {kind} does not say who left")
+    login = text(event, "detail.data.user_name")
+    return LeaverEvent(
+        provider=PROVIDER,
+        subject=login,
+        subject_kind=login_kind(login),
+        deduplication_id=text(event, "detail.log_id"),
+        occurred_at=text(event, "detail.data.date"),
+    )
+
+
+ADAPTER = Adapter(PROVIDER, takes, read)

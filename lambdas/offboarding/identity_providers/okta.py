@@ -1,0 +1,68 @@
+"""Okta, through log streaming to EventBridge.
+
+https://help.okta.com/en-us/content/topics/reports/log-streaming/about-log-streams.htm
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from offboarding.identity_providers.events import (
+    Adapter,
+    Event,
+    LeaverEvent,
+    NotForUs,
+    RefusedEvent,
+    login_kind,
+    member,
+    optional_text,
+    text,
+)
+
+PROVIDER = "okta"
+
+_LEAVING = frozenset(
+    {"user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"}
+)
+
+
+def takes(event: Event) -> bool:
+    """Say whether this is an entry of an Okta System Log."""
+    source = member(event, "source")
+    return isinstance(source, str) and source.startswith("aws.partner/okta.com/")
+
+
+def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
+    """Read `target[]` for who left; `actor` is the administrator, and only who asked."""
+    if text(event, "detail-type") != "SystemLog":
+        return NotForUs(PROVIDER, "it is not an entry of the System Log")
+    kind = text(event, "detail.eventType")
+    if kind not in _LEAVING:
+        return NotForUs(PROVIDER, f"{kind} does not mean that somebody left")
+    if member(event, "detail.outcome.result") != "SUCCESS":
+        return NotForUs(PROVIDER, "its outcome is not SUCCESS")
+    leaver = _only_user(member(event, "detail.target"))
+    if leaver.get("id") is not None and leaver.get("id") == member(event, "detail.actor.id"):
+        raise RefusedEvent("actor and target are the same user: nobody offboards themselves.")
+    login = text(leaver, "alternateId")
+    return LeaverEvent(
+        provider=PROVIDER,
+        subject=login,
+        subject_kind=login_kind(login),
+        deduplication_id=text(event, "detail.uuid"),
+        occurred_at=text(event, "detail.published"),
+        requested_by=optional_text(event, "detail.actor.alternateId"),
+    )
+
+
+def _only_user(target: object) -> Mapping[str, Any]:
+    users = (
+        [item for item in target if isinstance(item, Mapping) and item.get("type") == "User"]
+        if isinstance(target, list)
+        else []
+    )
+    if len(users) != 1:
+        raise RefusedEvent(f"detail.target has {len(users)} entries of type User, and must have exactly one.")
+    return users[0]
+
+
+ADAPTER = Adapter(PROVIDER, takes, read)

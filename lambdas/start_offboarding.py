@@ -1,0 +1,224 @@
+"""StartOffboarding: make of identity providers' events executions, each leaver's once, or visible refusals.
+
+Takes a batch of SQS messages, each an EventBridge event as it was delivered. An event on which nobody may
+act goes to the dead-letter queue, with the reason as a message attribute. What fails for a reason that may
+pass is reported as a batch item failure, so that SQS delivers it again, and it alone.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+
+from offboarding.directory import Directory, workmail_client
+from offboarding.entities import LeavingUser
+from offboarding.errors import InvalidRequest, OffboardingError
+from offboarding.execution_names import Departure, execution_name
+from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
+from offboarding.observability import logger, metrics
+from offboarding.schemas import INPUT, validated
+
+workmail = workmail_client()
+states = boto3.client("stepfunctions")
+queues = boto3.client("sqs")
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+_LONGEST_REASON = 1024
+_LARGEST_BODY = 256 * 1024 - 4 * _LONGEST_REASON
+
+
+class OversizedMessageError(OffboardingError):
+    """A refused message leaves no room for the reason; SQS itself moves it to the dead-letter queue, whole."""
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One organization of the settings, with what leads to it."""
+
+    id: str
+    mail_domains: frozenset[str]
+    identity_stores: frozenset[str]
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Start what a batch of events asks for."""
+    return process_partial_response(event=event, record_handler=handle, processor=processor, context=context)
+
+
+def handle(record: SQSRecord) -> None:
+    """Act on one message, or put it aside with the reason why not."""
+    logger.append_keys(message_id=record.message_id)
+    try:
+        read = read_event(_parsed(record.body), json.loads(os.environ["PROVIDERS"]))
+        if isinstance(read, NotForUs):
+            logger.info("not for us", extra={"provider": read.provider, "because": read.because})
+            metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
+        else:
+            start(read, _organizations())
+    except RefusedEvent as refusal:
+        _put_aside(record, str(refusal))
+    except Exception as error:
+        logger.warning("left in the queue", extra={"error": type(error).__name__})
+        metrics.add_metric(name="EventsLeftInQueue", unit="Count", value=1)
+        raise
+
+
+def start(leaver: LeaverEvent, organizations: list[Organization]) -> str:
+    """Start the execution for a leaver, unless there is one already.
+
+    Parameters
+    ----------
+    leaver
+        Who left, as the provider says it.
+    organizations
+        The organizations of the settings.
+
+    Returns
+    -------
+    str
+        The name of the execution.
+
+    Raises
+    ------
+    RefusedEvent
+        If it is not beyond doubt which organization and whose mailbox is meant.
+    """
+    organization = organization_of(leaver, organizations)
+    user = _user_of(leaver, Directory(workmail, organization.id))
+    _insist_on_another_actor(leaver, user)
+    name = execution_name(_departure(leaver, organization, user))
+    found_by_id = leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER and user
+    request = {
+        "OrganizationId": organization.id,
+        "EntityId": user.id if user and found_by_id else leaver.subject,
+        **({"Reason": leaver.reason} if leaver.reason else {}),
+        "Requester": {
+            "Provider": leaver.provider,
+            "EventId": leaver.deduplication_id,
+            **({"RequestedBy": leaver.requested_by} if leaver.requested_by else {}),
+        },
+    }
+    try:
+        validated(request, INPUT, "The execution's input")
+    except InvalidRequest as error:
+        raise RefusedEvent(str(error)) from None
+    runs = _runs(name, request)
+    logger.info("runs" if runs else "was started before", extra={"provider": leaver.provider, "execution": name})
+    metrics.add_metric(name="LeaversAccepted" if runs else "LeaversRepeated", unit="Count", value=1)
+    return name
+
+
+def organization_of(leaver: LeaverEvent, organizations: list[Organization]) -> Organization:
+    """Find the organization that a leaver belongs to: exactly one, by the settings.
+
+    Raises
+    ------
+    RefusedEvent
+        If none or several fit.
+    """
+    if leaver.organization_id:
+        what, fitting = "this OrganizationId", [o for o in organizations if o.id == leaver.organization_id]
+    elif leaver.identity_store_id:
+        what = f"identity store {leaver.identity_store_id}"
+        fitting = [o for o in organizations if leaver.identity_store_id in o.identity_stores]
+    elif leaver.subject_kind is SubjectKind.EMAIL:
+        domain = leaver.subject.rpartition("@")[2].casefold()
+        what, fitting = "the mail domain of the leaver", [o for o in organizations if domain in o.mail_domains]
+    else:
+        fallback = json.loads(os.environ["PROVIDERS"])[leaver.provider].get("OrganizationId")
+        what, fitting = "a leaver without a mail domain", [o for o in organizations if o.id == fallback]
+    if len(fitting) != 1:
+        raise RefusedEvent(
+            f"{len(fitting)} organizations of the settings fit {what}, and it must be exactly one: "
+            "see organizations and identityProviders under offboarding in cdk.json."
+        )
+    return fitting[0]
+
+
+def _user_of(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
+    """Look the leaver up, exactly; only a user of an identity store must be found here."""
+    if leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER:
+        users = directory.users_by_identity_provider_id(leaver.subject)
+        if len(users) != 1:
+            raise RefusedEvent(
+                f"{len(users)} users of the organization have this Identity Center user id, and it must be exactly "
+                "one. WorkMail knows the id only after a user's first sign-in through Identity Center: offboard the "
+                "user by hand."
+            )
+        return users[0]
+    if leaver.subject_kind is SubjectKind.EMAIL:
+        users = directory.users_by_address(leaver.subject)
+    else:
+        users = directory.users_by_name(leaver.subject)
+    return users[0] if len(users) == 1 else None
+
+
+def _departure(leaver: LeaverEvent, organization: Organization, user: LeavingUser | None) -> Departure:
+    if user:
+        return Departure(organization.id, user.id, user.email, user.since)
+    address = leaver.subject if leaver.subject_kind is SubjectKind.EMAIL else None
+    if leaver.provider == "offboardingRequested":
+        # A group or a resource has no date here that could tell two departures apart; the request has its id.
+        return Departure(organization.id, leaver.subject if not address else None, address, leaver.deduplication_id)
+    return Departure(organization.id, None, address or leaver.subject, "")
+
+
+def _insist_on_another_actor(leaver: LeaverEvent, user: LeavingUser | None) -> None:
+    actor = (leaver.requested_by or "").casefold()
+    leavers = {leaver.subject.casefold(), *((user.email.casefold(),) if user and user.email else ())}
+    if actor and actor in leavers:
+        raise RefusedEvent("Who asked and who leaves are the same: nobody offboards themselves.")
+
+
+def _runs(name: str, request: Mapping[str, Any]) -> bool:
+    """Start the execution; False if another event has started one of this name in the last 90 days.
+
+    The very same event, delivered again, is answered with the execution that runs already.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    """
+    try:
+        states.start_execution(stateMachineArn=os.environ["STATE_MACHINE_ARN"], name=name, input=json.dumps(request))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+            return False
+        raise
+    return True
+
+
+def _put_aside(record: SQSRecord, reason: str) -> None:
+    logger.warning("refused", extra={"reason": reason})
+    metrics.add_metric(name="EventsRefused", unit="Count", value=1)
+    if len(record.body.encode()) > _LARGEST_BODY:
+        raise OversizedMessageError("The message is too large to be put aside with a reason.")
+    queues.send_message(
+        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],
+        MessageBody=record.body,
+        MessageAttributes={
+            "Reason": {"DataType": "String", "StringValue": reason[:_LONGEST_REASON]},
+            "MessageId": {"DataType": "String", "StringValue": record.message_id},
+        },
+    )
+
+
+def _parsed(body: str) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise RefusedEvent("The message is not JSON.") from None
+
+
+def _organizations() -> list[Organization]:
+    return [
+        Organization(o["Id"], frozenset(o["MailDomains"]), frozenset(o["IdentityStores"]))
+        for o in json.loads(os.environ["ORGANIZATIONS"])
+    ]

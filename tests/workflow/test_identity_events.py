@@ -1,0 +1,446 @@
+"""Identity providers' events on the embedded AWS: once, the right person, or visibly not at all."""
+
+import copy
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.settings import AUTH0_BUS, COMPANY_DOMAIN, IDENTITY_STORE_ID, OKTA_BUS, ORGANIZATION_ID, SAILPOINT_BUS
+
+EVENTS = Path(__file__).parents[1] / "events"
+STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
+OKTA = "okta-user-lifecycle-deactivate"
+BUSES = {"okta.com": OKTA_BUS, "auth0.com": AUTH0_BUS, "sailpoint.com": SAILPOINT_BUS}
+
+
+def event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return found
+
+
+def okta(login: str, kind: str = "user.lifecycle.deactivate", uuid: str = "u-1") -> dict[str, Any]:
+    made = event(OKTA)
+    made["detail"] |= {"eventType": kind, "uuid": uuid}
+    made["detail"]["target"][0]["alternateId"] = login
+    return made
+
+
+def requested(entity_id: str, request_id: str = "r-1", **more: str) -> dict[str, Any]:
+    made = event("offboarding-requested")
+    made["detail"] = {"RequestId": request_id, "EntityId": entity_id, **more}
+    return made
+
+
+class Intake:
+    """What an identity provider can do, and what a person then sees."""
+
+    def __init__(self, flow: Any) -> None:
+        self.flow = flow
+        self._environment = flow.environment
+        self._sqs = flow.environment.client("sqs")
+        self._outputs = flow.environment.outputs
+
+    def user(self, name: str, **more: Any) -> str:
+        return self.flow.people.user(name, domain=COMPANY_DOMAIN, **more)
+
+    def put(self, *events: dict[str, Any], settle: bool = True) -> None:
+        for made in events:
+            bus = next((name for key, name in BUSES.items() if key in made["source"]), "default")
+            entry = {
+                "Source": made["source"],
+                "DetailType": made["detail-type"],
+                "Detail": json.dumps(made["detail"]),
+                "EventBusName": bus,
+            }
+            assert self._environment.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+        if settle:
+            self.flow.clock.settle()
+
+    def send(self, body: str) -> None:
+        self._sqs.send_message(QueueUrl=self._outputs["EventQueueUrl"], MessageBody=body)
+        self.flow.clock.settle()
+
+    def pause(self, *, paused: bool) -> None:
+        self._environment.client("lambda").update_event_source_mapping(
+            UUID=self._outputs["EventSourceMappingId"], Enabled=not paused
+        )
+        self.flow.clock.settle()
+
+    def executions(self) -> list[dict[str, Any]]:
+        states = self._environment.client("stepfunctions")
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=self._outputs["StateMachineArn"])
+        return [self._environment.describe(item["executionArn"]) for page in pages for item in page["executions"]]
+
+    def inputs(self) -> list[dict[str, Any]]:
+        return [json.loads(execution["input"]) for execution in self.executions()]
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The dead letters: what a person finds who looks."""
+        url, found = self._outputs["EventDeadLetterQueueUrl"], []
+        while messages := self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
+        ).get("Messages"):
+            found += messages
+        return found
+
+    def reasons(self) -> list[str]:
+        return [m.get("MessageAttributes", {}).get("Reason", {}).get("StringValue", "none") for m in self.refused()]
+
+    def waiting(self) -> int:
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._outputs["EventQueueUrl"], AttributeNames=["All"])
+        counts = attributes["Attributes"]
+        return int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesNotVisible"])
+
+
+@pytest.fixture
+def intake(flow: Any) -> Intake:
+    return Intake(flow)
+
+
+@pytest.mark.parametrize(
+    ("name", "entity_id", "requester"),
+    [
+        (
+            OKTA,
+            "dana.leaver@example.com",
+            {"Provider": "okta", "EventId": "6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a",
+             "RequestedBy": "it.admin@example.com"},
+        ),
+        (
+            "auth0-successful-user-deletion",
+            "dana.leaver@example.com",
+            {"Provider": "auth0", "EventId": "80020261120121230000000000000000000000001"},
+        ),
+        (
+            "sailpoint-account-deleted",
+            "dana.leaver@example.com",
+            {"Provider": "sailpoint", "EventId": "d7a8f0b2-0000-4c4c-9d9d-000000000001"},
+        ),
+        (
+            "identity-center-cloudtrail-disable-user",
+            None,
+            {"Provider": "identityCenterCloudTrail", "EventId": "5f5d2d9a-0000-4000-8000-000000000003",
+             "RequestedBy": "it.admin@example.com"},
+        ),
+        (
+            "offboarding-requested",
+            "dana.leaver@example.com",
+            {"Provider": "offboardingRequested", "EventId": "hr-2026-00417", "RequestedBy": "hr-system"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_leaver_is_offboarded_by_the_event_of_a_provider(
+    intake: Intake, name: str, entity_id: str | None, requester: dict[str, str]
+) -> None:
+    user = intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    intake.put(event(name))
+
+    [given] = intake.inputs()
+    reason = {"Reason": "Left the company on 2026-11-19"} if name == "offboarding-requested" else {}
+    assert given == {
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": entity_id or user,
+        **reason,
+        "Requester": requester,
+    }
+    intake.flow.pass_days(31)
+    [execution] = intake.executions()
+    assert json.loads(execution["output"])["Outcome"] == "CleanupVerified"
+    assert json.loads(execution["output"])["Entity"]["Id"] == user
+    assert intake.refused() == []
+
+
+def test_identity_centers_own_event_finds_the_user_by_the_store_s_id(intake: Intake) -> None:
+    user = intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    neighbour = intake.user("neighbour")
+    intake.flow.backend.arrange(ORGANIZATION_ID, neighbour, identity_provider_user_id=STORE_USER + "0")
+    intake.put(event("identity-center-user-deleted"))
+
+    [given] = intake.inputs()
+    assert given["EntityId"] == user
+    assert given["Requester"]["Provider"] == "identityCenter"
+
+
+def test_a_user_whom_identity_center_knows_and_workmail_does_not_is_visibly_refused(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.put(event("identity-center-user-deleted"))
+
+    assert intake.executions() == []
+    assert "0 users of the organization have this Identity Center user id" in intake.reasons()[0]
+
+
+def test_a_store_of_no_organization_is_not_even_let_in(intake: Intake) -> None:
+    made = event("identity-center-user-deleted")
+    made["detail"]["identityStoreId"] = "d-0000000000"
+    intake.put(made)
+
+    assert intake.executions() == []
+    assert intake.waiting() == 0
+    assert IDENTITY_STORE_ID != "d-0000000000"
+
+
+def test_all_events_of_okta_for_one_leaver_and_their_redeliveries_start_one_execution(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    kinds = ["user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"]
+    made = [okta("Dana.Leaver@example.com", kind, f"u-{n}") for n, kind in enumerate(kinds)]
+
+    intake.put(*made, *made, made[0])
+
+    assert len(intake.executions()) == 1
+    assert intake.refused() == []
+
+
+def test_two_providers_that_report_the_same_person_start_one_execution(intake: Intake) -> None:
+    intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
+
+    intake.put(*(event(name) for name in (OKTA, "auth0-successful-user-deletion", "sailpoint-account-deleted")))
+    intake.put(event("identity-center-user-deleted"), event("offboarding-requested"))
+
+    assert len(intake.executions()) == 1
+
+
+def test_who_is_hired_again_and_leaves_again_while_the_first_execution_waits_gets_another(intake: Intake) -> None:
+    user = intake.user("dana.leaver")
+    intake.put(okta("dana.leaver@example.com"))
+    intake.flow.pass_days(12)
+    intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
+    intake.flow.pass_days(3)
+
+    intake.put(okta("dana.leaver@example.com", uuid="u-2"))
+
+    assert len(intake.executions()) == 2
+    state = intake.flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"]
+    assert state == "DISABLED"
+    intake.flow.pass_days(31)
+    outcomes = [json.loads(execution["output"])["Outcome"] for execution in intake.executions()]
+    assert sorted(outcomes) == ["CleanupVerified", "Reenabled"]
+
+
+def test_who_is_hired_again_after_the_first_execution_ended_gets_another(intake: Intake) -> None:
+    user = intake.user("dana.leaver")
+    intake.put(okta("dana.leaver@example.com"))
+    intake.flow.pass_days(35)
+    intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
+
+    intake.put(okta("dana.leaver@example.com"))
+
+    assert len(intake.executions()) == 2
+
+
+def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_input(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.put(okta("dana.leaver@example.com"))
+    [failed] = intake.executions()
+    assert failed["error"] == "AccessDenied"
+
+    again = intake.flow.environment.start(json.loads(failed["input"]))
+    intake.flow.pass_days(31)
+
+    assert intake.flow.ending(again).outcome == "CleanupVerified"
+
+
+def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake) -> None:
+    user = intake.user("sam.suspended")
+    intake.put(event("okta-user-lifecycle-suspend"))
+
+    assert intake.executions() == []
+    assert intake.refused() == []
+    assert intake.waiting() == 0
+    assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+    logged = "\n".join(intake.flow.environment.logs("StartOffboarding"))
+    assert "user.lifecycle.suspend does not mean that somebody left" in logged
+    assert '"EventsNotForUs":[1.0]' in logged
+
+
+def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
+    made = okta("dana.leaver@example.com")
+    made["detail"]["outcome"] = {"result": "FAILURE", "reason": "no"}
+    intake.put(made)
+
+    assert intake.executions() == []
+    assert intake.flow.environment.logs("StartOffboarding") == []
+
+
+@pytest.mark.parametrize(
+    ("login", "says"),
+    [
+        ("dana@elsewhere.org", "0 organizations of the settings fit the mail domain"),
+        ("dana", "0 organizations of the settings fit a leaver without a mail domain"),
+        ('"dana leaver"@example.com', "EntityId must be"),
+        ("d" * 243 + "@example.com", None),
+        ("d" * 240 + "@example.com\n", "0 organizations"),
+        ("d" * 257, "alternateId is missing, or is not a text of 1 to 256 characters"),
+    ],
+)
+def test_an_address_that_is_not_beyond_doubt_starts_nothing_for_anybody(
+    intake: Intake, login: str, says: str | None
+) -> None:
+    intake.user("dana")
+    intake.put(okta(login))
+    intake.flow.pass_days(1)
+
+    if says:
+        assert intake.executions() == []
+        assert says in intake.reasons()[0]
+    else:
+        assert intake.executions()[0]["error"] == "InvalidRequest"
+    assert intake.flow.calls("DeregisterFromWorkMail") == []
+
+
+@pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", "dana+temp@example.com"])
+def test_plus_signs_and_upper_case_are_part_of_an_address(intake: Intake, login: str) -> None:
+    user = intake.user("dana")
+    intake.flow.workmail.update_primary_email_address(
+        OrganizationId=ORGANIZATION_ID, EntityId=user, Email="dana+temp@example.com"
+    )
+    intake.user("temp")
+    intake.put(okta(login))
+    intake.flow.pass_days(31)
+
+    assert json.loads(intake.executions()[0]["output"])["Entity"]["Id"] == user
+
+
+def test_who_asks_for_their_own_offboarding_is_refused(intake: Intake) -> None:
+    user = intake.user("it.admin", IdentityProviderUserId=STORE_USER)
+    intake.put(event("identity-center-cloudtrail-disable-user"))
+    intake.put(requested("It.Admin@example.com", RequestedBy="it.admin@example.com"))
+
+    assert intake.executions() == []
+    assert all("nobody offboards themselves" in reason for reason in intake.reasons())
+    assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+def test_a_script_can_ask_for_a_group_or_a_resource(intake: Intake) -> None:
+    group = intake.flow.people.group("project-apollo")
+    room = intake.flow.people.resource("room-4")
+    ask = requested("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
+    intake.put(ask, ask, requested(room, "r-2", OrganizationId=ORGANIZATION_ID))
+    intake.flow.pass_days(31)
+
+    ids = {json.loads(execution["output"])["Entity"]["Id"] for execution in intake.executions()}
+    assert ids == {group, room}
+    assert len(intake.executions()) == 2
+
+
+def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: Intake) -> None:
+    intake.put(requested("dana", OrganizationId="m-" + "1" * 32), requested("dana"))
+
+    assert intake.executions() == []
+    assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.reasons())
+
+
+@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "", "[]", "null", '"dana"', "{}"])
+def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str) -> None:
+    intake.send(body or " ")
+
+    [message] = intake.refused()
+    assert message["Body"] == (body or " ")
+    assert message["MessageAttributes"]["Reason"]["StringValue"]
+    assert intake.waiting() == 0
+
+
+def test_a_body_without_room_for_the_reason_is_moved_by_the_queue_whole(intake: Intake) -> None:
+    made = okta("dana.leaver@example.com")
+    made["detail"]["target"] = []
+    made["padding"] = "x" * (255 * 1024)
+    body = json.dumps(made)
+    intake.send(body)
+    assert intake.refused() == []
+    intake.flow.pass_days(1)
+
+    assert [message["Body"] for message in intake.refused()] == [body]
+
+
+def test_nine_good_messages_start_and_the_bad_one_between_them_is_put_aside_alone(intake: Intake) -> None:
+    people = [f"leaver{n}" for n in range(9)]
+    for name in people:
+        intake.user(name)
+    good = [okta(f"{name}@example.com", uuid=name) for name in people]
+    bad = okta("dana@example.com")
+    bad["detail"]["target"].append(copy.deepcopy(bad["detail"]["target"][0]))
+    intake.pause(paused=True)
+    intake.put(*good[:4], bad, *good[4:])
+    assert intake.executions() == []
+    assert intake.waiting() == 10
+
+    intake.pause(paused=False)
+
+    assert {given["EntityId"] for given in intake.inputs()} == {f"{name}@example.com" for name in people}
+    assert ["2 entries of type User" in reason for reason in intake.reasons()] == [True]
+    assert intake.waiting() == 0
+
+
+def test_events_that_arrive_during_a_pause_wait_and_none_is_lost(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.pause(paused=True)
+    intake.put(event(OKTA))
+    intake.flow.pass_days(13)
+    assert intake.executions() == []
+
+    intake.pause(paused=False)
+
+    assert len(intake.executions()) == 1
+
+
+def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.user("other")
+    intake.flow.fail("ListUsers", "ThrottlingException", times=1)
+    intake.pause(paused=True)
+    intake.put(event(OKTA), okta("other@example.com", uuid="u-2"))
+    intake.pause(paused=False)
+    assert len(intake.executions()) == 1
+
+    intake.flow.pass_days(0.01)
+
+    assert len(intake.executions()) == 2
+    assert intake.refused() == []
+
+
+def test_trouble_that_stays_ends_in_the_dead_letter_queue(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.flow.fail("ListUsers", "AccessDeniedException")
+    intake.put(event(OKTA))
+    intake.flow.pass_days(1)
+
+    assert intake.executions() == []
+    assert len(intake.refused()) == 1
+    assert len(intake.flow.calls("ListUsers")) == 5
+    assert '"error":"AccessDenied"' in "\n".join(intake.flow.environment.logs("StartOffboarding"))
+
+
+def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> None:
+    user = intake.user("dana.leaver")
+    intake.put(event(OKTA))
+
+    [execution] = intake.executions()
+    assert re.fullmatch(rf"d-l-at-example-com_{user}_[0-9a-f]{{16}}", execution["name"])
+
+
+def test_a_thousand_deliveries_of_fifty_leavers_start_exactly_fifty_executions(intake: Intake) -> None:
+    rng = random.Random(20261122)  # noqa: S311
+    people = [f"leaver{n}" for n in range(50)]
+    ids = {name: intake.user(name) for name in people}
+    made = []
+    for name in people:
+        address = f"{name}@example.com"
+        auth0 = event("auth0-successful-user-deletion")
+        auth0["detail"]["data"]["user_name"] = rng.choice([address, address.upper()])
+        made += [okta(address, uuid=f"{name}-1"), okta(address, "user.lifecycle.delete.initiated", f"{name}-2"), auth0]
+    deliveries = [*made, *rng.choices(made, k=1000 - len(made))]
+    rng.shuffle(deliveries)
+
+    intake.put(*deliveries, settle=False)
+    intake.flow.clock.settle()
+
+    executions = intake.executions()
+    assert len(executions) == 50
+    assert intake.refused() == []
+    assert intake.waiting() == 0
+    assert len(intake.flow.calls("DeregisterFromWorkMail")) == 50
+    assert all(any(user in execution["name"] for execution in executions) for user in ids.values())
