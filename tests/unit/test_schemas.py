@@ -39,7 +39,7 @@ def test_what_the_api_reference_allows_is_taken(value: dict[str, Any]) -> None:
         ({"EntityId": "a"}, "lacks OrganizationId, which must be a WorkMail organization id"),
         ({"OrganizationId": ORGANIZATION}, "lacks EntityId, which must be the id, name or e-mail"),
         ({}, "lacks OrganizationId"),
-        ({**GOOD, "DryRn": True}, "has an unknown member: DryRn. The members are OrganizationId, EntityId, Expected."),
+        ({**GOOD, "DryRn": True}, "has an unknown member: DryRn. The members are OrganizationId, EntityId, Expected"),
         ({**GOOD, "dryRun": True, "Zed": 1}, "has an unknown member: Zed, dryRun."),
         ({**GOOD, 'x"\n': 1}, "has an unknown member: x??."),
         ({**GOOD, "Expected": {"Tpe": "USER"}}, "Expected has an unknown member: Tpe. The members are Type,"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 
 RESOLVED = ["ResolveEntity", "CheckOrganization", "ReadyToDeregister?"]
 WAITED = [*RESOLVED, "DeregisterEntity", "WaitForRetention", "VerifyCleanup", "WhatDidWorkMailShow?"]
@@ -430,7 +430,7 @@ def test_the_letter_case_of_the_state_does_not_matter(flow: Any) -> None:
 
 
 def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_flow: Callable[..., Any]) -> None:
-    flow = make_flow({"organizations": [{"id": ORGANIZATION_ID}, {"id": OTHER_ORGANIZATION}]})
+    flow = make_flow({"organizations": [*OFFBOARDING["organizations"], {"id": OTHER_ORGANIZATION}]})
     arn = flow.environment.start({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"})
     flow.clock.settle()
 

@@ -21,7 +21,7 @@ def endpoint(flow: Any) -> Iterator[str]:
     http = server(flow.environment, 0)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{http.server_port}"
+    yield f"http://127.0.0.1:{http.port}"
     http.shutdown()
     http.server_close()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.clock import Clock
 from local.deployment import DeploymentError, package
@@ -251,6 +252,18 @@ def test_a_change_of_the_variables_alone_is_a_version_of_its_own(
     assert finished(aws, arn) == ["one", "second", "2"]
 
 
+def test_variables_that_a_template_no_longer_has_are_gone(
+    open_environment: Any, make_assembly: Callable[..., Path]
+) -> None:
+    def remove(template: dict[str, Any]) -> None:
+        del template["Resources"]["Worker"]["Properties"]["Environment"]
+
+    aws = open_environment(make_assembly())
+    aws.deploy(make_assembly(change=remove))
+
+    assert aws.function_environment("ResolveEntity") == {}
+
+
 def test_an_update_without_a_change_changes_nothing(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
     aws = open_environment(make_assembly())
     before = aws.stack
@@ -337,10 +350,14 @@ class TestEnvironment:
             for _ in range(20):
                 aws.start({})
             aws.clock.settle()
+            (machine,) = stepfunctions_parser_backends["123456789012"]["us-east-1"].state_machines
+            executions = list(machine.executions)
         for thread in set(threading.enumerate()) - threads:
             thread.join(5)
 
         assert set(threading.enumerate()) <= threads
+        assert {execution.status for execution in executions} == {"ABORTED"}
+        assert {e.to_history_output()["events"][-1]["type"] for e in executions} == {"ExecutionAborted"}
 
     def test_an_error_on_the_way_in_puts_everything_back(self, tmp_path: Path) -> None:
         before = dict(os.environ)
