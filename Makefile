@@ -29,7 +29,7 @@ serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
 	@$(BIN)/python -m local serve --port 5000
 
 test: $(SYNCED) ## All tests; no account, no network
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(SYNCED) ## Lint, types, state machine lint
 	$(BIN)/ruff check .

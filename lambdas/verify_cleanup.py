@@ -15,7 +15,7 @@ from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.observability import logger, metrics, observed
-from offboarding.retention import ONE_DAY, parse, render
+from offboarding.retention import ONE_DAY, parse, render, whole_second
 from offboarding.schemas import VERIFY_CLEANUP, validated
 
 client = workmail_client()
@@ -196,4 +196,4 @@ def _conclusion(verdict: Verdict, now: datetime, give_up_at: datetime) -> dict[s
             "console and ask AWS Support why its mailbox was not removed; then start another offboarding, "
             "which joins at the verification."
         )
-    return {"LookAgainAt": render(now + ONE_DAY)}
+    return {"LookAgainAt": render(whole_second(now + ONE_DAY))}

@@ -32,6 +32,7 @@ import boto3
 from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction, LambdaVersion
 from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack as CloudFormationStack
 from moto.stepfunctions.models import StateMachine
 
 from local.event_buses import make_named_buses
@@ -74,6 +75,7 @@ def install(hooks: Hooks) -> None:
     _hook_state_machine(hooks)
     _hook_lambda(hooks)
     _hook_updates(hooks)
+    _hook_parser(hooks)
 
 
 def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "123456789012") -> Stack:
@@ -219,6 +221,20 @@ def _hook_names(hooks: Hooks) -> None:
 
     hooks.replace(parsing, "generate_resource_name", generate_resource_name)
     hooks.replace(parsing, "random_suffix", suffix)
+
+
+def _hook_parser(hooks: Hooks) -> None:
+    """Read a template that is JSON as JSON: moto reads each as YAML, which takes half the time of a boot."""
+    parse = CloudFormationStack.parse_template
+
+    def parse_template(template: str) -> dict[str, Any]:
+        try:
+            parsed: dict[str, Any] = json.loads(template)
+        except ValueError:
+            return dict(parse(template))
+        return parsed
+
+    hooks.replace(CloudFormationStack, "parse_template", staticmethod(parse_template))
 
 
 def _hook_state_machine(hooks: Hooks) -> None:

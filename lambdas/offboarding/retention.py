@@ -39,6 +39,14 @@ def parse(timestamp: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def whole_second(moment: datetime) -> datetime:
+    """Round up to a whole second: a Wait state cuts fractions off, and would end that much too early.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
+    """
+    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
 @dataclass(frozen=True)
 class RetentionRules:
     """How long WorkMail keeps a mailbox, how long to wait beyond that, and when WorkMail itself ends."""
@@ -87,6 +95,7 @@ def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionP
         verify_at = max(rules.last_full_day, disabled_date)
     else:
         verify_at = min(retention_ends_at + rules.slack, rules.last_full_day)
+    verify_at = whole_second(verify_at)
     return RetentionPlan(
         deregistered_at=disabled_date,
         retention_ends_at=retention_ends_at,

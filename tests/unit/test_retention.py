@@ -24,6 +24,8 @@ def at(text: str) -> datetime:
     ("disabled", "retention_ends", "verify", "service_ends_first"),
     [
         ("2026-11-22T10:00:00Z", "2026-12-22T10:00:00.000Z", "2026-12-22T16:00:00.000Z", False),
+        # A Wait state cuts fractions of a second off, so the look is due on the next whole one.
+        ("2026-11-22T10:00:00.001Z", "2026-12-22T10:00:00.001Z", "2026-12-22T16:00:01.000Z", False),
         # A month with daylight saving in between: 30 days are 720 hours.
         ("2027-02-20T23:30:00Z", "2027-03-22T23:30:00.000Z", "2027-03-23T05:30:00.000Z", False),
         # The retention ends exactly as the last full day begins: seen, without slack.

@@ -83,6 +83,6 @@ def test_the_evidence_names_the_signals_that_workmail_did_not_give() -> None:
 def test_an_undecided_verdict_is_looked_at_again_a_day_later_until_it_is_overdue() -> None:
     undecided = Verdict(None, "The mailbox still has a size.")
 
-    assert _conclusion(undecided, NOW, NOW + timedelta(seconds=1)) == {"LookAgainAt": "2026-12-23T16:00:00.123Z"}
+    assert _conclusion(undecided, NOW, NOW + timedelta(seconds=1)) == {"LookAgainAt": "2026-12-23T16:00:01.000Z"}
     with pytest.raises(CleanupOverdue, match="still has a size"):
         _conclusion(undecided, NOW, NOW)

@@ -95,8 +95,8 @@ def make_flow(stack: Any) -> Iterator[Callable[..., Flow]]:
     """Make a flow with settings or a start of its own; all are closed at the end."""
     opened: list[Environment] = []
 
-    def make(settings: dict[str, Any] | None = None, now: datetime = START) -> Flow:
-        environment = Environment(assembly({**OFFBOARDING, **settings}) if settings else stack, now=now)
+    def make(settings: dict[str, Any] | None = None, now: datetime = START, **more: Any) -> Flow:
+        environment = Environment(assembly({**OFFBOARDING, **settings}) if settings else stack, now=now, **more)
         environment.__enter__()
         opened.append(environment)
         return Flow(environment)

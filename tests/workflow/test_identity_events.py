@@ -435,8 +435,10 @@ def test_a_thousand_deliveries_of_fifty_leavers_start_exactly_fifty_executions(i
     deliveries = [*made, *rng.choices(made, k=1000 - len(made))]
     rng.shuffle(deliveries)
 
-    intake.put(*deliveries, settle=False)
-    intake.flow.clock.settle()
+    intake.put(*deliveries[:100])
+    intake.pause(paused=True)
+    intake.put(*deliveries[100:], settle=False)
+    intake.pause(paused=False)
 
     executions = intake.executions()
     assert len(executions) == 50

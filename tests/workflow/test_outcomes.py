@@ -114,6 +114,17 @@ def test_the_mailbox_is_there_for_thirty_days_and_gone_when_it_is_called_verifie
     assert flow.ending(arn).outcome == "CleanupVerified"
 
 
+def test_a_wait_that_ends_at_a_whole_second_as_on_aws_is_never_too_early(make_flow: Callable[..., Any]) -> None:
+    settings = {"verificationSlackHours": 0}
+    flow = make_flow(settings, now=datetime(2026, 11, 22, 12, 0, 0, 700_000, UTC), truncate_timestamps=True)
+
+    ending = flow.run(flow.people.user("dana"), days=30.5)
+
+    assert ending.outcome == "CleanupVerified"
+    assert ending.output["RetentionEndsAt"] == "2026-12-22T12:00:00.700Z"
+    assert ending.output["Evidence"]["VerifyCleanup"]["At"] == "2026-12-22T12:00:01.000Z"
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -73,7 +73,7 @@ def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
     started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
     execution = ("--execution-arn", started["executionArn"])
     before = http(f"{url}/local/clock")[1]["Now"]
-    status, moved = http(f"{url}/local/clock", b'{"advance": "P30DT6H"}')
+    status, moved = http(f"{url}/local/clock", b'{"advance": "P31D"}')
 
     assert status == 200
     assert moved["Before"] >= before

@@ -128,6 +128,7 @@ FINGERPRINTS = {
     "Queue.add_message": "c63a108c32c0",
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
+    "Stack.parse_template": "f29a946d7794",
     "StateChoice._eval_state": "0b6ab0c5bff1",
     "StateMachine.create_from_cloudformation_json": "830ea219260b",
     "StateMachine.get_cfn_attribute": "2be5bc015d3c",
@@ -210,6 +211,7 @@ def test_what_is_replaced_and_is_no_function_is_what_it_was() -> None:
 
 
 GAPS = {
+    "Stack.parse_template": ("yaml.load(template", "reads a template that is JSON as YAML, slowly"),
     "EventsBackend._normalize_event_bus_arn": ('split("/")[-1]', "keeps the last part of a partner bus's name"),
     "Queue.add_message": ("send_sqs_batch(", "invokes in the sender's call, and for each message alone"),
     "StringJSONata._eval_body": ("eval_jsonata_expression(rich_jsonata_expression)", "values become code"),
