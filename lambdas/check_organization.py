@@ -19,7 +19,7 @@ client = workmail_client()
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check the state of the organization, and that the entity is not its migration administrator."""
-    step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization")
+    step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
     organization = directory.describe_organization()
     _refuse_migration_admin(organization, step["Entity"])

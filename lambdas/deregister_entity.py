@@ -29,7 +29,7 @@ FRESH = timedelta(minutes=15)
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deregister the entity if it is enabled, and fix the dates of its retention."""
-    step = validated(event, DEREGISTER_ENTITY, "The event of DeregisterEntity")
+    step = validated(event, DEREGISTER_ENTITY, "The event of DeregisterEntity", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
     reference = EntityReference(EntityType(step["Entity"]["Type"]), step["Entity"]["Id"])
     known_to_be_enabled = (
@@ -37,8 +37,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         and step["RetryCount"] == 0
         and parse(step["Now"]) - parse(step["ResolvedAt"]) < FRESH
     )
-    entity, called = deregister(directory, reference, known_to_be_enabled=known_to_be_enabled)
-    was_enabled = called or step["Entity"]["State"] == EntityState.ENABLED
+    was_enabled = step["Entity"]["State"] == EntityState.ENABLED
+    entity, called = deregister(directory, reference, was_enabled=was_enabled, known_to_be_enabled=known_to_be_enabled)
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
     plan = plan_retention(disabled_date, _rules())
     logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})
@@ -49,7 +49,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def deregister(directory: Directory, reference: EntityReference, *, known_to_be_enabled: bool) -> tuple[Entity, bool]:
+def deregister(
+    directory: Directory, reference: EntityReference, *, was_enabled: bool, known_to_be_enabled: bool
+) -> tuple[Entity, bool]:
     """Deregister what is enabled, and read the entity back.
 
     Parameters
@@ -58,6 +60,8 @@ def deregister(directory: Directory, reference: EntityReference, *, known_to_be_
         The organization's entities.
     reference
         Which one.
+    was_enabled
+        Whether ResolveEntity found it enabled. What was disabled then only joins the wait.
     known_to_be_enabled
         Whether a state of this execution has just read it as enabled; otherwise it is read first.
 
@@ -68,6 +72,8 @@ def deregister(directory: Directory, reference: EntityReference, *, known_to_be_
 
     Raises
     ------
+    EntityMismatch
+        If it was disabled when it was resolved, and somebody has registered it since.
     DeregistrationRefused
         If WorkMail refuses and the entity still reads as enabled: retried, because WorkMail can lag.
     """
@@ -75,6 +81,11 @@ def deregister(directory: Directory, reference: EntityReference, *, known_to_be_
         entity = directory.describe(reference)
         if entity.state is not EntityState.ENABLED:
             return entity, False
+        if not was_enabled:
+            raise errors.EntityMismatch(
+                f"{reference.id} was disabled when it was looked up, and somebody has registered it since. Nothing "
+                "was changed. Start again if it is to be offboarded all the same."
+            )
     refused = False
     try:
         directory.deregister(reference.id)
@@ -119,7 +130,7 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     else:
         return entity.disabled_date
     raise errors.DeregistrationNotConfirmed(
-        f"WorkMail was asked to deregister {entity.id}, and it {problem}. Look at the entity in the WorkMail "
+        f"{entity.id} {problem}, so the deregistration cannot be confirmed. Look at the entity in the WorkMail "
         "console; start again to have the 30 days watched."
     )
 

@@ -31,10 +31,10 @@ _NOBODYS_MAILBOX = {
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Resolve the entity that an execution's input names."""
-    step = validated(event, RESOLVE_ENTITY, "The event of ResolveEntity")
+    step = validated(event, RESOLVE_ENTITY, "The event of ResolveEntity", errors.UnexpectedAnswer)
     request = validated(step["Input"], INPUT, "The execution's input")
     _insist_on_known_organization(request["OrganizationId"])
-    directory = Directory(client, request["OrganizationId"])
+    directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)
     entity = resolve(directory, request["EntityId"])
     _insist_on_expected(entity, request.get("Expected", {}))
     logger.info("resolved", extra={"entity_id": entity.id, "type": entity.type, "state": entity.state})

@@ -7,8 +7,10 @@ pass is reported as a batch item failure, so that SQS delivers it again, and it 
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -16,6 +18,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from offboarding.directory import Directory, workmail_client
@@ -24,15 +27,28 @@ from offboarding.errors import InvalidRequest, OffboardingError
 from offboarding.execution_names import Departure, execution_name
 from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
 from offboarding.observability import logger, metrics
+from offboarding.retention import parse, render
 from offboarding.schemas import INPUT, validated
 
+_QUICKLY = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+
 workmail = workmail_client()
-states = boto3.client("stepfunctions")
-queues = boto3.client("sqs")
+states = boto3.client("stepfunctions", config=_QUICKLY)
+queues = boto3.client("sqs", config=_QUICKLY)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 _LONGEST_REASON = 1024
-_LARGEST_BODY = 256 * 1024 - 4 * _LONGEST_REASON
+_LARGEST_MESSAGE = 256 * 1024
+_ATTRIBUTES = 128
+"""What the names, types and the message id of a refused message's attributes take, at most."""
+_SLOWEST_MILLISECONDS = 20_000
+"""What one message takes if WorkMail, Step Functions and SQS are all as slow as they may be."""
+_CLOCK_SKEW = timedelta(minutes=1)
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
+
+
+class NoTimeLeftError(OffboardingError):
+    """The function would end in the middle of this message; SQS delivers it again, and it is not to blame."""
 
 
 class OversizedMessageError(OffboardingError):
@@ -55,10 +71,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return process_partial_response(event=event, record_handler=handle, processor=processor, context=context)
 
 
-def handle(record: SQSRecord) -> None:
+def handle(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Act on one message, or put it aside with the reason why not."""
-    logger.append_keys(message_id=record.message_id)
+    logger.append_keys(message_id=record.message_id, event_id=None)
     try:
+        _insist_on_time(lambda_context)
         read = read_event(_parsed(record.body), json.loads(os.environ["PROVIDERS"]))
         if isinstance(read, NotForUs):
             logger.info("not for us", extra={"provider": read.provider, "because": read.because})
@@ -93,14 +110,17 @@ def start(leaver: LeaverEvent, organizations: list[Organization]) -> str:
     RefusedEvent
         If it is not beyond doubt which organization and whose mailbox is meant.
     """
+    logger.append_keys(event_id=leaver.deduplication_id)
     organization = organization_of(leaver, organizations)
     user = _user_of(leaver, Directory(workmail, organization.id))
     _insist_on_another_actor(leaver, user)
+    _insist_on_this_departure(leaver, user)
     name = execution_name(_departure(leaver, organization, user))
     found_by_id = leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER and user
     request = {
         "OrganizationId": organization.id,
         "EntityId": user.id if user and found_by_id else leaver.subject,
+        **({} if leaver.may_be_no_user else {"Expected": {"Type": "USER"}}),
         **({"Reason": leaver.reason} if leaver.reason else {}),
         "Requester": {
             "Provider": leaver.provider,
@@ -146,31 +166,44 @@ def organization_of(leaver: LeaverEvent, organizations: list[Organization]) -> O
 
 
 def _user_of(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
-    """Look the leaver up, exactly; only a user of an identity store must be found here."""
+    """Look the leaver up, exactly; only a request of the open contract may be about something else than a user."""
     if leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER:
-        users = directory.users_by_identity_provider_id(leaver.subject)
-        if len(users) != 1:
-            raise RefusedEvent(
-                f"{len(users)} users of the organization have this Identity Center user id, and it must be exactly "
-                "one. WorkMail knows the id only after a user's first sign-in through Identity Center: offboard the "
-                "user by hand."
-            )
-        return users[0]
-    if leaver.subject_kind is SubjectKind.EMAIL:
-        users = directory.users_by_address(leaver.subject)
+        what, users = "this Identity Center user id", directory.users_by_identity_provider_id(leaver.subject)
+    elif leaver.subject_kind is SubjectKind.EMAIL:
+        what, users = "this primary address", directory.users_by_address(leaver.subject)
+    elif leaver.may_be_no_user and _ID.fullmatch(leaver.subject):
+        what, users = "this id", directory.users_by_id(leaver.subject)
     else:
-        users = directory.users_by_name(leaver.subject)
-    return users[0] if len(users) == 1 else None
+        what, users = "this name", directory.users_by_name(leaver.subject)
+    if len(users) == 1:
+        return users[0]
+    if leaver.may_be_no_user:
+        return None
+    raise RefusedEvent(
+        f"{len(users)} users of the organization have {what}, and it must be exactly one. The leaver may have no "
+        "mailbox, or be disabled already. (WorkMail knows an Identity Center user id only after the user's first "
+        "sign-in there.) Offboard by hand if there is a mailbox."
+    )
 
 
 def _departure(leaver: LeaverEvent, organization: Organization, user: LeavingUser | None) -> Departure:
     if user:
-        return Departure(organization.id, user.id, user.email, user.since)
-    address = leaver.subject if leaver.subject_kind is SubjectKind.EMAIL else None
-    if leaver.provider == "offboardingRequested":
-        # A group or a resource has no date here that could tell two departures apart; the request has its id.
-        return Departure(organization.id, leaver.subject if not address else None, address, leaver.deduplication_id)
-    return Departure(organization.id, None, address or leaver.subject, "")
+        return Departure(organization.id, user.id, user.name, user.departure)
+    # A group or a resource has no date here that could tell two departures apart; the request has its id.
+    return Departure(organization.id, None, leaver.subject, leaver.deduplication_id)
+
+
+def _insist_on_this_departure(leaver: LeaverEvent, user: LeavingUser | None) -> None:
+    """Refuse an event from before the user was registered: it is about an earlier departure."""
+    try:
+        occurred_at = parse(leaver.occurred_at)
+    except ValueError:
+        raise RefusedEvent("The event does not say when it happened, as an RFC 3339 timestamp.") from None
+    if user and user.enabled_since and occurred_at < user.enabled_since - _CLOCK_SKEW:
+        raise RefusedEvent(
+            f"The event is of {leaver.occurred_at}, and the user was registered later, at "
+            f"{render(user.enabled_since)}: it is about an earlier departure. Offboard by hand if it is not."
+        )
 
 
 def _insist_on_another_actor(leaver: LeaverEvent, user: LeavingUser | None) -> None:
@@ -197,17 +230,23 @@ def _runs(name: str, request: Mapping[str, Any]) -> bool:
 
 def _put_aside(record: SQSRecord, reason: str) -> None:
     logger.warning("refused", extra={"reason": reason})
-    metrics.add_metric(name="EventsRefused", unit="Count", value=1)
-    if len(record.body.encode()) > _LARGEST_BODY:
+    said = reason[:_LONGEST_REASON]
+    if len(record.body.encode()) + len(said.encode()) + _ATTRIBUTES > _LARGEST_MESSAGE:
         raise OversizedMessageError("The message is too large to be put aside with a reason.")
     queues.send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],
         MessageBody=record.body,
         MessageAttributes={
-            "Reason": {"DataType": "String", "StringValue": reason[:_LONGEST_REASON]},
+            "Reason": {"DataType": "String", "StringValue": said},
             "MessageId": {"DataType": "String", "StringValue": record.message_id},
         },
     )
+    metrics.add_metric(name="EventsRefused", unit="Count", value=1)
+
+
+def _insist_on_time(context: LambdaContext) -> None:
+    if context.get_remaining_time_in_millis() < _SLOWEST_MILLISECONDS:
+        raise NoTimeLeftError("There is too little time left for this message.")
 
 
 def _parsed(body: str) -> object:

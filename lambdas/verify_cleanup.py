@@ -35,7 +35,6 @@ class Signals:
     """What WorkMail shows of one entity. `mailbox` is Present, Empty, NotFound, NotGiven or NotApplicable."""
 
     entity: Entity | None
-    listed: bool
     mailbox: str
     mailbox_size: float | None = None
 
@@ -76,7 +75,7 @@ class Verdict:
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Decide how the offboarding ended, or when to look again."""
-    step = validated(event, VERIFY_CLEANUP, "The event of VerifyCleanup")
+    step = validated(event, VERIFY_CLEANUP, "The event of VerifyCleanup", errors.UnexpectedAnswer)
     now = parse(step["Now"])
     directory = Directory(client, step["OrganizationId"])
     signals = observe(directory, step["Entity"])
@@ -120,18 +119,18 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
             raise errors.WorkMailUnavailable(
                 f"WorkMail says that it does not know {reference.id}, and lists it all the same."
             ) from None
-        return Signals(entity=None, listed=False, mailbox="NotGiven")
+        return Signals(entity=None, mailbox="NotGiven")
     if entity.state is not EntityState.DISABLED:
-        return Signals(entity, listed=True, mailbox="NotGiven")
+        return Signals(entity, mailbox="NotGiven")
     if entity.type is EntityType.GROUP:
-        return Signals(entity, listed=True, mailbox="NotApplicable")
+        return Signals(entity, mailbox="NotApplicable")
     try:
         size = directory.describe_mailbox(entity.id).size
     except errors.EntityNotFound:
-        return Signals(entity, listed=True, mailbox="NotFound")
+        return Signals(entity, mailbox="NotFound")
     if size is None:
-        return Signals(entity, listed=True, mailbox="NotGiven")
-    return Signals(entity, listed=True, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
+        return Signals(entity, mailbox="NotGiven")
+    return Signals(entity, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
 
 
 def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:
@@ -168,8 +167,8 @@ def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:
     if promise.service_ends_first:
         return Verdict(
             "ServiceEnded",
-            f"{since}. WorkMail ends before the retention does ({render(promise.retention_ends_at)}), "
-            "so the cleanup cannot be observed.",
+            f"{since}. The retention ends at {render(promise.retention_ends_at)}, too late for WorkMail to be asked "
+            "before it ends itself: the cleanup cannot be observed.",
         )
     if now < promise.retention_ends_at:
         return Verdict(None, f"{since}, and the retention has not ended.")
@@ -180,7 +179,8 @@ def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:
 
 
 _MAILBOX = {
-    "NotFound": "WorkMail no longer answers for a mailbox.",
+    "NotFound": "WorkMail does not answer for a mailbox; as it need not for any disabled entity, the removal itself "
+    "was not observed.",
     "Empty": "WorkMail answers for the mailbox with a size of 0.",
     "NotGiven": "WorkMail gives no size of the mailbox, so its removal itself was not observed.",
     "NotApplicable": "A group has no mailbox.",
@@ -196,4 +196,4 @@ def _conclusion(verdict: Verdict, now: datetime, give_up_at: datetime) -> dict[s
             "console and ask AWS Support why its mailbox was not removed; then start another offboarding, "
             "which joins at the verification."
         )
-    return {"LookAgainAt": render(whole_second(now + ONE_DAY))}
+    return {"LookAgainAt": render(whole_second(min(now + ONE_DAY, give_up_at)))}

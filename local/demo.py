@@ -118,7 +118,7 @@ class Story:
             Offboarding("a resource, by id", room, "CleanupVerified"),
             Offboarding("a user who comes back on day 12", people.address("robin.rehired"), "Reenabled"),
             Offboarding("somebody who does not exist", people.address("nobody"), "EntityNotFound"),
-            *_from_providers(people),
+            *_from_providers(people, environment.clock.now()),
         )
         self._happenings = (
             Happening(
@@ -222,14 +222,14 @@ class Story:
                 yield Step(event["timestamp"], event["stateEnteredEventDetails"]["name"])
 
 
-def _from_providers(people: People) -> Iterator[Offboarding]:
+def _from_providers(people: People, now: datetime) -> Iterator[Offboarding]:
     """Make the people whom the identity providers report, and what they report."""
     for name in ("olivia.okta", "sam.suspended", "henri.hr"):
         people.user(name, domain=COMPANY_DOMAIN)
     ines = people.user("ines.identity", domain=COMPANY_DOMAIN, IdentityProviderUserId=_STORE_USER)
     olivia, sam, henri = (f"{name}@{COMPANY_DOMAIN}" for name in ("olivia.okta", "sam.suspended", "henri.hr"))
-    deactivated = okta("okta-1", olivia)
-    deleted = okta("okta-2", olivia, "user.lifecycle.delete.initiated")
+    deactivated = okta("okta-1", olivia, now)
+    deleted = okta("okta-2", olivia, now, "user.lifecycle.delete.initiated")
     yield Offboarding(
         "Okta deactivates a user, and says so three times",
         olivia,
@@ -242,6 +242,8 @@ def _from_providers(people: People) -> Iterator[Offboarding]:
     yield Offboarding(
         "a script asks for a user", henri, "CleanupVerified", (offboarding_requested("hr-417", henri, "hr-system"),)
     )
-    yield Offboarding("Okta suspends a user", sam, NOTHING_STARTED, (okta("okta-3", sam, "user.lifecycle.suspend"),))
+    yield Offboarding(
+        "Okta suspends a user", sam, NOTHING_STARTED, (okta("okta-3", sam, now, "user.lifecycle.suspend"),)
+    )
     stranger = "someone@elsewhere.example"
-    yield Offboarding("Okta deactivates a user of another company", stranger, REFUSED, (okta("okta-4", stranger),))
+    yield Offboarding("Okta deactivates a user of another company", stranger, REFUSED, (okta("okta-4", stranger, now),))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from local.settings import IDENTITY_STORE_ID, OKTA_BUS
@@ -42,12 +43,12 @@ class ProviderEvent:
             raise RuntimeError(f"EventBridge refused the event: {answer['Entries']}")
 
 
-def okta(uuid: str, login: str, kind: str = "user.lifecycle.deactivate") -> ProviderEvent:
+def okta(uuid: str, login: str, published: datetime, kind: str = "user.lifecycle.deactivate") -> ProviderEvent:
     """Make an entry of Okta's System Log about one user."""
     administrator = {"id": "00uadmin", "type": "User", "alternateId": "it.admin@example.com"}
     detail = {
         "uuid": uuid,
-        "published": "2026-11-20T09:15:11.862Z",
+        "published": published.isoformat(),
         "eventType": kind,
         "actor": administrator,
         "outcome": {"result": "SUCCESS"},

@@ -415,7 +415,8 @@ def _sailpoint(organizations: Sequence[Organization]) -> Callable[[str, object],
         fields = _Fields(path, value)
         provider = SailPointProvider(
             event_source=fields.take("eventSource", _event_source("sailpoint.com/<tenant>/idn/account-deleted")),
-            organization_id=fields.take("organizationId", _one_of([one.id for one in organizations]), None),
+            # Its leavers always come with an address, so the mail domain decides.
+            organization_id=None,
             account_sources=fields.take("accountSources", _account_sources),
         )
         fields.refuse_unknown()
@@ -428,8 +429,8 @@ def _sailpoint(organizations: Sequence[Organization]) -> Callable[[str, object],
 def _check_resolvable(path: str, provider: PartnerProvider, organizations: Sequence[Organization]) -> None:
     if provider.organization_id is None and not any(organization.mail_domains for organization in organizations):
         raise SettingsError(
-            f"{path}.organizationId must be given as long as no organization has mailDomains: nothing else says which "
-            "organization a leaver belongs to"
+            f"offboarding.organizations must have mailDomains for {path}: without them nothing says which organization "
+            "a leaver belongs to"
         )
 
 

@@ -73,7 +73,7 @@ class Directory:
     """The entities of one WorkMail organization.
 
     Every method can raise `WorkMailUnavailable`, `OrganizationNotFound`, `OrganizationNotActive`,
-    `DirectoryAuthenticationFailed`, `AccessDenied`, `InvalidRequest` and, for an error that the
+    `DirectoryAuthenticationFailed`, `AccessDenied`, `invalid_parameter` and, for an error that the
     service model does not list, `UnexpectedAnswer`.
 
     Parameters
@@ -82,6 +82,8 @@ class Directory:
         A boto3 client for WorkMail.
     organization_id
         `m-` and 32 hexadecimal digits.
+    invalid_parameter
+        What an `InvalidParameterException` means: a wrong request only where a person's words are looked up.
 
     Attributes
     ----------
@@ -90,9 +92,15 @@ class Directory:
         are evidence, or the name of the error. No names, no addresses.
     """
 
-    def __init__(self, client: WorkMailClient, organization_id: str) -> None:
+    def __init__(
+        self,
+        client: WorkMailClient,
+        organization_id: str,
+        invalid_parameter: type[errors.OffboardingError] = errors.UnexpectedAnswer,
+    ) -> None:
         self._client = client
         self._organization_id = organization_id
+        self._invalid_parameter = invalid_parameter
         self.answers: list[dict[str, Any]] = []
 
     def describe_organization(self) -> Organization:
@@ -150,27 +158,36 @@ class Directory:
 
     def users_by_address(self, address: str) -> list[LeavingUser]:
         """List the users with this primary address, compared whole and without regard to case."""
-        return self._users("PrimaryEmailPrefix", "Email", address)
+        return self._users({"PrimaryEmailPrefix": address}, "Email", address)
 
     def users_by_name(self, name: str) -> list[LeavingUser]:
         """List the users with this name, compared whole and without regard to case."""
-        return self._users("UsernamePrefix", "Name", name)
+        return self._users({"UsernamePrefix": name}, "Name", name)
 
     def users_by_identity_provider_id(self, user_id: str) -> list[LeavingUser]:
         """List the users with this id in Identity Center, compared whole."""
-        return self._users("IdentityProviderUserIdPrefix", "IdentityProviderUserId", user_id)
+        return self._users({"IdentityProviderUserIdPrefix": user_id}, "IdentityProviderUserId", user_id)
 
-    def _users(self, prefix: str, member: str, value: str) -> list[LeavingUser]:
+    def users_by_id(self, user_id: str) -> list[LeavingUser]:
+        """List the users with this id in WorkMail. There is no filter for it, so all users are read."""
+        return self._users({}, "Id", user_id)
+
+    def _users(self, filters: Mapping[str, str], member: str, value: str) -> list[LeavingUser]:
         return [
-            LeavingUser(item["Id"], item.get("Email"), _since(item))
-            for item in self._list(EntityType.USER, {prefix: value})
+            LeavingUser(
+                id=item["Id"],
+                name=item.get("Name", ""),
+                email=item.get("Email"),
+                enabled_since=item.get("EnabledDate") if item.get("State") == EntityState.ENABLED else None,
+                departure=_departure(item),
+            )
+            for item in self._list(EntityType.USER, filters)
             if item.get(member, "").casefold() == value.casefold()
         ]
 
     def is_listed(self, entity: Entity) -> bool:
-        """Say whether the entity still stands in the list of its type, and not as deleted."""
-        listed = self._list(entity.type, {_NAME_PREFIX[entity.type]: entity.name})
-        return any(item["Id"] == entity.id for item in listed)
+        """Say whether the entity still stands in the list of its type, under whatever name, and not as deleted."""
+        return any(item["Id"] == entity.id for item in self._list(entity.type, {}))
 
     def describe(self, reference: EntityReference) -> Entity:
         """Read one entity by its id.
@@ -187,7 +204,7 @@ class Directory:
         operation, id_member = _DESCRIBE[reference.type]
         answer = self._call(operation, **{id_member: reference.id})
         found = _member(answer, id_member, operation)
-        if found != reference.id:
+        if found.casefold() != reference.id.casefold():
             raise errors.EntityNotFound(
                 f"No {reference.type.value} has the id {reference.id}; WorkMail found {found} by that name. "
                 "Use the entity's id."
@@ -197,7 +214,7 @@ class Directory:
             id=found,
             name=_member(answer, "Name", operation),
             state=_state(_member(answer, "State", operation), operation),
-            email=answer.get("Email"),
+            email=answer.get("Email") or None,
             user_role=answer.get("UserRole"),
             enabled_date=answer.get("EnabledDate"),
             disabled_date=answer.get("DisabledDate"),
@@ -236,7 +253,8 @@ class Directory:
         operation, member = _LIST[entity_type]
         token: dict[str, str] = {}
         while True:
-            answer = self._call(operation, Filters=dict(filters), MaxResults=100, **token)
+            chosen = {"Filters": dict(filters)} if filters else {}
+            answer = self._call(operation, **chosen, MaxResults=100, **token)
             for item in answer.get(member, []):
                 if item.get("State") != EntityState.DELETED:
                     yield item
@@ -253,6 +271,10 @@ class Directory:
             code = response["Error"]["Code"]
             request = response.get("ResponseMetadata", {})
             self._keep(operation, request.get("RequestId"), Error=code)
+            if code == "InvalidParameterException":
+                raise self._invalid_parameter(
+                    f"WorkMail answered {operation} with {code}. It takes no such value."
+                ) from None
             raise _translated(operation, code, request.get("HTTPStatusCode", 0)) from None
         except BotoCoreError as error:
             self._keep(operation, None, Error=type(error).__name__)
@@ -266,7 +288,7 @@ class Directory:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
 
 
-def _since(item: Answer) -> str:
+def _departure(item: Answer) -> str:
     """Tell one time of being enabled from another; the date stays when the user is disabled."""
     moment = item.get("EnabledDate") or item.get("DisabledDate")
     return render(moment) if moment else ""
@@ -342,10 +364,6 @@ def _translated(operation: str, code: str, status: int) -> errors.OffboardingErr
 _NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
     "EntityNotFoundException": (errors.EntityNotFound, "No entity of the organization has this identifier."),
     "EntityStateException": (errors.EntityStateConflict, "The entity's state does not allow it."),
-    "InvalidParameterException": (
-        errors.InvalidRequest,
-        "Correct OrganizationId and EntityId, and start again.",
-    ),
     "OrganizationNotFoundException": (
         errors.OrganizationNotFound,
         "Check OrganizationId, the account, and the WorkMail Region of this stack.",

@@ -85,14 +85,24 @@ class Entity:
 
 @dataclass(frozen=True)
 class LeavingUser:
-    """A user as `ListUsers` shows it, with what tells one departure from another.
+    """A user as `ListUsers` shows it.
 
-    `since` is the date since which the user is enabled, or was until disabled; empty if never.
+    Attributes
+    ----------
+    id, name, email
+        Who it is; WorkMail may not show the address of a disabled user.
+    enabled_since
+        When the user was registered, if enabled now.
+    departure
+        What tells one departure from another: the date of registering, which stays when the user is
+        disabled; empty if there is none.
     """
 
     id: str
+    name: str = field(repr=False)
     email: str | None = field(repr=False)
-    since: str
+    enabled_since: datetime | None
+    departure: str
 
 
 @dataclass(frozen=True)

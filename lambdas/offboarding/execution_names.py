@@ -1,8 +1,9 @@
 """The name of an execution that an event starts: the same for every report that the same person left.
 
-A name is made of whom it is about and of *which* of their departures: the date since which WorkMail has
-them enabled. Redelivered events, several events of one provider, and the reports of several providers
-have all of that in common. Somebody who was hired again has a later date, and so another name.
+A name is made of whom it is about and of *which* of their departures: the date on which WorkMail last
+registered them. Redelivered events, several events of one provider, and the reports of several providers
+have all of that in common. Somebody who was hired again has a later date, and so another name. Nothing in
+it can change while an execution runs, as an address can.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 _LONGEST = 80
+_LONGEST_LABEL = 20
 _DIGEST = 16
 
 
@@ -22,17 +24,17 @@ class Departure:
     organization_id
         The organization.
     entity_id
-        The user's id in WorkMail, where it could be found.
-    address
-        The user's address or, where only that is known, login; or None.
-    since
-        What tells this departure from another one of the same person.
+        The user's id in WorkMail, or None for what is no user.
+    name
+        The user's name; for what is no user, how the request calls it.
+    departure
+        What tells this departure from another one of the same entity.
     """
 
     organization_id: str
     entity_id: str | None
-    address: str | None
-    since: str
+    name: str
+    departure: str
 
 
 def execution_name(departure: Departure) -> str:
@@ -46,28 +48,19 @@ def execution_name(departure: Departure) -> str:
     Returns
     -------
     str
-        At most 80 characters of `[0-9A-Za-z_-]`: the initials and the domain of the address, the
-        entity's id, and a digest, like `d-l-at-example-com_12a3b4c5-…_0f1e2d3c4b5a6978`.
+        At most 80 characters of `[0-9A-Za-z_-]`: the initials of the name, the user's id, and a digest,
+        like `d-l_12a3b4c5-…_0f1e2d3c4b5a6978`. No address and no name in clear.
     """
-    who = departure.entity_id or departure.address or ""
-    key = "\x00".join((departure.organization_id, who.casefold(), departure.since))
+    who = departure.entity_id or departure.name.casefold()
+    key = "\x00".join((departure.organization_id, who, departure.departure))
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST]
-    parts = [_label(departure.address), _clean(departure.entity_id or "")[:40], digest]
-    tail = "_".join(part for part in parts[1:] if part)
-    label = parts[0][: _LONGEST - len(tail) - 1].strip("-")
-    return f"{label}_{tail}" if label else tail
+    label = _initials(departure.name)[:_LONGEST_LABEL].strip("-")
+    entity_id = re.sub(r"[^0-9A-Za-z]+", "-", departure.entity_id or "")
+    room = _LONGEST - len(label) - len(digest) - 2
+    return "_".join(part for part in (label, entity_id[:room].strip("-"), digest) if part)
 
 
-def _label(address: str | None) -> str:
-    """Return the initials and the domain: enough to recognise somebody, too little to write to them."""
-    if not address:
-        return ""
-    local, _, domain = address.rpartition("@")
-    if not local:
-        local, domain = domain, ""
-    initials = "-".join(word[0] for word in re.split(r"[^0-9A-Za-z]+", local) if word)
-    return _clean((f"{initials}-at-{domain}" if domain else initials).lower())
-
-
-def _clean(value: str) -> str:
-    return re.sub(r"[^0-9A-Za-z_]+", "-", value).strip("-")
+def _initials(name: str) -> str:
+    """Return the initials of what stands before an @: enough to recognise somebody, too little to write to them."""
+    words = re.split(r"[^0-9A-Za-z]+", name.partition("@")[0])
+    return "-".join(word[0] for word in words if word).lower()

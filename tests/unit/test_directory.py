@@ -32,7 +32,7 @@ def stub() -> Any:
     [
         ("EntityNotFoundException", 400, errors.EntityNotFound),
         ("EntityStateException", 400, errors.EntityStateConflict),
-        ("InvalidParameterException", 400, errors.InvalidRequest),
+        ("InvalidParameterException", 400, errors.UnexpectedAnswer),
         ("OrganizationNotFoundException", 400, errors.OrganizationNotFound),
         ("OrganizationStateException", 400, errors.OrganizationNotActive),
         ("DirectoryServiceAuthenticationFailedException", 400, errors.DirectoryAuthenticationFailed),

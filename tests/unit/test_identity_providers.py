@@ -70,6 +70,7 @@ EXPECTED: dict[str, LeaverEvent | NotForUs] = {
         requested_by="hr-system",
         organization_id="m-d281d0a2fd824be5b6cd3d3ce909fd27",
         reason="Left the company on 2026-11-19",
+        may_be_no_user=True,
     ),
 }
 

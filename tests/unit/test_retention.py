@@ -28,9 +28,12 @@ def at(text: str) -> datetime:
         ("2026-11-22T10:00:00.001Z", "2026-12-22T10:00:00.001Z", "2026-12-22T16:00:01.000Z", False),
         # A month with daylight saving in between: 30 days are 720 hours.
         ("2027-02-20T23:30:00Z", "2027-03-22T23:30:00.000Z", "2027-03-23T05:30:00.000Z", False),
-        # The retention ends exactly as the last full day begins: seen, without slack.
-        ("2027-02-28T00:00:00Z", "2027-03-30T00:00:00.000Z", "2027-03-30T00:00:00.000Z", False),
-        ("2027-02-28T00:00:00.001Z", "2027-03-30T00:00:00.001Z", "2027-03-30T00:00:00.000Z", True),
+        # It ends on the last full day of the service: still seen, with as much slack as there is.
+        ("2027-02-28T09:00:00Z", "2027-03-30T09:00:00.000Z", "2027-03-30T15:00:00.000Z", False),
+        ("2027-02-28T22:00:00Z", "2027-03-30T22:00:00.000Z", "2027-03-30T23:00:00.000Z", False),
+        ("2027-02-28T23:00:00Z", "2027-03-30T23:00:00.000Z", "2027-03-30T23:00:00.000Z", False),
+        # From the last hour on nobody could look after it: looked at as the last full day begins.
+        ("2027-02-28T23:00:00.001Z", "2027-03-30T23:00:00.001Z", "2027-03-30T00:00:00.000Z", True),
         ("2027-03-02T12:00:00Z", "2027-04-01T12:00:00.000Z", "2027-03-30T00:00:00.000Z", True),
         # Disabled after the last full day began: looked at immediately.
         ("2027-03-30T15:00:00Z", "2027-04-29T15:00:00.000Z", "2027-03-30T15:00:00.000Z", True),
@@ -53,7 +56,8 @@ def test_no_plan_ever_verifies_before_the_retention_ends_unless_the_service_ends
     assert plan.retention_ends_at - disabled == timedelta(days=30)
     assert plan.service_ends_first or plan.verify_at >= plan.retention_ends_at
     assert plan.verify_at >= disabled
-    assert plan.give_up_at - plan.verify_at == timedelta(days=7)
+    assert plan.verify_at <= plan.give_up_at <= plan.verify_at + timedelta(days=7)
+    assert plan.give_up_at <= max(plan.verify_at, RULES.last_look), "nobody is asked when WorkMail has ended"
 
 
 def test_a_timestamp_is_written_in_utc_whatever_its_zone_was() -> None:

@@ -372,8 +372,8 @@ def test_a_partner_needs_something_that_says_which_organization_a_leaver_belongs
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA}}})
     assert str(refusal.value) == (
-        "offboarding.identityProviders.okta.organizationId must be given as long as no organization has mailDomains: "
-        "nothing else says which organization a leaver belongs to"
+        "offboarding.organizations must have mailDomains for offboarding.identityProviders.okta: without them "
+        "nothing says which organization a leaver belongs to"
     )
     Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA, "organizationId": ONE}}})
 

@@ -467,7 +467,7 @@ READING = ["ResolveEntity", "DeregisterEntity", "VerifyCleanup"]
         ("DescribeOrganization", "AccessDeniedException", 400, "AccessDenied", "CheckOrganization"),
         ("DeregisterFromWorkMail", "EntityStateException", 400, "DeregistrationRefused", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "EntityNotFoundException", 400, "EntityNotFound", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "InvalidParameterException", 400, "InvalidRequest", "DeregisterEntity"),
+        ("DeregisterFromWorkMail", "InvalidParameterException", 400, "UnexpectedFailure", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "OrganizationNotFoundException", 400, "OrganizationNotFound", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "OrganizationStateException", 400, "OrganizationNotActive", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "UnsupportedOperationException", 400,
@@ -479,6 +479,7 @@ READING = ["ResolveEntity", "DeregisterEntity", "VerifyCleanup"]
         ("GetMailboxDetails", "OrganizationStateException", 400, "OrganizationNotActive", "VerifyCleanup"),
         ("GetMailboxDetails", "OrganizationNotFoundException", 400, "OrganizationNotFound", "VerifyCleanup"),
         ("GetMailboxDetails", "AccessDeniedException", 400, "AccessDenied", "VerifyCleanup"),
+        ("GetMailboxDetails", "InvalidParameterException", 400, "UnexpectedFailure", "VerifyCleanup"),
         ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "VerifyCleanup"),
     ],
 )  # fmt: skip
@@ -534,6 +535,37 @@ def test_a_deregistration_that_never_reads_back_is_not_called_done(flow: Any) ->
     assert ending.outcome == "DeregistrationNotConfirmed"
     assert ending.states[-2:] == ["DeregisterEntity", "DeregistrationNotConfirmed"]
     assert flow.clock.now() - began > timedelta(minutes=2)
+
+
+def test_what_was_disabled_and_is_registered_before_the_next_state_is_left_alone(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.forget_calls()
+
+    def register(operation: str, parameters: Any) -> None:
+        if operation == "DescribeOrganization":
+            flow.people.register(user, "dana")
+
+    flow.backend.after.append(register)
+    ending = flow.run(user, days=0)
+
+    assert ending.outcome == "EntityMismatch"
+    assert ending.states[-2:] == ["DeregisterEntity", "EntityMismatch"]
+    assert "somebody has registered it since" in ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_a_mailbox_that_still_shows_near_the_end_of_workmail_is_overdue_before_that(
+    make_flow: Callable[..., Any],
+) -> None:
+    flow = make_flow(now=datetime(2027, 2, 25, 9, tzinfo=UTC))
+    flow.people.user("dana")
+    flow.backend.retention = timedelta(days=365)
+
+    ending = flow.run("dana", days=60)
+
+    assert ending.outcome == "CleanupOverdue"
+    assert "looked at until 2027-03-30T23:00:00.000Z" in ending.cause
 
 
 def test_two_executions_for_one_entity_at_the_same_time_both_end_well(flow: Any) -> None:

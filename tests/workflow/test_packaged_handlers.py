@@ -1,5 +1,6 @@
 """Each packaged handler alone, as AWS Lambda runs it: a clean interpreter, the asset, boto3, nothing else."""
 
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -12,8 +13,12 @@ from local.serve import server
 from local.settings import ORGANIZATION_ID
 from tests.workflow.runtime_api import invoke, link_runtime
 
+CREDENTIALS = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+}
 STEP = {"ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e", "Now": "2026-11-22T12:00:00.000Z"}
-FUNCTIONS = ("resolve_entity", "check_organization", "deregister_entity", "verify_cleanup")
 
 
 @pytest.fixture
@@ -41,9 +46,7 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
             {**STEP, **event},
             {
                 **flow.environment.function_environment(function),
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": "testing",
-                "AWS_SECRET_ACCESS_KEY": "testing",
+                **CREDENTIALS,
                 "AWS_ENDPOINT_URL_WORKMAIL": endpoint,
             },
         )
@@ -63,6 +66,35 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
         **{key: dates[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
     )
     assert verdict["LookAgainAt"] == "2026-11-23T12:00:00.000Z"
+
+
+def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
+    zipfile.ZipFile(flow.environment.function_code("StartOffboarding")).extractall(tmp_path / "asset")
+    good = {
+        "source": "workmail.offboarding",
+        "detail-type": "Offboarding Requested",
+        "time": "2026-11-22T12:00:00Z",
+        "detail": {"RequestId": "r-1", "EntityId": flow.people.user("dana"), "OrganizationId": ORGANIZATION_ID},
+    }
+    record = {"receiptHandle": "x", "attributes": {}, "messageAttributes": {}, "eventSource": "aws:sqs"}
+    bodies = [json.dumps(good), "{}"]
+
+    kind, answer = invoke(
+        tmp_path / "asset",
+        link_runtime(tmp_path / "runtime"),
+        "start_offboarding.handler",
+        {"Records": [{**record, "messageId": f"m-{n}", "body": body} for n, body in enumerate(bodies)]},
+        {**flow.environment.function_environment("start_offboarding"), **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint},
+    )
+
+    assert (kind, answer) == ("response", {"batchItemFailures": []})
+    machine = flow.environment.outputs["StateMachineArn"]
+    executions = flow.environment.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    assert len(executions) == 1
+    [refused] = flow.environment.client("sqs").receive_message(
+        QueueUrl=flow.environment.outputs["EventDeadLetterQueueUrl"], MessageAttributeNames=["All"]
+    )["Messages"]
+    assert refused["MessageAttributes"]["MessageId"]["StringValue"] == "m-1"
 
 
 def test_an_error_reaches_lambda_under_its_name(flow: Any, tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class LeaverEvent:
         The Identity Center store of an `IDENTITY_STORE_USER`.
     reason
         Why, in the words of whoever asked.
+    may_be_no_user
+        Whether it can be about a group or a resource: people leave identity providers, rooms do not.
     """
 
     provider: str
@@ -56,6 +58,7 @@ class LeaverEvent:
     organization_id: str | None = None
     identity_store_id: str | None = None
     reason: str | None = field(default=None, repr=False)
+    may_be_no_user: bool = False
 
 
 @dataclass(frozen=True)

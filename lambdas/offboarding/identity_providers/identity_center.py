@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/singlesignon/latest/userguide/eventbridge-integratio
 https://docs.aws.amazon.com/singlesignon/latest/userguide/logging-using-cloudtrail.html
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from offboarding.identity_providers.events import (
     Event,
     LeaverEvent,
     NotForUs,
+    RefusedEvent,
     SubjectKind,
     member,
     optional_text,
@@ -25,6 +27,7 @@ _CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
 _LEAVING = frozenset(
     {("aws.sso-directory", "DisableUser"), ("aws.sso-directory", "DeleteUser"), ("aws.identitystore", "DeleteUser")}
 )
+_USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}")
 _SOURCES = frozenset({"aws.sso-directory", "aws.identitystore"})
 
 
@@ -40,7 +43,7 @@ def read_native(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotF
         return NotForUs(NATIVE, f"{kind} does not mean that somebody left")
     return LeaverEvent(
         provider=NATIVE,
-        subject=text(event, "detail.userId"),
+        subject=_user_id(event, "detail.userId"),
         subject_kind=SubjectKind.IDENTITY_STORE_USER,
         deduplication_id=text(event, "id"),
         occurred_at=text(event, "time"),
@@ -63,13 +66,21 @@ def read_cloudtrail(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | 
     principal = optional_text(event, "detail.userIdentity.principalId") or ""
     return LeaverEvent(
         provider=CLOUDTRAIL,
-        subject=text(event, "detail.requestParameters.userId"),
+        subject=_user_id(event, "detail.requestParameters.userId"),
         subject_kind=SubjectKind.IDENTITY_STORE_USER,
         deduplication_id=text(event, "detail.eventID"),
         occurred_at=text(event, "detail.eventTime"),
         requested_by=principal.partition(":")[2] or principal or None,
         identity_store_id=text(event, "detail.requestParameters.identityStoreId"),
     )
+
+
+def _user_id(event: Event, path: str) -> str:
+    """Return the id, in the only form by which WorkMail looks users up."""
+    value = text(event, path)
+    if not _USER_ID.fullmatch(value):
+        raise RefusedEvent(f"{path} is not the id of a user in an identity store.")
+    return value
 
 
 ADAPTERS = (Adapter(NATIVE, takes_native, read_native), Adapter(CLOUDTRAIL, takes_cloudtrail, read_cloudtrail))

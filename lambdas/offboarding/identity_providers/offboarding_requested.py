@@ -42,6 +42,7 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
         requested_by=detail.get("RequestedBy"),
         organization_id=detail.get("OrganizationId"),
         reason=detail.get("Reason"),
+        may_be_no_user=True,
     )
 
 
