@@ -31,11 +31,15 @@ serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
 test: $(SYNCED) ## All tests; no account, no network
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(SYNCED) ## Lint, types, state machine lint
+check: $(SYNCED) $(NODE_SYNCED) ## Lint, types, state machine lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(CURDIR)/$(BIN)/node node_modules/.bin/asl-validator --json-path statemachine/offboarding.asl.json
 	$(BIN)/python -m pytest -q tests/infrastructure
+
+bench: $(SYNCED) ## Measure cold starts, as ratios within one run
+	$(BIN)/python -m benchmarks.cold_start
 
 synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
 	$(BIN)/python app.py
@@ -54,4 +58,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test check synth bootstrap deploy diff
+.PHONY: help setup demo serve test check bench synth bootstrap deploy diff

@@ -1,0 +1,55 @@
+"""How long each function's module takes to import in a fresh interpreter, as a ratio within one run.
+
+Run it with `make bench`. The figure to read is the ratio to `resolve_entity`: absolute times are those of
+this machine and of this moment.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from local.assembly import assembly
+from local.settings import OFFBOARDING
+
+FUNCTIONS = ("resolve_entity", "check_organization", "deregister_entity", "verify_cleanup", "start_offboarding")
+ROUNDS = 7
+_IMPORT = "import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+_ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "POWERTOOLS_METRICS_NAMESPACE": "benchmark",
+    "POWERTOOLS_SERVICE_NAME": "benchmark",
+    "WORKMAIL_REGION": "us-east-1",
+}
+
+
+def seconds(module: str, asset: Path) -> float:
+    """Import one module of the packaged asset in an interpreter of its own, not compiled before; return the seconds."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", _IMPORT.format(module=module)],
+        env={"PATH": os.defpath, "PYTHONPATH": str(asset), **_ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Import every function's module in turn, several times, and print the medians."""
+    asset = next(path for path in assembly(OFFBOARDING).iterdir() if path.is_dir() and path.name.startswith("asset."))
+    times: dict[str, list[float]] = {module: [] for module in FUNCTIONS}
+    for module in FUNCTIONS:
+        seconds(module, asset)
+    for _ in range(ROUNDS):
+        for module in FUNCTIONS:
+            times[module].append(seconds(module, asset))
+    base = statistics.median(times["resolve_entity"])
+    for module, taken in times.items():
+        median = statistics.median(taken)
+        print(f"{module:20} median {median:.2f} s, {median / base:.2f} of resolve_entity")
+
+
+if __name__ == "__main__":
+    main()
