@@ -54,7 +54,7 @@ def _demo(*, as_json: bool) -> int:
         if as_json:
             for _ in story.run():
                 pass
-            endings = story.endings()
+            endings = story.latest
             print(json.dumps({"Executions": [ending.to_json() for ending in endings]}, indent=2))
         else:
             endings = show(story, console)

@@ -34,10 +34,9 @@ def show(story: Story, console: Console) -> list[Ending]:
             live.update(_timeline(story, began, now), refresh=True)
             if console.is_terminal:
                 time.sleep(_FRAME_SECONDS)
-    endings = story.endings()
-    for ending in endings:
+    for ending in story.latest:
         console.print(_proof(ending))
-    return endings
+    return story.latest
 
 
 def _timeline(story: Story, began: datetime, now: datetime) -> Group:
@@ -45,7 +44,7 @@ def _timeline(story: Story, began: datetime, now: datetime) -> Group:
     table.add_column("offboarding", ratio=3)
     table.add_column("state", ratio=3)
     table.add_column("since", ratio=2)
-    for ending in story.endings():
+    for ending in story.latest:
         last = ending.steps[-1] if ending.steps else Step(began, "starting")
         table.add_row(ending.offboarding.title, _state(ending, last), f"{last.at:%Y-%m-%d %H:%M}")
     header = Text.assemble(

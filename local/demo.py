@@ -102,6 +102,8 @@ class Story:
         Those of the story, in the order in which they start.
     says
         What is happening, in a few words.
+    latest
+        How each offboarding stood when `run` last yielded.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -129,6 +131,7 @@ class Story:
         )
         self._dead_letters: dict[str, str] = {}
         self.says = "the organization is filled"
+        self.latest: list[Ending] = []
 
     def run(self) -> Iterator[datetime]:
         """Start everything and move the clock a day at a time until nothing runs; yields the time."""
@@ -137,6 +140,7 @@ class Story:
             self._start(offboarding)
         clock.settle()
         self.says = "the executions are started"
+        self.latest = self.endings()
         yield clock.now()
         for day in range(1, _LONGEST):
             clock.advance(timedelta(days=1))
@@ -145,7 +149,8 @@ class Story:
                 if happening.day == day:
                     happening.does()
                     self.says = happening.says
-            if all(ending.status != "RUNNING" for ending in self.endings()):
+            self.latest = self.endings()
+            if all(ending.status != "RUNNING" for ending in self.latest):
                 self.says = "every execution has ended"
                 yield clock.now()
                 return

@@ -9,6 +9,8 @@ import pytest
 
 from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 
+pytestmark = pytest.mark.no_providers
+
 RESOLVED = ["ResolveEntity", "CheckOrganization", "ReadyToDeregister?"]
 WAITED = [*RESOLVED, "DeregisterEntity", "WaitForRetention", "VerifyCleanup", "WhatDidWorkMailShow?"]
 LOOK_AGAIN = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMailShow?"]
