@@ -11,6 +11,7 @@ the stack, or updates it when it exists. `install` mends what moto does differen
   state machine, whose definition need not be parsed again.
 - An update changes what exists before it adds what refers to it (else a new Lambda version would be
   published with the old code), and leaves alone what has a retaining ``DeletionPolicy``.
+- Tables, parameters and topics: see ``local.resource_types``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack as CloudFormationStack
 from moto.stepfunctions.models import StateMachine
 
+from local import resource_types
 from local.event_buses import make_named_buses
 from local.hooks import Hooks
 
@@ -76,6 +78,7 @@ def install(hooks: Hooks) -> None:
     _hook_lambda(hooks)
     _hook_updates(hooks)
     _hook_parser(hooks)
+    resource_types.install(hooks)
 
 
 def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "123456789012") -> Stack:

@@ -26,12 +26,13 @@ from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import deployment, event_buses, stepfunctions, workmail
+from local import deployment, dynamodb, event_buses, stepfunctions, workmail
 from local.clock import Clock
 from local.deployment import Stack
 from local.event_sources import Poller
 from local.lambda_runtime import Runtime
 from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.status_changes import StatusChanges
 from local.workmail import WorkMailBackend, workmail_backends
 
 _CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -82,6 +83,7 @@ class Environment:
         self._clients: dict[str, Any] = {}
         self.clock = Clock(now)
         self.runtime = Runtime(self.clock)
+        self._status_changes = StatusChanges()
         self.stack: Stack | None = None
 
     def __enter__(self) -> Self:
@@ -100,8 +102,10 @@ class Environment:
         hooks = opened.enter_context(stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps))
         self.runtime.install(hooks)
         deployment.install(hooks)
+        dynamodb.install(hooks)
         event_buses.install(hooks)
         Poller(self.clock).install(hooks)
+        self._status_changes.install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
         boto3.setup_default_session(botocore_session=_session())
         opened.callback(self._clients.clear)
@@ -138,9 +142,20 @@ class Environment:
             self._clients[service] = boto3.client(service, region_name=REGION)
         return self._clients[service]
 
-    def start(self, execution_input: Any, name: str | None = None) -> str:
-        """Start an execution of the deployed state machine; return its ARN at once."""
-        request = {"stateMachineArn": self.state_machine_arn, "input": json.dumps(execution_input)}
+    def start(self, execution_input: Any, name: str | None = None, *, state_machine_arn: str | None = None) -> str:
+        """Start an execution and return its ARN at once.
+
+        Parameters
+        ----------
+        execution_input
+            What becomes its input, as JSON.
+        name
+            Its name; one is made up when not given.
+        state_machine_arn
+            The state machine; `state_machine_arn` of this object when not given.
+        """
+        machine = state_machine_arn or self.state_machine_arn
+        request = {"stateMachineArn": machine, "input": json.dumps(execution_input)}
         if name is not None:
             request["name"] = name
         return str(self.client("stepfunctions").start_execution(**request)["executionArn"])
@@ -186,6 +201,7 @@ class Environment:
 
     def _end_executions(self) -> None:
         """Stop what still runs and let go of what still waits, so that no thread is left behind."""
+        self._status_changes.close()
         for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
             for execution in machine.executions:
                 if execution.status == "RUNNING":

@@ -61,6 +61,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.branch_wo
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_callback,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.callback.callback import (
@@ -351,6 +352,8 @@ def _hook_retries(hooks: Hooks, clock: Clock) -> None:
 
 def _hook_callbacks(hooks: Hooks, clock: Clock) -> None:
     service = state_task_service_callback.StateTaskServiceCallback
+    add, add_activity_task = CallbackPoolManager.add, CallbackPoolManager.add_activity_task
+    endpoints: dict[str, CallbackEndpoint] = {}
 
     def wait_for_token(
         self: Any,
@@ -359,10 +362,7 @@ def _hook_callbacks(hooks: Hooks, clock: Clock) -> None:
         callback_endpoint: CallbackEndpoint,
         heartbeat_endpoint: Any,
     ) -> Any:
-        outcome = _token_outcome(clock, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
-        # From now on nobody listens: whoever answers is told that the task timed out, as on AWS.
-        callback_endpoint.report(CallbackConsumerTimeout())
-        return outcome
+        return _token_outcome(clock, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
 
     def opening(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
@@ -375,21 +375,40 @@ def _hook_callbacks(hooks: Hooks, clock: Clock) -> None:
 
         return call
 
-    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+    def indexing(method: Callable[..., CallbackEndpoint]) -> Callable[..., CallbackEndpoint]:
         @functools.wraps(method)
-        def call(self: CallbackPoolManager, callback_id: str, *args: Any, **kwargs: Any) -> Any:
-            endpoint = self.get(callback_id)
-            if endpoint is not None and endpoint.consumer_error is not None:
-                raise stepfunctions_api.TaskTimedOutError
-            return method(self, callback_id, *args, **kwargs)
+        def call(self: CallbackPoolManager, *args: Any, **kwargs: Any) -> CallbackEndpoint:
+            endpoint = method(self, *args, **kwargs)
+            endpoints[endpoint.callback_id] = endpoint
+            return endpoint
 
         return call
 
     hooks.replace(service, "_eval_wait_for_task_token", wait_for_token)
     for name in ("notify", "notify_heartbeat", "interrupt_all"):
         hooks.replace(CallbackEndpoint, name, opening(getattr(CallbackEndpoint, name)))
-    for name in ("notify", "heartbeat"):
-        hooks.replace(CallbackPoolManager, name, refusing(getattr(CallbackPoolManager, name)))
+    hooks.replace(CallbackPoolManager, "add", indexing(add))
+    hooks.replace(CallbackPoolManager, "add_activity_task", indexing(add_activity_task))
+    stepfunctions_api.hook_tokens(hooks, endpoints)
+
+
+@contextlib.contextmanager
+def _own_token(state: ExecutionState, env: Environment) -> Iterator[None]:
+    """Give each attempt a token of its own, which is worth nothing once the attempt is over."""
+    resource = getattr(state, "resource", None)
+    if getattr(resource, "condition", None) != ResourceCondition.WaitForTaskToken:
+        yield
+        return
+    context = env.states.context_object
+    token = context.context_object_data["Task"]["Token"]
+    if env.callback_pool_manager.get(token).consumer_error is not None:
+        token = context.update_task_token()
+        env.callback_pool_manager.add(token)
+    try:
+        yield
+    finally:
+        # From now on nobody listens: whoever answers is told that the task timed out, as on AWS.
+        env.callback_pool_manager.get(token).report(CallbackConsumerTimeout())
 
 
 def _token_outcome(
@@ -461,21 +480,8 @@ def _evaluate_execution(clock: Clock, state: ExecutionState, env: Environment) -
     """
     state.timeout.eval(env=env)
     deadline = clock.now() + timedelta(seconds=env.stack.pop())
-    frame = env.open_frame()
-    frame.states.reset(input_value=env.states.get_input())
-    frame.stack = copy.deepcopy(env.stack)
-    failure: Exception | None = None
-    with _children() as children:
-        try:
-            state._eval_execution(frame)
-        except Exception as error:  # raised below, once everything is closed
-            failure = error
-            for inner in list(frame._frames):
-                inner.set_stop(stop_date=clock.now(), cause=None, error=None)
-        for child in children:
-            child.ended.wait()
-    frame.set_ended()
-    env.close_frame(frame)
+    with _own_token(state, env):
+        frame, failure = _attempt(clock, state, env)
     if not env.is_running():
         raise _Interrupted
     if clock.now() > deadline:
@@ -483,6 +489,25 @@ def _evaluate_execution(clock: Clock, state: ExecutionState, env: Environment) -
     if failure is not None:
         raise failure
     _take_result(state, env, frame.stack.pop())
+
+
+def _attempt(clock: Clock, state: ExecutionState, env: Environment) -> tuple[Environment, Exception | None]:
+    frame = env.open_frame()
+    frame.states.reset(input_value=env.states.get_input())
+    frame.stack = copy.deepcopy(env.stack)
+    failure: Exception | None = None
+    with _children() as children:
+        try:
+            state._eval_execution(frame)
+        except Exception as error:  # raised by the caller, once everything is closed
+            failure = error
+            for inner in list(frame._frames):
+                inner.set_stop(stop_date=clock.now(), cause=None, error=None)
+        for child in children:
+            child.ended.wait()
+    frame.set_ended()
+    env.close_frame(frame)
+    return frame, failure
 
 
 def _take_result(state: ExecutionState, env: Environment, output: Any) -> None:

@@ -3,7 +3,8 @@
 - ``StartExecution`` checks the name, makes one up when there is none, is idempotent for a running
   execution with the same input, and frees a name 90 days after its execution has ended.
 - ``StopExecution`` keeps ``error`` and ``cause``, and the status changes at once.
-- ``SendTaskFailure`` keeps the ``cause``; an answer to a task that is over raises ``TaskTimedOut``.
+- ``SendTaskFailure`` keeps the ``cause``; ``SendTaskSuccess`` refuses what is not JSON. An answer to a
+  task that is over raises ``TaskTimedOut``: also a second answer, and one to a former attempt.
 - ``DescribeExecution`` and ``ListExecutions`` give the stop date of a timed out execution, and an
   ``output`` that is JSON also when it is a string or null.
 - ``DescribeStateMachineForExecution`` gives the definition that the execution started with.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +28,13 @@ from moto.stepfunctions import responses as responses_module
 from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.parser import api as parser_api
 from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.asl.eval.callback.callback import (
+    CallbackEndpoint,
+    CallbackOutcomeFailure,
+    CallbackOutcomeSuccess,
+)
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 from local.clock import Clock
@@ -97,6 +105,7 @@ def _forget_old_name(state_machine: Any, name: str, now: datetime) -> None:
 
 def _hook_stopping(hooks: Hooks, clock: Clock) -> None:
     responses = responses_module.StepFunctionResponse
+    reflect = BaseExecutionWorkerCommunication._reflect_execution_status
 
     def stop_execution(
         self: StepFunctionsParserBackend, execution_arn: str, error: str | None = None, cause: str | None = None
@@ -105,9 +114,15 @@ def _hook_stopping(hooks: Hooks, clock: Clock) -> None:
         if execution.status == ExecutionStatus.RUNNING:
             execution.stop(stop_date=clock.now(), error=error, cause=cause)
             if isinstance(execution.exec_worker.env.program_state(), ProgramStopped):
-                execution.exec_status = ExecutionStatus.ABORTED
                 execution.stop_date, execution.error, execution.cause = clock.now(), error, cause
+                execution.exec_status = ExecutionStatus.ABORTED
         return execution
+
+    def reflect_status(self: BaseExecutionWorkerCommunication) -> None:
+        state = self.execution.exec_worker.env.program_state()
+        if isinstance(state, ProgramStopped):
+            self.execution.error, self.execution.cause = state.error, state.cause
+        reflect(self)
 
     def respond_to_stop(self: Any) -> ActionResult:
         execution = self.stepfunction_backend.stop_execution(
@@ -121,15 +136,50 @@ def _hook_stopping(hooks: Hooks, clock: Clock) -> None:
         )
         return EmptyResult()
 
-    def all_executions(self: StepFunctionsParserBackend, execution_status: Any = None) -> list[Any]:
-        # Asked for the running ones when a task is answered. But an answer that comes after the end of
-        # the execution is late, and not one with an unknown token.
-        return [execution for machine in self.state_machines for execution in machine.executions]
-
-    hooks.replace(StepFunctionsParserBackend, "_get_executions", all_executions)
+    hooks.replace(BaseExecutionWorkerCommunication, "_reflect_execution_status", reflect_status)
     hooks.replace(StepFunctionsParserBackend, "stop_execution", stop_execution)
     hooks.replace(responses, "stop_execution", respond_to_stop)
     hooks.replace(responses, "send_task_failure", respond_to_failure)
+
+
+def hook_tokens(hooks: Hooks, endpoints: Mapping[str, CallbackEndpoint]) -> None:
+    """Have tasks answered by looking their token up; moto asks every execution for it.
+
+    Parameters
+    ----------
+    hooks
+        What the replacements are part of.
+    endpoints
+        What waits for the answer, by token: of all tasks there ever were, also those that are over.
+    """
+
+    def endpoint_of(token: str) -> CallbackEndpoint:
+        endpoint = endpoints.get(token)
+        if endpoint is None:
+            raise parser_api.InvalidToken
+        if endpoint.consumer_error is not None or endpoint.get_outcome() is not None:
+            raise TaskTimedOutError
+        return endpoint
+
+    def succeed(_: StepFunctionsParserBackend, task_token: str, outcome: str) -> None:
+        endpoint = endpoint_of(task_token)
+        try:
+            json.loads(outcome)
+        except ValueError as error:
+            raise parser_api.InvalidOutput(f"Invalid Output: {error}") from error
+        endpoint.notify(CallbackOutcomeSuccess(task_token, outcome))
+
+    def fail(
+        _: StepFunctionsParserBackend, task_token: str, error: str | None = None, cause: str | None = None
+    ) -> None:
+        endpoint_of(task_token).notify(CallbackOutcomeFailure(task_token, error, cause))
+
+    def beat(_: StepFunctionsParserBackend, task_token: str) -> None:
+        endpoint_of(task_token).notify_heartbeat()
+
+    hooks.replace(StepFunctionsParserBackend, "send_task_success", succeed)
+    hooks.replace(StepFunctionsParserBackend, "send_task_failure", fail)
+    hooks.replace(StepFunctionsParserBackend, "send_task_heartbeat", beat)
 
 
 def _hook_reading(hooks: Hooks) -> None:

@@ -25,6 +25,10 @@ class Behaviour:
         Whether ``DescribeEntity`` finds the address of a disabled entity.
     email_of_disabled
         Whether descriptions and lists still show the e-mail of a disabled entity.
+    aliases_of_deregistered
+        Whether an entity keeps its aliases when it is deregistered; removed ones are free for others at once.
+    groups_of_deregistered
+        Whether a user or group stays a member of its groups when it is deregistered.
     describe_lag_seconds
         How long descriptions and lists keep showing an entity as enabled after it was deregistered.
     """
@@ -37,6 +41,8 @@ class Behaviour:
     mailbox_details_of_disabled: Literal["answers", "EntityNotFoundException"] = "answers"
     describe_entity_of_disabled: Literal["finds", "EntityNotFoundException"] = "finds"
     email_of_disabled: Literal["present", "absent"] = "present"
+    aliases_of_deregistered: Literal["kept", "removed"] = "kept"
+    groups_of_deregistered: Literal["kept", "removed"] = "kept"
     describe_lag_seconds: int = 0
 
     def __post_init__(self) -> None:

@@ -241,9 +241,14 @@ class Organization:
 
     def drop(self, entity: Entity) -> None:
         """Take a deleted entity out of every group, every set of delegates and every permission."""
+        self.leave_groups(entity)
         for other in self.entities.values():
             other.permissions.pop(entity.id, None)
-            if isinstance(other, Group) and entity.id in other.members:
-                other.members.remove(entity.id)
             if isinstance(other, Resource) and entity.id in other.delegates:
                 other.delegates.remove(entity.id)
+
+    def leave_groups(self, entity: Entity) -> None:
+        """Take an entity out of every group that it is a member of."""
+        for group in self.entities.values():
+            if isinstance(group, Group) and entity.id in group.members:
+                group.members.remove(entity.id)

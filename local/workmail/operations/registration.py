@@ -43,9 +43,14 @@ class RegistrationOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
         """
-        entity = self._entity(self._organization(organization_id), entity_id, *EVERY_KIND)
+        organization = self._organization(organization_id)
+        entity = self._entity(organization, entity_id, *EVERY_KIND)
         if entity.state == ENABLED:
             entity.deregister(now())
+            if self.behaviour.aliases_of_deregistered == "removed":
+                entity.aliases = []
+            if self.behaviour.groups_of_deregistered == "removed":
+                organization.leave_groups(entity)
         elif self.behaviour.deregister_disabled == "EntityStateException":
             raise EntityStateException(f"The entity {entity_id} is {entity.state}; it must be ENABLED.")
         return {}

@@ -19,6 +19,9 @@ import boto3
 import moto
 import pytest
 from moto import mock_aws
+from moto.cloudformation import parsing
+from moto.dynamodb.models.table import Table
+from moto.events.utils import EventTemplateParser
 from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser import models as parser_models
 from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
@@ -43,22 +46,21 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp 
 from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint, HeartbeatEndpoint
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
-from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local import deployment, event_buses, stepfunctions
+from local import deployment, dynamodb, event_buses, stepfunctions
 from local.clock import Clock
 from local.event_sources import Poller
 from local.hooks import Hooks, Replaced
 from local.lambda_runtime import Runtime
+from local.status_changes import StatusChanges
 from tests.unit.local.conftest import CONFIG, ROLE, zipped
 
 RELIED_UPON = [
-    (BaseExecutionWorkerCommunication, "_reflect_execution_status"),
     (BranchesDecl, "_eval_body"),
     (BranchWorkerPool, "on_terminated"),
     (CatcherDecl, "_eval_body"),
-    (Execution, "start"),
     (Execution, "stop"),
     (ExecutionState, "_eval_state"),
     (ExecutionState, "_handle_retry"),
@@ -72,6 +74,7 @@ RELIED_UPON = [
     (Program, "_eval_body"),
     (StateMap, "_eval_state"),
     (StateParallel, "_eval_state"),
+    (StateTaskServiceCallback, "_eval_body"),
     (StateTaskServiceCallback, "_eval_integration_pattern"),
     (Timestamp, "_create_failure_event"),
 ]
@@ -80,6 +83,7 @@ FINGERPRINTS = {
     "AmazonStateLanguageParser.parse": "464881a70f01",
     "AssignDecl._eval_body": "ed4374c9b781",
     "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
+    "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
     "BranchWorker.start": "b8572b4e9104",
     "BranchWorkerPool.__init__": "c8885a7496b7",
     "BranchWorkerPool.on_terminated": "535b0ce8b57e",
@@ -87,11 +91,13 @@ FINGERPRINTS = {
     "CallbackEndpoint.interrupt_all": "e1264b0897c8",
     "CallbackEndpoint.notify": "5419429ccf38",
     "CallbackEndpoint.notify_heartbeat": "a4fe2a707e51",
-    "CallbackPoolManager.heartbeat": "a2d3120e19dd",
-    "CallbackPoolManager.notify": "fa667db3db01",
+    "CallbackPoolManager.add": "f50c9947598a",
+    "CallbackPoolManager.add_activity_task": "ac3f923275da",
     "CatcherDecl._eval_body": "d0fae175105c",
     "CommonStateField._eval_body": "8c497a49b692",
     "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
+    "DynamoHandler._get_expr_attr_values": "2a966614535a",
+    "DynamoHandler.call_action": "36299a175499",
     "Environment.as_inner_frame_of": "a150d24f76dc",
     "Environment.set_ended": "190765d926f4",
     "Environment.set_error": "c1c2223b5b36",
@@ -100,6 +106,7 @@ FINGERPRINTS = {
     "EvalComponent._log_exception": "56ec487408db",
     "EvalComponent._log_failure_event_exception": "8bbf2a88e011",
     "EventManager.add_event": "41b5692b7a96",
+    "EventTemplateParser.parse": "d023521778e0",
     "EventsBackend._normalize_event_bus_arn": "bc1209753a41",
     "Execution.start": "d9e1c98adc43",
     "Execution.stop": "0786f76b55e6",
@@ -109,6 +116,7 @@ FINGERPRINTS = {
     "ExecutionWorker._execution_logic": "0fbf7098f429",
     "ExecutionWorker._get_evaluation_environment": "d0e7e91cddd2",
     "ExecutionWorker.start": "11d96c30c34f",
+    "FuncSize.expr": "8667f88c6637",
     "HeartbeatEndpoint.notify": "e0b7ab724b7f",
     "InlineIterationComponent._eval_body": "f8d8e7a64dd3",
     "InlineIterationComponent._launch_worker": "4a9fff0522e3",
@@ -123,6 +131,8 @@ FINGERPRINTS = {
     "LambdaResponse.invoke": "28b0dfc9b1a7",
     "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
+    "Parameter.create_from_cloudformation_json": "e2288278ea28",
+    "Parameter.update_from_cloudformation_json": "32f87f12a466",
     "Program._eval_body": "ab7eed2c586a",
     "Program.eval": "dc38776fe80f",
     "Queue.add_message": "c63a108c32c0",
@@ -136,6 +146,7 @@ FINGERPRINTS = {
     "StateMachine.update_from_cloudformation_json": "84aaa55d8381",
     "StateMap._eval_state": "ce223f03abbc",
     "StateParallel._eval_state": "44fe67994361",
+    "StateTaskServiceCallback._eval_body": "3d9999051d1e",
     "StateTaskServiceCallback._eval_integration_pattern": "f35e5d305826",
     "StateTaskServiceCallback._eval_wait_for_task_token": "b30c890e2b1e",
     "States.reset": "3036e5567e9f",
@@ -145,18 +156,25 @@ FINGERPRINTS = {
     "StepFunctionResponse.list_executions": "55b13b0451cb",
     "StepFunctionResponse.send_task_failure": "6a784d0d906e",
     "StepFunctionResponse.stop_execution": "84baaf31c3ab",
-    "StepFunctionsParserBackend._get_executions": "c609232a59f4",
+    "StepFunctionsParserBackend.send_task_failure": "df80c05cc731",
+    "StepFunctionsParserBackend.send_task_heartbeat": "087b2ec86961",
+    "StepFunctionsParserBackend.send_task_success": "a0fdaa73d469",
     "StepFunctionsParserBackend.start_execution": "68fec52d0c4e",
     "StringJSONata._eval_body": "4c154c37524d",
     "StringVariableSample._eval_body": "d152cec6d600",
+    "Table.create_from_cloudformation_json": "6d520b842cd4",
     "Timestamp._create_failure_event": "b43e65719765",
     "Timestamp._from_timestamp_string": "7eed0c494cac",
     "Timestamp._is_valid_timestamp_pattern": "904e2fb9fa33",
+    "Topic.get_cfn_attribute": "b6f9d24b2cab",
+    "Topic.has_cfn_attr": "20293b97b0e5",
+    "Topic.update_from_cloudformation_json": "03df93c3e387",
     "VariableStore.get_assigned_variables": "6dadb457ac4b",
     "WaitFunction._eval_body": "12f936f4b312",
     "boto_client.boto_client_for": "72a68228668e",
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.random_suffix": "4122d659cae5",
+    "parsing.resource_class_from_type": "3ad82b37a764",
 }
 
 
@@ -166,8 +184,10 @@ def hooked() -> list[Replaced]:
     with stepfunctions.install(clock) as states, Hooks() as others:
         Runtime(clock).install(others)
         deployment.install(others)
+        dynamodb.install(others)
         event_buses.install(others)
         Poller(clock).install(others)
+        StatusChanges().install(others)
         return [*states.replaced, *others.replaced]
 
 
@@ -207,12 +227,19 @@ def test_what_is_replaced_and_is_no_function_is_what_it_was() -> None:
     assert others.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Inherited so far: the hook adds it.
     assert others.pop("StepFunctionsParserBackend.stop_execution") is not None
+    assert others.pop("Table.update_from_cloudformation_json") is not None
     assert others == {}
 
 
 GAPS = {
     "Stack.parse_template": ("yaml.load(template", "reads a template that is JSON as YAML, slowly"),
     "EventsBackend._normalize_event_bus_arn": ('split("/")[-1]', "keeps the last part of a partner bus's name"),
+    "EventTemplateParser.parse": ("template_to_use.replace(", "fills in text, also within the detail, and slowly"),
+    "DynamoHandler._get_expr_attr_values": ('{"NS": []}', "an empty number set is the only one refused"),
+    "FuncSize.expr": ('ValueError(f"Invalid attribute name', "breaks down where a condition is not met"),
+    "Parameter.create_from_cloudformation_json": ('"name": properties.get("Name")', "no name is made up"),
+    "Parameter.update_from_cloudformation_json": ("cls.delete_from_cloudformation_json(", "begins at version 1"),
+    "Topic.update_from_cloudformation_json": ("original_resource.delete(", "loses its subscriptions"),
     "Queue.add_message": ("send_sqs_batch(", "invokes in the sender's call, and for each message alone"),
     "StringJSONata._eval_body": ("eval_jsonata_expression(rich_jsonata_expression)", "values become code"),
     "AssignDecl._eval_body": ("variable_store.set(", "takes effect before the Output is evaluated"),
@@ -229,6 +256,9 @@ GAPS = {
     "ExecutionWorker.start": ("Thread(target=self._execution_logic", "cannot be stopped at once"),
     "AmazonStateLanguageParser.parse": ("ASLParser(stream)", "parses at every start"),
     "StepFunctionsParserBackend.start_execution": ("exec_name = name  # TODO", "no name is made up"),
+    "StepFunctionsParserBackend.send_task_success": ("in running_executions", "searches, and takes any text"),
+    "StepFunctionsParserBackend.send_task_failure": ("in self._get_executions()", "searches"),
+    "StepFunctionsParserBackend.send_task_heartbeat": ("in running_executions", "searches"),
     "StepFunctionResponse.stop_execution": ("stop_execution(arn)", "error and cause are lost"),
     "StepFunctionResponse.send_task_failure": ("send_task_failure(task_token, error=error)", "the cause is lost"),
     "StepFunctionResponse.describe_execution": ('response["output"] = execution.output', "a string is not JSON"),
@@ -238,6 +268,12 @@ GAPS = {
 }
 ABSENT = {
     "Environment.as_inner_frame_of": ('"Map"', "a Task in a Map does not see its item"),
+    "BaseExecutionWorkerCommunication._reflect_execution_status": ("exit_program_state.cause", "is lost when stopped"),
+    "BaseExecutionWorkerCommunication.terminated": ("events", "nobody is told"),
+    "DynamoHandler.call_action": ("lock", "something can come between a condition and its write"),
+    "Execution.start": ("events", "nobody is told"),
+    "Table.create_from_cloudformation_json": ("PointInTimeRecovery", "is ignored"),
+    "Topic.has_cfn_attr": ("TopicArn", "is no attribute"),
     "StepFunctionResponse.list_executions": ("TIMED_OUT", "no stop date"),
     "StepFunctionResponse.get_execution_history": ("reverseOrder", "cannot be read backwards"),
     "StateMachine.create_from_cloudformation_json": ("DefinitionSubstitutions", "are ignored"),
@@ -332,6 +368,20 @@ def test_cloudformation_still_uses_the_backend_that_does_not_execute() -> None:
         )
         assert boto3.client("stepfunctions", "us-east-1").list_state_machines()["stateMachines"] == []
         assert parser_models.stepfunctions_parser_backends["123456789012"]["us-east-1"].state_machines == []
+
+
+def test_cloudformation_still_knows_neither_subscriptions_nor_topic_policies_nor_updates_of_tables() -> None:
+    assert not {"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy"} & parsing.get_model_map().keys()
+    assert hasattr(Table.update_from_cloudformation_json, "__isabstractmethod__")
+
+
+def test_every_attempt_of_a_task_still_has_the_same_token() -> None:
+    assert "update_task_token" not in inspect.getsource(ExecutionState._eval_state)
+    assert "update_task_token" in inspect.getsource(StateTaskServiceCallback._eval_body)
+
+
+def test_events_are_still_delivered_without_the_account() -> None:
+    assert "account" not in EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE
 
 
 def test_a_qualifier_is_still_lost_and_a_function_still_echoes() -> None:

@@ -433,6 +433,85 @@ def test_the_lag_is_in_what_is_shown_and_not_in_what_is_true(workmail, clock):
     assert workmail.describe(user)["State"] == "DELETED"
 
 
+@pytest.mark.parametrize("kind", ["user", "group", "resource"])
+@pytest.mark.parametrize(("answer", "left"), [("kept", ["old@example.com"]), ("removed", [])])
+def test_the_aliases_of_a_deregistered_entity_stay_or_go(workmail, clock, kind, answer, left):
+    switch(workmail, aliases_of_deregistered=answer)
+    entity, other = getattr(workmail, kind)("leaver"), workmail.user("kim")
+    workmail.call("create_alias", EntityId=entity, Alias="old@example.com")
+    workmail.deregister(entity)
+
+    taken = {"EntityId": other, "Alias": "old@example.com"}
+    if answer == "kept":
+        assert workmail.fails("create_alias", **taken) == "EmailAddressInUseException"
+    workmail.enable(entity, "leaver")
+    assert workmail.call("list_aliases", EntityId=entity)["Aliases"] == left
+
+
+def test_a_removed_alias_can_be_created_again_unless_somebody_took_it(workmail, clock):
+    switch(workmail, aliases_of_deregistered="removed")
+    user, other = workmail.user("dana"), workmail.user("kim")
+    for alias in ("mine@example.com", "theirs@example.com"):
+        workmail.call("create_alias", EntityId=user, Alias=alias)
+    workmail.deregister(user)
+    assert workmail.fails("create_alias", EntityId=user, Alias="mine@example.com") == "EntityStateException"
+    workmail.call("create_alias", EntityId=other, Alias="theirs@example.com")
+    workmail.enable(user, "dana")
+
+    workmail.call("create_alias", EntityId=user, Alias="mine@example.com")
+    assert workmail.fails("create_alias", EntityId=user, Alias="theirs@example.com") == "EmailAddressInUseException"
+    assert workmail.call("list_aliases", EntityId=user)["Aliases"] == ["mine@example.com"]
+
+
+@pytest.mark.parametrize("kind", ["user", "group"])
+@pytest.mark.parametrize(("answer", "left"), [("kept", ["staff", "team"]), ("removed", [])])
+def test_a_deregistered_user_or_group_stays_in_its_groups_or_not(workmail, clock, kind, answer, left):
+    switch(workmail, groups_of_deregistered=answer)
+    entity, stays = getattr(workmail, kind)("leaver"), workmail.user("kim")
+    groups = [workmail.group(name) for name in ("staff", "team")]
+    for group in groups:
+        workmail.call("associate_member_to_group", GroupId=group, MemberId=stays)
+        workmail.call("associate_member_to_group", GroupId=group, MemberId=entity)
+    if kind == "group":
+        workmail.call("associate_member_to_group", GroupId=entity, MemberId=stays)
+    workmail.deregister(entity)
+
+    again = {"GroupId": groups[0], "MemberId": entity}
+    assert workmail.fails("associate_member_to_group", **again) == "EntityStateException"
+    workmail.enable(entity, "leaver")
+    found = workmail.call("list_groups_for_entity", EntityId=entity)["Groups"]
+    assert [group["GroupName"] for group in found] == left
+    workmail.call("associate_member_to_group", **again)
+    members = workmail.call("list_group_members", GroupId=groups[0])["Members"]
+    assert [member["Id"] for member in members] == [stays, entity]
+    if kind == "group":
+        assert len(workmail.call("list_group_members", GroupId=entity)["Members"]) == 1
+
+
+def test_a_group_that_was_deregistered_meanwhile_takes_nobody_back(workmail, clock):
+    user, group = workmail.user("dana"), workmail.group("staff")
+    workmail.call("associate_member_to_group", GroupId=group, MemberId=user)
+    workmail.deregister(user)
+    workmail.deregister(group)
+    workmail.enable(user, "dana")
+
+    assert workmail.fails("associate_member_to_group", GroupId=group, MemberId=user) == "EntityStateException"
+
+
+def test_whoever_is_created_anew_under_a_deleted_users_name_is_somebody_else(workmail, clock):
+    user = workmail.user("dana")
+    workmail.deregister(user)
+    workmail.call("delete_user", UserId=user)
+    again = workmail.user("dana")
+
+    assert again != user
+    register = {"EntityId": user, "Email": address("other")}
+    assert workmail.fails("register_to_work_mail", **register) == "EntityStateException"
+    switch(workmail, describe_deleted="EntityNotFoundException")
+    assert workmail.fails("register_to_work_mail", **register) == "EntityNotFoundException"
+    assert workmail.describe(address("dana"))["UserId"] == again
+
+
 def test_every_combination_of_the_switches_answers(workmail, clock):
     user = workmail.user("dana")
     workmail.deregister(user)

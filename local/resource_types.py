@@ -1,0 +1,230 @@
+"""Types of resources that moto's CloudFormation makes differently from AWS's, or not at all.
+
+- ``AWS::DynamoDB::Table``: point in time recovery and encryption are kept. An update changes the table in
+  place, so its items stay; another key is refused, because it would replace the table.
+- ``AWS::SSM::Parameter``: has a name also when the template gives none; an update writes the next version.
+- ``AWS::SNS::Topic``: ``TopicArn`` is an attribute; an update changes the topic in place, so its
+  subscriptions stay.
+- ``AWS::SNS::Subscription`` and ``AWS::SNS::TopicPolicy`` exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
+from moto.core.utils import camelcase_to_underscores
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import GlobalSecondaryIndex, Table
+from moto.sns.models import Topic, sns_backends
+from moto.ssm.models import Parameter, ssm_backends
+
+from local.hooks import Hooks
+
+
+def install(hooks: Hooks) -> None:
+    """Have moto make these resources as AWS does, for as long as the hooks are in place."""
+    _hook_table(hooks)
+    _hook_parameter(hooks)
+    _hook_topic(hooks)
+    known = parsing.resource_class_from_type
+    added: dict[str, Any] = {"AWS::SNS::Subscription": Subscription, "AWS::SNS::TopicPolicy": TopicPolicy}
+
+    def resource_class_from_type(resource_type: str) -> Any:
+        return added.get(resource_type) or known(resource_type)
+
+    hooks.replace(parsing, "resource_class_from_type", resource_class_from_type)
+
+
+def _hook_table(hooks: Hooks) -> None:
+    create = Table.create_from_cloudformation_json.__func__
+
+    def created(
+        cls: type, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+    ) -> Table:
+        properties = cloudformation_json["Properties"]
+        if "SSESpecification" in properties:
+            properties["SSESpecification"] = _sse(properties["SSESpecification"], account_id, region_name)
+        table: Table = create(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
+        _set_recovery(table, properties)
+        return table
+
+    def updated(
+        cls: type,
+        original_resource: Table,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> Table:
+        table, properties = original_resource, cloudformation_json["Properties"]
+        if properties["KeySchema"] != table.schema or properties.get("TableName", table.name) != table.name:
+            raise ValidationError(table.name, "CloudFormation would replace the table; this backend does not.")
+        table.attr = properties["AttributeDefinitions"]
+        table.global_indexes = [
+            GlobalSecondaryIndex.create(index, table.table_key_attrs)
+            for index in properties.get("GlobalSecondaryIndexes", [])
+        ]
+        table.billing_mode = properties.get("BillingMode", "PROVISIONED")
+        table.deletion_protection_enabled = properties.get("DeletionProtectionEnabled", False)
+        table.tags = properties.get("Tags", [])
+        table.sse_specification = _sse(properties.get("SSESpecification"), account_id, region_name)
+        _set_recovery(table, properties)
+        return table
+
+    hooks.replace(Table, "create_from_cloudformation_json", classmethod(created))
+    hooks.replace(Table, "update_from_cloudformation_json", classmethod(updated))
+
+
+def _sse(specification: dict[str, Any] | None, account_id: str, region_name: str) -> dict[str, Any] | None:
+    """Write an encryption as the API spells it."""
+    if not specification:
+        return None
+    # Named, or else moto generates an RSA key, which takes as long as half a boot.
+    key = f"arn:aws:kms:{region_name}:{account_id}:alias/aws/dynamodb"
+    spelled = {("Enabled" if name == "SSEEnabled" else name): value for name, value in specification.items()}
+    return {"KMSMasterKeyId": key, **spelled}
+
+
+def _set_recovery(table: Table, properties: dict[str, Any]) -> None:
+    wanted = properties.get("PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": False})
+    dynamodb_backends[table.account_id][table.region_name].update_continuous_backups(table.name, wanted)
+
+
+def _hook_parameter(hooks: Hooks) -> None:
+    create = Parameter.create_from_cloudformation_json.__func__
+
+    def created(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Parameter:
+        properties = cloudformation_json["Properties"]
+        properties.setdefault("Name", resource_name)
+        properties["Tags"] = [{"Key": key, "Value": value} for key, value in properties.get("Tags", {}).items()]
+        parameter: Parameter = create(cls, resource_name, cloudformation_json, *args, **kwargs)
+        return parameter
+
+    def updated(
+        cls: type,
+        original_resource: Parameter,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> Parameter:
+        properties = cloudformation_json["Properties"]
+        properties["Tags"] = {}
+        name = properties.setdefault("Name", new_resource_name)
+        if name == original_resource.name:
+            properties["Overwrite"] = True
+        else:
+            ssm_backends[account_id][region_name].delete_parameter(original_resource.name)
+        return created(cls, name, cloudformation_json, account_id, region_name)
+
+    hooks.replace(Parameter, "create_from_cloudformation_json", classmethod(created))
+    hooks.replace(Parameter, "update_from_cloudformation_json", classmethod(updated))
+
+
+def _hook_topic(hooks: Hooks) -> None:
+    update = Topic.update_from_cloudformation_json.__func__
+    attribute, has_attribute = Topic.get_cfn_attribute, Topic.has_cfn_attr.__func__
+
+    def get_attribute(self: Topic, attribute_name: str) -> str:
+        return str(self.arn if attribute_name == "TopicArn" else attribute(self, attribute_name))
+
+    def has_cfn_attr(cls: type, attr: str) -> bool:
+        return attr == "TopicArn" or bool(has_attribute(cls, attr))
+
+    def updated(cls: type, original_resource: Topic, new_resource_name: str, **kwargs: Any) -> Topic:
+        properties = kwargs["cloudformation_json"]["Properties"]
+        if new_resource_name != original_resource.name:
+            replacement: Topic = update(cls, original_resource, new_resource_name, **kwargs)
+            return replacement
+        for name in ("DisplayName", "KmsMasterKeyId"):
+            setattr(original_resource, camelcase_to_underscores(name), properties.get(name, ""))
+        return original_resource
+
+    hooks.replace(Topic, "get_cfn_attribute", get_attribute)
+    hooks.replace(Topic, "has_cfn_attr", classmethod(has_cfn_attr))
+    hooks.replace(Topic, "update_from_cloudformation_json", classmethod(updated))
+
+
+class _Resource:
+    """What moto's CloudFormation asks of a resource."""
+
+    def __init__(self, properties: dict[str, Any]) -> None:
+        self.properties = properties
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> _Resource:
+        """Make it."""
+        resource = cls(cloudformation_json["Properties"])
+        resource.make(resource_name, account_id, region_name)
+        return resource
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: _Resource,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> _Resource:
+        """Make it anew."""
+        original_resource.delete(account_id, region_name)
+        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        """Tell that it has no attributes: none is used."""
+        return False
+
+    def is_created(self) -> bool:
+        """Tell that it takes no time to make."""
+        return True
+
+    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
+        """Make what it stands for."""
+        raise NotImplementedError
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Delete what it stands for."""
+        raise NotImplementedError
+
+
+class Subscription(_Resource):
+    """``AWS::SNS::Subscription``. One to an e-mail address stays unconfirmed: nobody reads the mail."""
+
+    physical_resource_id: str
+
+    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
+        """Subscribe."""
+        backend = sns_backends[account_id][region_name]
+        topic, endpoint, protocol = (self.properties[name] for name in ("TopicArn", "Endpoint", "Protocol"))
+        self.physical_resource_id = backend.subscribe(topic, endpoint, protocol).arn
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Unsubscribe."""
+        sns_backends[account_id][region_name].subscriptions.pop(self.physical_resource_id, None)
+
+
+class TopicPolicy(_Resource):
+    """``AWS::SNS::TopicPolicy``. Topics show it; it is not enforced."""
+
+    physical_resource_id: str
+
+    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
+        """Put the policy in place."""
+        self.physical_resource_id = resource_name
+        for topic in self._topics(account_id, region_name):
+            topic._policy_json = self.properties["PolicyDocument"]
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Give the topics back the policy that they were made with."""
+        for topic in self._topics(account_id, region_name):
+            topic._policy_json = topic._create_default_topic_policy(region_name, account_id, topic.name)
+
+    def _topics(self, account_id: str, region_name: str) -> list[Topic]:
+        known = sns_backends[account_id][region_name].topics
+        return [known[arn] for arn in self.properties["Topics"] if arn in known]
