@@ -1,6 +1,7 @@
 """CheckOrganization: say whether the organization's entities can be offboarded now, and why not.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity}` and returns `{Organization, Active, Reason, Evidence}`.
+Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DryRun}` and returns `{Organization, Active, Reason,
+IsMigrationAdmin, Evidence}`.
 """
 
 from typing import Any
@@ -9,26 +10,33 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Organization
+from offboarding.entities import Entity, Organization
 from offboarding.observability import logger, metrics, observed
+from offboarding.protection import protected_by_nature
 from offboarding.schemas import CHECK_ORGANIZATION, validated
+from offboarding.service_end import until_service_ends
 
 client = workmail_client()
 
 
 @observed
+@until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check the state of the organization, and that the entity is not its migration administrator."""
     step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
     organization = directory.describe_organization()
-    _refuse_migration_admin(organization, step["Entity"])
+    is_migration_admin = _is_migration_admin(organization, step["Entity"])
+    protection = protected_by_nature(Entity.from_json(step["Entity"]), is_migration_admin=is_migration_admin)
+    if protection and not step["DryRun"]:
+        raise errors.EntityProtected(protection)
     logger.info("organization checked", extra={"state": organization.state, "active": organization.active})
     metrics.add_metric(name="OrganizationsChecked", unit="Count", value=1)
     return {
         "Organization": {"Id": organization.id, "Alias": organization.alias or ""},
         "Active": organization.active,
         "Reason": reason(organization),
+        "IsMigrationAdmin": is_migration_admin,
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
 
@@ -43,9 +51,6 @@ def reason(organization: Organization) -> str:
     )
 
 
-def _refuse_migration_admin(organization: Organization, entity: dict[str, str]) -> None:
+def _is_migration_admin(organization: Organization, entity: dict[str, str]) -> bool:
     identifiers = {entity["Id"], entity["Name"], entity.get("Email")}
-    if organization.migration_admin and organization.migration_admin in identifiers:
-        raise errors.EntityProtected(
-            f"{entity['Id']} is the organization's migration administrator. It is never offboarded."
-        )
+    return organization.migration_admin is not None and organization.migration_admin in identifiers

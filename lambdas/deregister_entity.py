@@ -1,21 +1,27 @@
 """DeregisterEntity: disable the entity, and return only when WorkMail itself reads back as disabled.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity, ResolvedAt, RetryCount}` and returns
-`{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`.
+Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, RetryCount}` and returns
+`{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that cannot
+be undone forever it sees once more that the settings allow it, and that the record is there.
 """
 
-import os
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.entities import Entity, EntityReference, EntityState
+from offboarding.holding import in_progress
 from offboarding.observability import logger, metrics, observed
-from offboarding.retention import RetentionRules, parse, plan_retention
+from offboarding.policy import read_policy
+from offboarding.protection import protected_by_settings
+from offboarding.records import Records
+from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
 from offboarding.schemas import DEREGISTER_ENTITY, validated
+from offboarding.service_end import until_service_ends
 
 client = workmail_client()
 
@@ -27,30 +33,49 @@ FRESH = timedelta(minutes=15)
 
 
 @observed
+@until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deregister the entity if it is enabled, and fix the dates of its retention."""
     step = validated(event, DEREGISTER_ENTITY, "The event of DeregisterEntity", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
-    reference = EntityReference(EntityType(step["Entity"]["Type"]), step["Entity"]["Id"])
+    records = Records()
+    rules = configured_rules()
+    resolved = Entity.from_json(step["Entity"])
+    was_enabled = resolved.state is EntityState.ENABLED
     known_to_be_enabled = (
-        step["Entity"]["State"] == EntityState.ENABLED
-        and step["RetryCount"] == 0
-        and parse(step["Now"]) - parse(step["ResolvedAt"]) < FRESH
+        was_enabled and step["RetryCount"] == 0 and parse(step["Now"]) - parse(step["ResolvedAt"]) < FRESH
     )
-    was_enabled = step["Entity"]["State"] == EntityState.ENABLED
-    entity, called = deregister(directory, reference, was_enabled=was_enabled, known_to_be_enabled=known_to_be_enabled)
+    entity, called = deregister(
+        directory,
+        resolved.reference,
+        was_enabled=was_enabled,
+        known_to_be_enabled=known_to_be_enabled,
+        before_the_call=lambda: _insist_on_leave(records, step, resolved, rules),
+    )
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
-    plan = plan_retention(disabled_date, _rules())
+    plan = plan_retention(disabled_date, rules)
     logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})
     metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(called))
+    noted = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled, "Called": called}
+    recorded = records.deregistered(step["ExecutionArn"], step["OrganizationId"], plan.to_json(), noted)
     return {
         **plan.to_json(),
-        "Evidence": {"At": step["Now"], "WasEnabled": was_enabled, "Answers": directory.answers},
+        "Evidence": {
+            "At": step["Now"],
+            "WasEnabled": was_enabled,
+            "Recorded": recorded,
+            "Answers": directory.answers,
+        },
     }
 
 
 def deregister(
-    directory: Directory, reference: EntityReference, *, was_enabled: bool, known_to_be_enabled: bool
+    directory: Directory,
+    reference: EntityReference,
+    *,
+    was_enabled: bool,
+    known_to_be_enabled: bool,
+    before_the_call: Callable[[], None],
 ) -> tuple[Entity, bool]:
     """Deregister what is enabled, and read the entity back.
 
@@ -64,6 +89,8 @@ def deregister(
         Whether ResolveEntity found it enabled. What was disabled then only joins the wait.
     known_to_be_enabled
         Whether a state of this execution has just read it as enabled; otherwise it is read first.
+    before_the_call
+        Runs right before WorkMail is asked to deregister, and raises if that must not be.
 
     Returns
     -------
@@ -86,6 +113,7 @@ def deregister(
                 f"{reference.id} was disabled when it was looked up, and somebody has registered it since. Nothing "
                 "was changed. Start again if it is to be offboarded all the same."
             )
+    before_the_call()
     refused = False
     try:
         directory.deregister(reference.id)
@@ -135,10 +163,22 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     )
 
 
-def _rules() -> RetentionRules:
-    return RetentionRules(
-        retention=timedelta(days=int(os.environ["RETENTION_DAYS"])),
-        slack=timedelta(hours=int(os.environ["VERIFICATION_SLACK_HOURS"])),
-        overdue=timedelta(days=int(os.environ["OVERDUE_DAYS"])),
-        service_ends_on=date.fromisoformat(os.environ["SERVICE_ENDS_ON"]),
+def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rules: RetentionRules) -> None:
+    """See that the settings still allow it and the record is there, and write into it that the call comes next."""
+    me, organization_id = step["ExecutionArn"], step["OrganizationId"]
+    record = records.get(me)
+    aliases = record.entity.get("Aliases") if record else None
+    protection = protected_by_settings(read_policy(organization_id).protected, entity, aliases or [])
+    if protection:
+        raise errors.EntityProtected(protection)
+    due_at = render(parse(step["Now"]) + rules.retention)
+    noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
+    if records.begin_deregistering(me, organization_id, entity.id, due_at, noted):
+        return
+    holder = records.current(organization_id, entity.id)
+    if holder not in {None, me}:
+        raise in_progress(str(holder))
+    raise errors.RecordMissing(
+        "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
+        "start again."
     )

@@ -1,10 +1,13 @@
 """ResolveEntity: find the one entity that the execution's input means, before anything is touched.
 
-Takes `{ExecutionArn, Now, Input}` and returns `{OrganizationId, Entity, NeverRegistered, Evidence}`.
+Takes `{ExecutionArn, Now, StartedAt, Input, Planned}` and returns `{OrganizationId, Entity, NeverRegistered, DryRun,
+NotBefore, DateIsAhead, ServiceEndsAt, Request, Evidence}`. `Planned` is the entity as it was resolved before the
+execution waited, for a date or an approval; then it is read again by its id, and must still be the same one.
 """
 
 import os
 import re
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -13,37 +16,58 @@ from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.observability import logger, metrics, observed
-from offboarding.schemas import INPUT, RESOLVE_ENTITY, validated
+from offboarding.protection import protected_by_nature
+from offboarding.retention import parse, render, service_end, whole_second
+from offboarding.schemas import DATE, INPUT, RESOLVE_ENTITY, validated
+from offboarding.service_end import until_service_ends
 
 client = workmail_client()
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
 _ADDRESS_LENGTH = 254
 _RESOURCE_ID = re.compile(r"r-[0-9a-f]{32}")
+_KEPT_FOR_THE_RECORD = ("Reason", "RequestedBy", "Requester")
 _DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
-_NOBODYS_MAILBOX = {
-    "SYSTEM_USER": "a system user of WorkMail",
-    "RESOURCE": "a resource that is modelled as a user; offboard the resource itself",
-    "REMOTE_USER": "a remote user, whose mailbox is not in WorkMail",
-}
+LONGEST_AHEAD = timedelta(days=300)
+"""An execution lives for a year at most; beside the date it has room for an approval, the retention and the looks."""
 
 
 @observed
+@until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Resolve the entity that an execution's input names."""
+    """Resolve the entity that an execution's input names, and see when it is to be offboarded."""
     step = validated(event, RESOLVE_ENTITY, "The event of ResolveEntity", errors.UnexpectedAnswer)
     request = validated(step["Input"], INPUT, "The execution's input")
     _insist_on_known_organization(request["OrganizationId"])
+    service_ends_at = service_end(date.fromisoformat(os.environ["SERVICE_ENDS_ON"]))
+    not_before = _not_before(request, parse(step["StartedAt"]), service_ends_at)
     directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)
-    entity = resolve(directory, request["EntityId"])
+    entity = _resolved(directory, request["EntityId"], step["Planned"])
     _insist_on_expected(entity, request.get("Expected", {}))
+    _insist_on_another_requester(entity, request)
+    dry_run = request.get("DryRun", False)
+    protection = protected_by_nature(entity)
+    if protection and not dry_run:
+        raise errors.EntityProtected(protection)
     logger.info("resolved", extra={"entity_id": entity.id, "type": entity.type, "state": entity.state})
     metrics.add_metric(name="EntitiesResolved", unit="Count", value=1)
     return {
         "OrganizationId": request["OrganizationId"],
         "Entity": entity.to_json(),
         "NeverRegistered": entity.never_registered,
-        "Evidence": {"At": step["Now"], "Answers": directory.answers},
+        "DryRun": dry_run,
+        "NotBefore": render(not_before) if not_before else None,
+        "DateIsAhead": not_before is not None and not_before > parse(step["Now"]),
+        "ServiceEndsAt": render(service_ends_at),
+        "Request": {
+            **{member: request[member] for member in _KEPT_FOR_THE_RECORD if member in request},
+            **({"NotBefore": render(not_before)} if not_before else {}),
+        },
+        "Evidence": {
+            "At": step["Now"],
+            **_said_of(not_before, parse(step["StartedAt"])),
+            "Answers": directory.answers,
+        },
     }
 
 
@@ -64,8 +88,6 @@ def resolve(directory: Directory, identifier: str) -> Entity:
         If there is not exactly one.
     EntityMismatch
         If the address is only an alias of the entity.
-    EntityProtected
-        If the entity is none that may be offboarded.
     InvalidRequest
         If the identifier has an @ and is no e-mail address.
     """
@@ -77,12 +99,33 @@ def resolve(directory: Directory, identifier: str) -> Entity:
         entity = _described_by_address(directory, identifier)
     else:
         entity = directory.describe(_only(directory.list_by_name(identifier), "name"))
+    return _insist_on_existing(entity)
+
+
+def _resolved(directory: Directory, identifier: str, planned: dict[str, str] | None) -> Entity:
+    """Resolve the identifier; after a wait, read again whom it meant before, however they are called now."""
+    if planned is None:
+        return resolve(directory, identifier)
+    before = Entity.from_json(planned)
+    entity = _insist_on_existing(directory.describe(before.reference))
+    was_registered_meanwhile = (
+        entity.state is EntityState.ENABLED
+        and before.registration is not None
+        and entity.registration != before.registration
+    )
+    if was_registered_meanwhile:
+        raise errors.EntityMismatch(
+            f"{entity.id} was registered anew while this execution waited, so this is not the mailbox that was meant. "
+            "Nothing was changed. Start again if it is to be offboarded all the same."
+        )
+    return entity
+
+
+def _insist_on_existing(entity: Entity) -> Entity:
     if entity.state is EntityState.DELETED:
         raise errors.EntityNotFound(
             f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
         )
-    if entity.user_role in _NOBODYS_MAILBOX:
-        raise errors.EntityProtected(f"{entity.id} is {_NOBODYS_MAILBOX[entity.user_role]}. It is never offboarded.")
     return entity
 
 
@@ -151,3 +194,39 @@ def _insist_on_expected(entity: Entity, expected: dict[str, str]) -> None:
             f"EntityId means the {entity.type.value} {entity.id}, whose {' and '.join(wrong)} is not the one in "
             "Expected. Correct EntityId if it means somebody else, or Expected if that is out of date."
         )
+
+
+def _insist_on_another_requester(entity: Entity, request: dict[str, Any]) -> None:
+    asked = {request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy")} - {None}
+    own = {own.casefold() for own in (entity.id, entity.name, entity.email) if own}
+    if {who.casefold() for who in asked} & own:
+        raise errors.InvalidRequest("Who asks and who is offboarded are the same: nobody offboards themselves.")
+
+
+def _not_before(request: dict[str, Any], started_at: datetime, service_ends_at: datetime) -> datetime | None:
+    """Read the date before which nothing may happen, rounded up to a whole second; None without one."""
+    if "NotBefore" not in request:
+        return None
+    try:
+        not_before = whole_second(parse(request["NotBefore"]))
+    except (ValueError, OverflowError):
+        raise errors.InvalidRequest(f"NotBefore must be {DATE['description']}; there is no such date.") from None
+    if not_before > started_at + LONGEST_AHEAD:
+        raise errors.InvalidRequest(
+            f"NotBefore must be at most {LONGEST_AHEAD.days} days ahead, not after "
+            f"{render(started_at + LONGEST_AHEAD)}. Start the offboarding later."
+        )
+    if not_before > started_at and not_before >= service_ends_at:
+        raise errors.InvalidRequest(
+            f"NotBefore must be before {render(service_ends_at)}, when Amazon WorkMail ends: on that date nothing "
+            "could be deregistered any more."
+        )
+    return not_before
+
+
+def _said_of(not_before: datetime | None, started_at: datetime) -> dict[str, str]:
+    if not_before is None:
+        return {}
+    if not_before <= started_at:
+        return {"NotBefore": f"{render(not_before)} was past when the execution started: it was not waited for."}
+    return {"NotBefore": f"{render(not_before)} is when the entity is resolved and checked again, and deregistered."}

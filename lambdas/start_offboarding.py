@@ -115,12 +115,15 @@ def start(leaver: LeaverEvent, organizations: list[Organization]) -> str:
     user = _user_of(leaver, Directory(workmail, organization.id))
     _insist_on_another_actor(leaver, user)
     _insist_on_this_departure(leaver, user)
-    name = execution_name(_departure(leaver, organization, user))
+    dry_run = leaver.dry_run or os.environ["DRY_RUN"] == "true"
+    name = execution_name(_departure(leaver, organization, user, dry_run=dry_run))
     found_by_id = leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER and user
     request = {
         "OrganizationId": organization.id,
         "EntityId": user.id if user and found_by_id else leaver.subject,
         **({} if leaver.may_be_no_user else {"Expected": {"Type": "USER"}}),
+        **({"DryRun": True} if dry_run else {}),
+        **({"NotBefore": leaver.not_before} if leaver.not_before else {}),
         **({"Reason": leaver.reason} if leaver.reason else {}),
         "Requester": {
             "Provider": leaver.provider,
@@ -186,11 +189,15 @@ def _user_of(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
     )
 
 
-def _departure(leaver: LeaverEvent, organization: Organization, user: LeavingUser | None) -> Departure:
+def _departure(
+    leaver: LeaverEvent, organization: Organization, user: LeavingUser | None, *, dry_run: bool
+) -> Departure:
+    # A plan must not take the name of the offboarding that is to follow it.
+    planned = "planned " if dry_run else ""
     if user:
-        return Departure(organization.id, user.id, user.name, user.departure)
+        return Departure(organization.id, user.id, user.name, planned + user.departure)
     # A group or a resource has no date here that could tell two departures apart; the request has its id.
-    return Departure(organization.id, None, leaver.subject, leaver.deduplication_id)
+    return Departure(organization.id, None, leaver.subject, planned + leaver.deduplication_id)
 
 
 def _insist_on_this_departure(leaver: LeaverEvent, user: LeavingUser | None) -> None:

@@ -1,6 +1,6 @@
 """VerifyCleanup: read WorkMail again after the retention, and say what it shows and what it does not.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity, DeregisteredAt, RetentionEndsAt, GiveUpAt,
+Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DeregisteredAt, RetentionEndsAt, GiveUpAt,
 ServiceEndsFirst, Check}` and returns `{Outcome, Explanation, Evidence}`, or `{LookAgainAt, …}` in place
 of the outcome. It reads no settings: what follows the wait was fixed before it.
 """
@@ -15,8 +15,10 @@ from offboarding import errors
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.observability import logger, metrics, observed
+from offboarding.records import Records
 from offboarding.retention import ONE_DAY, parse, render, whole_second
 from offboarding.schemas import VERIFY_CLEANUP, validated
+from offboarding.service_end import until_service_ends
 
 client = workmail_client()
 
@@ -73,6 +75,7 @@ class Verdict:
 
 
 @observed
+@until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Decide how the offboarding ended, or when to look again."""
     step = validated(event, VERIFY_CLEANUP, "The event of VerifyCleanup", errors.UnexpectedAnswer)
@@ -83,12 +86,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     verdict = decide(signals, promise, now)
     logger.info("verified", extra={"outcome": verdict.outcome, "signals": signals.to_json()})
     metrics.add_metric(name=verdict.outcome or "LooksAgain", unit="Count", value=1)
+    noted = {"At": step["Now"], "Step": "VerifyCleanup", "Check": step["Check"], "Signals": signals.to_json()}
+    outcome = {"Outcome": verdict.outcome} if verdict.outcome else {}
+    recorded = Records().note(step["ExecutionArn"], {**noted, **outcome, "Explanation": verdict.explanation})
     return {
         **_conclusion(verdict, now, parse(step["GiveUpAt"])),
         "Explanation": verdict.explanation,
         "Evidence": {
             "At": step["Now"],
             "Check": step["Check"],
+            "Recorded": recorded,
             "Signals": signals.to_json(),
             "Answers": directory.answers,
         },

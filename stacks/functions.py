@@ -1,7 +1,7 @@
-"""The Lambda functions: which there are, what each may do, and what each is told."""
+"""How a Lambda function of the product is made, and what it may do: its own work, and nothing else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aws_cdk import Aws, Duration, RemovalPolicy, Stack
@@ -17,8 +17,27 @@ from stacks.settings import Settings
 TIMEOUT_SECONDS = 30
 """How long any of the functions may run; whoever waits for one waits longer."""
 
-_DESCRIBE_ONE = ("DescribeUser", "DescribeGroup", "DescribeResource")
-_LIST_ALL = ("ListUsers", "ListGroups", "ListResources")
+
+@dataclass(frozen=True)
+class Access:
+    """Something beside WorkMail and its own log that a function may use.
+
+    Attributes
+    ----------
+    name
+        What it is; the name of the role's inline policy too.
+    statement
+        What the function may do with it.
+    environment
+        How the function is told which one it is.
+    acknowledged
+        cdk-nag's findings about the statement that are right as they are, each with the reason.
+    """
+
+    name: str
+    statement: iam.PolicyStatement
+    environment: Mapping[str, str] = field(default_factory=dict)
+    acknowledged: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,69 +54,20 @@ class FunctionSpec:
         The WorkMail operations that it calls, and so may call, on the configured organizations.
     environment
         What it is told beyond what every function is told.
-    statements
-        What it may do beyond WorkMail and its own log, by the name of the inline policy that says so.
+    access
+        What else it uses.
     """
 
     name: str
     description: str
-    workmail_actions: tuple[str, ...]
+    workmail_actions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    statements: Mapping[str, iam.PolicyStatement] = field(default_factory=dict)
+    access: tuple[Access, ...] = ()
 
     @property
     def handler(self) -> str:
         """The handler as Lambda wants it: ``ResolveEntity`` is served by ``resolve_entity.handler``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower() + ".handler"
-
-
-def function_specs(settings: Settings) -> tuple[FunctionSpec, ...]:
-    """Return the table of functions that the state machine calls.
-
-    A function is added with one entry. Renaming or removing one is a release of its own, made after the last
-    execution that knows it has ended: an execution calls the version that was current when it started, for up
-    to the retention plus the overdue days. A version goes with its function, and it runs with its function's
-    role: an action that is taken away here is taken away from every version that still waits to be called.
-
-    Parameters
-    ----------
-    settings
-        The deployer's settings.
-
-    Returns
-    -------
-    tuple[FunctionSpec, ...]
-        One entry per function.
-    """
-    retention_rules = {
-        "RETENTION_DAYS": str(settings.retention_days),
-        "VERIFICATION_SLACK_HOURS": str(settings.verification_slack_hours),
-        "OVERDUE_DAYS": str(settings.overdue_days),
-        "SERVICE_ENDS_ON": settings.service_ends_on.isoformat(),
-    }
-    return (
-        FunctionSpec(
-            name="ResolveEntity",
-            description="Finds the one user, group or resource that the request means",
-            workmail_actions=("DescribeEntity", *_DESCRIBE_ONE, *_LIST_ALL),
-        ),
-        FunctionSpec(
-            name="CheckOrganization",
-            description="Makes sure that the WorkMail organization exists and is active",
-            workmail_actions=("DescribeOrganization",),
-        ),
-        FunctionSpec(
-            name="DeregisterEntity",
-            description="Disables the entity and says from when on its mailbox is gone",
-            workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ONE),
-            environment=retention_rules,
-        ),
-        FunctionSpec(
-            name="VerifyCleanup",
-            description="Looks for evidence that the mailbox is gone",
-            workmail_actions=(*_DESCRIBE_ONE, *_LIST_ALL, "GetMailboxDetails"),
-        ),
-    )
 
 
 class OffboardingFunction(Construct):
@@ -122,7 +92,7 @@ class OffboardingFunction(Construct):
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
             timeout=Duration.seconds(TIMEOUT_SECONDS),
-            environment={**_common_environment(settings), **spec.environment},
+            environment=_environment(spec, settings),
             log_group=group,
             role=self._build_role(spec, group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
@@ -145,24 +115,30 @@ class OffboardingFunction(Construct):
 
     def _build_role(self, spec: FunctionSpec, log_group_arn: str, settings: Settings) -> iam.Role:
         """Allow what this function does, and nothing else."""
-        logs_statement = iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
-        )
-        workmail_statement = iam.PolicyStatement(
-            actions=[f"workmail:{action}" for action in spec.workmail_actions],
-            resources=self._organization_arns(settings),
-        )
-        return iam.Role(
+        statements = {
+            "Logs": iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
+            )
+        }
+        if spec.workmail_actions:
+            statements["WorkMail"] = iam.PolicyStatement(
+                actions=[f"workmail:{action}" for action in spec.workmail_actions],
+                resources=self._organization_arns(settings),
+            )
+        statements |= {access.name: access.statement for access in spec.access}
+        role = iam.Role(
             self,
             "Role",
             description=f"What {spec.name} of {Stack.of(self).stack_name} may do",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={
-                "Logs": iam.PolicyDocument(statements=[logs_statement]),
-                "WorkMail": iam.PolicyDocument(statements=[workmail_statement]),
-                **{name: iam.PolicyDocument(statements=[statement]) for name, statement in spec.statements.items()},
+                name: iam.PolicyDocument(statements=[statement]) for name, statement in statements.items()
             },
         )
+        for access in spec.access:
+            for finding, reason in access.acknowledged.items():
+                acknowledge(role, finding, reason)
+        return role
 
     def _organization_arns(self, settings: Settings) -> list[str]:
         return [
@@ -187,13 +163,17 @@ def function_code() -> lambda_.Code:
     return lambda_.Code.from_asset(str(build_asset()))
 
 
-def build_functions(scope: Construct, settings: Settings, code: lambda_.Code) -> dict[str, OffboardingFunction]:
-    """Build every function of the table.
+def build_functions(
+    scope: Construct, specs: Iterable[FunctionSpec], settings: Settings, code: lambda_.Code
+) -> dict[str, OffboardingFunction]:
+    """Build every function of a table.
 
     Parameters
     ----------
     scope
         The stack.
+    specs
+        The table.
     settings
         The deployer's settings.
     code
@@ -204,19 +184,21 @@ def build_functions(scope: Construct, settings: Settings, code: lambda_.Code) ->
     dict[str, OffboardingFunction]
         The functions by their names.
     """
-    return {
-        spec.name: OffboardingFunction(scope, spec, code=code, settings=settings) for spec in function_specs(settings)
-    }
+    return {spec.name: OffboardingFunction(scope, spec, code=code, settings=settings) for spec in specs}
 
 
-def _common_environment(settings: Settings) -> dict[str, str]:
-    return {
+def _environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
+    told = {
         "WORKMAIL_REGION": _workmail_region(settings),
         "ORGANIZATION_IDS": ",".join(settings.organization_ids),
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",
+        **spec.environment,
     }
+    for access in spec.access:
+        told |= access.environment
+    return told
 
 
 def _workmail_region(settings: Settings) -> str:

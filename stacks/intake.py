@@ -1,32 +1,20 @@
 """How identity providers start offboardings: a rule for each, one queue, and the function that reads it.
 
-The rules let through what says that somebody left, as it came: an input transformer would not escape what it
-inserts. The queue is the buffer and, while the function's event source mapping is disabled, the pause. What
-EventBridge could not deliver and what the function could not act on wait in a dead-letter queue each.
+The rules let through what says that somebody left. What that is differs from provider to provider.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from aws_cdk import Duration
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.functions import TIMEOUT_SECONDS, FunctionSpec, OffboardingFunction
-from stacks.nag import acknowledge
-from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings
+from stacks.event_queue import EventQueue, EventRule, Pattern
+from stacks.functions import Access, FunctionSpec, OffboardingFunction
+from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings, compact_json
 
-Pattern = Mapping[str, object]
-
-_RETENTION_DAYS = 14
-_RECEIVES = 100
-"""Five hours of trouble with WorkMail cost no event; what nobody may act on is put aside at the first look."""
-_BATCH_SIZE = 10
 _OKTA_EVENT_TYPES = (
     "user.lifecycle.deactivate",
     "user.lifecycle.delete.initiated",
@@ -37,30 +25,6 @@ _OKTA_EVENT_TYPES = (
 _SUCCEEDED = ({"exists": False}, {"anything-but": {"wildcard": "*"}})
 """CloudTrail's ``errorCode`` where there was no error: absent, or null. A template can hold no null, and drops it
 without a word; what is there and is no text comes to the same."""
-
-_DEFAULT_BUS = "default"
-
-
-@dataclass(frozen=True)
-class EventRule:
-    """One rule on an event bus.
-
-    Attributes
-    ----------
-    name
-        Its name in the stack.
-    description
-        What the EventBridge console shows.
-    pattern
-        The event pattern, as EventBridge takes it.
-    bus
-        The name of the bus.
-    """
-
-    name: str
-    description: str
-    pattern: Pattern
-    bus: str = _DEFAULT_BUS
 
 
 @dataclass(frozen=True)
@@ -115,12 +79,8 @@ class Intake(Construct):
 
     Attributes
     ----------
-    queue
-        Where the events wait to be read.
-    dead_letter_queue
-        Events that the function refused, with the reason, or failed on as often as it was tried.
-    undelivered_queue
-        Events that a rule let through and EventBridge could not put into the queue.
+    events
+        Where the events wait to be read. Among its dead letters are those that the function refused, with the reason.
     starter
         The function that reads the queue.
     mapping
@@ -138,81 +98,13 @@ class Intake(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         providers = tuple(configured_providers(settings))
-        self.dead_letter_queue = self._build_queue("DeadLetters")
-        self.undelivered_queue = self._build_queue("UndeliveredEvents")
-        acknowledge(
-            self.undelivered_queue,
-            "SQS3",
-            "It is the dead-letter queue of the rules' targets, which nothing reads but a person; a dead-letter "
-            "queue has none of its own.",
-        )
-        self.queue = self._build_queue(
-            "Events",
-            # Lambda asks for six times the function's timeout, so that a batch that was throttled is tried again.
-            visibility_timeout=Duration.seconds(6 * TIMEOUT_SECONDS),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES),
-        )
-        self._build_rules(rule for provider in providers for rule in provider.rules)
+        self.events = EventQueue(self, [rule for provider in providers for rule in provider.rules])
         self.starter = OffboardingFunction(
             self, self._starter_spec(state_machine, providers, settings), code=code, settings=settings
         )
-        # On the function and not on a version: no execution waits on this code, so the newest reads. And a release
-        # leaves the mapping as it is, so that it does not end a pause.
-        self.mapping = lambda_.EventSourceMapping(
-            self,
-            "EventSourceMapping",
-            target=self.starter.function,
-            event_source_arn=self.queue.queue_arn,
-            batch_size=_BATCH_SIZE,
-            max_concurrency=settings.starter_max_concurrency,
-            report_batch_item_failures=True,
+        self.mapping = self.events.build_mapping(
+            self.starter.function, max_concurrency=settings.starter_max_concurrency
         )
-
-    def _build_queue(
-        self,
-        construct_id: str,
-        *,
-        visibility_timeout: Duration | None = None,
-        dead_letter_queue: sqs.DeadLetterQueue | None = None,
-    ) -> sqs.Queue:
-        return sqs.Queue(
-            self,
-            construct_id,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(_RETENTION_DAYS),
-            visibility_timeout=visibility_timeout,
-            dead_letter_queue=dead_letter_queue,
-        )
-
-    def _build_rules(self, rules: Iterable[EventRule]) -> None:
-        """Lead the rules to the queue, and let no others put anything into it or beside it."""
-        target = events.CfnRule.TargetProperty(
-            id="Queue",
-            arn=self.queue.queue_arn,
-            dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.undelivered_queue.queue_arn),
-        )
-        rule_arns = [
-            events.CfnRule(
-                self,
-                rule.name,
-                description=rule.description,
-                event_bus_name=rule.bus,
-                event_pattern=rule.pattern,
-                targets=[target],
-            ).attr_arn
-            for rule in rules
-        ]
-        for queue in (self.queue, self.undelivered_queue):
-            # One statement for all of them: the CDK's own target makes one for each, and SQS takes 20 at most.
-            queue.add_to_resource_policy(
-                iam.PolicyStatement(
-                    principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                    actions=["sqs:SendMessage"],
-                    resources=[queue.queue_arn],
-                    conditions={"ArnEquals": {"aws:SourceArn": rule_arns}},
-                )
-            )
 
     def _starter_spec(
         self, state_machine: sfn.IStateMachine, providers: Iterable[Provider], settings: Settings
@@ -230,23 +122,25 @@ class Intake(Construct):
             description="Starts an execution for each leaver that an identity provider's event tells of",
             workmail_actions=("ListUsers",),
             environment={
-                "STATE_MACHINE_ARN": state_machine.state_machine_arn,
-                "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
-                "ORGANIZATIONS": _compact(organizations),
-                "PROVIDERS": _compact({provider.key: provider.facts for provider in providers}),
+                "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
+                "ORGANIZATIONS": compact_json(organizations),
+                "PROVIDERS": compact_json({provider.key: provider.facts for provider in providers}),
             },
-            statements={
-                "StateMachine": iam.PolicyStatement(
-                    actions=["states:StartExecution"], resources=[state_machine.state_machine_arn]
+            access=(
+                Access(
+                    "StateMachine",
+                    iam.PolicyStatement(actions=["states:StartExecution"], resources=[state_machine.state_machine_arn]),
+                    environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
                 ),
-                "Queue": iam.PolicyStatement(
-                    actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                    resources=[self.queue.queue_arn],
+                self.events.reading(),
+                Access(
+                    "DeadLetters",
+                    iam.PolicyStatement(
+                        actions=["sqs:SendMessage"], resources=[self.events.dead_letter_queue.queue_arn]
+                    ),
+                    environment={"DEAD_LETTER_QUEUE_URL": self.events.dead_letter_queue.queue_url},
                 ),
-                "DeadLetters": iam.PolicyStatement(
-                    actions=["sqs:SendMessage"], resources=[self.dead_letter_queue.queue_arn]
-                ),
-            },
+            ),
         )
 
 
@@ -322,8 +216,3 @@ def _offboarding_requested(requests: OffboardingRequests) -> Provider:
 
 def _organization_of(provider: PartnerProvider) -> dict[str, object]:
     return {"OrganizationId": provider.organization_id} if provider.organization_id else {}
-
-
-def _compact(value: object) -> str:
-    """Write JSON without spaces, because a function's environment holds 4 KB."""
-    return json.dumps(value, separators=(",", ":"))

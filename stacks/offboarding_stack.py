@@ -1,12 +1,19 @@
-"""The one stack: the functions, the state machine that calls them, and what identity providers start it by."""
+"""The one stack: the state machines with their functions, what these share, and what identity providers start."""
 
 from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, Fn, Stack
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.approvals import Approvals
+from stacks.function_tables import FunctionTables
 from stacks.functions import build_functions, function_code
 from stacks.intake import Intake
+from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
+from stacks.policy import Policy
+from stacks.records import Records
 from stacks.settings import EXAMPLE_ORGANIZATION_ID, WORKMAIL_REGIONS, Settings
-from stacks.workflow import OffboardingWorkflow
+from stacks.status_changes import StatusChanges
+from stacks.workflow import Workflow
 
 
 class OffboardingStack(Stack):
@@ -24,37 +31,90 @@ class OffboardingStack(Stack):
             termination_protection=True,
         )
         code = function_code()
-        functions = build_functions(self, settings, code)
-        workflow = OffboardingWorkflow(
-            self, "Offboarding", functions=functions, log_retention_days=settings.log_retention_days
+        records = Records(self, "Records")
+        approvals = Approvals(self, "Approvals", emails=settings.approval_emails)
+        policy = Policy(self, "Policy", settings=settings)
+        tables = FunctionTables(self, settings, records=records, policy=policy, approvals=approvals)
+        offboarding, approval, restore = (
+            Workflow(
+                self,
+                construct_id,
+                machine=machine,
+                functions=build_functions(self, specs, settings, code),
+                log_retention_days=settings.log_retention_days,
+            ).state_machine
+            for construct_id, machine, specs in (
+                ("Offboarding", OFFBOARDING, tables.offboarding()),
+                ("Approval", APPROVAL, tables.approval()),
+                ("Restore", RESTORE, tables.restore()),
+            )
         )
-        self._tell(
-            "StateMachineArn",
-            "Start an execution of this state machine to offboard an entity",
-            workflow.state_machine.state_machine_arn,
+        changes = StatusChanges(
+            self, "StatusChanges", state_machine=offboarding, records=records, code=code, settings=settings
         )
+        self._tell_of_machines(offboarding, approval, restore)
+        self._tell_of_records(records, approvals, changes)
         if settings.identity_providers.any_configured:
-            self._tell_of(Intake(self, "Intake", state_machine=workflow.state_machine, code=code, settings=settings))
+            self._tell_of_intake(Intake(self, "Intake", state_machine=offboarding, code=code, settings=settings))
         if settings.workmail_region is None:
             self._refuse_other_regions()
         self._warn_of_the_example(settings)
 
-    def _tell_of(self, intake: Intake) -> None:
+    def _tell_of_machines(
+        self, offboarding: sfn.StateMachine, approval: sfn.StateMachine, restore: sfn.StateMachine
+    ) -> None:
+        self._tell(
+            "StateMachineArn",
+            "Start an execution of this state machine to offboard an entity",
+            offboarding.state_machine_arn,
+        )
+        self._tell(
+            "ApprovalStateMachineArn",
+            "Start an execution of this state machine to approve or reject an offboarding that waits for it",
+            approval.state_machine_arn,
+        )
+        self._tell(
+            "RestoreStateMachineArn",
+            "Start an execution of this state machine to take an offboarding back",
+            restore.state_machine_arn,
+        )
+
+    def _tell_of_records(self, records: Records, approvals: Approvals, changes: StatusChanges) -> None:
+        self._tell(
+            "RecordsTableName",
+            "One item per offboarding: who asked, the entity as it was, and what became of it",
+            records.table.table_name,
+        )
+        self._tell(
+            "ApprovalTopicArn", "Subscribe to hear of offboardings that wait for an approval", approvals.topic.topic_arn
+        )
+        self._tell(
+            "StatusChangeDeadLetterQueueUrl",
+            "Ends of executions that could not be written into the records",
+            changes.events.dead_letter_queue.queue_url,
+        )
+        self._tell(
+            "UndeliveredStatusChangeQueueUrl",
+            "Ends of executions that EventBridge could not put into their queue",
+            changes.events.undelivered_queue.queue_url,
+        )
+
+    def _tell_of_intake(self, intake: Intake) -> None:
         self._tell(
             "EventSourceMappingId",
             "Disable this event source mapping to pause: events wait in their queue for 14 days",
             intake.mapping.event_source_mapping_id,
         )
-        self._tell("EventQueueUrl", "Identity providers' events that wait to be read", intake.queue.queue_url)
+        self._tell("EventQueueUrl", "Identity providers' events that wait to be read", intake.events.queue.queue_url)
         self._tell(
             "EventDeadLetterQueueUrl",
             "Events that nobody could act on: refused ones carry the reason",
-            intake.dead_letter_queue.queue_url,
+            intake.events.dead_letter_queue.queue_url,
         )
         self._tell(
             "UndeliveredEventQueueUrl",
             "Events that EventBridge could not put into their queue",
-            intake.undelivered_queue.queue_url,
+            intake.events.undelivered_queue.queue_url,
         )
 
     def _tell(self, output: str, description: str, value: str) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 CONTEXT_KEY = "offboarding"
@@ -32,10 +33,19 @@ _IDENTITY_STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f-]{36}")
 _MAIL_DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
+_ENTITY_PATTERN = re.compile(r"[a-zA-Z0-9._%+@*?-]{1,256}")
+"""What the input takes as an entity, and ``*`` for any run of characters, and ``?`` for one."""
+_EMAIL_LOCAL_PART = re.compile(r"[A-Za-z0-9._%+-]{1,64}")
 _ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _EVENT_SOURCE_REST = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+_ANYBODY = "\0" * 64
+"""A local part of the greatest length that no pattern spells out: what matches it does so by wildcards alone."""
+_POLICY_BYTES = 8192
+"""What Systems Manager takes; see
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
 
 _T = TypeVar("_T")
 
@@ -56,11 +66,17 @@ class Organization:
         The domains whose addresses belong to it, in lower case: events carry an address, and no organization.
     identity_stores
         The Identity Stores of IAM Identity Center whose users belong to it.
+    protected
+        Who is never offboarded: ids, names, addresses, or patterns of them, in lower case.
+    approval_required
+        Who is offboarded only after a person has approved it, in the same form.
     """
 
     id: str
     mail_domains: tuple[str, ...] = ()
     identity_stores: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    approval_required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,13 @@ class Settings:
         Whose events start offboardings.
     starter_max_concurrency
         How many at once read the queue of those events.
+    daily_cap
+        How many deregistrations identity providers may start in an organization on a day, in UTC, before each
+        further one waits for an approval.
+    dry_run_identity_providers
+        Whether what identity providers start is only planned.
+    approval_emails
+        Who is told by e-mail that an approval is waited for.
     """
 
     organizations: tuple[Organization, ...]
@@ -168,6 +191,9 @@ class Settings:
     workmail_region: str | None = None
     identity_providers: IdentityProviders = IdentityProviders()
     starter_max_concurrency: int = 2
+    daily_cap: int = 20
+    dry_run_identity_providers: bool = False
+    approval_emails: tuple[str, ...] = ()
 
     @classmethod
     def from_context(cls, context: object, deployment_region: str | None = None) -> "Settings":
@@ -211,9 +237,15 @@ class Settings:
                 "identityProviders", _identity_providers(organizations), cls.identity_providers
             ),
             starter_max_concurrency=fields.take("starterMaxConcurrency", _whole(2, 10), cls.starter_max_concurrency),
+            daily_cap=fields.take("dailyCap", _whole(0, 500), cls.daily_cap),
+            dry_run_identity_providers=fields.take(
+                "dryRunIdentityProviders", _true_or_false, cls.dry_run_identity_providers
+            ),
+            approval_emails=fields.take("approvalEmails", _emails, cls.approval_emails),
         )
         fields.refuse_unknown()
         settings._check_region(deployment_region)
+        settings._check_policy()
         return settings
 
     @property
@@ -225,6 +257,30 @@ class Settings:
     def identity_stores(self) -> tuple[str, ...]:
         """The Identity Stores of all organizations."""
         return tuple(store for organization in self.organizations for store in organization.identity_stores)
+
+    @property
+    def policy(self) -> str:
+        """What functions read of the settings when they need it, as JSON: a change counts for what waits, too."""
+        return compact_json(
+            {
+                "DailyCap": self.daily_cap,
+                "Organizations": {
+                    organization.id: {
+                        "Protected": organization.protected,
+                        "ApprovalRequired": organization.approval_required,
+                    }
+                    for organization in self.organizations
+                },
+            }
+        )
+
+    def _check_policy(self) -> None:
+        size = len(self.policy.encode())
+        if size > _POLICY_BYTES:
+            raise SettingsError(
+                f"{CONTEXT_KEY}.organizations must have fewer or shorter entries in protected and approvalRequired: "
+                f"they make a parameter of {size} bytes, and Systems Manager takes {_POLICY_BYTES}"
+            )
 
     def _check_region(self, deployment_region: str | None) -> None:
         if not deployment_region:
@@ -242,6 +298,22 @@ class Settings:
                 f"{deployment_region}, because IAM Identity Center's events stay where the organizations are, in "
                 f"{self.workmail_region}"
             )
+
+
+def compact_json(value: object) -> str:
+    """Write JSON without spaces, for where there is little room.
+
+    Parameters
+    ----------
+    value
+        What JSON can hold.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    return json.dumps(value, separators=(",", ":"))
 
 
 class _Fields:
@@ -312,9 +384,25 @@ def _organization(path: str, value: object) -> Organization:
         id=fields.take("id", _organization_id),
         mail_domains=fields.take("mailDomains", _mail_domains, ()),
         identity_stores=fields.take("identityStores", _identity_stores, ()),
+        protected=fields.take("protected", _entity_patterns, ()),
+        approval_required=fields.take("approvalRequired", _entity_patterns, ()),
     )
     fields.refuse_unknown()
+    _refuse_everybody(f"{path}.protected", organization)
     return organization
+
+
+def _refuse_everybody(path: str, organization: Organization) -> None:
+    """Stop at a pattern that protects everybody: a mistake, or an organization that should not be listed."""
+    domains = organization.mail_domains
+    for index, pattern in enumerate(organization.protected):
+        if not any(character.isalnum() for character in pattern):
+            whom = "everything"
+        elif domains and all(fnmatchcase(f"{_ANYBODY}@{domain}", pattern) for domain in domains):
+            whom = "every address of the organization"
+        else:
+            continue
+        raise SettingsError(f"{path}[{index}] must leave somebody who can be offboarded, but {pattern} matches {whom}")
 
 
 def _organization_id(path: str, value: object) -> str:
@@ -330,6 +418,16 @@ def _mail_domains(path: str, value: object) -> tuple[str, ...]:
 def _identity_stores(path: str, value: object) -> tuple[str, ...]:
     right = "an Identity Store's id, d- followed by 10 hexadecimal digits or a UUID in lower case"
     return _distinct(path, value, _IDENTITY_STORE, right)
+
+
+def _entity_patterns(path: str, value: object) -> tuple[str, ...]:
+    right = "an id, a name, an address, or a pattern with * for any run of characters and ? for one"
+    return _distinct(path, value, _ENTITY_PATTERN, right, str.lower)
+
+
+def _emails(path: str, value: object) -> tuple[str, ...]:
+    pattern = re.compile(f"{_EMAIL_LOCAL_PART.pattern}@(?:{_MAIL_DOMAIN.pattern})")
+    return _distinct(path, value, pattern, "an e-mail address like it@example.com", str.lower)
 
 
 def _account_sources(path: str, value: object) -> tuple[str, ...]:
@@ -467,6 +565,12 @@ def _whole(least: int, most: int) -> Callable[[str, object], int]:
         return value
 
     return parse
+
+
+def _true_or_false(path: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(_wrong(path, "true or false", value))
+    return value
 
 
 def _one_of(allowed: Sequence[_T]) -> Callable[[str, object], _T]:

@@ -1,4 +1,4 @@
-"""The state machine: the definition from ``statemachine/``, pinned to the functions' current versions."""
+"""A state machine: the definition from ``statemachine/``, pinned to the functions' current versions."""
 
 import re
 from collections.abc import Iterable, Mapping, Set
@@ -11,10 +11,8 @@ from constructs import Construct
 
 from stacks.functions import OffboardingFunction
 from stacks.logs import log_group
+from stacks.machines import Machine
 from stacks.nag import acknowledge, arn_in_findings
-from stacks.packaging import ROOT
-
-DEFINITION = ROOT / "statemachine" / "offboarding.asl.json"
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 
@@ -23,13 +21,13 @@ class DefinitionError(ValueError):
     """The definition and the functions do not fit; the message is one sentence for the developer."""
 
 
-class OffboardingWorkflow(Construct):
-    """The state machine, with its role and its log group.
+class Workflow(Construct):
+    """A state machine, with its role and its log group.
 
     Attributes
     ----------
     state_machine
-        One Standard execution per entity.
+        One Standard execution per offboarding, approval or restore.
     """
 
     def __init__(
@@ -37,17 +35,18 @@ class OffboardingWorkflow(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        machine: Machine,
         functions: Mapping[str, OffboardingFunction],
         log_retention_days: int,
-        definition: Path = DEFINITION,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._name = machine.name(Stack.of(self))
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=Stack.of(self).stack_name,
+            state_machine_name=self._name,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(read_definition(definition, functions.keys())),
+            definition_body=sfn.DefinitionBody.from_string(read_definition(machine.definition, functions.keys())),
             definition_substitutions={name: function.version.function_arn for name, function in functions.items()},
             role=self._build_role(functions.values()),
             tracing_enabled=True,
@@ -69,7 +68,7 @@ class OffboardingWorkflow(Construct):
         role = iam.Role(
             self,
             "Role",
-            description=f"What the state machine of {Stack.of(self).stack_name} may do",
+            description=f"What the state machine {self._name} may do",
             # Nobody else's state machine may borrow it.
             assumed_by=iam.ServicePrincipal(
                 "states.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
@@ -91,9 +90,8 @@ class OffboardingWorkflow(Construct):
 
     def _log_group_name(self) -> str:
         """With the prefix that Step Functions wants, and new for each stack, because log groups are kept."""
-        stack = Stack.of(self)
-        stack_uuid = Fn.select(2, Fn.split("/", stack.stack_id))
-        return f"/aws/vendedlogs/states/{stack.stack_name}-{stack_uuid}"
+        stack_uuid = Fn.select(2, Fn.split("/", Stack.of(self).stack_id))
+        return f"/aws/vendedlogs/states/{self._name}-{stack_uuid}"
 
 
 def read_definition(definition: Path, functions: Set[str]) -> str:

@@ -84,6 +84,8 @@ class Directory:
         `m-` and 32 hexadecimal digits.
     invalid_parameter
         What an `InvalidParameterException` means: a wrong request only where a person's words are looked up.
+    refused
+        What a *no* of WorkMail means that is about the operation itself, `UnsupportedOperationException` for one.
 
     Attributes
     ----------
@@ -97,10 +99,13 @@ class Directory:
         client: WorkMailClient,
         organization_id: str,
         invalid_parameter: type[errors.OffboardingError] = errors.UnexpectedAnswer,
+        *,
+        refused: type[errors.OffboardingError] = errors.DeregistrationRefused,
     ) -> None:
         self._client = client
         self._organization_id = organization_id
         self._invalid_parameter = invalid_parameter
+        self._refused = refused
         self.answers: list[dict[str, Any]] = []
 
     def describe_organization(self) -> Organization:
@@ -249,15 +254,80 @@ class Directory:
         """
         self._call("DeregisterFromWorkMail", EntityId=entity_id)
 
+    def list_aliases(self, entity: Entity) -> list[str]:
+        """List the addresses that an enabled entity has beside its primary one.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListAliases.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict
+            If the entity is gone, or not enabled.
+        """
+        primary = (entity.email or "").casefold()
+        found = self._pages("ListAliases", "Aliases", EntityId=entity.id, MaxResults=100)
+        return [alias for alias in found if alias.casefold() != primary]
+
+    def list_groups_of(self, entity_id: str) -> list[Answer]:
+        """List the groups that an enabled user or group is directly in, each with `GroupId` and `GroupName`.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListGroupsForEntity.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict
+            If the entity is gone, or not enabled.
+        """
+        return list(self._pages("ListGroupsForEntity", "Groups", EntityId=entity_id, MaxResults=100))
+
+    def register(self, entity_id: str, email: str) -> None:
+        """Enable the entity with this primary address. Only a later `describe` proves that it happened.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_RegisterToWorkMail.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict, EmailAddressTaken
+            If the entity is gone, cannot be registered in its state, or the address belongs to somebody else.
+        """
+        self._call("RegisterToWorkMail", EntityId=entity_id, Email=email)
+
+    def create_alias(self, entity_id: str, alias: str) -> None:
+        """Give an enabled entity one more address.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_CreateAlias.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict, EmailAddressTaken
+            If the entity is gone, not enabled, or the address belongs to somebody else.
+        """
+        self._call("CreateAlias", EntityId=entity_id, Alias=alias)
+
+    def add_to_group(self, entity_id: str, group_id: str) -> None:
+        """Make an entity a member of a group.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_AssociateMemberToGroup.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict
+            If one of the two is gone, or not enabled.
+        """
+        self._call("AssociateMemberToGroup", GroupId=group_id, MemberId=entity_id)
+
     def _list(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
         operation, member = _LIST[entity_type]
+        chosen = {"Filters": dict(filters)} if filters else {}
+        for item in self._pages(operation, member, **chosen, MaxResults=100):
+            if item.get("State") != EntityState.DELETED:
+                yield item
+
+    def _pages(self, operation: str, member: str, **parameters: object) -> Iterator[Any]:
         token: dict[str, str] = {}
         while True:
-            chosen = {"Filters": dict(filters)} if filters else {}
-            answer = self._call(operation, **chosen, MaxResults=100, **token)
-            for item in answer.get(member, []):
-                if item.get("State") != EntityState.DELETED:
-                    yield item
+            answer = self._call(operation, **parameters, **token)
+            yield from answer.get(member, [])
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
@@ -275,7 +345,7 @@ class Directory:
                 raise self._invalid_parameter(
                     f"WorkMail answered {operation} with {code}. It takes no such value."
                 ) from None
-            raise _translated(operation, code, request.get("HTTPStatusCode", 0)) from None
+            raise self._translated(operation, code, request.get("HTTPStatusCode", 0)) from None
         except BotoCoreError as error:
             self._keep(operation, None, Error=type(error).__name__)
             raise errors.WorkMailUnavailable(
@@ -283,6 +353,19 @@ class Directory:
             ) from None
         self._keep(operation, answer.get("ResponseMetadata", {}).get("RequestId"), Answer=_evidence(answer))
         return answer
+
+    def _translated(self, operation: str, code: str, status: int) -> errors.OffboardingError:
+        said = f"WorkMail answered {operation} with {code}"
+        if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
+            return errors.WorkMailUnavailable(f"{said}. Start again when WorkMail is well.")
+        if code in _DENIED:
+            return errors.AccessDenied(
+                f"{said}. Let the function's role call workmail:{operation} on this organization, then start again."
+            )
+        if code in _REFUSALS:
+            return self._refused(f"{said}. {_REFUSALS[code]}")
+        error, advice = _NAMED.get(code, _UNKNOWN)
+        return error(f"{said}. {advice}")
 
     def _keep(self, operation: str, request_id: str | None, **result: object) -> None:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
@@ -320,6 +403,11 @@ _METHODS = {
     "ListResources": "list_resources",
     "GetMailboxDetails": "get_mailbox_details",
     "DeregisterFromWorkMail": "deregister_from_work_mail",
+    "ListAliases": "list_aliases",
+    "ListGroupsForEntity": "list_groups_for_entity",
+    "RegisterToWorkMail": "register_to_work_mail",
+    "CreateAlias": "create_alias",
+    "AssociateMemberToGroup": "associate_member_to_group",
 }
 
 
@@ -345,22 +433,6 @@ def _evidence(answer: Answer) -> dict[str, Any]:
     return {member: render(value) if isinstance(value, datetime) else value for member, value in kept.items()}
 
 
-def _translated(operation: str, code: str, status: int) -> errors.OffboardingError:
-    said = f"WorkMail answered {operation} with {code}"
-    if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
-        return errors.WorkMailUnavailable(f"{said}. Start the offboarding again when WorkMail is well.")
-    if code in _DENIED:
-        return errors.AccessDenied(
-            f"{said}. Let the function's role call workmail:{operation} on this organization, "
-            "then start the offboarding again."
-        )
-    error, advice = _NAMED.get(
-        code,
-        (errors.UnexpectedAnswer, "WorkMail documents no such answer: look at the entity before you start again."),
-    )
-    return error(f"{said}. {advice}")
-
-
 _NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
     "EntityNotFoundException": (errors.EntityNotFound, "No entity of the organization has this identifier."),
     "EntityStateException": (errors.EntityStateConflict, "The entity's state does not allow it."),
@@ -377,8 +449,13 @@ _NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
         errors.DirectoryAuthenticationFailed,
         "WorkMail cannot sign in to the organization's directory: mend its service account, then start again.",
     ),
-    "UnsupportedOperationException": (
-        errors.DeregistrationRefused,
-        "WorkMail does not support this for the entity or the organization's directory.",
-    ),
+    "EmailAddressInUseException": (errors.EmailAddressTaken, "The address belongs to another entity."),
 }
+_REFUSALS = {
+    "UnsupportedOperationException": "WorkMail does not support this for the entity or the organization's directory.",
+    "EntityAlreadyRegisteredException": "The entity is registered under another address.",
+    "MailDomainNotFoundException": "The organization does not have the mail domain of the address any more.",
+    "MailDomainStateException": "The mail domain of the address is not verified.",
+    "LimitExceededException": "The entity has as many of these as WorkMail allows.",
+}
+_UNKNOWN = (errors.UnexpectedAnswer, "WorkMail documents no such answer: look at the entity before you start again.")

@@ -1,10 +1,12 @@
 """Entities and organizations as WorkMail describes them, without the members that are nobody's business."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
-from offboarding.retention import render
+from offboarding.retention import parse, render
 
 
 class EntityType(StrEnum):
@@ -55,6 +57,36 @@ class Entity:
         """Whether it never had a mailbox or an address: disabled, and no date says that it was ever enabled."""
         dates = (self.enabled_date, self.disabled_date, self.mailbox_provisioned_date)
         return self.state is EntityState.DISABLED and not any(dates)
+
+    @property
+    def reference(self) -> EntityReference:
+        """What is enough to describe it again."""
+        return EntityReference(self.type, self.id)
+
+    @property
+    def registration(self) -> datetime | None:
+        """What tells one time of being registered from another; it stays when the entity is disabled."""
+        return self.enabled_date or self.disabled_date
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, str]) -> Self:
+        """Read what `to_json` wrote."""
+
+        def date(member: str) -> datetime | None:
+            return parse(members[member]) if member in members else None
+
+        return cls(
+            type=EntityType(members["Type"]),
+            id=members["Id"],
+            name=members["Name"],
+            state=EntityState(members["State"]),
+            email=members.get("Email"),
+            user_role=members.get("UserRole"),
+            enabled_date=date("EnabledDate"),
+            disabled_date=date("DisabledDate"),
+            mailbox_provisioned_date=date("MailboxProvisionedDate"),
+            mailbox_deprovisioned_date=date("MailboxDeprovisionedDate"),
+        )
 
     def to_json(self) -> dict[str, str]:
         """Return the entity as it crosses states; members that WorkMail did not give are left out.

@@ -21,6 +21,22 @@ class DeregistrationRefused(OffboardingError):
     """WorkMail refuses to deregister this entity in its present state: retried, for WorkMail lags."""
 
 
+class RecordUnavailable(OffboardingError):
+    """The records, or an execution that they name, could not be read or written: retried."""
+
+
+class SettingsUnavailable(OffboardingError):
+    """The settings that count while an execution runs could not be read: retried."""
+
+
+class OffboardingUnsettled(OffboardingError):
+    """The offboarding that is to be restored is deregistering the entity at this moment: retried."""
+
+
+class RegistrationNotConfirmed(OffboardingError):
+    """WorkMail took the registration but does not yet read back as registered: retried."""
+
+
 class InvalidRequest(OffboardingError):
     """The execution's input is wrong; WorkMail was not touched."""
 
@@ -38,7 +54,7 @@ class EntityMismatch(OffboardingError):
 
 
 class EntityProtected(OffboardingError):
-    """The entity must not be offboarded: a system account, a remote user, the migration administrator."""
+    """The entity must not be offboarded: by what it is (a system account for instance), or by the settings."""
 
 
 class OrganizationNotFound(OffboardingError):
@@ -61,9 +77,57 @@ class CleanupOverdue(OffboardingError):
     """WorkMail still shows the mailbox, days after the retention ended."""
 
 
+class AlreadyInProgress(OffboardingError):
+    """Another execution offboards this entity; the message ends with its ARN."""
+
+
+class RecordMissing(OffboardingError):
+    """The record that must exist before the deregistration is gone; WorkMail was not touched."""
+
+
+class ServiceEnded(OffboardingError):
+    """WorkMail does not answer any more, on or after the day on which the service ends."""
+
+
+class ApprovalNotPending(OffboardingError):
+    """Nothing waits for this decision: no such offboarding, or it does not wait, or it is over."""
+
+
+class AlreadyDecided(OffboardingError):
+    """Somebody has decided on this offboarding before."""
+
+
+class NothingRecorded(OffboardingError):
+    """There is no record by which the entity could be restored."""
+
+
+class NotDeregistered(OffboardingError):
+    """The offboarding has not deregistered the entity, so there is nothing to restore."""
+
+
+class RetentionEnded(OffboardingError):
+    """The retention of the mailbox is over, so it cannot be restored."""
+
+
+class EntityGone(OffboardingError):
+    """The entity was deleted or made anew, so what was recorded cannot be restored."""
+
+
+class AddressInUse(OffboardingError):
+    """The recorded address belongs to another entity now."""
+
+
+class RestoreRefused(OffboardingError):
+    """WorkMail, or what became of the entity meanwhile, does not allow the restore."""
+
+
 class UnexpectedAnswer(OffboardingError):
     """WorkMail answered with an error that its service model does not list: a person has to look."""
 
 
 class EntityStateConflict(OffboardingError):
     """WorkMail answered EntityStateException; never leaves a handler, which decides what it means."""
+
+
+class EmailAddressTaken(OffboardingError):
+    """WorkMail answered EmailAddressInUseException; never leaves a handler, which says who has it."""

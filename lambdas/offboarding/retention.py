@@ -3,6 +3,7 @@
 The clock that counts is WorkMail's own `DisabledDate`, not the time at which a state ran.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -47,6 +48,11 @@ def whole_second(moment: datetime) -> datetime:
     return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
+def service_end(day: date) -> datetime:
+    """Return the moment from which on WorkMail may have stopped to answer: the start of its last day, UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
 @dataclass(frozen=True)
 class RetentionRules:
     """How long WorkMail keeps a mailbox, how long to wait beyond that, and when WorkMail itself ends."""
@@ -59,7 +65,12 @@ class RetentionRules:
     @property
     def last_full_day(self) -> datetime:
         """The first moment of the last day on which WorkMail answers all day."""
-        return datetime.combine(self.service_ends_on, time(), UTC) - ONE_DAY
+        return self.service_ends_at - ONE_DAY
+
+    @property
+    def service_ends_at(self) -> datetime:
+        """The moment from which on WorkMail may have stopped to answer."""
+        return service_end(self.service_ends_on)
 
     @property
     def last_look(self) -> datetime:
@@ -107,4 +118,14 @@ def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionP
         verify_at=verify_at,
         give_up_at=max(verify_at, min(verify_at + rules.overdue, rules.last_look)),
         service_ends_first=service_ends_first,
+    )
+
+
+def configured_rules() -> RetentionRules:
+    """Read the rules from the function's environment."""
+    return RetentionRules(
+        retention=timedelta(days=int(os.environ["RETENTION_DAYS"])),
+        slack=timedelta(hours=int(os.environ["VERIFICATION_SLACK_HOURS"])),
+        overdue=timedelta(days=int(os.environ["OVERDUE_DAYS"])),
+        service_ends_on=date.fromisoformat(os.environ["SERVICE_ENDS_ON"]),
     )

@@ -39,6 +39,17 @@ TEXT: Schema = {
     "description": "a text of 1 to 256 characters",
 }
 
+FLAG: Schema = {"type": "boolean", "description": "true or false"}
+DATE: Schema = {
+    **TIMESTAMP,
+    "description": "an RFC 3339 timestamp with its offset from UTC, like 2026-12-22T17:00:00+01:00",
+}
+EXECUTION_ARN: Schema = {
+    "type": "string",
+    "maxLength": 512,
+    "pattern": r"^arn:[^:\s]+:states:[^:\s]+:\d{12}:execution:[^:\s]+:[^:\s]+\Z",
+    "description": "the ARN of an execution, arn:aws:states:…:execution:…",
+}
 
 REASON: Schema = {
     "type": "string",
@@ -58,24 +69,61 @@ def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | Non
     }
 
 
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+_REQUESTER = _object({"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT})
+
 INPUT = _object(
     {"OrganizationId": ORGANIZATION_ID, "EntityId": ENTITY_ID},
     {
         "Expected": _object({}, {"Type": ENTITY_TYPE, "Name": TEXT, "Email": TEXT, "DisplayName": TEXT}),
+        "DryRun": FLAG,
+        "NotBefore": DATE,
         "Reason": REASON,
-        "Requester": _object({"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT}),
+        "RequestedBy": TEXT,
+        "Requester": _REQUESTER,
     },
 )
-"""An execution's input: the request syntax of `DeregisterFromWorkMail`, and whom one means by it.
+"""An execution's input: the request syntax of `DeregisterFromWorkMail`, whom one means by it, and when.
 
 https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
 """
 
 OFFBOARDING_REQUESTED = _object(
     {"RequestId": TEXT, "EntityId": ENTITY_ID},
-    {"OrganizationId": ORGANIZATION_ID, "Reason": REASON, "RequestedBy": TEXT},
+    {
+        "OrganizationId": ORGANIZATION_ID,
+        "DryRun": FLAG,
+        "NotBefore": DATE,
+        "Reason": REASON,
+        "RequestedBy": TEXT,
+    },
 )
 """The detail of an `Offboarding Requested` event."""
+
+DECISION = _object(
+    {
+        "ExecutionArn": EXECUTION_ARN,
+        "Decision": {"enum": ["Approved", "Rejected"], "description": "Approved or Rejected"},
+        "DecidedBy": TEXT,
+    },
+    {"Reason": REASON},
+)
+"""The input of an execution that decides on an approval."""
+
+RESTORE = _object(
+    {},
+    {
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": ENTITY_ID,
+        "ExecutionArn": EXECUTION_ARN,
+        "Reason": REASON,
+        "RequestedBy": TEXT,
+    },
+)
+"""The input of an execution that restores: an entity, or the execution that offboarded it."""
 
 _ENTITY = _object(
     {"Id": TEXT, "Type": ENTITY_TYPE, "Name": TEXT, "State": TEXT},
@@ -88,32 +136,47 @@ _ENTITY = _object(
         "MailboxDeprovisionedDate": TIMESTAMP,
     },
 )
+_REQUEST = _object({}, {"Reason": REASON, "RequestedBy": TEXT, "Requester": _REQUESTER, "NotBefore": TIMESTAMP})
 _STEP: Mapping[str, Schema] = {"ExecutionArn": TEXT, "Now": TIMESTAMP}
+_ASKED: Mapping[str, Schema] = {
+    **_STEP,
+    "OrganizationId": ORGANIZATION_ID,
+    "Entity": _ENTITY,
+    "ServiceEndsAt": TIMESTAMP,
+}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"}
+_ANSWER: Schema = {"type": ["object", "null"], "description": "a decision, or null"}
 
-RESOLVE_ENTITY = _object({**_STEP, "Input": {}})
-CHECK_ORGANIZATION = _object({**_STEP, "OrganizationId": ORGANIZATION_ID, "Entity": _ENTITY})
-DEREGISTER_ENTITY = _object(
+RESOLVE_ENTITY = _object({**_STEP, "StartedAt": TIMESTAMP, "Input": {}, "Planned": _or_null(_ENTITY)})
+CHECK_ORGANIZATION = _object({**_ASKED, "DryRun": FLAG})
+PLAN_OFFBOARDING = _object({**_ASKED, "Request": _REQUEST, "NeverRegistered": FLAG, "IsMigrationAdmin": FLAG})
+RECORD_OFFBOARDING = _object(
+    {**_ASKED, "StartedAt": TIMESTAMP, "Request": _REQUEST, "DateIsAhead": FLAG, "Approval": _ANSWER}
+)
+AWAIT_APPROVAL = _object(
     {
         **_STEP,
         "OrganizationId": ORGANIZATION_ID,
-        "Entity": _ENTITY,
-        "ResolvedAt": TIMESTAMP,
-        "RetryCount": _COUNT,
+        "EntityId": TEXT,
+        "Reasons": {"type": "array", "items": TEXT, "minItems": 1, "description": "a list of texts"},
+        "CapIsReached": FLAG,
+        "TaskToken": {"type": "string", "minLength": 1, "description": "a task token"},
     }
 )
+DEREGISTER_ENTITY = _object({**_ASKED, "ResolvedAt": TIMESTAMP, "RetryCount": _COUNT})
 VERIFY_CLEANUP = _object(
     {
-        **_STEP,
-        "OrganizationId": ORGANIZATION_ID,
-        "Entity": _ENTITY,
+        **_ASKED,
         "DeregisteredAt": TIMESTAMP,
         "RetentionEndsAt": TIMESTAMP,
         "GiveUpAt": TIMESTAMP,
-        "ServiceEndsFirst": {"type": "boolean", "description": "true or false"},
+        "ServiceEndsFirst": FLAG,
         "Check": _COUNT,
     }
 )
+DECIDE_APPROVAL = _object({**_STEP, "Input": {}})
+REGISTER_ENTITY = _object({**_STEP, "Input": {}})
+RESTORE_ALIASES_AND_GROUPS = _object({**_STEP, "OffboardingArn": TEXT})
 
 
 def validated(

@@ -89,7 +89,9 @@ def changed(name: str, path: str, value: object) -> dict[str, Any]:
 
 
 def rules(template: Template) -> dict[str, dict[str, Any]]:
-    return {name[:-8]: rule["Properties"] for name, rule in of_type(template, "AWS::Events::Rule").items()}
+    """The intake's rules; the stack has one for the ends of executions, too."""
+    found = of_type(template, "AWS::Events::Rule")
+    return {name[:-8]: rule["Properties"] for name, rule in found.items() if name.startswith("Intake")}
 
 
 def matched(template: Template, event: dict[str, Any]) -> set[str]:
@@ -103,15 +105,11 @@ def starter(template: Template) -> dict[str, Any]:
 
 def test_nothing_is_made_when_no_provider_is_configured() -> None:
     template = synthesized({})
-    kinds = {resource["Type"] for resource in template["Resources"].values()}
-    assert not kinds & {
-        "AWS::Events::Rule",
-        "AWS::SQS::Queue",
-        "AWS::SQS::QueuePolicy",
-        "AWS::Lambda::EventSourceMapping",
-    }
     assert not [name for name in template["Resources"] if name.startswith("Intake")]
-    assert template["Outputs"].keys() == {"StateMachineArn"}
+    assert not template["Outputs"].keys() & OUTPUTS.keys()
+    # What is there is for the ends of executions.
+    for kind in ("AWS::Events::Rule", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::Lambda::EventSourceMapping"):
+        assert all(name.startswith("StatusChanges") for name in of_type(template, kind))
 
 
 def test_the_rest_of_the_stack_does_not_depend_on_the_providers(everybody: Template) -> None:
@@ -248,7 +246,8 @@ def test_a_queue_is_spoken_to_over_tls_only_and_only_the_rules_may_put_anything_
     assert tls["Principal"] == {"AWS": "*"}
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     arn = {"Fn::GetAtt": [queue, "Arn"]}
-    all_rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in of_type(everybody, "AWS::Events::Rule")]
+    found = of_type(everybody, "AWS::Events::Rule")
+    all_rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in found if rule.startswith("Intake")]
     sending = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -274,7 +273,7 @@ def test_the_starter_may_do_what_it_does_and_nothing_else(everybody: Template) -
     role = starter(everybody)["Role"]["Fn::GetAtt"][0]
     queue, _ = the_one(everybody, "AWS::SQS::Queue", "IntakeEvents")
     dead_letters, _ = the_one(everybody, "AWS::SQS::Queue", "IntakeDeadLetters")
-    state_machine, _ = the_one(everybody, "AWS::StepFunctions::StateMachine")
+    state_machine, _ = the_one(everybody, "AWS::StepFunctions::StateMachine", "Offboarding")
     group = starter(everybody)["LoggingConfig"]["LogGroup"]["Ref"]
     organization = "arn:<AWS::Partition>:workmail:<AWS::Region>:<AWS::AccountId>:organization/"
     allowed = [
@@ -297,7 +296,9 @@ def test_the_starter_runs_its_own_module_and_is_told_whom_to_act_for(everybody: 
     assert properties["Handler"] == "start_offboarding.handler"
     assert (properties["Timeout"], properties["MemorySize"]) == (30, 256)
     told = properties["Environment"]["Variables"]
-    assert told["STATE_MACHINE_ARN"] == {"Ref": the_one(everybody, "AWS::StepFunctions::StateMachine")[0]}
+    assert told["STATE_MACHINE_ARN"] == {
+        "Ref": the_one(everybody, "AWS::StepFunctions::StateMachine", "Offboarding")[0]
+    }
     assert told["DEAD_LETTER_QUEUE_URL"] == {"Ref": the_one(everybody, "AWS::SQS::Queue", "IntakeDeadLetters")[0]}
     assert told["ORGANIZATION_IDS"] == f"{ORGANIZATION_ID},{ANOTHER_ID}"
     assert json.loads(told["ORGANIZATIONS"]) == [
@@ -314,15 +315,20 @@ def test_the_starter_runs_its_own_module_and_is_told_whom_to_act_for(everybody: 
     }
 
 
-def test_the_state_machine_neither_calls_the_starter_nor_may(everybody: Template) -> None:
-    _, machine = the_one(everybody, "AWS::StepFunctions::StateMachine")
-    assert "StartOffboarding" not in machine["Properties"]["DefinitionSubstitutions"]
-    role = machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]
-    assert "StartOffboarding" not in json.dumps([*policies(everybody, role)])
+@pytest.mark.parametrize(("setting", "told"), [({}, "false"), ({"dryRunIdentityProviders": True}, "true")])
+def test_only_the_setting_makes_the_starter_plan(setting: dict[str, bool], told: str) -> None:
+    assert starter(synthesized(PROVIDERS, **setting))["Environment"]["Variables"]["DRY_RUN"] == told
+
+
+def test_no_state_machine_calls_the_starter_nor_may(everybody: Template) -> None:
+    for machine in of_type(everybody, "AWS::StepFunctions::StateMachine").values():
+        assert "StartOffboarding" not in machine["Properties"]["DefinitionSubstitutions"]
+        role = machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+        assert "StartOffboarding" not in json.dumps([*policies(everybody, role)])
 
 
 def test_the_newest_code_reads_the_queue_and_fails_for_one_event_alone(everybody: Template) -> None:
-    _, mapping = the_one(everybody, "AWS::Lambda::EventSourceMapping")
+    _, mapping = the_one(everybody, "AWS::Lambda::EventSourceMapping", "Intake")
     assert mapping["Properties"] == {
         "EventSourceArn": {"Fn::GetAtt": [the_one(everybody, "AWS::SQS::Queue", "IntakeEvents")[0], "Arn"]},
         "FunctionName": {"Ref": the_one(everybody, "AWS::Lambda::Function", "IntakeStartOffboarding")[0]},
@@ -331,7 +337,7 @@ def test_the_newest_code_reads_the_queue_and_fails_for_one_event_alone(everybody
         "ScalingConfig": {"MaximumConcurrency": 2},
     }
     assert not [name for name in of_type(everybody, "AWS::Lambda::Version") if name.startswith("Intake")]
-    _, wider = the_one(synthesized(PROVIDERS, starterMaxConcurrency=10), "AWS::Lambda::EventSourceMapping")
+    _, wider = the_one(synthesized(PROVIDERS, starterMaxConcurrency=10), "AWS::Lambda::EventSourceMapping", "Intake")
     assert wider["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 10}
 
 
@@ -343,6 +349,7 @@ def test_a_release_does_not_touch_the_mapping_and_so_does_not_end_a_pause(everyb
 
 
 def test_the_stack_says_how_to_pause_and_where_events_wait(everybody: Template) -> None:
-    told = {key: output["Value"] for key, output in everybody["Outputs"].items() if key != "StateMachineArn"}
+    others = synthesized({})["Outputs"].keys()
+    told = {key: output["Value"] for key, output in everybody["Outputs"].items() if key not in others}
     assert told == {key: {"Ref": the_one(everybody, *resource)[0]} for key, resource in OUTPUTS.items()}
     assert all(output["Description"] for output in everybody["Outputs"].values())

@@ -40,17 +40,24 @@ def stack_of(built: App) -> Stack:
     return stack
 
 
-def findings(stack: Stack) -> set[str]:
-    return {violation.rule_name for violation in AwsSolutionsChecks(stack).validate_scope(stack).violations}
+def findings(stack: Stack) -> set[tuple[str, str]]:
+    """Each finding, with the path of the resource that has it."""
+    violations = AwsSolutionsChecks(stack).validate_scope(stack).violations
+    return {
+        (violation.rule_name, str(resource.construct_path))
+        for violation in violations
+        for resource in violation.violating_resources
+    }
 
 
-def acknowledged(stack: Stack) -> Iterator[tuple[str, str]]:
+def acknowledged(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Each acknowledged finding, with the path of the construct that it is acknowledged on, and the reason."""
     constructs: list[IConstruct] = stack.node.find_all()
     for construct in constructs:
         for entry in construct.node.metadata:
             if entry.type == "aws:cdk:acknowledged-rules":
                 for finding, reason in entry.data.items():
-                    yield finding.removeprefix("Annotation::"), reason
+                    yield finding.removeprefix("Annotation::"), construct.node.path, reason
 
 
 @EVERY_SIZE
@@ -61,18 +68,21 @@ def test_no_finding_is_left(settings: dict[str, Any]) -> None:
 def test_a_resource_that_breaks_a_rule_is_found() -> None:
     stack = stack_of(app(SETTINGS))
     sqs.Queue(stack, "WithoutTransportSecurityOrDeadLetters")
-    assert findings(stack) == {"AwsSolutions-SQS3", "AwsSolutions-SQS4"}
+    assert {finding for finding, _ in findings(stack)} == {"AwsSolutions-SQS3", "AwsSolutions-SQS4"}
 
 
 @EVERY_SIZE
 def test_every_acknowledged_finding_is_real_and_has_a_reason(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    reasons = dict(acknowledged(stack_of(app(settings))))
-    assert all(len(reason) > 60 for reason in reasons.values())
-    for module in ("functions", "intake", "workflow"):
+    accepted = [*acknowledged(stack_of(app(settings)))]
+    assert all(len(reason) > 60 and reason.endswith(".") for _, _, reason in accepted)
+    for module in ("functions", "event_queue", "workflow"):
         monkeypatch.setattr(f"stacks.{module}.acknowledge", lambda *_: None)
-    assert findings(stack_of(app(settings))) == set(reasons)
+    found = findings(stack_of(app(settings)))
+    for finding, path, _ in accepted:
+        assert [where for what, where in found if what == finding and where.startswith(f"{path}/")], (finding, path)
+    assert {finding for finding, _ in found} == {finding for finding, _, _ in accepted}
 
 
 def test_two_synths_give_the_same_template(tmp_path: Path) -> None:

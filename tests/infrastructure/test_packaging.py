@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.packaging import PackagingError, build_asset, locked_packages
+from stacks.packaging import ROOT, PackagingError, build_asset, locked_packages
 
 LAMBDA_PROVIDES = {"boto3", "botocore"}
 TWO_MEBIBYTES = 2 * 1024 * 1024
@@ -64,8 +64,9 @@ def imported(module: ast.Module) -> Iterator[str]:
 
 
 def test_the_handlers_lie_flat_beside_what_they_share_and_what_they_import(asset: Path) -> None:
-    expected = {"resolve_entity.py", "check_organization.py", "deregister_entity.py", "verify_cleanup.py"}
-    assert expected <= {path.name for path in asset.iterdir()}
+    handlers = {path.name for path in (ROOT / "lambdas").glob("*.py")}
+    assert {"resolve_entity.py", "decide_approval.py", "register_entity.py", "close_record.py"} <= handlers
+    assert handlers <= {path.name for path in asset.iterdir()}
     for package in ("offboarding", "aws_lambda_powertools", "fastjsonschema", "jmespath"):
         assert (asset / package / "__init__.py").is_file()
 

@@ -24,29 +24,143 @@ ORGANIZATION_ID = "m-" + "a1" * 16
 ANOTHER_ID = "m-" + "b2" * 16
 DESCRIBE_ONE = {"workmail:DescribeUser", "workmail:DescribeGroup", "workmail:DescribeResource"}
 LIST_ALL = {"workmail:ListUsers", "workmail:ListGroups", "workmail:ListResources"}
+MACHINES = {
+    "Offboarding": (
+        "ResolveEntity",
+        "CheckOrganization",
+        "PlanOffboarding",
+        "RecordOffboarding",
+        "AwaitApproval",
+        "DeregisterEntity",
+        "VerifyCleanup",
+    ),
+    "Approval": ("DecideApproval",),
+    "Restore": ("RegisterEntity", "RestoreAliasesAndGroups"),
+}
+NAMES = {
+    "Offboarding": "workmail-offboarding",
+    "Approval": "workmail-offboarding-approval",
+    "Restore": "workmail-offboarding-restore",
+}
 ACTIONS = {
     "ResolveEntity": {"workmail:DescribeEntity"} | DESCRIBE_ONE | LIST_ALL,
     "CheckOrganization": {"workmail:DescribeOrganization"},
+    "PlanOffboarding": {"workmail:ListAliases"},
+    "RecordOffboarding": {"workmail:ListAliases", "workmail:ListGroupsForEntity", "workmail:GetMailboxDetails"},
+    "AwaitApproval": set(),
     "DeregisterEntity": {"workmail:DeregisterFromWorkMail"} | DESCRIBE_ONE,
     "VerifyCleanup": {"workmail:GetMailboxDetails"} | DESCRIBE_ONE | LIST_ALL,
+    "DecideApproval": set(),
+    "RegisterEntity": {"workmail:RegisterToWorkMail", "workmail:DescribeEntity"} | DESCRIBE_ONE | LIST_ALL,
+    "RestoreAliasesAndGroups": {
+        "workmail:CreateAlias",
+        "workmail:AssociateMemberToGroup",
+        "workmail:ListAliases",
+        "workmail:ListGroupsForEntity",
+        "workmail:DescribeEntity",
+    }
+    | DESCRIBE_ONE,
+}
+TABLE = "<RecordsTableC9B7A30B.Arn>"
+HERE = "<AWS::Region>:<AWS::AccountId>"
+READ_POLICY = ({"ssm:GetParameter"}, f"arn:<AWS::Partition>:ssm:{HERE}:parameter/<PolicyParameter29F142FF>")
+DESCRIBE_OFFBOARDINGS = (
+    {"states:DescribeExecution"},
+    f"arn:<AWS::Partition>:states:{HERE}:execution:workmail-offboarding:*",
+)
+READ_RECORD = ({"dynamodb:GetItem"}, TABLE)
+WRITE_RECORD = ({"dynamodb:UpdateItem"}, TABLE)
+READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, TABLE)
+ACCESS: dict[str, list[tuple[set[str], str]]] = {
+    "ResolveEntity": [],
+    "CheckOrganization": [],
+    "PlanOffboarding": [READ_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "RecordOffboarding": [READ_AND_WRITE_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "AwaitApproval": [
+        WRITE_RECORD,
+        ({"sns:Publish"}, "<ApprovalsTopicA799959D>"),
+        ({"events:PutEvents"}, f"arn:<AWS::Partition>:events:{HERE}:event-bus/default"),
+    ],
+    "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
+    "VerifyCleanup": [WRITE_RECORD],
+    "DecideApproval": [READ_AND_WRITE_RECORD, ({"states:SendTaskSuccess"}, "*")],
+    "RegisterEntity": [
+        READ_AND_WRITE_RECORD,
+        ({"dynamodb:Query"}, f"{TABLE}/index/ByStatus"),
+        DESCRIBE_OFFBOARDINGS,
+    ],
+    "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
+}
+SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}
+RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVERDUE_DAYS": "7", **SERVICE_END}
+RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>"}
+POLICY = {"POLICY_PARAMETER": "<PolicyParameter29F142FF>"}
+TOLD: dict[str, dict[str, str]] = {
+    "ResolveEntity": SERVICE_END,
+    "CheckOrganization": {},
+    "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
+    "RecordOffboarding": {**RECORDS, **POLICY},
+    "AwaitApproval": {
+        **RECORDS,
+        "APPROVAL_TOPIC_ARN": "<ApprovalsTopicA799959D>",
+        "APPROVAL_STATE_MACHINE_ARN": f"arn:<AWS::Partition>:states:{HERE}:stateMachine:workmail-offboarding-approval",
+    },
+    "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
+    "VerifyCleanup": RECORDS,
+    "DecideApproval": RECORDS,
+    "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30"},
+    "RestoreAliasesAndGroups": RECORDS,
 }
 HANDLERS = {
     "ResolveEntity": "resolve_entity.handler",
     "CheckOrganization": "check_organization.handler",
+    "PlanOffboarding": "plan_offboarding.handler",
+    "RecordOffboarding": "record_offboarding.handler",
+    "AwaitApproval": "await_approval.handler",
     "DeregisterEntity": "deregister_entity.handler",
     "VerifyCleanup": "verify_cleanup.handler",
+    "DecideApproval": "decide_approval.handler",
+    "RegisterEntity": "register_entity.handler",
+    "RestoreAliasesAndGroups": "restore_aliases_and_groups.handler",
 }
 LOGICAL_IDS = {
     "ResolveEntity": ("ResolveEntityFunction445F47C6", "ResolveEntityRole5329E6AE"),
     "CheckOrganization": ("CheckOrganizationFunction7802D99B", "CheckOrganizationRoleE9F79B95"),
+    "PlanOffboarding": ("PlanOffboardingFunction250E07C6", "PlanOffboardingRole2FA91DE1"),
+    "RecordOffboarding": ("RecordOffboardingFunction7AC52E3D", "RecordOffboardingRole0C9E9F9C"),
+    "AwaitApproval": ("AwaitApprovalFunction5FCFC428", "AwaitApprovalRoleFD2667CA"),
     "DeregisterEntity": ("DeregisterEntityFunction98664F7E", "DeregisterEntityRole30CC0246"),
     "VerifyCleanup": ("VerifyCleanupFunctionF887D943", "VerifyCleanupRole0A87E329"),
+    "DecideApproval": ("DecideApprovalFunctionE4E626A1", "DecideApprovalRole5C2A4401"),
+    "RegisterEntity": ("RegisterEntityFunction777E2CA8", "RegisterEntityRoleA2D4509F"),
+    "RestoreAliasesAndGroups": ("RestoreAliasesAndGroupsFunction9D3CA5AC", "RestoreAliasesAndGroupsRole82107DC2"),
+}
+STATE_MACHINES = {
+    "Offboarding": "OffboardingStateMachineDCDEFA80",
+    "Approval": "ApprovalStateMachine5BF18DA7",
+    "Restore": "RestoreStateMachine3368ED42",
+}
+OUTPUTS = {
+    "StateMachineArn": STATE_MACHINES["Offboarding"],
+    "ApprovalStateMachineArn": STATE_MACHINES["Approval"],
+    "RestoreStateMachineArn": STATE_MACHINES["Restore"],
+    "RecordsTableName": "RecordsTableC9B7A30B",
+    "ApprovalTopicArn": "ApprovalsTopicA799959D",
+    "StatusChangeDeadLetterQueueUrl": "StatusChangesDeadLettersE0DF9189",
+    "UndeliveredStatusChangeQueueUrl": "StatusChangesUndeliveredEventsE46284C2",
 }
 FUNCTIONS = sorted(ACTIONS)
+WITH_WORKMAIL = [name for name in FUNCTIONS if ACTIONS[name]]
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+every_machine = pytest.mark.parametrize("machine", MACHINES)
 
 
-def state_machine(template: Template) -> dict[str, Any]:
-    return the_one(template, "AWS::StepFunctions::StateMachine")[1]["Properties"]
+def state_machine(template: Template, machine: str) -> dict[str, Any]:
+    return the_one(template, "AWS::StepFunctions::StateMachine", machine)[1]["Properties"]
+
+
+def role_of_machine(template: Template, machine: str) -> str:
+    return state_machine(template, machine)["RoleArn"]["Fn::GetAtt"][0]
 
 
 def synthesized(**settings: Any) -> Template:
@@ -54,32 +168,30 @@ def synthesized(**settings: Any) -> Template:
     return template_of(context)
 
 
-def test_there_is_one_function_for_each_task(template: Template) -> None:
-    handlers = {p["Properties"]["Handler"] for p in of_type(template, "AWS::Lambda::Function").values()}
-    assert handlers == set(HANDLERS.values())
+def test_there_is_one_function_for_each_task_and_one_that_closes_records(template: Template) -> None:
+    handlers = [function["Properties"]["Handler"] for function in functions(template)]
+    assert sorted(handlers) == sorted([*HANDLERS.values(), "close_record.handler"])
+    assert sorted(name for called in MACHINES.values() for name in called) == FUNCTIONS
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@every_function
 def test_a_function_may_do_what_it_does_on_the_configured_organization_and_nothing_else(
     template: Template, name: str
 ) -> None:
-    statements = dict(policies(template, role_of(template, name)))
-    logs, workmail = statements.pop("Logs"), statements.pop("WorkMail")
-    assert not statements
     group = function_of(template, name)["LoggingConfig"]["LogGroup"]["Ref"]
-    assert logs == {
-        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-        "Effect": "Allow",
-        "Resource": {"Fn::GetAtt": [group, "Arn"]},
-    }
-    assert workmail["Effect"] == "Allow"
-    assert set(listed(workmail["Action"])) == ACTIONS[name]
-    assert [text(arn) for arn in listed(workmail["Resource"])] == [
-        f"arn:<AWS::Partition>:workmail:<AWS::Region>:<AWS::AccountId>:organization/{ORGANIZATION_ID}"
+    organization = f"arn:<AWS::Partition>:workmail:{HERE}:organization/{ORGANIZATION_ID}"
+    allowed = [
+        (statement["Effect"], {*listed(statement["Action"])}, [text(arn) for arn in listed(statement["Resource"])])
+        for _, statement in policies(template, role_of(template, name))
+    ]
+    assert allowed == [
+        ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
+        *([("Allow", ACTIONS[name], [organization])] if ACTIONS[name] else []),
+        *(("Allow", actions, [resource]) for actions, resource in ACCESS[name]),
     ]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@every_function
 def test_a_function_has_a_role_of_its_own_that_only_lambda_takes(template: Template, name: str) -> None:
     role = role_of(template, name)
     assert sum(p["Properties"]["Role"]["Fn::GetAtt"][0] == role for p in functions(template)) == 1
@@ -91,7 +203,7 @@ def functions(template: Template) -> list[dict[str, Any]]:
     return list(of_type(template, "AWS::Lambda::Function").values())
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@every_function
 def test_a_function_runs_its_own_module_on_the_runtime_that_was_tested(template: Template, name: str) -> None:
     properties = function_of(template, name)
     assert properties["Handler"] == HANDLERS[name]
@@ -102,26 +214,22 @@ def test_a_function_runs_its_own_module_on_the_runtime_that_was_tested(template:
     assert "FunctionName" not in properties
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_is_told_the_region_the_organizations_and_the_retention_rules(template: Template, name: str) -> None:
-    told = function_of(template, name)["Environment"]["Variables"]
-    rules = {
-        "RETENTION_DAYS": "30",
-        "VERIFICATION_SLACK_HOURS": "6",
-        "OVERDUE_DAYS": "7",
-        "SERVICE_ENDS_ON": "2027-03-31",
-    }
+@every_function
+def test_a_function_is_told_the_region_the_organizations_and_what_its_own_work_needs(
+    template: Template, name: str
+) -> None:
+    told = {key: text(value) for key, value in function_of(template, name)["Environment"]["Variables"].items()}
     assert told == {
-        "WORKMAIL_REGION": {"Ref": "AWS::Region"},
+        "WORKMAIL_REGION": "<AWS::Region>",
         "ORGANIZATION_IDS": ORGANIZATION_ID,
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",
-        **(rules if name == "DeregisterEntity" else {}),
+        **TOLD[name],
     }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@every_function
 def test_a_version_is_kept_when_a_release_brings_a_new_one(template: Template, name: str) -> None:
     _, version = the_one(template, "AWS::Lambda::Version", name)
     assert version["Properties"]["FunctionName"]["Ref"] == the_one(template, "AWS::Lambda::Function", name)[0]
@@ -129,47 +237,58 @@ def test_a_version_is_kept_when_a_release_brings_a_new_one(template: Template, n
     assert version["UpdateReplacePolicy"] == "Retain"
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@every_function
 def test_a_function_and_its_role_never_change_their_identity(template: Template, name: str) -> None:
     """Another logical id deletes the function, and with it every version that an execution still waits to call."""
     assert (the_one(template, "AWS::Lambda::Function", name)[0], role_of(template, name)) == LOGICAL_IDS[name]
 
 
+@every_machine
+def test_a_state_machine_never_changes_its_identity(template: Template, machine: str) -> None:
+    """Another logical id deletes the state machine, and with it every execution that waits."""
+    assert the_one(template, "AWS::StepFunctions::StateMachine", machine)[0] == STATE_MACHINES[machine]
+
+
 def test_a_changed_setting_makes_new_versions_of_the_functions_that_are_told_it(template: Template) -> None:
     changed = synthesized(retentionDays=31)
-    same = of_type(template, "AWS::Lambda::Version").keys() & of_type(changed, "AWS::Lambda::Version").keys()
-    assert len(same) == len(FUNCTIONS) - 1
-    assert not any(version.startswith("DeregisterEntity") for version in same)
-    assert state_machine(changed)["DefinitionString"] == state_machine(template)["DefinitionString"]
+    before, after = of_type(template, "AWS::Lambda::Version"), of_type(changed, "AWS::Lambda::Version")
+    new = {version["Properties"]["FunctionName"]["Ref"] for name, version in after.items() if name not in before}
+    assert new == {LOGICAL_IDS[name][0] for name in ("PlanOffboarding", "DeregisterEntity", "RegisterEntity")}
+    assert (
+        state_machine(changed, "Offboarding")["DefinitionString"]
+        == (state_machine(template, "Offboarding")["DefinitionString"])
+    )
 
 
+@every_machine
 def test_the_definition_is_the_file_that_people_read_with_each_function_pinned_to_a_version(
-    template: Template,
+    template: Template, machine: str
 ) -> None:
-    machine = state_machine(template)
-    file = Path(__file__).parents[2] / "statemachine" / "offboarding.asl.json"
-    assert machine["DefinitionString"] == file.read_text()
-    assert machine["DefinitionSubstitutions"] == {
-        name: {"Ref": the_one(template, "AWS::Lambda::Version", name)[0]} for name in FUNCTIONS
+    properties = state_machine(template, machine)
+    file = Path(__file__).parents[2] / "statemachine" / f"{machine.lower()}.asl.json"
+    assert properties["DefinitionString"] == file.read_text()
+    assert properties["DefinitionSubstitutions"] == {
+        name: {"Ref": the_one(template, "AWS::Lambda::Version", name)[0]} for name in MACHINES[machine]
     }
-    assert set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"])) == set(FUNCTIONS)
+    assert set(re.findall(r"\$\{(\w+)\}", properties["DefinitionString"])) == set(MACHINES[machine])
 
 
-def test_the_state_machine_may_call_versions_of_the_functions_and_never_the_unpublished_code(
-    template: Template,
+@every_machine
+def test_a_state_machine_may_call_versions_of_its_own_functions_and_never_the_unpublished_code(
+    template: Template, machine: str
 ) -> None:
-    role = state_machine(template)["RoleArn"]["Fn::GetAtt"][0]
     called = {
         text(arn)
-        for _, statement in policies(template, role)
+        for _, statement in policies(template, role_of_machine(template, machine))
         if "lambda:InvokeFunction" in listed(statement["Action"])
         for arn in listed(statement["Resource"])
     }
-    assert called == {f"<{LOGICAL_IDS[name][0]}.Arn>:*" for name in FUNCTIONS}
+    assert called == {f"<{LOGICAL_IDS[name][0]}.Arn>:*" for name in MACHINES[machine]}
 
 
-def test_the_state_machine_may_otherwise_deliver_logs_and_traces_only(template: Template) -> None:
-    role = state_machine(template)["RoleArn"]["Fn::GetAtt"][0]
+@every_machine
+def test_a_state_machine_may_otherwise_deliver_logs_and_traces_only(template: Template, machine: str) -> None:
+    role = role_of_machine(template, machine)
     actions = {action for _, statement in policies(template, role) for action in listed(statement["Action"])}
     assert actions == {
         "lambda:InvokeFunction",
@@ -184,7 +303,11 @@ def test_the_state_machine_may_otherwise_deliver_logs_and_traces_only(template: 
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-def test_only_log_delivery_and_traces_are_granted_on_everything(template: Template) -> None:
+def test_every_state_machine_has_a_role_of_its_own(template: Template) -> None:
+    assert len({role_of_machine(template, machine) for machine in MACHINES}) == len(MACHINES)
+
+
+def test_only_what_has_no_resources_is_granted_on_everything(template: Template) -> None:
     on_everything = {
         action
         for role in of_type(template, "AWS::IAM::Role")
@@ -192,30 +315,36 @@ def test_only_log_delivery_and_traces_are_granted_on_everything(template: Templa
         for action in listed(statement["Action"])
         if "*" in listed(statement["Resource"]) or "*" in action
     }
-    assert {action.split(":")[0] for action in on_everything} == {"logs", "xray"}
+    assert {action for action in on_everything if action.split(":")[0] not in {"logs", "xray"}} == {
+        "states:SendTaskSuccess"
+    }
     assert not any("*" in action for action in on_everything)
 
 
-def test_every_step_is_logged_without_the_data_that_names_people(template: Template) -> None:
-    machine = state_machine(template)
-    logging = machine["LoggingConfiguration"]
+@every_machine
+def test_every_step_is_logged_without_the_data_that_names_people(template: Template, machine: str) -> None:
+    properties = state_machine(template, machine)
+    logging = properties["LoggingConfiguration"]
     assert logging["Level"] == "ALL"
     assert logging["IncludeExecutionData"] is False
     [destination] = logging["Destinations"]
     group = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
     name = template["Resources"][group]["Properties"]["LogGroupName"]
-    assert name["Fn::Join"][1][0] == "/aws/vendedlogs/states/workmail-offboarding-"
-    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert name["Fn::Join"][1][0] == f"/aws/vendedlogs/states/{NAMES[machine]}-"
+    assert properties["TracingConfiguration"] == {"Enabled": True}
 
 
-def test_the_state_machine_is_a_standard_one_with_the_name_of_its_stack(template: Template) -> None:
-    assert state_machine(template)["StateMachineType"] == "STANDARD"
-    assert state_machine(template)["StateMachineName"] == "workmail-offboarding"
+@every_machine
+def test_a_state_machine_is_a_standard_one_with_the_name_that_the_functions_know(
+    template: Template, machine: str
+) -> None:
+    assert state_machine(template, machine)["StateMachineType"] == "STANDARD"
+    assert state_machine(template, machine)["StateMachineName"] == NAMES[machine]
 
 
 def test_every_log_group_outlives_the_stack_for_as_long_as_its_retention(template: Template) -> None:
     groups = of_type(template, "AWS::Logs::LogGroup")
-    assert len(groups) == len(FUNCTIONS) + 1
+    assert len(groups) == len(functions(template)) + len(MACHINES)
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == 365
         assert group["DeletionPolicy"] == "RetainExceptOnCreate"
@@ -235,6 +364,7 @@ def test_a_deployment_can_be_elsewhere_when_it_says_where_workmail_is() -> None:
     assert "WorkMailRegion" not in elsewhere["Rules"]
     for name in FUNCTIONS:
         assert function_of(elsewhere, name)["Environment"]["Variables"]["WORKMAIL_REGION"] == "eu-west-1"
+    for name in WITH_WORKMAIL:
         statement = dict(policies(elsewhere, role_of(elsewhere, name)))["WorkMail"]
         assert text(statement["Resource"]).startswith("arn:<AWS::Partition>:workmail:eu-west-1:<AWS::AccountId>:")
 
@@ -244,13 +374,14 @@ def test_every_configured_organization_can_be_worked_on() -> None:
     for name in FUNCTIONS:
         told = function_of(template, name)["Environment"]["Variables"]["ORGANIZATION_IDS"]
         assert told == f"{ORGANIZATION_ID},{ANOTHER_ID}"
+    for name in WITH_WORKMAIL:
         statement = dict(policies(template, role_of(template, name)))["WorkMail"]
         assert [text(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]
 
 
-def test_the_stack_says_where_to_start_an_execution(template: Template) -> None:
-    name, _ = the_one(template, "AWS::StepFunctions::StateMachine")
-    assert {key: output["Value"] for key, output in template["Outputs"].items()} == {"StateMachineArn": {"Ref": name}}
+def test_the_stack_says_what_to_start_where_to_look_and_whom_to_listen_to(template: Template) -> None:
+    assert {key: output["Value"]["Ref"] for key, output in template["Outputs"].items()} == OUTPUTS
+    assert all(output["Description"] for output in template["Outputs"].values())
 
 
 def test_the_stack_is_for_any_account_and_cannot_be_deleted_by_mistake() -> None:

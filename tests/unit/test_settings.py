@@ -36,6 +36,9 @@ def test_the_organizations_are_enough() -> None:
         workmail_region=None,
         identity_providers=IdentityProviders(),
         starter_max_concurrency=2,
+        daily_cap=20,
+        dry_run_identity_providers=False,
+        approval_emails=(),
     )
     assert not Settings.from_context(MINIMAL).identity_providers.any_configured
 
@@ -45,7 +48,12 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
         {
             "organizations": [
                 {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
-                {"id": ONE, "identityStores": ["12345678-1234-1234-1234-123456789012"]},
+                {
+                    "id": ONE,
+                    "identityStores": ["12345678-1234-1234-1234-123456789012"],
+                    "protected": ["CEO@example.com", "svc-*", "S-1-1-12-????"],
+                    "approvalRequired": ["*"],
+                },
             ],
             "retentionDays": 35,
             "verificationSlackHours": 0,
@@ -62,6 +70,9 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
                 "offboardingRequested": {"eventBus": "leavers"},
             },
             "starterMaxConcurrency": 10,
+            "dailyCap": 0,
+            "dryRunIdentityProviders": True,
+            "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
         }
     )
     assert settings.organization_ids == (TWO, ONE)
@@ -69,7 +80,12 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
     assert settings == Settings(
         organizations=(
             Organization(id=TWO, mail_domains=("example.com", "sub.example.com"), identity_stores=(STORE,)),
-            Organization(id=ONE, identity_stores=("12345678-1234-1234-1234-123456789012",)),
+            Organization(
+                id=ONE,
+                identity_stores=("12345678-1234-1234-1234-123456789012",),
+                protected=("ceo@example.com", "svc-*", "s-1-1-12-????"),
+                approval_required=("*",),
+            ),
         ),
         retention_days=35,
         verification_slack_hours=0,
@@ -90,6 +106,9 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
             offboarding_requested=OffboardingRequests(event_bus="leavers"),
         ),
         starter_max_concurrency=10,
+        daily_cap=0,
+        dry_run_identity_providers=True,
+        approval_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
     )
 
 
@@ -156,7 +175,7 @@ def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency",
+            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, approvalEmails",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -219,6 +238,45 @@ def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
             {**MINIMAL, "starterMaxConcurrency": 11},
             "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, got 11",
         ),
+        *(
+            (
+                {**MINIMAL, "dailyCap": wrong},
+                f"offboarding.dailyCap must be a whole number from 0 to 500, got {spelled}",
+            )
+            for wrong, spelled in ((-1, "-1"), (501, "501"), (True, "true"), ("20", '"20"'), (20.5, "20.5"))
+        ),
+        *(
+            (
+                {**MINIMAL, "dryRunIdentityProviders": wrong},
+                f"offboarding.dryRunIdentityProviders must be true or false, got {spelled}",
+            )
+            for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
+        ),
+        (
+            {**MINIMAL, "approvalEmails": "it@example.com"},
+            'offboarding.approvalEmails must be a list, got "it@example.com"',
+        ),
+        *(
+            (
+                {**MINIMAL, "approvalEmails": ["it@example.com", wrong]},
+                f"offboarding.approvalEmails[1] must be an e-mail address like it@example.com, got {spelled}",
+            )
+            for wrong, spelled in (
+                ("example.com", '"example.com"'),
+                ("@example.com", '"@example.com"'),
+                ("it@example", '"it@example"'),
+                ("it desk@example.com", '"it desk@example.com"'),
+                ("IT <it@example.com>", '"IT <it@example.com>"'),
+                ("it@example.com\n", r'"it@example.com\n"'),
+                (f"{'i' * 65}@example.com", f'"{"i" * 65}@example.com"'),
+                (7, "7"),
+            )
+        ),
+        (
+            {**MINIMAL, "approvalEmails": ["it@example.com", "IT@Example.com"]},
+            "offboarding.approvalEmails[1] must be different from the others, but offboarding.approvalEmails[0] is "
+            "it@example.com too",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_a_sentence_that_names_it(context: object, sentence: str) -> None:
@@ -265,6 +323,135 @@ def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], 
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, **organization}]})
     assert str(refusal.value) == f"offboarding.organizations[0].{sentence}"
+
+
+@pytest.mark.parametrize("key", ["protected", "approvalRequired"])
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("ceo", ' must be a list, got "ceo"'),
+        (None, " must be a list, got null"),
+        ({}, " must be a list, got {}"),
+        *(
+            (
+                ["ceo", wrong],
+                "[1] must be an id, a name, an address, or a pattern with * for any run of characters and ? for one, "
+                f"got {spelled}",
+            )
+            for wrong, spelled in (
+                ("", '""'),
+                ("a b", '"a b"'),
+                ("[ab]*", '"[ab]*"'),
+                ("a/b", '"a/b"'),
+                ("ceo\n", r'"ceo\n"'),
+                ("Müller", '"Müller"'),
+                ("a" * 257, f'"{"a" * 257}"'),
+                (7, "7"),
+                (None, "null"),
+            )
+        ),
+        (
+            ["svc-*", "ceo@example.com", "CEO@Example.com"],
+            "[2] must be different from the others, but offboarding.organizations[0].{key}[1] is ceo@example.com too",
+        ),
+    ],
+)
+def test_who_is_protected_or_needs_an_approval_is_checked(key: str, value: object, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ONE, key: value}]})
+    assert str(refusal.value) == f"offboarding.organizations[0].{key}{sentence.replace('{key}', key)}"
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "?*", "??*", "*@*", "*.*", "*@*.*", "*-*", "?"])
+@pytest.mark.parametrize("domains", [[], ["example.com"]])
+def test_a_protected_pattern_without_a_letter_or_a_digit_is_refused(pattern: str, domains: list[str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": ["ceo", pattern]}]})
+    assert str(refusal.value) == (
+        f"offboarding.organizations[0].protected[1] must leave somebody who can be offboarded, but {pattern} matches "
+        "everything"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "domains"),
+    [
+        ("*@example.com", ["example.com"]),
+        ("*@EXAMPLE.com", ["Example.COM"]),
+        ("?*@example.com", ["example.com"]),
+        ("??*@example.com", ["example.com"]),
+        ("*@*.com", ["example.com"]),
+        ("*example.com", ["example.com", "sub.example.com"]),
+        ("*.com", ["example.com", "example-company.com"]),
+        ("*@example.?*", ["example.com", "example.org"]),
+        ("*e*", ["example.com", "example.org"]),
+        ("*m", ["example.com"]),
+    ],
+)
+def test_a_protected_pattern_that_matches_every_address_is_refused(pattern: str, domains: list[str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": [pattern]}]})
+    assert str(refusal.value) == (
+        "offboarding.organizations[0].protected[0] must leave somebody who can be offboarded, but "
+        f"{pattern.lower()} matches every address of the organization"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "domains"),
+    [
+        ("*@example.com", []),
+        ("*@example.com", ["example.com", "example.org"]),
+        ("*@board.example.com", ["example.com", "board.example.com"]),
+        ("svc-*", ["example.com"]),
+        ("*admin*", ["example.com"]),
+        ("*a*@example.com", ["example.com"]),
+        ("????@example.com", ["example.com"]),
+        ("*.example.com", ["example.com"]),
+        ("*1", ["example.com"]),
+        ("r-*", ["example.com"]),
+        ("6*", ["example.com"]),
+        ("ceo@example.com", ["example.com"]),
+        ("a" * 256, ["example.com"]),
+    ],
+)
+def test_a_protected_pattern_that_leaves_somebody_is_taken(pattern: str, domains: list[str]) -> None:
+    settings = Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": [pattern]}]})
+    assert settings.organizations[0].protected == (pattern,)
+
+
+def test_a_pattern_of_many_stars_is_compared_in_no_time() -> None:
+    pattern = "*a" * 127 + "*b"
+    Settings.from_context({"organizations": [{"id": ONE, "mailDomains": ["a" * 60 + ".com"], "protected": [pattern]}]})
+
+
+def test_the_same_entity_can_be_protected_in_two_organizations() -> None:
+    settings = Settings.from_context({"organizations": [{"id": id_, "protected": ["admin"]} for id_ in (ONE, TWO)]})
+    assert [organization.protected for organization in settings.organizations] == [("admin",), ("admin",)]
+
+
+def test_the_policy_is_compact_and_names_every_organization() -> None:
+    organizations = [{"id": ONE, "protected": ["CEO"], "approvalRequired": ["*"]}, {"id": TWO}]
+    assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).policy == (
+        f'{{"DailyCap":3,"Organizations":{{"{ONE}":{{"Protected":["ceo"],"ApprovalRequired":["*"]}},'
+        f'"{TWO}":{{"Protected":[],"ApprovalRequired":[]}}}}}}'
+    )
+
+
+def test_a_policy_is_refused_when_systems_manager_could_not_hold_it() -> None:
+    def with_size(size: int) -> Settings:
+        entries = [f"{number:03}{'x' * 197}" for number in range(39)]
+        room = size - len(Settings.from_context({"organizations": [{"id": ONE, "protected": entries}]}).policy)
+        last = "y" * (room - len(',""'))
+        return Settings.from_context({"organizations": [{"id": ONE, "protected": [*entries, last]}]})
+
+    assert len(with_size(8192).policy.encode()) == 8192
+    with pytest.raises(SettingsError) as refusal:
+        with_size(8193)
+    assert str(refusal.value) == (
+        "offboarding.organizations must have fewer or shorter entries in protected and approvalRequired: they make a "
+        "parameter of 8193 bytes, and Systems Manager takes 8192"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The real definition and the packaged handlers on the embedded AWS, one environment a test."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 
 from local.assembly import assembly
 from local.environment import Environment
@@ -66,6 +68,82 @@ class Flow:
             transitions=len(entered),
         )
 
+    def show(self, execution_input: dict[str, Any], machine: str) -> Ending:
+        """Start an execution of another state machine, let it run, and see how it ended."""
+        arn = self.environment.start(execution_input, state_machine_arn=self.environment.outputs[machine])
+        self.clock.settle()
+        return self.ending(arn)
+
+    def decide(self, arn: str, decision: str = "Approved", by: str = "boss", **more: Any) -> Ending:
+        given = {"ExecutionArn": arn, "Decision": decision, "DecidedBy": by, **more}
+        return self.show(given, "ApprovalStateMachineArn")
+
+    def restore(self, **execution_input: Any) -> Ending:
+        return self.show(execution_input, "RestoreStateMachineArn")
+
+    def deploy(self, **settings: Any) -> None:
+        """Deploy the stack again, with some settings changed."""
+        self.environment.deploy(assembly({**OFFBOARDING, **settings}))
+
+    def policy(self, **changed: Any) -> None:
+        """Change what the stack's parameter says of the organization, as a deployment does, without a synth."""
+        ssm = self.environment.client("ssm")
+        [name] = [p["Name"] for p in ssm.describe_parameters()["Parameters"] if "Policy" in p["Name"]]
+        policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        policy |= {key: value for key, value in changed.items() if key in policy}
+        policy["Organizations"][ORGANIZATION_ID] |= {k: v for k, v in changed.items() if k not in policy}
+        ssm.put_parameter(Name=name, Value=json.dumps(policy), Overwrite=True)
+
+    @property
+    def table(self) -> str:
+        return self.environment.outputs["RecordsTableName"]
+
+    def item(self, key: str) -> dict[str, Any] | None:
+        """Return an item of the table of records, as JSON would have it."""
+        answer = self.environment.client("dynamodb").get_item(
+            TableName=self.table, Key={"Id": {"S": key}}, ConsistentRead=True
+        )
+        return plain(answer["Item"]) if "Item" in answer else None
+
+    def record(self, arn: str) -> dict[str, Any]:
+        """Return the record of an execution."""
+        item = self.item(arn)
+        assert item is not None, f"nothing is recorded of {arn}"
+        return item
+
+    def records_by_status(self, status: str, organization: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+        """Answer who is in a status, the earliest due first, with the one query that the documentation names."""
+        pages = (
+            self.environment.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.table,
+                IndexName="ByStatus",
+                KeyConditionExpression="StatusKey = :key",
+                ExpressionAttributeValues={":key": {"S": f"{status} {organization}"}},
+            )
+        )
+        return [plain(item) for page in pages for item in page["Items"]]
+
+    def forget_record(self, arn: str) -> None:
+        """Delete a record, as somebody could by hand."""
+        self.environment.client("dynamodb").delete_item(TableName=self.table, Key={"Id": {"S": arn}})
+
+    def stop(self, arn: str, cause: str = "mistake") -> None:
+        self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
+        self.clock.settle()
+
+    def workmail_state(self, entity_id: str) -> dict[str, Any]:
+        """Return what a restore must bring back: state, address, aliases and groups."""
+        entity = self.backend.organizations[ORGANIZATION_ID].entities[entity_id]
+        groups = self.backend.organizations[ORGANIZATION_ID].entities.values()
+        return {
+            "State": entity.state,
+            "Email": entity.email,
+            "Aliases": sorted(entity.aliases),
+            "Groups": sorted(group.id for group in groups if entity_id in getattr(group, "members", [])),
+        }
+
     def calls(self, operation: str | None = None) -> list[str]:
         """Return the operations that WorkMail was asked for, errors included, since the last `forget`."""
         return [call.operation for call in self.backend.calls if operation in {None, call.operation}]
@@ -83,6 +161,55 @@ class Flow:
                 raise CommonError(code, "made by the test", status)
 
         self.backend.before.append(before)
+
+
+def organizations(**more: Any) -> list[dict[str, Any]]:
+    """Return the settings' organizations, with more said about the one that tests use."""
+    [first] = OFFBOARDING["organizations"]
+    return [{**first, **more}]
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+def deregistration_without_record(environment: Environment, entity_id: str) -> str | None:
+    """Say what is wrong at the moment at which WorkMail is asked to deregister, or None."""
+    database, table = environment.client("dynamodb"), environment.outputs["RecordsTableName"]
+
+    def item(key: str) -> dict[str, Any]:
+        return plain(database.get_item(TableName=table, Key={"Id": {"S": key}}).get("Item", {}))
+
+    pointer = item(f"{ORGANIZATION_ID}/{entity_id}")
+    if not pointer.get("Live"):
+        return f"nobody holds {entity_id}"
+    record = item(pointer["ExecutionArn"])
+    if record.get("Status") != "Deregistering" or record["Entity"]["Id"] != entity_id:
+        return f"the record of {entity_id} reads {record.get('Status')}"
+    return None
+
+
+@pytest.fixture(autouse=True)
+def every_deregistration_has_its_record_first(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look into the table whenever the product asks WorkMail to deregister, in every test of this folder."""
+    violations: list[str] = []
+    enter = Environment._enter
+
+    def entering(environment: Environment, opened: contextlib.ExitStack) -> None:
+        enter(environment, opened)
+
+        def look(operation: str, parameters: Mapping[str, Any]) -> None:
+            # Only what runs as work on the clock is the product; tests call from a thread of their own.
+            if operation == "DeregisterFromWorkMail" and environment.clock.current() is not None:
+                wrong = deregistration_without_record(environment, parameters["EntityId"])
+                if wrong:
+                    violations.append(wrong)
+
+        environment.workmail.before.append(look)
+
+    monkeypatch.setattr(Environment, "_enter", entering)
+    yield
+    assert violations == []
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +230,7 @@ def make_flow(request: pytest.FixtureRequest, stack: Any) -> Iterator[Callable[.
         stack = request.getfixturevalue("stack_without_providers")
     opened: list[Environment] = []
 
-    def make(settings: dict[str, Any] | None = None, now: datetime = START, **more: Any) -> Flow:
+    def make(settings: dict[str, Any] | None = None, now: datetime = START, *, stack: Any = stack, **more: Any) -> Flow:
         environment = Environment(assembly({**OFFBOARDING, **settings}) if settings else stack, now=now, **more)
         environment.__enter__()
         opened.append(environment)

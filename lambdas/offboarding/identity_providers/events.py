@@ -45,6 +45,10 @@ class LeaverEvent:
         The Identity Center store of an `IDENTITY_STORE_USER`.
     reason
         Why, in the words of whoever asked.
+    not_before
+        The date before which nothing may happen, as the request has it.
+    dry_run
+        Whether only a plan is asked for.
     may_be_no_user
         Whether it can be about a group or a resource: people leave identity providers, rooms do not.
     """
@@ -58,6 +62,8 @@ class LeaverEvent:
     organization_id: str | None = None
     identity_store_id: str | None = None
     reason: str | None = field(default=None, repr=False)
+    not_before: str | None = None
+    dry_run: bool = False
     may_be_no_user: bool = False
 
 

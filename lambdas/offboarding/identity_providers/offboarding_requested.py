@@ -42,6 +42,8 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
         requested_by=detail.get("RequestedBy"),
         organization_id=detail.get("OrganizationId"),
         reason=detail.get("Reason"),
+        not_before=detail.get("NotBefore"),
+        dry_run=detail.get("DryRun", False),
         may_be_no_user=True,
     )
 

@@ -1,0 +1,64 @@
+"""CloseRecord: write into the record how an offboarding's execution ended, however that came about.
+
+Takes a batch of SQS messages, each the event that Step Functions sends when an execution changes its status. The event
+says only which execution to look at: it can come late, twice, or before a redrive, so Step Functions itself is asked.
+"""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from offboarding import errors
+from offboarding.executions import execution_status
+from offboarding.observability import logger, metrics
+from offboarding.records import Records
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Close the records that a batch of status changes is about."""
+    return process_partial_response(event=event, record_handler=close, processor=processor, context=context)
+
+
+def close(record: SQSRecord) -> None:
+    """Close one record; an execution that has none, or that runs again, is left alone."""
+    logger.append_keys(message_id=record.message_id, correlation_id=None)
+    try:
+        execution_arn = _execution_arn(record.body)
+        logger.append_keys(correlation_id=execution_arn)
+        records = Records()
+        recorded = records.get(execution_arn)
+        status = execution_status(execution_arn)
+        if recorded is None or status.running:
+            logger.info("nothing to close", extra={"has_record": recorded is not None})
+            metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
+            return
+        ended_at = status.ended_at or _time(record.body)
+        records.close(recorded, status.outcome or "Forgotten", status.cause, ended_at)
+    except Exception as error:
+        logger.warning("left in the queue", extra={"error": type(error).__name__})
+        metrics.add_metric(name="StatusChangesLeftInQueue", unit="Count", value=1)
+        raise
+    logger.info("closed", extra={"outcome": status.outcome})
+    metrics.add_metric(name="RecordsClosed", unit="Count", value=1)
+
+
+def _execution_arn(body: str) -> str:
+    try:
+        arn = json.loads(body)["detail"]["executionArn"]
+    except (ValueError, KeyError, TypeError):
+        arn = None
+    if not isinstance(arn, str):
+        raise errors.UnexpectedAnswer("The message is no status change of an execution.")
+    return arn
+
+
+def _time(body: str) -> str:
+    return str(json.loads(body)["time"])

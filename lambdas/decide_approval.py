@@ -1,0 +1,128 @@
+"""DecideApproval: hand a person's decision to the offboarding that waits for it, once.
+
+Takes `{ExecutionArn, Now, Input}`, where the input is `{ExecutionArn, Decision, DecidedBy, Reason}`, and returns the
+decision as the offboarding gets it. Who may decide is who may start an execution of the state machine that calls this;
+CloudTrail has who that was, under the ARN in `DecidedIn`.
+"""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from offboarding import errors
+from offboarding.aws import client, code, unavailable
+from offboarding.observability import logger, metrics, observed
+from offboarding.records import Record, Records
+from offboarding.schemas import DECIDE_APPROVAL, DECISION, validated
+
+states = client("stepfunctions")
+
+_OVER = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Decide on one offboarding."""
+    step = validated(event, DECIDE_APPROVAL, "The event of DecideApproval", errors.UnexpectedAnswer)
+    request = validated(step["Input"], DECISION, "The execution's input")
+    records = Records()
+    record = _awaiting(records, request["ExecutionArn"])
+    _insist_on_another_person(record, request["DecidedBy"])
+    decision = {
+        "Decision": request["Decision"],
+        "DecidedBy": request["DecidedBy"],
+        "Reason": request.get("Reason", ""),
+        "DecidedAt": step["Now"],
+        "DecidedIn": step["ExecutionArn"],
+    }
+    decide(records, record, decision)
+    logger.info("decided", extra={"decision": decision["Decision"], "execution": record.execution_arn})
+    metrics.add_metric(name=f"Offboardings{decision['Decision']}", unit="Count", value=1)
+    return {"OffboardingArn": record.execution_arn, **decision}
+
+
+def decide(records: Records, record: Record, decision: dict[str, Any]) -> None:
+    """Write the decision down, then answer the task with it.
+
+    Whoever writes first has decided. A later decision is refused; but it hands over the first one again, in case that
+    was written and never arrived.
+
+    Parameters
+    ----------
+    records
+        The table.
+    record
+        An offboarding that awaits an approval.
+    decision
+        `Decision, DecidedBy, Reason, DecidedAt, DecidedIn`.
+
+    Raises
+    ------
+    AlreadyDecided
+        If there is another decision.
+    ApprovalNotPending
+        If the offboarding does not wait any more.
+    """
+    token = record.task_token or ""
+    if records.decide(record.execution_arn, token, decision):
+        if not _answer(token, decision) and record.decision is None:
+            raise errors.ApprovalNotPending(
+                "The offboarding does not wait any more: it was stopped, or nobody decided in 14 days. "
+                "Start it again, then approve that."
+            )
+        return
+    first = records.get(record.execution_arn)
+    if first is None or first.decision is None:
+        raise errors.ApprovalNotPending("The offboarding has stopped waiting at this moment. Look at its execution.")
+    _answer(first.task_token or token, first.decision)
+    raise _already_decided(first.decision)
+
+
+def _awaiting(records: Records, execution_arn: str) -> Record:
+    record = records.get(execution_arn)
+    if record is None:
+        raise errors.ApprovalNotPending(
+            "No offboarding has been recorded for this ExecutionArn. Give the ARN that the request for approval names."
+        )
+    if record.outcome is not None:
+        raise errors.ApprovalNotPending(
+            f"The offboarding is over: it ended as {record.outcome} at {record.ended_at}. There is nothing to decide."
+        )
+    if record.task_token is None:
+        if record.decision is not None:
+            raise _already_decided(record.decision)
+        raise errors.ApprovalNotPending(
+            f"The offboarding does not await an approval; it is {record.status}. There is nothing to decide."
+        )
+    return record
+
+
+def _already_decided(decision: Any) -> errors.AlreadyDecided:  # noqa: ANN401
+    return errors.AlreadyDecided(
+        f"This was {decision['Decision']} before, at {decision['DecidedAt']}, in "
+        f"{decision['DecidedIn']}, which says by whom. To take an approval back, stop or restore the offboarding."
+    )
+
+
+def _insist_on_another_person(record: Record, decided_by: str) -> None:
+    own = {own.casefold() for own in (record.entity["Id"], record.entity["Name"], *record.addresses)}
+    if decided_by.casefold() in own:
+        raise errors.InvalidRequest("DecidedBy is who is to be offboarded: nobody decides about themselves.")
+
+
+def _answer(token: str, decision: Any) -> bool:  # noqa: ANN401
+    """Answer the task; False if it is over.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
+    """
+    try:
+        states.send_task_success(taskToken=token, output=json.dumps(dict(decision)))
+    except ClientError as problem:
+        if code(problem) in _OVER:
+            return False
+        raise unavailable("states:SendTaskSuccess", problem) from None
+    except BotoCoreError as problem:
+        raise unavailable("states:SendTaskSuccess", problem) from None
+    return True

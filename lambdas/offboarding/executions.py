@@ -1,0 +1,77 @@
+"""Asks Step Functions how an execution stands: the one who holds an entity may long be over."""
+
+import json
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from offboarding.aws import client, code, unavailable
+from offboarding.retention import render
+
+states = client("stepfunctions")
+
+
+@dataclass(frozen=True)
+class ExecutionStatus:
+    """How an execution stands.
+
+    Attributes
+    ----------
+    running
+        Whether it still runs.
+    outcome
+        The outcome's name once it is over: what its output names, the error that it failed with, `Stopped` for one
+        that somebody stopped, `TimedOut`, or `Forgotten` for one that Step Functions does not know any more.
+    cause
+        The sentence that goes with it, if there is one.
+    ended_at
+        RFC 3339, if it is over and Step Functions still knows it.
+    """
+
+    running: bool
+    outcome: str | None = None
+    cause: str | None = None
+    ended_at: str | None = None
+
+
+_FORGOTTEN = ExecutionStatus(
+    running=False,
+    outcome="Forgotten",
+    cause="Step Functions does not know this execution any more; it keeps them for 90 days.",
+)
+
+
+def execution_status(execution_arn: str) -> ExecutionStatus:
+    """Read how an execution stands.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+
+    Raises
+    ------
+    RecordUnavailable, AccessDenied
+        If Step Functions does not say.
+    """
+    try:
+        answer = states.describe_execution(executionArn=execution_arn)
+    except ClientError as problem:
+        if code(problem) == "ExecutionDoesNotExist":
+            return _FORGOTTEN
+        raise unavailable("states:DescribeExecution", problem) from None
+    except BotoCoreError as problem:
+        raise unavailable("states:DescribeExecution", problem) from None
+    status = answer["status"]
+    if status in {"RUNNING", "PENDING_REDRIVE"}:
+        return ExecutionStatus(running=True)
+    ended_at = render(answer["stopDate"])
+    if status == "SUCCEEDED":
+        return ExecutionStatus(running=False, outcome=_outcome(answer.get("output")), ended_at=ended_at)
+    name = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(status) or answer.get("error") or "UnexpectedFailure"
+    return ExecutionStatus(running=False, outcome=name, cause=answer.get("cause"), ended_at=ended_at)
+
+
+def _outcome(output: str | None) -> str:
+    try:
+        outcome = json.loads(output or "null")["Outcome"]
+    except (ValueError, KeyError, TypeError):
+        return "UnexpectedFailure"
+    return str(outcome)

@@ -1,0 +1,80 @@
+"""One live offboarding per entity: who holds it, and when it may be taken over."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from offboarding import errors
+from offboarding.entities import Entity, EntityState
+from offboarding.executions import ExecutionStatus, execution_status
+from offboarding.records import Record, Records
+from offboarding.retention import parse
+
+LAG = timedelta(minutes=15)
+"""For how long WorkMail may go on to show as enabled what was deregistered, with a wide margin."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The other execution that holds an entity.
+
+    Attributes
+    ----------
+    execution_arn
+        Which.
+    status
+        How it stands in Step Functions.
+    record
+        Its record, if there is one.
+    is_out_of_date
+        Whether the entity was registered again since it was deregistered, so that the execution watches a departure
+        that has been taken back.
+    """
+
+    execution_arn: str
+    status: ExecutionStatus
+    record: Record | None
+    is_out_of_date: bool
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether another execution may take over."""
+        return not self.status.running or self.is_out_of_date
+
+
+def look_at_holder(records: Records, execution_arn: str, entity: Entity, now: datetime) -> Holder:
+    """Find out how the execution stands that holds an entity.
+
+    Parameters
+    ----------
+    records
+        The table.
+    execution_arn
+        The holder.
+    entity
+        The entity as it reads now.
+    now
+        The state machine's time.
+    """
+    record = records.get(execution_arn)
+    return Holder(
+        execution_arn=execution_arn,
+        status=execution_status(execution_arn),
+        record=record,
+        is_out_of_date=record is not None and _was_registered_since(record, entity, now),
+    )
+
+
+def in_progress(holder: str) -> errors.AlreadyInProgress:
+    """Say that another execution offboards the entity; the state machine reads its ARN from the end of the sentence."""
+    return errors.AlreadyInProgress(
+        f"This entity is being offboarded already. Nothing was changed; look at the execution {holder}"
+    )
+
+
+def _was_registered_since(record: Record, entity: Entity, now: datetime) -> bool:
+    if record.deregistered_at is None or entity.state is not EntityState.ENABLED:
+        return False
+    deregistered_at = parse(record.deregistered_at)
+    if entity.enabled_date is None:
+        return now > deregistered_at + LAG
+    return entity.enabled_date > deregistered_at

@@ -1,0 +1,178 @@
+"""RestoreAliasesAndGroups: put back what is gone of the aliases and memberships, and read everything back.
+
+Takes `{ExecutionArn, Now, OffboardingArn}` and returns `{Outcome, Explanation, PutBack, Missing, Evidence}`. It can run
+again: what is there is left alone.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from offboarding import errors
+from offboarding.directory import Directory, workmail_client
+from offboarding.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.observability import logger, metrics, observed
+from offboarding.records import Record, Records, Status
+from offboarding.schemas import RESTORE_ALIASES_AND_GROUPS, validated
+
+client = workmail_client()
+
+_GONE = "The group does not exist any more."
+
+
+@dataclass
+class Inventory:
+    """What was put back, and what could not be, with the reason."""
+
+    put_back: list[dict[str, str]] = field(default_factory=list)
+    missing: list[dict[str, str]] = field(default_factory=list)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Complete the restore of an entity that is registered again."""
+    step = validated(event, RESTORE_ALIASES_AND_GROUPS, "The event of the state", errors.UnexpectedAnswer)
+    records = Records()
+    record = records.get(step["OffboardingArn"])
+    if record is None:
+        raise errors.NothingRecorded(
+            "The record was deleted during the restore. The entity is registered again; its aliases and groups are "
+            "not known any more."
+        )
+    directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
+    entity = _registered(directory, record)
+    inventory = Inventory()
+    _restore_aliases(directory, record, entity, inventory)
+    _restore_groups(directory, record, entity, inventory)
+    outcome = "RestoredInPart" if inventory.missing else "Restored"
+    noted = {"At": step["Now"], "Step": outcome, "PutBack": inventory.put_back, "Missing": inventory.missing}
+    facts = {"RestoredAt": step["Now"], "RestoredIn": step["ExecutionArn"]}
+    records.restoring(record.execution_arn, Status.RESTORED, facts, noted)
+    records.let_go(record.organization_id, entity.id, record.execution_arn)
+    counts = {"put_back": len(inventory.put_back), "missing": len(inventory.missing)}
+    logger.info("restored", extra={"entity_id": entity.id, "outcome": outcome, **counts})
+    metrics.add_metric(name=outcome, unit="Count", value=1)
+    return {
+        "Outcome": outcome,
+        "Explanation": _explanation(inventory),
+        "PutBack": inventory.put_back,
+        "Missing": inventory.missing,
+        "Evidence": {"At": step["Now"], "Answers": directory.answers},
+    }
+
+
+def _registered(directory: Directory, record: Record) -> Entity:
+    entity = directory.describe(EntityReference(EntityType(record.entity["Type"]), record.entity["Id"]))
+    if entity.state is not EntityState.ENABLED:
+        raise errors.RegistrationNotConfirmed(f"{entity.id} does not read as registered. Start the restore again.")
+    return entity
+
+
+def _restore_aliases(directory: Directory, record: Record, entity: Entity, inventory: Inventory) -> None:
+    recorded = record.entity.get("Aliases")
+    if recorded is None:
+        inventory.missing.append({"Aliases": "unknown", "Because": "WorkMail did not tell them when it was recorded."})
+        return
+    there = _aliases(directory, entity)
+    for alias in recorded:
+        if alias.casefold() in there:
+            continue
+        because = _create_alias(directory, entity, alias)
+        if because:
+            inventory.missing.append({"Alias": alias, "Because": because})
+        else:
+            inventory.put_back.append({"Alias": alias})
+    if inventory.put_back:
+        there = _aliases(directory, entity)
+    absent = [item for item in inventory.put_back if item["Alias"].casefold() not in there]
+    if absent:
+        raise errors.RegistrationNotConfirmed(f"{len(absent)} aliases of {entity.id} do not read back yet.")
+
+
+def _aliases(directory: Directory, entity: Entity) -> set[str]:
+    try:
+        return {alias.casefold() for alias in directory.list_aliases(entity)}
+    except errors.EntityStateConflict:
+        raise _not_yet(entity) from None
+
+
+def _create_alias(directory: Directory, entity: Entity, alias: str) -> str | None:
+    """Create an alias; return why that cannot be, if it cannot."""
+    try:
+        directory.create_alias(entity.id, alias)
+    except errors.EmailAddressTaken:
+        try:
+            holder = directory.find_by_address(alias)
+        except errors.EntityNotFound:
+            return "It belongs to another entity, which WorkMail does not name."
+        return f"It belongs to the {holder.type.value} {holder.id} now."
+    except errors.RestoreRefused as refusal:
+        return str(refusal)
+    except errors.EntityStateConflict:
+        raise _not_yet(entity) from None
+    return None
+
+
+def _restore_groups(directory: Directory, record: Record, entity: Entity, inventory: Inventory) -> None:
+    if entity.type is EntityType.RESOURCE:
+        return
+    recorded = record.entity.get("Groups")
+    if recorded is None:
+        inventory.missing.append({"Groups": "unknown", "Because": "WorkMail did not tell them when it was recorded."})
+        return
+    there = _groups(directory, entity)
+    put_back = []
+    for group in recorded:
+        if group["Id"] in there:
+            continue
+        because = _add_to_group(directory, entity, group["Id"])
+        if because:
+            inventory.missing.append({"Group": group["Id"], "Because": because})
+        else:
+            put_back.append({"Group": group["Id"]})
+    if put_back and not {item["Group"] for item in put_back} <= _groups(directory, entity):
+        raise errors.RegistrationNotConfirmed(f"Group memberships of {entity.id} do not read back yet.")
+    inventory.put_back += put_back
+
+
+def _groups(directory: Directory, entity: Entity) -> set[str]:
+    try:
+        return {group["GroupId"] for group in directory.list_groups_of(entity.id)}
+    except errors.EntityStateConflict:
+        raise _not_yet(entity) from None
+
+
+def _add_to_group(directory: Directory, entity: Entity, group_id: str) -> str | None:
+    """Make the entity a member; return why that cannot be, if it cannot."""
+    try:
+        directory.add_to_group(entity.id, group_id)
+    except errors.EntityNotFound:
+        return _GONE
+    except errors.RestoreRefused as refusal:
+        return str(refusal)
+    except errors.EntityStateConflict:
+        state = _state_of_group(directory, group_id)
+        if state is EntityState.ENABLED:
+            raise _not_yet(entity) from None
+        return _GONE if state is EntityState.DELETED else "The group is disabled itself."
+    return None
+
+
+def _state_of_group(directory: Directory, group_id: str) -> EntityState:
+    try:
+        return directory.describe(EntityReference(EntityType.GROUP, group_id)).state
+    except errors.EntityNotFound:
+        return EntityState.DELETED
+
+
+def _not_yet(entity: Entity) -> errors.OffboardingError:
+    return errors.RegistrationNotConfirmed(
+        f"WorkMail does not treat {entity.id} as registered everywhere yet. Start the restore again."
+    )
+
+
+def _explanation(inventory: Inventory) -> str:
+    if inventory.missing:
+        return "The entity has its mailbox and its address again; not all of its aliases and groups could be put back."
+    return "The entity reads as it was recorded: registered, with its address, its aliases and its groups."

@@ -1,0 +1,388 @@
+"""The day's cap, and what needs an approval: who waits, who may decide, and what becomes of it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
+from tests.workflow.test_identity_events import Intake, okta
+
+REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
+WAITING = ["RecordOffboarding", "MayItGoOn?", "AwaitApproval"]
+pytestmark = pytest.mark.no_providers
+
+
+@pytest.fixture
+def mail(flow: Any) -> Callable[[], list[dict[str, str]]]:
+    """What the approval topic has sent since it was last asked."""
+    sqs, outputs = flow.environment.client("sqs"), flow.environment.outputs
+    queue = sqs.create_queue(QueueName="mailbox-of-the-approvers")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    flow.environment.client("sns").subscribe(TopicArn=outputs["ApprovalTopicArn"], Protocol="sqs", Endpoint=arn)
+
+    def read() -> list[dict[str, str]]:
+        found = []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    return read
+
+
+@pytest.fixture
+def published(flow: Any) -> Callable[[], list[dict[str, Any]]]:
+    """The requests for approval that a rule on the default event bus sees."""
+    sqs, events = flow.environment.client("sqs"), flow.environment.client("events")
+    queue = sqs.create_queue(QueueName="tickets")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="tickets", EventPattern=json.dumps({"detail-type": ["Approval Requested"]}))
+    events.put_targets(Rule="tickets", Targets=[{"Id": "q", "Arn": arn}])
+
+    def read() -> list[dict[str, Any]]:
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+    return read
+
+
+def waiting(flow: Any, name: str = "vip") -> tuple[str, str]:
+    """Bring somebody to the point at which an approval is awaited; return their id and the execution."""
+    flow.policy(ApprovalRequired=["vip*"])
+    user = flow.people.user(name)
+    arn = flow.start(name)
+    flow.clock.settle()
+    assert flow.ending(arn).states[-1] == "AwaitApproval"
+    return user, arn
+
+
+def test_what_the_settings_list_waits_for_an_approval_and_then_goes_on(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.pass_days(3)
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.record(arn)["Status"] == "AwaitingApproval"
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+    decided = flow.decide(arn, by="boss", Reason="agreed with HR")
+
+    assert (decided.status, decided.outcome) == ("SUCCEEDED", "Decided")
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+    flow.pass_days(31)
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states.count("ResolveEntity") == 2, "after the wait everything is looked at again"
+    approval = flow.record(arn)["Approval"]
+    assert (approval["Decision"], approval["DecidedBy"], approval["Reason"]) == ("Approved", "boss", "agreed with HR")
+    assert approval["DecidedAt"] == "2026-11-25T12:00:00.000Z"
+    assert ":execution:workmail-offboarding-approval:" in approval["DecidedIn"], "CloudTrail has who started that"
+
+
+def test_a_rejection_ends_it_with_who_decided_and_why(flow: Any) -> None:
+    user, arn = waiting(flow)
+
+    flow.decide(arn, "Rejected", by="boss", Reason="on parental leave")
+    flow.pass_days(1)
+
+    ending = flow.ending(arn)
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "Rejected")
+    assert ending.output["Decision"]["DecidedBy"] == "boss"
+    assert ending.output["Decision"]["Reason"] == "on parental leave"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert (flow.record(arn)["Status"], flow.record(arn)["Outcome"]) == ("Ended", "Rejected")
+    assert flow.run("vip", days=0).states[-1] == "AwaitApproval", "it can be asked for again"
+
+
+def test_nobody_who_decides_in_14_days_is_a_no(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.pass_days(13.99)
+    assert flow.ending(arn).status == "RUNNING"
+    flow.pass_days(0.02)
+
+    ending = flow.ending(arn)
+    assert (ending.status, ending.outcome) == ("FAILED", "ApprovalTimedOut")
+    assert "Nobody decided in 14 days" in ending.cause
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.record(arn)["Outcome"] == "ApprovalTimedOut"
+    assert flow.records_by_status("AwaitingApproval") == []
+
+
+def test_the_request_is_published_with_the_command_and_without_a_token_or_an_address(
+    flow: Any, mail: Callable[[], list[dict[str, str]]], published: Callable[[], list[dict[str, Any]]]
+) -> None:
+    user, arn = waiting(flow)
+
+    [message] = mail()
+    assert message["Subject"] == "WorkMail offboarding: an approval is asked for"
+    assert arn in message["Message"]
+    assert user in message["Message"]
+    machine = flow.environment.outputs["ApprovalStateMachineArn"]
+    assert f"aws stepfunctions start-execution --state-machine-arn {machine}" in message["Message"]
+    [event] = published()
+    assert event["source"] == "workmail.offboarding"
+    assert event["detail"] == {
+        "ExecutionArn": arn,
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": user,
+        "Reasons": [f"{user} matches entry 1 of the organization's approvalRequired in cdk.json."],
+        "ExpiresAt": "2026-12-06T12:00:00.000Z",
+    }
+    token = flow.record(arn)["TaskToken"]
+    for said in (json.dumps(message), json.dumps(event), *flow.environment.all_logs()):
+        assert token not in said
+        assert "@" not in said.replace("vip*@", "")
+
+
+def test_the_published_command_works_as_it_stands(flow: Any, mail: Callable[[], list[dict[str, str]]]) -> None:
+    _, arn = waiting(flow)
+    [message] = mail()
+    command = message["Message"].splitlines()[-1]
+    machine = command.partition("--state-machine-arn ")[2].split()[0]
+    given = json.loads(command.partition("--input '")[2].removesuffix("'"))
+
+    flow.environment.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))
+    flow.clock.settle()
+
+    assert flow.ending(arn).states[-1] == "WaitForRetention"
+
+
+def test_a_second_decision_is_refused_and_the_first_one_stands(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.decide(arn, "Rejected")
+    flow.clock.settle()
+
+    second = flow.decide(arn, "Approved", by="somebody")
+
+    assert second.status == "FAILED"
+    assert second.outcome == "ApprovalNotPending"
+    assert "it ended as Rejected" in second.cause
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_a_second_approval_while_the_offboarding_goes_on_is_refused(flow: Any) -> None:
+    _, arn = waiting(flow)
+    flow.decide(arn)
+    flow.pass_days(2)
+
+    second = flow.decide(arn, "Rejected", by="somebody")
+
+    assert second.outcome == "AlreadyDecided"
+    assert "was Approved before, at 2026-11-22T12:00:00.000Z" in second.cause
+    assert flow.ending(arn).states[-1] == "WaitForRetention"
+
+
+def test_an_approval_for_an_execution_that_was_stopped_is_refused(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.stop(arn)
+
+    late = flow.decide(arn)
+
+    assert late.outcome == "ApprovalNotPending"
+    assert "it ended as Stopped" in late.cause
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_an_approval_for_what_never_was_is_refused(flow: Any) -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
+
+    assert flow.decide(arn).outcome == "ApprovalNotPending"
+
+
+def test_an_approval_for_what_awaits_none_is_refused(flow: Any) -> None:
+    flow.people.user("dana")
+    arn = flow.start("dana")
+    flow.clock.settle()
+
+    ending = flow.decide(arn)
+
+    assert ending.outcome == "ApprovalNotPending"
+    assert "it is InWindow" in ending.cause
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"Decision": "approved", "DecidedBy": "b"}, "Decision must be Approved or Rejected"),
+        ({"Decision": "Approved"}, "lacks DecidedBy"),
+        ({"Decision": "Approved", "DecidedBy": "b", "Force": True}, "unknown member: Force"),
+        (
+            {"Decision": "Approved", "DecidedBy": "b", "ExecutionArn": "vip"},
+            "ExecutionArn must be the ARN of an execution",
+        ),
+    ],
+)
+def test_a_wrong_decision_decides_nothing(flow: Any, given: dict[str, Any], says: str) -> None:
+    user, arn = waiting(flow)
+
+    ending = flow.show({"ExecutionArn": arn, **given}, "ApprovalStateMachineArn")
+
+    assert ending.outcome == "InvalidRequest"
+    assert says in ending.cause
+    assert flow.record(arn)["Status"] == "AwaitingApproval"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+@pytest.mark.parametrize("who", ["vip", "VIP@example-corp.awsapps.com"])
+def test_nobody_decides_about_themselves(flow: Any, who: str) -> None:
+    _, arn = waiting(flow)
+
+    assert flow.decide(arn, by=who).outcome == "InvalidRequest"
+    assert flow.record(arn)["Status"] == "AwaitingApproval"
+
+
+def test_who_was_registered_anew_while_it_was_awaited_is_not_deregistered(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.pass_days(1)
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.pass_days(1)
+    flow.people.register(user, "vip")
+
+    flow.decide(arn)
+
+    assert flow.ending(arn).outcome == "EntityMismatch"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_who_was_protected_while_it_was_awaited_is_not_deregistered(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.policy(Protected=["vip"])
+    flow.pass_days(1)
+
+    flow.decide(arn)
+
+    assert flow.ending(arn).outcome == "EntityProtected"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_an_answer_that_is_no_decision_is_taken_for_none(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.environment.client("stepfunctions").send_task_success(
+        taskToken=flow.record(arn)["TaskToken"], output='{"Approved": true}'
+    )
+    flow.clock.settle()
+
+    assert flow.ending(arn).outcome == "UnexpectedFailure"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_a_notification_that_fails_stops_nothing(flow: Any) -> None:
+    flow.environment.client("sns").delete_topic(TopicArn=flow.environment.outputs["ApprovalTopicArn"])
+    user, arn = waiting(flow)
+
+    assert '"NotificationsFailed":[1.0]' in "\n".join(flow.environment.logs("AwaitApproval"))
+    flow.decide(arn)
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+
+
+def test_a_record_that_is_gone_leaves_nothing_to_approve(flow: Any) -> None:
+    user, arn = waiting(flow)
+    flow.forget_record(arn)
+
+    assert flow.decide(arn).outcome == "ApprovalNotPending"
+    flow.pass_days(15)
+    assert flow.ending(arn).outcome == "ApprovalTimedOut"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_the_cap_counts_what_identity_providers_start_and_wakes_somebody_once(
+    flow: Any, mail: Callable[[], list[dict[str, str]]]
+) -> None:
+    flow.policy(DailyCap=2)
+    names = [f"leaver{n}" for n in range(4)]
+    for name in (*names, "by-hand"):
+        flow.people.user(name)
+    arns = [flow.start(name, Requester=REQUESTER) for name in names]
+    flow.clock.settle()
+
+    last = [flow.ending(arn).states[-1] for arn in arns]
+    assert sorted(last) == ["AwaitApproval", "AwaitApproval", "WaitForRetention", "WaitForRetention"]
+    [message] = mail()
+    assert message["Subject"] == "WorkMail offboarding: the day's cap is reached"
+    assert ORGANIZATION_ID in message["Message"]
+    assert flow.ending(flow.start("by-hand")).status == "RUNNING"
+    flow.clock.settle()
+    assert len(flow.calls("DeregisterFromWorkMail")) == 3, "a person is not counted, nor stopped"
+    waiting_arn = arns[last.index("AwaitApproval")]
+    assert "which is the day's cap" in flow.record(waiting_arn)["ApprovalReasons"][0]
+
+    flow.decide(waiting_arn)
+    assert len(flow.calls("DeregisterFromWorkMail")) == 4
+    flow.pass_days(1)
+    flow.people.user("tomorrow")
+    tomorrow = flow.start("tomorrow", Requester=REQUESTER)
+    flow.clock.settle()
+    assert flow.ending(tomorrow).states[-1] == "WaitForRetention", "a new day has a cap of its own"
+
+
+def test_a_cap_of_nothing_has_every_leaver_approved(flow: Any) -> None:
+    flow.policy(DailyCap=0)
+    flow.people.user("dana")
+
+    assert flow.run("dana", days=0, Requester=REQUESTER).states[-3:] == WAITING
+
+
+def test_a_raised_cap_counts_for_those_who_come_after(flow: Any) -> None:
+    flow.policy(DailyCap=1)
+    for name in ("a", "b", "c"):
+        flow.people.user(name)
+    first, second = (flow.start(name, Requester=REQUESTER) for name in ("a", "b"))
+    flow.clock.settle()
+    assert {flow.ending(arn).states[-1] for arn in (first, second)} == {"WaitForRetention", "AwaitApproval"}
+
+    flow.policy(DailyCap=2)
+    flow.pass_days(0.01)
+    third = flow.start("c", Requester=REQUESTER)
+    flow.clock.settle()
+
+    assert flow.ending(third).states[-1] == "WaitForRetention"
+
+
+def test_what_is_disabled_already_needs_neither_approval_nor_slot(flow: Any) -> None:
+    flow.policy(DailyCap=0, ApprovalRequired=["*"])
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+
+    assert flow.run(user, Requester=REQUESTER).outcome == "CleanupVerified"
+
+
+class TestIdentityProviders:
+    """With the queue, the starter and the events of a real provider."""
+
+    @pytest.fixture
+    def intake(self, make_flow: Callable[..., Any], stack: Any) -> Intake:
+        return Intake(make_flow(now=datetime(2026, 11, 20, 5, tzinfo=UTC), stack=stack))
+
+    @pytest.mark.parametrize("leavers", [60, pytest.param(500, marks=pytest.mark.long)])
+    def test_of_many_leavers_at_once_20_are_deregistered_the_others_wait_and_none_is_lost(
+        self, intake: Intake, leavers: int
+    ) -> None:
+        flow = intake.flow
+        people = [f"leaver{n}" for n in range(leavers)]
+        for name in people:
+            intake.user(name)
+        flow.forget_calls()
+
+        for start in range(0, leavers, 50):
+            intake.put(*(okta(f"{name}@{COMPANY_DOMAIN}", uuid=name) for name in people[start : start + 50]))
+
+        assert len(flow.calls("DeregisterFromWorkMail")) == 20
+        assert intake.refused() == []
+        assert intake.waiting() == 0
+        waiting, in_window = flow.records_by_status("AwaitingApproval"), flow.records_by_status("InWindow")
+        assert (len(waiting), len(in_window)) == (leavers - 20, 20)
+        assert {item["Entity"]["Name"] for item in (*waiting, *in_window)} == set(people)
+
+        # Each of them can be decided on: its task waits for its own token. Some are, with all that follows.
+        for token in {item["TaskToken"] for item in waiting}:
+            flow.environment.client("stepfunctions").send_task_heartbeat(taskToken=token)
+        assert len({item["TaskToken"] for item in waiting}) == leavers - 20
+        for item in waiting[:5]:
+            assert flow.decide(item["Id"]).outcome == "Decided"
+        for item in waiting[5:10]:
+            assert flow.decide(item["Id"], "Rejected").outcome == "Decided"
+        assert len(flow.calls("DeregisterFromWorkMail")) == 25
+        assert len(flow.records_by_status("AwaitingApproval")) == leavers - 30
+        assert len(flow.records_by_status("InWindow")) == 25

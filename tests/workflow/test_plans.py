@@ -1,0 +1,284 @@
+"""A plan changes nothing and says everything; a date is waited for, and everything is looked at again then."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.settings import ORGANIZATION_ID
+
+pytestmark = pytest.mark.no_providers
+
+PLANNED = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?", "PlanOffboarding", "Planned"]
+
+
+def test_a_plan_says_what_would_be_done_and_changes_nothing(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.forget_calls()
+
+    ending = flow.run("dana", days=40, DryRun=True)
+
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "Planned")
+    assert ending.states == PLANNED
+    assert ending.output["Explanation"] == "Without DryRun it would deregister the entity."
+    assert ending.output["Organization"] == {"Id": ORGANIZATION_ID, "Alias": "example-corp"}
+    assert ending.output["Entity"]["Id"] == user
+    assert ending.output["Plan"] == {
+        "WouldCall": [{"Operation": "DeregisterFromWorkMail", "OrganizationId": ORGANIZATION_ID, "EntityId": user}],
+        "WouldBeRefused": [],
+        "NeedsApproval": [],
+        "DeregistersAt": "2026-11-22T12:00:00.000Z",
+        "MailboxIsRemovedAt": "2026-12-22T12:00:00.000Z",
+        "VerifyAt": "2026-12-22T18:00:00.000Z",
+        "RetentionEndsBeforeWorkMail": True,
+    }
+    assert all(name.startswith(("Describe", "List")) for name in flow.calls())
+    assert flow.environment.client("dynamodb").scan(TableName=flow.table)["Count"] == 0
+    assert flow.run("dana").outcome == "CleanupVerified", "a plan is in nobody's way"
+
+
+@pytest.mark.parametrize("value", ["true", 1, None, "yes"])
+def test_a_dry_run_that_is_no_boolean_is_refused_and_not_taken_for_a_real_one(flow: Any, value: Any) -> None:
+    flow.people.user("dana")
+
+    ending = flow.run("dana", days=0, DryRun=value)
+
+    assert ending.outcome == "InvalidRequest"
+    assert ending.cause == "DryRun must be true or false."
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_false_is_no_dry_run(flow: Any) -> None:
+    flow.people.user("dana")
+
+    assert flow.run("dana", DryRun=False).outcome == "CleanupVerified"
+
+
+def test_a_plan_says_what_would_be_refused_and_what_needs_an_approval(flow: Any) -> None:
+    flow.policy(Protected=["boss"], ApprovalRequired=["vip-*"])
+    system = flow.people.user("system")
+    flow.backend.set_user_role(ORGANIZATION_ID, system, "SYSTEM_USER")
+    migrator = flow.people.user("migrator")
+    flow.backend.set_migration_admin(ORGANIZATION_ID, migrator)
+    for name in ("boss", "vip-1"):
+        flow.people.user(name)
+
+    def planned(entity_id: str) -> dict[str, Any]:
+        ending = flow.run(entity_id, days=0, DryRun=True)
+        assert ending.outcome == "Planned"
+        return ending.output
+
+    for entity_id in ("boss", system, migrator):
+        output = planned(entity_id)
+        assert [refusal["Error"] for refusal in output["Plan"]["WouldBeRefused"]] == ["EntityProtected"]
+        assert output["Plan"]["WouldCall"] == []
+        assert "would end as EntityProtected" in output["Explanation"]
+    assert [
+        "entry 1 of the organization's approvalRequired" in r for r in planned("vip-1")["Plan"]["NeedsApproval"]
+    ] == [True]
+
+
+def test_a_plan_knows_the_day_s_cap_and_takes_nothing_of_it(flow: Any) -> None:
+    flow.policy(DailyCap=1)
+    requester = {"Provider": "okta", "EventId": "e-1"}
+    flow.people.user("dana")
+    for _ in range(2):
+        assert flow.run("dana", days=0, DryRun=True, Requester=requester).output["Plan"]["NeedsApproval"] == []
+    flow.people.user("other")
+    flow.run("other", days=0, Requester=requester)
+
+    [reason] = flow.run("dana", days=0, DryRun=True, Requester=requester).output["Plan"]["NeedsApproval"]
+
+    assert reason == "1 of the 1 deregistrations of 2026-11-22 are taken."
+
+
+def test_a_plan_says_that_an_offboarding_is_under_way(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.clock.settle()
+
+    plan = flow.run(user, days=0, DryRun=True).output["Plan"]
+
+    assert plan["WouldBeRefused"] == [
+        {"Error": "AlreadyInProgress", "Cause": f"The execution {arn} offboards this entity."}
+    ]
+    assert plan["WouldCall"] == []
+    assert plan["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
+
+
+def test_a_plan_for_what_has_no_mailbox_says_so(flow: Any) -> None:
+    flow.people.user("dana", registered=False)
+
+    output = flow.run("dana", days=0, DryRun=True).output
+
+    assert "would end as NothingToDo" in output["Explanation"]
+    assert output["Plan"] == {"WouldCall": [], "WouldBeRefused": [], "NeedsApproval": []}
+
+
+def test_a_plan_near_the_end_of_workmail_says_that_the_retention_ends_after_it(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
+    flow.people.user("dana")
+
+    plan = flow.run("dana", days=0, DryRun=True).output["Plan"]
+
+    assert plan["RetentionEndsBeforeWorkMail"] is False
+    assert plan["MailboxIsRemovedAt"] == "2027-04-09T09:00:00.000Z"
+    assert plan["VerifyAt"] == "2027-03-30T00:00:00.000Z"
+
+
+def test_a_plan_with_a_date_plans_for_that_date_and_does_not_wait(flow: Any) -> None:
+    flow.people.user("dana")
+
+    plan = flow.run("dana", days=0, DryRun=True, NotBefore="2026-12-24T17:00:00+01:00").output["Plan"]
+
+    assert plan["DeregistersAt"] == "2026-12-24T16:00:00.000Z"
+    assert plan["MailboxIsRemovedAt"] == "2027-01-23T16:00:00.000Z"
+
+
+def test_until_a_date_nothing_happens_and_then_everything_is_looked_at_again(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-24T17:00:00+01:00")
+    flow.pass_days(1)
+    assert flow.record(arn)["Status"] == "Scheduled"
+    assert [(item["Id"], item["DueAt"]) for item in flow.records_by_status("Scheduled")] == [
+        (arn, "2026-12-24T16:00:00.000Z")
+    ]
+    flow.clock.move_to(datetime(2026, 12, 24, 15, 59, 59, tzinfo=UTC))
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.calls("DeregisterFromWorkMail") == []
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d"))
+
+    flow.clock.move_to(datetime(2026, 12, 24, 16, 0, tzinfo=UTC))
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert flow.record(arn)["Entity"]["Aliases"] == [flow.people.address("d")], "as it was on the day"
+    flow.pass_days(31)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.states.count("ResolveEntity") == ending.states.count("RecordOffboarding") == 2
+    assert "is when the entity is resolved and checked again" in ending.output["Evidence"]["ResolveEntity"]["NotBefore"]
+
+
+def test_a_date_in_the_past_is_not_waited_for_and_the_output_says_so(flow: Any) -> None:
+    flow.people.user("dana")
+
+    ending = flow.run("dana", NotBefore="2026-11-22T11:59:59Z")
+
+    assert ending.outcome == "CleanupVerified"
+    assert "WaitForDate" not in ending.states
+    assert ending.output["Evidence"]["ResolveEntity"]["NotBefore"] == (
+        "2026-11-22T11:59:59.000Z was past when the execution started: it was not waited for."
+    )
+
+
+@pytest.mark.parametrize(
+    ("not_before", "says"),
+    [
+        ("2026-12-24", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
+        ("2026-12-24T17:00:00", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
+        ("24.12.2026 17:00", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
+        ("tomorrow", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
+        (1798128000, "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
+        ("2026-13-24T17:00:00Z", "there is no such date"),
+        ("2027-02-29T17:00:00Z", "there is no such date"),
+        ("2027-09-19T12:00:00Z", "NotBefore must be at most 300 days ahead, not after 2027-09-18T12:00:00.000Z"),
+        ("2027-03-31T00:00:00Z", "NotBefore must be before 2027-03-31T00:00:00.000Z, when Amazon WorkMail ends"),
+    ],
+)
+def test_a_wrong_date_stops_before_workmail_is_touched(flow: Any, not_before: Any, says: str) -> None:
+    flow.people.user("dana")
+    flow.forget_calls()
+
+    ending = flow.run("dana", days=0, NotBefore=not_before)
+
+    assert ending.outcome == "InvalidRequest"
+    assert says in ending.cause
+    assert flow.calls() == []
+
+
+def test_300_days_ahead_are_possible_and_the_execution_outlives_them(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow({"serviceEndsOn": "2029-03-31", "identityProviders": {}})
+    flow.people.user("dana")
+
+    ending = flow.run("dana", days=345, NotBefore="2027-09-18T12:00:00Z")
+
+    assert ending.outcome == "CleanupVerified"
+    assert ending.output["DeregisteredAt"] == "2027-09-18T12:00:00.000Z"
+
+
+def test_who_was_registered_anew_before_the_date_is_not_the_one_that_was_meant(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
+    flow.pass_days(1)
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.pass_days(1)
+    flow.people.register(user, "dana")
+    flow.forget_calls()
+    flow.pass_days(40)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "EntityMismatch"
+    assert "registered anew while this execution waited" in ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_who_got_the_leaver_s_name_meanwhile_is_safe(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
+    flow.pass_days(1)
+    flow.backend.arrange(ORGANIZATION_ID, user, name="dana.old", email=flow.people.address("dana.old"))
+    namesake = flow.people.user("dana")
+    flow.pass_days(70)
+
+    assert flow.ending(arn).output["Entity"]["Id"] == user
+    assert flow.workmail_state(namesake)["State"] == "ENABLED"
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+
+
+def test_what_is_expected_is_compared_again_on_the_day(flow: Any) -> None:
+    user = flow.people.user("dana", "Dana Leaver")
+    arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z", Expected={"DisplayName": "Dana Leaver"})
+    flow.pass_days(1)
+    flow.workmail.update_user(OrganizationId=ORGANIZATION_ID, UserId=user, DisplayName="Dana Stays")
+    flow.pass_days(40)
+
+    assert flow.ending(arn).outcome == "EntityMismatch"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_who_has_no_mailbox_yet_can_be_offboarded_on_a_date(flow: Any) -> None:
+    user = flow.people.user("intern", registered=False)
+    arn = flow.start("intern", NotBefore="2027-01-31T17:00:00Z")
+    flow.pass_days(5)
+    flow.people.register(user, "intern")
+    flow.pass_days(100)
+    assert flow.ending(arn).outcome == "CleanupVerified"
+
+    flow.people.user("never", registered=False)
+    never = flow.start("never", NotBefore=(flow.clock.now() + timedelta(days=3)).isoformat())
+    flow.pass_days(5)
+    assert flow.ending(never).outcome == "NothingToDo"
+
+
+def test_what_was_disabled_by_hand_before_the_date_only_joins_the_wait(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-02T12:00:00Z")
+    flow.pass_days(2)
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.forget_calls()
+    flow.pass_days(31)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.output["DeregisteredAt"] == "2026-11-24T12:00:00.000Z"
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_nobody_offboards_themselves(flow: Any) -> None:
+    flow.people.user("dana")
+
+    for who in ("dana", flow.people.address("DANA")):
+        ending = flow.run("dana", days=0, RequestedBy=who)
+        assert ending.outcome == "InvalidRequest"
+        assert "nobody offboards themselves" in ending.cause

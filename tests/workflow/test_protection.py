@@ -1,0 +1,117 @@
+"""Protected entities: refused before anything happens, and once more right before it would."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.settings import ORGANIZATION_ID
+from tests.workflow.conftest import organizations
+
+pytestmark = pytest.mark.no_providers
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["boss", "BOSS", "bo?s", "boss@*", "boss@example-corp.awsapps.com", "*oss@example-corp*", "chief@*", "{id}"],
+)
+def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, entry: str) -> None:
+    user = flow.people.user("boss")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+    flow.policy(Protected=["somebody-else", user if entry == "{id}" else entry])
+
+    ending = flow.run("boss", days=1)
+
+    assert (ending.status, ending.outcome) == ("FAILED", "EntityProtected")
+    assert ending.states[-2:] == ["RecordOffboarding", "EntityProtected"]
+    assert f"{user} is protected by entry 2 of the organization's protected" in ending.cause
+    assert "boss" not in ending.cause
+    assert flow.calls("DeregisterFromWorkMail") == []
+    assert flow.item(f"{ORGANIZATION_ID}/{user}") is None, "nothing holds it"
+
+
+def test_whoever_fits_no_entry_is_offboarded(flow: Any) -> None:
+    flow.policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
+    flow.people.user("the.boss")
+
+    assert flow.run("the.boss").outcome == "CleanupVerified"
+
+
+@pytest.mark.parametrize(
+    "more", [{"Expected": {"Name": "boss"}}, {"Reason": "really"}, {"NotBefore": "2026-11-20T00:00:00Z"}]
+)
+def test_no_input_lifts_a_protection(flow: Any, more: dict[str, Any]) -> None:
+    flow.policy(Protected=["boss"])
+    flow.people.user("boss")
+
+    assert flow.run("boss", days=0, **more).outcome == "EntityProtected"
+
+
+@pytest.mark.parametrize("member", ["Force", "IgnoreProtection", "Protected"])
+def test_there_is_no_member_to_try_it_with(flow: Any, member: str) -> None:
+    flow.policy(Protected=["boss"])
+    flow.people.user("boss")
+
+    assert flow.run("boss", days=0, **{member: True}).outcome == "InvalidRequest"
+
+
+def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow({"organizations": organizations(protected=["boss"]), "identityProviders": {}})
+    flow.people.user("boss")
+    assert flow.run("boss", days=0).outcome == "EntityProtected"
+
+    flow.deploy(identityProviders={})
+    flow.pass_days(0.1)
+
+    assert flow.run("boss").outcome == "CleanupVerified"
+
+
+def test_who_is_protected_while_the_execution_waits_for_a_date_is_safe_from_it(flow: Any) -> None:
+    user = flow.people.user("boss")
+    arn = flow.start("boss", NotBefore="2026-12-01T00:00:00Z")
+    flow.pass_days(2)
+
+    flow.policy(Protected=["boss"])
+    flow.pass_days(40)
+
+    assert flow.ending(arn).outcome == "EntityProtected"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: Any) -> None:
+    user = flow.people.user("boss")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+
+    def protect(operation: str, _: Any) -> None:
+        # The last call before the record is written; the next state reads the settings anew.
+        if operation == "GetMailboxDetails":
+            flow.policy(Protected=["chief@*"])
+
+    flow.backend.after.append(protect)
+    ending = flow.run("boss", days=1)
+
+    assert ending.outcome == "EntityProtected"
+    assert ending.states[-2:] == ["DeregisterEntity", "EntityProtected"]
+    assert flow.calls("DeregisterFromWorkMail") == []
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
+    user = flow.people.user("dana")
+    ssm = flow.environment.client("ssm")
+    name = next(item["Name"] for item in ssm.describe_parameters()["Parameters"] if "Policy" in item["Name"])
+    ssm.put_parameter(Name=name, Value='{"DailyCap": 20}', Overwrite=True)
+
+    ending = flow.run("dana", days=1)
+
+    assert ending.outcome == "SettingsUnavailable"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+def test_an_alias_that_workmail_does_not_tell_stops_nothing_else(flow: Any) -> None:
+    flow.people.user("dana")
+    flow.fail("ListAliases", "EntityStateException", times=1)
+
+    ending = flow.run("dana")
+
+    assert ending.outcome == "CleanupVerified"

@@ -1,0 +1,363 @@
+"""The record of an offboarding: what it holds, when it is written, and that there is one live one an entity."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from moto.dynamodb.exceptions import DynamodbException
+from moto.dynamodb.responses import DynamoHandler
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
+from local.workmail.exceptions import CommonError
+from tests.workflow.conftest import deregistration_without_record
+
+pytestmark = pytest.mark.no_providers
+
+RUNNING = "WaitForRetention"
+
+
+def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any) -> None:
+    user = flow.people.user("dana", "Dana Leaver")
+    group = flow.people.group("team", (user,))
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d.leaver"))
+    requester = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
+    arn = flow.start("dana", Requester=requester, Reason="Left on Friday", RequestedBy="helpdesk")
+    flow.pass_days(31)
+
+    record = flow.record(arn)
+
+    steps = record.pop("Steps")
+    assert record == {
+        "Id": arn,
+        "OrganizationId": ORGANIZATION_ID,
+        "StartedAt": "2026-11-22T12:00:00.000Z",
+        "Requester": requester,
+        "RequestedBy": "helpdesk",
+        "Reason": "Left on Friday",
+        "Entity": {
+            "Id": user,
+            "Type": "USER",
+            "Name": "dana",
+            "Email": flow.people.address("dana"),
+            "UserRole": "USER",
+            "State": "ENABLED",
+            "EnabledDate": "2026-11-22T12:00:00.000Z",
+            "MailboxProvisionedDate": "2026-11-22T12:00:00.000Z",
+            "Aliases": [flow.people.address("d.leaver")],
+            "Groups": [{"Id": group, "Name": "team"}],
+            "MailboxSize": Decimal("1.5"),
+        },
+        "Status": "Ended",
+        "Outcome": "CleanupVerified",
+        "EndedAt": "2026-12-22T18:00:00.000Z",
+        "DeregisteringAt": "2026-11-22T12:00:00.000Z",
+        "DeregisteredAt": "2026-11-22T12:00:00.000Z",
+        "RetentionEndsAt": "2026-12-22T12:00:00.000Z",
+        "VerifyAt": "2026-12-22T18:00:00.000Z",
+        "GiveUpAt": "2026-12-29T18:00:00.000Z",
+        "ServiceEndsFirst": False,
+    }
+    assert [step["Step"] for step in steps] == ["Recorded", "Deregister", "Deregistered", "VerifyCleanup", "Ended"]
+    assert [step["At"][:10] for step in steps] == ["2026-11-22"] * 3 + ["2026-12-22"] * 2
+    assert "Dana Leaver" not in json.dumps([record, steps], default=str)
+
+
+def test_one_query_answers_who_is_in_the_window_until_when(flow: Any) -> None:
+    for name in ("first", "second", "third", "planned"):
+        flow.people.user(name)
+    arns = []
+    for name in ("first", "second", "third"):
+        arns.append(flow.start(name))
+        flow.pass_days(1)
+    flow.run("planned", days=0, DryRun=True)
+
+    found = flow.records_by_status("InWindow")
+
+    assert [item["Id"] for item in found] == arns, "the earliest end comes first"
+    assert [item["DueAt"] for item in found] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
+    flow.pass_days(27.5)
+    assert [item["Id"] for item in flow.records_by_status("InWindow")] == arns[1:]
+
+
+def test_the_check_of_the_suite_sees_a_deregistration_without_a_record(flow: Any) -> None:
+    user = flow.people.user("dana")
+    assert deregistration_without_record(flow.environment, user) == f"nobody holds {user}"
+    arn = flow.start(user)
+    flow.clock.settle()
+    assert deregistration_without_record(flow.environment, user) == f"the record of {user} reads InWindow"
+    flow.forget_record(arn)
+    assert deregistration_without_record(flow.environment, user) == f"the record of {user} reads None"
+
+
+@pytest.mark.parametrize("second", ["dana", "{id}", "dana@example-corp.awsapps.com"])
+def test_a_second_offboarding_ends_at_once_with_the_other_s_arn(flow: Any, second: str) -> None:
+    user = flow.people.user("dana")
+    first = flow.start("dana")
+    flow.pass_days(3)
+    flow.forget_calls()
+
+    ending = flow.run(second.format(id=user), days=0)
+
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "AlreadyInProgress")
+    assert ending.output["OtherExecutionArn"] == first
+    assert first in ending.output["Explanation"]
+    assert flow.calls("DeregisterFromWorkMail") == []
+    flow.pass_days(30)
+    assert flow.ending(first).outcome == "CleanupVerified"
+
+
+def test_two_at_the_same_instant_are_one(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arns = [flow.start(user), flow.start("dana"), flow.start(flow.people.address("dana"))]
+    flow.pass_days(31)
+
+    outcomes = [flow.ending(arn).outcome for arn in arns]
+    assert sorted(outcomes) == ["AlreadyInProgress", "AlreadyInProgress", "CleanupVerified"]
+    assert len(flow.calls("DeregisterFromWorkMail")) == 1
+
+
+def test_one_that_waits_for_its_date_or_an_approval_is_live_too(flow: Any) -> None:
+    flow.policy(ApprovalRequired=["vip"])
+    for name in ("dana", "vip"):
+        flow.people.user(name)
+    dated, asked = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
+    flow.pass_days(1)
+
+    assert flow.run("dana", days=0).output["OtherExecutionArn"] == dated
+    assert flow.run("vip", days=0).output["OtherExecutionArn"] == asked
+
+
+def test_after_the_end_there_can_be_another(flow: Any) -> None:
+    user = flow.people.user("dana")
+    assert flow.run("dana", days=31).outcome == "CleanupVerified"
+    flow.people.register(user, "dana")
+
+    assert flow.run("dana", days=31).outcome == "CleanupVerified"
+
+
+def test_stopping_by_hand_leaves_a_truthful_record(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(2)
+    flow.stop(arn, cause="wrong person")
+
+    record = flow.record(arn)
+    assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "wrong person")
+    assert record["EndedAt"] == "2026-11-24T12:00:00.000Z"
+    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [arn], "its mailbox goes all the same"
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+
+
+def test_stopping_before_anything_happened_leaves_nothing_in_the_window(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user, NotBefore="2027-01-01T00:00:00Z")
+    flow.pass_days(2)
+    flow.stop(arn)
+
+    assert (flow.record(arn)["Status"], flow.record(arn)["Outcome"]) == ("Ended", "Stopped")
+    assert flow.records_by_status("InWindow") == []
+    assert flow.records_by_status("Scheduled") == []
+    assert flow.run(user).outcome == "CleanupVerified"
+
+
+def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow: Any) -> None:
+    user = flow.people.user("dana")
+    first = flow.start(user)
+    flow.pass_days(2)
+    flow.stop(first)
+    second = flow.start(user)
+    flow.pass_days(29)
+
+    assert flow.ending(second).outcome == "CleanupVerified"
+    assert flow.ending(second).output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
+    assert len(flow.calls("DeregisterFromWorkMail")) == 1
+
+
+def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: Any) -> None:
+    user = flow.people.user("dana")
+    mute(flow)
+    first = flow.start(user)
+    flow.pass_days(2)
+    flow.stop(first, cause="gone")
+    assert flow.record(first)["Status"] == "InWindow", "nobody was told"
+
+    second = flow.start(user)
+    flow.clock.settle()
+
+    assert flow.ending(second).states[-1] == RUNNING
+    record = flow.record(first)
+    assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "gone")
+    assert flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
+
+
+def test_a_holder_that_step_functions_has_forgotten_is_taken_over(flow: Any) -> None:
+    user = flow.people.user("dana")
+    mute(flow)
+    first = flow.start(user)
+    flow.pass_days(2)
+    flow.stop(first)
+    forget_execution(first)
+
+    second = flow.start(user)
+    flow.clock.settle()
+
+    assert flow.ending(second).states[-1] == RUNNING
+    assert flow.record(first)["Outcome"] == "Forgotten"
+
+
+def test_a_failed_execution_is_closed_with_its_error_and_can_be_started_again(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.fail("DeregisterFromWorkMail", "AccessDeniedException", times=1)
+    arn = flow.start(user)
+    flow.clock.settle()
+
+    record = flow.record(arn)
+    assert (record["Status"], record["Outcome"]) == ("Unwatched", "AccessDenied")
+    assert "workmail:DeregisterFromWorkMail" in record["Cause"]
+    assert flow.run(user).outcome == "CleanupVerified"
+
+
+def test_who_was_hired_again_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
+    user = flow.people.user("dana")
+    first = flow.start(user)
+    flow.pass_days(12)
+    flow.people.register(user, "dana")
+    flow.pass_days(3)
+
+    second = flow.start(user)
+    flow.clock.settle()
+
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert flow.record(first)["SupersededBy"] == second
+    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [second]
+    assert flow.run(user, days=0).output["OtherExecutionArn"] == second
+    flow.pass_days(31)
+    assert flow.ending(first).outcome == "Reenabled"
+    assert flow.ending(second).outcome == "CleanupVerified"
+    assert flow.record(first)["Outcome"] == "Reenabled"
+
+
+def test_a_deregistration_that_workmail_does_not_show_yet_is_not_taken_for_a_rehire(flow: Any) -> None:
+    user = flow.people.user("dana")
+    first = flow.start(user)
+    flow.clock.settle()
+    # As if a description were served from elsewhere, two minutes behind.
+    entity = flow.backend.organizations[ORGANIZATION_ID].entities[user]
+    entity.state, entity.disabled_date = "ENABLED", None
+
+    assert flow.run(user, days=0).output["OtherExecutionArn"] == first
+
+
+def test_a_record_that_somebody_deleted_before_the_call_stops_it(flow: Any) -> None:
+    user = flow.people.user("dana")
+
+    def delete(operation: str, _: Any) -> None:
+        # Between two attempts: the first one had its record, and WorkMail did not take the call.
+        if operation == "DeregisterFromWorkMail":
+            flow.backend.before.remove(delete)
+            flow.forget_record(flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
+            raise CommonError("ThrottlingException", "made by the test", 400)
+
+    flow.backend.before.append(delete)
+    ending = flow.run(user, days=1)
+
+    assert ending.outcome == "RecordMissing"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.run(user).outcome == "CleanupVerified"
+
+
+def test_a_record_that_somebody_deleted_during_the_wait_changes_no_outcome_and_the_output_says_so(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(5)
+    flow.forget_record(arn)
+    flow.pass_days(30)
+
+    ending = flow.ending(arn)
+    assert ending.outcome == "CleanupVerified"
+    assert ending.output["Evidence"]["DeregisterEntity"]["Recorded"] is True
+    assert ending.output["Evidence"]["VerifyCleanup"]["Recorded"] is False
+    assert flow.item(arn) is None, "half a record would be worse than none"
+
+
+def test_the_record_outlives_the_90_days_of_step_functions(flow: Any) -> None:
+    user = flow.people.user("dana")
+    arn = flow.start(user)
+    flow.pass_days(31)
+    flow.pass_days(200)
+
+    assert flow.record(arn)["Outcome"] == "CleanupVerified"
+
+
+def test_each_organization_s_past_is_one_query(flow: Any) -> None:
+    for name in ("a", "b"):
+        flow.people.user(name)
+        flow.run(name, days=31)
+
+    found = flow.environment.client("dynamodb").query(
+        TableName=flow.table,
+        IndexName="ByOrganization",
+        KeyConditionExpression="OrganizationId = :id AND begins_with(StartedAt, :month)",
+        ExpressionAttributeValues={":id": {"S": ORGANIZATION_ID}, ":month": {"S": "2026-12"}},
+    )["Items"]
+
+    assert [item["Entity"]["M"]["Name"]["S"] for item in found] == ["b"]
+
+
+@pytest.mark.parametrize("times", [3, None])
+def test_without_a_record_nothing_is_deregistered(
+    flow: Any, times: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = flow.people.user("dana")
+    refuse_writes(monkeypatch, times)
+
+    ending = flow.run(user, days=31)
+
+    if times is None:
+        assert ending.outcome == "RecordUnavailable"
+        assert flow.workmail_state(user)["State"] == "ENABLED"
+    else:
+        assert ending.outcome == "CleanupVerified"
+
+
+def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow: Any) -> None:
+    arn = flow.start(flow.people.user("dana"))
+    flow.pass_days(2)
+    flow.stop(arn)
+    queue = flow.environment.stack.resources
+    [url] = [value for name, value in queue.items() if name.startswith("StatusChangesEvents") and "http" in value]
+    body = json.dumps({"time": "2027-01-01T00:00:00Z", "detail": {"executionArn": arn, "status": "ABORTED"}})
+
+    flow.environment.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+    flow.clock.settle()
+
+    assert [step["Step"] for step in flow.record(arn)["Steps"]].count("Ended") == 1
+
+
+def mute(flow: Any) -> None:
+    """Have Step Functions tell nobody how executions end: AWS delivers these events on a best-effort basis."""
+    events = flow.environment.client("events")
+    for rule in events.list_rules()["Rules"]:
+        if "aws.states" in rule.get("EventPattern", ""):
+            events.remove_targets(Rule=rule["Name"], Ids=["Queue"])
+
+
+def forget_execution(arn: str) -> None:
+    """Have Step Functions forget an execution, as it does 90 days after its end."""
+    for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
+        machine.executions[:] = [execution for execution in machine.executions if execution.execution_arn != arn]
+
+
+def refuse_writes(monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
+    """Have DynamoDB throttle UpdateItem, so many times or always."""
+    update, left = DynamoHandler.update_item, [times]
+
+    def refused(self: DynamoHandler) -> Any:
+        if left[0] != 0:
+            left[0] = None if left[0] is None else left[0] - 1
+            raise DynamodbException("ThrottlingException", "made by the test")
+        return update(self)
+
+    monkeypatch.setattr(DynamoHandler, "update_item", refused)

@@ -1,0 +1,392 @@
+"""Restoring: everything as it was, or a reason why not; twice, halfway, and while the offboarding waits."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local.settings import ORGANIZATION_ID
+
+pytestmark = pytest.mark.no_providers
+
+RESTORED = ["RegisterEntity", "RestoreAliasesAndGroups", "IsEverythingBack?", "Restored"]
+FORGETFUL = {"aliases_of_deregistered": "removed", "groups_of_deregistered": "removed"}
+
+
+def made(flow: Any, kind: str) -> str:
+    """Make an entity with all that a restore must bring back."""
+    if kind == "USER":
+        entity = flow.people.user("dana", "Dana Leaver")
+    elif kind == "GROUP":
+        entity = flow.people.group("dana", (flow.people.user("member"),))
+    else:
+        return with_aliases(flow, flow.people.resource("dana"))
+    flow.people.group("team", (entity,))
+    flow.people.group("everybody", (entity, flow.people.user("other")))
+    return with_aliases(flow, entity)
+
+
+def with_aliases(flow: Any, entity: str) -> str:
+    for alias in ("d.leaver", "dl"):
+        flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=entity, Alias=flow.people.address(alias))
+    return entity
+
+
+def offboarded(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any) -> tuple[str, str, dict[str, Any]]:
+    """Offboard an entity and let some days pass; return its id, the execution, and how it was."""
+    flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
+    entity = made(flow, kind)
+    before = flow.workmail_state(entity)
+    arn = flow.start(entity)
+    flow.pass_days(days)
+    assert flow.workmail_state(entity)["State"] == "DISABLED"
+    return entity, arn, before
+
+
+@pytest.mark.parametrize("kind", ["USER", "GROUP", "RESOURCE"])
+@pytest.mark.parametrize("behaviour", [{}, {**FORGETFUL, "email_of_disabled": "absent"}], ids=["kept", "removed"])
+def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
+    entity, arn, before = offboarded(flow, kind, **behaviour)
+    mailbox = flow.backend.mailbox_exists(ORGANIZATION_ID, entity)
+
+    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "Restored")
+    assert ending.states == RESTORED
+    assert flow.workmail_state(entity) == before
+    assert flow.backend.mailbox_exists(ORGANIZATION_ID, entity) == mailbox
+    assert ending.output["Missing"] == []
+    assert ending.output["OffboardingArn"] == arn
+    record = flow.record(arn)
+    assert (record["Status"], record["RestoredAt"]) == ("Restored", "2026-12-04T12:00:00.000Z")
+    assert flow.records_by_status("InWindow") == []
+    flow.pass_days(30)
+    assert flow.ending(arn).outcome == "Reenabled"
+    assert flow.record(arn)["Outcome"] == "Reenabled"
+
+
+@pytest.mark.parametrize("by", ["arn", "name", "NAME", "address", "alias"])
+@pytest.mark.parametrize("email", ["present", "absent"])
+def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any, by: str, email: str) -> None:
+    _, arn, _ = offboarded(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
+    names = {"name": "dana", "NAME": "DANA", "address": flow.people.address("dana"), "alias": flow.people.address("dl")}
+    given = {"ExecutionArn": arn} if by == "arn" else {"OrganizationId": ORGANIZATION_ID, "EntityId": names[by]}
+
+    assert flow.restore(**given, RequestedBy="helpdesk", Reason="hired again").outcome == "Restored"
+    step = next(step for step in flow.record(arn)["Steps"] if step["Step"] == "RegisterEntity")
+    assert (step["RequestedBy"], step["Reason"]) == ("helpdesk", "hired again")
+
+
+def test_restoring_twice_changes_nothing_the_second_time(flow: Any) -> None:
+    entity, arn, before = offboarded(flow, **FORGETFUL)
+    flow.restore(ExecutionArn=arn)
+    flow.forget_calls()
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "Restored"
+    assert flow.workmail_state(entity) == before
+    assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.calls())
+
+
+@pytest.mark.parametrize("operation", ["CreateAlias", "AssociateMemberToGroup", "ListGroupsForEntity", "DescribeUser"])
+def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> None:
+    entity, arn, before = offboarded(flow, **FORGETFUL)
+    hook_count = len(flow.backend.before)
+    flow.fail(operation, "AccessDeniedException", times=None)
+    assert flow.restore(ExecutionArn=arn).outcome == "AccessDenied"
+    del flow.backend.before[hook_count:]
+
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+    assert flow.workmail_state(entity) == before
+
+
+@pytest.mark.parametrize(
+    "operation", ["DescribeUser", "RegisterToWorkMail", "ListAliases", "CreateAlias", "AssociateMemberToGroup"]
+)
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure"])
+def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
+    entity, arn, before = offboarded(flow, **FORGETFUL)
+    flow.fail(operation, code, times=3)
+
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+    assert flow.workmail_state(entity) == before
+
+
+def test_workmail_s_lag_behind_the_registration_is_waited_for(flow: Any) -> None:
+    entity, arn, before = offboarded(flow, **FORGETFUL)
+    flow.fail("ListAliases", "EntityStateException", times=4)
+
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+    assert flow.workmail_state(entity) == before
+
+
+def test_after_the_window_it_is_refused(flow: Any) -> None:
+    entity, arn, _ = offboarded(flow, days=30)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "RetentionEnded"
+    assert "ended at 2026-12-22T12:00:00.000Z" in ending.cause
+    assert flow.workmail_state(entity)["State"] == "DISABLED"
+    assert flow.calls("RegisterToWorkMail").count("RegisterToWorkMail") == 4, "those that made the entities"
+
+
+def test_until_the_last_second_of_the_window_it_is_possible(flow: Any) -> None:
+    _, arn, before = offboarded(flow, days=29.9999)
+
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+    assert before["State"] == "ENABLED"
+
+
+@pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
+def test_who_was_deleted_cannot_come_back(flow: Any, described: str) -> None:
+    entity, arn, _ = offboarded(flow, describe_deleted=described)
+    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "EntityGone"
+    assert "of the same name" not in ending.cause
+
+
+def test_who_was_made_anew_is_another_entity_and_is_named(flow: Any) -> None:
+    entity, arn, _ = offboarded(flow)
+    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
+    another = flow.people.user("dana")
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "EntityGone"
+    assert f"There is a USER {another} of the same name" in ending.cause
+
+
+def test_an_address_that_somebody_else_has_is_named_with_its_holder(flow: Any) -> None:
+    entity, arn, _ = offboarded(flow)
+    successor = flow.people.user("robin")
+    flow.backend.arrange(ORGANIZATION_ID, entity, email=None)
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dana"))
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "AddressInUse"
+    assert f"belongs to the USER {successor} now" in ending.cause
+    assert "@" not in ending.cause
+    assert flow.workmail_state(entity)["State"] == "DISABLED"
+    flow.workmail.delete_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dana"))
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+
+
+def test_what_others_have_taken_meanwhile_is_said_and_the_rest_comes_back(flow: Any) -> None:
+    entity, arn, before = offboarded(flow, **FORGETFUL)
+    successor = flow.people.user("robin")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dl"))
+    team = next(group for group in before["Groups"] if group == group_id(flow, "team"))
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=team)
+    flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=team)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "RestoredInPart")
+    assert ending.output["Missing"] == [
+        {"Alias": flow.people.address("dl"), "Because": f"It belongs to the USER {successor} now."},
+        {"Group": team, "Because": "The group does not exist any more."},
+    ]
+    assert flow.workmail_state(entity) == {
+        **before,
+        "Aliases": [flow.people.address("d.leaver")],
+        "Groups": [group_id(flow, "everybody")],
+    }
+
+
+def test_a_group_that_is_disabled_itself_is_said(flow: Any) -> None:
+    _, arn, _ = offboarded(flow, **FORGETFUL)
+    flow.fail("AssociateMemberToGroup", "EntityStateException")
+    team = group_id(flow, "team")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=team)
+    everybody = group_id(flow, "everybody")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=everybody)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "RestoredInPart"
+    assert {item["Because"] for item in ending.output["Missing"]} == {"The group is disabled itself."}
+
+
+def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
+
+    assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=user).outcome == "NothingRecorded"
+    assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId="dana").outcome == "NothingRecorded"
+    assert flow.restore(ExecutionArn=arn).outcome == "NothingRecorded"
+
+
+def test_a_record_that_somebody_deleted_is_nothing_to_restore_by(flow: Any) -> None:
+    entity, arn, _ = offboarded(flow)
+    flow.forget_record(arn)
+
+    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+
+    assert ending.outcome == "NothingRecorded"
+    assert "aws workmail register-to-work-mail" in ending.cause
+
+
+def test_an_address_that_was_never_shown_cannot_be_registered(flow: Any) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent")
+    user = flow.people.user("dana")
+    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    arn = flow.start(user)
+    flow.pass_days(5)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "NothingRecorded"
+    assert "did not show an address" in ending.cause
+
+
+def test_before_it_was_deregistered_there_is_nothing_to_restore(flow: Any) -> None:
+    flow.policy(ApprovalRequired=["vip"])
+    for name in ("dana", "vip"):
+        flow.people.user(name)
+    dated, asked = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
+    flow.pass_days(1)
+
+    for arn, status in ((dated, "Scheduled"), (asked, "AwaitingApproval")):
+        ending = flow.restore(ExecutionArn=arn)
+        assert ending.outcome == "NotDeregistered"
+        assert f"it is {status}. To cancel it, stop the execution {arn}" in ending.cause
+        flow.stop(arn)
+        assert "ended as Stopped before it deregistered" in flow.restore(ExecutionArn=arn).cause
+
+
+def test_between_its_states_the_restore_waits_for_the_offboarding(flow: Any) -> None:
+    user = flow.people.user("dana")
+    before = flow.workmail_state(user)
+    restores: list[str] = []
+
+    def restore(operation: str, _: Any) -> None:
+        # WorkMail has disabled it, and the offboarding has not read that back.
+        if operation == "DeregisterFromWorkMail":
+            arn = flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"]
+            machine = flow.environment.outputs["RestoreStateMachineArn"]
+            restores.append(flow.environment.start({"ExecutionArn": arn}, state_machine_arn=machine))
+
+    flow.backend.after.append(restore)
+    flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=60)
+    arn = flow.start(user)
+    flow.pass_days(1)
+
+    assert flow.ending(restores[0]).outcome == "Restored"
+    assert flow.workmail_state(user) == before
+    flow.pass_days(31)
+    assert flow.ending(arn).outcome == "Reenabled"
+
+
+def test_who_was_stopped_while_deregistering_can_be_restored(flow: Any) -> None:
+    user = flow.people.user("dana")
+    before = flow.workmail_state(user)
+    flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=0)
+    hook_count = len(flow.backend.before)
+    arn_of: list[str] = []
+
+    def stop(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail" and not arn_of:
+            arn_of.append(flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
+            flow.environment.client("stepfunctions").stop_execution(executionArn=arn_of[0])
+
+    flow.backend.after.append(stop)
+    flow.start(user)
+    flow.pass_days(1)
+    assert len(flow.backend.before) == hook_count
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert flow.record(arn_of[0])["Status"] in {"Unwatched", "InWindow"}
+
+    assert flow.restore(ExecutionArn=arn_of[0]).outcome == "Restored"
+    assert flow.workmail_state(user) == before
+
+
+def test_who_is_registered_otherwise_is_left_alone(flow: Any) -> None:
+    entity, arn, _ = offboarded(flow)
+    flow.people.register(entity, "dana.new")
+    now = flow.workmail_state(entity)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert ending.outcome == "RestoreRefused"
+    assert "another primary address" in ending.cause
+    assert flow.workmail_state(entity) == now
+
+
+def test_an_older_offboarding_s_record_restores_nothing_when_there_is_a_later_one(flow: Any) -> None:
+    entity, first, _ = offboarded(flow)
+    flow.people.register(entity, "dana")
+    flow.pass_days(1)
+    second = flow.start(entity)
+    flow.pass_days(2)
+
+    ending = flow.restore(ExecutionArn=first)
+
+    assert ending.outcome == "RestoreRefused"
+    assert second in ending.cause
+    assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity).output["OffboardingArn"] == second
+
+
+def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
+    entity, first, _ = offboarded(flow)
+    flow.restore(ExecutionArn=first)
+    flow.pass_days(0.1)
+
+    second = flow.start(entity)
+    flow.pass_days(31)
+
+    assert flow.ending(second).outcome == "CleanupVerified"
+    assert flow.ending(first).outcome == "Reenabled"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "either ExecutionArn, the offboarding's, or OrganizationId and EntityId"),
+        ({"OrganizationId": ORGANIZATION_ID}, "either ExecutionArn"),
+        ({"EntityId": "dana"}, "either ExecutionArn"),
+        ({"OrganizationId": "m-" + "1" * 32, "EntityId": "dana"}, "none that this stack serves"),
+        ({"ExecutionArn": "dana"}, "ExecutionArn must be the ARN of an execution"),
+        ({"EntityID": "dana"}, "unknown member: EntityID"),
+    ],
+)
+def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says: str) -> None:
+    ending = flow.restore(**given)
+
+    assert ending.outcome == "InvalidRequest"
+    assert says in ending.cause
+    assert flow.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "outcome"),
+    [
+        ("RegisterToWorkMail", "MailDomainNotFoundException", "RestoreRefused"),
+        ("RegisterToWorkMail", "EntityStateException", "RestoreRefused"),
+        ("RegisterToWorkMail", "UnsupportedOperationException", "RestoreRefused"),
+        ("RegisterToWorkMail", "ThrottlingException", "WorkMailUnavailable"),
+        ("DescribeUser", "OrganizationStateException", "OrganizationNotActive"),
+        ("DescribeUser", "DirectoryServiceAuthenticationFailedException", "DirectoryAuthenticationFailed"),
+        ("DescribeUser", "NobodyKnowsException", "UnexpectedFailure"),
+        ("ListAliases", "OrganizationNotFoundException", "OrganizationNotFound"),
+        ("ListAliases", "EntityStateException", "RegistrationNotConfirmed"),
+    ],
+)
+def test_an_error_that_stays_ends_under_its_name(flow: Any, operation: str, code: str, outcome: str) -> None:
+    _, arn, _ = offboarded(flow, **FORGETFUL)
+    flow.fail(operation, code)
+
+    ending = flow.restore(ExecutionArn=arn)
+
+    assert (ending.status, ending.outcome) == ("FAILED", outcome)
+
+
+def group_id(flow: Any, name: str) -> str:
+    groups = flow.workmail.list_groups(OrganizationId=ORGANIZATION_ID)["Groups"]
+    return next(group["Id"] for group in groups if group["Name"] == name)

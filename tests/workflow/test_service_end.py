@@ -1,0 +1,104 @@
+"""The end of Amazon WorkMail: an execution that meets it ends as ServiceEnded, and never as a crash."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.no_providers
+
+SILENCE = [
+    ("AccessDeniedException", 400),
+    ("OrganizationNotFoundException", 400),
+    ("OrganizationStateException", 400),
+    ("ServiceUnavailable", 503),
+    ("UnrecognizedClientException", 400),
+    ("NobodyKnowsException", 400),
+]
+
+
+def end(flow: Any, code: str, status: int) -> None:
+    """Have WorkMail answer nothing but this from now on."""
+    for operation in ("DescribeEntity", "DescribeUser", "DescribeOrganization", "ListUsers", "ListGroups",
+                      "ListResources", "ListAliases", "GetMailboxDetails", "DeregisterFromWorkMail"):  # fmt: skip
+        flow.fail(operation, code, status=status)
+
+
+@pytest.mark.parametrize(("code", "status"), SILENCE)
+def test_an_execution_that_wakes_when_workmail_is_over_says_so(
+    make_flow: Callable[..., Any], code: str, status: int
+) -> None:
+    # It is to look on the last full day, and WorkMail throttles until it is over.
+    flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
+    flow.people.user("dana")
+    arn = flow.start("dana")
+    flow.clock.move_to(datetime(2027, 3, 29, 9, tzinfo=UTC))
+
+    def over(operation: str, _: Any) -> None:
+        if operation == "DescribeUser" and flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
+            flow.clock.sleep(datetime(2027, 3, 31, 0, 0, 1, tzinfo=UTC) - flow.clock.now())
+
+    end(flow, code if code != "ServiceUnavailable" else "ServiceUnavailable", status)
+    flow.backend.before.insert(0, over)
+    flow.clock.advance(timedelta(days=5))
+
+    ending = flow.ending(arn)
+    assert (ending.status, ending.outcome) == ("SUCCEEDED", "ServiceEnded")
+    assert ending.states[-1] == "ServiceEnded"
+    assert "on or after the day on which Amazon WorkMail ends" in ending.output["Explanation"]
+    assert ending.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
+    assert flow.record(arn)["Outcome"] == "ServiceEnded"
+
+
+def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
+    flow.people.user("dana")
+    arn = flow.start("dana")
+    flow.clock.settle()
+    end(flow, "AccessDeniedException", 400)
+    flow.clock.move_to(datetime(2027, 3, 30, 23, tzinfo=UTC))
+
+    assert flow.ending(arn).outcome == "AccessDenied"
+
+
+def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 3, 20, 9, tzinfo=UTC))
+    flow.people.user("dana")
+    arn = flow.start("dana", NotBefore="2027-03-30T23:59:59Z")
+    flow.clock.settle()
+
+    def over(operation: str, _: Any) -> None:
+        if flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
+            flow.clock.sleep(timedelta(seconds=20))
+
+    end(flow, "OrganizationNotFoundException", 400)
+    flow.backend.before.insert(0, over)
+    flow.clock.advance(timedelta(days=12))
+
+    ending = flow.ending(arn)
+    assert ending.outcome in {"ServiceEnded", "OrganizationNotFound"}
+    assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
+    flow.people.user("dana")
+    end(flow, "OrganizationNotFoundException", 400)
+
+    ending = flow.run("dana", days=0)
+
+    assert ending.outcome == "ServiceEnded"
+    assert ending.output["Entity"] is None
+    assert ending.output["DeregisteredAt"] is None
+
+
+def test_while_workmail_still_answers_after_that_day_it_is_worked_with(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
+    user = flow.people.user("dana")
+
+    ending = flow.run("dana", days=0)
+
+    assert ending.outcome == "ServiceEnded"
+    assert ending.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
+    assert flow.workmail_state(user)["State"] == "DISABLED"
