@@ -41,7 +41,11 @@ def _arrows(name: str, state: dict[str, Any], states: dict[str, dict[str, Any]])
     following = state.get("Next") or state.get("Default")
     if following and states[following]["Type"] != "Fail":
         yield f"{_id(name)} --> {_id(following)}"
-    failures = list(dict.fromkeys(rule["Next"] for rule in state.get("Catch", [])))
+    caught = list(dict.fromkeys(rule["Next"] for rule in state.get("Catch", [])))
+    for ending in caught:
+        if states[ending]["Type"] != "Fail":
+            yield f"{_id(name)} -.-> {_id(ending)}"
+    failures = [ending for ending in caught if states[ending]["Type"] == "Fail"]
     if failures:
         yield f'{_id(name)} -. fails .-> {_id(name)}_fails[/"{"<br>".join(failures)}"/]'
 

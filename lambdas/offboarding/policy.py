@@ -10,9 +10,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import errors
-from offboarding.aws import client
+from offboarding.aws import client, unavailable
 
 provider = SSMProvider(boto3_client=client("ssm"))
 
@@ -44,7 +45,9 @@ def read_policy(organization_id: str) -> Policy:
     Raises
     ------
     SettingsUnavailable
-        If it cannot be read, or holds nothing for this organization.
+        If it cannot be read, or holds nothing for this organization: nobody is deregistered without it.
+    AccessDenied
+        If the function's role may not read it.
     """
     try:
         settings: Any = provider.get(os.environ["POLICY_PARAMETER"], max_age=_FRESH_SECONDS, transform="json")
@@ -54,12 +57,13 @@ def read_policy(organization_id: str) -> Policy:
             protected=tuple(of_organization["Protected"]),
             approval_required=tuple(of_organization["ApprovalRequired"]),
         )
-    except (GetParameterError, TransformParameterError) as problem:
-        raise errors.SettingsUnavailable(
-            f"The settings in Systems Manager cannot be read ({type(problem).__name__}). Nobody is deregistered "
-            "without them; start again when they can."
-        ) from None
-    except (KeyError, TypeError):
+    except GetParameterError as problem:
+        # Powertools wraps what boto3 raised, and hands it on as the context only.
+        cause = problem.__context__
+        if isinstance(cause, ClientError | BotoCoreError):
+            raise unavailable("ssm:GetParameter", cause, errors.SettingsUnavailable) from None
+        raise errors.SettingsUnavailable("The settings in Systems Manager cannot be read. Start again later.") from None
+    except (TransformParameterError, KeyError, TypeError):
         raise errors.SettingsUnavailable(
             f"The settings in Systems Manager hold nothing usable for {organization_id}. Deploy the stack again."
         ) from None

@@ -4,14 +4,20 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from local.diagram import DEFINITION, diagram
 from local.settings import ORGANIZATION_ID
 from offboarding.schemas import INPUT, validated
 from stacks.settings import Settings
+from tests.infrastructure.templates import template_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
+
+
+NO_OUTPUTS = {"OrganizationId", "EntityId", "ExecutionArn", "OtherExecutionArn", "MessageId", "RequestId"}
 
 
 def blocks(language: str) -> list[str]:
@@ -46,8 +52,29 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-def test_every_end_of_the_flow_is_explained_in_the_operators_table() -> None:
-    states = json.loads(DEFINITION.read_text())["States"]
-    ends = {name for name, state in states.items() if state["Type"] in {"Fail", "Succeed"}}
+@pytest.mark.parametrize(
+    ("machine", "heading"),
+    [
+        ("offboarding", "## How an execution ends"),
+        ("approval", "### Approve or reject"),
+        ("restore", "### Restore"),
+    ],
+)
+def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machine: str, heading: str) -> None:
+    states = json.loads((DEFINITION.parent / f"{machine}.asl.json").read_text())["States"]
+    ends = {name: state["Type"] for name, state in states.items() if state["Type"] in {"Fail", "Succeed"}}
 
-    assert ends == set(re.findall(r"^\| `(\w+)` \| (?:succeeded|failed)", OPERATE, re.M))
+    section = OPERATE.partition(f"\n{heading}\n")[2]
+    section = re.split(rf"\n#{{2,{heading.count('#')}}} ", section)[0]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (succeeded|failed)", section, re.M)
+
+    told = {name: status for names, status in rows for name in re.findall(r"\w+", names)}
+    assert told == {name: "failed" if kind == "Fail" else "succeeded" for name, kind in ends.items()}
+
+
+def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:
+    template = template_of({"organizations": [{"id": ORGANIZATION_ID, "mailDomains": ["example.com"]}],
+                            "identityProviders": {"offboardingRequested": {}}})  # fmt: skip
+    named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id))`", OPERATE)) - NO_OUTPUTS
+
+    assert named == set(template["Outputs"])

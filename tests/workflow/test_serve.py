@@ -144,3 +144,73 @@ def test_an_unknown_local_page_lists_the_known_ones(url: str) -> None:
 
     assert status == 404
     assert "POST /local/clock" in answer
+
+
+def documented(phrase: str, **filled: str) -> str:
+    """Return the block of commands of the operators' page that has a phrase, with its placeholders filled in."""
+    page = (ROOT / "docs" / "operate.md").read_text()
+    [block] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.S) if phrase in block]
+    for placeholder, value in {"m-…": ORGANIZATION_ID, **filled}.items():
+        block = block.replace(placeholder, value)
+    return block
+
+
+def shell(url: str, commands: str) -> str:
+    """Run documented commands as they stand, with the variables that the page takes from the stack's outputs."""
+    outputs = http(f"{url}/local/stack")[1]["Outputs"]
+    cli = Cli(url)
+    environment = {
+        **cli._environment,
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+        "STATE_MACHINE": outputs["StateMachineArn"],
+        "APPROVAL_STATE_MACHINE": outputs["ApprovalStateMachineArn"],
+        "RESTORE_STATE_MACHINE": outputs["RestoreStateMachineArn"],
+        "RECORDS_TABLE": outputs["RecordsTableName"],
+    }
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", commands], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    http(f"{url}/local/clock", b'{"advance": "PT1S"}')
+    return done.stdout
+
+
+def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) -> None:
+    aws = Cli(url)
+    for name in ("carol", "carl", "cora"):
+        user = aws("workmail", "create-user", "--organization-id", ORGANIZATION_ID, "--name", name,
+                   "--display-name", name)["UserId"]  # fmt: skip
+        aws("workmail", "register-to-work-mail", "--organization-id", ORGANIZATION_ID, "--entity-id", user,
+            "--email", f"{name}@{MAIL_DOMAIN}")  # fmt: skip
+    [parameter] = aws("ssm", "describe-parameters", "--filters", "Key=Type,Values=String")["Parameters"][-1:]
+    policy = json.loads(aws("ssm", "get-parameter", "--name", parameter["Name"])["Parameter"]["Value"])
+    policy["Organizations"][ORGANIZATION_ID]["ApprovalRequired"] = ["c*"]
+    aws("ssm", "put-parameter", "--name", parameter["Name"], "--overwrite", "--value", json.dumps(policy))
+
+    def outcome(started: str) -> str:
+        done = aws("stepfunctions", "describe-execution", "--execution-arn", json.loads(started)["executionArn"])
+        return json.loads(done["output"])["Outcome"] if "output" in done else done["error"]
+
+    planned = shell(url, documented('"DryRun": true', **{"alice@example.com": f"carol@{MAIL_DOMAIN}"}))
+    assert outcome(planned) == "Planned"
+    start = documented("get-execution-history", **{"alice@example.com": f"carol@{MAIL_DOMAIN}"}).partition("\naws")[0]
+    carol = json.loads(shell(url, start))["executionArn"]
+    waiting = shell(url, documented("Items[].[Id.S, Entity.M.Name.S"))
+    assert waiting.split()[:2] == [carol, "carol"]
+
+    decided = shell(url, documented('"Decision": "Approved"', **{"arn:aws:states:…": carol}))
+    assert outcome(decided) == "Decided"
+    window = shell(url, documented("Items[].[DueAt.S"))
+    assert f"InWindow\tcarol@{MAIL_DOMAIN}\t{carol}" in window
+    month = documented("begins_with(StartedAt", **{"2027-03": http(f"{url}/local/clock")[1]["Now"][:7]})
+    assert carol in shell(url, month)
+
+    for name in ("carl", "cora"):
+        shell(url, start.replace(f"carol@{MAIL_DOMAIN}", name))
+    shell(url, documented('\\"Decision\\": \\"Rejected\\"'))
+    assert shell(url, documented("Items[].[Id.S, Entity.M.Name.S")).strip() in {"", "None"}
+
+    both = {"alice@example.com": f"carol@{MAIL_DOMAIN}", "arn:aws:states:…": carol}
+    by_entity, _, by_execution = documented('"Reason": "comes back"', **both).partition("\naws")
+    assert outcome(shell(url, by_entity)) == "Restored"
+    assert outcome(shell(url, f"aws{by_execution}")) == "Restored"
