@@ -31,11 +31,15 @@ serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
 test: $(SYNCED) ## All tests; no account, no network
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-long: $(SYNCED) ## The tests that take minutes, and that make test leaves out
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
 check: $(SYNCED) $(NODE_SYNCED) ## Lint, types, state machine lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(CURDIR)/$(BIN)/node node_modules/.bin/asl-validator --json-path statemachine/offboarding.asl.json
+	$(CURDIR)/$(BIN)/node node_modules/.bin/asl-validator \
+		$(addprefix --json-path ,$(sort $(wildcard statemachine/*.asl.json)))
 	$(BIN)/python -m pytest -q tests/infrastructure
 
 bench: $(SYNCED) ## Measure cold starts, as ratios within one run
@@ -58,4 +62,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test check bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long check bench synth bootstrap deploy diff

@@ -40,9 +40,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         raise errors.RecordMissing(
             "The record of this offboarding is gone, so nobody could approve it. Nothing was changed; start again."
         )
+    records.hold_again(step["OrganizationId"], step["EntityId"], step["ExecutionArn"])
     _publish(step, expires_at)
-    if not step["CapIsReached"] or records.first_notice(step["OrganizationId"], step["Now"][:10], step["Now"]):
-        _wake_somebody(step, expires_at)
+    _wake_somebody_once(records, step, expires_at)
     logger.info("approval asked for", extra={"entity_id": step["EntityId"], "cap_is_reached": step["CapIsReached"]})
     metrics.add_metric(name="ApprovalsAskedFor", unit="Count", value=1)
     return {}
@@ -70,8 +70,17 @@ def _publish(step: dict[str, Any], expires_at: str) -> None:
             _note_failure("events:PutEvents", answer["Entries"][0].get("ErrorCode", "unknown"))
 
 
-def _wake_somebody(step: dict[str, Any], expires_at: str) -> None:
-    """Tell the topic: for each entity that always needs an approval, and once a day when the cap is reached.
+def _wake_somebody_once(records: Records, step: dict[str, Any], expires_at: str) -> None:
+    """Tell the topic of each entity that always needs an approval; and once a day that the cap is reached."""
+    organization_id, day, me = step["OrganizationId"], step["Now"][:10], step["ExecutionArn"]
+    if not step["CapIsReached"]:
+        _wake_somebody(step, expires_at)
+    elif records.claim_notice(organization_id, day, me) and not _wake_somebody(step, expires_at):
+        records.return_notice(organization_id, day, me)
+
+
+def _wake_somebody(step: dict[str, Any], expires_at: str) -> bool:
+    """Publish to the topic; say whether that worked.
 
     https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
     """
@@ -87,7 +96,7 @@ def _wake_somebody(step: dict[str, Any], expires_at: str) -> None:
         subject = "WorkMail offboarding: an approval is asked for"
         first = f"The offboarding of {step['EntityId']} of {organization_id} waits for an approval until {expires_at}."
     request = json.dumps(
-        {"ExecutionArn": step["ExecutionArn"], "Decision": "Approved", "DecidedBy": "who you are", "Reason": "why"}
+        {"ExecutionArn": step["ExecutionArn"], "Decision": "Approved", "DecidedBy": "<who you are>", "Reason": "<why>"}
     )
     message = "\n\n".join(
         [
@@ -103,6 +112,8 @@ def _wake_somebody(step: dict[str, Any], expires_at: str) -> None:
         topics.publish(TopicArn=os.environ["APPROVAL_TOPIC_ARN"], Subject=subject, Message=message)
     except (ClientError, BotoCoreError) as problem:
         _note_failure("sns:Publish", code(problem))
+        return False
+    return True
 
 
 def _note_failure(action: str, reason: str) -> None:

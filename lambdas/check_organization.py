@@ -13,6 +13,7 @@ from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, Organization
 from offboarding.observability import logger, metrics, observed
 from offboarding.protection import protected_by_nature
+from offboarding.retention import parse
 from offboarding.schemas import CHECK_ORGANIZATION, validated
 from offboarding.service_end import until_service_ends
 
@@ -26,6 +27,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
     organization = directory.describe_organization()
+    if not organization.active and parse(step["Now"]) >= parse(step["ServiceEndsAt"]):
+        raise errors.OrganizationNotActive(reason(organization))
     is_migration_admin = _is_migration_admin(organization, step["Entity"])
     protection = protected_by_nature(Entity.from_json(step["Entity"]), is_migration_admin=is_migration_admin)
     if protection and not step["DryRun"]:

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import errors
-from offboarding.executions import execution_status
+from offboarding.executions import FORGOTTEN, execution_status
 from offboarding.observability import logger, metrics
 from offboarding.records import Records
 
@@ -33,21 +33,30 @@ def close(record: SQSRecord) -> None:
     try:
         execution_arn = _execution_arn(record.body)
         logger.append_keys(correlation_id=execution_arn)
-        records = Records()
-        recorded = records.get(execution_arn)
-        status = execution_status(execution_arn)
-        if recorded is None or status.running:
-            logger.info("nothing to close", extra={"has_record": recorded is not None})
-            metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
-            return
-        ended_at = status.ended_at or _time(record.body)
-        records.close(recorded, status.outcome or "Forgotten", status.cause, ended_at)
+        outcome = _closed(execution_arn, record.body)
     except Exception as error:
         logger.warning("left in the queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="StatusChangesLeftInQueue", unit="Count", value=1)
         raise
-    logger.info("closed", extra={"outcome": status.outcome})
-    metrics.add_metric(name="RecordsClosed", unit="Count", value=1)
+    logger.info("closed" if outcome else "nothing to close", extra={"outcome": outcome})
+    metrics.add_metric(name="RecordsClosed" if outcome else "StatusChangesIgnored", unit="Count", value=1)
+
+
+def _closed(execution_arn: str, body: str) -> str | None:
+    """Close the record of an execution that has ended; return the outcome, or None if there is nothing to close."""
+    records = Records()
+    recorded = records.get(execution_arn)
+    if recorded is None:
+        return None
+    status = execution_status(execution_arn)
+    if status.is_redriven and status.running:
+        return None
+    if status.running:
+        raise errors.RecordUnavailable("Step Functions has told that the execution ended, and says that it runs.")
+    outcome = status.outcome or FORGOTTEN
+    if not records.close(recorded, outcome, status.cause, status.ended_at or _time(body)):
+        raise errors.RecordUnavailable("The record has changed since it was read.")
+    return outcome
 
 
 def _execution_arn(body: str) -> str:

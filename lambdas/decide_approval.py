@@ -28,23 +28,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = validated(event, DECIDE_APPROVAL, "The event of DecideApproval", errors.UnexpectedAnswer)
     request = validated(step["Input"], DECISION, "The execution's input")
     records = Records()
-    record = _awaiting(records, request["ExecutionArn"])
-    _insist_on_another_person(record, request["DecidedBy"])
     decision = {
         "Decision": request["Decision"],
         "DecidedBy": request["DecidedBy"],
-        "Reason": request.get("Reason", ""),
+        "Reason": request["Reason"],
         "DecidedAt": step["Now"],
         "DecidedIn": step["ExecutionArn"],
     }
-    decide(records, record, decision)
-    logger.info("decided", extra={"decision": decision["Decision"], "execution": record.execution_arn})
+    decide(records, request["ExecutionArn"], decision)
+    logger.info("decided", extra={"decision": decision["Decision"], "execution": request["ExecutionArn"]})
     metrics.add_metric(name=f"Offboardings{decision['Decision']}", unit="Count", value=1)
-    return {"OffboardingArn": record.execution_arn, **decision}
+    return {"OffboardingArn": request["ExecutionArn"], **decision}
 
 
-def decide(records: Records, record: Record, decision: dict[str, Any]) -> None:
-    """Write the decision down, then answer the task with it.
+def decide(records: Records, offboarding_arn: str, decision: dict[str, Any]) -> None:
+    """Write the decision down, then answer the task with it; what an earlier attempt has done is left alone.
 
     Whoever writes first has decided. A later decision is refused; but it hands over the first one again, in case that
     was written and never arrived.
@@ -53,8 +51,8 @@ def decide(records: Records, record: Record, decision: dict[str, Any]) -> None:
     ----------
     records
         The table.
-    record
-        An offboarding that awaits an approval.
+    offboarding_arn
+        An offboarding's execution.
     decision
         `Decision, DecidedBy, Reason, DecidedAt, DecidedIn`.
 
@@ -63,25 +61,39 @@ def decide(records: Records, record: Record, decision: dict[str, Any]) -> None:
     AlreadyDecided
         If there is another decision.
     ApprovalNotPending
-        If the offboarding does not wait any more.
+        If the offboarding does not wait, or not any more.
+    InvalidRequest
+        If somebody decides about themselves.
     """
-    token = record.task_token or ""
-    if records.decide(record.execution_arn, token, decision):
-        if not _answer(token, decision) and record.decision is None:
-            raise errors.ApprovalNotPending(
-                "The offboarding does not wait any more: it was stopped, or nobody decided in 14 days. "
-                "Start it again, then approve that."
-            )
+    record = records.get(offboarding_arn)
+    if record is not None and _has_arrived(record, decision["DecidedIn"]):
         return
-    first = records.get(record.execution_arn)
-    if first is None or first.decision is None:
+    token, record = _awaiting(record)
+    _insist_on_another_person(record, decision["DecidedBy"])
+    if records.decide(offboarding_arn, token, decision):
+        if _answer(token, decision):
+            return
+        # The offboarding may be over, or the answer may have arrived and its receipt not: the next attempt will see.
+        raise errors.RecordUnavailable(
+            "Step Functions does not take the answer, and the record does not show why yet. Look at the offboarding's "
+            "execution."
+        )
+    first = records.get(offboarding_arn)
+    if first is None or first.decision is None or first.task_token is None:
         raise errors.ApprovalNotPending("The offboarding has stopped waiting at this moment. Look at its execution.")
-    _answer(first.task_token or token, first.decision)
+    _answer(first.task_token, first.decision)
     raise _already_decided(first.decision)
 
 
-def _awaiting(records: Records, execution_arn: str) -> Record:
-    record = records.get(execution_arn)
+def _has_arrived(record: Record, decided_in: str) -> bool:
+    """Say whether the offboarding has acted on the decision that was made in this execution."""
+    if record.approval is not None and record.approval.get("DecidedIn") == decided_in:
+        return True
+    made_here = record.decision is not None and record.decision["DecidedIn"] == decided_in
+    return made_here and record.outcome == "Rejected"
+
+
+def _awaiting(record: Record | None) -> tuple[str, Record]:
     if record is None:
         raise errors.ApprovalNotPending(
             "No offboarding has been recorded for this ExecutionArn. Give the ARN that the request for approval names."
@@ -96,7 +108,7 @@ def _awaiting(records: Records, execution_arn: str) -> Record:
         raise errors.ApprovalNotPending(
             f"The offboarding does not await an approval; it is {record.status}. There is nothing to decide."
         )
-    return record
+    return record.task_token, record
 
 
 def _already_decided(decision: Any) -> errors.AlreadyDecided:  # noqa: ANN401

@@ -13,11 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import errors
 from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState
+from offboarding.entities import Entity, EntityState
 from offboarding.holding import in_progress
 from offboarding.observability import logger, metrics, observed
 from offboarding.policy import read_policy
-from offboarding.protection import protected_by_settings
+from offboarding.protection import protected_by_nature, protected_by_settings
 from offboarding.records import Records
 from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
 from offboarding.schemas import DEREGISTER_ENTITY, validated
@@ -29,7 +29,23 @@ CLOCK_SKEW = timedelta(minutes=15)
 """How far WorkMail's clock may be behind that of Step Functions."""
 
 FRESH = timedelta(minutes=15)
-"""For how long what ResolveEntity read is good enough to act on; a redriven execution can be days old."""
+"""For how long what ResolveEntity read is good enough to act on without reading the entity again."""
+
+OLD = timedelta(hours=1)
+"""From when on nothing is deregistered by it at all. Retries end before; a redriven execution can be days old."""
+
+LAG = timedelta(minutes=5)
+"""After which WorkMail shows what it did, with a wide margin: two minutes have been seen."""
+
+
+_NO = (
+    errors.AccessDenied,
+    errors.DeregistrationRefused,
+    errors.EntityNotFound,
+    errors.OrganizationNotActive,
+    errors.OrganizationNotFound,
+)
+"""What of WorkMail's answers to the call says that it has done nothing."""
 
 
 @observed
@@ -47,17 +63,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     entity, called = deregister(
         directory,
-        resolved.reference,
-        was_enabled=was_enabled,
+        resolved,
         known_to_be_enabled=known_to_be_enabled,
-        before_the_call=lambda: _insist_on_leave(records, step, resolved, rules),
+        before_the_call=lambda entity: _insist_on_leave(records, step, entity, rules),
+        after_a_no=lambda: _note_the_no(records, step),
     )
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
     plan = plan_retention(disabled_date, rules)
     logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})
-    metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(called))
-    noted = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled, "Called": called}
-    recorded = records.deregistered(step["ExecutionArn"], step["OrganizationId"], plan.to_json(), noted)
+    metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(was_enabled))
+    noted = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled}
+    recorded = records.deregistered(step["ExecutionArn"], step["OrganizationId"], entity.id, plan.to_json(), noted)
     return {
         **plan.to_json(),
         "Evidence": {
@@ -71,11 +87,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def deregister(
     directory: Directory,
-    reference: EntityReference,
+    resolved: Entity,
     *,
-    was_enabled: bool,
     known_to_be_enabled: bool,
-    before_the_call: Callable[[], None],
+    before_the_call: Callable[[Entity], None],
+    after_a_no: Callable[[], None],
 ) -> tuple[Entity, bool]:
     """Deregister what is enabled, and read the entity back.
 
@@ -83,14 +99,15 @@ def deregister(
     ----------
     directory
         The organization's entities.
-    reference
-        Which one.
-    was_enabled
-        Whether ResolveEntity found it enabled. What was disabled then only joins the wait.
+    resolved
+        The entity as ResolveEntity found it. What was disabled then only joins the wait.
     known_to_be_enabled
         Whether a state of this execution has just read it as enabled; otherwise it is read first.
     before_the_call
-        Runs right before WorkMail is asked to deregister, and raises if that must not be.
+        Runs right before WorkMail is asked to deregister, with the entity as it was last read, and raises if that
+        must not be.
+    after_a_no
+        Runs when WorkMail has refused.
 
     Returns
     -------
@@ -100,27 +117,32 @@ def deregister(
     Raises
     ------
     EntityMismatch
-        If it was disabled when it was resolved, and somebody has registered it since.
+        If somebody has registered it since it was resolved.
     DeregistrationRefused
         If WorkMail refuses and the entity still reads as enabled: retried, because WorkMail can lag.
     """
+    entity = resolved
     if not known_to_be_enabled:
-        entity = directory.describe(reference)
+        entity = directory.describe(resolved.reference)
         if entity.state is not EntityState.ENABLED:
             return entity, False
-        if not was_enabled:
+        if resolved.state is not EntityState.ENABLED or entity.registration != resolved.registration:
             raise errors.EntityMismatch(
-                f"{reference.id} was disabled when it was looked up, and somebody has registered it since. Nothing "
-                "was changed. Start again if it is to be offboarded all the same."
+                f"Somebody has registered {entity.id} since it was looked up. Nothing was changed since then. Start "
+                "again if it is to be offboarded all the same."
             )
-    before_the_call()
+    before_the_call(entity)
     refused = False
     try:
-        directory.deregister(reference.id)
+        directory.deregister(entity.id)
     except errors.EntityStateConflict:
         refused = True
-    entity = directory.describe(reference)
+    except _NO:
+        after_a_no()
+        raise
+    entity = directory.describe(entity.reference)
     if refused and entity.state is EntityState.ENABLED:
+        after_a_no()
         raise errors.DeregistrationRefused(
             f"WorkMail refuses to deregister {entity.id} (EntityStateException) and shows it as enabled. "
             "Look at the entity in the WorkMail console, then start again."
@@ -164,21 +186,33 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
 
 
 def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rules: RetentionRules) -> None:
-    """See that the settings still allow it and the record is there, and write into it that the call comes next."""
-    me, organization_id = step["ExecutionArn"], step["OrganizationId"]
+    """See that nothing forbids it and the record is there, and write into it that the call comes next."""
+    me, organization_id, now = step["ExecutionArn"], step["OrganizationId"], parse(step["Now"])
+    if now - parse(step["ResolvedAt"]) > OLD:
+        raise errors.EntityMismatch(
+            f"{entity.id} was looked up at {step['ResolvedAt']}, too long ago to act on it. Nothing was changed. Start "
+            "again, so that everything is checked anew."
+        )
     record = records.get(me)
     aliases = record.entity.get("Aliases") if record else None
-    protection = protected_by_settings(read_policy(organization_id).protected, entity, aliases or [])
+    protection = protected_by_nature(entity) or protected_by_settings(
+        read_policy(organization_id).protected, entity, aliases or []
+    )
     if protection:
         raise errors.EntityProtected(protection)
-    due_at = render(parse(step["Now"]) + rules.retention)
     noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    if records.begin_deregistering(me, organization_id, entity.id, due_at, noted):
+    if records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted):
         return
-    holder = records.current(organization_id, entity.id)
-    if holder not in {None, me}:
-        raise in_progress(str(holder))
+    pointer = records.pointer(organization_id, entity.id)
+    if pointer is not None and pointer.execution_arn != me:
+        raise in_progress(pointer.execution_arn)
     raise errors.RecordMissing(
         "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
         "start again."
     )
+
+
+def _note_the_no(records: Records, step: dict[str, Any]) -> None:
+    """Take the entity out of its window, unless an earlier attempt may have taken effect and not show yet."""
+    if step["RetryCount"] == 0 or parse(step["Now"]) - parse(step["ResolvedAt"]) > LAG:
+        records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})

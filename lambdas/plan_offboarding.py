@@ -42,7 +42,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         *_in_progress(records, organization_id, entity, parse(step["Now"])),
     ]
     approvals = _approvals(policy, records, step, entity, aliases, at) if would_deregister else []
-    retention = plan_retention(entity.disabled_date or at, configured_rules())
+    disabled_date = at if would_deregister else entity.disabled_date or at
+    retention = plan_retention(disabled_date, configured_rules())
     logger.info("planned", extra={"entity_id": entity.id, "refusals": len(refusals), "approvals": len(approvals)})
     metrics.add_metric(name="OffboardingsPlanned", unit="Count", value=1)
     return {
@@ -67,8 +68,11 @@ def _aliases(directory: Directory, entity: Entity) -> list[str]:
         return []
     try:
         return directory.list_aliases(entity)
-    except errors.EntityStateConflict:
-        return []
+    except (errors.EntityStateConflict, errors.EntityNotFound):
+        raise errors.WorkMailUnavailable(
+            f"WorkMail describes {entity.id} as enabled and does not tell its aliases, so nobody knows whether one of "
+            "them protects it. Start again."
+        ) from None
 
 
 def _protections(
@@ -82,10 +86,10 @@ def _protections(
 
 
 def _in_progress(records: Records, organization_id: str, entity: Entity, now: datetime) -> list[dict[str, str]]:
-    arn = records.holder(organization_id, entity.id)
-    if arn is None or look_at_holder(records, arn, entity, now).gives_way:
+    pointer = records.pointer(organization_id, entity.id)
+    if pointer is None or not pointer.is_live or look_at_holder(records, pointer, entity, now).gives_way:
         return []
-    return [{"Error": "AlreadyInProgress", "Cause": f"The execution {arn} offboards this entity."}]
+    return [{"Error": "AlreadyInProgress", "Cause": f"The execution {pointer.execution_arn} offboards this entity."}]
 
 
 def _approvals(

@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = validated(step["Input"], RESTORE, "The execution's input")
     records = Records()
     record = find_record(records, request)
-    _insist_on_something_to_restore(record)
+    _insist_on_something_to_restore(records, record)
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
     entity = _insist_on_the_same_entity(directory, record)
     registered = register(directory, record, entity, parse(step["Now"]))
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "RestoredIn": step["ExecutionArn"],
         **{member: request[member] for member in ("RequestedBy", "Reason") if member in request},
     }
-    records.restoring(record.execution_arn, Status.RESTORING, {}, noted)
+    records.restoring(record, Status.RESTORING, {}, noted)
     logger.info("registered again", extra={"entity_id": entity.id, "called": registered})
     metrics.add_metric(name="EntitiesRegisteredAgain", unit="Count", value=int(registered))
     return {
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def find_record(records: Records, request: dict[str, Any]) -> Record:
-    """Find the record by which to restore: that of the execution, or of the entity's last offboarding.
+    """Find the record by which to restore: that of the execution, or of the entity's last deregistration.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def find_record(records: Records, request: dict[str, Any]) -> Record:
         The table.
     request
         `{ExecutionArn}` or `{OrganizationId, EntityId}`. A name or an address is looked for among the records of the
-        entities that are in their window, for WorkMail need not tell the address of a disabled entity.
+        entities that are in their window or were restored in it, for WorkMail need not tell the address of a disabled
+        entity.
 
     Raises
     ------
@@ -75,8 +76,11 @@ def find_record(records: Records, request: dict[str, Any]) -> Record:
         record = records.get(request["ExecutionArn"])
     elif given == {"OrganizationId", "EntityId"}:
         _insist_on_known_organization(request["OrganizationId"])
-        current = records.current(request["OrganizationId"], request["EntityId"])
-        record = records.get(current) if current else _by_name(records, request["OrganizationId"], request["EntityId"])
+        pointer = records.pointer(request["OrganizationId"], request["EntityId"])
+        if pointer is not None:
+            record = records.get(pointer.window_of or pointer.execution_arn)
+        else:
+            record = _by_name(records, request["OrganizationId"], request["EntityId"])
     else:
         raise errors.InvalidRequest(
             "The execution's input must have either ExecutionArn, the offboarding's, or OrganizationId and EntityId."
@@ -117,6 +121,7 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
     """
     address = record.entity.get("Email")
     if entity.state is EntityState.ENABLED:
+        _insist_on_the_same_mailbox(record, entity, now)
         _insist_on_address(entity, address)
         return False
     _insist_on_retention(record, entity, now)
@@ -130,11 +135,13 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
     except errors.EmailAddressTaken:
         raise errors.AddressInUse(_who_has(directory, address, entity)) from None
     except errors.EntityStateConflict:
-        raise errors.RestoreRefused(
+        raise errors.RegistrationNotConfirmed(
             f"WorkMail does not register {entity.id} in its present state (EntityStateException). Look at the entity "
             "in the WorkMail console."
         ) from None
-    read_back = directory.describe(entity.reference)
+    except errors.EntityNotFound:
+        raise errors.EntityGone(f"{entity.id} was deleted from the directory at this moment.") from None
+    read_back = _insist_on_the_same_entity(directory, record)
     if read_back.state is not EntityState.ENABLED:
         raise errors.RegistrationNotConfirmed(
             f"{entity.id} does not read back as registered. Look at the entity in the WorkMail console, then start "
@@ -148,7 +155,8 @@ def _by_name(records: Records, organization_id: str, identifier: str) -> Record 
     wanted = identifier.casefold()
     found = [
         record
-        for record in records.in_window(organization_id)
+        for status in (Status.IN_WINDOW, Status.RESTORED)
+        for record in records.listed(status, organization_id)
         if wanted in {record.entity["Name"].casefold(), *(address.casefold() for address in record.addresses)}
     ]
     if len(found) > 1:
@@ -165,12 +173,12 @@ def _insist_on_known_organization(organization_id: str) -> None:
         )
 
 
-def _insist_on_something_to_restore(record: Record) -> None:
-    """Stop where nothing was deregistered yet, or where that is happening at this moment."""
-    if record.superseded_by is not None:
-        raise errors.RestoreRefused(
-            f"The entity was registered again after this offboarding; restore by the later one, {record.superseded_by}"
-        )
+def _insist_on_something_to_restore(records: Records, record: Record) -> None:
+    """Stop where nothing was deregistered yet, where that is happening at this moment, or where it is out of date."""
+    pointer = records.pointer(record.organization_id, record.entity["Id"])
+    later = record.superseded_by or (pointer and pointer.window_of)
+    if later and later != record.execution_arn and record.deregistering:
+        raise errors.RestoreRefused(f"A later offboarding has its own record of this entity; restore by it: {later}")
     if record.outcome is None and record.status in _BEFORE_ANYTHING:
         raise errors.NotDeregistered(
             f"The offboarding has not deregistered the entity; it is {record.status}. To cancel it, stop the execution "
@@ -195,11 +203,33 @@ def _insist_on_the_same_entity(directory: Directory, record: Record) -> Entity:
         entity = None
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity
-    others = [other for other in directory.list_by_name(record.entity["Name"]) if other.id != reference.id]
-    made_anew = "".join(
-        f" There is a {other.type.value} {other.id} of the same name, another entity." for other in others
+    raise errors.EntityGone(
+        f"{reference.id} was deleted from the directory, and its mailbox with it.{_made_anew(directory, record)}"
     )
-    raise errors.EntityGone(f"{reference.id} was deleted from the directory, and its mailbox with it.{made_anew}")
+
+
+def _made_anew(directory: Directory, record: Record) -> str:
+    """Name who has the name of the deleted entity now, if somebody has."""
+    try:
+        found = directory.list_by_name(record.entity["Name"])
+    except errors.EntityNotFound:
+        return ""
+    return "".join(
+        f" There is a {other.type.value} {other.id} of the same name, another entity."
+        for other in found
+        if other.id != record.entity["Id"]
+    )
+
+
+def _insist_on_the_same_mailbox(record: Record, entity: Entity, now: datetime) -> None:
+    """Stop where somebody registered the entity after the retention: what it has is a new, empty mailbox."""
+    if record.status in {Status.RESTORING, Status.RESTORED} or record.retention_ends_at is None:
+        return
+    if (entity.enabled_date or now) >= parse(record.retention_ends_at):
+        raise errors.RetentionEnded(
+            f"The retention of {entity.id} ended at {record.retention_ends_at}. It was registered again after that, "
+            "with a new mailbox; the former one is gone."
+        )
 
 
 def _insist_on_address(entity: Entity, address: str | None) -> None:

@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = "RestoredInPart" if inventory.missing else "Restored"
     noted = {"At": step["Now"], "Step": outcome, "PutBack": inventory.put_back, "Missing": inventory.missing}
     facts = {"RestoredAt": step["Now"], "RestoredIn": step["ExecutionArn"]}
-    records.restoring(record.execution_arn, Status.RESTORED, facts, noted)
+    records.restoring(record, Status.RESTORED, facts, noted)
     records.let_go(record.organization_id, entity.id, record.execution_arn)
     counts = {"put_back": len(inventory.put_back), "missing": len(inventory.missing)}
     logger.info("restored", extra={"entity_id": entity.id, "outcome": outcome, **counts})

@@ -25,6 +25,7 @@ from offboarding.directory import Directory, workmail_client
 from offboarding.entities import LeavingUser
 from offboarding.errors import InvalidRequest, OffboardingError
 from offboarding.execution_names import Departure, execution_name
+from offboarding.executions import execution_status
 from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
 from offboarding.observability import logger, metrics
 from offboarding.retention import parse, render
@@ -43,6 +44,10 @@ _ATTRIBUTES = 128
 """What the names, types and the message id of a refused message's attributes take, at most."""
 _SLOWEST_MILLISECONDS = 20_000
 """What one message takes if WorkMail, Step Functions and SQS are all as slow as they may be."""
+_DONE = frozenset(
+    {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected", "Forgotten"}
+)
+"""Outcomes after which a further event of the same departure needs nobody."""
 _CLOCK_SKEW = timedelta(minutes=1)
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
 
@@ -136,6 +141,8 @@ def start(leaver: LeaverEvent, organizations: list[Organization]) -> str:
     except InvalidRequest as error:
         raise RefusedEvent(str(error)) from None
     runs = _runs(name, request)
+    if not runs:
+        _insist_on_same_offboarding(name, request)
     logger.info("runs" if runs else "was started before", extra={"provider": leaver.provider, "execution": name})
     metrics.add_metric(name="LeaversAccepted" if runs else "LeaversRepeated", unit="Count", value=1)
     return name
@@ -233,6 +240,25 @@ def _runs(name: str, request: Mapping[str, Any]) -> bool:
             return False
         raise
     return True
+
+
+def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
+    """Refuse an event on which the execution that has its name does not act as it asks, so that a person sees it."""
+    machine = os.environ["STATE_MACHINE_ARN"]
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+    status = execution_status(arn)
+    if status.running:
+        asked = json.loads(status.input or "{}")
+        if asked.get("NotBefore") != request.get("NotBefore"):
+            raise RefusedEvent(
+                f"The execution {arn} offboards this leaver with another NotBefore. Stop it, and start another one by "
+                "hand if this event is right."
+            )
+    elif status.outcome not in _DONE:
+        raise RefusedEvent(
+            f"The execution {arn} for this departure ended as {status.outcome}. Start another one by hand, with the "
+            "same input, if the leaver is to be offboarded all the same."
+        )
 
 
 def _put_aside(record: SQSRecord, reason: str) -> None:

@@ -86,9 +86,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     verdict = decide(signals, promise, now)
     logger.info("verified", extra={"outcome": verdict.outcome, "signals": signals.to_json()})
     metrics.add_metric(name=verdict.outcome or "LooksAgain", unit="Count", value=1)
-    noted = {"At": step["Now"], "Step": "VerifyCleanup", "Check": step["Check"], "Signals": signals.to_json()}
-    outcome = {"Outcome": verdict.outcome} if verdict.outcome else {}
-    recorded = Records().note(step["ExecutionArn"], {**noted, **outcome, "Explanation": verdict.explanation})
+    noted = {
+        "At": step["Now"],
+        "Step": "VerifyCleanup",
+        "Check": step["Check"],
+        "Signals": signals.to_json(),
+        **({"Outcome": verdict.outcome} if verdict.outcome else {}),
+        "Explanation": verdict.explanation,
+    }
+    recorded = Records().looked(
+        step["ExecutionArn"], step["OrganizationId"], step["Entity"]["Id"], verdict.outcome, noted
+    )
     return {
         **_conclusion(verdict, now, parse(step["GiveUpAt"])),
         "Explanation": verdict.explanation,
@@ -122,7 +130,7 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
         remembered = Entity(reference.type, reference.id, known["Name"], EntityState.DELETED)
-        if directory.is_listed(remembered):
+        if _is_listed(directory, remembered):
             raise errors.WorkMailUnavailable(
                 f"WorkMail says that it does not know {reference.id}, and lists it all the same."
             ) from None
@@ -138,6 +146,15 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     if size is None:
         return Signals(entity, mailbox="NotGiven")
     return Signals(entity, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
+
+
+def _is_listed(directory: Directory, entity: Entity) -> bool:
+    try:
+        return directory.is_listed(entity)
+    except errors.EntityNotFound:
+        raise errors.WorkMailUnavailable(
+            "WorkMail does not list the entities, and says that one is not found."
+        ) from None
 
 
 def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from local.assembly import assembly
 from local.console import show
-from local.demo import Story
+from local.demo import BEGINS, Story
 from local.diagram import DEFINITION, diagram
 from local.environment import Environment
 from local.serve import HOST, server
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, in memory.")
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="offboard a few entities and watch 30 days pass")
+    demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
     demo.add_argument("--json", action="store_true", help="print what happened as JSON")
     commands.add_parser("diagram", help="print the flow as the Mermaid diagram of the README")
     serve = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
@@ -49,17 +49,16 @@ def _demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
         stack = assembly(OFFBOARDING)
-    with Environment(stack) as environment:
+    with Environment(stack, now=BEGINS) as environment:
         story = Story(environment)
         if as_json:
             for _ in story.run():
                 pass
-            endings = story.latest
-            print(json.dumps({"Executions": [ending.to_json() for ending in endings]}, indent=2))
+            print(json.dumps(story.to_json(), indent=2))
         else:
-            endings = show(story, console)
-    unexpected = [ending for ending in endings if not ending.as_expected]
-    console.print(f"{len(endings) - len(unexpected)} of {len(endings)} executions ended as expected.")
+            show(story, console)
+    unexpected = [ending for ending in story.latest if not ending.as_expected]
+    console.print(f"{len(story.latest) - len(unexpected)} of {len(story.latest)} rows ended as expected.")
     return 1 if unexpected else 0
 
 

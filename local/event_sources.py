@@ -49,6 +49,9 @@ class Poller:
                 finally:
                     queue.lambda_event_source_mappings = mappings
             self.poll(queue)
+            if message.delayed:
+                due = datetime.fromtimestamp(message.delayed_until / 1000, UTC)
+                self._clock.call_at(due, lambda: self.poll(queue), f"delayed delivery from {queue.name}")
 
         def updated(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> Any:
             mapping = update_mapping(backend, uuid, spec)

@@ -1,8 +1,28 @@
 """Fills a WorkMail organization through WorkMail's own API, as an administrator would."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a restore must bring back of a user: the state, the address, the aliases, and the groups by name."""
+
+    state: str
+    email: str | None
+    aliases: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it with AWS' names."""
+        return {
+            "State": self.state,
+            "Email": self.email,
+            "Aliases": list(self.aliases),
+            "Groups": list(self.groups),
+        }
 
 
 class People:
@@ -66,4 +86,23 @@ class People:
         """Register an entity (again), with the address of its name."""
         self._workmail.register_to_work_mail(
             OrganizationId=self.organization_id, EntityId=entity_id, Email=self.address(name, domain)
+        )
+
+    def alias(self, entity_id: str, name: str, domain: str | None = None) -> None:
+        """Give an entity a second address."""
+        self._workmail.create_alias(
+            OrganizationId=self.organization_id, EntityId=entity_id, Alias=self.address(name, domain)
+        )
+
+    def standing(self, user_id: str) -> Standing:
+        """Read how a user with a mailbox stands."""
+        who = {"OrganizationId": self.organization_id, "EntityId": user_id}
+        user = self._workmail.describe_user(OrganizationId=self.organization_id, UserId=user_id)
+        aliases = self._workmail.list_aliases(**who)["Aliases"]
+        groups = self._workmail.list_groups_for_entity(**who)["Groups"]
+        return Standing(
+            state=user["State"],
+            email=user.get("Email"),
+            aliases=tuple(sorted(aliases)),
+            groups=tuple(sorted(group["GroupName"] for group in groups)),
         )

@@ -1,11 +1,15 @@
 """Events as identity providers send them, for the demo: the shapes are theirs, the people are made up."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from local.settings import IDENTITY_STORE_ID, OKTA_BUS
+
+_ENTRIES = 10
+"""How many events one call of `PutEvents` takes."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +28,30 @@ class ProviderEvent:
     detail: dict[str, Any] = field(hash=False)
     bus: str = "default"
 
-    def put(self, events: Any) -> None:
-        """Put it on its bus, as the provider would.
-
-        Parameters
-        ----------
-        events
-            A boto3 client for EventBridge.
-        """
-        entry = {
+    def to_entry(self) -> dict[str, str]:
+        """Return it as `PutEvents` takes it."""
+        return {
             "Source": self.source,
             "DetailType": self.detail_type,
             "Detail": json.dumps(self.detail),
             "EventBusName": self.bus,
         }
-        answer = events.put_events(Entries=[entry])
+
+
+def put(events: Sequence[ProviderEvent], client: Any) -> None:
+    """Put events on their buses, as the providers would.
+
+    Parameters
+    ----------
+    events
+        The events, in their order.
+    client
+        A boto3 client for EventBridge.
+    """
+    for first in range(0, len(events), _ENTRIES):
+        answer = client.put_events(Entries=[event.to_entry() for event in events[first : first + _ENTRIES]])
         if answer["FailedEntryCount"]:
-            raise RuntimeError(f"EventBridge refused the event: {answer['Entries']}")
+            raise RuntimeError(f"EventBridge refused events: {answer['Entries']}")
 
 
 def okta(uuid: str, login: str, published: datetime, kind: str = "user.lifecycle.deactivate") -> ProviderEvent:

@@ -20,6 +20,7 @@ OFFBOARDING: dict[str, Any] = {
             "id": ORGANIZATION_ID,
             "mailDomains": [MAIL_DOMAIN, COMPANY_DOMAIN],
             "identityStores": [IDENTITY_STORE_ID],
+            "protected": ["it.admin", "ceo@*"],
         }
     ],
     "identityProviders": {

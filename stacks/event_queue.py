@@ -57,6 +57,8 @@ class EventQueue:
         The construct.
     rules
         What lets events through.
+    delay
+        How long an event waits before it is read.
 
     Attributes
     ----------
@@ -68,7 +70,7 @@ class EventQueue:
         Events that a rule let through and EventBridge could not put into the queue.
     """
 
-    def __init__(self, scope: Construct, rules: Sequence[EventRule]) -> None:
+    def __init__(self, scope: Construct, rules: Sequence[EventRule], *, delay: Duration | None = None) -> None:
         self._scope = scope
         self.dead_letter_queue = self._build_queue("DeadLetters")
         self.undelivered_queue = self._build_queue("UndeliveredEvents")
@@ -82,6 +84,7 @@ class EventQueue:
             "Events",
             # Lambda asks for six times the function's timeout, so that a batch that was throttled is tried again.
             visibility_timeout=Duration.seconds(6 * TIMEOUT_SECONDS),
+            delay=delay,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES),
         )
         self._build_rules(rules)
@@ -130,6 +133,7 @@ class EventQueue:
         construct_id: str,
         *,
         visibility_timeout: Duration | None = None,
+        delay: Duration | None = None,
         dead_letter_queue: sqs.DeadLetterQueue | None = None,
     ) -> sqs.Queue:
         return sqs.Queue(
@@ -139,6 +143,7 @@ class EventQueue:
             enforce_ssl=True,
             retention_period=Duration.days(_RETENTION_DAYS),
             visibility_timeout=visibility_timeout,
+            delivery_delay=delay,
             dead_letter_queue=dead_letter_queue,
         )
 

@@ -6,6 +6,7 @@ The rules let through what says that somebody left. What that is differs from pr
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
@@ -13,6 +14,7 @@ from constructs import Construct
 
 from stacks.event_queue import EventQueue, EventRule, Pattern
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
+from stacks.machines import OFFBOARDING
 from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings, compact_json
 
 _OKTA_EVENT_TYPES = (
@@ -132,6 +134,7 @@ class Intake(Construct):
                     iam.PolicyStatement(actions=["states:StartExecution"], resources=[state_machine.state_machine_arn]),
                     environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
                 ),
+                OFFBOARDING.describing_executions(Stack.of(self)),
                 self.events.reading(),
                 Access(
                     "DeadLetters",

@@ -400,6 +400,8 @@ def _refuse_everybody(path: str, organization: Organization) -> None:
             whom = "everything"
         elif domains and all(fnmatchcase(f"{_ANYBODY}@{domain}", pattern) for domain in domains):
             whom = "every address of the organization"
+        elif not domains and not pattern.partition("@")[0].strip("*?"):
+            whom = "every address of a domain, and without mailDomains nothing says whether there are others"
         else:
             continue
         raise SettingsError(f"{path}[{index}] must leave somebody who can be offboarded, but {pattern} matches {whom}")

@@ -4,19 +4,24 @@ Step Functions tells EventBridge how each execution ends. Its own states write t
 that is stopped runs no further state. AWS delivers these events on a best-effort basis.
 """
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.event_queue import EventQueue, EventRule
-from stacks.functions import FunctionSpec, OffboardingFunction
+from stacks.functions import TIMEOUT_SECONDS, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
 from stacks.records import Records
 from stacks.settings import Settings
 
 _MAX_CONCURRENCY = 2
 """The least that Lambda takes: hundreds of executions stopped at once must not use up what DescribeExecution allows."""
+
+
+_DELAY = Duration.seconds(3 * TIMEOUT_SECONDS)
+"""A stopped execution's function runs on to its own end, and may still write the record; and what Step Functions says
+of an execution can be behind by some seconds."""
 
 
 class StatusChanges(Construct):
@@ -39,7 +44,7 @@ class StatusChanges(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.events = EventQueue(self, [_execution_ended(state_machine)])
+        self.events = EventQueue(self, [_execution_ended(state_machine)], delay=_DELAY)
         spec = FunctionSpec(
             name="CloseRecord",
             description="Closes the record of an offboarding whose execution has ended",

@@ -341,11 +341,9 @@ class Directory:
             code = response["Error"]["Code"]
             request = response.get("ResponseMetadata", {})
             self._keep(operation, request.get("RequestId"), Error=code)
-            if code == "InvalidParameterException":
-                raise self._invalid_parameter(
-                    f"WorkMail answered {operation} with {code}. It takes no such value."
-                ) from None
-            raise self._translated(operation, code, request.get("HTTPStatusCode", 0)) from None
+            failure = self._translated(operation, code, request.get("HTTPStatusCode", 0))
+            failure.of_workmail = True
+            raise failure from None
         except BotoCoreError as error:
             self._keep(operation, None, Error=type(error).__name__)
             raise errors.WorkMailUnavailable(
@@ -356,6 +354,8 @@ class Directory:
 
     def _translated(self, operation: str, code: str, status: int) -> errors.OffboardingError:
         said = f"WorkMail answered {operation} with {code}"
+        if code == "InvalidParameterException":
+            return self._invalid_parameter(f"{said}. It takes no such value.")
         if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
             return errors.WorkMailUnavailable(f"{said}. Start again when WorkMail is well.")
         if code in _DENIED:

@@ -6,7 +6,15 @@ right, and it carries no personal data, because AWS Lambda writes it to the func
 
 
 class OffboardingError(Exception):
-    """The base of every error that this project raises on purpose."""
+    """The base of every error that this project raises on purpose.
+
+    Attributes
+    ----------
+    of_workmail
+        Whether WorkMail said it, and not something beside WorkMail.
+    """
+
+    of_workmail: bool = False
 
 
 class WorkMailUnavailable(OffboardingError):
@@ -70,7 +78,7 @@ class DirectoryAuthenticationFailed(OffboardingError):
 
 
 class AccessDenied(OffboardingError):
-    """The function's role may not call WorkMail for this organization."""
+    """The function's role may not make a call that it has to make."""
 
 
 class CleanupOverdue(OffboardingError):

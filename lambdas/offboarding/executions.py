@@ -19,6 +19,10 @@ class ExecutionStatus:
     ----------
     running
         Whether it still runs.
+    input
+        The text that it was started with, if Step Functions still knows it.
+    is_redriven
+        Whether somebody has had it go on after it had ended.
     outcome
         The outcome's name once it is over: what its output names, the error that it failed with, `Stopped` for one
         that somebody stopped, `TimedOut`, or `Forgotten` for one that Step Functions does not know any more.
@@ -29,14 +33,17 @@ class ExecutionStatus:
     """
 
     running: bool
+    input: str | None = None
+    is_redriven: bool = False
     outcome: str | None = None
     cause: str | None = None
     ended_at: str | None = None
 
 
+FORGOTTEN = "Forgotten"
 _FORGOTTEN = ExecutionStatus(
     running=False,
-    outcome="Forgotten",
+    outcome=FORGOTTEN,
     cause="Step Functions does not know this execution any more; it keeps them for 90 days.",
 )
 
@@ -60,13 +67,14 @@ def execution_status(execution_arn: str) -> ExecutionStatus:
     except BotoCoreError as problem:
         raise unavailable("states:DescribeExecution", problem) from None
     status = answer["status"]
+    given, is_redriven = answer.get("input"), answer.get("redriveCount", 0) > 0
     if status in {"RUNNING", "PENDING_REDRIVE"}:
-        return ExecutionStatus(running=True)
+        return ExecutionStatus(running=True, input=given, is_redriven=is_redriven)
     ended_at = render(answer["stopDate"])
     if status == "SUCCEEDED":
-        return ExecutionStatus(running=False, outcome=_outcome(answer.get("output")), ended_at=ended_at)
+        return ExecutionStatus(running=False, input=given, outcome=_outcome(answer.get("output")), ended_at=ended_at)
     name = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(status) or answer.get("error") or "UnexpectedFailure"
-    return ExecutionStatus(running=False, outcome=name, cause=answer.get("cause"), ended_at=ended_at)
+    return ExecutionStatus(running=False, input=given, outcome=name, cause=answer.get("cause"), ended_at=ended_at)
 
 
 def _outcome(output: str | None) -> str:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from offboarding import errors
 from offboarding.entities import Entity, EntityState
-from offboarding.executions import ExecutionStatus, execution_status
-from offboarding.records import Record, Records
-from offboarding.retention import parse
+from offboarding.executions import FORGOTTEN, ExecutionStatus, execution_status
+from offboarding.records import Pointer, Record, Records
+from offboarding.retention import ONE_DAY, parse
 
 LAG = timedelta(minutes=15)
 """For how long WorkMail may go on to show as enabled what was deregistered, with a wide margin."""
@@ -41,24 +41,34 @@ class Holder:
         return not self.status.running or self.is_out_of_date
 
 
-def look_at_holder(records: Records, execution_arn: str, entity: Entity, now: datetime) -> Holder:
+def look_at_holder(records: Records, pointer: Pointer, entity: Entity, now: datetime) -> Holder:
     """Find out how the execution stands that holds an entity.
 
     Parameters
     ----------
     records
         The table.
-    execution_arn
-        The holder.
+    pointer
+        What points to the holder.
     entity
         The entity as it reads now.
     now
         The state machine's time.
+
+    Raises
+    ------
+    RecordUnavailable
+        If Step Functions does not know it, and it is too young to have been forgotten: it may not know it yet.
     """
-    record = records.get(execution_arn)
+    record = records.get(pointer.execution_arn)
+    status = execution_status(pointer.execution_arn)
+    if status.outcome == FORGOTTEN and now - parse(pointer.held_since) < ONE_DAY:
+        raise errors.RecordUnavailable(
+            f"Step Functions does not know the execution yet that holds this entity: {pointer.execution_arn}"
+        )
     return Holder(
-        execution_arn=execution_arn,
-        status=execution_status(execution_arn),
+        execution_arn=pointer.execution_arn,
+        status=status,
         record=record,
         is_out_of_date=record is not None and _was_registered_since(record, entity, now),
     )

@@ -3,7 +3,8 @@
 One DynamoDB table with three kinds of items, told apart by their key `Id`:
 
 - the **record** of an offboarding, under its execution's ARN;
-- the **pointer** of an entity, `m-…/entity-id`: which execution offboards it, or was the last to;
+- the **pointer** of an entity, `m-…/entity-id`: which execution offboards it or was the last to (`ExecutionArn`,
+  `Live`), and which one's record is that of its window (`WindowOf`);
 - the **count** of a day, `cap/m-…/2026-11-24`: whom identity providers have had deregistered on it.
 
 A record's `StatusKey` and `DueAt` are there only as long as something is still to come, and are the key of the
@@ -27,7 +28,10 @@ Item = Mapping[str, Any]
 database = client("dynamodb")
 
 _REFUSED = "ConditionalCheckFailedException"
-_WATCHED_TO_THE_END = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded"})
+_OUT_OF_THE_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
+_WATCHED_TO_THE_END = _OUT_OF_THE_WINDOW | {"ServiceEnded"}
+_NOT_OVER = ("Outcome", "Cause", "EndedAt")
+"""What a record does not have while its execution runs; a redriven execution runs again."""
 
 
 class Status(StrEnum):
@@ -65,6 +69,8 @@ class Record:
         What its approval is answered with.
     decision
         Who decided on the approval, when and how.
+    approval
+        The approval that the execution acted on.
     superseded_by
         The execution that offboards the entity anew, after it was registered again.
     """
@@ -80,12 +86,33 @@ class Record:
     deregistering: bool
     task_token: str | None
     decision: Mapping[str, Any] | None
+    approval: Mapping[str, Any] | None
     superseded_by: str | None
 
     @property
     def addresses(self) -> list[str]:
         """The entity's primary address and its aliases, as recorded."""
         return [address for address in (self.entity.get("Email"), *(self.entity.get("Aliases") or [])) if address]
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which execution an entity belongs to.
+
+    Attributes
+    ----------
+    execution_arn, held_since
+        Who holds it or was the last to, and since when.
+    is_live
+        Whether it holds it now.
+    window_of
+        The execution whose record is that of the entity's last deregistration.
+    """
+
+    execution_arn: str
+    held_since: str
+    is_live: bool
+    window_of: str | None
 
 
 def pointer_id(organization_id: str, entity_id: str) -> str:
@@ -110,18 +137,13 @@ class Records:
         item = self._get(execution_arn)
         return _record(item) if item else None
 
-    def current(self, organization_id: str, entity_id: str) -> str | None:
-        """Return the ARN of the execution that offboards an entity, or was the last to."""
+    def pointer(self, organization_id: str, entity_id: str) -> Pointer | None:
+        """Read the pointer of an entity, consistently."""
         item = self._get(pointer_id(organization_id, entity_id))
-        return str(item["ExecutionArn"]) if item else None
+        return _pointer(item) if item else None
 
-    def holder(self, organization_id: str, entity_id: str) -> str | None:
-        """Return the ARN of the execution that holds an entity, if one does."""
-        item = self._get(pointer_id(organization_id, entity_id))
-        return str(item["ExecutionArn"]) if item and item["Live"] else None
-
-    def in_window(self, organization_id: str) -> Iterator[Record]:
-        """Go through the records of an organization whose entities are in their window.
+    def listed(self, status: Status, organization_id: str) -> Iterator[Record]:
+        """Go through the records of an organization that the index lists under a status.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
         """
@@ -131,7 +153,7 @@ class Records:
                 "Query",
                 IndexName="ByStatus",
                 KeyConditionExpression="StatusKey = :key",
-                ExpressionAttributeValues=_values({":key": status_key(Status.IN_WINDOW, organization_id)}),
+                ExpressionAttributeValues=_values({":key": status_key(status, organization_id)}),
                 **start,
             )
             for item in answer["Items"]:
@@ -140,7 +162,9 @@ class Records:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def hold(self, organization_id: str, entity_id: str, execution_arn: str, at: str, *, over: str | None) -> str:
+    def hold(
+        self, organization_id: str, entity_id: str, execution_arn: str, at: str, *, over: str | None = None
+    ) -> Pointer | None:
         """Make an execution the one that offboards an entity.
 
         Parameters
@@ -150,8 +174,8 @@ class Records:
 
         Returns
         -------
-        str
-            The ARN of the execution that holds the entity now: this one, or another that must be looked at first.
+        Pointer | None
+            None if this execution holds the entity now; otherwise the pointer to the one that must be looked at first.
         """
         try:
             self._update(
@@ -159,11 +183,20 @@ class Records:
                 "SET ExecutionArn = :me, Live = :live, HeldSince = :at",
                 {":me": execution_arn, ":live": True, ":at": at, ":other": over or execution_arn, ":idle": False},
                 "attribute_not_exists(Id) OR Live = :idle OR ExecutionArn IN (:me, :other)",
-                old=True,
+                returns="ALL_OLD",
             )
         except _ConditionError as refusal:
-            return str(refusal.item["ExecutionArn"])
-        return execution_arn
+            return _pointer(refusal.item)
+        return None
+
+    def hold_again(self, organization_id: str, entity_id: str, execution_arn: str) -> bool:
+        """Say that an execution still offboards its entity, as after a redrive; False if another one does."""
+        return self._attempt(
+            pointer_id(organization_id, entity_id),
+            "SET Live = :live",
+            {":live": True, ":me": execution_arn},
+            "ExecutionArn = :me",
+        )
 
     def let_go(self, organization_id: str, entity_id: str, execution_arn: str) -> None:
         """Say that an execution does not offboard its entity any more, unless another one has taken over."""
@@ -190,7 +223,7 @@ class Records:
         assignments = {**facts, "Status": status.value}
         if due_at:
             assignments |= {"StatusKey": status_key(status, facts["OrganizationId"]), "DueAt": due_at}
-        removed = ["Outcome", "Cause", "EndedAt", "TaskToken", *([] if due_at else ["StatusKey", "DueAt"])]
+        removed = [*_NOT_OVER, "TaskToken", *([] if due_at else ["StatusKey", "DueAt"])]
         self._write(execution_arn, assignments, removed, step, must_exist=False)
 
     def take_slot(self, organization_id: str, day: str, execution_arn: str, cap: int) -> bool:
@@ -214,11 +247,18 @@ class Records:
         """Return how many of a day's slots are taken."""
         return len((self._get(f"cap/{organization_id}/{day}") or {}).get("Taken", ()))
 
-    def first_notice(self, organization_id: str, day: str, at: str) -> bool:
-        """Say whether nobody has been told yet that a day's cap is reached; from now on somebody has."""
+    def claim_notice(self, organization_id: str, day: str, execution_arn: str) -> bool:
+        """Say whether this execution is the one to tell that a day's cap is reached, however often it is asked."""
         return self._attempt(
-            f"cap/{organization_id}/{day}", "SET NotifiedAt = :at", {":at": at}, "attribute_not_exists(NotifiedAt)"
+            f"cap/{organization_id}/{day}",
+            "SET NotifiedBy = :me",
+            {":me": execution_arn},
+            "attribute_not_exists(NotifiedBy) OR NotifiedBy = :me",
         )
+
+    def return_notice(self, organization_id: str, day: str, execution_arn: str) -> None:
+        """Leave it to the next one to tell, because this one could not."""
+        self._attempt(f"cap/{organization_id}/{day}", "REMOVE NotifiedBy", {":me": execution_arn}, "NotifiedBy = :me")
 
     def await_approval(
         self, execution_arn: str, organization_id: str, task_token: str, reasons: Sequence[str], due_at: str, step: Item
@@ -231,7 +271,7 @@ class Records:
             "TaskToken": task_token,
             "ApprovalReasons": list(reasons),
         }
-        return self._write(execution_arn, assignments, ["Decision"], step)
+        return self._write(execution_arn, assignments, ["Decision", *_NOT_OVER], step)
 
     def decide(self, execution_arn: str, task_token: str, decision: Item) -> bool:
         """Write the decision on an approval; False if there is another one, or none is awaited any more."""
@@ -252,64 +292,95 @@ class Records:
         due_at
             When the retention ends if the call takes effect now.
         """
-        held = self._attempt(
-            pointer_id(organization_id, entity_id),
-            "SET Live = :live",
-            {":live": True, ":me": execution_arn},
-            "ExecutionArn = :me",
-        )
+        held = self.hold_again(organization_id, entity_id, execution_arn)
         assignments = {
             "Status": Status.DEREGISTERING.value,
             "StatusKey": status_key(Status.IN_WINDOW, organization_id),
             "DueAt": due_at,
             "DeregisteringAt": step["At"],
         }
-        return held and self._write(execution_arn, assignments, ["TaskToken", "Outcome", "Cause", "EndedAt"], step)
+        if not held or not self._write(execution_arn, assignments, ["TaskToken", *_NOT_OVER], step):
+            return False
+        self._own_window(organization_id, entity_id, execution_arn, step["At"])
+        return True
 
-    def deregistered(self, execution_arn: str, organization_id: str, dates: Item, step: Item) -> bool:
+    def not_deregistered(self, execution_arn: str, step: Item) -> bool:
+        """Write that WorkMail has said no: the entity is not in its window."""
+        removed = ["StatusKey", "DueAt", "DeregisteringAt"]
+        return self._write(execution_arn, {"Status": Status.RECORDED.value}, removed, step)
+
+    def deregistered(self, execution_arn: str, organization_id: str, entity_id: str, dates: Item, step: Item) -> bool:
         """Write the dates that WorkMail confirmed; `RetentionEndsAt` is until when the entity is in the window."""
+        self._own_window(organization_id, entity_id, execution_arn, step["At"])
         assignments = {
             **dates,
             "Status": Status.IN_WINDOW.value,
             "StatusKey": status_key(Status.IN_WINDOW, organization_id),
             "DueAt": dates["RetentionEndsAt"],
         }
-        return self._write(execution_arn, assignments, ["Outcome", "Cause", "EndedAt"], step)
+        return self._write(execution_arn, assignments, _NOT_OVER, step)
 
-    def note(self, execution_arn: str, step: Item) -> bool:
-        """Add a step."""
-        return self._write(execution_arn, {}, [], step)
+    def looked(self, execution_arn: str, organization_id: str, entity_id: str, outcome: str | None, step: Item) -> bool:
+        """Write what a look at WorkMail showed; with an outcome the offboarding is over."""
+        if outcome is None:
+            return self._write(execution_arn, {}, _NOT_OVER, step)
+        self.let_go(organization_id, entity_id, execution_arn)
+        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": step["At"]}
+        removed = ["StatusKey", "DueAt"] if outcome in _OUT_OF_THE_WINDOW else []
+        return self._write(execution_arn, facts, ["Cause", *removed], step)
 
     def supersede(self, execution_arn: str, by: str, step: Item) -> bool:
         """Write that another execution offboards the entity anew."""
         return self._write(execution_arn, {"SupersededBy": by}, ["StatusKey", "DueAt"], step)
 
-    def restoring(self, execution_arn: str, status: Status, facts: Item, step: Item) -> bool:
+    def restoring(self, record: Record, status: Status, facts: Item, step: Item) -> bool:
         """Write how far a restore has come; a restored entity is not in the window any more."""
-        removed = ["StatusKey", "DueAt"] if status is Status.RESTORED else []
-        return self._write(execution_arn, {**facts, "Status": status.value}, removed, step)
+        assignments = {**facts, "Status": status.value}
+        if status is Status.RESTORED:
+            assignments |= {
+                "StatusKey": status_key(status, record.organization_id),
+                "DueAt": record.retention_ends_at or step["At"],
+            }
+        return self._write(record.execution_arn, assignments, [], step)
 
     def close(self, record: Record, outcome: str, cause: str | None, at: str) -> bool:
-        """Write how an execution ended, and let go of the entity.
+        """Write how an execution ended, and let go of the entity; False if the record has changed since it was read.
 
         What was deregistered and is not watched to the end any more stays in the window's index, as `Unwatched`:
         its mailbox goes all the same.
         """
+        self.let_go(record.organization_id, record.entity["Id"], record.execution_arn)
+        if record.outcome == outcome and record.status in {Status.ENDED, Status.UNWATCHED}:
+            return True
+        was_restored = record.status is Status.RESTORED
         unwatched = (
             record.deregistering
             and outcome not in _WATCHED_TO_THE_END
-            and record.status is not Status.RESTORED
+            and not was_restored
             and record.superseded_by is None
         )
         status = Status.UNWATCHED if unwatched else Status.ENDED
         facts = {"Status": status.value, "Outcome": outcome, "EndedAt": at, **({"Cause": cause} if cause else {})}
-        removed = ["TaskToken", *([] if unwatched else ["StatusKey", "DueAt"])]
+        stays_listed = unwatched or was_restored or (record.deregistering and outcome == "ServiceEnded")
+        removed = ["TaskToken", *([] if cause else ["Cause"]), *([] if stays_listed else ["StatusKey", "DueAt"])]
         step = {"At": at, "Step": "Ended", "Outcome": outcome}
-        written = self._write(
-            record.execution_arn, facts, removed, step, unless="#Outcome = :Outcome AND #EndedAt = :EndedAt"
-        )
-        self.let_go(record.organization_id, record.entity["Id"], record.execution_arn)
-        return written
+        return self._write(record.execution_arn, facts, removed, step, only_if=record.status)
+
+    def _own_window(self, organization_id: str, entity_id: str, execution_arn: str, at: str) -> None:
+        """Make a record that of the entity's window; the one that was that before is out of date."""
+        try:
+            old = self._update(
+                pointer_id(organization_id, entity_id),
+                "SET WindowOf = :me",
+                {":me": execution_arn},
+                "ExecutionArn = :me",
+                returns="ALL_OLD",
+            )
+        except _ConditionError:
+            return
+        former = _plain(old.get("Attributes", {})).get("WindowOf")
+        if former and former != execution_arn:
+            self.supersede(former, execution_arn, {"At": at, "Step": "Superseded", "By": execution_arn})
 
     def _write(
         self,
@@ -319,7 +390,7 @@ class Records:
         step: Item,
         *,
         must_exist: bool = True,
-        unless: str | None = None,
+        only_if: Status | None = None,
     ) -> bool:
         """Assign members, take members away, and add a step, in one call."""
         values = {f":{name}": value for name, value in assignments.items()}
@@ -332,14 +403,11 @@ class Records:
         )
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        conditions = ["attribute_exists(Id)"] if must_exist else []
-        conditions += [f"NOT ({unless})"] if unless else []
+        condition = "attribute_exists(Id)" if must_exist else None
+        if only_if is not None:
+            condition, values[":was"] = "#Status = :was", only_if.value
         return self._attempt(
-            execution_arn,
-            expression,
-            {**values, ":NoSteps": [], ":Step": [dict(step)]},
-            " AND ".join(conditions) or None,
-            names=names,
+            execution_arn, expression, {**values, ":NoSteps": [], ":Step": [dict(step)]}, condition, names=names
         )
 
     def _attempt(
@@ -363,8 +431,8 @@ class Records:
         condition: str | None,
         *,
         names: Mapping[str, str] | None = None,
-        old: bool = False,
-    ) -> None:
+        returns: str | None = None,
+    ) -> dict[str, Any]:
         """Change one item.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
@@ -378,9 +446,9 @@ class Records:
             parameters["ConditionExpression"] = condition
         if names:
             parameters["ExpressionAttributeNames"] = dict(names)
-        if old:
-            parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        self._call("UpdateItem", **parameters)
+        if returns:
+            parameters |= {"ReturnValues": returns, "ReturnValuesOnConditionCheckFailure": returns}
+        return self._call("UpdateItem", **parameters)
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
         methods = {"GetItem": database.get_item, "UpdateItem": database.update_item, "Query": database.query}
@@ -408,6 +476,15 @@ def status_key(status: Status, organization_id: str) -> str:
     return f"{status.value} {organization_id}"
 
 
+def _pointer(item: Item) -> Pointer:
+    return Pointer(
+        execution_arn=item["ExecutionArn"],
+        held_since=item["HeldSince"],
+        is_live=item["Live"],
+        window_of=item.get("WindowOf"),
+    )
+
+
 def _record(item: Item) -> Record:
     return Record(
         execution_arn=item["Id"],
@@ -420,6 +497,7 @@ def _record(item: Item) -> Record:
         retention_ends_at=item.get("RetentionEndsAt"),
         deregistering="DeregisteringAt" in item or "DeregisteredAt" in item,
         task_token=item.get("TaskToken"),
+        approval=item.get("Approval"),
         decision=item.get("Decision"),
         superseded_by=item.get("SupersededBy"),
     )

@@ -103,13 +103,15 @@ OFFBOARDING_REQUESTED = _object(
 )
 """The detail of an `Offboarding Requested` event."""
 
+_NO_PLACEHOLDER = {"pattern": r"^[^<>]+\Z"}
+
 DECISION = _object(
     {
         "ExecutionArn": EXECUTION_ARN,
         "Decision": {"enum": ["Approved", "Rejected"], "description": "Approved or Rejected"},
-        "DecidedBy": TEXT,
-    },
-    {"Reason": REASON},
+        "DecidedBy": {**TEXT, **_NO_PLACEHOLDER, "description": "who decides: 1 to 256 characters, without < and >"},
+        "Reason": {**REASON, **_NO_PLACEHOLDER, "description": "why: 1 to 1,024 characters, without < and >"},
+    }
 )
 """The input of an execution that decides on an approval."""
 

@@ -13,14 +13,13 @@ from offboarding.retention import parse, service_end
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
-_MEANS_THE_END = (
+_NO_ANSWER = (
     errors.WorkMailUnavailable,
-    errors.AccessDenied,
     errors.OrganizationNotFound,
     errors.OrganizationNotActive,
     errors.DirectoryAuthenticationFailed,
-    errors.UnexpectedAnswer,
 )
+_NO_ANSWER_IF_WORKMAIL_GAVE_IT = (errors.AccessDenied, errors.UnexpectedAnswer)
 
 
 def until_service_ends(handler: Handler) -> Handler:
@@ -33,8 +32,9 @@ def until_service_ends(handler: Handler) -> Handler:
     def lasting(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             return handler(event, context)
-        except _MEANS_THE_END as error:
-            if parse(event["Now"]) < _ends_at(event):
+        except (*_NO_ANSWER, *_NO_ANSWER_IF_WORKMAIL_GAVE_IT) as error:
+            beside_workmail = isinstance(error, _NO_ANSWER_IF_WORKMAIL_GAVE_IT) and not error.of_workmail
+            if beside_workmail or parse(event["Now"]) < _ends_at(event):
                 raise
             raise errors.ServiceEnded(
                 f"At {event['Now']}, on or after the day on which Amazon WorkMail ends: {error}"

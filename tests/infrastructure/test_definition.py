@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 from jsonata.jsonata import Jsonata
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
-from offboarding import errors
+from await_approval import WAITS
+from offboarding import errors, schemas
+from resolve_entity import LONGEST_AHEAD
+from tests.infrastructure.raised_errors import leaves
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "statemachine").glob("*.asl.json"))
@@ -21,9 +25,29 @@ LAMBDA_SERVICE_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 }
-TRANSIENT = {"WorkMailUnavailable", "DeregistrationNotConfirmed", "DeregistrationRefused"}
-HANDLED_IN_THE_HANDLER = {"OffboardingError", "EntityStateConflict"}
-LIVE_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)} - HANDLED_IN_THE_HANDLER
+TASK_TOKEN = "arn:aws:states:::lambda:invoke.waitForTaskToken"  # noqa: S105
+TRANSIENT = {
+    "WorkMailUnavailable",
+    "RecordUnavailable",
+    "SettingsUnavailable",
+    "DeregistrationNotConfirmed",
+    "DeregistrationRefused",
+    "OffboardingUnsettled",
+    "RegistrationNotConfirmed",
+}
+# WorkMail lags behind a registration, so its refusal to deregister may pass; where nothing is deregistered, it stays.
+ALWAYS_TRANSIENT = TRANSIENT - {"DeregistrationRefused"}
+HANDLED_IN_THE_HANDLER = {"EntityStateConflict", "EmailAddressTaken"}
+LIVE_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)} - (
+    HANDLED_IN_THE_HANDLER | {"OffboardingError"}
+)
+NO_FAILURES = {"AlreadyInProgress", "ServiceEnded"}
+ENDS_AS = {
+    "UnexpectedAnswer": "UnexpectedFailure",
+    "States.ALL": "UnexpectedFailure",
+    "States.Timeout": "ApprovalTimedOut",
+}
+BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string", "match"}
 
 
 def definition(path: Path) -> dict[str, Any]:
@@ -50,9 +74,57 @@ def expressions(node: object) -> Iterator[str]:
         yield node.removeprefix("{%").removesuffix("%}")
 
 
-def successors(state: dict[str, Any]) -> set[str]:
-    rules = [state, *state.get("Catch", []), *state.get("Choices", [])]
-    return {rule[key] for rule in rules for key in ("Next", "Default") if key in rule}
+def edges(state: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
+    """Go through where a state leads, each time with the variables that it assigns on that way.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+    """
+    if "Next" in state:
+        yield state["Next"], set(state.get("Assign", {}))
+    if "Default" in state:
+        yield state["Default"], set(state.get("Assign", {}))
+    for rule in (*state.get("Catch", []), *state.get("Choices", [])):
+        yield rule["Next"], set(rule.get("Assign", {}))
+
+
+def assigned_on_every_path(flow: dict[str, Any]) -> dict[str, set[str]]:
+    """Return for each state the variables that are assigned whichever way leads to it."""
+    assigned: dict[str, set[str]] = {flow["StartAt"]: set()}
+    waiting = [flow["StartAt"]]
+    while waiting:
+        name = waiting.pop()
+        for successor, more in edges(flow["States"][name]):
+            known = assigned[name] | more
+            if successor not in assigned or not assigned[successor] <= known:
+                assigned[successor] = assigned.get(successor, known) & known
+                waiting.append(successor)
+    return assigned
+
+
+def read(state: dict[str, Any]) -> set[str]:
+    """Return the variables that a state's expressions read."""
+    return {name for expression in expressions(state) for name in re.findall(r"\$(\w+)", expression)} - BUILT_IN
+
+
+def module_of(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def caught_by(state: dict[str, Any]) -> list[str]:
+    return [error for rule in state["Catch"] for error in rule["ErrorEquals"]]
+
+
+def retried_by(state: dict[str, Any]) -> list[str]:
+    return [error for rule in state["Retry"] for error in rule["ErrorEquals"]]
+
+
+def patience(state: dict[str, Any]) -> float:
+    """Return how many seconds a state's retries take at the most, each of its rules to the end."""
+    return sum(
+        min(rule["MaxDelaySeconds"], rule["IntervalSeconds"] * rule["BackoffRate"] ** n)
+        for rule in state.get("Retry", [])
+        for n in range(rule["MaxAttempts"])
+    )
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
@@ -68,19 +140,44 @@ def test_every_state_can_be_reached_and_every_successor_exists(path: Path) -> No
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting += successors(flow["States"][name])
+            waiting += [successor for successor, _ in edges(flow["States"][name])]
     assert reached == set(flow["States"])
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
-def test_every_expression_is_jsonata_and_reads_only_what_was_assigned(path: Path) -> None:
-    flow = definition(path)
-    assigned = {key for _, state in flow["States"].items() for key in state.get("Assign", {})}
-    assigned |= {key for s in flow["States"].values() for c in s.get("Catch", []) for key in c.get("Assign", {})}
-    builtin = {"states", "now", "parse", "merge", "not", "exists", "string"}
-    for expression in expressions(flow):
+def test_every_expression_is_jsonata(path: Path) -> None:
+    for expression in expressions(definition(path)):
         Jsonata(expression)
-        assert set(re.findall(r"\$(\w+)", expression)) <= assigned | builtin, expression
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
+def test_a_state_reads_only_what_every_path_to_it_has_assigned(path: Path) -> None:
+    flow = definition(path)
+    assigned = assigned_on_every_path(flow)
+    unassigned = {name: read(state) - assigned[name] for name, state in flow["States"].items()}
+
+    assert {name: variables for name, variables in unassigned.items() if variables} == {}
+
+
+def test_the_dataflow_tells_a_path_that_lacks_an_assignment() -> None:
+    flow = {
+        "StartAt": "A",
+        "States": {
+            "A": {
+                "Assign": {"x": 1},
+                "Next": "B?",
+                "Catch": [{"Assign": {"cause": "{% $x %}"}, "Next": "C"}],
+            },
+            "B?": {"Choices": [{"Condition": "{% $x %}", "Next": "A"}], "Default": "C", "Assign": {"cause": 1}},
+            "C": {"Output": "{% $cause & $x %}"},
+        },
+    }
+
+    assigned = assigned_on_every_path(flow)
+
+    assert assigned == {"A": set(), "B?": {"x"}, "C": {"cause"}}
+    assert read(flow["States"]["A"]) == {"x"}
+    assert read(flow["States"]["C"]) == {"cause", "x"}
 
 
 @pytest.mark.parametrize(("name", "state"), states())
@@ -98,31 +195,104 @@ def test_a_choice_asks_a_question_and_explains_each_answer(name: str, state: dic
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_every_task_has_a_time_limit_retries_and_catches(name: str, state: dict[str, Any]) -> None:
-    assert 0 < state["TimeoutSeconds"] <= 120
-    retried = [error for rule in state["Retry"] for error in rule["ErrorEquals"]]
+    assert state["Resource"] == TASK_TOKEN or 0 < state["TimeoutSeconds"] <= 120
+    retried = retried_by(state)
     assert set(retried) >= LAMBDA_SERVICE_ERRORS
     assert len(retried) == len(set(retried))
-    assert set(retried) & TRANSIENT
+    assert "States.ALL" not in retried
     assert not (set(retried) & LIVE_ERRORS) - TRANSIENT, "a no is not retried"
     for rule in state["Retry"]:
         assert rule["JitterStrategy"] == "FULL"
         assert rule["BackoffRate"] > 1
         assert rule["MaxAttempts"] > 1
         assert rule["MaxDelaySeconds"] > rule["IntervalSeconds"]
-    caught = [error for rule in state["Catch"] for error in rule["ErrorEquals"]]
+    caught = caught_by(state)
     assert caught[-1] == "States.ALL"
     assert caught.count("States.ALL") == 1
     assert len(caught) == len(set(caught))
-    assert set(caught) - {"States.ALL"} <= LIVE_ERRORS, "only errors that this project raises are caught by name"
+    assert set(caught) - {"States.ALL", "States.Timeout"} <= LIVE_ERRORS, "only this project's errors have names"
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_a_state_waits_for_a_person_or_for_its_function(name: str, state: dict[str, Any]) -> None:
+    assert state["Resource"] in {"arn:aws:states:::lambda:invoke", TASK_TOKEN}
+    waits_for_a_person = state["Resource"] == TASK_TOKEN
+    assert waits_for_a_person == (name == "AwaitApproval")
+    # Where the function is waited for, a time-out is the function's: it is run again. A person's is an answer.
+    assert ("States.Timeout" in retried_by(state)) != waits_for_a_person
+    assert ("States.Timeout" in caught_by(state)) == waits_for_a_person
+    assert ("TaskToken" in state["Arguments"]["Payload"]) == waits_for_a_person
+
+
+def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
+    state = definition(ROOT / "statemachine" / "offboarding.asl.json")["States"]["AwaitApproval"]
+
+    assert timedelta(seconds=state["TimeoutSeconds"]) == WAITS == timedelta(days=14)
+    assert state["Arguments"]["Payload"]["TaskToken"] == "{% $states.context.Task.Token %}"
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str, Any]) -> None:
+    for rule in state["Catch"]:
+        [error] = rule["ErrorEquals"]
+        assert rule["Next"] == ENDS_AS.get(error, error)
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_every_error_that_a_handler_can_raise_is_caught_by_name(name: str, state: dict[str, Any]) -> None:
+    assert sorted(leaves(module_of(name)) - set(caught_by(state))) == []
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_what_may_pass_is_retried_and_only_where_it_can_come(name: str, state: dict[str, Any]) -> None:
+    raised = leaves(module_of(name))
+
+    assert (set(retried_by(state)) & LIVE_ERRORS) - {"DeregistrationRefused"} == raised & ALWAYS_TRANSIENT
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_what_a_handler_has_to_decide_never_leaves_it(name: str, state: dict[str, Any]) -> None:
+    assert leaves(module_of(name)) & (HANDLED_IN_THE_HANDLER | {"OffboardingError"}) == set()
+
+
+def test_every_error_can_leave_a_handler() -> None:
+    raised = {error for case in states("Task") for error in leaves(module_of(case.values[0]))}
+
+    assert raised == LIVE_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "raised"),
+    [
+        ("offboarding.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
+        ("offboarding.executions", "execution_status", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.records", "Records.get", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.holding", "look_at_holder", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.directory", "Directory.describe_organization",
+         {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound"}),
+        ("offboarding.directory", "Directory.describe_mailbox",
+         {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound", "OrganizationNotActive",
+          "EntityNotFound"}),
+        ("await_approval", "_publish", set()),
+    ],
+)  # fmt: skip
+def test_the_errors_of_a_function_are_read_from_its_source(module: str, function: str, raised: set[str]) -> None:
+    assert leaves(module, function) == raised
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_every_task_has_a_module_of_its_name(name: str, state: dict[str, Any]) -> None:
-    module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    tree = ast.parse((ROOT / "lambdas" / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / "lambdas" / f"{module_of(name)}.py").read_text())
 
     assert "handler" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert state["Arguments"]["FunctionName"] == f"${{{name}}}"
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_a_function_is_given_what_its_schema_asks_for(name: str, state: dict[str, Any]) -> None:
+    schema = getattr(schemas, module_of(name).upper())
+
+    assert set(state["Arguments"]["Payload"]) == set(schema["properties"])
 
 
 @pytest.mark.parametrize(("name", "state"), states("Fail"))
@@ -131,24 +301,39 @@ def test_a_failure_is_named_as_its_state(name: str, state: dict[str, Any]) -> No
     assert state["Cause"] == "{% $cause %}"
 
 
-def test_every_error_that_a_lambda_raises_has_a_terminal_of_its_name() -> None:
-    failures = {name for path in DEFINITIONS for name, s in definition(path)["States"].items() if s["Type"] == "Fail"}
+@pytest.mark.parametrize(("name", "state"), states("Succeed"))
+def test_a_success_has_its_name_as_outcome(name: str, state: dict[str, Any]) -> None:
+    output = state["Output"]
+    named = output["Outcome"] if isinstance(output, dict) else re.search(r"'Outcome': '(\w+)'", output)[1]
 
-    assert LIVE_ERRORS - {"UnexpectedAnswer"} <= failures
+    assert named == name
+
+
+def test_every_error_that_a_lambda_raises_has_a_terminal_of_its_name() -> None:
+    terminals = {name: s["Type"] for path in DEFINITIONS for name, s in definition(path)["States"].items()}
+    expected = {name: "Succeed" if name in NO_FAILURES else "Fail" for name in LIVE_ERRORS - {"UnexpectedAnswer"}}
+
+    assert {name: terminals.get(name) for name in expected} == expected
 
 
 def test_the_machine_outlives_its_longest_legal_run() -> None:
     flow = definition(ROOT / "statemachine" / "offboarding.asl.json")
     day = 24 * 3600
-    retention, slack, overdue = 35 * day, 2 * day, 7 * day
-    retries = sum(
-        sum(min(r["MaxDelaySeconds"], r["IntervalSeconds"] * r["BackoffRate"] ** n) for n in range(r["MaxAttempts"]))
-        for state in flow["States"].values()
-        for r in state.get("Retry", [])
-    )
-    # The last look at the mailbox may be preceded by a whole round of retries.
-    assert flow["TimeoutSeconds"] > retention + slack + overdue + day + 2 * retries
-    assert flow["TimeoutSeconds"] <= 365 * day, "Step Functions ends any execution after a year"
+    ahead, approval = LONGEST_AHEAD.total_seconds(), WAITS.total_seconds()
+    retention, slack, overdue, last_look = 35 * day, 2 * day, 7 * day, day
+    # At the start, after the date, and after the approval; what follows the deregistration, once.
+    rounds = {"ResolveEntity": 3, "CheckOrganization": 3, "RecordOffboarding": 3}
+    retries = sum(rounds.get(name, 1) * patience(state) for name, state in flow["States"].items())
+    assert (LONGEST_AHEAD.days, WAITS.days) == (300, 14)
+    assert flow["TimeoutSeconds"] > ahead + approval + retention + slack + overdue + last_look + retries
+    assert flow["TimeoutSeconds"] <= 364 * day, "Step Functions ends any execution after a year"
+
+
+def test_the_other_machines_outlive_their_retries() -> None:
+    for path in DEFINITIONS:
+        flow = definition(path)
+        limits = sum(state.get("TimeoutSeconds", 0) for state in flow["States"].values())
+        assert flow["TimeoutSeconds"] > limits + sum(map(patience, flow["States"].values())), path.name
 
 
 def test_workmail_is_asked_for_at_least_two_minutes_whether_it_reads_back() -> None:

@@ -284,6 +284,11 @@ def test_the_starter_may_do_what_it_does_and_nothing_else(everybody: Template) -
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
         ("Allow", {"workmail:ListUsers"}, [organization + ORGANIZATION_ID, organization + ANOTHER_ID]),
         ("Allow", {"states:StartExecution"}, [f"<{state_machine}>"]),
+        (
+            "Allow",
+            {"states:DescribeExecution"},
+            ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"],
+        ),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]

@@ -101,6 +101,7 @@ def test_an_end_is_given_up_after_five_hours_and_each_attempt_has_time_to_end(te
         "maxReceiveCount": 100,
     }
     assert queue["Properties"]["VisibilityTimeout"] == 6 * function_of(template, CLOSER)["Timeout"]
+    assert queue["Properties"]["DelaySeconds"] > function_of(template, CLOSER)["Timeout"]
 
 
 def test_the_newest_code_reads_the_queue_and_fails_for_one_event_alone(template: Template) -> None:

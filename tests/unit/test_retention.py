@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offboarding.retention import RetentionRules, parse, plan_retention, render
+from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render, service_end
 
 RULES = RetentionRules(
     retention=timedelta(days=30),
@@ -72,3 +72,14 @@ def test_what_is_written_reads_back_to_the_millisecond(moment: datetime) -> None
 def test_a_timestamp_without_an_offset_is_refused() -> None:
     with pytest.raises(ValueError, match="offset from UTC"):
         parse("2026-12-22T17:00:00")
+
+
+def test_workmail_may_stop_to_answer_when_its_last_day_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("RETENTION_DAYS", "30"), ("VERIFICATION_SLACK_HOURS", "6"), ("OVERDUE_DAYS", "7")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SERVICE_ENDS_ON", "2027-03-31")
+
+    assert configured_rules() == RULES
+    assert RULES.service_ends_at == service_end(date(2027, 3, 31)) == at("2027-03-31T00:00:00Z")
+    assert RULES.last_full_day == at("2027-03-30T00:00:00Z")
+    assert RULES.last_look == at("2027-03-30T23:00:00Z")

@@ -397,10 +397,17 @@ def test_a_protected_pattern_that_matches_every_address_is_refused(pattern: str,
     )
 
 
+@pytest.mark.parametrize("pattern", ["*@example.com", "?*@*.com", "@example.com"])
+def test_a_protected_pattern_for_a_whole_domain_needs_the_other_domains(pattern: str) -> None:
+    with pytest.raises(SettingsError, match="without mailDomains nothing says whether there are others"):
+        Settings.from_context({"organizations": [{"id": ONE, "protected": [pattern]}]})
+
+
 @pytest.mark.parametrize(
     ("pattern", "domains"),
     [
-        ("*@example.com", []),
+        ("a*@example.com", []),
+        ("boss@*", []),
         ("*@example.com", ["example.com", "example.org"]),
         ("*@board.example.com", ["example.com", "board.example.com"]),
         ("svc-*", ["example.com"]),

@@ -75,11 +75,16 @@ class Flow:
         return self.ending(arn)
 
     def decide(self, arn: str, decision: str = "Approved", by: str = "boss", **more: Any) -> Ending:
-        given = {"ExecutionArn": arn, "Decision": decision, "DecidedBy": by, **more}
+        given = {"ExecutionArn": arn, "Decision": decision, "DecidedBy": by, "Reason": "known", **more}
         return self.show(given, "ApprovalStateMachineArn")
 
     def restore(self, **execution_input: Any) -> Ending:
         return self.show(execution_input, "RestoreStateMachineArn")
+
+    def hear(self) -> None:
+        """Let what Step Functions tells of ends be heard: it waits a while in its queue."""
+        self.clock.settle()
+        self.clock.advance(timedelta(minutes=2))
 
     def deploy(self, **settings: Any) -> None:
         """Deploy the stack again, with some settings changed."""
@@ -131,7 +136,7 @@ class Flow:
 
     def stop(self, arn: str, cause: str = "mistake") -> None:
         self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
-        self.clock.settle()
+        self.hear()
 
     def workmail_state(self, entity_id: str) -> dict[str, Any]:
         """Return what a restore must bring back: state, address, aliases and groups."""

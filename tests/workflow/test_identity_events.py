@@ -333,6 +333,47 @@ def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_inp
     assert intake.flow.ending(again).outcome == "CleanupVerified"
 
 
+def test_a_further_event_of_a_leaver_whose_execution_failed_is_put_aside_and_not_swallowed(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.put(okta("dana.leaver@example.com"))
+    [failed] = intake.executions()
+
+    intake.put(okta("dana.leaver@example.com", "user.lifecycle.delete.initiated", "u-2"))
+
+    [reason] = intake.reasons()
+    assert f"{failed['executionArn']} for this departure ended as AccessDenied" in reason
+
+
+def test_a_corrected_date_is_put_aside_while_the_former_one_is_waited_for(intake: Intake) -> None:
+    intake.user("dana.leaver")
+    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    assert intake.reasons() == []
+
+    intake.put(requested("dana.leaver@example.com", "r-2"))
+
+    [reason] = intake.reasons()
+    assert "offboards this leaver with another NotBefore" in reason
+
+
+def test_identity_providers_can_be_made_to_plan_only(make_flow: Callable[..., Any]) -> None:
+    settings = {"dryRunIdentityProviders": True}
+    intake = Intake(make_flow(settings, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+    user = intake.user("dana.leaver")
+    intake.put(event(OKTA))
+
+    [planned] = intake.executions()
+    assert json.loads(planned["output"])["Outcome"] == "Planned"
+    assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+    assert intake.flow.calls("DeregisterFromWorkMail") == []
+
+    intake.flow.deploy()
+    intake.put(event(OKTA))
+    assert len(intake.executions()) == 2, "the plan does not stand in its way"
+    assert intake.flow.workmail_state(user)["State"] == "DISABLED"
+
+
 def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake) -> None:
     user = intake.user("sam.suspended")
     intake.put(event("okta-user-lifecycle-suspend"))

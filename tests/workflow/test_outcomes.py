@@ -71,6 +71,7 @@ def test_the_output_is_complete(flow: Any) -> None:
         "Entity",
         "DeregisteredAt",
         "RetentionEndsAt",
+        "RetentionEndsBeforeWorkMail",
         "Evidence",
     ]
     assert output["Organization"] == {"Id": ORGANIZATION_ID, "Alias": "example-corp"}

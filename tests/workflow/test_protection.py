@@ -27,7 +27,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     assert f"{user} is protected by entry 2 of the organization's protected" in ending.cause
     assert "boss" not in ending.cause
     assert flow.calls("DeregisterFromWorkMail") == []
-    assert flow.item(f"{ORGANIZATION_ID}/{user}") is None, "nothing holds it"
+    assert flow.item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "nothing holds it"
 
 
 def test_whoever_fits_no_entry_is_offboarded(flow: Any) -> None:
@@ -108,10 +108,29 @@ def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
     assert flow.workmail_state(user)["State"] == "ENABLED"
 
 
-def test_an_alias_that_workmail_does_not_tell_stops_nothing_else(flow: Any) -> None:
-    flow.people.user("dana")
-    flow.fail("ListAliases", "EntityStateException", times=1)
+@pytest.mark.parametrize("code", ["EntityStateException", "EntityNotFoundException"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_alias_that_workmail_does_not_tell_is_not_taken_for_none(flow: Any, code: str, dry_run: bool) -> None:
+    flow.policy(Protected=["chief@*"])
+    user = flow.people.user("boss")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+    hooks = len(flow.backend.before)
+    flow.fail("ListAliases", code, times=2)
+    ending = flow.run("boss", days=1, DryRun=dry_run)
+    refused = ending.output.get("Plan", {}).get("WouldBeRefused") or [{"Error": ending.outcome}]
+    assert refused[0]["Error"] == "EntityProtected"
 
-    ending = flow.run("dana")
+    del flow.backend.before[hooks:]
+    flow.fail("ListAliases", code)
+    assert flow.run("boss", days=1, DryRun=dry_run).outcome == "WorkMailUnavailable"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
 
-    assert ending.outcome == "CleanupVerified"
+
+def test_who_asks_under_an_alias_of_their_own_is_refused(flow: Any) -> None:
+    user = flow.people.user("admin")
+    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("it"))
+
+    ending = flow.run("admin", days=1, RequestedBy=flow.people.address("IT"))
+
+    assert ending.outcome == "InvalidRequest"
+    assert flow.workmail_state(user)["State"] == "ENABLED"

@@ -1,6 +1,7 @@
 """The record of an offboarding: what it holds, when it is written, and that there is one live one an entity."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -59,8 +60,8 @@ def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any
         "GiveUpAt": "2026-12-29T18:00:00.000Z",
         "ServiceEndsFirst": False,
     }
-    assert [step["Step"] for step in steps] == ["Recorded", "Deregister", "Deregistered", "VerifyCleanup", "Ended"]
-    assert [step["At"][:10] for step in steps] == ["2026-11-22"] * 3 + ["2026-12-22"] * 2
+    assert [step["Step"] for step in steps] == ["Recorded", "Deregister", "Deregistered", "VerifyCleanup"]
+    assert [step["At"][:10] for step in steps] == ["2026-11-22"] * 3 + ["2026-12-22"]
     assert "Dana Leaver" not in json.dumps([record, steps], default=str)
 
 
@@ -213,9 +214,11 @@ def test_a_failed_execution_is_closed_with_its_error_and_can_be_started_again(fl
     arn = flow.start(user)
     flow.clock.settle()
 
+    flow.hear()
     record = flow.record(arn)
-    assert (record["Status"], record["Outcome"]) == ("Unwatched", "AccessDenied")
+    assert (record["Status"], record["Outcome"]) == ("Ended", "AccessDenied")
     assert "workmail:DeregisterFromWorkMail" in record["Cause"]
+    assert flow.records_by_status("InWindow") == [], "WorkMail has said no"
     assert flow.run(user).outcome == "CleanupVerified"
 
 
@@ -331,9 +334,84 @@ def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow
     body = json.dumps({"time": "2027-01-01T00:00:00Z", "detail": {"executionArn": arn, "status": "ABORTED"}})
 
     flow.environment.client("sqs").send_message(QueueUrl=url, MessageBody=body)
-    flow.clock.settle()
+    flow.hear()
 
     assert [step["Step"] for step in flow.record(arn)["Steps"]].count("Ended") == 1
+
+
+@pytest.mark.parametrize("code", ["EntityStateException", "AccessDeniedException", "OrganizationStateException"])
+def test_what_workmail_refused_is_not_listed_as_in_its_window(flow: Any, code: str) -> None:
+    user = flow.people.user("dana")
+    flow.fail("DeregisterFromWorkMail", code)
+    arn = flow.start(user)
+    flow.pass_days(1)
+
+    assert flow.ending(arn).status == "FAILED"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.record(arn)["Status"] == "Ended"
+    assert flow.records_by_status("InWindow") == []
+
+
+def test_what_may_have_taken_effect_stays_listed(flow: Any) -> None:
+    user = flow.people.user("dana")
+
+    def lose(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail":
+            flow.fail("DescribeUser", "AccessDeniedException")
+            raise CommonError("InternalFailure", "the answer is lost", 500)
+
+    flow.backend.after.append(lose)
+    arn = flow.start(user)
+    flow.pass_days(1)
+
+    assert flow.ending(arn).outcome == "AccessDenied"
+    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert flow.record(arn)["Status"] == "Unwatched"
+    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [arn]
+
+
+def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any) -> None:
+    user = flow.people.user("dana")
+
+    def lose(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail":
+            flow.backend.after.remove(lose)
+            flow.clock.sleep(timedelta(seconds=1))
+            flow.people.register(user, "dana")
+            raise CommonError("InternalFailure", "the answer is lost", 500)
+
+    flow.backend.after.append(lose)
+    ending = flow.run(user, days=1)
+
+    assert ending.outcome == "EntityMismatch"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert len(flow.calls("DeregisterFromWorkMail")) == 1
+
+
+def test_a_step_that_is_taken_up_days_later_deregisters_nobody(flow: Any) -> None:
+    """As when somebody has a stopped execution go on in the console."""
+    user = flow.people.user("dana")
+    event: dict[str, Any] = {}
+
+    def stop(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail" and not event:
+            pointer = flow.item(f"{ORGANIZATION_ID}/{user}")
+            event["ExecutionArn"] = pointer["ExecutionArn"]
+            flow.environment.client("stepfunctions").stop_execution(executionArn=pointer["ExecutionArn"])
+            raise CommonError("ThrottlingException", "made by the test", 400)
+
+    flow.backend.before.append(stop)
+    flow.start(user)
+    flow.pass_days(2)
+    tasks = (task.get("taskScheduledEventDetails") for task in flow.environment.history(event["ExecutionArn"]))
+    scheduled = next(json.loads(task["parameters"]) for task in tasks if task and "DeregisterEntity" in str(task))
+    payload = {**scheduled["Payload"], "Now": flow.clock.now().isoformat().replace("+00:00", "Z")}
+    answer = flow.environment.client("lambda").invoke(
+        FunctionName=scheduled["FunctionName"], Payload=json.dumps(payload)
+    )
+
+    assert json.load(answer["Payload"])["errorType"] == "EntityMismatch"
+    assert flow.workmail_state(user)["State"] == "ENABLED"
 
 
 def mute(flow: Any) -> None:

@@ -5,6 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.dynamodb.exceptions import DynamodbException
+from moto.dynamodb.responses import DynamoHandler
+
+from local.settings import ORGANIZATION_ID
+from local.workmail.exceptions import CommonError
 
 pytestmark = pytest.mark.no_providers
 
@@ -69,16 +74,48 @@ def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Cal
     flow.clock.settle()
 
     def over(operation: str, _: Any) -> None:
+        # The call takes its seconds, and midnight passes; what is tried again is tried on the day of the end.
         if flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
-            flow.clock.sleep(timedelta(seconds=20))
+            flow.clock.sleep(timedelta(seconds=2))
+            raise CommonError("ThrottlingException", "made by the test", 400)
 
     end(flow, "OrganizationNotFoundException", 400)
     flow.backend.before.insert(0, over)
     flow.clock.advance(timedelta(days=12))
 
     ending = flow.ending(arn)
-    assert ending.outcome in {"ServiceEnded", "OrganizationNotFound"}
+    assert ending.outcome == "ServiceEnded"
+    assert ending.output["DeregisteredAt"] is None
     assert flow.calls("DeregisterFromWorkMail") == []
+
+
+def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_fault(
+    make_flow: Callable[..., Any],
+) -> None:
+    flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
+    flow.people.user("dana")
+
+    def deleted(operation: str, _: Any) -> None:
+        if operation == "DescribeOrganization":
+            flow.backend.organizations[ORGANIZATION_ID].state = "Deleted"
+
+    flow.backend.before.append(deleted)
+
+    assert flow.run("dana", days=0).outcome == "ServiceEnded"
+
+
+def test_trouble_beside_workmail_is_not_taken_for_its_end(
+    make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
+    flow.people.user("dana")
+
+    def denied(_: DynamoHandler) -> None:
+        raise DynamodbException("AccessDeniedException", "made by the test")
+
+    monkeypatch.setattr(DynamoHandler, "update_item", denied)
+
+    assert flow.run("dana", days=0).outcome == "AccessDenied"
 
 
 def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]) -> None:

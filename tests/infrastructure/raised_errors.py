@@ -1,0 +1,277 @@
+"""Which of this project's errors can leave a function: read from the source, without running it.
+
+Calls are followed from function to function and from module to module, `except` clauses take away what they name,
+and what WorkMail may answer to an operation is what its service model lists for it. A receiver is known by its name:
+`directory` is a `Directory`, `records` are the `Records`.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import botocore.session
+
+from offboarding import directory as port
+from offboarding import errors
+
+LAMBDAS = Path(__file__).parents[2] / "lambdas"
+RECEIVERS = {"directory": ("offboarding.directory", "Directory"), "records": ("offboarding.records", "Records")}
+ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
+
+Names = frozenset[str]
+Function = ast.FunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True)
+class Escape:
+    """What leaves a function: an error, the error class in a parameter, or whatever calling a parameter raises."""
+
+    kind: str
+    name: str
+    caught: Names = frozenset()
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's functions, methods and imports."""
+
+    name: str
+    functions: Mapping[str, ast.FunctionDef]
+    imports: Mapping[str, str]
+    tree: ast.Module = field(compare=False)
+
+
+def leaves(module: str, function: str = "handler") -> set[str]:
+    """Return the names of the errors that can leave a function of a module."""
+    found = _Reader(module).function(_module(module), function)
+    assert {escape.kind for escape in found} <= {"error"}, found
+    return {escape.name for escape in found}
+
+
+@cache
+def _module(name: str) -> Module:
+    path = LAMBDAS / f"{name.replace('.', '/')}.py"
+    tree = ast.parse(path.read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef):
+            functions |= {f"{owner.name}.{node.name}": node for node in owner.body if isinstance(node, ast.FunctionDef)}
+    imports = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and (LAMBDAS / node.module.replace(".", "/")).parent.exists()
+        for alias in node.names
+        if node.module.startswith("offboarding")
+    }
+    return Module(name, functions, imports, tree)
+
+
+def _error_class(name: str) -> type[Exception] | None:
+    found = getattr(errors, name, None)
+    return found if isinstance(found, type) else None
+
+
+def _without(found: Iterable[Escape], caught: Names) -> set[Escape]:
+    """Take away the errors that an `except` names, with all their subclasses."""
+    classes = tuple(c for c in map(_error_class, caught) if c)
+    everything = bool(caught & {"Exception", "BaseException"})
+    left = set()
+    for escape in found:
+        if escape.kind == "call":
+            left.add(Escape("call", escape.name, escape.caught | caught))
+        elif escape.kind == "param" or not (everything or issubclass(_error_class(escape.name) or object, classes)):
+            left.add(escape)
+    return left
+
+
+class _Reader:
+    """Reads on behalf of one handler, whose `Directory` says what some answers mean."""
+
+    def __init__(self, module: str) -> None:
+        self._known: dict[tuple[str, str], set[Escape]] = {}
+        made = [
+            node
+            for node in ast.walk(_module(module).tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Directory"
+        ]
+        keywords = {k.arg: k.value.attr for call in made for k in call.keywords if isinstance(k.value, ast.Attribute)}
+        self._directory = port.Directory(
+            None,  # type: ignore[arg-type]
+            "",
+            **{name: getattr(errors, value) for name, value in keywords.items()},  # type: ignore[arg-type]
+        )
+
+    def function(self, module: Module, name: str) -> set[Escape]:
+        key = (module.name, name)
+        if key not in self._known:
+            self._known[key] = set()
+            node = module.functions[name]
+            # The one place at which answers become errors: `_answers` has what it makes of them.
+            found = set() if name == "Directory._call" else self._body(module, name, node, node.body)
+            for decorator in node.decorator_list:
+                target = self._target(module, name, decorator)
+                if target:
+                    found |= {e for e in self.function(*target) if e.kind == "error"}
+            if name.startswith("Directory."):
+                found |= {Escape("error", error) for error in self._answers(node)}
+            self._known[key] = found
+        return self._known[key]
+
+    def _answers(self, method: ast.FunctionDef) -> set[str]:
+        """Return what the answers to the operations mean that a method of the port names."""
+        constants = {node.value for node in ast.walk(method) if isinstance(node, ast.Constant)}
+        names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
+        operations = set(port._METHODS) & constants
+        operations |= {operation for operation, _ in port._DESCRIBE.values()} if "_DESCRIBE" in names else set()
+        operations |= {operation for operation, _ in port._LIST.values()} if "_LIST" in names else set()
+        return {error for operation in operations for error in self._means(operation)}
+
+    def _means(self, operation: str) -> set[str]:
+        listed = {shape.name for shape in _workmail().operation_model(operation).error_shapes}
+        meanings = {
+            type(self._directory._translated(operation, code, 400)).__name__
+            for code in listed - {"InvalidParameterException"}
+        }
+        unlisted = type(self._directory._translated(operation, "SomethingNew", 400)).__name__
+        return meanings | ANY_OPERATION | {unlisted, self._directory._invalid_parameter.__name__}
+
+    def _body(self, module: Module, where: str, function: Function, body: list[ast.stmt]) -> set[Escape]:
+        found: set[Escape] = set()
+        for statement in body:
+            found |= self._statement(module, where, function, statement)
+        return found
+
+    def _statement(self, module: Module, where: str, function: Function, node: ast.AST) -> set[Escape]:
+        if isinstance(node, ast.Try):
+            found = self._body(module, where, function, node.body)
+            handled: set[Escape] = set()
+            for handler in node.handlers:
+                caught = _names(handler.type)
+                left = _without(found, caught)
+                again = found - left if _raises_again(handler) else set()
+                handled |= again | self._body(module, where, function, handler.body)
+                found = left
+            return found | handled | self._body(module, where, function, [*node.orelse, *node.finalbody])
+        if isinstance(node, ast.Lambda | ast.expr_context | ast.arguments | ast.arg):
+            return set()
+        found = set()
+        if isinstance(node, ast.Raise):
+            found |= self._raised(module, where, function, node)
+        if isinstance(node, ast.Call):
+            found |= self._called(module, where, function, node)
+        for child in ast.iter_child_nodes(node):
+            found |= self._statement(module, where, function, child)
+        return found
+
+    def _raised(self, module: Module, where: str, function: Function, node: ast.Raise) -> set[Escape]:
+        if not isinstance(node.exc, ast.Call):
+            assert node.exc is None, f"{where} raises {ast.dump(node)}"
+            return set()
+        names = _names(node.exc.func)
+        if any(map(_error_class, names)):
+            return {Escape("error", name) for name in names}
+        if names & _parameters(function):
+            return {Escape("param", name) for name in names}
+        target = self._target(module, where, node.exc.func)
+        if target is None or target[1].startswith("Directory."):
+            return set()
+        return {Escape("error", name) for name in _made(target[0].functions[target[1]], node.exc)}
+
+    def _called(self, module: Module, where: str, function: Function, call: ast.Call) -> set[Escape]:
+        if isinstance(call.func, ast.Name) and call.func.id in _parameters(function):
+            return {Escape("call", call.func.id)}
+        target = self._target(module, where, call.func)
+        if target is None:
+            return set()
+        callee = target[0].functions[target[1]]
+        given = _given(callee, call)
+        found: set[Escape] = set()
+        for escape in self.function(*target):
+            argument = given.get(escape.name)
+            if escape.kind == "error":
+                found.add(escape)
+            elif escape.kind == "param" and argument is not None:
+                found |= {Escape("error", name) for name in _names(argument)}
+            elif escape.kind == "call" and isinstance(argument, ast.Lambda):
+                inside = self._statement(module, where, function, argument.body)
+                found |= _without(inside, escape.caught) if escape.caught else inside
+        return found
+
+    def _target(self, module: Module, where: str, called: ast.expr) -> tuple[Module, str] | None:
+        """Find the function or method that is called, if it is one of this project."""
+        if isinstance(called, ast.Name):
+            if called.id in module.functions:
+                return module, called.id
+            home, _, name = module.imports.get(called.id, "").rpartition(".")
+            return self._existing(home, name)
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+            receiver = called.value.id
+            if receiver == "self":
+                return self._existing(module.name, f"{where.partition('.')[0]}.{called.attr}")
+            if receiver in RECEIVERS:
+                home, owner = RECEIVERS[receiver]
+                return self._existing(home, f"{owner}.{called.attr}")
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Call):
+            made = _names(called.value.func)
+            for home, owner in RECEIVERS.values():
+                if owner in made:
+                    return self._existing(home, f"{owner}.{called.attr}")
+        return None
+
+    def _existing(self, home: str, name: str) -> tuple[Module, str] | None:
+        if not home or not (LAMBDAS / f"{home.replace('.', '/')}.py").exists():
+            return None
+        module = _module(home)
+        return (module, name) if name in module.functions else None
+
+
+@cache
+def _workmail() -> botocore.model.ServiceModel:
+    return botocore.session.get_session().get_service_model("workmail")
+
+
+def _names(node: ast.expr | None) -> Names:
+    """Return the last names of what stands in an `except` or before the brackets of a call."""
+    if node is None:
+        return frozenset({"BaseException"})
+    if isinstance(node, ast.Tuple):
+        return frozenset().union(*map(_names, node.elts))
+    if isinstance(node, ast.Attribute):
+        return frozenset({node.attr})
+    if isinstance(node, ast.Name):
+        return frozenset({node.id})
+    return frozenset()
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
+
+
+def _parameters(function: Function) -> set[str]:
+    arguments = function.args
+    return {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+
+
+def _given(callee: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
+    """Return what a call gives for each parameter, or its default."""
+    arguments = callee.args
+    names = [argument.arg for argument in arguments.args if argument.arg != "self"]
+    defaults = dict(zip(reversed(names), reversed(arguments.defaults), strict=False))
+    named = {a.arg: default for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default}
+    positional = dict(zip(names, call.args, strict=False))
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    return {**defaults, **named, **positional, **keywords}
+
+
+def _made(function: ast.FunctionDef, call: ast.Call) -> set[str]:
+    """Return the errors that a function makes for its caller to raise, also of a class that it was given."""
+    nodes = [node for statement in function.body for node in ast.walk(statement)]
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    given = {
+        name for parameter, value in _given(function, call).items() if parameter in called for name in _names(value)
+    }
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and _error_class(node.attr)} | given
