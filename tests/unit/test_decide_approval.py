@@ -139,7 +139,7 @@ def test_a_decision_whose_answer_was_lost_is_a_success_as_soon_as_the_offboardin
         with pytest.raises(errors.RecordUnavailable):
             decide(awaiting, decision())
     states.add_client_error("send_task_success", "TaskTimedOut")
-    with pytest.raises(errors.RecordUnavailable, match="does not show it yet"):
+    with pytest.raises(errors.RecordUnavailable, match="does not show why yet"):
         decide(awaiting, decision())
     go_on(awaiting, decision())
 
@@ -154,10 +154,15 @@ def test_a_refusal_of_step_functions_stays(awaiting: Table, states: Stubber) -> 
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist"])
-def test_a_decision_on_a_task_that_is_over_is_refused(awaiting: Table, states: Stubber, code: str) -> None:
+def test_a_decision_on_a_task_that_is_over_is_refused_as_soon_as_the_record_says_so(
+    awaiting: Table, states: Stubber, code: str
+) -> None:
     states.add_client_error("send_task_success", code)
+    with pytest.raises(errors.RecordUnavailable, match="does not show why yet"):
+        decide(awaiting, decision())
+    awaiting.records.close(awaiting.get(A), "Stopped", None, NOW)
 
-    with pytest.raises(errors.ApprovalNotPending, match="does not wait for this answer any more"):
+    with pytest.raises(errors.ApprovalNotPending, match="ended as Stopped"):
         decide(awaiting, decision())
 
 
@@ -256,7 +261,7 @@ def test_a_decision_that_nobody_acted_on_before_the_time_was_over_is_no_success(
     awaiting: Table, states: Stubber
 ) -> None:
     states.add_client_error("send_task_success", "TaskTimedOut")
-    with pytest.raises(errors.ApprovalNotPending):
+    with pytest.raises(errors.RecordUnavailable):
         call()
     awaiting.records.close(awaiting.get(A), "ApprovalTimedOut", None, NOW)
 

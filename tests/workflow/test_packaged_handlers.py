@@ -18,7 +18,10 @@ CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
 }
-STEP = {"ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e", "Now": "2026-11-22T12:00:00.000Z"}
+STEP = {
+    "ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:e",
+    "Now": "2026-11-22T12:00:00.000Z",
+}
 
 
 @pytest.fixture
@@ -47,25 +50,38 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
             {
                 **flow.environment.function_environment(function),
                 **CREDENTIALS,
-                "AWS_ENDPOINT_URL_WORKMAIL": endpoint,
+                "AWS_ENDPOINT_URL": endpoint,
             },
         )
         assert kind == "response", answer
         return answer
 
-    resolved = run("resolve_entity", Input={"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
+    given = {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"}
+    resolved = run("resolve_entity", Input=given, StartedAt=STEP["Now"], Planned=None)
     assert resolved["Entity"]["Id"] == user
-    about = {"OrganizationId": ORGANIZATION_ID, "Entity": resolved["Entity"]}
-    assert run("check_organization", **about)["Active"] is True
+    about = {
+        "OrganizationId": ORGANIZATION_ID,
+        "Entity": resolved["Entity"],
+        "ServiceEndsAt": resolved["ServiceEndsAt"],
+    }
+    assert run("check_organization", **about, DryRun=False)["Active"] is True
+    planned = run("plan_offboarding", **about, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
+    assert planned["Plan"]["WouldBeRefused"] == []
+    recorded = run("record_offboarding", **about, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)
+    assert recorded["Decision"] == "Deregister"
     dates = run("deregister_entity", **about, ResolvedAt=STEP["Now"], RetryCount=0)
     assert dates["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
+    restored = run("register_entity", Input={"ExecutionArn": STEP["ExecutionArn"]})
+    assert restored["Evidence"]["Registered"] is True
+    whole = run("restore_aliases_and_groups", OffboardingArn=STEP["ExecutionArn"])
+    assert whole["Outcome"] == "Restored"
     verdict = run(
         "verify_cleanup",
         **about,
         Check=1,
         **{key: dates[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
     )
-    assert verdict["LookAgainAt"] == "2026-11-23T12:00:00.000Z"
+    assert verdict["Outcome"] == "Reenabled"
 
 
 def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
@@ -105,7 +121,7 @@ def test_an_error_reaches_lambda_under_its_name(flow: Any, tmp_path: Path) -> No
         tmp_path / "asset",
         runtime,
         "resolve_entity.handler",
-        {**STEP, "Input": {}},
+        {**STEP, "Input": {}, "StartedAt": STEP["Now"], "Planned": None},
         {**flow.environment.function_environment("resolve_entity"), "AWS_DEFAULT_REGION": "us-east-1"},
     )
 

@@ -171,7 +171,8 @@ def shell(url: str, commands: str) -> str:
         ["/bin/bash", "-euo", "pipefail", "-c", commands], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    http(f"{url}/local/clock", b'{"advance": "PT1S"}')
+    # Long enough for what Step Functions tells of ends to be heard.
+    http(f"{url}/local/clock", b'{"advance": "PT2M"}')
     return done.stdout
 
 
