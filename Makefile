@@ -22,7 +22,7 @@ $(SYNCED): pyproject.toml uv.lock
 	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
 	@touch $@
 
-demo: $(SYNCED) ## Offboard a few entities on the embedded AWS, 30 days in seconds
+demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute
 	@$(BIN)/python -m local demo
 
 serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
