@@ -121,7 +121,9 @@ def _already_decided(decision: Any) -> errors.AlreadyDecided:  # noqa: ANN401
 def _insist_on_another_person(record: Record, decided_by: str) -> None:
     own = {own.casefold() for own in (record.entity["Id"], record.entity["Name"], *record.addresses)}
     if decided_by.casefold() in own:
-        raise errors.InvalidRequest("DecidedBy is who is to be offboarded: nobody decides about themselves.")
+        raise errors.InvalidRequest(
+            "DecidedBy is who is to be offboarded: nobody decides about themselves. Somebody else has to."
+        )
 
 
 def _answer(token: str, decision: Any) -> bool:  # noqa: ANN401

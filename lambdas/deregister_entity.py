@@ -37,7 +37,6 @@ OLD = timedelta(hours=1)
 LAG = timedelta(minutes=5)
 """After which WorkMail shows what it did, with a wide margin: two minutes have been seen."""
 
-
 _NO = (
     errors.AccessDenied,
     errors.DeregistrationRefused,
@@ -61,13 +60,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     known_to_be_enabled = (
         was_enabled and step["RetryCount"] == 0 and parse(step["Now"]) - parse(step["ResolvedAt"]) < FRESH
     )
-    entity, called = deregister(
-        directory,
-        resolved,
-        known_to_be_enabled=known_to_be_enabled,
-        before_the_call=lambda entity: _insist_on_leave(records, step, entity, rules),
-        after_a_no=lambda: _note_the_no(records, step),
-    )
+    try:
+        entity, called = deregister(
+            directory,
+            resolved,
+            known_to_be_enabled=known_to_be_enabled,
+            before_the_call=lambda entity: _insist_on_leave(records, step, entity, rules),
+            after_a_no=lambda: _note_the_no(records, step),
+        )
+    except errors.EntityMismatch:
+        # It reads as enabled by what can be no lag, so it is not in a window of this execution.
+        records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
+        raise
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
     plan = plan_retention(disabled_date, rules)
     logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})

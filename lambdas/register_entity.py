@@ -140,7 +140,9 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
             "in the WorkMail console."
         ) from None
     except errors.EntityNotFound:
-        raise errors.EntityGone(f"{entity.id} was deleted from the directory at this moment.") from None
+        raise errors.EntityGone(
+            f"{entity.id} was deleted from the directory: there is nothing left to restore."
+        ) from None
     read_back = _insist_on_the_same_entity(directory, record)
     if read_back.state is not EntityState.ENABLED:
         raise errors.RegistrationNotConfirmed(
@@ -204,7 +206,8 @@ def _insist_on_the_same_entity(directory: Directory, record: Record) -> Entity:
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity
     raise errors.EntityGone(
-        f"{reference.id} was deleted from the directory, and its mailbox with it.{_made_anew(directory, record)}"
+        f"{reference.id} was deleted from the directory, and its mailbox with it: there is nothing left to "
+        f"restore.{_made_anew(directory, record)}"
     )
 
 
@@ -259,7 +262,10 @@ def _who_has(directory: Directory, address: str, entity: Entity) -> str:
     try:
         holder = directory.find_by_address(address)
     except errors.EntityNotFound:
-        return f"The recorded address of {entity.id} belongs to another entity, which WorkMail does not name."
+        return (
+            f"The recorded address of {entity.id} belongs to another entity, which WorkMail does not name. Find it "
+            "in the WorkMail console, take the address from there, then start the restore again."
+        )
     return (
         f"The recorded address of {entity.id} belongs to the {holder.type.value} {holder.id} now. Take it from there, "
         "then start the restore again."

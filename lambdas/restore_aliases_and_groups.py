@@ -87,7 +87,9 @@ def _restore_aliases(directory: Directory, record: Record, entity: Entity, inven
         there = _aliases(directory, entity)
     absent = [item for item in inventory.put_back if item["Alias"].casefold() not in there]
     if absent:
-        raise errors.RegistrationNotConfirmed(f"{len(absent)} aliases of {entity.id} do not read back yet.")
+        raise errors.RegistrationNotConfirmed(
+            f"{len(absent)} aliases of {entity.id} do not read back. Start the restore again."
+        )
 
 
 def _aliases(directory: Directory, entity: Entity) -> set[str]:
@@ -132,7 +134,9 @@ def _restore_groups(directory: Directory, record: Record, entity: Entity, invent
         else:
             put_back.append({"Group": group["Id"]})
     if put_back and not {item["Group"] for item in put_back} <= _groups(directory, entity):
-        raise errors.RegistrationNotConfirmed(f"Group memberships of {entity.id} do not read back yet.")
+        raise errors.RegistrationNotConfirmed(
+            f"Group memberships of {entity.id} do not read back. Start the restore again."
+        )
     inventory.put_back += put_back
 
 

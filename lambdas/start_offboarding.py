@@ -249,7 +249,7 @@ def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
     status = execution_status(arn)
     if status.running:
         asked = json.loads(status.input or "{}")
-        if asked.get("NotBefore") != request.get("NotBefore"):
+        if _moment(asked) != _moment(request):
             raise RefusedEvent(
                 f"The execution {arn} offboards this leaver with another NotBefore. Stop it, and start another one by "
                 "hand if this event is right."
@@ -259,6 +259,15 @@ def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
             f"The execution {arn} for this departure ended as {status.outcome}. Start another one by hand, with the "
             "same input, if the leaver is to be offboarded all the same."
         )
+
+
+def _moment(request: Mapping[str, Any]) -> object:
+    """Return the date of a request, however it is written; what is none is refused by the execution itself."""
+    not_before = request.get("NotBefore")
+    try:
+        return parse(not_before) if not_before else None
+    except ValueError:
+        return not_before
 
 
 def _put_aside(record: SQSRecord, reason: str) -> None:

@@ -72,7 +72,7 @@ class Record:
     approval
         The approval that the execution acted on.
     superseded_by
-        The execution that offboards the entity anew, after it was registered again.
+        The execution whose record took this one's place: it offboards the entity anew, or watches its window on.
     """
 
     execution_arn: str

@@ -6,7 +6,7 @@ from tests.infrastructure.templates import Template, of_type, template_of, the_o
 
 ORGANIZATION_ID = "m-" + "a1" * 16
 ANOTHER_ID = "m-" + "b2" * 16
-EXECUTIVES = {"protected": ["CEO@example.com", "svc-*"], "approvalRequired": ["*"]}
+EXECUTIVES = {"protected": ["Chief@example.com", "svc-*"], "approvalRequired": ["*"]}
 
 
 def synthesized(organization: dict[str, Any], **settings: Any) -> Template:
@@ -58,7 +58,7 @@ def test_the_policy_is_what_the_settings_say_of_each_organization() -> None:
     template = synthesized(EXECUTIVES, dailyCap=7)
     assert parameter(template)["Type"] == "String"
     assert parameter(template)["Value"] == (
-        f'{{"DailyCap":7,"Organizations":{{"{ORGANIZATION_ID}":{{"Protected":["ceo@example.com","svc-*"],'
+        f'{{"DailyCap":7,"Organizations":{{"{ORGANIZATION_ID}":{{"Protected":["chief@example.com","svc-*"],'
         f'"ApprovalRequired":["*"]}},"{ANOTHER_ID}":{{"Protected":[],"ApprovalRequired":[]}}}}}}'
     )
 

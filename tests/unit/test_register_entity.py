@@ -366,7 +366,10 @@ def test_an_entity_that_was_deleted_is_gone_and_so_is_one_that_was_made_anew(
 
     with pytest.raises(errors.EntityGone) as gone:
         restore(table, ExecutionArn=A)
-    assert str(gone.value) == f"{user} was deleted from the directory, and its mailbox with it."
+    assert (
+        str(gone.value)
+        == f"{user} was deleted from the directory, and its mailbox with it: there is nothing left to restore."
+    )
 
     anew = people.user("dana", registered=False)
     with pytest.raises(errors.EntityGone, match=f"There is a USER {anew} of the same name, another entity"):

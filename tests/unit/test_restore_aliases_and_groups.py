@@ -188,7 +188,7 @@ def test_what_does_not_read_back_is_not_claimed(
     recorded(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
     monkeypatch.setattr(restore_aliases_and_groups.Directory, listed, lambda self, entity: [])
 
-    with pytest.raises(errors.RegistrationNotConfirmed, match="read back yet"):
+    with pytest.raises(errors.RegistrationNotConfirmed, match="do not read back"):
         complete(table)
     assert table.get(A).status is not Status.RESTORED
 

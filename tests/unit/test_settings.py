@@ -51,7 +51,7 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
                 {
                     "id": ONE,
                     "identityStores": ["12345678-1234-1234-1234-123456789012"],
-                    "protected": ["CEO@example.com", "svc-*", "S-1-1-12-????"],
+                    "protected": ["Chief@example.com", "svc-*", "S-1-1-12-????"],
                     "approvalRequired": ["*"],
                 },
             ],
@@ -83,7 +83,7 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
             Organization(
                 id=ONE,
                 identity_stores=("12345678-1234-1234-1234-123456789012",),
-                protected=("ceo@example.com", "svc-*", "s-1-1-12-????"),
+                protected=("chief@example.com", "svc-*", "s-1-1-12-????"),
                 approval_required=("*",),
             ),
         ),
@@ -329,12 +329,12 @@ def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], 
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("ceo", ' must be a list, got "ceo"'),
+        ("chief", ' must be a list, got "chief"'),
         (None, " must be a list, got null"),
         ({}, " must be a list, got {}"),
         *(
             (
-                ["ceo", wrong],
+                ["chief", wrong],
                 "[1] must be an id, a name, an address, or a pattern with * for any run of characters and ? for one, "
                 f"got {spelled}",
             )
@@ -351,8 +351,8 @@ def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], 
             )
         ),
         (
-            ["svc-*", "ceo@example.com", "CEO@Example.com"],
-            "[2] must be different from the others, but offboarding.organizations[0].{key}[1] is ceo@example.com too",
+            ["svc-*", "chief@example.com", "Chief@Example.com"],
+            "[2] must be different from the others, but offboarding.organizations[0].{key}[1] is chief@example.com too",
         ),
     ],
 )
@@ -366,7 +366,7 @@ def test_who_is_protected_or_needs_an_approval_is_checked(key: str, value: objec
 @pytest.mark.parametrize("domains", [[], ["example.com"]])
 def test_a_protected_pattern_without_a_letter_or_a_digit_is_refused(pattern: str, domains: list[str]) -> None:
     with pytest.raises(SettingsError) as refusal:
-        Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": ["ceo", pattern]}]})
+        Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": ["chief", pattern]}]})
     assert str(refusal.value) == (
         f"offboarding.organizations[0].protected[1] must leave somebody who can be offboarded, but {pattern} matches "
         "everything"
@@ -418,7 +418,7 @@ def test_a_protected_pattern_for_a_whole_domain_needs_the_other_domains(pattern:
         ("*1", ["example.com"]),
         ("r-*", ["example.com"]),
         ("6*", ["example.com"]),
-        ("ceo@example.com", ["example.com"]),
+        ("chief@example.com", ["example.com"]),
         ("a" * 256, ["example.com"]),
     ],
 )
@@ -438,9 +438,9 @@ def test_the_same_entity_can_be_protected_in_two_organizations() -> None:
 
 
 def test_the_policy_is_compact_and_names_every_organization() -> None:
-    organizations = [{"id": ONE, "protected": ["CEO"], "approvalRequired": ["*"]}, {"id": TWO}]
+    organizations = [{"id": ONE, "protected": ["Chief"], "approvalRequired": ["*"]}, {"id": TWO}]
     assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).policy == (
-        f'{{"DailyCap":3,"Organizations":{{"{ONE}":{{"Protected":["ceo"],"ApprovalRequired":["*"]}},'
+        f'{{"DailyCap":3,"Organizations":{{"{ONE}":{{"Protected":["chief"],"ApprovalRequired":["*"]}},'
         f'"{TWO}":{{"Protected":[],"ApprovalRequired":[]}}}}}}'
     )
 

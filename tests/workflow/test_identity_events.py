@@ -349,6 +349,7 @@ def test_a_corrected_date_is_put_aside_while_the_former_one_is_waited_for(intake
     intake.user("dana.leaver")
     intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
     intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T18:00:00+01:00"))
     assert intake.reasons() == []
 
     intake.put(requested("dana.leaver@example.com", "r-2"))

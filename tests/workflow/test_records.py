@@ -386,6 +386,7 @@ def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any
     assert ending.outcome == "EntityMismatch"
     assert flow.workmail_state(user)["State"] == "ENABLED"
     assert len(flow.calls("DeregisterFromWorkMail")) == 1
+    assert flow.records_by_status("InWindow") == []
 
 
 def test_a_step_that_is_taken_up_days_later_deregisters_nobody(flow: Any) -> None:
