@@ -22,6 +22,7 @@ from typing import Any, Self
 import boto3
 import botocore.loaders
 import botocore.session
+from botocore.config import Config
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -30,6 +31,7 @@ from local import deployment, dynamodb, event_buses, stepfunctions, workmail
 from local.clock import Clock
 from local.deployment import Stack
 from local.event_sources import Poller
+from local.hooks import Hooks
 from local.lambda_runtime import Runtime
 from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.status_changes import StatusChanges
@@ -108,6 +110,7 @@ class Environment:
         self._status_changes.install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
         boto3.setup_default_session(botocore_session=_session())
+        _share_clients(hooks)
         opened.callback(self._clients.clear)
         opened.callback(self._end_executions)
         self.workmail = workmail_backends[ACCOUNT][REGION]
@@ -215,6 +218,29 @@ def _session() -> botocore.session.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", _service_descriptions())
     return session
+
+
+_shared_clients: dict[tuple[str, str, str], Any] = {}
+
+
+def _share_clients(hooks: Hooks) -> None:
+    """Make a boto3 client once per service, Region and configuration.
+
+    Each function's code makes its own when it is loaded, which is most of a cold start here; on Lambda they are in
+    processes of their own anyway. moto answers all of them, whenever they were made.
+    """
+    make = boto3.client
+
+    def client(service_name: str, region_name: str | None = None, *, config: Config | None = None, **more: Any) -> Any:
+        if more:
+            return make(service_name, region_name, config=config, **more)
+        options = repr(sorted(config._user_provided_options.items())) if config else ""
+        key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
+        if key not in _shared_clients:
+            _shared_clients[key] = make(service_name, region_name, config=config)
+        return _shared_clients[key]
+
+    hooks.replace(boto3, "client", client)
 
 
 @lru_cache(maxsize=1)
