@@ -31,6 +31,7 @@ from local import deployment, dynamodb, event_buses, stepfunctions, workmail
 from local.clock import Clock
 from local.deployment import Stack
 from local.event_sources import Poller
+from local.faults import Faults
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
 from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
@@ -84,7 +85,8 @@ class Environment:
         self._open = contextlib.ExitStack()
         self._clients: dict[str, Any] = {}
         self.clock = Clock(now)
-        self.runtime = Runtime(self.clock)
+        self.faults = Faults(self.clock)
+        self.runtime = Runtime(self.clock, self.faults)
         self._status_changes = StatusChanges()
         self.stack: Stack | None = None
 
@@ -103,6 +105,7 @@ class Environment:
         opened.enter_context(self.clock)
         hooks = opened.enter_context(stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps))
         self.runtime.install(hooks)
+        self.faults.install(hooks)
         deployment.install(hooks)
         dynamodb.install(hooks)
         event_buses.install(hooks)

@@ -49,6 +49,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from local.clock import Clock
+from local.faults import Faults, InvocationLostError
 from local.hooks import Hooks
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -115,10 +116,13 @@ class Runtime:
     ----------
     clock
         The clock that time-outs are measured with.
+    faults
+        What ends invocations without an answer; nothing does when not given.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
         self._clock = clock
+        self._faults = faults or Faults(clock)
         self._environments: dict[tuple[Any, ...], _ExecutionEnvironment] = {}
         self._logs: dict[str, list[str]] = defaultdict(list)
 
@@ -180,7 +184,9 @@ class Runtime:
             clock=self._clock,
         )
         try:
-            return environment.call(event, context)
+            return self._faults.invocation(_camel(function), timeout, lambda: environment.call(event, context))
+        except InvocationLostError as lost:
+            raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
         finally:
             if self._clock.now() - began > timeout:
                 text = f"RequestId: {request_id} Error: Task timed out after {timeout.total_seconds():.2f} seconds"
@@ -494,6 +500,12 @@ def _unpacked(code: bytes) -> Path:
 @lru_cache(maxsize=1)
 def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="lambda-")
+
+
+def _camel(function: Any) -> str:
+    """Return a function's name as its handler's module has it, in camel case."""
+    module = str(function.handler).rpartition(".")[0].rpartition("/")[2]
+    return "".join(word.capitalize() for word in module.split("_"))
 
 
 def _top(path: Path) -> str:

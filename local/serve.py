@@ -6,6 +6,7 @@ Everything is in memory: when the server ends, so does all that was made in it.
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -16,14 +17,25 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from local.environment import Environment
+from local.faults import read_faults
 from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 
 HOST = "127.0.0.1"
 _ADVANCE = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
+_FAULTS = (
+    'Send a list such as [{"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException", '
+    '"times": 2}]; instead of error also latency (seconds) or afterEffect (an error, but what was asked for is done).'
+)
+_SWITCHES = 'Send the switches to change, such as {"email_of_disabled": "absent"}; GET shows them all.'
 _HELP = {
     "About": "AWS on this machine. Everything is in memory and gone when the server ends.",
     "GET /local/clock": "tells the time",
     "POST /local/clock": f"moves the clock and answers when everything that is due has run. {_ADVANCE}",
+    "GET /local/faults": "tells the faults, and how often each has happened",
+    "POST /local/faults": f"lets calls of the stack's functions and state machines fail. {_FAULTS}",
+    "DELETE /local/faults": "lets all calls succeed again",
+    "GET /local/behaviour": "tells how WorkMail answers what its documentation leaves open, and how else it could",
+    "POST /local/behaviour": f"changes that. {_SWITCHES}",
     "GET /local/stack": "tells the stack's outputs, the account, the Region and the organization",
 }
 
@@ -49,6 +61,11 @@ class LocalApi:
             ("GET", "/local/clock"): self._tell_time,
             ("POST", "/local/clock"): self._move_clock,
             ("GET", "/local/stack"): self._tell_stack,
+            ("GET", "/local/faults"): self._tell_faults,
+            ("POST", "/local/faults"): self._add_faults,
+            ("DELETE", "/local/faults"): self._clear_faults,
+            ("GET", "/local/behaviour"): self._tell_behaviour,
+            ("POST", "/local/behaviour"): self._change_behaviour,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -83,6 +100,33 @@ class LocalApi:
             "Outputs": self._environment.outputs,
         }
 
+    def _tell_faults(self, _: Request | None = None) -> dict[str, Any]:
+        return {"Faults": [{**fault.to_members(), "Happened": hits} for fault, hits in self._environment.faults.hits()]}
+
+    def _add_faults(self, request: Request) -> dict[str, Any]:
+        try:
+            faults = read_faults(request.get_data())
+        except ValueError as error:
+            raise BadRequest(f"{_sentence(error)} {_FAULTS}") from None
+        self._environment.faults.add(*faults)
+        return self._tell_faults()
+
+    def _clear_faults(self, _: Request) -> dict[str, Any]:
+        self._environment.faults.clear()
+        return self._tell_faults()
+
+    def _tell_behaviour(self, _: Request | None = None) -> dict[str, Any]:
+        behaviour = self._environment.workmail.behaviour
+        return {"Behaviour": asdict(behaviour), "Answers": {**behaviour.answers(), "describe_lag_seconds": "0 to 120"}}
+
+    def _change_behaviour(self, request: Request) -> dict[str, Any]:
+        workmail = self._environment.workmail
+        try:
+            workmail.behaviour = workmail.behaviour.changed_by(request.get_data())
+        except ValueError as error:
+            raise BadRequest(f"{_sentence(error)} {_SWITCHES}") from None
+        return self._tell_behaviour()
+
 
 def server(environment: Environment, port: int) -> BaseWSGIServer:
     """Make the HTTP server on 127.0.0.1; port 0 takes a free one. The caller runs and closes it.
@@ -113,6 +157,11 @@ def _duration(request: Request) -> Any:
     if negative:
         raise BadRequest(f"The clock moves forward only. {_ADVANCE}")
     return duration
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _rfc3339(moment: datetime) -> str:

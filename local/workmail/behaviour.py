@@ -1,7 +1,7 @@
 """What Amazon WorkMail does not document, as switches: code that uses it must be right either way."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
 LONGEST_LAG_SECONDS = 120
@@ -60,14 +60,13 @@ class Behaviour:
         hints = get_type_hints(cls)
         return {name: get_args(hint) for name, hint in hints.items() if get_args(hint)}
 
-    @classmethod
-    def from_json(cls, text: str) -> "Behaviour":
-        """Read a behaviour from a JSON object; what it does not name keeps its default.
+    def changed_by(self, text: str | bytes) -> "Behaviour":
+        """Return this behaviour with the switches of a JSON object changed.
 
         Parameters
         ----------
         text
-            For example ``{"email_of_disabled": "absent"}``.
+            For example ``{"email_of_disabled": "absent"}``; what it does not name stays.
 
         Raises
         ------
@@ -76,16 +75,12 @@ class Behaviour:
         """
         try:
             value = json.loads(text)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ValueError(f"the behaviour is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004
-        known = [field.name for field in fields(cls)]
+        known = [field.name for field in fields(self)]
         unknown = sorted(set(value) - set(known))
         if unknown:
             raise ValueError(f"unknown switch {', '.join(unknown)}; the switches are {', '.join(known)}")
-        return cls(**value)
-
-    def to_json(self) -> str:
-        """Return the JSON object that `from_json` reads."""
-        return json.dumps(asdict(self))
+        return replace(self, **value)

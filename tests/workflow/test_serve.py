@@ -32,9 +32,9 @@ def url() -> Iterator[str]:
     process.stdout.close()
 
 
-def http(url: str, body: bytes | None = None) -> tuple[int, Any]:
+def http(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
     try:
-        with urlopen(Request(url, data=body)) as answer:  # noqa: S310
+        with urlopen(Request(url, data=body, method=method)) as answer:  # noqa: S310
             return answer.status, json.load(answer)
     except HTTPError as error:
         return error.code, json.load(error)
@@ -137,6 +137,63 @@ def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(url: str, body: 
     assert status == 400
     assert "P30D" in answer["Error"]
     assert http(f"{url}/local/clock")[1]["Now"] == before
+
+
+def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
+    aws = Cli(url)
+    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    organization = ("--organization-id", ORGANIZATION_ID)
+    user = aws("workmail", "create-user", *organization, "--name", "frank", "--display-name", "Frank")["UserId"]
+    aws("workmail", "register-to-work-mail", *organization, "--entity-id", user,
+        "--email", f"frank@{MAIL_DOMAIN}")  # fmt: skip
+    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
+
+    def error_of_a_run() -> str | None:
+        started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
+        http(f"{url}/local/clock", b'{"advance": "PT1H"}')
+        done = aws("stepfunctions", "describe-execution", "--execution-arn", started["executionArn"])
+        return str(done["error"]) if "error" in done else None
+
+    fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
+    status, armed = http(f"{url}/local/faults", json.dumps([fault]).encode())
+    assert (status, armed) == (200, {"Faults": [{**fault, "Happened": 0}]})
+    assert error_of_a_run() == "WorkMailUnavailable"
+    assert http(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
+    assert aws("workmail", "describe-user", *organization, "--user-id", user)["State"] == "ENABLED"
+
+    assert http(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
+    assert error_of_a_run() is None
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"{", "The faults are not JSON"),
+        (b"{}", "a JSON list of objects"),
+        (b'[{"service": "workmail"}]', "Fault 1: the fault lacks operation."),
+        (b'[{"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}]', "did you mean DescribeUser?"),
+    ],
+)
+def test_a_wrong_fault_is_refused_with_what_would_be_right(url: str, body: bytes, sentence: str) -> None:
+    status, answer = http(f"{url}/local/faults", body)
+
+    assert status == 400
+    assert sentence in answer["Error"]
+    assert "afterEffect" in answer["Error"]
+    assert http(f"{url}/local/faults")[1] == {"Faults": []}
+
+
+def test_the_behaviour_is_told_and_changed_switch_by_switch(url: str) -> None:
+    status, told = http(f"{url}/local/behaviour")
+    assert status == 200
+    assert told["Answers"]["email_of_disabled"] == ["present", "absent"]
+
+    status, changed = http(f"{url}/local/behaviour", b'{"email_of_disabled": "absent"}')
+
+    assert (status, changed["Behaviour"]) == (200, {**told["Behaviour"], "email_of_disabled": "absent"})
+    status, refused = http(f"{url}/local/behaviour", b'{"email_of_disabled": "hidden"}')
+    assert (status, "must be one of present, absent" in refused["Error"]) == (400, True)
+    http(f"{url}/local/behaviour", json.dumps(told["Behaviour"]).encode())
 
 
 def test_an_unknown_local_page_lists_the_known_ones(url: str) -> None:

@@ -521,12 +521,13 @@ def test_every_combination_of_the_switches_answers(workmail, clock):
         behaviour = Behaviour(**dict(zip(names, combination, strict=True)))
         workmail.backend.behaviour = behaviour
         assert workmail.describe(user)["State"] == "DISABLED"
-        assert Behaviour.from_json(behaviour.to_json()) == behaviour
 
 
-def test_a_behaviour_names_only_what_differs():
-    assert Behaviour.from_json("{}") == Behaviour()
-    assert Behaviour.from_json('{"describe_lag_seconds": 90}') == Behaviour(describe_lag_seconds=90)
+def test_a_change_of_the_behaviour_names_only_what_changes():
+    before = Behaviour(email_of_disabled="absent")
+
+    assert before.changed_by("{}") == before
+    assert before.changed_by('{"describe_lag_seconds": 90}') == replace(before, describe_lag_seconds=90)
 
 
 @pytest.mark.parametrize(
@@ -543,4 +544,4 @@ def test_a_behaviour_names_only_what_differs():
 )
 def test_a_behaviour_that_cannot_be_says_why(text, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Behaviour.from_json(text)
+        Behaviour().changed_by(text)

@@ -1,0 +1,430 @@
+"""Failures on request: what the deployed stack asks of AWS is answered as AWS would on a bad day.
+
+A fault names a service and one of its operations. It hits what the functions' code and Step Functions
+ask for, and nobody else: whoever looks on from outside goes on to see what is really there.
+
+>>> Fault("workmail", "DescribeUser", error="ThrottlingException", times=2)          # two calls, refused
+>>> Fault("workmail", "DeregisterFromWorkMail", after_effect="Timeout", times=1)     # done, and nobody hears of it
+>>> Fault("lambda", "DeregisterEntity", error="Runtime.ExitError", times=1)          # a function crashes
+
+A function is called by its own name, in camel case, where its code is to fail; the operation ``Invoke``
+stands for the call that starts one. Each answer goes through botocore's own parser and retries.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.endpoint
+from botocore.awsrequest import AWSResponse
+from botocore.endpoint import Endpoint
+from botocore.exceptions import ReadTimeoutError
+from botocore.loaders import create_loader
+from botocore.model import OperationModel, ServiceModel, Shape
+
+from local.clock import Clock
+from local.hooks import Hooks
+
+SERVICES = ("workmail", "dynamodb", "sns", "events", "sqs", "ssm", "stepfunctions", "lambda")
+"""Whose operations can fail: all that the stack's functions and state machines call, as boto3 names them."""
+
+TIMEOUT = "Timeout"
+EMPTY = "EmptyAnswer"
+COMMON_ERRORS: Mapping[str, int] = {
+    "AccessDeniedException": 400,
+    "ExpiredTokenException": 403,
+    "IncompleteSignature": 400,
+    "InternalFailure": 500,
+    "MalformedHttpRequestException": 400,
+    "NotAuthorized": 400,
+    "OptInRequired": 403,
+    "RequestAbortedException": 400,
+    "RequestEntityTooLargeException": 413,
+    "RequestExpired": 400,
+    "RequestTimeoutException": 408,
+    "ServiceUnavailable": 503,
+    "ThrottlingException": 400,
+    "UnknownOperationException": 404,
+    "UnrecognizedClientException": 403,
+    "ValidationError": 400,
+}
+"""The errors that any service may answer with, and their HTTP status.
+
+https://docs.aws.amazon.com/workmail/latest/APIReference/CommonErrors.html
+"""
+
+INVOCATION_ERRORS: Mapping[str, str] = {
+    "Runtime.ExitError": "Error: Runtime exited with error: signal: killed",
+    "Sandbox.Timedout": "Error: Task timed out",
+}
+"""How a function's own run can end without an answer."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which an operation fails; exactly one of `error`, `latency` and `after_effect` is given.
+
+    Attributes
+    ----------
+    service
+        As boto3 names it; one of `SERVICES`.
+    operation
+        As the service's API names it; for ``lambda`` also a function: ``ResolveEntity``.
+    error
+        The error that is answered instead of anything being done. ``Timeout`` is an answer that never comes,
+        ``EmptyAnswer`` a success that says nothing.
+    latency
+        How many seconds the answer takes. It is lost if that is longer than the caller waits.
+    after_effect
+        As `error`, but what was asked for is done first.
+    times
+        How often; without it always.
+    skip
+        How many calls pass unharmed before.
+    """
+
+    service: str
+    operation: str
+    error: str | None = None
+    latency: float | None = None
+    after_effect: str | None = None
+    times: int | None = None
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what can never happen; the sentence of the ``ValueError`` says what could."""
+        if self.service not in SERVICES:
+            raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {self.service!r}")
+        _require_operation(self.service, self.operation)
+        given = [name for name in ("error", "latency", "after_effect") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("a fault has exactly one of error, latency and afterEffect")
+        if self.latency is None:
+            _require_error(self.service, self.operation, str(self.name))
+        elif not _is_number(self.latency) or not 0 < self.latency <= _LONGEST_LATENCY:
+            raise ValueError(f"latency is a number of seconds from 0 to {_LONGEST_LATENCY}, not {self.latency!r}")
+        if self.times is not None and not _is_count(self.times, 1):
+            raise ValueError(f"times is a whole number from 1 on, not {self.times!r}; leave it out for always")
+        if not _is_count(self.skip, 0):
+            raise ValueError(f"skip is a whole number from 0 on, not {self.skip!r}")
+
+    @property
+    def name(self) -> str | None:
+        """The error's name, whether or not something is done before it; None where the answer is only slow."""
+        return self.error or self.after_effect
+
+    @classmethod
+    def from_members(cls, members: object) -> Fault:
+        """Read a fault as it is written in JSON.
+
+        Parameters
+        ----------
+        members
+            For example ``{"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}``;
+            `after_effect` is spelled ``afterEffect``.
+
+        Raises
+        ------
+        ValueError
+            With a sentence, if it is not a fault.
+        """
+        if not isinstance(members, dict):
+            raise ValueError(f"a fault is a JSON object, not {members!r}")  # noqa: TRY004 (one kind for bad input)
+        unknown = sorted(set(members) - set(_MEMBERS))
+        if unknown:
+            raise ValueError(f"a fault has no {', '.join(unknown)}; its members are {', '.join(_MEMBERS)}")
+        missing = sorted({"service", "operation"} - set(members))
+        if missing:
+            raise ValueError(f"the fault lacks {' and '.join(missing)}")
+        return cls(**{_MEMBERS[name]: value for name, value in members.items()})
+
+    def to_members(self) -> dict[str, Any]:
+        """Return what `from_members` reads."""
+        spelled = {attribute: member for member, attribute in _MEMBERS.items()}
+        given = asdict(self)
+        return {spelled[name]: value for name, value in given.items() if value not in (None, 0)}
+
+
+_LONGEST_LATENCY = 900
+_MEMBERS = {
+    "service": "service",
+    "operation": "operation",
+    "error": "error",
+    "latency": "latency",
+    "afterEffect": "after_effect",
+    "times": "times",
+    "skip": "skip",
+}
+
+
+class InvocationLostError(Exception):
+    """A function's run ended without an answer.
+
+    Parameters
+    ----------
+    name
+        One of `INVOCATION_ERRORS`.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(INVOCATION_ERRORS[name])
+        self.name = name
+
+
+@dataclass
+class _Armed:
+    """A fault, and how often it may still happen."""
+
+    fault: Fault
+    skip: int
+    left: int | None
+    hits: int = 0
+
+    def hit(self) -> bool:
+        """Count a call; tell whether this one fails."""
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.left == 0:
+            return False
+        self.left = None if self.left is None else self.left - 1
+        self.hits += 1
+        return True
+
+
+class Faults:
+    """The faults of an embedded AWS.
+
+    Parameters
+    ----------
+    clock
+        What slow answers take their time from, and botocore's pauses between two attempts.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._armed: list[_Armed] = []
+        self._lock = threading.Lock()
+
+    def add(self, *faults: Fault) -> None:
+        """Have these happen from now on, besides those that happen already; of several the first one counts."""
+        with self._lock:
+            self._armed += [_Armed(fault, fault.skip, fault.times) for fault in faults]
+
+    def clear(self) -> None:
+        """Have none happen any more."""
+        with self._lock:
+            self._armed.clear()
+
+    def hits(self) -> list[tuple[Fault, int]]:
+        """Return the faults, and how often each has happened."""
+        with self._lock:
+            return [(armed.fault, armed.hits) for armed in self._armed]
+
+    def install(self, hooks: Hooks) -> None:
+        """Stand between botocore and the services for as long as the hooks are in place."""
+        faults, respond = self, Endpoint._do_get_response
+
+        def do_get_response(self: Endpoint, request: Any, operation_model: OperationModel, context: Any) -> Any:
+            service = operation_model.service_model.service_name
+            fault = faults._take(service, operation_model.name)
+            call = lambda: respond(self, request, operation_model, context)  # noqa: E731 (said once, used once)
+            return call() if fault is None else faults._answer(fault, self, request, operation_model, call)
+
+        hooks.replace(Endpoint, "_do_get_response", do_get_response)
+        hooks.replace(botocore.endpoint, "time", SimpleNamespace(sleep=self._pause))
+
+    def invocation(self, function: str, timeout: timedelta, run: Callable[[], str]) -> str:
+        """Carry out a function's run, and return its answer.
+
+        Parameters
+        ----------
+        function
+            Its name in camel case.
+        timeout
+            How long it may run.
+        run
+            What runs it.
+
+        Raises
+        ------
+        InvocationLostError
+            If a fault ends it without an answer.
+        """
+        fault = self._take("lambda", function)
+        if fault is None:
+            return run()
+        if fault.latency is not None:
+            self._clock.sleep(min(timedelta(seconds=fault.latency), timeout))
+            if timedelta(seconds=fault.latency) > timeout:
+                raise InvocationLostError("Sandbox.Timedout")
+            return run()
+        if fault.after_effect is not None:
+            run()
+        if fault.name == "Sandbox.Timedout":
+            self._clock.sleep(timeout)
+        raise InvocationLostError(str(fault.name))
+
+    def _take(self, service: str, operation: str) -> Fault | None:
+        # Only what runs as work on the clock is the stack; tests and clients call from threads of their own.
+        if self._clock.current() is None:
+            return None
+        with self._lock:
+            for armed in self._armed:
+                if (armed.fault.service, armed.fault.operation) == (service, operation) and armed.hit():
+                    return armed.fault
+        return None
+
+    def _answer(
+        self, fault: Fault, endpoint: Endpoint, request: Any, operation: OperationModel, call: Callable[[], Any]
+    ) -> Any:
+        patience = _read_timeout(endpoint)
+        if fault.latency is not None:
+            self._clock.sleep(timedelta(seconds=min(fault.latency, patience)))
+            answer = call()
+            return answer if fault.latency < patience else _lost(request)
+        if fault.after_effect is not None:
+            call()
+        if fault.name == TIMEOUT:
+            self._clock.sleep(timedelta(seconds=patience))
+            return _lost(request)
+        return _parsed(endpoint, request, operation, str(fault.name))
+
+    def _pause(self, seconds: float) -> None:
+        """Pause between two attempts of a client; one that only looks on waits for real."""
+        if self._clock.current() is None:
+            time.sleep(seconds)
+        else:
+            self._clock.sleep(timedelta(seconds=seconds))
+
+
+def read_faults(text: str | bytes) -> list[Fault]:
+    """Read a JSON list of faults.
+
+    Raises
+    ------
+    ValueError
+        With a sentence that says which one is wrong, and what would be right.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"the faults are not JSON: {error}") from error
+    if not isinstance(value, list):
+        raise ValueError("the faults are a JSON list of objects")  # noqa: TRY004 (one kind for bad input)
+    faults: list[Fault] = []
+    for number, members in enumerate(value, start=1):
+        try:
+            faults.append(Fault.from_members(members))
+        except ValueError as error:
+            raise ValueError(f"fault {number}: {error}") from None
+    return faults
+
+
+@lru_cache(maxsize=len(SERVICES))
+def service_model(service: str) -> ServiceModel:
+    """Return botocore's model of a service."""
+    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
+
+
+def modelled_errors(service: str, operation: str) -> dict[str, int]:
+    """Return the errors that the service's model lists for an operation, with their HTTP status."""
+    return {
+        _code(shape): int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
+        for shape in service_model(service).operation_model(operation).error_shapes
+    }
+
+
+def possible_errors(service: str, operation: str) -> list[str]:
+    """Return every name that a fault of this operation can have."""
+    if operation not in service_model(service).operation_names:
+        return sorted(INVOCATION_ERRORS)
+    names = {*modelled_errors(service, operation), *COMMON_ERRORS}
+    return sorted(names) if service == "lambda" else [*sorted(names), TIMEOUT, EMPTY]
+
+
+def _code(shape: Shape) -> str:
+    return str(shape.metadata.get("error", {}).get("code", shape.name))
+
+
+def _require_operation(service: str, operation: object) -> None:
+    names = service_model(service).operation_names
+    if operation in names:
+        return
+    if service == "lambda" and isinstance(operation, str) and operation.isidentifier() and operation[0].isupper():
+        return
+    near = difflib.get_close_matches(str(operation), names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"{service} has no operation {operation!r}{hint}")
+
+
+def _require_error(service: str, operation: str, name: str) -> None:
+    possible = possible_errors(service, operation)
+    if name not in possible:
+        raise ValueError(f"{service} {operation} cannot end with {name!r}; it can with {', '.join(possible)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _read_timeout(endpoint: Endpoint) -> float:
+    """Return how many seconds a client waits for an answer."""
+    timeout = endpoint.http_session._timeout
+    return float(getattr(timeout, "_read", timeout))
+
+
+def _lost(request: Any) -> tuple[None, ReadTimeoutError]:
+    return None, ReadTimeoutError(endpoint_url=request.url)
+
+
+def _parsed(endpoint: Endpoint, request: Any, operation: OperationModel, name: str) -> Any:
+    """Make an answer in the service's own protocol, and have botocore read it."""
+    service = operation.service_model.service_name
+    status = 200 if name == EMPTY else {**COMMON_ERRORS, **modelled_errors(service, operation.name)}[name]
+    query = operation.service_model.resolved_protocol == "query"
+    body = _query_body(name, operation) if query else _json_body(name)
+    headers = {} if name == EMPTY else {"x-amzn-errortype": name}
+    response = AWSResponse(request.url, status, {"x-amzn-requestid": "fault", **headers}, _Raw(body))
+    parser = endpoint._response_parser_factory.create_parser(operation.service_model.resolved_protocol)
+    read = botocore.endpoint.convert_to_response_dict(response, operation)
+    return (response, parser.parse(read, operation.output_shape)), None
+
+
+def _json_body(name: str) -> bytes:
+    return b"{}" if name == EMPTY else json.dumps({"__type": name, "message": _SENTENCE}).encode()
+
+
+def _query_body(name: str, operation: OperationModel) -> bytes:
+    if name == EMPTY:
+        result = f"<{operation.name}Result/>"
+        return f"<{operation.name}Response>{result}<ResponseMetadata/></{operation.name}Response>".encode()
+    error = f"<Error><Type>Sender</Type><Code>{name}</Code><Message>{_SENTENCE}</Message></Error>"
+    return f"<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>".encode()
+
+
+_SENTENCE = "Made by a fault."
+
+
+class _Raw:
+    """The body of an answer, as botocore reads it from urllib3."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, **_: Any) -> Sequence[bytes]:
+        """Return it in one piece."""
+        return [self._body]

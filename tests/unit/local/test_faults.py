@@ -1,0 +1,239 @@
+"""Faults: what the stack is answered on a bad day, and nobody else is."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from local.environment import Environment
+from local.faults import COMMON_ERRORS, Fault, modelled_errors, possible_errors, read_faults
+from local.people import People
+from local.settings import ORGANIZATION_ID
+from tests.unit.local.conftest import NOON, Functions, zipped
+
+ONCE = Config(connect_timeout=2, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+@pytest.fixture
+def aws() -> Iterator[Environment]:
+    with Environment(now=NOON) as environment:
+        yield environment
+
+
+class Stack:
+    """Calls as the stack makes them: as work on the clock, with a client's time-outs."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.dana = People(environment.client("workmail")).user("dana")
+
+    def does(self, call: Callable[[], Any]) -> Any:
+        """Do something as work; return what it returned, or the error's name."""
+        results: list[Any] = []
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except ClientError as error:
+                results.append(error.response["Error"]["Code"])
+            except ReadTimeoutError:
+                results.append("ReadTimeoutError")
+
+        self.environment.clock.start_thread("a test's work", run)
+        self.environment.clock.settle()
+        return results[0]
+
+    def describe(self) -> Any:
+        workmail = boto3.client("workmail", "us-east-1", config=ONCE)
+        answer = self.does(lambda: workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=self.dana))
+        return answer if isinstance(answer, str) else answer.get("State")
+
+    def deregister(self) -> Any:
+        workmail = boto3.client("workmail", "us-east-1", config=ONCE)
+        answer = self.does(
+            lambda: workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=self.dana)
+        )
+        return answer if isinstance(answer, str) else "done"
+
+    @property
+    def state(self) -> str:
+        return self.environment.workmail.organizations[ORGANIZATION_ID].entities[self.dana].state
+
+
+@pytest.fixture
+def stack(aws: Environment) -> Stack:
+    return Stack(aws)
+
+
+@pytest.mark.parametrize("name", sorted({**modelled_errors("workmail", "DescribeUser"), **COMMON_ERRORS}))
+def test_each_error_arrives_with_its_name_so_often_and_no_longer(aws: Environment, stack: Stack, name: str) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error=name, times=2))
+
+    assert [stack.describe() for _ in range(3)] == [name, name, "ENABLED"]
+    assert [hits for _, hits in aws.faults.hits()] == [2]
+
+
+def test_a_server_error_has_the_status_that_makes_clients_try_again(aws: Environment, stack: Stack) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error="ServiceUnavailable", times=1))
+    twice = Config(retries={"mode": "standard", "total_max_attempts": 2})
+    workmail = boto3.client("workmail", "us-east-1", config=twice)
+
+    answer = stack.does(lambda: workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=stack.dana))
+
+    assert answer["State"] == "ENABLED"
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+def test_calls_that_are_skipped_pass(aws: Environment, stack: Stack) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException", times=1, skip=2))
+
+    assert [stack.describe() for _ in range(4)] == ["ENABLED", "ENABLED", "ThrottlingException", "ENABLED"]
+
+
+def test_other_operations_and_those_who_look_on_are_left_alone(aws: Environment, stack: Stack) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException"))
+
+    assert stack.deregister() == "done"
+    assert aws.client("workmail").describe_user(OrganizationId=ORGANIZATION_ID, UserId=stack.dana)["Name"] == "dana"
+    assert stack.describe() == "ThrottlingException"
+
+
+def test_what_times_out_before_its_effect_has_none_and_takes_the_clients_patience(
+    aws: Environment, stack: Stack
+) -> None:
+    aws.faults.add(Fault("workmail", "DeregisterFromWorkMail", error="Timeout", times=1))
+
+    assert stack.deregister() == "ReadTimeoutError"
+    assert aws.clock.now() - NOON == timedelta(seconds=7)
+    assert stack.state == "ENABLED"
+
+
+@pytest.mark.parametrize(("name", "seen"), [("Timeout", "ReadTimeoutError"), ("InternalFailure", "InternalFailure")])
+def test_what_fails_after_its_effect_has_one(aws: Environment, stack: Stack, name: str, seen: str) -> None:
+    aws.faults.add(Fault("workmail", "DeregisterFromWorkMail", after_effect=name, times=1))
+
+    assert stack.deregister() == seen
+    assert stack.state == "DISABLED"
+
+
+def test_an_empty_answer_is_a_success_that_says_nothing(aws: Environment, stack: Stack) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error="EmptyAnswer"))
+
+    assert stack.describe() is None
+
+
+@pytest.mark.parametrize(("latency", "seen", "seconds"), [(5.5, "ENABLED", 5.5), (8, "ReadTimeoutError", 7)])
+def test_a_slow_answer_takes_its_time_and_is_lost_to_who_does_not_wait(
+    aws: Environment, stack: Stack, latency: float, seen: str, seconds: float
+) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", latency=latency))
+
+    assert stack.describe() == seen
+    assert aws.clock.now() - NOON == timedelta(seconds=seconds)
+
+
+def test_of_two_faults_the_first_one_counts_and_none_once_they_are_cleared(aws: Environment, stack: Stack) -> None:
+    aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException", times=1))
+    aws.faults.add(Fault("workmail", "DescribeUser", error="InternalFailure"))
+
+    assert [stack.describe() for _ in range(2)] == ["ThrottlingException", "InternalFailure"]
+    aws.faults.clear()
+    assert stack.describe() == "ENABLED"
+    assert aws.faults.hits() == []
+
+
+@pytest.mark.parametrize("name", ["KMSThrottling", "KMSDisabled", "EmptyAnswer"])
+def test_services_of_the_query_protocol_are_answered_in_it(aws: Environment, stack: Stack, name: str) -> None:
+    topic = aws.client("sns").create_topic(Name="people")["TopicArn"]
+    aws.faults.add(Fault("sns", "Publish", error=name))
+    sns = boto3.client("sns", "us-east-1", config=ONCE)
+
+    answer = stack.does(lambda: sns.publish(TopicArn=topic, Message="hello"))
+
+    assert answer == name or (name == "EmptyAnswer" and "MessageId" not in answer)
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"service": "s3", "operation": "PutObject", "error": "Timeout"}, "service must be one of workmail, dynamodb"),
+        ({"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}, "did you mean DescribeUser?"),
+        ({"service": "lambda", "operation": "invoke", "error": "Timeout"}, "lambda has no operation 'invoke'"),
+        ({"service": "workmail", "operation": "DescribeUser", "error": "EntityStateException"}, "it can with "),
+        ({"service": "lambda", "operation": "ResolveEntity", "error": "Timeout"}, "Runtime.ExitError, Sandbox"),
+        ({"service": "workmail", "operation": "DescribeUser"}, "exactly one of error, latency and afterEffect"),
+        ({"service": "workmail", "operation": "DescribeUser", "error": "Timeout", "latency": 1}, "exactly one of"),
+        ({"service": "workmail", "operation": "DescribeUser", "latency": 0}, "latency is a number of seconds"),
+        ({"service": "workmail", "operation": "DescribeUser", "latency": True}, "latency is a number of seconds"),
+        ({"service": "workmail", "operation": "DescribeUser", "latency": 1, "times": 0}, "times is a whole number"),
+        ({"service": "workmail", "operation": "DescribeUser", "latency": 1, "skip": -1}, "skip is a whole number"),
+        ({"service": "workmail", "operation": "DescribeUser", "time": 1}, "a fault has no time; its members are"),
+        ({"error": "Timeout"}, "the fault lacks operation and service"),
+        ("DescribeUser", "a fault is a JSON object"),
+    ],
+)
+def test_a_fault_that_cannot_be_says_what_could(members: Any, sentence: str) -> None:
+    fine = {"service": "workmail", "operation": "DescribeUser", "error": "Timeout"}
+
+    with pytest.raises(ValueError, match=r"^fault 2: ") as raised:
+        read_faults(json.dumps([fine, members]))
+
+    assert sentence in str(raised.value)
+
+
+def test_a_fault_is_written_as_it_is_read() -> None:
+    text = '[{"service": "lambda", "operation": "ResolveEntity", "afterEffect": "Runtime.ExitError", "times": 3}]'
+
+    [fault] = read_faults(text)
+
+    assert fault == Fault("lambda", "ResolveEntity", after_effect="Runtime.ExitError", times=3)
+    assert [fault.to_members()] == json.loads(text)
+
+
+def test_every_possible_error_is_one_that_a_fault_takes() -> None:
+    for service, operation in [("workmail", "RegisterToWorkMail"), ("lambda", "Invoke"), ("lambda", "CloseRecord")]:
+        for name in possible_errors(service, operation):
+            assert Fault(service, operation, error=name).name == name
+
+
+@pytest.fixture
+def function(aws: Environment) -> Functions:
+    functions = Functions(aws.runtime)
+    functions.client.create_function(
+        FunctionName="any", Role=functions.role, Runtime="python3.13", Handler="deregister_entity.handler", Timeout=30,
+        Code={"ZipFile": zipped({"deregister_entity.py": "ran = 0\ndef handler(event, context):\n"
+                                 "    global ran\n    ran += 1\n    return ran\n"})},
+    )  # fmt: skip
+    return functions
+
+
+@pytest.mark.parametrize("name", ["Runtime.ExitError", "Sandbox.Timedout"])
+@pytest.mark.parametrize(("when", "ran"), [("error", 1), ("after_effect", 2)])
+def test_a_run_of_a_function_can_end_without_an_answer(
+    aws: Environment, function: Functions, name: str, when: str, ran: int
+) -> None:
+    aws.faults.add(Fault("lambda", "DeregisterEntity", times=1, **{when: name}))
+
+    failed = function.error(name="any")
+
+    assert failed["errorType"] == name
+    assert "Error: " in failed["errorMessage"]
+    assert function.invoke(name="any") == ran
+    assert aws.clock.now() - NOON == timedelta(seconds=30 if name == "Sandbox.Timedout" else 0)
+
+
+@pytest.mark.parametrize(("latency", "error"), [(29, None), (31, "Sandbox.Timedout")])
+def test_a_function_that_is_slow_runs_into_its_time_out(
+    aws: Environment, function: Functions, latency: float, error: str | None
+) -> None:
+    aws.faults.add(Fault("lambda", "DeregisterEntity", latency=latency, times=1))
+
+    if error:
+        assert function.error(name="any")["errorType"] == error
+    assert function.invoke(name="any") == 1
+    assert aws.clock.now() - NOON == timedelta(seconds=min(latency, 30))
