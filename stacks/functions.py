@@ -56,6 +56,9 @@ class FunctionSpec:
         What it is told beyond what every function is told.
     access
         What else it uses.
+    retired
+        No state calls it any more; what started before that release still does. It keeps its role, and its state
+        machine may call it. How a function is retired, and when its entry may go, is in ``docs/releasing.md``.
     """
 
     name: str
@@ -63,6 +66,7 @@ class FunctionSpec:
     workmail_actions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     access: tuple[Access, ...] = ()
+    retired: bool = False
 
     @property
     def handler(self) -> str:
@@ -77,10 +81,13 @@ class OffboardingFunction(Construct):
     ----------
     function
         The function itself.
+    is_retired
+        Only what started before the present release calls it.
     """
 
     def __init__(self, scope: Construct, spec: FunctionSpec, *, code: lambda_.Code, settings: Settings) -> None:
         super().__init__(scope, spec.name)
+        self.is_retired = spec.retired
         group = log_group(self, "LogGroup", retention_days=settings.log_retention_days)
         self.function = lambda_.Function(
             self,

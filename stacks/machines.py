@@ -22,11 +22,15 @@ class Machine:
     ----------
     definition
         The file that people read.
+    released
+        The functions that its releases have called. An execution calls them for as long as it waits, which can be a
+        year: a synth without one of them is refused. See ``docs/releasing.md``.
     suffix
         What its name has after the stack's.
     """
 
     definition: Path
+    released: frozenset[str]
     suffix: str = ""
 
     def name(self, stack: Stack) -> str:
@@ -74,6 +78,27 @@ class Machine:
 
 _DEFINITIONS = ROOT / "statemachine"
 
-OFFBOARDING = Machine(_DEFINITIONS / "offboarding.asl.json")
-APPROVAL = Machine(_DEFINITIONS / "approval.asl.json", suffix="-approval")
-RESTORE = Machine(_DEFINITIONS / "restore.asl.json", suffix="-restore")
+OFFBOARDING = Machine(
+    _DEFINITIONS / "offboarding.asl.json",
+    released=frozenset(
+        {
+            "ResolveEntity",
+            "CheckOrganization",
+            "PlanOffboarding",
+            "RecordOffboarding",
+            "AwaitApproval",
+            "DeregisterEntity",
+            "VerifyCleanup",
+        }
+    ),
+)
+APPROVAL = Machine(
+    _DEFINITIONS / "approval.asl.json",
+    released=frozenset({"DecideApproval"}),
+    suffix="-approval",
+)
+RESTORE = Machine(
+    _DEFINITIONS / "restore.asl.json",
+    released=frozenset({"RegisterEntity", "RestoreAliasesAndGroups"}),
+    suffix="-restore",
+)

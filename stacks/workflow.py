@@ -41,13 +41,18 @@ class Workflow(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._name = machine.name(Stack.of(self))
+        _insist_on_what_was_released(machine, functions.keys())
+        # A retired function is published all the same: Lambda has to have a newer version of it than that to which
+        # a deployment of the former release would go back.
+        versions = {name: function.version.function_arn for name, function in functions.items()}
+        called = {name: arn for name, arn in versions.items() if not functions[name].is_retired}
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
             state_machine_name=self._name,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(read_definition(machine.definition, functions.keys())),
-            definition_substitutions={name: function.version.function_arn for name, function in functions.items()},
+            definition_body=sfn.DefinitionBody.from_string(read_definition(machine.definition, called.keys())),
+            definition_substitutions=called,
             role=self._build_role(functions.values()),
             tracing_enabled=True,
             logs=sfn.LogOptions(
@@ -92,6 +97,15 @@ class Workflow(Construct):
         """With the prefix that Step Functions wants, and new for each stack, because log groups are kept."""
         stack_uuid = Fn.select(2, Fn.split("/", Stack.of(self).stack_id))
         return f"/aws/vendedlogs/states/{self._name}-{stack_uuid}"
+
+
+def _insist_on_what_was_released(machine: Machine, functions: Set[str]) -> None:
+    """Refuse to lose a function, and with it all of its versions, that executions of a former release still call."""
+    for name in sorted(machine.released - functions):
+        raise DefinitionError(
+            f"{machine.definition.name}: {name} was released and is missing, and executions that wait still call it: "
+            "put its entry back, as retired (docs/releasing.md)"
+        )
 
 
 def read_definition(definition: Path, functions: Set[str]) -> str:
