@@ -2,13 +2,14 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 import boto3
 import pytest
+import time_machine
 from moto import mock_aws
 
 from local import dynamodb, workmail
@@ -16,9 +17,13 @@ from local.hooks import Hooks
 from local.people import People
 from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.workmail import WorkMailBackend, workmail_backends
+from local.workmail.exceptions import CommonError
 from offboarding import policy
+from offboarding.directory import Directory
+from offboarding.entities import Entity, EntityReference, EntityType
 from offboarding.observability import logger
 from offboarding.records import Record, Records, Status
+from offboarding.retention import parse
 
 TABLE = "records"
 PARAMETER = "/offboarding/policy"
@@ -47,6 +52,41 @@ def execution(name: str, machine: str = "offboarding") -> str:
 def a_record(name: str = "a", **changes: Any) -> Record:
     unknown = dict.fromkeys(field.name for field in fields(Record))
     return Record(**{**unknown, **KNOWN_OF_A_RECORD, "execution_arn": execution(name), **changes})
+
+
+def described(entity_id: str, kind: EntityType = EntityType.USER) -> Entity:
+    """Return an entity as WorkMail shows it now."""
+    return Directory(client("workmail"), ORGANIZATION_ID).describe(EntityReference(kind, entity_id))
+
+
+def deregister(entity_id: str) -> None:
+    """Have an entity deregistered by somebody."""
+    client("workmail").deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
+
+
+def fail(organization: WorkMailBackend, operation: str, code: str, times: int = 1) -> None:
+    """Have WorkMail answer an operation with an error, some times."""
+    left = [times]
+
+    def before(name: str, parameters: Mapping[str, Any]) -> None:
+        if name == operation and left[0]:
+            left[0] -= 1
+            raise CommonError(code, "made by the test", 400)
+
+    organization.before.append(before)
+
+
+def called(organization: WorkMailBackend) -> list[str]:
+    """Return the operations that WorkMail was asked for, and forget them."""
+    operations = [call.operation for call in organization.calls]
+    organization.calls.clear()
+    return operations
+
+
+def a_policy(*, protected: tuple[str, ...] = (), approval_required: tuple[str, ...] = (), daily_cap: int = 20) -> str:
+    """Return the text of the parameter that the stack keeps."""
+    lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
+    return json.dumps({"DailyCap": daily_cap, "Organizations": {ORGANIZATION_ID: lists}})
 
 
 @dataclass(frozen=True)
@@ -129,6 +169,13 @@ def aws() -> Iterator[None]:
     workmail.register()
     with Hooks() as hooks, mock_aws():
         dynamodb.install(hooks)
+        yield
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """Time stands still, at NOW."""
+    with time_machine.travel(parse(NOW), tick=False):
         yield
 
 

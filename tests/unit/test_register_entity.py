@@ -1,6 +1,5 @@
 """By which record an entity is restored, and when it is registered again and when it is not."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,15 +9,14 @@ import register_entity
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from local.workmail.exceptions import CommonError
 from offboarding import errors
 from offboarding.directory import Directory
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.entities import EntityState
 from offboarding.executions import ExecutionStatus
 from offboarding.records import Record, Status
 from offboarding.retention import parse
 from register_entity import find_record, register
-from tests.unit.conftest import NOW, USER_ID, Context, Table, a_record, client, execution
+from tests.unit.conftest import NOW, USER_ID, Context, Table, a_record, client, described, execution, fail
 
 A = execution("a")
 RESTORE = execution("r", "offboarding-restore")
@@ -29,10 +27,6 @@ OVER = ExecutionStatus(running=False, outcome="Stopped", ended_at=LATER)
 
 def directory() -> Directory:
     return Directory(register_entity.client, ORGANIZATION_ID, refused=errors.RestoreRefused)
-
-
-def described(entity_id: str, kind: EntityType = EntityType.USER) -> Entity:
-    return directory().describe(EntityReference(kind, entity_id))
 
 
 def offboarded(people: People, name: str = "dana") -> str:
@@ -195,17 +189,6 @@ def test_an_address_that_is_taken_is_refused_with_who_has_it(
 
     assert says.format(other=other) in str(refusal.value)
     assert "@" not in str(refusal.value)
-
-
-def fail(organization: WorkMailBackend, operation: str, code: str, times: int = 1) -> None:
-    left = [times]
-
-    def before(name: str, parameters: Mapping[str, Any]) -> None:
-        if name == operation and left[0]:
-            left[0] -= 1
-            raise CommonError(code, "made by the test", 400)
-
-    organization.before.append(before)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Whether an organization can be worked on, and that its migration administrator stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import check_organization
+from local.people import People
+from local.settings import ORGANIZATION_ALIAS, ORGANIZATION_ID
+from local.workmail import WorkMailBackend
+from offboarding import errors
+from tests.unit.conftest import NOW, Context, described, execution
+
+A_MOMENT_LATER = "2026-11-24T09:00:00.001Z"
+
+
+def check(entity_id: str, **changes: Any) -> dict[str, Any]:
+    return check_known(described(entity_id).to_json(), **changes)
+
+
+def check_known(entity: dict[str, str], **changes: Any) -> dict[str, Any]:
+    event = {
+        "ExecutionArn": execution("a"),
+        "Now": NOW,
+        "OrganizationId": ORGANIZATION_ID,
+        "Entity": entity,
+        "ServiceEndsAt": "2027-03-31T00:00:00.000Z",
+        "DryRun": False,
+        **changes,
+    }
+    return check_organization.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+
+
+def test_an_active_organization_is_named_and_can_be_worked_on(
+    people: People, counted: Callable[[], dict[str, float]]
+) -> None:
+    answer = check(people.user("dana"))
+
+    (said,) = answer["Evidence"].pop("Answers")
+    assert (said["Operation"], said["Answer"]["State"]) == ("DescribeOrganization", "Active")
+    assert answer == {
+        "Organization": {"Id": ORGANIZATION_ID, "Alias": ORGANIZATION_ALIAS},
+        "Active": True,
+        "Reason": "The organization is active.",
+        "IsMigrationAdmin": False,
+        "Evidence": {"At": NOW},
+    }
+    assert counted() == {"OrganizationsChecked": 1}
+
+
+@pytest.mark.parametrize("state", ["active", "ACTIVE"])
+def test_how_workmail_spells_active_does_not_matter(people: People, organization: WorkMailBackend, state: str) -> None:
+    user = people.user("dana")
+    organization.set_organization_state(ORGANIZATION_ID, state)
+
+    assert check(user)["Active"] is True
+
+
+def test_an_organization_that_is_not_active_is_said_to_be_in_its_state_and_not_more_of_it(
+    people: People, organization: WorkMailBackend
+) -> None:
+    dana = described(people.user("dana")).to_json()
+    organization.set_organization_state(ORGANIZATION_ID, "x" * 64 + "never said")
+
+    answer = check_known(dana)
+
+    assert answer["Active"] is False
+    assert answer["Reason"] == (
+        f"The organization's state is {'x' * 64}, and only an Active one can be worked on: "
+        "nothing was changed. Start again when DescribeOrganization says Active."
+    )
+
+
+def test_from_the_end_of_workmail_on_an_organization_that_is_not_active_is_that_end(
+    people: People, organization: WorkMailBackend
+) -> None:
+    dana = described(people.user("dana")).to_json()
+    organization.set_organization_state(ORGANIZATION_ID, "Deleted")
+
+    assert check_known(dana, ServiceEndsAt=A_MOMENT_LATER)["Active"] is False
+    with pytest.raises(errors.ServiceEnded, match="state is Deleted"):
+        check_known(dana, ServiceEndsAt=NOW)
+
+
+def test_after_the_end_of_workmail_an_organization_that_is_active_is_worked_on(people: People) -> None:
+    assert check(people.user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")["Active"] is True
+
+
+@pytest.mark.parametrize("known_as", ["id", "name", "email"])
+def test_the_migration_administrator_is_never_offboarded_however_workmail_names_it(
+    people: People, organization: WorkMailBackend, known_as: str
+) -> None:
+    user = people.user("dana")
+    organization.set_migration_admin(ORGANIZATION_ID, getattr(described(user), known_as))
+
+    with pytest.raises(errors.EntityProtected, match=f"{user} is the organization's migration administrator"):
+        check(user)
+    assert check(user, DryRun=True)["IsMigrationAdmin"] is True
+
+
+def test_who_is_not_the_migration_administrator_is_not_taken_for_it(
+    people: People, organization: WorkMailBackend
+) -> None:
+    organization.set_migration_admin(ORGANIZATION_ID, people.user("kim"))
+    nobody = people.user("lee", registered=False)
+
+    assert check(people.user("dana"))["IsMigrationAdmin"] is False
+    assert check(nobody)["IsMigrationAdmin"] is False
+    organization.set_migration_admin(ORGANIZATION_ID, None)
+    assert check(nobody)["IsMigrationAdmin"] is False
+
+
+def test_what_is_protected_by_nature_is_refused_here_too(people: People, organization: WorkMailBackend) -> None:
+    user = people.user("dana")
+    organization.set_user_role(ORGANIZATION_ID, user, "SYSTEM_USER")
+
+    with pytest.raises(errors.EntityProtected, match="a system user of WorkMail"):
+        check(user)
+    assert check(user, DryRun=True)["Active"] is True
+
+
+def test_an_event_that_is_not_its_own_is_unexpected(people: People) -> None:
+    with pytest.raises(errors.UnexpectedAnswer, match="The event of CheckOrganization has an unknown member: More"):
+        check(people.user("dana"), More=1)
