@@ -13,11 +13,13 @@ stands for the call that starts one. Each answer goes through botocore's own par
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -90,6 +92,8 @@ class Fault:
         How often; without it always.
     skip
         How many calls pass unharmed before.
+    function
+        The function whose calls it hits, in camel case; without it those of all, and of the state machines.
     """
 
     service: str
@@ -99,6 +103,7 @@ class Fault:
     after_effect: str | None = None
     times: int | None = None
     skip: int = 0
+    function: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can never happen; the sentence of the ``ValueError`` says what could."""
@@ -116,6 +121,8 @@ class Fault:
             raise ValueError(f"times is a whole number from 1 on, not {self.times!r}; leave it out for always")
         if not _is_count(self.skip, 0):
             raise ValueError(f"skip is a whole number from 0 on, not {self.skip!r}")
+        if self.function is not None and not _is_function(self.function):
+            raise ValueError(f"function is a name such as DeregisterEntity, not {self.function!r}")
 
     @property
     def name(self) -> str | None:
@@ -163,6 +170,7 @@ _MEMBERS = {
     "afterEffect": "after_effect",
     "times": "times",
     "skip": "skip",
+    "function": "function",
 }
 
 
@@ -180,6 +188,23 @@ class InvocationLostError(Exception):
         self.name = name
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Something that the stack asked for.
+
+    Attributes
+    ----------
+    function
+        The function whose code asked, in camel case; None where a state machine did.
+    service, operation
+        As in `Fault`; the run of a function is of ``lambda``, under its own name.
+    """
+
+    function: str | None
+    service: str
+    operation: str
+
+
 @dataclass
 class _Armed:
     """A fault, and how often it may still happen."""
@@ -189,8 +214,12 @@ class _Armed:
     left: int | None
     hits: int = 0
 
-    def hit(self) -> bool:
+    def hit(self, asked: Asked) -> bool:
         """Count a call; tell whether this one fails."""
+        if (self.fault.service, self.fault.operation) != (asked.service, asked.operation):
+            return False
+        if self.fault.function not in {None, asked.function}:
+            return False
         if self.skip:
             self.skip -= 1
             return False
@@ -213,6 +242,7 @@ class Faults:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._armed: list[_Armed] = []
+        self._recordings: list[list[Asked]] = []
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
@@ -229,6 +259,16 @@ class Faults:
         """Return the faults, and how often each has happened."""
         with self._lock:
             return [(armed.fault, armed.hits) for armed in self._armed]
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[list[Asked]]:
+        """Keep what the stack asks for meanwhile, in its order, whether or not it fails."""
+        asked: list[Asked] = []
+        self._recordings.append(asked)
+        try:
+            yield asked
+        finally:
+            self._recordings.remove(asked)
 
     def install(self, hooks: Hooks) -> None:
         """Stand between botocore and the services for as long as the hooks are in place."""
@@ -278,11 +318,11 @@ class Faults:
         # Only what runs as work on the clock is the stack; tests and clients call from threads of their own.
         if self._clock.current() is None:
             return None
+        asked = Asked(_running_function(), service, operation)
         with self._lock:
-            for armed in self._armed:
-                if (armed.fault.service, armed.fault.operation) == (service, operation) and armed.hit():
-                    return armed.fault
-        return None
+            for recording in self._recordings:
+                recording.append(asked)
+            return next((armed.fault for armed in self._armed if armed.hit(asked)), None)
 
     def _answer(
         self, fault: Fault, endpoint: Endpoint, request: Any, operation: OperationModel, call: Callable[[], Any]
@@ -360,7 +400,7 @@ def _require_operation(service: str, operation: object) -> None:
     names = service_model(service).operation_names
     if operation in names:
         return
-    if service == "lambda" and isinstance(operation, str) and operation.isidentifier() and operation[0].isupper():
+    if service == "lambda" and _is_function(operation):
         return
     near = difflib.get_close_matches(str(operation), names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -373,12 +413,34 @@ def _require_error(service: str, operation: str, name: str) -> None:
         raise ValueError(f"{service} {operation} cannot end with {name!r}; it can with {', '.join(possible)}")
 
 
+def _is_function(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier() and name[0].isupper()
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def function_name(handler: str) -> str:
+    """Return a function's name as its handler's module has it, in camel case.
+
+    Examples
+    --------
+    >>> function_name("resolve_entity.handler")
+    'ResolveEntity'
+    """
+    module = handler.rpartition(".")[0].rpartition("/")[2]
+    return "".join(word.capitalize() for word in module.split("_"))
+
+
+def _running_function() -> str | None:
+    """Return the function whose code runs: this process has its environment meanwhile."""
+    handler = os.environ.get("_HANDLER")
+    return function_name(handler) if handler else None
 
 
 def _read_timeout(endpoint: Endpoint) -> float:

@@ -49,7 +49,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from local.clock import Clock
-from local.faults import Faults, InvocationLostError
+from local.faults import Faults, InvocationLostError, function_name
 from local.hooks import Hooks
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -184,7 +184,8 @@ class Runtime:
             clock=self._clock,
         )
         try:
-            return self._faults.invocation(_camel(function), timeout, lambda: environment.call(event, context))
+            name = function_name(function.handler)
+            return self._faults.invocation(name, timeout, lambda: environment.call(event, context))
         except InvocationLostError as lost:
             raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
         finally:
@@ -500,12 +501,6 @@ def _unpacked(code: bytes) -> Path:
 @lru_cache(maxsize=1)
 def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="lambda-")
-
-
-def _camel(function: Any) -> str:
-    """Return a function's name as its handler's module has it, in camel case."""
-    module = str(function.handler).rpartition(".")[0].rpartition("/")[2]
-    return "".join(word.capitalize() for word in module.split("_"))
 
 
 def _top(path: Path) -> str:

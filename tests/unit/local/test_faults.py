@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local.environment import Environment
-from local.faults import COMMON_ERRORS, Fault, modelled_errors, possible_errors, read_faults
+from local.faults import COMMON_ERRORS, Asked, Fault, modelled_errors, possible_errors, read_faults
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from tests.unit.local.conftest import NOON, Functions, zipped
@@ -173,6 +173,10 @@ def test_services_of_the_query_protocol_are_answered_in_it(aws: Environment, sta
         ({"service": "workmail", "operation": "DescribeUser", "latency": 1, "times": 0}, "times is a whole number"),
         ({"service": "workmail", "operation": "DescribeUser", "latency": 1, "skip": -1}, "skip is a whole number"),
         ({"service": "workmail", "operation": "DescribeUser", "time": 1}, "a fault has no time; its members are"),
+        (
+            {"service": "workmail", "operation": "DescribeUser", "latency": 1, "function": "x"},
+            "such as DeregisterEntity",
+        ),
         ({"error": "Timeout"}, "the fault lacks operation and service"),
         ("DescribeUser", "a fault is a JSON object"),
     ],
@@ -184,6 +188,34 @@ def test_a_fault_that_cannot_be_says_what_could(members: Any, sentence: str) -> 
         read_faults(json.dumps([fine, members]))
 
     assert sentence in str(raised.value)
+
+
+def test_a_fault_can_be_that_of_one_function_and_what_was_asked_for_is_recorded(aws: Environment) -> None:
+    functions = Functions(aws.runtime)
+    code = """
+        import boto3
+        from botocore.exceptions import ClientError
+        def handler(event, context):
+            try:
+                return len(boto3.client("workmail").list_organizations()["OrganizationSummaries"])
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+    """
+    for name, module in [("first", "resolve_entity"), ("second", "verify_cleanup")]:
+        functions.create({f"{module}.py": code}, name, handler=f"{module}.handler")
+    aws.faults.add(Fault("workmail", "ListOrganizations", error="AccessDeniedException", function="VerifyCleanup"))
+
+    with aws.faults.recording() as asked:
+        answers = [functions.invoke(name=name) for name in ("first", "second")]
+    functions.invoke(name="first")
+
+    assert answers == [1, "AccessDeniedException"]
+    assert asked == [
+        Asked(None, "lambda", "ResolveEntity"),
+        Asked("ResolveEntity", "workmail", "ListOrganizations"),
+        Asked(None, "lambda", "VerifyCleanup"),
+        Asked("VerifyCleanup", "workmail", "ListOrganizations"),
+    ]
 
 
 def test_a_fault_is_written_as_it_is_read() -> None:
