@@ -5,12 +5,15 @@ the stack, or updates it when it exists. `install` mends what moto does differen
 
 - ``AWS::StepFunctions::StateMachine``: ``DefinitionSubstitutions`` are applied; logging, tracing and type
   are kept; ``Arn`` is an attribute. (The backend that executes is set by ``local.stepfunctions_api``.)
-- ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version.
+- ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version. To publish what the latest version has already
+  is refused.
 - ``AWS::Lambda::Function``: ``LoggingConfig``, ``Architectures``, ``TracingConfig`` and ``Tags`` are kept.
 - Names that CloudFormation makes up are the same in every deployment, so the same template is the same
   state machine, whose definition need not be parsed again.
 - An update changes what exists before it adds what refers to it (else a new Lambda version would be
   published with the old code), and leaves alone what has a retaining ``DeletionPolicy``.
+- An update that fails half way is rolled back: what was changed is changed back, and what was added goes, unless
+  its ``DeletionPolicy`` is ``Retain``.
 - Tables, parameters and topics: see ``local.resource_types``.
 """
 
@@ -31,8 +34,10 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from moto.awslambda.models import LambdaFunction, LambdaVersion
+from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaVersion
+from moto.awslambda_simple.models import lambda_simple_backends
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack as CloudFormationStack
 from moto.stepfunctions.models import StateMachine
 
@@ -204,7 +209,8 @@ def _describe(name: str, region: str) -> tuple[dict[str, str], dict[str, str]]:
     cloudformation = boto3.client("cloudformation", region)
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
-        raise DeploymentError(f"{name} is {stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
+        last = cloudformation.describe_stack_events(StackName=name)["StackEvents"][0]
+        raise DeploymentError(f"{name} is {stack['StackStatus']}: {last.get('ResourceStatusReason', '')}")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
@@ -313,8 +319,9 @@ def _hook_lambda(hooks: Hooks) -> None:
     def published(
         cls: type, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> Any:
-        version = publish(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
         function_name = str(cloudformation_json["Properties"]["FunctionName"]).split(":")[-1]
+        _refuse_same_version(lambda_simple_backends[account_id][region_name], function_name)
+        version = publish(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
         function = f"arn:aws:lambda:{region_name}:{account_id}:function:{function_name}"
         version.physical_resource_id = f"{function}:{version.version}"
         return version
@@ -331,6 +338,20 @@ def _hook_lambda(hooks: Hooks) -> None:
     hooks.replace(LambdaVersion, "create_from_cloudformation_json", classmethod(published))
 
 
+def _refuse_same_version(backend: LambdaBackend, function_name: str) -> None:
+    latest, *versions = backend.list_versions_by_function(function_name)
+    if versions and _content(versions[-1]) == _content(latest):
+        raise ValidationError(
+            message=f"A version for this Lambda function exists ( {versions[-1].version} ). "
+            "Modify the function to create a new version."
+        )
+
+
+def _content(function: LambdaFunction) -> tuple[Any, ...]:
+    settings = (function.handler, function.role, function.timeout, function.memory_size, function.environment_vars)
+    return (function.code_sha_256, *settings)
+
+
 def _complete(function: LambdaFunction, properties: dict[str, Any]) -> LambdaFunction:
     default = f"/aws/lambda/{function.function_name}"
     function.logs_group_name = properties.get("LoggingConfig", {}).get("LogGroup", default)
@@ -341,26 +362,56 @@ def _complete(function: LambdaFunction, properties: dict[str, Any]) -> LambdaFun
 
 
 def _hook_updates(hooks: Hooks) -> None:
+    update_stack = CloudFormationStack.update
+
     def update(self: parsing.ResourceMap, template: dict[str, Any], parameters: Any = None) -> None:
+        former, inputs, existing = self._template, self.input_parameters, set(self._parsed_resources)
         actions = self.build_resource_diff(template, parameters)
-        removed = {name: self._resource_json_map[name] for name in actions["Remove"]}
-        self._template, self._resource_json_map = template, template["Resources"]
-        if parameters:
-            self.input_parameters = parameters
-        self.load_mapping()
-        self.load_parameters()
-        self.load_conditions()
-        for name in _dependencies_first(template["Resources"]):
-            if name in actions["Add"]:
-                _ = self[name]
-            elif name in actions["Modify"]:
-                _modify(self, name)
-        for name, resource in removed.items():
-            parsed = self._parsed_resources.pop(name, None)
-            if parsed is not None and resource.get("DeletionPolicy") not in _RETAINED:
-                self._delete_resource(parsed, resource)
+        try:
+            _change(self, template, parameters or inputs, actions)
+        except Exception:
+            _change(self, former, inputs, {**actions, "Add": []})
+            for name in [name for name in actions["Add"] if name not in existing]:
+                _take_away(self, name, template["Resources"][name], kept_by={"Retain"})
+            raise
+        for name in actions["Remove"]:
+            _take_away(self, name, former["Resources"][name], kept_by=_RETAINED)
+
+    def update_or_roll_back(self: CloudFormationStack, template: str, *args: Any, **kwargs: Any) -> None:
+        former = self.template
+        try:
+            update_stack(self, template, *args, **kwargs)
+        except Exception as error:  # whatever a resource raises; UpdateStack has answered long before
+            self.template = former
+            self._parse_template()
+            self.status = "UPDATE_ROLLBACK_COMPLETE"
+            self._add_stack_event(self.status, resource_status_reason=str(error))
 
     hooks.replace(parsing.ResourceMap, "update", update)
+    hooks.replace(CloudFormationStack, "update", update_or_roll_back)
+
+
+def _change(
+    resources: parsing.ResourceMap, template: dict[str, Any], parameters: Any, actions: dict[str, list[str]]
+) -> None:
+    """Make what is there as the template has it, and add what is not there."""
+    resources._template, resources._resource_json_map = template, template["Resources"]
+    resources.input_parameters = parameters
+    resources.load_mapping()
+    resources.load_parameters()
+    resources.load_conditions()
+    for name in _dependencies_first(template["Resources"]):
+        if name in actions["Add"]:
+            _ = resources[name]
+        elif name in actions["Modify"]:
+            _modify(resources, name)
+
+
+def _take_away(resources: parsing.ResourceMap, name: str, resource: dict[str, Any], *, kept_by: set[str]) -> None:
+    """Forget a resource, and delete it unless its policy is one of those that keep it."""
+    parsed = resources._parsed_resources.pop(name, None)
+    if parsed is not None and resource.get("DeletionPolicy") not in kept_by:
+        resources._delete_resource(parsed, resource)
 
 
 def _modify(resources: parsing.ResourceMap, name: str) -> None:

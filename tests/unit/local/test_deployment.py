@@ -264,6 +264,62 @@ def test_variables_that_a_template_no_longer_has_are_gone(
     assert aws.function_environment("ResolveEntity") == {}
 
 
+class TestAnUpdateThatFails:
+    @staticmethod
+    def spoil(template: dict[str, Any]) -> None:
+        """Add a queue that is kept, one that is not, and one that cannot be made, after all else."""
+        after = list(template["Resources"])
+        for name, policy in (("Kept", "Retain"), ("Gone", "RetainExceptOnCreate")):
+            template["Resources"][name] = {"Type": "AWS::SQS::Queue", "DeletionPolicy": policy, "DependsOn": after,
+                                           "Properties": {"QueueName": name.lower()}}  # fmt: skip
+        template["Resources"]["Broken"] = {"Type": "AWS::SQS::Queue", "DependsOn": [*after, "Kept", "Gone"],
+                                           "Properties": {"QueueName": "not a name"}}  # fmt: skip
+
+    def test_is_an_error_that_says_why(self, open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+        aws = open_environment(make_assembly("one"))
+        with pytest.raises(DeploymentError, match=r"stack is UPDATE_ROLLBACK_COMPLETE: .*alphanumeric"):
+            aws.deploy(make_assembly("two", change=self.spoil))
+
+    def test_leaves_the_former_code_and_variables_in_charge(
+        self, open_environment: Any, make_assembly: Callable[..., Path]
+    ) -> None:
+        aws = open_environment(make_assembly("one"))
+        with pytest.raises(DeploymentError):
+            aws.deploy(make_assembly("two", definition(0, "'new'"), stage="later", change=self.spoil))
+        arn = aws.start({})
+        aws.clock.settle()
+
+        assert finished(aws, arn) == ["one", "test", "1"]
+        assert aws.function_environment("ResolveEntity") == {"STAGE": "test"}
+
+    def test_takes_back_what_it_added_but_for_what_is_retained(
+        self, open_environment: Any, make_assembly: Callable[..., Path]
+    ) -> None:
+        aws = open_environment(make_assembly("one"))
+        with pytest.raises(DeploymentError):
+            aws.deploy(make_assembly("two", change=self.spoil))
+
+        assert [url.rpartition("/")[2] for url in aws.client("sqs").list_queues()["QueueUrls"]] == ["kept"]
+        function = aws.stack.resources["Worker"]
+        versions = aws.client("lambda").list_versions_by_function(FunctionName=function)["Versions"]
+        assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+
+    def test_can_be_made_again_with_other_code_only_or_without_the_version_that_it_left(
+        self, open_environment: Any, make_assembly: Callable[..., Path]
+    ) -> None:
+        aws = open_environment(make_assembly("one"))
+        with pytest.raises(DeploymentError, match="not a name|alphanumeric"):
+            aws.deploy(make_assembly("two", change=self.spoil))
+        with pytest.raises(DeploymentError, match=r"A version for this Lambda function exists \( 2 \)"):
+            aws.deploy(make_assembly("two"))
+        aws.client("lambda").delete_function(FunctionName=aws.stack.resources["Worker"], Qualifier="2")
+        aws.deploy(make_assembly("two"))
+        arn = aws.start({})
+        aws.clock.settle()
+
+        assert finished(aws, arn)[0] == "two"
+
+
 def test_an_update_without_a_change_changes_nothing(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
     aws = open_environment(make_assembly())
     before = aws.stack
