@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.logs import log_group
-from stacks.nag import acknowledge
+from stacks.nag import NIST, acknowledge, acknowledge_inline_policies
 from stacks.packaging import build_asset
 from stacks.settings import Settings
 
@@ -104,12 +104,7 @@ class OffboardingFunction(Construct):
             role=self._build_role(spec, group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        acknowledge(
-            self.function,
-            "L1",
-            "The asset is locked for Python 3.13, which Lambda supports until 2029, two years longer than Amazon "
-            "WorkMail exists; a newer runtime comes with a release that was tested on it.",
-        )
+        _acknowledge_findings(self.function)
 
     @property
     def version(self) -> lambda_.Version:
@@ -142,6 +137,7 @@ class OffboardingFunction(Construct):
                 name: iam.PolicyDocument(statements=[statement]) for name, statement in statements.items()
             },
         )
+        acknowledge_inline_policies(role)
         for access in spec.access:
             for finding, reason in access.acknowledged.items():
                 acknowledge(role, finding, reason)
@@ -206,6 +202,37 @@ def _environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
     for access in spec.access:
         told |= access.environment
     return told
+
+
+def _acknowledge_findings(function: lambda_.Function) -> None:
+    """Accept what is right of every function here."""
+    acknowledge(
+        function,
+        "L1",
+        "The asset is locked for Python 3.13, which Lambda supports until 2029, two years longer than Amazon "
+        "WorkMail exists; a newer runtime comes with a release that was tested on it.",
+    )
+    acknowledge(
+        function,
+        "LambdaConcurrency",
+        "Lambda refuses to reserve the last 100 of an account's concurrency, and a new account may have no more; the "
+        "event source mappings cap what reads a queue, and the states retry what is throttled.",
+        pack=NIST,
+    )
+    acknowledge(
+        function,
+        "LambdaDLQ",
+        "Nothing invokes it asynchronously: Step Functions waits for its answer, or Lambda reads its events from a "
+        "queue that has a dead-letter queue.",
+        pack=NIST,
+    )
+    acknowledge(
+        function,
+        "LambdaInsideVPC",
+        "It calls the endpoints of AWS only, over TLS and as its role allows; a VPC would keep nothing out that could "
+        "come in, and add endpoints or a NAT gateway that cost money and can fail.",
+        pack=NIST,
+    )
 
 
 def _workmail_region(settings: Settings) -> str:

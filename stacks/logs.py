@@ -6,6 +6,8 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.nag import NIST, acknowledge
+
 
 def log_group(scope: Construct, construct_id: str, *, retention_days: int, name: str | None = None) -> logs.LogGroup:
     """Make a log group that outlives its stack.
@@ -34,4 +36,11 @@ def log_group(scope: Construct, construct_id: str, *, retention_days: int, name:
     )
     # The L2 construct takes a name like ONE_YEAR; the setting is CloudWatch's own number.
     cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = retention_days
+    acknowledge(
+        group,
+        "CloudWatchLogGroupEncrypted",
+        "CloudWatch Logs encrypts it with a key of its own; the logs hold ids, states and dates, and with a "
+        "key of the account's that is deleted the evidence would be gone.",
+        pack=NIST,
+    )
     return group

@@ -1,12 +1,17 @@
 """Findings of cdk-nag that are looked at and accepted, each with the reason, on the construct that has it."""
 
+from typing import cast
+
 from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct
 
+AWS_SOLUTIONS = "AwsSolutions"
+NIST = "NIST.800.53.R5"
 
-def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
-    """Accept one finding of the AwsSolutions rules on one construct.
+
+def acknowledge(construct: IConstruct, finding: str, reason: str, *, pack: str = AWS_SOLUTIONS) -> None:
+    """Accept one finding on one construct.
 
     Parameters
     ----------
@@ -16,8 +21,27 @@ def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
         The finding as cdk-nag reports it, ``IAM5[Resource::*]`` for example.
     reason
         Why this is right, in a sentence that an auditor can check.
+    pack
+        The rules that the finding is of.
     """
-    Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason))
+    Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}-{finding}", reason=reason))
+
+
+def acknowledge_inline_policies(role: IConstruct) -> None:
+    """Accept that a role's policies are written into it, as those of every role here are.
+
+    Parameters
+    ----------
+    role
+        The role.
+    """
+    acknowledge(
+        role,
+        "IAMNoInlinePolicy",
+        "The policies name the resources of this one role's one user, so nothing else could share them, and they are "
+        "reviewed and deleted together with it.",
+        pack=NIST,
+    )
 
 
 def arn_in_findings(function: lambda_.Function) -> str:
@@ -33,6 +57,5 @@ def arn_in_findings(function: lambda_.Function) -> str:
     str
         ``<LogicalId.Arn>``.
     """
-    resource = function.node.default_child
-    assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101
+    resource = cast(lambda_.CfnFunction, function.node.default_child)
     return f"<{Stack.of(function).get_logical_id(resource)}.Arn>"

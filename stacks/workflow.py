@@ -12,7 +12,7 @@ from constructs import Construct
 from stacks.functions import OffboardingFunction
 from stacks.logs import log_group
 from stacks.machines import Machine
-from stacks.nag import acknowledge, arn_in_findings
+from stacks.nag import acknowledge, acknowledge_inline_policies, arn_in_findings
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 
@@ -79,6 +79,7 @@ class Workflow(Construct):
                 "states.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
             ),
         )
+        acknowledge_inline_policies(role)
         for function in functions:
             role.add_to_policy(
                 iam.PolicyStatement(

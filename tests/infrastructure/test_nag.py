@@ -1,14 +1,17 @@
-"""cdk-nag's AwsSolutions rules: no finding that nobody has looked at."""
+"""cdk-nag's rules of AWS Solutions and of NIST 800-53: no finding that nobody has looked at."""
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aws_cdk import App, Stack
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
-from cdk_nag import AwsSolutionsChecks
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import IConstruct
 
 from local.assembly import TEMPLATE, assembly
@@ -40,12 +43,18 @@ def stack_of(built: App) -> Stack:
     return stack
 
 
+@cache
+def built_once(settings: str) -> Stack:
+    """Build it once for the tests that only look at it."""
+    return stack_of(app(json.loads(settings)))
+
+
 def findings(stack: Stack) -> set[tuple[str, str]]:
     """Each finding, with the path of the resource that has it."""
-    violations = AwsSolutionsChecks(stack).validate_scope(stack).violations
     return {
         (violation.rule_name, str(resource.construct_path))
-        for violation in violations
+        for pack in (AwsSolutionsChecks, NIST80053R5Checks)
+        for violation in pack(stack).validate_scope(stack).violations
         for resource in violation.violating_resources
     }
 
@@ -62,23 +71,30 @@ def acknowledged(stack: Stack) -> Iterator[tuple[str, str, str]]:
 
 @EVERY_SIZE
 def test_no_finding_is_left(settings: dict[str, Any]) -> None:
-    assert findings(stack_of(app(settings))) == set()
+    assert findings(built_once(json.dumps(settings))) == set()
 
 
 def test_a_resource_that_breaks_a_rule_is_found() -> None:
-    stack = stack_of(app(SETTINGS))
-    sqs.Queue(stack, "WithoutTransportSecurityOrDeadLetters")
-    assert {finding for finding, _ in findings(stack)} == {"AwsSolutions-SQS3", "AwsSolutions-SQS4"}
+    broken = stack_of(app(SETTINGS))
+    sqs.Queue(broken, "WithoutTransportSecurityOrDeadLetters")
+    dynamodb.Table(broken, "WithoutBackups", partition_key={"name": "Id", "type": dynamodb.AttributeType.STRING})
+    assert {finding for finding, _ in findings(broken)} == {
+        "AwsSolutions-SQS3",
+        "AwsSolutions-SQS4",
+        "AwsSolutions-DDB3",
+        "NIST.800.53.R5-DynamoDBAutoScalingEnabled",
+        "NIST.800.53.R5-DynamoDBInBackupPlan",
+        "NIST.800.53.R5-DynamoDBPITREnabled",
+    }
 
 
 @EVERY_SIZE
 def test_every_acknowledged_finding_is_real_and_has_a_reason(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    accepted = [*acknowledged(stack_of(app(settings)))]
+    accepted = [*acknowledged(built_once(json.dumps(settings)))]
     assert all(len(reason) > 60 and reason.endswith(".") for _, _, reason in accepted)
-    for module in ("functions", "event_queue", "workflow"):
-        monkeypatch.setattr(f"stacks.{module}.acknowledge", lambda *_: None)
+    monkeypatch.setattr("stacks.nag.Validations", Mock())
     found = findings(stack_of(app(settings)))
     for finding, path, _ in accepted:
         assert [where for what, where in found if what == finding and where.startswith(f"{path}/")], (finding, path)
