@@ -6,7 +6,7 @@ the stack, or updates it when it exists. `install` mends what moto does differen
 - ``AWS::StepFunctions::StateMachine``: ``DefinitionSubstitutions`` are applied; logging, tracing and type
   are kept; ``Arn`` is an attribute. (The backend that executes is set by ``local.stepfunctions_api``.)
 - ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version. To publish what the latest version has already
-  is refused.
+  is refused, and it is deleted when its template lets it go.
 - ``AWS::Lambda::Function``: ``LoggingConfig``, ``Architectures``, ``TracingConfig`` and ``Tags`` are kept.
 - Names that CloudFormation makes up are the same in every deployment, so the same template is the same
   state machine, whose definition need not be parsed again.
@@ -19,6 +19,7 @@ the stack, or updates it when it exists. `install` mends what moto does differen
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -34,6 +35,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaVersion
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.cloudformation import parsing
@@ -326,6 +328,11 @@ def _hook_lambda(hooks: Hooks) -> None:
         version.physical_resource_id = f"{function}:{version.version}"
         return version
 
+    def delete(self: LambdaVersion, account_id: str, region_name: str) -> None:
+        # A function that went before has taken its versions along.
+        with contextlib.suppress(UnknownFunctionException):
+            lambda_simple_backends[account_id][region_name].delete_function(self.physical_resource_id)
+
     def get_configuration(self: LambdaFunction, on_create: bool = False) -> dict[str, Any]:
         # moto's own CloudFormation asks for the text of a function; nothing is left out here.
         result: dict[str, Any] = configuration(self, on_create)
@@ -336,6 +343,7 @@ def _hook_lambda(hooks: Hooks) -> None:
     hooks.replace(LambdaFunction, "update_from_cloudformation_json", classmethod(updated))
     hooks.replace(LambdaFunction, "get_configuration", get_configuration)
     hooks.replace(LambdaVersion, "create_from_cloudformation_json", classmethod(published))
+    hooks.replace(LambdaVersion, "delete", delete)
 
 
 def _refuse_same_version(backend: LambdaBackend, function_name: str) -> None:
