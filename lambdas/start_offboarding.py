@@ -81,14 +81,7 @@ def handle(record: SQSRecord, lambda_context: LambdaContext) -> None:
     logger.append_keys(message_id=record.message_id, event_id=None)
     try:
         _insist_on_time(lambda_context)
-        read = read_event(_parsed(record.body), json.loads(os.environ["PROVIDERS"]))
-        if isinstance(read, NotForUs):
-            logger.info("not for us", extra={"provider": read.provider, "because": read.because})
-            metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
-        else:
-            start(read, _organizations())
-    except RefusedEvent as refusal:
-        _put_aside(record, str(refusal))
+        _act_on(record)
     except Exception as error:
         logger.warning("left in the queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="EventsLeftInQueue", unit="Count", value=1)
@@ -173,6 +166,18 @@ def organization_of(leaver: LeaverEvent, organizations: list[Organization]) -> O
             "see organizations and identityProviders under offboarding in cdk.json."
         )
     return fitting[0]
+
+
+def _act_on(record: SQSRecord) -> None:
+    try:
+        read = read_event(_parsed(record.body), json.loads(os.environ["PROVIDERS"]))
+        if isinstance(read, NotForUs):
+            logger.info("not for us", extra={"provider": read.provider, "because": read.because})
+            metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
+        else:
+            start(read, _organizations())
+    except RefusedEvent as refusal:
+        _put_aside(record, str(refusal))
 
 
 def _user_of(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:

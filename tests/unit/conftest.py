@@ -21,7 +21,7 @@ from local.workmail.exceptions import CommonError
 from offboarding import policy
 from offboarding.directory import Directory
 from offboarding.entities import Entity, EntityReference, EntityType
-from offboarding.observability import logger
+from offboarding.observability import logger, metrics
 from offboarding.records import Record, Records, Status
 from offboarding.retention import parse
 
@@ -261,4 +261,5 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]
                     sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(written[metric["Name"]])
         return sums
 
+    metrics.clear_metrics()
     return read

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 import start_offboarding
 from local.people import People
 from local.settings import ORGANIZATION_ID
+from local.workmail import WorkMailBackend
 from offboarding.executions import ExecutionStatus
-from offboarding.identity_providers import LeaverEvent, RefusedEvent, read_event
-from offboarding.retention import parse
-from tests.unit.conftest import NOW, client
+from offboarding.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, read_event
+from offboarding.retention import parse, render
+from start_offboarding import organization_of
+from tests.unit.conftest import NOW, Context, client, deregister, fail
 
 EVENTS = Path(__file__).parents[1] / "events"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
@@ -255,3 +260,361 @@ def test_a_group_that_is_meant_is_not_expected_to_be_a_user(start: Start, people
 
     assert "Expected" not in given
     assert client("workmail").describe_group(OrganizationId=ORGANIZATION_ID, GroupId=group)["State"] == "ENABLED"
+
+
+STORE = "d-1234567890"
+STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
+OTHER_ORGANIZATION = "m-" + "0" * 32
+LEAVER = LeaverEvent(
+    provider="okta",
+    subject="dana@example.com",
+    subject_kind=SubjectKind.EMAIL,
+    deduplication_id="e-1",
+    occurred_at="2099-01-01T00:00:00Z",
+)
+TWO = [
+    start_offboarding.Organization(
+        ORGANIZATION_ID, frozenset({"example.com", "shared.example.com"}), frozenset({STORE})
+    ),
+    start_offboarding.Organization(OTHER_ORGANIZATION, frozenset({"shared.example.com"}), frozenset()),
+]
+
+
+@dataclass(frozen=True)
+class LittleTime(Context):
+    """A function that has some time left."""
+
+    milliseconds: int = 0
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+class Batch:
+    """Messages that the starter gets, and what it puts aside."""
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+
+    def deliver(self, *bodies: object, context: Context | None = None) -> list[str]:
+        """Deliver messages 0, 1, …; return those that go back to the queue."""
+        records = [
+            {
+                "messageId": str(place),
+                "receiptHandle": "handle",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:starts",
+                "awsRegion": "us-east-1",
+            }
+            for place, body in enumerate(bodies)
+        ]
+        answer = start_offboarding.handler({"Records": records}, context or Context())  # type: ignore[arg-type]
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def put_aside(self) -> list[tuple[str, str, str]]:
+        """Return of each message that was put aside the body, the reason and the former id."""
+        found = client("sqs").receive_message(
+            QueueUrl=self._queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            (m["Body"], *(m["MessageAttributes"][name]["StringValue"] for name in ("Reason", "MessageId")))
+            for m in found.get("Messages", [])
+        ]
+
+
+@pytest.fixture
+def batch(start: Start, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    queue = client("sqs").create_queue(QueueName="refused")["QueueUrl"]
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue)
+    monkeypatch.setenv("DRY_RUN", "false")
+    settings = {"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [STORE]}
+    monkeypatch.setenv("ORGANIZATIONS", json.dumps([settings]))
+    return Batch(queue)
+
+
+def test_what_is_started_is_counted_and_leaves_the_queue(
+    batch: Batch, people: People, counted: Callable[[], dict[str, float]], logged: list[str]
+) -> None:
+    people.user("dana.leaver")
+
+    assert batch.deliver(okta()) == []
+
+    assert batch.put_aside() == []
+    assert counted() == {"LeaversAccepted": 1}
+    (line,) = (json.loads(line) for line in logged)
+    assert (line["message"], line["provider"], line["message_id"]) == ("runs", "okta", "0")
+    assert line["event_id"] == "6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a"
+    assert "dana" not in str(line)
+
+
+def test_what_is_not_for_us_leaves_the_queue_and_starts_nothing(
+    batch: Batch, counted: Callable[[], dict[str, float]]
+) -> None:
+    event = okta()
+    event["detail"]["eventType"] = "user.lifecycle.suspend"
+
+    assert batch.deliver(event) == []
+
+    assert batch.put_aside() == []
+    assert counted() == {"EventsNotForUs": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("no JSON", "The message is not JSON."),
+        ("[]", "not an EventBridge event"),
+        (json.dumps({"source": "aws.ec2"}), "No identity provider that is known here"),
+    ],
+)
+def test_what_nobody_may_act_on_is_put_aside_with_the_reason(
+    batch: Batch, counted: Callable[[], dict[str, float]], body: str, says: str
+) -> None:
+    assert batch.deliver(body) == []
+
+    ((kept, reason, message_id),) = batch.put_aside()
+    assert (kept, message_id) == (body, "0")
+    assert says in reason
+    assert counted() == {"EventsRefused": 1}
+
+
+def test_a_long_reason_is_cut(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise RefusedEvent("x" * 1024 + "never said")
+
+    monkeypatch.setattr(start_offboarding, "read_event", refuse)
+
+    assert batch.deliver("{}") == []
+    assert [reason for _, reason, _ in batch.put_aside()] == ["x" * 1024]
+
+
+def test_a_message_that_leaves_no_room_for_the_reason_is_left_to_the_queue_itself(
+    batch: Batch, counted: Callable[[], dict[str, float]]
+) -> None:
+    reason = "The message is not JSON."
+    room = 256 * 1024 - len(reason) - 128
+
+    assert batch.deliver("x" * room) == []
+    assert len(batch.put_aside()) == 1
+    assert counted() == {"EventsRefused": 1}
+    assert batch.deliver("x" * (room + 1)) == ["0"]
+    assert batch.put_aside() == []
+    assert counted() == {"EventsLeftInQueue": 1}
+    assert batch.deliver("ä" * (room // 2)) == []
+    assert batch.deliver("ä" * (room // 2 + 1)) == ["0"], "it is bytes that are counted"
+
+
+def test_one_message_that_fails_is_delivered_again_and_it_alone(
+    batch: Batch, people: People, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+) -> None:
+    people.user("dana.leaver")
+    fail(organization, "ListUsers", "ThrottlingException")
+
+    assert batch.deliver(okta(), okta(), "no JSON") == ["0"]
+
+    assert len(batch.put_aside()) == 1
+    assert counted() == {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1}
+
+
+@pytest.mark.parametrize(("milliseconds", "left"), [(19_999, ["0"]), (20_000, [])])
+def test_a_message_for_which_there_is_too_little_time_is_left_for_later(
+    batch: Batch, people: People, milliseconds: int, left: list[str]
+) -> None:
+    people.user("dana.leaver")
+
+    assert batch.deliver(okta(), context=LittleTime(milliseconds=milliseconds)) == left
+
+
+def test_another_event_of_the_same_departure_is_said_to_be_so(
+    batch: Batch, people: People, counted: Callable[[], dict[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.user("dana.leaver")
+
+    def taken(**given: str) -> None:
+        raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
+
+    monkeypatch.setattr(start_offboarding.states, "start_execution", taken)
+    monkeypatch.setattr(start_offboarding, "execution_status", lambda arn: over("CleanupVerified"))
+
+    assert batch.deliver(okta()) == []
+    assert counted() == {"LeaversRepeated": 1}
+
+
+def test_what_step_functions_refuses_is_tried_again(
+    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.user("dana.leaver")
+
+    def denied(**given: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "StartExecution")
+
+    monkeypatch.setattr(start_offboarding.states, "start_execution", denied)
+
+    assert batch.deliver(okta()) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, ORGANIZATION_ID),
+        ({"subject": "Dana@Example.COM"}, ORGANIZATION_ID),
+        ({"subject": "a@b@example.com"}, ORGANIZATION_ID),
+        ({"subject": "dana@shared.example.com", "organization_id": OTHER_ORGANIZATION}, OTHER_ORGANIZATION),
+        ({"organization_id": OTHER_ORGANIZATION, "identity_store_id": STORE}, OTHER_ORGANIZATION),
+        ({"identity_store_id": STORE, "subject": STORE_USER}, ORGANIZATION_ID),
+        ({"subject": "dana", "subject_kind": SubjectKind.NAME}, OTHER_ORGANIZATION),
+        ({"subject": STORE_USER, "subject_kind": SubjectKind.IDENTITY_STORE_USER}, OTHER_ORGANIZATION),
+    ],
+)
+def test_a_leaver_belongs_to_the_one_organization_that_fits(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], found: str
+) -> None:
+    monkeypatch.setenv("PROVIDERS", json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION}}))
+
+    assert organization_of(replace(LEAVER, **changes), TWO).id == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"subject": "dana@elsewhere.example.com"},
+            "0 organizations of the settings fit the mail domain of the leaver",
+        ),
+        ({"subject": "dana@shared.example.com"}, "2 organizations of the settings fit the mail domain of the leaver"),
+        ({"organization_id": "m-" + "9" * 32}, "0 organizations of the settings fit this OrganizationId"),
+        ({"identity_store_id": "d-0"}, "0 organizations of the settings fit identity store d-0"),
+        ({"subject": "dana", "subject_kind": SubjectKind.NAME}, "0 organizations of the settings fit a leaver without"),
+    ],
+)
+def test_a_leaver_whom_none_or_several_organizations_fit_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setenv("PROVIDERS", json.dumps({"okta": {}}))
+
+    with pytest.raises(RefusedEvent) as refusal:
+        organization_of(replace(LEAVER, **changes), TWO)
+    assert str(refusal.value).startswith(says)
+
+
+def deleted_in_identity_center() -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / "identity-center-user-deleted.json").read_text())
+    return {**event, "time": "2099-01-01T00:00:00Z"}
+
+
+def test_who_left_identity_center_is_found_by_the_id_there_and_asked_for_by_the_one_in_workmail(
+    batch: Batch, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(start_offboarding.states, "start_execution", lambda **given: asked.append(given))
+    monkeypatch.setenv("PROVIDERS", json.dumps({"identityCenter": {}}))
+    user = people.user("dana")
+    organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER)
+
+    assert batch.deliver(deleted_in_identity_center()) == []
+
+    assert batch.put_aside() == []
+    assert json.loads(asked[0]["input"])["EntityId"] == user
+
+
+def test_who_is_no_user_of_workmail_is_put_aside(batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = okta()
+    login["detail"]["target"][0]["alternateId"] = "dana.leaver"
+    monkeypatch.setenv("PROVIDERS", json.dumps({"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}}))
+
+    assert batch.deliver(deleted_in_identity_center(), okta(), login) == []
+
+    assert [
+        reason.partition(", and it must be")[0] for _, reason, _ in sorted(batch.put_aside(), key=lambda m: m[2])
+    ] == [
+        "0 users of the organization have this Identity Center user id",
+        "0 users of the organization have this primary address",
+        "0 users of the organization have this name",
+    ]
+
+
+def test_two_users_of_one_name_are_no_leaver(batch: Batch, people: People, organization: WorkMailBackend) -> None:
+    people.user("dana.leaver")
+    organization.arrange(ORGANIZATION_ID, people.user("kim"), email="dana.leaver@example.com")
+
+    assert batch.deliver(okta()) == []
+    ((_, reason, _),) = batch.put_aside()
+    assert reason.startswith("2 users of the organization have this primary address, and it must be exactly one.")
+
+
+def test_a_login_without_an_address_is_a_name(start: Start, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVIDERS", json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+    people.user("dana.leaver")
+    event = okta()
+    event["detail"]["target"][0]["alternateId"] = "dana.leaver"
+
+    assert start(event)[1]["EntityId"] == "dana.leaver"
+
+
+@pytest.mark.parametrize("form", ["12A3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3"])
+def test_a_request_by_id_is_about_the_user_with_this_id(
+    start: Start, people: People, organization: WorkMailBackend, form: str
+) -> None:
+    user = people.user("dana")
+    organization.arrange(ORGANIZATION_ID, user, id=form)
+    by_name, _ = start(requested("dana"))
+
+    assert start(requested(form))[0] == by_name
+
+
+def test_a_login_that_looks_like_an_id_is_a_name_all_the_same(
+    start: Start, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVIDERS", json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+    user = people.user("dana")
+    event = okta()
+    event["detail"]["target"][0]["alternateId"] = user
+
+    with pytest.raises(RefusedEvent, match="0 users of the organization have this name"):
+        start(event)
+
+
+def test_an_event_from_before_the_user_was_registered_is_about_an_earlier_departure(
+    start: Start, people: People, organization: WorkMailBackend
+) -> None:
+    user = people.user("dana")
+    registered_at = parse("2026-11-20T10:00:00Z")
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=registered_at)
+
+    def happened(at: str) -> tuple[str, dict[str, Any]]:
+        event = requested("dana")
+        event["time"] = at
+        return start(event)
+
+    assert happened(render(registered_at - timedelta(minutes=1)))
+    with pytest.raises(RefusedEvent, match=r"registered later, at 2026-11-20T10:00:00.000Z: it is about an earlier"):
+        happened(render(registered_at - timedelta(minutes=1, milliseconds=1)))
+    with pytest.raises(RefusedEvent, match="does not say when it happened, as an RFC 3339 timestamp"):
+        happened("yesterday")
+    deregister(user)
+    assert happened("2020-01-01T00:00:00Z"), "who is disabled left at some time, whenever it was"
+
+
+@pytest.mark.parametrize("actor", ["dana.leaver@example.com", "DANA.leaver@Example.com"])
+def test_who_asked_and_who_leaves_are_never_the_same(start: Start, people: People, actor: str) -> None:
+    people.user("dana.leaver")
+
+    with pytest.raises(RefusedEvent, match="nobody offboards themselves"):
+        start(requested("dana.leaver", RequestedBy=actor))
+    with pytest.raises(RefusedEvent, match="nobody offboards themselves"):
+        start(requested("room", RequestedBy="ROOM"))
+
+
+def test_what_the_schema_of_the_input_refuses_starts_nothing(
+    start: Start, people: People, organization: WorkMailBackend
+) -> None:
+    user = people.user("dana")
+    organization.arrange(ORGANIZATION_ID, user, email="dä@example.com")
+    event = okta()
+    event["detail"]["target"][0]["alternateId"] = "dä@example.com"
+
+    with pytest.raises(RefusedEvent, match="EntityId must be the id, name or e-mail address"):
+        start(event)
