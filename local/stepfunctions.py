@@ -23,6 +23,7 @@ import copy
 import functools
 import json
 import logging
+import pickle
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from moto.stepfunctions.parser import api
-from moto.stepfunctions.parser import models as parser_models  # noqa: F401 (loads the whole interpreter)
+from moto.stepfunctions.parser import models as parser_models  # noqa: F401 (the import loads the whole interpreter)
 from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
@@ -618,15 +619,21 @@ def _hook_programs(hooks: Hooks, clock: Clock) -> None:
     hooks.replace(Program, "eval", evaluate)
 
 
-_parse = functools.lru_cache(maxsize=128)(AmazonStateLanguageParser.parse)
+_parse_definition = AmazonStateLanguageParser.parse
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(definition: str) -> tuple[bytes, Any]:
+    program, tree = _parse_definition(definition)
+    return pickle.dumps(program, pickle.HIGHEST_PROTOCOL), tree
 
 
 def _hook_parser(hooks: Hooks) -> None:
     """Parse each definition once; every execution gets its own copy of the components."""
 
     def parse_and_copy(definition: str) -> Any:
-        program, tree = _parse(definition)
-        return copy.deepcopy(program), tree
+        program, tree = _parsed(definition)
+        return pickle.loads(program), tree  # noqa: S301 (made above)
 
     hooks.replace(AmazonStateLanguageParser, "parse", staticmethod(parse_and_copy))
 
