@@ -6,6 +6,7 @@ CloudTrail has who that was, under the ARN in `DecidedIn`.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -111,7 +112,7 @@ def _awaiting(record: Record | None) -> tuple[str, Record]:
     return record.task_token, record
 
 
-def _already_decided(decision: Any) -> errors.AlreadyDecided:  # noqa: ANN401
+def _already_decided(decision: Mapping[str, Any]) -> errors.AlreadyDecided:
     return errors.AlreadyDecided(
         f"This was {decision['Decision']} before, at {decision['DecidedAt']}, in "
         f"{decision['DecidedIn']}, which says by whom. To take an approval back, stop or restore the offboarding."
@@ -126,7 +127,7 @@ def _insist_on_another_person(record: Record, decided_by: str) -> None:
         )
 
 
-def _answer(token: str, decision: Any) -> bool:  # noqa: ANN401
+def _answer(token: str, decision: Mapping[str, Any]) -> bool:
     """Answer the task; False if it is over.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html

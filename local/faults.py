@@ -277,7 +277,7 @@ class Faults:
         def do_get_response(self: Endpoint, request: Any, operation_model: OperationModel, context: Any) -> Any:
             service = operation_model.service_model.service_name
             fault = faults._take(service, operation_model.name)
-            call = lambda: respond(self, request, operation_model, context)  # noqa: E731 (said once, used once)
+            call = lambda: respond(self, request, operation_model, context)  # noqa: E731 (it is said once and used once)
             return call() if fault is None else faults._answer(fault, self, request, operation_model, call)
 
         hooks.replace(Endpoint, "_do_get_response", do_get_response)

@@ -40,7 +40,7 @@ _HELP = {
 }
 
 
-class BadRequest(Exception):  # noqa: N818
+class BadRequest(Exception):  # noqa: N818 (it is named as HTTP names it)
     """A request to `/local/…` that is wrong; the message says what would be right."""
 
 

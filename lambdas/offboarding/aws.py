@@ -16,7 +16,7 @@ _DENIED = frozenset(
 )
 
 
-def client(service: str) -> Any:  # noqa: ANN401
+def client(service: str) -> Any:  # noqa: ANN401 (boto3 makes its clients at run time, and has no types for them)
     """Make a client in the function's own Region; boto3 has no types for it."""
     return boto3.client(service, config=_QUICKLY)
 

@@ -206,7 +206,7 @@ def validated(
         validate(event=value, schema=dict(schema))
     except SchemaValidationError as problem:
         raise error(_sentence(problem, schema, name)) from None
-    return dict(value)  # type: ignore[call-overload, no-any-return] # the schemas of this module are all objects
+    return dict(value)  # type: ignore[call-overload, no-any-return]  # the schemas of this module are all objects
 
 
 def _sentence(error: SchemaValidationError, schema: Schema, name: str) -> str:

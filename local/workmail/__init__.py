@@ -29,7 +29,7 @@ def register() -> None:
     for name, module in list(sys.modules.items()):
         if name == __name__ or name.startswith(f"{__name__}."):
             sys.modules.setdefault(name.replace(__name__, "moto.workmail", 1), module)
-    moto.workmail = sys.modules[__name__]  # type: ignore[attr-defined]
+    moto.workmail = sys.modules[__name__]
     known = {service for service, _ in backend_index.backend_url_patterns}
     if "workmail" not in known:
         backend_index.backend_url_patterns.extend(("workmail", re.compile(base)) for base in url_bases)

@@ -78,7 +78,7 @@ class Behaviour:
         except ValueError as error:
             raise ValueError(f"the behaviour is not JSON: {error}") from error
         if not isinstance(value, dict):
-            raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004
+            raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004 (one kind for bad input)
         known = [field.name for field in fields(self)]
         unknown = sorted(set(value) - set(known))
         if unknown:

@@ -100,9 +100,9 @@ class _Reader:
         ]
         keywords = {k.arg: k.value.attr for call in made for k in call.keywords if isinstance(k.value, ast.Attribute)}
         self._directory = port.Directory(
-            None,  # type: ignore[arg-type]
+            None,
             "",
-            **{name: getattr(errors, value) for name, value in keywords.items()},  # type: ignore[arg-type]
+            **{name: getattr(errors, value) for name, value in keywords.items()},
         )
 
     def function(self, module: Module, name: str) -> set[Escape]:

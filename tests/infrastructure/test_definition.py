@@ -25,7 +25,7 @@ LAMBDA_SERVICE_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 }
-TASK_TOKEN = "arn:aws:states:::lambda:invoke.waitForTaskToken"  # noqa: S105
+TASK_TOKEN = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 TRANSIENT = {
     "WorkMailUnavailable",
     "RecordUnavailable",

@@ -29,7 +29,7 @@ def check_known(entity: dict[str, str], **changes: Any) -> dict[str, Any]:
         "DryRun": False,
         **changes,
     }
-    return check_organization.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return check_organization.handler(event, Context())
 
 
 def test_an_active_organization_is_named_and_can_be_worked_on(

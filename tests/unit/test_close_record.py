@@ -44,7 +44,7 @@ def deliver(monkeypatch: pytest.MonkeyPatch, *bodies: str, stands: Any = STOPPED
         }
         for number, body in enumerate(bodies)
     ]
-    answer = close_record.handler({"Records": records}, Context())  # type: ignore[arg-type]
+    answer = close_record.handler({"Records": records}, Context())
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -162,7 +162,7 @@ def deliver_while(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]
 
     monkeypatch.setattr(close_record, "execution_status", status)
     message = {"messageId": "m", "body": change(A), "eventSource": "aws:sqs"}
-    answer = close_record.handler({"Records": [message]}, Context())  # type: ignore[arg-type]
+    answer = close_record.handler({"Records": [message]}, Context())
     assert deliver(monkeypatch, change(A)) == []
     return list(answer["batchItemFailures"])
 

@@ -16,7 +16,7 @@ from tests.unit.conftest import NOW, USER_ID, Context, Table, execution
 
 A = execution("a")
 FIRST, SECOND = execution("first", "offboarding-approval"), execution("second", "offboarding-approval")
-TOKEN = "the-token"  # noqa: S105
+TOKEN = "the-token"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def decide(table: Table, given: dict[str, str]) -> None:
 def call(decided_in: str = FIRST, **request: Any) -> dict[str, Any]:
     given = {"ExecutionArn": A, "Decision": "Approved", "DecidedBy": "boss", "Reason": "left", **request}
     event = {"ExecutionArn": decided_in, "Now": NOW, "Input": given}
-    return decide_approval.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return decide_approval.handler(event, Context())
 
 
 def test_the_first_decision_is_written_down_and_handed_over(awaiting: Table, states: Stubber) -> None:

@@ -65,7 +65,7 @@ def step(entity: Entity, **changes: Any) -> dict[str, Any]:
 
 
 def act(entity: Entity, **changes: Any) -> dict[str, Any]:
-    return deregister_entity.handler(step(entity, **changes), Context())  # type: ignore[arg-type, no-any-return]
+    return deregister_entity.handler(step(entity, **changes), Context())
 
 
 def test_who_is_enabled_is_deregistered_and_the_dates_are_workmails(

@@ -64,7 +64,7 @@ def plan(entity: Entity, **changes: Any) -> dict[str, Any]:
         "IsMigrationAdmin": False,
         **changes,
     }
-    return plan_offboarding.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return plan_offboarding.handler(event, Context())
 
 
 def test_a_plan_names_the_call_and_the_dates_and_changes_nothing(

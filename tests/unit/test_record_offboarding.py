@@ -63,7 +63,7 @@ def record(entity: Entity, name: str = "a", **changes: Any) -> dict[str, Any]:
         "Approval": None,
         **changes,
     }
-    return record_offboarding.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return record_offboarding.handler(event, Context())
 
 
 def stands(monkeypatch: pytest.MonkeyPatch, **executions: ExecutionStatus) -> None:

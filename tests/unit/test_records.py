@@ -202,11 +202,11 @@ def test_a_notice_that_could_not_be_given_is_left_to_the_next_one(table: Table) 
     assert table.records.claim_notice(ORGANIZATION_ID, DAY, B)
 
 
-def await_approval(table: Table, token: str = "token-1") -> bool:  # noqa: S107
+def await_approval(table: Table, token: str = "token-1") -> bool:
     return table.records.await_approval(A, ORGANIZATION_ID, token, ["because"], ENDS, STEP)
 
 
-def decide(table: Table, decided_in: str = B, token: str = "token-1", decision: str = "Approved") -> bool:  # noqa: S107
+def decide(table: Table, decided_in: str = B, token: str = "token-1", decision: str = "Approved") -> bool:
     return table.records.decide(A, token, {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"})
 
 
@@ -217,7 +217,7 @@ def test_an_approval_is_awaited_in_the_index_until_its_time_is_over(table: Table
 
     assert table.with_status("AwaitingApproval") == ["a"]
     assert table.text(A, "DueAt") == ENDS
-    assert table.get(A).task_token == "token-1"  # noqa: S105
+    assert table.get(A).task_token == "token-1"
 
 
 def test_an_approval_for_a_record_that_is_gone_is_not_awaited(table: Table) -> None:
@@ -240,7 +240,7 @@ def test_a_decision_needs_the_token_of_the_request(table: Table) -> None:
     assert not decide(table), "nothing is awaited yet"
     await_approval(table)
 
-    assert not decide(table, token="another")  # noqa: S106
+    assert not decide(table, token="another")
     assert not decide(table, token="")
     assert table.get(A).decision is None
 
@@ -253,8 +253,8 @@ def test_a_new_request_forgets_the_answer_to_the_former_one(table: Table) -> Non
     await_approval(table, "token-2")
 
     assert table.get(A).decision is None
-    assert not decide(table, token="token-1")  # noqa: S106
-    assert decide(table, C, token="token-2", decision="Rejected")  # noqa: S106
+    assert not decide(table, token="token-1")
+    assert decide(table, C, token="token-2", decision="Rejected")
 
 
 def test_a_decision_on_what_is_not_recorded_writes_nothing(table: Table) -> None:

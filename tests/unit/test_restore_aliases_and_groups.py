@@ -20,7 +20,7 @@ RESTORE = execution("r", "offboarding-restore")
 
 def complete(table: Table) -> dict[str, Any]:
     event = {"ExecutionArn": RESTORE, "Now": NOW, "OffboardingArn": A}
-    return restore_aliases_and_groups.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return restore_aliases_and_groups.handler(event, Context())
 
 
 def recorded(table: Table, entity_id: str, **entity: Any) -> None:

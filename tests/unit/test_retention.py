@@ -49,7 +49,7 @@ def test_the_verification_is_due_when_the_retention_or_the_service_ends(
     assert plan["ServiceEndsFirst"] is service_ends_first
 
 
-@given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 (hypothesis adds the zone)
 def test_no_plan_ever_verifies_before_the_retention_ends_unless_the_service_ends_first(disabled: datetime) -> None:
     plan = plan_retention(disabled, RULES)
 
@@ -64,7 +64,7 @@ def test_a_timestamp_is_written_in_utc_whatever_its_zone_was() -> None:
     assert render(datetime(2026, 11, 22, 3, 4, 5, 678999, timezone(timedelta(hours=-5)))) == "2026-11-22T08:04:05.678Z"
 
 
-@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)))  # noqa: DTZ001
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)))  # noqa: DTZ001 (hypothesis adds the zone)
 def test_what_is_written_reads_back_to_the_millisecond(moment: datetime) -> None:
     assert parse(render(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 

@@ -31,7 +31,7 @@ def call(error: type[Exception], now: str, *, of_workmail: bool = True, **event:
     @until_service_ends
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         failure = error(SAYS)
-        failure.of_workmail = of_workmail  # type: ignore[attr-defined]
+        failure.of_workmail = of_workmail
         raise failure
 
     return handler({"Now": now, **event}, Context())
@@ -98,5 +98,5 @@ def test_an_answer_is_an_answer_whatever_the_day_is() -> None:
         return {"Seen": event["Now"]}
 
     late = "2027-04-02T10:00:00.000Z"
-    assert handler({"Now": late, "ServiceEndsAt": ENDS}, Context()) == {"Seen": late}  # type: ignore[arg-type]
+    assert handler({"Now": late, "ServiceEndsAt": ENDS}, Context()) == {"Seen": late}
     assert parse(ENDS) < parse(late)

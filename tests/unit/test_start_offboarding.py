@@ -33,7 +33,7 @@ class Started:
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
 
-    def start_execution(self, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803
+    def start_execution(self, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803 (the API's names)
         assert stateMachineArn == MACHINE
         self.requests.append((name, json.loads(input)))
 
@@ -311,7 +311,7 @@ class Batch:
             }
             for place, body in enumerate(bodies)
         ]
-        answer = start_offboarding.handler({"Records": records}, context or Context())  # type: ignore[arg-type]
+        answer = start_offboarding.handler({"Records": records}, context or Context())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def put_aside(self) -> list[tuple[str, str, str]]:

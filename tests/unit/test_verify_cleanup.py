@@ -132,7 +132,7 @@ def look(entity: Entity, **changes: Any) -> dict[str, Any]:
         "Check": 1,
         **changes,
     }
-    return verify_cleanup.handler(event, Context())  # type: ignore[arg-type, no-any-return]
+    return verify_cleanup.handler(event, Context())
 
 
 def observed(entity: Entity) -> Signals:

@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
 
 def http(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
     try:
-        with urlopen(Request(url, data=body, method=method)) as answer:  # noqa: S310
+        with urlopen(Request(url, data=body, method=method)) as answer:  # noqa: S310 (the address is the loopback)
             return answer.status, json.load(answer)
     except HTTPError as error:
         return error.code, json.load(error)

@@ -17,7 +17,7 @@ class SubjectKind(StrEnum):
     IDENTITY_STORE_USER = "IDENTITY_STORE_USER"
 
 
-class RefusedEvent(Exception):  # noqa: N818
+class RefusedEvent(Exception):  # noqa: N818 (it is an answer, and not a fault)
     """An event on which nobody may act; the message says why, and names nobody."""
 
 

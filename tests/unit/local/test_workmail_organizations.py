@@ -38,8 +38,10 @@ def test_creating_an_organization_again_with_the_same_token_answers_the_same_id(
     again = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
 
     assert again == first
-    reused = lambda: workmail.client.create_organization(Alias="initech", ClientToken="t")  # noqa: E731
-    assert error_code(reused) == "InvalidParameterException"
+    assert (
+        error_code(lambda: workmail.client.create_organization(Alias="initech", ClientToken="t"))
+        == "InvalidParameterException"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,8 +64,7 @@ def test_an_account_has_at_most_a_hundred_organizations(workmail):
     for number in range(99):
         workmail.client.create_organization(Alias=f"org{number}")
 
-    one_more = lambda: workmail.client.create_organization(Alias="onemore")  # noqa: E731
-    assert error_code(one_more) == "LimitExceededException"
+    assert error_code(lambda: workmail.client.create_organization(Alias="onemore")) == "LimitExceededException"
 
 
 def test_an_organization_is_created_with_the_domains_of_the_request(workmail):
@@ -222,10 +223,8 @@ def test_a_mail_domain_in_use_stays(workmail):
 def test_a_mail_domain_belongs_to_one_organization(workmail):
     other = workmail.client.create_organization(Alias="globex")["OrganizationId"]
 
-    taken = lambda: workmail.client.register_mail_domain(  # noqa: E731
-        OrganizationId=other, DomainName="example.com"
-    )
-    assert error_code(taken) == "MailDomainInUseException"
+    taken = {"OrganizationId": other, "DomainName": "example.com"}
+    assert error_code(lambda: workmail.client.register_mail_domain(**taken)) == "MailDomainInUseException"
 
 
 def test_an_unverified_mail_domain_is_good_for_nothing(workmail):
@@ -259,7 +258,9 @@ def test_tags_have_their_errors(workmail):
     workmail.client.tag_resource(ResourceARN=ARN, Tags=tags)
     one_more = [{"Key": "one more", "Value": ""}]
 
-    too_many = lambda: workmail.client.tag_resource(ResourceARN=ARN, Tags=one_more)  # noqa: E731
+    def too_many() -> None:
+        workmail.client.tag_resource(ResourceARN=ARN, Tags=one_more)
+
     assert error_code(too_many) == "TooManyTagsException"
     other = ARN.replace(ORGANIZATION, UNKNOWN)
     for call in (

@@ -132,7 +132,7 @@ def test_several_problems_are_told_together(workmail):
 
 
 def test_a_refused_password_is_not_repeated(workmail):
-    secret = "snowman \u2603 secret"  # noqa: S105
+    secret = "snowman \u2603 secret"
     with pytest.raises(workmail.client.exceptions.InvalidParameterException, match="'Password'") as caught:
         workmail.call("create_user", Name="kim", DisplayName="Kim", Password=secret)
 
@@ -305,8 +305,8 @@ def test_a_client_reaches_it_through_the_server(server):
 
     assert client.describe_user(OrganizationId=ORGANIZATION, UserId="dana")["DisplayName"] == "Dana é"
     assert backend.mailbox_exists(ORGANIZATION, user)
-    unknown = lambda: client.describe_user(OrganizationId=ORGANIZATION, UserId="nobody")  # noqa: E731
-    assert error_code(unknown) == "EntityNotFoundException"
+    unknown = {"OrganizationId": ORGANIZATION, "UserId": "nobody"}
+    assert error_code(lambda: client.describe_user(**unknown)) == "EntityNotFoundException"
     assert error_code(lambda: client.list_impersonation_roles(OrganizationId=ORGANIZATION)) == "NotImplemented"
     assert [call.operation for call in backend.calls[:2]] == ["CreateUser", "RegisterToWorkMail"]
 

@@ -26,7 +26,7 @@ from local.workmail import WorkMailBackend, register, workmail_backends
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 ORGANIZATION = "m-0123456789abcdef0123456789abcdef"
-PASSWORD = "Correct-horse-7"  # noqa: S105
+PASSWORD = "Correct-horse-7"
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 MODEL = ServiceModel(Loader().load_service_model("workmail", "service-2"), "workmail")
