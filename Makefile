@@ -48,6 +48,11 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, lice
 	$(BIN)/python -m tools.static.licences
 	$(BIN)/python -m tools.static.templates
 	$(BIN)/python -m pytest -q tests/infrastructure
+	$(MAKE) coverage
+
+coverage: $(SYNCED) ## Which branches of lambdas/ the unit tests do not take
+	@mkdir -p .cache
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit --ignore=tests/unit/local --cov
 
 audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities of what is locked; needs the network
 	@mkdir -p .cache
@@ -82,4 +87,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long check audit bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long check coverage audit bench synth bootstrap deploy diff

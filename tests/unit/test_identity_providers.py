@@ -137,6 +137,7 @@ def test_other_targets_beside_the_user_are_not_the_leaver() -> None:
 @pytest.mark.parametrize(
     ("event", "because"),
     [
+        (changed(OKTA, **{"detail-type": "Something else"}), "not an entry of the System Log"),
         (changed(OKTA, detail__outcome={"result": "FAILURE"}), "outcome is not SUCCESS"),
         (changed(OKTA, detail__outcome=...), "outcome is not SUCCESS"),
         (changed(OKTA, detail__eventType="user.session.start"), "does not mean that somebody left"),
@@ -174,6 +175,7 @@ def test_what_does_not_mean_that_somebody_left_is_not_for_us(event: dict[str, An
         (changed("auth0-successful-user-deletion", detail__data__user_name=...), "detail.data.user_name is missing"),
         (changed("auth0-successful-user-deletion", detail__data=[]), "detail.data.type is missing"),
         (changed("identity-center-user-deleted", detail__userId=...), "detail.userId is missing"),
+        (changed("identity-center-user-deleted", detail__userId="dana"), "detail.userId is not the id of a user in"),
         (changed("identity-center-user-deleted", detail__identityStoreId=7), "detail.identityStoreId is missing"),
         (changed("identity-center-cloudtrail-disable-user", detail__requestParameters=None), "userId is missing"),
         (changed("sailpoint-account-deleted", detail__identity__email=None), "detail.identity.email is missing"),

@@ -95,3 +95,12 @@ def test_a_refusal_of_systems_manager_stays(put_policy: Put) -> None:
         stub.add_client_error("get_parameter", "AccessDeniedException")
         with pytest.raises(errors.AccessDenied, match="ssm:GetParameter"):
             read_policy(ORGANIZATION_ID)
+
+
+def test_what_fails_in_another_way_may_pass_too(put_policy: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(policy.provider.client, "get_parameter", fail)
+    with pytest.raises(errors.SettingsUnavailable, match=r"^The settings in Systems Manager cannot be read"):
+        read_policy(ORGANIZATION_ID)

@@ -370,3 +370,35 @@ def test_a_refused_restore_leaves_the_record_as_it_was(table: Table, people: Peo
     with pytest.raises(errors.RestoreRefused):
         restore(table, ExecutionArn=A)
     assert table.item(A) == before
+
+
+def test_what_workmail_and_the_record_give_no_date_of_can_be_registered(
+    people: People, organization: WorkMailBackend
+) -> None:
+    user = offboarded(people)
+    organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
+
+    assert register(directory(), record_of(user), described(user), parse("2036-11-24T09:00:00Z")) is True
+
+
+def test_an_address_of_somebody_whom_workmail_does_not_name_is_refused_all_the_same(
+    people: People, organization: WorkMailBackend
+) -> None:
+    user = offboarded(people)
+    fail(organization, "RegisterToWorkMail", "EmailAddressInUseException")
+    fail(organization, "DescribeEntity", "EntityNotFoundException")
+
+    with pytest.raises(errors.AddressInUse, match=f"address of {user} belongs to another entity, which WorkMail does"):
+        register(directory(), record_of(user), described(user), soon(user))
+
+
+def test_where_nobody_can_say_who_has_the_name_now_nobody_is_named(
+    table: Table, people: People, organization: WorkMailBackend
+) -> None:
+    user = offboarded(people)
+    table.deregister("a", user)
+    fail(organization, "DescribeUser", "EntityNotFoundException")
+    fail(organization, "ListUsers", "EntityNotFoundException")
+
+    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+        restore(table, ExecutionArn=A)

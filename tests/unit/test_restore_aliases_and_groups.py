@@ -238,3 +238,36 @@ def test_what_does_not_read_as_registered_is_asked_for_again(table: Table, peopl
 def test_a_record_that_was_deleted_meanwhile_is_said_to_be(table: Table, people: People) -> None:
     with pytest.raises(errors.NothingRecorded, match="The entity is registered again"):
         complete(table)
+
+
+def test_an_alias_of_somebody_whom_workmail_does_not_name_is_missing(
+    table: Table, people: People, organization: WorkMailBackend
+) -> None:
+    user, other = people.user("dana"), people.user("kim")
+    people.alias(other, "lost")
+    recorded(table, user, Aliases=["lost@example.com"], Groups=[])
+    answer_with(organization, "DescribeEntity", "EntityNotFoundException")
+
+    assert complete(table)["Missing"] == [
+        {"Alias": "lost@example.com", "Because": "It belongs to another entity, which WorkMail does not name."}
+    ]
+
+
+def test_a_group_that_workmail_refuses_is_missing_with_the_reason(
+    table: Table, people: People, organization: WorkMailBackend
+) -> None:
+    user, group = people.user("dana"), people.group("staff")
+    recorded(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
+    answer_with(organization, "AssociateMemberToGroup", "UnsupportedOperationException")
+
+    (missing,) = complete(table)["Missing"]
+    assert missing["Group"] == group
+    assert "AssociateMemberToGroup with UnsupportedOperationException" in missing["Because"]
+
+
+def test_a_group_that_is_not_found_is_missing(table: Table, people: People, organization: WorkMailBackend) -> None:
+    user, group = people.user("dana"), people.group("staff")
+    recorded(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
+    answer_with(organization, "AssociateMemberToGroup", "EntityNotFoundException")
+
+    assert complete(table)["Missing"] == [{"Group": group, "Because": "The group does not exist any more."}]

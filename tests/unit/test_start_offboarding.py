@@ -240,6 +240,9 @@ def test_a_departure_whose_execution_failed_is_shown_to_a_person(start_again: An
         ({"NotBefore": NOT_BEFORE}, {}, True),
         ({}, {"NotBefore": NOT_BEFORE}, True),
         ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-23T17:00:00+01:00"}, True),
+        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-22T16:00:00Z"}, False),
+        ({"NotBefore": "2026-13-01T00:00:00Z"}, {"NotBefore": "2026-13-01T00:00:00Z"}, False),
+        ({"NotBefore": "2026-13-01T00:00:00Z"}, {"NotBefore": NOT_BEFORE}, True),
     ],
 )
 def test_an_execution_that_runs_is_not_silently_taken_for_one_with_another_date(
