@@ -26,8 +26,9 @@ import json
 import re
 import threading
 import warnings
+import weakref
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,12 +36,14 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from moto.awslambda import models as awslambda_models
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaVersion
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack as CloudFormationStack
+from moto.cloudformation.models import cloudformation_backends
 from moto.stepfunctions.models import StateMachine
 
 from local import resource_types
@@ -107,10 +110,12 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
         _upload(asset, region)
     template = (assembly / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
     make_named_buses(template, region=region, account=account)
+    uploaded = _uploaded(artifact["properties"].get("stackTemplateAssetObjectUrl"), assets, region, account)
+    source = {"TemplateURL": uploaded} if uploaded else {"TemplateBody": template}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _create_or_update(name, template, artifact["properties"].get("parameters", {}), region)
-        outputs, made = _describe(name, region)
+        _create_or_update(name, source, artifact["properties"].get("parameters", {}), region)
+        outputs, made = _describe(name, region, account)
     texts = [str(warning.message) for warning in caught]
     unknown = {text.split()[3] for text in texts if text.startswith(_UNSUPPORTED)}
     return Stack(name=name, outputs=outputs, resources=made, unsupported=tuple(sorted(unknown)))
@@ -131,20 +136,29 @@ def _read(assembly: Path, region: str, account: str) -> tuple[str, dict[str, Any
 
 
 def _assets(assembly: Path, manifest: dict[str, Any], region: str, account: str) -> list[_Asset]:
-    def resolve(text: str) -> str:
-        text = text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
-        return text.replace("${AWS::Partition}", "aws")
-
     return [
         _Asset(
             source=assembly / file["source"]["path"],
             packaging=file["source"]["packaging"],
-            bucket=resolve(destination["bucketName"]),
-            key=resolve(destination["objectKey"]),
+            bucket=_resolved(destination["bucketName"], region, account),
+            key=_resolved(destination["objectKey"], region, account),
         )
         for file in manifest["files"].values()
         for destination in file["destinations"].values()
     ]
+
+
+def _resolved(text: str, region: str, account: str) -> str:
+    text = text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
+    return text.replace("${AWS::Partition}", "aws")
+
+
+def _uploaded(url: str | None, assets: list[_Asset], region: str, account: str) -> str | None:
+    """Return where the template is, for CloudFormation to read: it is too long for a request."""
+    for asset in assets:
+        if url is not None and _resolved(url, region, account) == f"s3://{asset.bucket}/{asset.key}":
+            return f"https://s3.{region}.amazonaws.com/{asset.bucket}/{asset.key}"
+    return None
 
 
 def _bootstrap(artifact: dict[str, Any], region: str) -> None:
@@ -181,11 +195,11 @@ def _package(directory: Path, files: tuple[tuple[str, int, int], ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _create_or_update(name: str, template: str, parameters: dict[str, str], region: str) -> None:
+def _create_or_update(name: str, source: dict[str, str], parameters: dict[str, str], region: str) -> None:
     cloudformation = boto3.client("cloudformation", region)
     request = {
+        **source,
         "StackName": name,
-        "TemplateBody": template,
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
     }
@@ -207,16 +221,17 @@ def _exists(name: str, region: str) -> bool:
     return True
 
 
-def _describe(name: str, region: str) -> tuple[dict[str, str], dict[str, str]]:
+def _describe(name: str, region: str, account: str) -> tuple[dict[str, str], dict[str, str]]:
     cloudformation = boto3.client("cloudformation", region)
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
         last = cloudformation.describe_stack_events(StackName=name)["StackEvents"][0]
         raise DeploymentError(f"{name} is {stack['StackStatus']}: {last.get('ResourceStatusReason', '')}")
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return outputs, {r["LogicalResourceId"]: str(r.get("PhysicalResourceId", "")) for r in resources}
+    # Not by the API: its answer of all resources takes longer than to make most of them.
+    _, resources = cloudformation_backends[account][region].list_stack_resources(name)
+    made = {r.logical_resource_id: str(getattr(r, "physical_resource_id", "")) for r in resources if r is not None}
+    return outputs, made
 
 
 def _hook_names(hooks: Hooks) -> None:
@@ -339,6 +354,7 @@ def _hook_lambda(hooks: Hooks) -> None:
         result["LoggingConfig"] = {"LogFormat": "Text", "LogGroup": self.logs_group_name}
         return result
 
+    hooks.replace(awslambda_models, "_s3_content", _once_per_object(awslambda_models._s3_content))
     hooks.replace(LambdaFunction, "create_from_cloudformation_json", classmethod(created))
     hooks.replace(LambdaFunction, "update_from_cloudformation_json", classmethod(updated))
     hooks.replace(LambdaFunction, "get_configuration", get_configuration)
@@ -358,6 +374,18 @@ def _refuse_same_version(backend: LambdaBackend, function_name: str) -> None:
 def _content(function: LambdaFunction) -> tuple[Any, ...]:
     settings = (function.handler, function.role, function.timeout, function.memory_size, function.environment_vars)
     return (function.code_sha_256, *settings)
+
+
+def _once_per_object(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Read and hash a package once: every function of a stack, and every version of it, has the same."""
+    contents: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def content(key: Any) -> Any:
+        if key not in contents:
+            contents[key] = read(key)
+        return contents[key]
+
+    return content
 
 
 def _complete(function: LambdaFunction, properties: dict[str, Any]) -> LambdaFunction:
