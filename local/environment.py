@@ -34,6 +34,7 @@ from local.event_sources import Poller
 from local.faults import Faults
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
+from local.permissions import Permissions
 from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.status_changes import StatusChanges
 from local.workmail import WorkMailBackend, workmail_backends
@@ -87,6 +88,7 @@ class Environment:
         self.clock = Clock(now)
         self.faults = Faults(self.clock)
         self.runtime = Runtime(self.clock, self.faults)
+        self.permissions = Permissions()
         self._status_changes = StatusChanges()
         self.stack: Stack | None = None
 
@@ -106,6 +108,7 @@ class Environment:
         hooks = opened.enter_context(stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps))
         self.runtime.install(hooks)
         self.faults.install(hooks)
+        self.permissions.install(hooks)
         deployment.install(hooks)
         dynamodb.install(hooks)
         event_buses.install(hooks)

@@ -8,6 +8,9 @@ the function's own zip is run:
   code, share no module. Only what Lambda's runtime brings along comes from this process: the standard
   library (but for ``logging``, which an environment has to itself) and boto3 with what it needs. Any
   other package of this machine cannot be imported.
+- A function that was initialized once in this process is not initialized again by a later `Runtime`: it
+  starts from a snapshot of what its modules held when they were loaded, as on Lambda with SnapStart. One
+  whose initialization prints or logs is initialized anew, and so is one whose snapshot is in use.
 - ``os.environ`` and the local time zone are those of the function while its code runs.
 - One invocation runs at a time. One that waits on the clock steps aside for others.
 - What a handler prints or logs goes to its log group in moto's CloudWatch Logs and to `Runtime.logs`.
@@ -51,6 +54,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from local.clock import Clock
 from local.faults import Faults, InvocationLostError, function_name
 from local.hooks import Hooks
+from local.module_state import ModuleState
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 _BROUGHT_ALONG = frozenset(
@@ -62,6 +66,7 @@ _HIDDEN = frozenset({"pydantic"})
 _PRIVATE_STDLIB = frozenset({"logging"})
 _TASK_ROOT = "/var/task"
 _printing = threading.local()
+_running = threading.local()
 _one_at_a_time = threading.RLock()
 
 
@@ -109,6 +114,11 @@ class Context:
         return max(0, int((self.deadline - self.clock.now()) / timedelta(milliseconds=1)))
 
 
+def running_function() -> Any:
+    """Return moto's function whose code the calling thread runs, or None."""
+    return getattr(_running, "function", None)
+
+
 class Runtime:
     """Invokes functions and keeps their execution environments and logs.
 
@@ -137,6 +147,7 @@ class Runtime:
 
         hooks.replace(LambdaResponse, "invoke", with_qualifier)
         hooks.replace(LambdaSimpleBackend, "invoke", self._moto_invoke())
+        hooks.at_the_end(self._close)
 
     def logs(self, function_name: str) -> list[str]:
         """Return what a function has printed and logged, line by line, all versions together."""
@@ -155,7 +166,8 @@ class Runtime:
             The answer's JSON text, the log, and the error if there was one.
         """
         request_id = str(uuid.uuid4())
-        with self._clock.doing(f"invocation of {function.function_name}"), _capture() as printed:
+        name = function.function_name
+        with self._clock.doing(f"invocation of {name}"), _capture() as printed, _running_here(function):
             environment = self._environment(function)
             error = None
             try:
@@ -211,6 +223,13 @@ class Runtime:
                 )
             return self._environments[key]
 
+    def _close(self) -> None:
+        """Leave the snapshots to other runtimes."""
+        with _one_at_a_time:
+            for environment in self._environments.values():
+                environment.close()
+            self._environments.clear()
+
     def _keep_log(self, function: Any, environment: _ExecutionEnvironment, printed: str) -> None:
         lines = printed.splitlines()
         if not lines:
@@ -253,6 +272,37 @@ class Runtime:
         return invoke
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """A function as its initialization left it."""
+
+    handler: Callable[..., Any]
+    state: ModuleState
+
+
+class _Snapshots:
+    """The snapshots that nobody uses at the moment, those that were used last at the end."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._idle: list[tuple[Any, _Snapshot]] = []
+
+    def take(self, key: Any) -> _Snapshot | None:
+        """Hand one out, which is then the caller's alone."""
+        for index, (other, _) in enumerate(self._idle):
+            if other == key:
+                return self._idle.pop(index)[1]
+        return None
+
+    def leave(self, key: Any, snapshot: _Snapshot) -> None:
+        """Put one down for whoever asks next; the oldest is forgotten when there are too many."""
+        self._idle.append((key, snapshot))
+        del self._idle[: -self._at_most]
+
+
+_snapshots = _Snapshots(at_most=32)
+
+
 class _ExecutionEnvironment:
     """The loaded code of one version of one function: its modules, its variables, its handler."""
 
@@ -266,6 +316,18 @@ class _ExecutionEnvironment:
         self._names = _PRIVATE_STDLIB | {_top(path) for path in code.iterdir()}
         self._handler: Callable[..., Any] | None = None
         self._globals_before: list[_ProcessState] = []
+        self._calls = 0
+        self._key = (code, handler, {name: value for name, value in variables.items() if value != log_stream})
+        self._snapshot = _snapshots.take(self._key)
+        if self._snapshot is not None:
+            self._snapshot.state.put_back()
+            self._modules = dict(self._snapshot.state.modules)
+            self._handler = self._snapshot.handler
+
+    def close(self) -> None:
+        """Leave the snapshot to others, unless an invocation has not come to its end."""
+        if self._snapshot is not None and self._calls == 0:
+            _snapshots.leave(self._key, self._snapshot)
 
     def call(self, event: str | bytes, context: Context) -> str:
         """Run the handler; what goes wrong is a `FunctionError`."""
@@ -282,7 +344,7 @@ class _ExecutionEnvironment:
 
     def _call(self, event: str | bytes, context: Context) -> str:
         if self._handler is None:
-            self._handler = self._import_handler()
+            self._handler = self._initialize()
         try:
             argument = json.loads(event)
         except ValueError as error:
@@ -292,6 +354,15 @@ class _ExecutionEnvironment:
             return json.dumps(result, ensure_ascii=False, allow_nan=False, default=_decimal)
         except (TypeError, ValueError, RecursionError) as error:
             raise FunctionError("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+
+    def _initialize(self) -> Callable[..., Any]:
+        handler = self._import_handler()
+        if not _printing.buffer.getvalue():
+            self._snapshot = _Snapshot(handler, ModuleState(self._loaded()))
+        return handler
+
+    def _loaded(self) -> dict[str, ModuleType]:
+        return {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in self._names}
 
     def _import_handler(self) -> Callable[..., Any]:
         module_name, _, attribute = self._handler_name.rpartition(".")
@@ -320,10 +391,12 @@ class _ExecutionEnvironment:
     def _entered(self) -> Iterator[None]:
         """Make the process this function's, and step aside whenever the invocation waits on the clock."""
         self._enter()
+        self._calls += 1
         try:
             with self._clock.while_blocked(self._leave, self._enter):
                 yield
         finally:
+            self._calls -= 1
             self._leave()
 
     def _enter(self) -> None:
@@ -342,7 +415,7 @@ class _ExecutionEnvironment:
         _replace_environment(self._variables)
 
     def _leave(self) -> None:
-        self._modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] in self._names}
+        self._modules = self._loaded()
         self._globals_before.pop().put_back(self._names | _HIDDEN)
         _one_at_a_time.release()
 
@@ -450,6 +523,16 @@ def _capture() -> Iterator[io.StringIO]:
         yield buffer
     finally:
         _printing.buffer = outer
+
+
+@contextlib.contextmanager
+def _running_here(function: Any) -> Iterator[None]:
+    outer = running_function()
+    _running.function = function
+    try:
+        yield
+    finally:
+        _running.function = outer
 
 
 def _replace_environment(variables: Mapping[str, str]) -> None:
