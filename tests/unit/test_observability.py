@@ -50,5 +50,5 @@ def test_what_a_handler_returns_is_returned(counted: Counted) -> None:
         """Say what it does."""
         return {"Seen": event["ExecutionArn"]}
 
-    assert handler(EVENT, Context()) == {"Seen": execution("a")}  # type: ignore[arg-type]
+    assert handler(EVENT, Context()) == {"Seen": execution("a")}
     assert counted() == {}
