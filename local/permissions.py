@@ -71,7 +71,7 @@ class Permissions:
     Attributes
     ----------
     calls
-        What the functions' code has called, allowed or not.
+        What the code of functions with a role has called, allowed or not.
     """
 
     def __init__(self) -> None:
@@ -93,11 +93,11 @@ class Permissions:
         _hook_policies(hooks)
 
     def _check(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
-        action, resources = asked_for(client, operation, parameters, function.account_id)
-        self.calls.update(Call(function.function_name, action, resource) for resource in resources)
         policies = _policies_of(function)
         if policies is None:
             return
+        action, resources = asked_for(client, operation, parameters, function.account_id)
+        self.calls.update(Call(function.function_name, action, resource) for resource in resources)
         for resource in resources:
             if not allows(policies, action, resource):
                 raise _denied(client, operation, action, resource)
