@@ -59,6 +59,10 @@ class Hooks:
         # Looked up again at the end: a module that was loaded meanwhile has imported the replacement.
         self._undo.append(lambda: _swap(package, value, original))
 
+    def at_the_end(self, call: Callable[[], None]) -> None:
+        """Have something called when everything is put back."""
+        self._undo.append(call)
+
     def restore(self) -> None:
         """Put everything back."""
         while self._undo:

@@ -9,12 +9,16 @@ import threading
 import time
 import warnings
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local.hooks import Hooks
+from local.lambda_runtime import Runtime, _Snapshot, _Snapshots
+from local.module_state import ModuleState
 from tests.unit.local.conftest import NOON, Functions, StepFunctions
 
 ECHO = "def handler(event, context): return event"
@@ -93,6 +97,124 @@ def test_two_functions_share_no_module_even_with_the_same_code(functions: Functi
 
     assert functions.invoke(1, "a") == [1]
     assert functions.invoke(2, "b") == [2]
+
+
+STATE = {
+    "a name": "count = 0\ndef add():\n    global count\n    count += 1\n    return count",
+    "a list": "seen = []\ndef add():\n    seen.append(1)\n    return len(seen)",
+    "a dictionary": "seen = {'n': 0}\ndef add():\n    seen['n'] += 1\n    return seen['n']",
+    "a set": "seen = set()\ndef add():\n    seen.add(len(seen))\n    return len(seen)",
+    "a queue": "import collections\nseen = collections.deque()\ndef add():\n    seen.append(1)\n    return len(seen)",
+    "what is inside": "seen = [({'n': [0]},)]\ndef add():\n    seen[0][0]['n'][0] += 1\n    return seen[0][0]['n'][0]",
+    "a class": "class A:\n    n = 0\ndef add():\n    A.n += 1\n    return A.n",
+    "what a class gained": "class A: pass\ndef add():\n    A.n = getattr(A, 'n', 0) + 1\n    return A.n",
+    "what a class holds": "class A:\n    seen = []\ndef add():\n    A.seen.append(1)\n    return len(A.seen)",
+    "an object": "class A:\n    n = 0\na = A()\ndef add():\n    a.n += 1\n    return a.n",
+    "an object with slots": (
+        "class A:\n    __slots__ = ('n',)\na = A()\ndef add():\n    a.n = getattr(a, 'n', 0) + 1\n    return a.n"
+    ),
+    "an object with slots that are full": (
+        "class A:\n    __slots__ = ('n',)\na = A()\na.n = 0\ndef add():\n    a.n += 1\n    return a.n"
+    ),
+    "a bound method": (
+        "class A:\n    n = 0\n    def add(self):\n        self.n += 1\n        return self.n\nadd = A().add"
+    ),
+    "what a function encloses": (
+        "def make():\n    n = 0\n    def add():\n        nonlocal n\n        n += 1\n        return n\n"
+        "    return add\nadd = make()"
+    ),
+    "a default": "def add(seen=[]):\n    seen.append(1)\n    return len(seen)",
+    "a function": "def add():\n    add.n = getattr(add, 'n', 0) + 1\n    return add.n",
+    "a cache": (
+        "import functools, itertools\nclass A:\n    n = 0\n@functools.lru_cache\ndef make(): return A()\n"
+        "def add():\n    make().n += 1\n    return make().n"
+    ),
+    "weak references": (
+        "import weakref\nclass A: pass\nall = [A()]\nseen = weakref.WeakSet(all)\n"
+        "def add():\n    all.append(A())\n    seen.add(all[-1])\n    return len(seen) - 1"
+    ),
+    "logging": (
+        "import logging\ndef add():\n    root = logging.getLogger()\n    root.addHandler(logging.NullHandler())\n"
+        "    return len(root.handlers)"
+    ),
+    "a module that is loaded late": (
+        "def add():\n    import late\n    late.seen.append(1)\n    return len(late.seen)"
+    ),
+}  # fmt: skip
+
+
+class TestSnapshots:
+    """What a later runtime of this process finds."""
+
+    @staticmethod
+    def invoked_twice(functions: Functions, clock: Any) -> list[Any]:
+        with Hooks() as hooks:
+            Runtime(clock).install(hooks)
+            return [functions.invoke(), functions.invoke()]
+
+    @pytest.mark.parametrize("state", STATE.values(), ids=STATE.keys())
+    def test_what_invocations_changed_is_as_after_the_initialization(
+        self, functions: Functions, clock: Any, state: str
+    ) -> None:
+        app = "import uuid, library\nID = uuid.uuid4().hex\ndef handler(event, context): return [library.add(), ID]"
+        functions.create({"app.py": app, "library.py": state, "late.py": "seen = []"})
+        runs = [self.invoked_twice(functions, clock) for _ in range(3)]
+
+        assert [[count for count, _ in run] for run in runs] == [[1, 2]] * 3
+        assert len({initialized for run in runs for _, initialized in run}) == 1
+
+    def test_an_initialization_that_prints_is_run_again(self, functions: Functions, clock: Any) -> None:
+        functions.create(
+            "import uuid\nprint('at import')\nID = uuid.uuid4().hex\ndef handler(event, context): return ID"
+        )
+        first, second = (self.invoked_twice(functions, clock) for _ in range(2))
+
+        assert (len(set(first)), len(set(second))) == (1, 1)
+        assert first != second
+
+    def test_a_snapshot_in_use_is_nobody_else_s(self, functions: Functions, clock: Any) -> None:
+        functions.create("seen = []\ndef handler(event, context):\n    seen.append(1)\n    return len(seen)")
+        self.invoked_twice(functions, clock)
+        with Hooks() as hooks:
+            outer = Runtime(clock)
+            outer.install(hooks)
+            before = functions.invoke()
+            inner = self.invoked_twice(functions, clock)
+
+            assert (before, inner, functions.invoke()) == (1, [1, 2], 2)
+
+    def test_other_variables_are_another_snapshot(self, functions: Functions, clock: Any) -> None:
+        code = "import os\nSTAGE = os.environ['STAGE']\ndef handler(event, context): return STAGE"
+        functions.create(code, variables={"STAGE": "a"})
+        before = self.invoked_twice(functions, clock)
+        functions.client.update_function_configuration(
+            FunctionName="function", Environment={"Variables": {"STAGE": "b"}}
+        )
+
+        assert (before, self.invoked_twice(functions, clock)) == (["a", "a"], ["b", "b"])
+
+    def test_only_so_many_are_kept(self) -> None:
+        snapshots = _Snapshots(at_most=2)
+        made = {name: _Snapshot(print, ModuleState({})) for name in "abc"}
+        for name, snapshot in made.items():
+            snapshots.leave(name, snapshot)
+
+        assert snapshots.take("a") is None
+        assert snapshots.take("b") is made["b"]
+        assert snapshots.take("b") is None
+        assert snapshots.take("c") is made["c"]
+
+    def test_what_belongs_to_other_modules_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        own, other = ModuleType("own"), ModuleType("other")
+        own.of_other = other.seen = []  # type: ignore[attr-defined]
+        own.seen = []  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "other", other)
+        state = ModuleState({"own": own})
+        own.seen.append(1)
+        other.seen.append(1)
+        state.put_back()
+
+        assert (own.seen, other.seen) == ([], [1])
 
 
 def test_a_package_brings_its_own_libraries_and_this_process_keeps_its_own(functions: Functions) -> None:
