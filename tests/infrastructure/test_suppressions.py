@@ -33,7 +33,7 @@ REASONED = re.compile(
     re.VERBOSE,
 )
 OVERLOOKING = re.compile(
-    r"^(ignore\w*|omit|exclude\w*|disable_error_code|do_not_mutate|follow_imports|\"[^\"]+\" = \[)\b"
+    r"^(ignore\w*|omit|exclude\w*|disable_error_code|do_not_mutate\w*|follow_imports|\"[^\"]+\" = \[)"
 )
 
 
@@ -123,19 +123,38 @@ def test_types_are_ignored_only_where_types_are_checked() -> None:
             assert [comment for _, comment in suppressions(path) if "type:" in comment] == [], path
 
 
-def test_whatever_the_settings_of_the_tools_overlook_has_a_reason_beside_it() -> None:
-    """In a list each line has its own."""
+def overlooked_without_a_reason(settings: str) -> list[str]:
+    """The lines that tell a tool what to overlook, without a comment on them or above; in a list each line is one."""
     inside, bare = False, []
-    for before, line in zip(["", *PYPROJECT.splitlines()], PYPROJECT.splitlines(), strict=False):
+    lines = settings.splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
         opens = OVERLOOKING.match(line) is not None
-        ends = line.split("#")[0].rstrip().endswith("]")
         if opens and line.rstrip().endswith("["):
             inside = True
-        elif inside and ends:
+        elif inside and line.startswith("]"):
             inside = False
-        elif (opens or inside) and "#" not in line and "#" not in before:
+        elif (opens or inside) and "#" not in line and not before.startswith("#"):
             bare.append(line)
-    assert bare == []
+    return bare
+
+
+def test_whatever_the_settings_of_the_tools_overlook_has_a_reason_beside_it() -> None:
+    assert overlooked_without_a_reason(PYPROJECT) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'ignore = ["D100"]',
+        'omit = ["a.py"]  # nobody calls it\nexclude_also = ["b"]',
+        'ignore = [\n    "D100",  # it is all right\n    "D101",\n]',
+        '"tests/**" = [\n    "D100",\n]',
+        "ignore_missing_imports = true",
+        'do_not_mutate_patterns = ["x"]',
+    ],
+)
+def test_a_setting_that_overlooks_without_a_reason_is_found(settings: str) -> None:
+    assert len(overlooked_without_a_reason(settings)) == 1
 
 
 def test_whatever_ruff_is_told_to_overlook_is_there() -> None:
