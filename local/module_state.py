@@ -135,7 +135,7 @@ class ModuleState:
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
             parts.append(attributes)
-        slots = {name: getattr(value, name, _MISSING) for name in copyreg._slotnames(type(value))}  # type: ignore[attr-defined]
+        slots = {name: getattr(value, name, _MISSING) for name in copyreg._slotnames(type(value))}
         if slots:
             self._undo.append(_undo_slots(value, slots))
         return [*parts, *slots.values()]

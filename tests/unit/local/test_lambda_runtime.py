@@ -206,8 +206,8 @@ class TestSnapshots:
 
     def test_what_belongs_to_other_modules_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         own, other = ModuleType("own"), ModuleType("other")
-        own.of_other = other.seen = []  # type: ignore[attr-defined]
-        own.seen = []  # type: ignore[attr-defined]
+        own.of_other = other.seen = []
+        own.seen = []
         monkeypatch.setitem(sys.modules, "other", other)
         state = ModuleState({"own": own})
         own.seen.append(1)
