@@ -1,0 +1,169 @@
+"""What executions of a former release still need of the stack is in it: functions, permissions, the table, names."""
+
+import copy
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.assembly import TEMPLATE, assembly
+from stacks import function_tables, offboarding_stack
+from stacks.functions import FunctionSpec
+from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
+from stacks.synthesis import STACK_NAME, offboarding_app
+from stacks.workflow import DefinitionError
+from tests.infrastructure.templates import CONTEXT, listed, of_type, policies, text, the_one
+from tests.releases.later import Later
+from tests.releases.released import SETTINGS, Release, released
+
+Template = dict[str, Any]
+
+STAYS = {
+    "AWS::Lambda::Function": ("FunctionName", "PackageType"),
+    "AWS::IAM::Role": ("RoleName", "Path"),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", "StateMachineType"),
+    "AWS::DynamoDB::Table": ("TableName", "KeySchema", "GlobalSecondaryIndexes"),
+    "AWS::SSM::Parameter": ("Name", "Type"),
+    "AWS::SNS::Topic": ("TopicName", "FifoTopic"),
+}
+"""What waiting executions know by its name, and the properties whose change makes another one of it."""
+MACHINES = {"Offboarding": OFFBOARDING, "Approval": APPROVAL, "Restore": RESTORE}
+every_release = pytest.mark.parametrize("release", released(), ids=lambda release: release.version)
+
+
+def missing(before: Template, after: Template) -> list[str]:
+    """What a template no longer has of what executions of a former one need, each as a phrase."""
+    return [*_resources(before, after), *_permissions(before, after)]
+
+
+def _resources(before: Template, after: Template) -> Iterator[str]:
+    for name, resource in before["Resources"].items():
+        now = after["Resources"].get(name)
+        for key in STAYS.get(resource["Type"], ()) if now else ():
+            if resource["Properties"].get(key) != now["Properties"].get(key):
+                yield f"{name} has another {key}"
+        if resource["Type"] in STAYS and now is None:
+            yield f"{name} is gone"
+
+
+def _permissions(before: Template, after: Template) -> Iterator[str]:
+    for role in of_type(before, "AWS::IAM::Role"):
+        allowed = set(_allowed(after, role)) if role in after["Resources"] else set()
+        for permission in sorted(set(_allowed(before, role)) - allowed):
+            yield f"{role} may no longer {' on '.join(permission)}"
+
+
+def _allowed(template: Template, role: str) -> Iterator[tuple[str, str]]:
+    for _, statement in policies(template, role):
+        for action in listed(statement["Action"]):
+            for resource in listed(statement["Resource"]):
+                yield action, text(resource)
+
+
+@pytest.fixture(scope="module")
+def current() -> Path:
+    return assembly(SETTINGS)
+
+
+def template_in(directory: Path) -> Template:
+    return json.loads((directory / TEMPLATE).read_text())
+
+
+@every_release
+def test_nothing_is_missing_of_what_a_release_had(release: Release, current: Path) -> None:
+    assert missing(release.template, template_in(current)) == []
+
+
+@every_release
+@pytest.mark.parametrize("construct", MACHINES)
+def test_the_functions_that_a_release_calls_are_known_as_released(release: Release, construct: str) -> None:
+    _, machine = the_one(release.template, "AWS::StepFunctions::StateMachine", construct)
+    assert set(machine["Properties"]["DefinitionSubstitutions"]) <= MACHINES[construct].released
+
+
+def test_a_removed_function_is_missed_with_its_role_and_its_permission(current: Path, tmp_path: Path) -> None:
+    later = Later(current, tmp_path / "later")
+    later.rename_function("CheckOrganization", "ExamineOrganization")
+    assert missing(template_in(current), later.template) == []
+
+    later.remove_function("CheckOrganization")
+
+    found = "\n".join(missing(template_in(current), later.template))
+    assert "CheckOrganizationFunction7802D99B is gone" in found
+    assert "CheckOrganizationRoleE9F79B95 is gone" in found
+    assert "may no longer lambda:InvokeFunction on <CheckOrganizationFunction7802D99B.Arn>:*" in found
+
+
+def test_a_removed_action_is_missed(current: Path) -> None:
+    changed = copy.deepcopy(template_in(current))
+    [(_, role)] = [(n, r) for n, r in of_type(changed, "AWS::IAM::Role").items() if n.startswith("VerifyCleanup")]
+    [policy] = [policy for policy in role["Properties"]["Policies"] if policy["PolicyName"] == "WorkMail"]
+    policy["PolicyDocument"]["Statement"][0]["Action"].remove("workmail:GetMailboxDetails")
+
+    [found] = missing(template_in(current), changed)
+    assert found.startswith("VerifyCleanupRole")
+    assert "may no longer workmail:GetMailboxDetails on arn:" in found
+
+
+def test_a_renamed_table_is_missed(current: Path) -> None:
+    changed = copy.deepcopy(template_in(current))
+    _, table = the_one(changed, "AWS::DynamoDB::Table")
+    table["Properties"]["TableName"] = "records"
+    table["Properties"]["GlobalSecondaryIndexes"].pop()
+
+    assert [found.partition(" has ")[2] for found in missing(template_in(current), changed)] == [
+        "another TableName", "another GlobalSecondaryIndexes"
+    ]  # fmt: skip
+
+
+Specs = tuple[FunctionSpec, ...]
+
+
+def synthesized(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Callable[[Specs], Specs]) -> Template:
+    """Synthesize with another offboarding: its definition, and a changed table of its functions."""
+    table = function_tables.FunctionTables.offboarding
+    monkeypatch.setattr(offboarding_stack, "OFFBOARDING", machine)
+    monkeypatch.setattr(function_tables.FunctionTables, "offboarding", lambda self: change(table(self)))
+    app = offboarding_app({**CONTEXT, "offboarding": SETTINGS})
+    return json.loads(Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text())
+
+
+def test_a_function_that_was_released_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(specs: Specs) -> Specs:
+        return tuple(spec for spec in specs if spec.name != "CheckOrganization")
+
+    with pytest.raises(DefinitionError, match="CheckOrganization was released and is missing"):
+        synthesized(monkeypatch, OFFBOARDING, forget)
+
+
+def test_a_retired_function_keeps_all_that_it_had(
+    monkeypatch: pytest.MonkeyPatch, current: Path, tmp_path: Path
+) -> None:
+    def rename(specs: Specs) -> Specs:
+        [old] = [spec for spec in specs if spec.name == "CheckOrganization"]
+        others = [spec for spec in specs if spec is not old]
+        return *others, dataclasses.replace(old, name="ExamineOrganization"), dataclasses.replace(old, retired=True)
+
+    definition = tmp_path / "offboarding.asl.json"
+    definition.write_text(OFFBOARDING.definition.read_text().replace("${CheckOrganization}", "${ExamineOrganization}"))
+    template = synthesized(monkeypatch, dataclasses.replace(OFFBOARDING, definition=definition), rename)
+
+    assert missing(template_in(current), template) == []
+    _, machine = the_one(template, "AWS::StepFunctions::StateMachine", "Offboarding")
+    called = machine["Properties"]["DefinitionSubstitutions"]
+    assert "ExamineOrganization" in called
+    assert "CheckOrganization" not in called
+    _, version = the_one(template, "AWS::Lambda::Version", "CheckOrganization")
+    assert version["DeletionPolicy"] == "Retain", "it is published, so that going back to the former release works"
+
+    later = Later(current, tmp_path / "later")
+    later.rename_function("CheckOrganization", "ExamineOrganization")
+    assert types(later.template) == types(template), "the tests of the workflow retire it as the CDK does"
+
+
+def types(template: Template) -> Counter[str]:
+    return Counter(resource["Type"] for resource in template["Resources"].values())
