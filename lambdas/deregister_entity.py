@@ -124,6 +124,8 @@ def deregister(
         If somebody has registered it since it was resolved.
     DeregistrationRefused
         If WorkMail refuses and the entity still reads as enabled: retried, because WorkMail can lag.
+    DeregistrationNotConfirmed
+        If WorkMail does not find it when it is read back: retried, which looks first.
     """
     entity = resolved
     if not known_to_be_enabled:
@@ -144,7 +146,7 @@ def deregister(
     except _NO:
         after_a_no()
         raise
-    entity = directory.describe(entity.reference)
+    entity = _read_back(directory, entity)
     if refused and entity.state is EntityState.ENABLED:
         after_a_no()
         raise errors.DeregistrationRefused(
@@ -152,6 +154,16 @@ def deregister(
             "Look at the entity in the WorkMail console, then start again."
         )
     return entity, True
+
+
+def _read_back(directory: Directory, entity: Entity) -> Entity:
+    try:
+        return directory.describe(entity.reference)
+    except errors.EntityNotFound:
+        raise errors.DeregistrationNotConfirmed(
+            f"WorkMail took the deregistration of {entity.id} and does not find it now. Look at the entity in the "
+            "WorkMail console; start again to have the 30 days watched."
+        ) from None
 
 
 def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:

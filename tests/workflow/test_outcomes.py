@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.faults import Fault
 from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 
 pytestmark = pytest.mark.no_providers
@@ -217,6 +218,17 @@ def test_who_is_registered_and_disabled_again_is_not_called_cleaned_up(flow: Any
     assert ending.outcome == "Reenabled"
     assert "disabled anew since 2026-12-05T12:00:00.000Z" in ending.output["Explanation"]
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
+
+
+def test_who_is_not_found_right_after_the_deregistration_is_looked_for_again(flow: Any) -> None:
+    user = flow.people.user("dana")
+    fault = Fault("workmail", "DescribeUser", error="EntityNotFoundException", function="DeregisterEntity", times=1)
+    flow.environment.faults.add(fault)
+
+    ending = flow.run(user)
+
+    assert ending.outcome == "CleanupVerified"
+    assert flow.calls("DeregisterFromWorkMail") == ["DeregisterFromWorkMail"]
 
 
 @pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
