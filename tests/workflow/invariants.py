@@ -12,12 +12,14 @@ everything to be over. Where an invariant has to leave something out, the docstr
 """
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,11 +28,13 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.faults import function_name
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.entities import DELETED, DISABLED, ENABLED
 from tests.workflow.conftest import Flow, deregistration_without_record
 
 RETENTION = timedelta(days=30)
+FRESH = timedelta(seconds=5)
 DEFINITIONS = Path(__file__).parents[2] / "statemachine"
 MACHINES = {
     "StateMachineArn": "offboarding",
@@ -40,6 +44,9 @@ MACHINES = {
 
 LIVE = frozenset({"Scheduled", "AwaitingApproval", "InWindow"})
 """What a record says of an execution that waits, and owns its entity."""
+
+OVER = frozenset({"Ended", "Unwatched", "Restoring", "Restored"})
+"""What a record with an outcome says."""
 
 _NOTHING_DONE = frozenset(
     {
@@ -138,6 +145,7 @@ class Watch:
         self._judged = {execution.exec_arn for _, execution in self._executions()}
         self._deregistered_by: dict[str, str | None] = {}
         self._named: set[str] = set()
+        self._read: dict[str, tuple[datetime, str]] = {}
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
         self._logged = len(self._starters_log())
         self._undo: list[Callable[[], None]] = []
@@ -172,6 +180,7 @@ class Watch:
         backend.before.append(self._before)
         backend.after.append(self._after)
         self._undo += [lambda: backend.before.remove(self._before), lambda: backend.after.remove(self._after)]
+        self._note_what_is_read()
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():
             self._keep_ledger(queue)
 
@@ -219,14 +228,14 @@ class Watch:
         WorkMail for the first time, and where an event started it, an event in the queue names the entity. That is
         exact if nobody renames an entity while an execution is between two waits.
 
-        *Protected*: by the parameter as it is at this moment. The functions keep it for five seconds; whoever changes
-        it has to let these pass.
+        *Protected*: by the parameter as it is at this moment; or as the function that deregisters has read it in the
+        last five seconds, for so long it may go by what it has read.
         """
         _, execution = actor
         truth, given = self._truth(entity.id), json.loads(execution.execution_input)
         record = self._items().get(execution.exec_arn, {})
         yield from self._not_asked_for(execution, given, truth)
-        if _matches(self._policy["Organizations"][ORGANIZATION_ID]["Protected"], truth):
+        if _matches(self._policy_of("DeregisterEntity")["Protected"], truth):
             yield "it is protected by the settings"
         if getattr(entity, "role", "USER") != "USER" or self._organization.migration_admin in truth.names:
             yield "it is protected by what it is"
@@ -286,7 +295,7 @@ class Watch:
             if (decided["Decision"], decided["ExecutionArn"]) != ("Approved", execution.exec_arn):
                 yield f"the decision that it rests on is {decided}"
             return
-        if _matches(self._policy["Organizations"][ORGANIZATION_ID]["ApprovalRequired"], truth):
+        if _matches(self._policy_of("RecordOffboarding")["ApprovalRequired"], truth):
             yield "nobody approved it"
         if "Requester" in given:
             days = {(truth.at - timedelta(days=back)).date().isoformat() for back in (0, 1)}
@@ -446,6 +455,8 @@ class Watch:
     def _wrong_in_the_books(self) -> Iterator[str]:
         """Say which records and pointers read as if something went on.
 
+        What was restored after its execution had ended says so, besides how that had ended.
+
         A pointer may still say `Live` if its execution has no record: it could write nothing to the table any more when
         it ended. Nobody is held up by it, because the next execution asks Step Functions who that is.
         """
@@ -456,7 +467,7 @@ class Watch:
             if "Entity" not in item or key not in executions:
                 continue
             outcome = _outcome(executions[key])
-            if item["Status"] not in {"Ended", "Unwatched"} or item.get("Outcome") != outcome:
+            if item["Status"] not in OVER or item.get("Outcome") != outcome:
                 yield f"{key} ended as {outcome}, and its record: {item['Status']}, {item.get('Outcome')}"
         for arn, doing in self._doing.items():
             if doing.took_effect and arn not in items:
@@ -518,11 +529,28 @@ class Watch:
         read = (item.to_regular_json() for item in table.all_items())
         return {item["Id"]: item for item in read}
 
-    @property
-    def _policy(self) -> dict[str, Any]:
-        name = self._flow.environment.function_environment("DeregisterEntity")["POLICY_PARAMETER"]
-        policy: dict[str, Any] = json.loads(ssm_backends[ACCOUNT][REGION].get_parameter(name).value)
-        return policy
+    def _policy_of(self, function: str) -> dict[str, Any]:
+        """Return what a function has to go by: the parameter as it is, unless it has read it a moment ago."""
+        at, read = self._read.get(function, (datetime.min.replace(tzinfo=UTC), ""))
+        if self._flow.clock.now() - at > FRESH:
+            name = self._flow.environment.function_environment(function)["POLICY_PARAMETER"]
+            read = ssm_backends[ACCOUNT][REGION].get_parameter(name).value
+        settings: dict[str, Any] = json.loads(read)["Organizations"][ORGANIZATION_ID]
+        return settings
+
+    def _note_what_is_read(self) -> None:
+        backend = ssm_backends[ACCOUNT][REGION]
+        get = backend.get_parameter
+
+        def noting(name: str) -> Any:
+            parameter = get(name)
+            function = function_name(os.environ.get("_HANDLER", ""))
+            if function:
+                self._read[function] = (self._flow.clock.now(), parameter.value)
+            return parameter
+
+        backend.get_parameter = noting
+        self._undo.append(lambda: delattr(backend, "get_parameter"))
 
     def _doing_of(self, execution: Any) -> Doing:
         if execution.exec_arn not in self._doing:
@@ -591,6 +619,7 @@ def _outcome(execution: Any) -> str:
     return {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(execution.status) or str(execution.error)
 
 
+@lru_cache
 def _endings(machine: str) -> set[tuple[str, str]]:
     """Return the status and the name of each ending of a definition."""
     states = json.loads((DEFINITIONS / f"{machine}.asl.json").read_text())["States"].values()

@@ -30,6 +30,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.errors import StopTest
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -329,16 +330,17 @@ class Walk(RuleBasedStateMachine):
 
     @rule(
         operation=st.sampled_from([*READS, *WRITES]),
-        act=st.sampled_from(["is_registered_by_hand", "is_disabled_by_hand", "is_deleted_by_hand", "is_offboarded"]),
+        act=st.sampled_from(["register", "disable", "delete", "offboard", "protect"]),
         name=people,
     )
     def something_happens_in_the_middle(self, operation: str, act: str, name: str) -> None:
         """The next time that the stack asks for this, somebody acts before the function that asked goes on."""
         acts = {
-            "is_registered_by_hand": self._register,
-            "is_disabled_by_hand": self._disable,
-            "is_deleted_by_hand": self._delete,
-            "is_offboarded": lambda name: self._start(name, "id", {}),
+            "register": self._register,
+            "disable": self._disable,
+            "delete": self._delete,
+            "offboard": lambda name: self._start(name, "id", {}),
+            "protect": lambda name: self.flow.policy(Protected=[name]),
         }
 
         def after(asked: str, _: Any) -> None:
@@ -358,15 +360,25 @@ class Walk(RuleBasedStateMachine):
         self._insist(self.watch.so_far())
 
     def teardown(self) -> None:
+        """See how everything ends, unless a step has failed or hypothesis breaks this walk off."""
+        failure = sys.exc_info()[1]
         try:
-            if sys.exc_info()[0] is None:
+            if failure is None:
                 self._let_everything_end()
                 self._insist(self.watch.violations())
+            elif isinstance(failure, StopTest):
+                self._break_off()
         finally:
             self.watch.close()
             self.flow.environment.faults.clear()
-            if sys.exc_info()[0] is not None:
+            if not isinstance(sys.exc_info()[1], StopTest | None):
                 self.shared.discard()
+
+    def _break_off(self) -> None:
+        self.flow.environment.faults.clear()
+        for arn in self.watch.running():
+            self.flow.environment.client("stepfunctions").stop_execution(executionArn=arn)
+        self.flow.pass_days(1)
 
     def _let_everything_end(self) -> None:
         self.flow.environment.faults.clear()
