@@ -340,6 +340,17 @@ def test_what_still_reads_as_enabled_is_asked_for_again_and_stays_in_the_window(
     assert table.with_status("InWindow") == ["a"]
 
 
+def test_who_is_not_found_when_read_back_stays_in_the_window_and_is_looked_for_again(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    resolved = described(dana)
+    fail(organization, "DescribeUser", "EntityNotFoundException")
+
+    with pytest.raises(errors.DeregistrationNotConfirmed, match=f"took the deregistration of {dana} and does not find"):
+        act(resolved)
+    assert table.with_status("InWindow") == ["a"]
+
+
 def test_groups_and_resources_are_deregistered_by_their_own_kind(
     people: People, table: Table, put_policy: Any, organization: WorkMailBackend
 ) -> None:
