@@ -130,8 +130,8 @@ STATE = {
         "def add():\n    make().n += 1\n    return make().n"
     ),
     "weak references": (
-        "import weakref\nclass A: pass\nall = [A()]\nseen = weakref.WeakSet(all)\n"
-        "def add():\n    all.append(A())\n    seen.add(all[-1])\n    return len(seen) - 1"
+        "import weakref\nclass A: pass\nall = [A(), A()]\nseen = weakref.WeakSet(all)\n"
+        "def add():\n    seen.discard(next(iter(seen)))\n    return len(all) - len(seen)"
     ),
     "logging": (
         "import logging\ndef add():\n    root = logging.getLogger()\n    root.addHandler(logging.NullHandler())\n"
