@@ -258,6 +258,7 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]
             if '"_aws"' in line:
                 written = json.loads(line)
                 for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                    assert metric["Unit"] == "Count"
                     sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(written[metric["Name"]])
         return sums
 

@@ -100,3 +100,13 @@ def test_an_answer_is_an_answer_whatever_the_day_is() -> None:
     late = "2027-04-02T10:00:00.000Z"
     assert handler({"Now": late, "ServiceEndsAt": ENDS}, Context()) == {"Seen": late}
     assert parse(ENDS) < parse(late)
+
+
+def test_a_handler_is_called_with_its_context_and_keeps_its_name() -> None:
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        return {"Context": context}
+
+    lasting = until_service_ends(handler)
+
+    assert lasting.__name__ == "handler"
+    assert lasting({"Now": ENDS}, Context()) == {"Context": Context()}

@@ -99,6 +99,16 @@ def test_an_undecided_verdict_is_looked_at_again_a_day_later_until_it_is_overdue
         _conclusion(undecided, NOW, NOW)
 
 
+def test_every_signal_that_the_mailbox_is_still_there_is_named() -> None:
+    ahead = seen("Present", 0.5, mailbox_deprovisioned_date=NOW + timedelta(days=1))
+
+    assert decide(ahead, PROMISE, NOW).explanation == (
+        "The entity is disabled since 2026-11-22T10:00:00.123Z and the retention has ended, but the mailbox still has "
+        "a size of 0.5 MB and MailboxDeprovisionedDate is yet to come (2026-12-23T16:00:00.123Z)."
+    )
+    assert Signals(None, "Present", 0.5).still_present(NOW) == ["the mailbox still has a size of 0.5 MB"]
+
+
 A = execution("a")
 MONTH_LATER = "2026-12-24T09:00:00.000Z"
 LOOKED = "2026-12-24T15:00:00.000Z"
