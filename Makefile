@@ -62,6 +62,9 @@ audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities 
 	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited-tools.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
+mutants: $(SYNCED) ## Change the decision code, one thing at a time, and see that a test fails each time; takes long
+	$(BIN)/python -m tools.mutants
+
 bench: $(SYNCED) ## Measure cold starts, as ratios within one run
 	$(BIN)/python -m benchmarks.cold_start
 
@@ -87,4 +90,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long check coverage audit bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long check coverage mutants audit bench synth bootstrap deploy diff
