@@ -72,6 +72,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         # It reads as enabled by what can be no lag, so it is not in a window of this execution.
         records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
         raise
+    except errors.OffboardingError as error:
+        if error.of_workmail and _was_asked(records, step):
+            said = f"Before that, WorkMail was asked to deregister {resolved.id}, and may have done so."
+            error.args = (f"{error} {said}",)
+        raise
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
     plan = plan_retention(disabled_date, rules)
     logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})
@@ -226,6 +231,12 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
         "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
         "start again."
     )
+
+
+def _was_asked(records: Records, step: dict[str, Any]) -> bool:
+    """Say whether this execution has asked WorkMail to deregister the entity, and was not told no."""
+    record = records.get(step["ExecutionArn"])
+    return record is not None and record.deregistering
 
 
 def _note_the_no(records: Records, step: dict[str, Any]) -> None:

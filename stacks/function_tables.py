@@ -1,10 +1,10 @@
 """Which functions there are, what each may do, and what each is told: a table for each state machine.
 
-A function is added with one entry. Renaming or removing one is a release of its own, made after the last execution
-that knows it has ended: an execution calls the version that was current when it started, a year later if it waited
-for its date first. A version goes with its function, and it runs with its function's role: an action that is taken
-away here is taken away from every version that still waits to be called. The same goes for the table, the parameter
-and the topic, which those versions know by the names that they have now.
+A function is added with one entry. One that was released is not removed or renamed but ``retired``, and keeps its
+access: an execution calls the version that was current when it started, a year later if it waited for its date first.
+A version goes with its function, and it runs with its function's role: an action that is taken away here is taken away
+from every version that still waits to be called. The same goes for the table, the parameter and the topic, which those
+versions know by the names that they have now. See ``docs/releasing.md``.
 """
 
 from aws_cdk import Stack

@@ -8,6 +8,7 @@ import pytest
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 
+from local.faults import Fault
 from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
 
@@ -128,6 +129,31 @@ def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]
     assert ending.outcome == "ServiceEnded"
     assert ending.output["Entity"] is None
     assert ending.output["DeregisteredAt"] is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (Fault("workmail", "DescribeUser", error="ServiceUnavailable", function="DeregisterEntity"), True),
+        (Fault("workmail", "DeregisterFromWorkMail", after_effect="InternalFailure"), True),
+        (Fault("workmail", "DeregisterFromWorkMail", error="OrganizationStateException"), False),
+        (Fault("workmail", "DescribeOrganization", error="ServiceUnavailable"), False),
+    ],
+    ids=lambda given: given.operation if isinstance(given, Fault) else "",
+)
+def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
+    make_flow: Callable[..., Any], fault: Fault, asked: bool
+) -> None:
+    flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
+    user = flow.people.user("dana")
+    flow.environment.faults.add(fault)
+
+    ending = flow.run("dana", days=0)
+
+    assert (ending.outcome, ending.output["DeregisteredAt"]) == ("ServiceEnded", None)
+    assert (flow.workmail_state(user)["State"] == "DISABLED") is asked
+    said = f"Before that, WorkMail was asked to deregister {user}, and may have done so."
+    assert (said in ending.output["Explanation"]) is asked
 
 
 def test_while_workmail_still_answers_after_that_day_it_is_worked_with(make_flow: Callable[..., Any]) -> None:
