@@ -118,7 +118,7 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     directory
         The organization's entities.
     known
-        The entity as it was resolved: `Id`, `Type` and `Name` are read.
+        The entity as it was resolved: `Id` and `Type` are read.
 
     Raises
     ------
@@ -129,8 +129,7 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
-        remembered = Entity(reference.type, reference.id, known["Name"], EntityState.DELETED)
-        if _is_listed(directory, remembered):
+        if _is_listed(directory, reference):
             raise errors.WorkMailUnavailable(
                 f"WorkMail says that it does not know {reference.id}, and lists it all the same."
             ) from None
@@ -148,9 +147,9 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     return Signals(entity, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
 
 
-def _is_listed(directory: Directory, entity: Entity) -> bool:
+def _is_listed(directory: Directory, reference: EntityReference) -> bool:
     try:
-        return directory.is_listed(entity)
+        return directory.is_listed(reference)
     except errors.EntityNotFound:
         raise errors.WorkMailUnavailable(
             "WorkMail does not list the entities, and says that one is not found."

@@ -190,9 +190,9 @@ class Directory:
             if item.get(member, "").casefold() == value.casefold()
         ]
 
-    def is_listed(self, entity: Entity) -> bool:
+    def is_listed(self, reference: EntityReference) -> bool:
         """Say whether the entity still stands in the list of its type, under whatever name, and not as deleted."""
-        return any(item["Id"] == entity.id for item in self._list(entity.type, {}))
+        return any(item["Id"] == reference.id for item in self._list(reference.type, {}))
 
     def describe(self, reference: EntityReference) -> Entity:
         """Read one entity by its id.

@@ -267,6 +267,8 @@ def test_an_entity_that_was_deleted_takes_two_answers(
     client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=dana)
     called(organization)
 
+    assert observed(entity).mailbox == "NotGiven"
+    called(organization)
     assert look(entity)["Outcome"] == "EntityRemoved"
 
     looked = ["DescribeUser"] if describe_deleted == "DELETED" else ["DescribeUser", "ListUsers"]
