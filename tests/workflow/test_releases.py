@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from local.assembly import assembly
 from local.deployment import DeploymentError
 from tests.releases.later import Later
 
@@ -281,3 +282,17 @@ def test_what_is_not_kept_is_missed(
     assert ending.outcome == "UnexpectedFailure"
     assert "Lambda.ResourceNotFoundException" in ending.cause
     assert ending.states[-2] == ("CheckOrganization" if forgets == "function" else "ResolveEntity")
+
+
+@pytest.mark.long
+def test_an_organization_that_is_removed_too_early_ends_what_waits_for_it(
+    make_flow: Callable[..., Any], first: Path
+) -> None:
+    flow = make_flow(stack=first)
+    started = [flow.start(flow.people.user("alice")),
+               flow.start(flow.people.user("bob"), NotBefore="2026-12-01T00:00:00Z")]  # fmt: skip
+    flow.clock.settle()
+    flow.environment.deploy(assembly({"organizations": [{"id": "m-" + "a1" * 16}]}))
+    flow.pass_days(45)
+
+    assert [flow.ending(arn).outcome for arn in started] == ["AccessDenied", "AccessDenied"]
