@@ -11,6 +11,7 @@ import pytest
 from local.assembly import assembly
 from local.environment import Environment
 from local.settings import ORGANIZATION_ID
+from tests.releases import record
 from tests.releases.released import SETTINGS, Release, Waiting, released, resuming
 from tests.workflow.conftest import Ending, Flow
 
@@ -157,3 +158,14 @@ def test_what_ended_before_the_release_can_be_restored_if_it_could_be_before(sto
 def test_an_entity_that_a_former_release_holds_is_not_offboarded_twice(story: Story) -> None:
     assert story.started_again.outcome == "AlreadyInProgress"
     assert story.started_again.output["OtherExecutionArn"] == story.arns["retained-again"]
+
+
+def test_what_was_recorded_is_not_recorded_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Release, "folder", tmp_path)
+    monkeypatch.setattr("sys.argv", ["record"])
+
+    assert record.main() == 1
+    assert "is recorded: give the new release a version of its own" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
