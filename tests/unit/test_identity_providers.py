@@ -197,3 +197,25 @@ def test_what_leaves_a_doubt_is_refused_with_the_reason(event: object, says: str
 
     assert says in str(refusal.value)
     assert "dana.leaver" not in str(refusal.value)
+
+
+CLOUDTRAIL = "identity-center-cloudtrail-disable-user"
+
+
+@pytest.mark.parametrize(
+    ("event", "requested_by"),
+    [
+        (changed(OKTA, detail__actor=...), None),
+        (changed(OKTA, detail__actor__alternateId=...), None),
+        (changed(CLOUDTRAIL, detail__userIdentity=...), None),
+        (changed(CLOUDTRAIL, detail__userIdentity__principalId="AIDAEXAMPLE"), "AIDAEXAMPLE"),
+        (changed(CLOUDTRAIL, detail__userIdentity__principalId="AIDAEXAMPLE:"), "AIDAEXAMPLE:"),
+        (changed(CLOUDTRAIL, detail__userIdentity__principalId="AROAEXAMPLE:it:admin"), "it:admin"),
+        (changed("offboarding-requested", detail__RequestedBy=...), None),
+    ],
+)
+def test_who_asked_is_told_where_the_event_says_it(event: dict[str, Any], requested_by: str | None) -> None:
+    read = read_event(event, ALL)
+
+    assert isinstance(read, LeaverEvent)
+    assert read.requested_by == requested_by

@@ -1,5 +1,7 @@
 """When the mailbox is gone, and when to look."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -83,3 +85,20 @@ def test_workmail_may_stop_to_answer_when_its_last_day_begins(monkeypatch: pytes
     assert RULES.service_ends_at == service_end(date(2027, 3, 31)) == at("2027-03-31T00:00:00Z")
     assert RULES.last_full_day == at("2027-03-30T00:00:00Z")
     assert RULES.last_look == at("2027-03-30T23:00:00Z")
+
+
+@pytest.fixture
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time zone is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_the_time_zone_of_the_machine_changes_nothing() -> None:
+    assert datetime.now().astimezone().utcoffset() == timedelta(hours=5, minutes=30)
+    assert render(datetime(2026, 12, 22, 17, tzinfo=UTC)) == "2026-12-22T17:00:00.000Z"
+    assert parse("2026-12-22T17:00:00+01:00").isoformat() == "2026-12-22T16:00:00+00:00"
