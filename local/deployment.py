@@ -23,12 +23,13 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import threading
 import warnings
 import weakref
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -178,9 +179,16 @@ def _upload(asset: _Asset, region: str) -> None:
 
 def package(directory: Path) -> bytes:
     """Zip a directory; the same files make the same bytes, wherever and whenever."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    stamp = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return _package(directory, stamp)
+    return _package(directory, tuple(sorted(_stamps(str(directory)))))
+
+
+def _stamps(directory: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _stamps(entry.path)
+            elif entry.is_file():
+                yield entry.path, entry.stat().st_mtime_ns, entry.stat().st_size
 
 
 @lru_cache(maxsize=16)

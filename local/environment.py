@@ -27,7 +27,7 @@ from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import deployment, dynamodb, event_buses, stepfunctions, workmail
+from local import answers, deployment, dynamodb, event_buses, stepfunctions, workmail
 from local.clock import Clock
 from local.deployment import Stack
 from local.event_sources import Poller
@@ -109,6 +109,7 @@ class Environment:
         self.runtime.install(hooks)
         self.faults.install(hooks)
         self.permissions.install(hooks)
+        answers.install(hooks)
         deployment.install(hooks)
         dynamodb.install(hooks)
         event_buses.install(hooks)
@@ -219,8 +220,9 @@ class Environment:
         self.clock.settle(_CLOSING_SECONDS)
 
 
+@lru_cache(maxsize=1)
 def _session() -> botocore.session.Session:
-    """Make a session that shares the service descriptions: reading them is most of making a client."""
+    """Make the session of all environments, which shares the service descriptions: reading them takes long."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _service_descriptions())
     return session

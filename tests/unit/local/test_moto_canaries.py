@@ -49,7 +49,7 @@ from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local import deployment, dynamodb, event_buses, stepfunctions
+from local import answers, deployment, dynamodb, event_buses, stepfunctions
 from local.clock import Clock
 from local.event_sources import Poller
 from local.hooks import Hooks, Replaced
@@ -139,6 +139,7 @@ FINGERPRINTS = {
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "Stack.parse_template": "f29a946d7794",
+    "Stack.update": "b80bd350a7e0",
     "StateChoice._eval_state": "0b6ab0c5bff1",
     "StateMachine.create_from_cloudformation_json": "830ea219260b",
     "StateMachine.get_cfn_attribute": "2be5bc015d3c",
@@ -171,7 +172,9 @@ FINGERPRINTS = {
     "Topic.update_from_cloudformation_json": "03df93c3e387",
     "VariableStore.get_assigned_variables": "6dadb457ac4b",
     "WaitFunction._eval_body": "12f936f4b312",
+    "XFormedAttributePicker.get_possible_keys": "3789b2ceb0c4",
     "boto_client.boto_client_for": "72a68228668e",
+    "models._s3_content": "cf33656de885",
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
@@ -183,6 +186,7 @@ def hooked() -> list[Replaced]:
     clock = Clock()
     with stepfunctions.install(clock) as states, Hooks() as others:
         Runtime(clock).install(others)
+        answers.install(others)
         deployment.install(others)
         dynamodb.install(others)
         event_buses.install(others)
@@ -228,6 +232,7 @@ def test_what_is_replaced_and_is_no_function_is_what_it_was() -> None:
     # Inherited so far: the hook adds it.
     assert others.pop("StepFunctionsParserBackend.stop_execution") is not None
     assert others.pop("Table.update_from_cloudformation_json") is not None
+    assert others.pop("LambdaVersion.delete") is not None
     assert others == {}
 
 
