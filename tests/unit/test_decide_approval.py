@@ -1,7 +1,7 @@
 """The first decision counts, and arrives even where its answer was lost."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -267,3 +267,13 @@ def test_a_decision_that_nobody_acted_on_before_the_time_was_over_is_no_success(
 
     with pytest.raises(errors.ApprovalNotPending, match="ended as ApprovalTimedOut"):
         call()
+
+
+@pytest.mark.parametrize("word", ["Approved", "Rejected"])
+def test_a_decision_says_who_decided_when_and_where_and_is_counted(
+    awaiting: Table, states: Stubber, counted: Callable[[], dict[str, float]], word: str
+) -> None:
+    expect(states, decision(word=word))
+
+    assert call(Decision=word) == {"OffboardingArn": A, **decision(word=word)}
+    assert counted() == {f"Offboardings{word}": 1}
