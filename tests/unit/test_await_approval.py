@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 import await_approval
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding import errors
-from tests.unit.conftest import NOW, USER_ID, Context, Table, client, execution
+from tests.unit.conftest import DAY, NOW, USER_ID, Context, Table, client, execution
 
 TOKEN = "AQCkAAAAKgAAAAMAAAAA-the-task-token"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:offboarding-approval"
@@ -225,3 +225,11 @@ def test_a_notice_of_the_cap_that_failed_is_given_by_the_next_one(table: Table, 
     ask("b", cap_is_reached=True)
 
     assert [message["Subject"] for message in published.messages] == ["WorkMail offboarding: the day's cap is reached"]
+
+
+def test_that_a_cap_is_told_stands_with_the_count_of_its_day(table: Table, published: Published) -> None:
+    table.open("a")
+
+    ask(cap_is_reached=True)
+
+    assert table.text(f"cap/{ORGANIZATION_ID}/{DAY}", "NotifiedBy") == execution("a")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -277,3 +278,23 @@ def test_a_decision_says_who_decided_when_and_where_and_is_counted(
 
     assert call(Decision=word) == {"OffboardingArn": A, **decision(word=word)}
     assert counted() == {f"Offboardings{word}": 1}
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda record: None,
+        lambda record: replace(record, decision=None),
+        lambda record: replace(record, decision=decision(), task_token=None),
+        lambda record: replace(record, decision=None, task_token=None),
+    ],
+)
+def test_where_the_record_changed_under_the_decision_nobody_waits_any_more(
+    awaiting: Table, states: Stubber, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Any], Any]
+) -> None:
+    reads = iter([awaiting.get(A), meanwhile(awaiting.get(A))])
+    monkeypatch.setattr(awaiting.records, "get", lambda arn: next(reads))
+    monkeypatch.setattr(awaiting.records, "decide", lambda *given: False)
+
+    with pytest.raises(errors.ApprovalNotPending, match="has stopped waiting at this moment"):
+        decide(awaiting, decision(SECOND))

@@ -1,6 +1,7 @@
 """A plan says what would happen, and changes nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -134,6 +135,12 @@ def test_what_is_disabled_already_would_only_be_watched(
         "VerifyAt": "2026-12-17T15:00:00.000Z",
         "RetentionEndsBeforeWorkMail": True,
     }
+
+
+def test_a_date_left_over_from_an_earlier_departure_does_not_count(dana: str) -> None:
+    registered_again = replace(described(dana), disabled_date=parse(NOW) - timedelta(days=90))
+
+    assert plan(registered_again)["Plan"]["MailboxIsRemovedAt"] == "2026-12-24T09:00:00.000Z"
 
 
 def test_a_disabled_entity_without_a_date_is_planned_from_now_on(dana: str, organization: WorkMailBackend) -> None:
