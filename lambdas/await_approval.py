@@ -17,10 +17,11 @@ from offboarding.aws import client, code
 from offboarding.observability import logger, metrics, observed
 from offboarding.records import Records
 from offboarding.retention import parse, render
-from offboarding.schemas import AWAIT_APPROVAL, validated
+from offboarding.schemas import AWAIT_APPROVAL, prepare, validated
 
 topics = client("sns")
 events = client("events")
+prepare(AWAIT_APPROVAL)
 
 WAITS = timedelta(days=14)
 """As long as the state's own time limit."""

@@ -14,10 +14,11 @@ from offboarding.entities import Entity, Organization
 from offboarding.observability import logger, metrics, observed
 from offboarding.protection import protected_by_nature
 from offboarding.retention import parse
-from offboarding.schemas import CHECK_ORGANIZATION, validated
+from offboarding.schemas import CHECK_ORGANIZATION, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(CHECK_ORGANIZATION)
 
 
 @observed

@@ -16,9 +16,10 @@ from offboarding import errors
 from offboarding.aws import client, code, unavailable
 from offboarding.observability import logger, metrics, observed
 from offboarding.records import Record, Records
-from offboarding.schemas import DECIDE_APPROVAL, DECISION, validated
+from offboarding.schemas import DECIDE_APPROVAL, DECISION, prepare, validated
 
 states = client("stepfunctions")
+prepare(DECIDE_APPROVAL, DECISION)
 
 _OVER = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
 

@@ -20,10 +20,11 @@ from offboarding.policy import read_policy
 from offboarding.protection import protected_by_nature, protected_by_settings
 from offboarding.records import Records
 from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
-from offboarding.schemas import DEREGISTER_ENTITY, validated
+from offboarding.schemas import DEREGISTER_ENTITY, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(DEREGISTER_ENTITY)
 
 CLOCK_SKEW = timedelta(minutes=15)
 """How far WorkMail's clock may be behind that of Step Functions."""

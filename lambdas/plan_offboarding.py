@@ -18,10 +18,11 @@ from offboarding.policy import Policy, read_policy
 from offboarding.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
 from offboarding.records import Records
 from offboarding.retention import RetentionPlan, configured_rules, parse, plan_retention, render
-from offboarding.schemas import PLAN_OFFBOARDING, validated
+from offboarding.schemas import PLAN_OFFBOARDING, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(PLAN_OFFBOARDING)
 
 
 @observed

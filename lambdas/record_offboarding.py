@@ -20,10 +20,11 @@ from offboarding.policy import Policy, read_policy
 from offboarding.protection import approval_required_by_settings, protected_by_settings
 from offboarding.records import Record, Records, Status
 from offboarding.retention import parse, render
-from offboarding.schemas import RECORD_OFFBOARDING, validated
+from offboarding.schemas import RECORD_OFFBOARDING, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(RECORD_OFFBOARDING)
 
 
 @dataclass(frozen=True)

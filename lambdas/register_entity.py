@@ -17,9 +17,10 @@ from offboarding.executions import execution_status
 from offboarding.observability import logger, metrics, observed
 from offboarding.records import Record, Records, Status
 from offboarding.retention import parse, render
-from offboarding.schemas import REGISTER_ENTITY, RESTORE, validated
+from offboarding.schemas import REGISTER_ENTITY, RESTORE, prepare, validated
 
 client = workmail_client()
+prepare(REGISTER_ENTITY, RESTORE)
 
 _BEFORE_ANYTHING = frozenset({Status.RECORDED, Status.SCHEDULED, Status.AWAITING_APPROVAL})
 

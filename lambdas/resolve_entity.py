@@ -18,10 +18,11 @@ from offboarding.entities import Entity, EntityReference, EntityState, EntityTyp
 from offboarding.observability import logger, metrics, observed
 from offboarding.protection import protected_by_nature
 from offboarding.retention import parse, render, service_end, whole_second
-from offboarding.schemas import DATE, INPUT, RESOLVE_ENTITY, validated
+from offboarding.schemas import DATE, INPUT, RESOLVE_ENTITY, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(RESOLVE_ENTITY, INPUT)
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
 _ADDRESS_LENGTH = 254

@@ -14,9 +14,10 @@ from offboarding.directory import Directory, workmail_client
 from offboarding.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.observability import logger, metrics, observed
 from offboarding.records import Record, Records, Status
-from offboarding.schemas import RESTORE_ALIASES_AND_GROUPS, validated
+from offboarding.schemas import RESTORE_ALIASES_AND_GROUPS, prepare, validated
 
 client = workmail_client()
+prepare(RESTORE_ALIASES_AND_GROUPS)
 
 _GONE = "The group does not exist any more."
 

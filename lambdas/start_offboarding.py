@@ -29,7 +29,7 @@ from offboarding.executions import execution_status
 from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
 from offboarding.observability import logger, metrics
 from offboarding.retention import parse, render
-from offboarding.schemas import INPUT, validated
+from offboarding.schemas import INPUT, prepare, validated
 
 _QUICKLY = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -37,6 +37,7 @@ workmail = workmail_client()
 states = boto3.client("stepfunctions", config=_QUICKLY)
 queues = boto3.client("sqs", config=_QUICKLY)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+prepare(INPUT)
 
 _LONGEST_REASON = 1024
 _LARGEST_MESSAGE = 256 * 1024

@@ -17,10 +17,11 @@ from offboarding.entities import Entity, EntityReference, EntityState, EntityTyp
 from offboarding.observability import logger, metrics, observed
 from offboarding.records import Records
 from offboarding.retention import ONE_DAY, parse, render, whole_second
-from offboarding.schemas import VERIFY_CLEANUP, validated
+from offboarding.schemas import VERIFY_CLEANUP, prepare, validated
 from offboarding.service_end import until_service_ends
 
 client = workmail_client()
+prepare(VERIFY_CLEANUP)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """A wrong input gets one sentence that names what is wrong and what would be right."""
 
+import ast
+from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 import pytest
 
 from offboarding.errors import InvalidRequest
-from offboarding.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, validated
+from offboarding.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, prepare, validated
 
+LAMBDAS = Path(__file__).resolve().parents[2] / "lambdas"
 ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"
 GOOD = {"OrganizationId": ORGANIZATION, "EntityId": "alice@example.com"}
 
@@ -162,3 +166,33 @@ def test_an_event_asks_for_a_plan_or_a_date_as_an_input_does(member: str, value:
 
     assert says in sentence({**event, member: value}, OFFBOARDING_REQUESTED)
     assert validated({**event, "DryRun": True, "NotBefore": "2026-12-22T17:00:00Z"}, OFFBOARDING_REQUESTED)
+
+
+HANDLERS = sorted(path for path in LAMBDAS.glob("*.py") if "validated(" in path.read_text(encoding="utf-8"))
+
+
+def schemas_given_to(function: str, tree: ast.AST) -> set[str]:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    given = (argument for call in calls if call.func.id == function for argument in call.args)
+    return {argument.id for argument in given if isinstance(argument, ast.Name) and argument.id.isupper()}
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=[path.stem for path in HANDLERS])
+def test_a_function_compiles_what_it_checks_while_it_is_initialized(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    at_import = [node for node in tree.body if isinstance(node, ast.Expr)]
+    prepared = set().union(*(schemas_given_to("prepare", node) for node in at_import))
+
+    assert prepared == schemas_given_to("validated", tree) != set()
+
+
+def test_a_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Any] = []
+    compile_ = fastjsonschema.compile
+    monkeypatch.setattr(fastjsonschema, "compile", lambda schema: compiled.append(schema) or compile_(schema))
+    schema = {"type": "object", "description": "an object that no other test checks"}
+    prepare(schema)
+    validated({"a": 1}, schema)
+    validated({"a": 2}, dict(schema))
+
+    assert compiled == [schema]
