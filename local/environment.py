@@ -116,7 +116,7 @@ class Environment:
         Poller(self.clock).install(hooks)
         self._status_changes.install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
-        boto3.setup_default_session(botocore_session=_session())
+        boto3.DEFAULT_SESSION = _session()
         _share_clients(hooks)
         opened.callback(self._clients.clear)
         opened.callback(self._end_executions)
@@ -221,11 +221,12 @@ class Environment:
 
 
 @lru_cache(maxsize=1)
-def _session() -> botocore.session.Session:
+def _session() -> boto3.Session:
     """Make the session of all environments, which shares the service descriptions: reading them takes long."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _service_descriptions())
-    return session
+    # One of boto3's as well: each adds its methods to the clients that botocore's makes, and none may come twice.
+    return boto3.Session(botocore_session=session)
 
 
 _shared_clients: dict[tuple[str, str, str], Any] = {}
