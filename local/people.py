@@ -5,6 +5,14 @@ from typing import Any
 
 from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
 
+PERSONAL = {
+    "DisplayName": "Displayname of",
+    "FirstName": "Firstname of",
+    "LastName": "Lastname of",
+    "Password": "Password of",
+}
+"""How the members begin that only WorkMail has to know, so that they are recognised wherever they show."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -57,8 +65,10 @@ class People:
         **more: Any,
     ) -> str:
         """Make a user, with a mailbox unless `registered` is false, and return the id."""
+        personal = {member: f"{beginning} {name}" for member, beginning in PERSONAL.items()}
+        chosen = {"DisplayName": display_name} if display_name else {}
         user_id: str = self._workmail.create_user(
-            OrganizationId=self.organization_id, Name=name, DisplayName=display_name or name, **more
+            OrganizationId=self.organization_id, Name=name, **{**personal, **chosen, **more}
         )["UserId"]
         if registered:
             self.register(user_id, name, domain)

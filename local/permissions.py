@@ -72,10 +72,13 @@ class Permissions:
     ----------
     calls
         What the code of functions with a role has called, allowed or not.
+    listeners
+        Hear of each of these calls, before it is made: its action and its parameters.
     """
 
     def __init__(self) -> None:
         self.calls: set[Call] = set()
+        self.listeners: list[Callable[[str, Parameters], None]] = []
 
     def install(self, hooks: Hooks) -> None:
         """Stand before every client for as long as the hooks are in place."""
@@ -98,6 +101,8 @@ class Permissions:
             return
         action, resources = asked_for(client, operation, parameters, function.account_id)
         self.calls.update(Call(function.function_name, action, resource) for resource in resources)
+        for listener in self.listeners:
+            listener(action, parameters)
         for resource in resources:
             if not allows(policies, action, resource):
                 raise _denied(client, operation, action, resource)

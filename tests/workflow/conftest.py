@@ -15,6 +15,10 @@ from local.environment import Environment
 from local.people import People
 from local.settings import OFFBOARDING, ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
+from tests.workflow.privacy import (  # noqa: F401 (fixtures)
+    no_environment_of_a_module_tells_what_is_personal,
+    no_environment_tells_what_is_personal,
+)
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -15,8 +15,13 @@ from moto import mock_aws
 
 from local import stepfunctions
 from local.clock import Clock
+from local.environment import share_clients
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
+from tests.workflow.privacy import (  # noqa: F401 (fixtures)
+    no_environment_of_a_module_tells_what_is_personal,
+    no_environment_tells_what_is_personal,
+)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROLE = "arn:aws:iam::123456789012:role/anything"
@@ -96,7 +101,8 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def aws(clock: Clock) -> Iterator[StepFunctions]:
-    with stepfunctions.install(clock), mock_aws(config=CONFIG):
+    with stepfunctions.install(clock) as hooks, mock_aws(config=CONFIG):
+        share_clients(hooks)
         yield StepFunctions(clock)
         clock.release()
         clock.settle()
