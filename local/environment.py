@@ -117,7 +117,7 @@ class Environment:
         self._status_changes.install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
         boto3.DEFAULT_SESSION = _session()
-        _share_clients(hooks)
+        share_clients(hooks)
         opened.callback(self._clients.clear)
         opened.callback(self._end_executions)
         self.workmail = workmail_backends[ACCOUNT][REGION]
@@ -232,8 +232,8 @@ def _session() -> boto3.Session:
 _shared_clients: dict[tuple[str, str, str], Any] = {}
 
 
-def _share_clients(hooks: Hooks) -> None:
-    """Make a boto3 client once per service, Region and configuration.
+def share_clients(hooks: Hooks) -> None:
+    """Make a boto3 client once per service, Region and configuration, for as long as the hooks are in place.
 
     Each function's code makes its own when it is loaded, which is most of a cold start here; on Lambda they are in
     processes of their own anyway. moto answers all of them, whenever they were made.
