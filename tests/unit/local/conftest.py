@@ -16,7 +16,6 @@ from moto import mock_aws
 from local import stepfunctions
 from local.clock import Clock
 from local.environment import share_clients
-from local.environment import share_clients
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
 from tests.workflow.privacy import (  # noqa: F401 (fixtures)
