@@ -44,8 +44,8 @@ class Person:
 def test_decorators_and_prose_mean_the_same() -> None:
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
-    exec(SAMPLE, before)  # noqa: S102
-    exec(rewritten(SAMPLE), after)  # noqa: S102
+    exec(SAMPLE, before)  # noqa: S102 (the sample is above)
+    exec(rewritten(SAMPLE), after)  # noqa: S102 (the sample is above)
 
     assert before["shout"]("hey") == after["shout"]("hey") == "HEY!!"
     assert before["twice"](len).__name__ == after["twice"](len).__name__ == "len"

@@ -15,12 +15,23 @@ from local.environment import Environment
 from local.people import People
 from local.settings import OFFBOARDING, ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
-from tests.workflow.privacy import (  # noqa: F401 (fixtures)
+from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_of_a_module_tells_what_is_personal,
     no_environment_tells_what_is_personal,
 )
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OTHER_ORGANIZATION = "m-" + "1" * 32
+OTHERWISE = {
+    "organizations": [{**OFFBOARDING["organizations"][0], "protected": ["boss"]}, {"id": OTHER_ORGANIZATION}],
+    "identityProviders": {
+        **OFFBOARDING["identityProviders"],
+        "okta": {**OFFBOARDING["identityProviders"]["okta"], "organizationId": ORGANIZATION_ID},
+    },
+    "verificationSlackHours": 0,
+    "serviceEndsOn": "2029-03-31",
+}
+"""All that tests want otherwise than usual, in one object, because each takes a synth of its own."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +181,6 @@ class Flow:
                 raise CommonError(code, "made by the test", status)
 
         self.backend.before.append(before)
-
-
-def organizations(**more: Any) -> list[dict[str, Any]]:
-    """Return the settings' organizations, with more said about the one that tests use."""
-    [first] = OFFBOARDING["organizations"]
-    return [{**first, **more}]
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:

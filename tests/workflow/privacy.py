@@ -165,8 +165,8 @@ def watch() -> None:
         secrets = Secrets(environment)
         opened.callback(lambda: found.extend(secrets.leaks()))
 
-    Environment._enter = entering  # type: ignore[method-assign]
-    Environment.watched_for_privacy = True  # type: ignore[attr-defined]
+    Environment._enter = entering
+    Environment.watched_for_privacy = True
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ def _first(node: cst.BaseString) -> Iterable[cst.BaseString]:
 
 
 if __name__ == "__main__":
-    mutators.mutation_operators[:] = [  # type: ignore[index]
+    mutators.mutation_operators[:] = [  # type: ignore[index]  # it is a list, typed as a sequence
         (kind, _first if operator is mutators.operator_string else operator)
         for kind, operator in mutators.mutation_operators
     ]

@@ -61,7 +61,7 @@ def _write(target: Path, text: str) -> None:
 
 
 class _Rewriter(cst.CSTTransformer):
-    def leave_FunctionDef(  # noqa: N802
+    def leave_FunctionDef(  # noqa: N802 (libcst finds it by its name)
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.FunctionDef | cst.FlattenSentinel[cst.BaseStatement]:
         decorators = [decorator.decorator for decorator in updated_node.decorators]
@@ -73,7 +73,7 @@ class _Rewriter(cst.CSTTransformer):
         assignment = cst.Assign([cst.AssignTarget(updated_node.name)], applied)
         return cst.FlattenSentinel([updated_node.with_changes(decorators=[]), cst.SimpleStatementLine([assignment])])
 
-    def leave_SimpleString(  # noqa: N802
+    def leave_SimpleString(  # noqa: N802 (libcst finds it by its name)
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.BaseExpression:
         if updated_node.prefix or len(updated_node.quote) > 1 or not _PROSE.search(updated_node.raw_value):

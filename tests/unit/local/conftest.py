@@ -18,7 +18,7 @@ from local.clock import Clock
 from local.environment import share_clients
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
-from tests.workflow.privacy import (  # noqa: F401 (fixtures)
+from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_of_a_module_tells_what_is_personal,
     no_environment_tells_what_is_personal,
 )
