@@ -21,6 +21,17 @@ from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
 )
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OTHER_ORGANIZATION = "m-" + "1" * 32
+OTHERWISE = {
+    "organizations": [{**OFFBOARDING["organizations"][0], "protected": ["boss"]}, {"id": OTHER_ORGANIZATION}],
+    "identityProviders": {
+        **OFFBOARDING["identityProviders"],
+        "okta": {**OFFBOARDING["identityProviders"]["okta"], "organizationId": ORGANIZATION_ID},
+    },
+    "verificationSlackHours": 0,
+    "serviceEndsOn": "2029-03-31",
+}
+"""All that tests want otherwise than usual, in one object, because each takes a synth of its own."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +181,6 @@ class Flow:
                 raise CommonError(code, "made by the test", status)
 
         self.backend.before.append(before)
-
-
-def organizations(**more: Any) -> list[dict[str, Any]]:
-    """Return the settings' organizations, with more said about the one that tests use."""
-    [first] = OFFBOARDING["organizations"]
-    return [{**first, **more}]
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:

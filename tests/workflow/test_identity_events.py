@@ -16,11 +16,11 @@ from local.settings import (
     AUTH0_BUS,
     COMPANY_DOMAIN,
     IDENTITY_STORE_ID,
-    OFFBOARDING,
     OKTA_BUS,
     ORGANIZATION_ID,
     SAILPOINT_BUS,
 )
+from tests.workflow.conftest import OTHERWISE
 
 EVENTS = Path(__file__).parents[1] / "events"
 STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
@@ -281,9 +281,7 @@ def test_a_person_who_left_is_never_a_group_or_a_resource(intake: Intake, login:
 
 
 def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Callable[..., Any]) -> None:
-    providers = OFFBOARDING["identityProviders"]
-    by_name = {**providers, "okta": {**providers["okta"], "organizationId": ORGANIZATION_ID}}
-    intake = Intake(make_flow({"identityProviders": by_name}, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+    intake = Intake(make_flow(OTHERWISE, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     intake.flow.people.group("project-apollo")
     user = intake.user("dana.leaver")
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from local.faults import Fault
-from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
+from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+from tests.workflow.conftest import OTHER_ORGANIZATION, OTHERWISE
 
 pytestmark = pytest.mark.no_providers
 
@@ -17,7 +18,6 @@ RESOLVED = [*BEGUN, "CheckOrganization", "WhatIsAskedFor?"]
 RECORDED = [*RESOLVED, "RecordOffboarding", "MayItGoOn?"]
 WAITED = [*RECORDED, "DeregisterEntity", "WaitForRetention", "VerifyCleanup", "WhatDidWorkMailShow?"]
 LOOK_AGAIN = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMailShow?"]
-OTHER_ORGANIZATION = "m-" + "1" * 32
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,7 @@ def test_the_mailbox_is_there_for_thirty_days_and_gone_when_it_is_called_verifie
 
 
 def test_a_wait_that_ends_at_a_whole_second_as_on_aws_is_never_too_early(make_flow: Callable[..., Any]) -> None:
-    settings = {"verificationSlackHours": 0}
-    flow = make_flow(settings, now=datetime(2026, 11, 22, 12, 0, 0, 700_000, UTC), truncate_timestamps=True)
+    flow = make_flow(OTHERWISE, now=datetime(2026, 11, 22, 12, 0, 0, 700_000, UTC), truncate_timestamps=True)
 
     ending = flow.run(flow.people.user("dana"), days=30.5)
 
@@ -467,7 +466,7 @@ def test_the_letter_case_of_the_state_does_not_matter(flow: Any) -> None:
 
 
 def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_flow: Callable[..., Any]) -> None:
-    flow = make_flow({"organizations": [*OFFBOARDING["organizations"], {"id": OTHER_ORGANIZATION}]})
+    flow = make_flow(OTHERWISE)
     arn = flow.environment.start({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"})
     flow.clock.settle()
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.settings import ORGANIZATION_ID
+from tests.workflow.conftest import OTHERWISE
 
 pytestmark = pytest.mark.no_providers
 
@@ -198,7 +199,7 @@ def test_a_wrong_date_stops_before_workmail_is_touched(flow: Any, not_before: An
 
 
 def test_300_days_ahead_are_possible_and_the_execution_outlives_them(make_flow: Callable[..., Any]) -> None:
-    flow = make_flow({"serviceEndsOn": "2029-03-31", "identityProviders": {}})
+    flow = make_flow(OTHERWISE)
     flow.people.user("dana")
 
     ending = flow.run("dana", days=345, NotBefore="2027-09-18T12:00:00Z")

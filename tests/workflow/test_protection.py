@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.settings import ORGANIZATION_ID
-from tests.workflow.conftest import organizations
+from tests.workflow.conftest import OTHERWISE
 
 pytestmark = pytest.mark.no_providers
 
@@ -56,11 +56,11 @@ def test_there_is_no_member_to_try_it_with(flow: Any, member: str) -> None:
 
 
 def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
-    flow = make_flow({"organizations": organizations(protected=["boss"]), "identityProviders": {}})
+    flow = make_flow(OTHERWISE)
     flow.people.user("boss")
     assert flow.run("boss", days=0).outcome == "EntityProtected"
 
-    flow.deploy(identityProviders={})
+    flow.deploy()
     flow.pass_days(0.1)
 
     assert flow.run("boss").outcome == "CleanupVerified"
