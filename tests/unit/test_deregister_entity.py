@@ -1,5 +1,6 @@
 """Who is deregistered, right before and right after it, and since when WorkMail itself says so."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -349,6 +350,48 @@ def test_who_is_not_found_when_read_back_stays_in_the_window_and_is_looked_for_a
     with pytest.raises(errors.DeregistrationNotConfirmed, match=f"took the deregistration of {dana} and does not find"):
         act(resolved)
     assert table.with_status("InWindow") == ["a"]
+
+
+MAY_HAVE = "Before that, WorkMail was asked to deregister {user}, and may have done so."
+
+
+@pytest.mark.parametrize(
+    ("operation", "retry_count", "says_so"), [("DeregisterFromWorkMail", 0, True), ("DescribeUser", 1, False)]
+)
+def test_what_fails_after_the_call_says_that_it_may_have_taken_effect(
+    dana: str, organization: WorkMailBackend, operation: str, retry_count: int, says_so: bool
+) -> None:
+    resolved = described(dana)
+    fail(organization, operation, "ThrottlingException")
+
+    with pytest.raises(errors.WorkMailUnavailable, match=f"answered {operation} with ThrottlingException") as failure:
+        act(resolved, RetryCount=retry_count)
+    assert (MAY_HAVE.format(user=dana) in str(failure.value)) is says_so
+
+
+def test_what_fails_beside_workmail_or_without_a_record_says_nothing_of_a_call(
+    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend
+) -> None:
+    resolved = described(dana)
+    fail(organization, "DeregisterFromWorkMail", "ThrottlingException")
+    with pytest.raises(errors.WorkMailUnavailable):
+        act(resolved)
+    put_policy("no JSON")
+    with pytest.raises(errors.SettingsUnavailable) as beside:
+        act(resolved, RetryCount=1)
+    table.delete(A)
+    fail(organization, "DescribeUser", "ThrottlingException")
+    with pytest.raises(errors.WorkMailUnavailable) as without:
+        act(resolved, RetryCount=1)
+
+    assert "Before that" not in str(beside.value) + str(without.value)
+
+
+def test_the_log_says_whether_workmail_was_asked_to_deregister(dana: str, logged: list[str]) -> None:
+    act(described(dana))
+    act(described(dana))
+
+    assert [json.loads(line)["called"] for line in logged if '"deregistered"' in line] == [True, False]
 
 
 def test_groups_and_resources_are_deregistered_by_their_own_kind(

@@ -219,3 +219,11 @@ def test_who_asked_is_told_where_the_event_says_it(event: dict[str, Any], reques
 
     assert isinstance(read, LeaverEvent)
     assert read.requested_by == requested_by
+
+
+@pytest.mark.parametrize("login", ["d", "d" * 256])
+def test_a_text_has_1_to_256_characters(login: str) -> None:
+    read = read_event(changed(OKTA, detail__target=[{**LEAVER, "alternateId": login}]), ALL)
+
+    assert isinstance(read, LeaverEvent)
+    assert (read.subject, read.subject_kind) == (login, SubjectKind.NAME)

@@ -76,6 +76,7 @@ def test_a_date_in_the_past_is_taken_even_after_the_end_of_workmail() -> None:
     ends = service_end(date(2026, 11, 1))
 
     assert read("2026-11-02T00:00:00Z", ends=ends) == parse("2026-11-02T00:00:00Z")
+    assert read(render(STARTED), ends=ends) == STARTED
 
 
 @pytest.mark.parametrize(
