@@ -180,7 +180,8 @@ def _answered() -> Iterator[None]:
 
 
 def _workmail(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
-    yield f"arn:aws:workmail:{here}:organization/{parameters['OrganizationId']}"
+    organization_id = parameters.get("OrganizationId")
+    yield f"arn:aws:workmail:{here}:organization/{organization_id}" if organization_id else "*"
 
 
 def _dynamodb(operation: str, parameters: Parameters, here: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_tells_what_is_personal,
 )
 
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROLE = "arn:aws:iam::123456789012:role/anything"
 CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -125,6 +126,7 @@ class Functions:
         self.client = boto3.client("lambda", "us-east-1")
         iam = boto3.client("iam", "us-east-1")
         self.role = iam.create_role(RoleName="lambda", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        iam.put_role_policy(RoleName="lambda", PolicyName="everything", PolicyDocument=json.dumps(EVERYTHING))
 
     def create(self, code: str | dict[str, str], name: str = "function", **more: Any) -> None:
         """Create a function; code that is only text is the module of its handler, ``app.handler``."""

@@ -78,6 +78,7 @@ def test_what_is_not_understood_is_not_guessed(strange: dict[str, Any]) -> None:
     [
         ("workmail", "DescribeUser", {"OrganizationId": "m-1", "UserId": "dana"}, "workmail:DescribeUser",
          ["arn:aws:workmail:us-east-1:123456789012:organization/m-1"]),
+        ("workmail", "ListOrganizations", {}, "workmail:ListOrganizations", ["*"]),
         ("dynamodb", "UpdateItem", {"TableName": "t"}, "dynamodb:UpdateItem",
          ["arn:aws:dynamodb:us-east-1:123456789012:table/t"]),
         ("dynamodb", "Query", {"TableName": "t", "IndexName": "i"}, "dynamodb:Query",
