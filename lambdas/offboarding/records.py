@@ -367,20 +367,21 @@ class Records:
         return self._write(record.execution_arn, facts, removed, step, only_if=record.status)
 
     def _own_window(self, organization_id: str, entity_id: str, execution_arn: str, at: str) -> None:
-        """Make a record that of the entity's window; the one that was that before is out of date."""
-        try:
-            old = self._update(
-                pointer_id(organization_id, entity_id),
-                "SET WindowOf = :me",
-                {":me": execution_arn},
-                "ExecutionArn = :me",
-                returns="ALL_OLD",
-            )
-        except _ConditionError:
+        """Make a record that of the entity's window; the one that was that before is out of date.
+
+        That one is told first: if this ends halfway, or an answer is lost, the next attempt still sees which it was.
+        """
+        pointer = self.pointer(organization_id, entity_id)
+        if pointer is None or pointer.execution_arn != execution_arn or pointer.window_of == execution_arn:
             return
-        former = _plain(old.get("Attributes", {})).get("WindowOf")
-        if former and former != execution_arn:
-            self.supersede(former, execution_arn, {"At": at, "Step": "Superseded", "By": execution_arn})
+        if pointer.window_of:
+            self.supersede(pointer.window_of, execution_arn, {"At": at, "Step": "Superseded", "By": execution_arn})
+        self._attempt(
+            pointer_id(organization_id, entity_id),
+            "SET WindowOf = :me",
+            {":me": execution_arn},
+            "ExecutionArn = :me",
+        )
 
     def _write(
         self,

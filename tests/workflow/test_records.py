@@ -10,6 +10,7 @@ from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.faults import Fault
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import deregistration_without_record
@@ -174,6 +175,23 @@ def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow
     assert flow.ending(second).outcome == "CleanupVerified"
     assert flow.ending(second).output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
     assert len(flow.calls("DeregisterFromWorkMail")) == 1
+
+
+@pytest.mark.parametrize("lost", range(4))
+def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_is_lost(flow: Any, lost: int) -> None:
+    flow.people.user("dana")
+    first = flow.start("dana")
+    flow.pass_days(10)
+    flow.stop(first)
+    fault = Fault(
+        "dynamodb", "UpdateItem", after_effect="InternalServerError", times=1, skip=lost, function="DeregisterEntity"
+    )
+    flow.environment.faults.add(fault)
+    second = flow.start("dana")
+    flow.clock.settle()
+
+    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [second]
+    assert flow.record(first)["SupersededBy"] == second
 
 
 def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: Any) -> None:
