@@ -14,8 +14,8 @@ everything to be over. Where an invariant has to leave something out, the docstr
 import json
 import os
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -419,7 +419,9 @@ class Watch:
         a departure which was taken back may wait on beside the one that offboards the entity anew.
         """
         items, live = self._items(), defaultdict(list)
-        listed = {i["Entity"]["Id"] for i in items.values() if str(i.get("StatusKey", "")).startswith("InWindow ")}
+        in_window = (item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow "))
+        listed = Counter(item["Entity"]["Id"] for item in in_window)
+        yield from (f"{entity_id} is listed as in the window {n} times" for entity_id, n in listed.items() if n > 1)
         for machine, execution in self._executions():
             record = items.get(execution.exec_arn)
             if machine != "offboarding" or execution.status != "RUNNING" or record is None:
@@ -436,7 +438,7 @@ class Watch:
                 yield f"{arns[0]} waits for {entity_id}, and its pointer is {pointer}"
         yield from self._missing_in_the_window(listed)
 
-    def _missing_in_the_window(self, listed: set[str]) -> Iterator[str]:
+    def _missing_in_the_window(self, listed: Container[str]) -> Iterator[str]:
         """Say who was deregistered by the stack, loses the mailbox in 30 days, and stands in no list."""
         for entity_id, arn in self._deregistered_by.items():
             entity = self._organization.entities[entity_id]
