@@ -3,7 +3,9 @@
 import ast
 from typing import Any
 
-from tools.mutants.__main__ import _function
+import pytest
+
+from tools.mutants.__main__ import Mutant, compare, function_of
 from tools.mutants.workspace import ROOT, rewritten
 
 SAMPLE = '''
@@ -60,9 +62,23 @@ def test_no_function_of_the_deployed_code_keeps_a_decorator_that_would_hide_it()
                 assert {ast.unparse(one) for one in node.decorator_list} <= {"classmethod"}, (source, node.name)
 
 
-def test_a_mutant_is_named_by_its_function() -> None:
+def test_a_mutant_is_named_by_itsfunction_of() -> None:
     assert (
-        _function("offboarding.holding.x__was_registered_since__mutmut_12")
+        function_of("offboarding.holding.x__was_registered_since__mutmut_12")
         == "offboarding.holding._was_registered_since"
     )
-    assert _function("verify_cleanup.xǁSignalsǁto_json__mutmut_3") == "verify_cleanup.Signals.to_json"
+    assert function_of("verify_cleanup.xǁSignalsǁto_json__mutmut_3") == "verify_cleanup.Signals.to_json"
+
+
+def test_what_survives_has_to_be_accepted_and_what_is_accepted_has_to_survive(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, other = Mutant("policy.read_policy", "a < b", "a <= b"), Mutant("policy.read_policy", "a", "b")
+
+    assert compare({one}, {one}, is_complete=True) == 0
+    assert capsys.readouterr().out == ""
+    assert compare({one, other}, {one}, is_complete=False) == 1
+    assert "These survive and are not accepted:\n\n[[because.mutants]]" in capsys.readouterr().out
+    assert compare({one}, {one, other}, is_complete=True) == 1
+    assert "These are accepted and do not survive" in capsys.readouterr().out
+    assert compare({one}, {one, other}, is_complete=False) == 0

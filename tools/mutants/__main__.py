@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.mutants.workspace import WORKSPACE, make_workspace, refresh_workspace
+from tools.mutants.workspace import ROOT, make_workspace
 
-_MUTMUT = (sys.executable, str(Path(__file__).with_name("one_per_string.py")))
-_ACCEPTED = Path(__file__).with_name("survivors.toml")
+_FOLDER = Path(__file__).parent
 _KILLED = frozenset({"killed", "timeout"})
+_UNTRIED = "not checked"
 
 
 @dataclass(frozen=True, order=True)
@@ -28,51 +28,81 @@ class Mutant:
     becomes: str
 
 
+class Mutmut:
+    """mutmut in a workspace of its own."""
+
+    def __init__(self, kind: str) -> None:
+        self.workspace = ROOT / ".cache" / "mutants" / kind
+        self._command = (sys.executable, str(_FOLDER / "mutate.py"), kind)
+
+    def run(self, names: list[str], children: int) -> int:
+        """Try the mutants of these names, or all; return mutmut's exit code."""
+        command = [*self._command, "run", "--max-children", str(children), *names]
+        return subprocess.run(command, cwd=self.workspace, check=False).returncode
+
+    def outcomes(self) -> dict[str, str]:
+        """Return of each mutant how it ended."""
+        lines = (line.strip().rpartition(": ") for line in self._said("results", "--all", "true").splitlines())
+        return {name: outcome for name, _, outcome in lines if name}
+
+    def mutant(self, name: str) -> Mutant:
+        """Read what a mutant changes, which does not depend on the numbers that mutmut gives."""
+        lines = self._said("show", name).splitlines()
+        was = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
+        becomes = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
+        return Mutant(function_of(name), "\n".join(was), "\n".join(becomes))
+
+    def _said(self, *arguments: str) -> str:
+        command = [*self._command, *arguments]
+        return subprocess.run(command, cwd=self.workspace, check=True, capture_output=True, text=True).stdout
+
+
 def main() -> int:
     """Run mutmut, print what came out, and return 1 if it is not what is accepted."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
-    parser.add_argument("mutants", nargs="*", help="patterns of names, like 'verify_cleanup.*'; otherwise all")
+    parser.add_argument("names", nargs="*", help="patterns of mutants' names, like 'verify_cleanup.*'; otherwise all")
+    parser.add_argument("--everything", action="store_true", help="change arguments, assignments and texts as well")
     parser.add_argument("--children", type=int, default=2, help="how many mutants are tried at once")
-    parser.add_argument("--again", action="store_true", help="keep what earlier runs found of functions that stay")
+    parser.add_argument("--keep", action="store_true", help="keep what earlier runs found of functions that stay")
     given = parser.parse_args()
-    refresh_workspace() if given.again else make_workspace()
-    run = [*_MUTMUT, "run", "--max-children", str(given.children), *given.mutants]
-    ran = subprocess.run(run, cwd=WORKSPACE, check=False)
-    if ran.returncode:
-        return ran.returncode
-    outcomes = _outcomes()
+    mutmut = Mutmut("everything" if given.everything else "decisions")
+    make_workspace(mutmut.workspace, keep=given.keep)
+    failure = mutmut.run(given.names, given.children)
+    if failure:
+        return failure
+    outcomes = mutmut.outcomes()
     _tell_figures(outcomes)
-    survivors = {_mutant(name) for name, outcome in outcomes.items() if outcome not in _KILLED | {"not checked"}}
-    return _compare(survivors, _accepted(), is_complete="not checked" not in outcomes.values())
+    is_complete = not given.names
+    passed_over = _KILLED if is_complete else _KILLED | {_UNTRIED}
+    survivors = {mutmut.mutant(name) for name, outcome in outcomes.items() if outcome not in passed_over}
+    return compare(survivors, _accepted(), is_complete=is_complete)
 
 
-def _outcomes() -> dict[str, str]:
-    """Return of each mutant how it ended."""
-    said = _said("results", "--all", "true")
-    lines = (line.strip().rpartition(": ") for line in said.splitlines() if line.strip())
-    return {name: outcome for name, _, outcome in lines}
-
-
-def _mutant(name: str) -> Mutant:
-    """Read what a mutant changes, which does not depend on the numbers that mutmut gives."""
-    lines = _said("show", name).splitlines()
-    was = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
-    becomes = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
-    return Mutant(_function(name), "\n".join(was), "\n".join(becomes))
-
-
-def _function(name: str) -> str:
+def function_of(name: str) -> str:
     """Make `offboarding.entities.Entity.to_json` of mutmut's `offboarding.entities.xǁEntityǁto_json__mutmut_3`."""
     module, _, mangled = name.partition("__mutmut_")[0].rpartition(".")
     return f"{module}.{mangled.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
 
 
-def _said(*arguments: str) -> str:
-    return subprocess.run([*_MUTMUT, *arguments], cwd=WORKSPACE, check=True, capture_output=True, text=True).stdout
+def compare(survivors: set[Mutant], accepted: set[Mutant], *, is_complete: bool) -> int:
+    """Print where the mutants that survive are not those that are accepted, and return 1 if so.
+
+    Parameters
+    ----------
+    survivors, accepted
+        What survived, and what may.
+    is_complete
+        Whether every mutant was tried, so that what is accepted has to be among the survivors.
+    """
+    unexpected = survivors - accepted
+    _tell("These survive and are not accepted", unexpected)
+    gone = accepted - survivors if is_complete else set()
+    _tell("These are accepted and do not survive", gone)
+    return 1 if unexpected or gone else 0
 
 
 def _accepted() -> set[Mutant]:
-    listed = tomllib.loads(_ACCEPTED.read_text()).get("because", [])
+    listed = tomllib.loads((_FOLDER / "survivors.toml").read_text()).get("because", [])
     return {Mutant(one["function"], one["was"], one["becomes"]) for because in listed for one in because["mutants"]}
 
 
@@ -87,14 +117,6 @@ def _tell_figures(outcomes: dict[str, str]) -> None:
 
 def _module(name: str) -> str:
     return name.partition("__mutmut_")[0].rpartition(".")[0]
-
-
-def _compare(survivors: set[Mutant], accepted: set[Mutant], *, is_complete: bool) -> int:
-    unexpected = survivors - accepted
-    _tell("These survive and are not accepted", unexpected)
-    gone = accepted - survivors if is_complete else set()
-    _tell("These are accepted and do not survive", gone)
-    return 1 if unexpected or gone else 0
 
 
 def _tell(headline: str, mutants: Iterable[Mutant]) -> None:

@@ -13,25 +13,28 @@ from pathlib import Path
 import libcst as cst
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKSPACE = ROOT / ".cache" / "mutants"
 
 _KEPT = frozenset({"staticmethod", "classmethod"})
 _PROSE = re.compile(r"\S\s+\S")
 _TESTED_OTHERWISE = frozenset({"test_mutants.py", "test_settings.py"})
 
 
-def make_workspace() -> None:
-    """Write the workspace anew."""
-    shutil.rmtree(WORKSPACE, ignore_errors=True)
-    refresh_workspace()
+def make_workspace(workspace: Path, *, keep: bool = False) -> None:
+    """Write the code and the tests into a workspace.
 
-
-def refresh_workspace() -> None:
-    """Bring the code and the tests of the workspace up to date; mutmut keeps what it knows of functions that stay."""
-    WORKSPACE.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(ROOT / "pyproject.toml", WORKSPACE)
+    Parameters
+    ----------
+    workspace
+        A folder; what is in it is deleted.
+    keep
+        Whether to bring it up to date instead, so that mutmut keeps what it knows of functions that stay.
+    """
+    if not keep:
+        shutil.rmtree(workspace, ignore_errors=True)
+    workspace.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(ROOT / "pyproject.toml", workspace)
     for source in (ROOT / "lambdas").rglob("*.py"):
-        target = WORKSPACE / "src" / source.relative_to(ROOT / "lambdas")
+        target = workspace / "src" / source.relative_to(ROOT / "lambdas")
         _write(target, rewritten(source.read_text()))
     tests = [
         ROOT / "tests" / "conftest.py",
@@ -40,7 +43,7 @@ def refresh_workspace() -> None:
     ]
     for source in [*tests, *(ROOT / "local").rglob("*.py")]:
         if source.name not in _TESTED_OTHERWISE:
-            _write(WORKSPACE / source.relative_to(ROOT), source.read_text())
+            _write(workspace / source.relative_to(ROOT), source.read_text())
 
 
 def rewritten(source: str) -> str:
