@@ -220,6 +220,12 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
     protection = protected_by_nature(entity) or protected_by_settings(
         read_policy(organization_id).protected, entity, aliases or []
     )
+    if protection and record and record.deregistering:
+        # Put on the list since an earlier attempt: not asked for again, and not taken for untouched either.
+        raise errors.DeregistrationNotConfirmed(
+            f"{protection} Before that, WorkMail was asked to deregister it, and does not show it as disabled. Look at "
+            "the entity in the WorkMail console; if it is disabled, restore it within its 30 days."
+        )
     if protection:
         raise errors.EntityProtected(protection)
     noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}

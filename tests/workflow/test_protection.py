@@ -1,11 +1,13 @@
 """Protected entities: refused before anything happens, and once more right before it would."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from local.settings import ORGANIZATION_ID
+from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import OTHERWISE
 
 pytestmark = pytest.mark.no_providers
@@ -94,6 +96,24 @@ def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: 
     assert ending.states[-2:] == ["DeregisterEntity", "EntityProtected"]
     assert flow.calls("DeregisterFromWorkMail") == []
     assert flow.workmail_state(user)["State"] == "ENABLED"
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_who_is_protected_after_workmail_was_asked_is_not_called_untouched(flow: Any, took_effect: bool) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=120)
+    user = flow.people.user("boss")
+
+    def protect(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail":
+            flow.policy(Protected=["boss"])
+            raise CommonError("InternalFailure", "made by the test", 500)
+
+    (flow.backend.after if took_effect else flow.backend.before).append(protect)
+    ending = flow.run("boss")
+
+    assert ending.outcome == ("CleanupVerified" if took_effect else "DeregistrationNotConfirmed")
+    assert (flow.workmail_state(user)["State"] == "DISABLED") is took_effect
+    assert took_effect or "Before that, WorkMail was asked to deregister it" in ending.cause
 
 
 def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
