@@ -204,6 +204,22 @@ def test_who_was_put_on_the_protected_list_meanwhile_is_safe(
     assert "DeregisterFromWorkMail" not in called(organization)
 
 
+def test_who_was_put_on_the_list_after_workmail_was_asked_is_not_called_untouched(
+    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend
+) -> None:
+    resolved = described(dana)
+    fail(organization, "DeregisterFromWorkMail", "ThrottlingException")
+    with pytest.raises(errors.WorkMailUnavailable):
+        act(resolved)
+    put_policy(a_policy(protected=("dana",)))
+    called(organization)
+
+    with pytest.raises(errors.DeregistrationNotConfirmed, match="by entry 1 .* Before that, WorkMail was asked to"):
+        act(resolved, RetryCount=1)
+    assert called(organization) == ["DescribeUser"]
+    assert table.with_status("InWindow") == ["a"]
+
+
 def test_a_record_without_aliases_protects_nobody_and_forbids_nothing(dana: str, table: Table) -> None:
     table.open("a", dana, Entity={"Aliases": None})
 
