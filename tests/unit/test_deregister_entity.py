@@ -214,7 +214,7 @@ def test_who_was_put_on_the_list_after_workmail_was_asked_is_not_called_untouche
     put_policy(a_policy(protected=("dana",)))
     called(organization)
 
-    with pytest.raises(errors.DeregistrationNotConfirmed, match="by entry 1 .* Before that, WorkMail was asked to"):
+    with pytest.raises(errors.DeregistrationNotConfirmed, match=r"by entry 1 .* Before that, WorkMail was asked to"):
         act(resolved, RetryCount=1)
     assert called(organization) == ["DescribeUser"]
     assert table.with_status("InWindow") == ["a"]
