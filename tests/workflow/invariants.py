@@ -547,7 +547,7 @@ class Watch:
         def noting(name: str) -> Any:
             parameter = get(name)
             function = function_name(os.environ.get("_HANDLER", ""))
-            if function:
+            if function and self._flow.clock.current() is not None:
                 self._read[function] = (self._flow.clock.now(), parameter.value)
             return parameter
 
