@@ -67,8 +67,9 @@ def _publish(step: dict[str, Any], expires_at: str) -> None:
     except (ClientError, BotoCoreError) as problem:
         _note_failure("events:PutEvents", code(problem))
     else:
-        if answer["FailedEntryCount"]:
-            _note_failure("events:PutEvents", answer["Entries"][0].get("ErrorCode", "unknown"))
+        if answer.get("FailedEntryCount") != 0:
+            [taken] = answer.get("Entries") or [{}]
+            _note_failure("events:PutEvents", taken.get("ErrorCode", "unknown"))
 
 
 def _wake_somebody_once(records: Records, step: dict[str, Any], expires_at: str) -> None:
@@ -110,9 +111,12 @@ def _wake_somebody(step: dict[str, Any], expires_at: str) -> bool:
         ]
     )
     try:
-        topics.publish(TopicArn=os.environ["APPROVAL_TOPIC_ARN"], Subject=subject, Message=message)
+        answer = topics.publish(TopicArn=os.environ["APPROVAL_TOPIC_ARN"], Subject=subject, Message=message)
     except (ClientError, BotoCoreError) as problem:
         _note_failure("sns:Publish", code(problem))
+        return False
+    if "MessageId" not in answer:
+        _note_failure("sns:Publish", "unknown")
         return False
     return True
 

@@ -141,6 +141,7 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
             "in the WorkMail console."
         ) from None
     except errors.EntityNotFound:
+        directory.insist_on_absence(entity.reference)
         raise errors.EntityGone(
             f"{entity.id} was deleted from the directory: there is nothing left to restore."
         ) from None
@@ -203,6 +204,7 @@ def _insist_on_the_same_entity(directory: Directory, record: Record) -> Entity:
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
+        directory.insist_on_absence(reference)
         entity = None
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity

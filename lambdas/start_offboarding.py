@@ -23,9 +23,9 @@ from botocore.exceptions import ClientError
 
 from offboarding.directory import Directory, workmail_client
 from offboarding.entities import LeavingUser
-from offboarding.errors import InvalidRequest, OffboardingError
+from offboarding.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 from offboarding.execution_names import Departure, execution_name
-from offboarding.executions import execution_status
+from offboarding.executions import FORGOTTEN, execution_status
 from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
 from offboarding.observability import logger, metrics
 from offboarding.retention import parse, render
@@ -46,7 +46,7 @@ _ATTRIBUTES = 128
 _SLOWEST_MILLISECONDS = 20_000
 """What one message takes if WorkMail, Step Functions and SQS are all as slow as they may be."""
 _DONE = frozenset(
-    {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected", "Forgotten"}
+    {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"}
 )
 """Outcomes after which a further event of the same departure needs nobody."""
 _CLOCK_SKEW = timedelta(minutes=1)
@@ -240,12 +240,21 @@ def _runs(name: str, request: Mapping[str, Any]) -> bool:
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     try:
-        states.start_execution(stateMachineArn=os.environ["STATE_MACHINE_ARN"], name=name, input=json.dumps(request))
+        answer = states.start_execution(
+            stateMachineArn=os.environ["STATE_MACHINE_ARN"], name=name, input=json.dumps(request)
+        )
     except ClientError as error:
         if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
             return False
         raise
+    _insist_on(answer, "executionArn", "StartExecution")
     return True
+
+
+def _insist_on(answer: Mapping[str, Any], member: str, operation: str) -> None:
+    """Believe an answer only with what it must hold; without it the message stays in the queue."""
+    if not answer.get(member):
+        raise UnexpectedAnswer(f"{operation} was answered without {member}: nothing shows that it was done.")
 
 
 def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
@@ -260,6 +269,8 @@ def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
                 f"The execution {arn} offboards this leaver with another NotBefore. Stop it, and start another one by "
                 "hand if this event is right."
             )
+    elif status.outcome == FORGOTTEN:
+        raise UnexpectedAnswer(f"Step Functions says that {arn} exists, and that it does not.")
     elif status.outcome not in _DONE:
         raise RefusedEvent(
             f"The execution {arn} for this departure ended as {status.outcome}. Start another one by hand, with the "
@@ -281,7 +292,7 @@ def _put_aside(record: SQSRecord, reason: str) -> None:
     said = reason[:_LONGEST_REASON]
     if len(record.body.encode()) + len(said.encode()) + _ATTRIBUTES > _LARGEST_MESSAGE:
         raise OversizedMessageError("The message is too large to be put aside with a reason.")
-    queues.send_message(
+    answer = queues.send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],
         MessageBody=record.body,
         MessageAttributes={
@@ -289,6 +300,7 @@ def _put_aside(record: SQSRecord, reason: str) -> None:
             "MessageId": {"DataType": "String", "StringValue": record.message_id},
         },
     )
+    _insist_on(answer, "MessageId", "SendMessage")
     metrics.add_metric(name="EventsRefused", unit="Count", value=1)
 
 

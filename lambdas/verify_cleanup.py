@@ -130,10 +130,7 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
-        if _is_listed(directory, reference):
-            raise errors.WorkMailUnavailable(
-                f"WorkMail says that it does not know {reference.id}, and lists it all the same."
-            ) from None
+        directory.insist_on_absence(reference)
         return Signals(entity=None, mailbox="NotGiven")
     if entity.state is not EntityState.DISABLED:
         return Signals(entity, mailbox="NotGiven")
@@ -146,15 +143,6 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     if size is None:
         return Signals(entity, mailbox="NotGiven")
     return Signals(entity, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
-
-
-def _is_listed(directory: Directory, reference: EntityReference) -> bool:
-    try:
-        return directory.is_listed(reference)
-    except errors.EntityNotFound:
-        raise errors.WorkMailUnavailable(
-            "WorkMail does not list the entities, and says that one is not found."
-        ) from None
 
 
 def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:

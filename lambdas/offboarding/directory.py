@@ -194,6 +194,25 @@ class Directory:
         """Say whether the entity still stands in the list of its type, under whatever name, and not as deleted."""
         return any(item["Id"] == reference.id for item in self._list(reference.type, {}))
 
+    def insist_on_absence(self, reference: EntityReference) -> None:
+        """See that an entity which WorkMail does not find by its id is missing from the list of its type too.
+
+        Raises
+        ------
+        WorkMailUnavailable
+            If it is listed, or the list is not found either: an answer to be asked for again.
+        """
+        try:
+            listed = self.is_listed(reference)
+        except errors.EntityNotFound:
+            raise errors.WorkMailUnavailable(
+                "WorkMail does not list the entities, and says that one is not found."
+            ) from None
+        if listed:
+            raise errors.WorkMailUnavailable(
+                f"WorkMail says that it does not know {reference.id}, and lists it all the same."
+            )
+
     def describe(self, reference: EntityReference) -> Entity:
         """Read one entity by its id.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from offboarding import errors
 from offboarding.aws import client, code, unavailable
 from offboarding.retention import render
 
@@ -66,7 +67,11 @@ def execution_status(execution_arn: str) -> ExecutionStatus:
         raise unavailable("states:DescribeExecution", problem) from None
     except BotoCoreError as problem:
         raise unavailable("states:DescribeExecution", problem) from None
-    status = answer["status"]
+    status = answer.get("status")
+    if status is None:
+        raise errors.RecordUnavailable(
+            "states:DescribeExecution was answered without a status. Start again when AWS is well."
+        )
     given, is_redriven = answer.get("input"), answer.get("redriveCount", 0) > 0
     if status in {"RUNNING", "PENDING_REDRIVE"}:
         return ExecutionStatus(running=True, input=given, is_redriven=is_redriven)

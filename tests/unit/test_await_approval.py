@@ -184,6 +184,17 @@ def test_an_event_bus_that_takes_the_call_and_not_the_event_is_noticed(
     assert len(published.messages) == 1
 
 
+def test_an_answer_that_shows_nothing_counts_as_not_told(
+    table: Table, published: Published, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.open("a")
+    monkeypatch.setattr(await_approval.topics, "publish", lambda **_: {})
+    monkeypatch.setattr(await_approval.events, "put_events", lambda **_: {})
+
+    assert ask() == {}
+    assert counted()["NotificationsFailed"] == 2
+
+
 def test_no_answer_at_all_stops_nothing_either(
     table: Table, published: Published, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,13 @@ def test_where_step_functions_does_not_say_nobody_is_taken_to_be_over(code: str,
     assert "secret" not in str(failure.value)
 
 
+def test_an_answer_without_a_status_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions.states, "describe_execution", lambda **_: {})
+
+    with pytest.raises(errors.RecordUnavailable, match="without a status"):
+        execution_status(ARN)
+
+
 def test_no_answer_of_step_functions_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://states")

@@ -199,7 +199,8 @@ def test_an_address_that_is_taken_is_refused_with_who_has_it(
         ("MailDomainNotFoundException", errors.RestoreRefused),
         ("MailDomainStateException", errors.RestoreRefused),
         ("EntityAlreadyRegisteredException", errors.RestoreRefused),
-        ("EntityNotFoundException", errors.EntityGone),
+        # It is listed all the same, so that is not believed.
+        ("EntityNotFoundException", errors.WorkMailUnavailable),
         ("ThrottlingException", errors.WorkMailUnavailable),
         ("AccessDeniedException", errors.AccessDenied),
     ],
@@ -392,13 +393,15 @@ def test_an_address_of_somebody_whom_workmail_does_not_name_is_refused_all_the_s
         register(directory(), record_of(user), described(user), soon(user))
 
 
-def test_where_nobody_can_say_who_has_the_name_now_nobody_is_named(
-    table: Table, people: People, organization: WorkMailBackend
+@pytest.mark.parametrize("also", ["DescribeUser", "ListUsers"])
+def test_what_one_answer_says_is_gone_is_not_believed_to_be(
+    table: Table, people: People, organization: WorkMailBackend, also: str
 ) -> None:
     user = offboarded(people)
     table.deregister("a", user)
     fail(organization, "DescribeUser", "EntityNotFoundException")
-    fail(organization, "ListUsers", "EntityNotFoundException")
+    if also == "ListUsers":
+        fail(organization, also, "EntityNotFoundException")
 
-    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+    with pytest.raises(errors.WorkMailUnavailable):
         restore(table, ExecutionArn=A)

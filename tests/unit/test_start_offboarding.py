@@ -15,6 +15,7 @@ import start_offboarding
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
+from offboarding import errors
 from offboarding.executions import ExecutionStatus
 from offboarding.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, read_event
 from offboarding.retention import parse, render
@@ -27,15 +28,19 @@ ORGANIZATIONS = [start_offboarding.Organization(ORGANIZATION_ID, frozenset({"exa
 NOT_BEFORE = "2026-12-22T17:00:00+01:00"
 
 
+STARTED = {"executionArn": MACHINE}
+
+
 class Started:
     """What was asked of Step Functions: the name and the input."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
 
-    def start_execution(self, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803 (the API's names)
+    def start_execution(self, stateMachineArn: str, name: str, input: str) -> dict[str, str]:  # noqa: N803 (the API's names)
         assert stateMachineArn == MACHINE
         self.requests.append((name, json.loads(input)))
+        return {"executionArn": f"{MACHINE}:{name}"}
 
 
 Start = Callable[..., tuple[str, dict[str, Any]]]
@@ -217,11 +222,15 @@ def over(outcome: str) -> ExecutionStatus:
         "NothingToDo",
         "Planned",
         "Rejected",
-        "Forgotten",
     ],
 )
 def test_a_departure_that_was_dealt_with_is_not_started_again(start_again: Any, outcome: str) -> None:
     assert start_again(over(outcome))
+
+
+def test_an_execution_that_exists_and_does_not_is_no_reason_to_be_done_with_the_event(start_again: Any) -> None:
+    with pytest.raises(errors.UnexpectedAnswer, match="exists, and that it does not"):
+        start_again(over("Forgotten"))
 
 
 @pytest.mark.parametrize(
@@ -446,6 +455,15 @@ def test_another_event_of_the_same_departure_is_said_to_be_so(
     assert counted() == {"LeaversRepeated": 1}
 
 
+def test_an_answer_that_shows_no_execution_is_not_taken_for_one(
+    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.user("dana.leaver")
+    monkeypatch.setattr(start_offboarding.states, "start_execution", lambda **given: {})
+
+    assert batch.deliver(okta()) == ["0"]
+
+
 def test_what_step_functions_refuses_is_tried_again(
     batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -512,7 +530,7 @@ def test_who_left_identity_center_is_found_by_the_id_there_and_asked_for_by_the_
     batch: Batch, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(start_offboarding.states, "start_execution", lambda **given: asked.append(given))
+    monkeypatch.setattr(start_offboarding.states, "start_execution", lambda **given: asked.append(given) or STARTED)
     monkeypatch.setenv("PROVIDERS", json.dumps({"identityCenter": {}}))
     user = people.user("dana")
     organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER)
