@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -54,6 +54,41 @@ def open_stage(now: datetime = EARLY) -> Iterator[Flow]:
         flow = Flow(environment)
         flow.policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000)
         yield flow
+
+
+class Stages:
+    """Stages one after the other, as a context manager.
+
+    What a stage remembers makes it slower, and what is played after 2026 is another story: so a new one is opened
+    after so many plays.
+    """
+
+    def __init__(self) -> None:
+        self._open = contextlib.ExitStack()
+        self._flow: Flow | None = None
+        self._plays = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def next(self) -> tuple[Flow, str]:
+        """Return the stage for the next play, and a name that nobody has there."""
+        if self._flow is None or self._plays == _PLAYS:
+            self._open.close()
+            self._flow, self._plays = self._open.enter_context(open_stage()), 0
+        self._plays += 1
+        return self._flow, f"p{self._plays}"
+
+
+_PLAYS = 60
+
+
+def stopped(flow: Flow) -> list[str]:
+    """Return the executions that a scenario has stopped by hand."""
+    return [execution.exec_arn for execution in machine(flow).executions if execution.status == "ABORTED"]
 
 
 def ended(flow: Flow, arn: str) -> str:
@@ -112,7 +147,8 @@ def _decided(decision: str) -> Callable[[Flow, str], str]:
     return play
 
 
-def _machine(flow: Flow) -> Any:
+def machine(flow: Flow) -> Any:
+    """Return the state machine of offboardings, as the embedded AWS has it."""
     arn = flow.environment.outputs["StateMachineArn"]
     return next(m for m in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines if m.arn == arn)
 
@@ -137,7 +173,7 @@ def _put_aside(flow: Flow, letters: int) -> list[str]:
 
 def _event(flow: Flow, user: str) -> str:
     """Have a script ask by an event; what starts nothing must be a dead letter."""
-    executions, letters = _machine(flow).executions, _letters(flow)
+    executions, letters = machine(flow).executions, _letters(flow)
     before = len(executions)
     detail = {"RequestId": f"request-{user}", "EntityId": _address(flow, user)}
     entry = {
