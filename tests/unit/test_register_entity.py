@@ -218,6 +218,30 @@ def test_a_no_of_workmail_is_no_success(
     assert described(user).state is EntityState.DISABLED
 
 
+def test_who_was_deleted_a_moment_before_the_registration_is_gone(
+    people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = offboarded(people)
+    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    fail(organization, "RegisterToWorkMail", "EntityNotFoundException")
+
+    with pytest.raises(errors.EntityGone, match="nothing left to restore"):
+        register(directory(), record_of(user), described(user), soon(user))
+
+
+def test_where_nobody_can_say_who_has_the_name_now_nobody_is_named(
+    table: Table, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = offboarded(people)
+    table.deregister("a", user)
+    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    fail(organization, "DescribeUser", "EntityNotFoundException")
+    fail(organization, "ListUsers", "EntityNotFoundException")
+
+    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+        restore(table, ExecutionArn=A)
+
+
 def test_a_registration_that_does_not_read_back_is_asked_for_again(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
