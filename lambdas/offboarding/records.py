@@ -293,6 +293,7 @@ class Records:
             When the retention ends if the call takes effect now.
         """
         held = self.hold_again(organization_id, entity_id, execution_arn)
+        pointer = self.pointer(organization_id, entity_id)
         assignments = {
             "Status": Status.DEREGISTERING.value,
             "StatusKey": status_key(Status.IN_WINDOW, organization_id),
@@ -301,7 +302,7 @@ class Records:
         }
         if not held or not self._write(execution_arn, assignments, ["TaskToken", *_NOT_OVER], step):
             return False
-        self._own_window(organization_id, entity_id, execution_arn, step["At"])
+        self._own_window(pointer, organization_id, entity_id, execution_arn, step["At"])
         return True
 
     def not_deregistered(self, execution_arn: str, step: Item) -> bool:
@@ -311,14 +312,17 @@ class Records:
 
     def deregistered(self, execution_arn: str, organization_id: str, entity_id: str, dates: Item, step: Item) -> bool:
         """Write the dates that WorkMail confirmed; `RetentionEndsAt` is until when the entity is in the window."""
-        self._own_window(organization_id, entity_id, execution_arn, step["At"])
+        pointer = self.pointer(organization_id, entity_id)
         assignments = {
             **dates,
             "Status": Status.IN_WINDOW.value,
             "StatusKey": status_key(Status.IN_WINDOW, organization_id),
             "DueAt": dates["RetentionEndsAt"],
         }
-        return self._write(execution_arn, assignments, _NOT_OVER, step)
+        if not self._write(execution_arn, assignments, _NOT_OVER, step):
+            return False
+        self._own_window(pointer, organization_id, entity_id, execution_arn, step["At"])
+        return True
 
     def looked(self, execution_arn: str, organization_id: str, entity_id: str, outcome: str | None, step: Item) -> bool:
         """Write what a look at WorkMail showed; with an outcome the offboarding is over."""
@@ -366,12 +370,14 @@ class Records:
         step = {"At": at, "Step": "Ended", "Outcome": outcome}
         return self._write(record.execution_arn, facts, removed, step, only_if=record.status)
 
-    def _own_window(self, organization_id: str, entity_id: str, execution_arn: str, at: str) -> None:
-        """Make a record that of the entity's window; the one that was that before is out of date.
+    def _own_window(
+        self, pointer: Pointer | None, organization_id: str, entity_id: str, execution_arn: str, at: str
+    ) -> None:
+        """Make a record that of the entity's window, once it is listed; the one that was that before is out of date.
 
         That one is told first: if this ends halfway, or an answer is lost, the next attempt still sees which it was.
+        An entity may so be listed twice for a while, and never not at all.
         """
-        pointer = self.pointer(organization_id, entity_id)
         if pointer is None or pointer.execution_arn != execution_arn or pointer.window_of == execution_arn:
             return
         if pointer.window_of:

@@ -194,6 +194,21 @@ def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_i
     assert flow.record(first)["SupersededBy"] == second
 
 
+@pytest.mark.parametrize("written", range(3))
+def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: Any, written: int) -> None:
+    flow.people.user("dana")
+    first = flow.start("dana")
+    flow.pass_days(10)
+    flow.stop(first)
+    fault = Fault("dynamodb", "UpdateItem", error="ThrottlingException", skip=written, function="DeregisterEntity")
+    flow.environment.faults.add(fault)
+    second = flow.start("dana")
+    flow.hear()
+
+    assert flow.ending(second).outcome == "RecordUnavailable"
+    assert {item["Entity"]["Name"] for item in flow.records_by_status("InWindow")} == {"dana"}
+
+
 def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: Any) -> None:
     user = flow.people.user("dana")
     mute(flow)
