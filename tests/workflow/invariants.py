@@ -145,6 +145,7 @@ class Watch:
         self._judged = {execution.exec_arn for _, execution in self._executions()}
         self._deregistered_by: dict[str, str | None] = {}
         self._named: set[str] = set()
+        self._owners: set[str] = set()
         self._read: dict[str, tuple[datetime, str]] = {}
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
         self._logged = len(self._starters_log())
@@ -417,11 +418,15 @@ class Watch:
 
         *Live* is an execution that waits and has a record of its own that nobody has taken over: one that only watches
         a departure which was taken back may wait on beside the one that offboards the entity anew.
+
+        *Listed twice* is nobody, but for an execution that ended between writing that the call comes next and making
+        its record that of the window: it stays listed, because it may have taken effect, and nobody takes it over.
         """
         items, live = self._items(), defaultdict(list)
-        in_window = (item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow "))
-        listed = Counter(item["Entity"]["Id"] for item in in_window)
-        yield from (f"{entity_id} is listed as in the window {n} times" for entity_id, n in listed.items() if n > 1)
+        self._owners.update(item["WindowOf"] for item in items.values() if "WindowOf" in item)
+        listed = [item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow ")]
+        owned = Counter(i["Entity"]["Id"] for i in listed if i["Status"] != "Unwatched" or i["Id"] in self._owners)
+        yield from (f"{entity_id} is listed as in the window {n} times" for entity_id, n in owned.items() if n > 1)
         for machine, execution in self._executions():
             record = items.get(execution.exec_arn)
             if machine != "offboarding" or execution.status != "RUNNING" or record is None:
@@ -436,7 +441,7 @@ class Watch:
                 yield f"{entity_id} is offboarded by {len(arns)} executions at once: {arns}"
             elif (pointer.get("ExecutionArn"), pointer.get("Live")) != (arns[0], True):
                 yield f"{arns[0]} waits for {entity_id}, and its pointer is {pointer}"
-        yield from self._missing_in_the_window(listed)
+        yield from self._missing_in_the_window({item["Entity"]["Id"] for item in listed})
 
     def _missing_in_the_window(self, listed: Container[str]) -> Iterator[str]:
         """Say who was deregistered by the stack, loses the mailbox in 30 days, and stands in no list."""

@@ -182,6 +182,7 @@ class Shared:
 def empty(flow: Flow) -> None:
     """Forget what has happened: entities, executions, records, messages, and what the walk had changed."""
     flow.backend.organizations[ORGANIZATION_ID].entities.clear()
+    flow.backend.set_organization_state(ORGANIZATION_ID, "Active")
     flow.backend.calls.clear()
     flow.backend.after.clear()
     flow.backend.behaviour, flow.backend.retention = Behaviour(), RETENTION
@@ -408,9 +409,10 @@ class Walk(RuleBasedStateMachine):
         url = outputs["StatusChangeDeadLetterQueueUrl"]
         source = sqs_backends[ACCOUNT][REGION].queues[url.rpartition("/")[2]]
         target = next(q for q in sqs_backends[ACCOUNT][REGION].queues.values() if q.dead_letter_queue is source)
+        target_url = sqs.get_queue_url(QueueName=target.name)["QueueUrl"]
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                sqs.send_message(QueueUrl=target.url("http://sqs"), MessageBody=message["Body"])
+                sqs.send_message(QueueUrl=target_url, MessageBody=message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def _begin(self, fault: Fault) -> None:
