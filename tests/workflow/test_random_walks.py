@@ -8,9 +8,9 @@ is over, `tests.workflow.invariants` says what is wrong.
 walk begins with nobody in the organization, no execution, an empty table, empty queues, the same settings, at noon of
 a day of its own, and ends when nothing runs any more; so nothing of a former walk can be seen in it, but for the date
 and loaded functions. The clock starts in 2001, decades before WorkMail ends. An environment in which a walk has failed
-is not used again: hypothesis repeats the walk, and shrinks it, in environments that are new each time, so what it
-reports happens alone. (Where a step starts several executions at once their threads race, so such a walk can be flaky;
-hypothesis says so.)
+is not used again, and a failing walk that hypothesis prints can be repeated alone, in another process, by the blob that
+is printed with it. (Where a step starts several executions at once their threads race, so such a walk can be flaky:
+hypothesis says so, and what was wrong stands there all the same.)
 
 `make test` takes the same few walks each time. `make test-long` takes many, others each time, and says how to repeat
 one.
