@@ -33,7 +33,7 @@ from local.deployment import Stack
 from local.event_sources import Poller
 from local.faults import Faults
 from local.hooks import Hooks
-from local.lambda_runtime import Runtime
+from local.lambda_runtime import Runtime, undisturbed
 from local.permissions import Permissions
 from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.status_changes import StatusChanges
@@ -242,12 +242,14 @@ def share_clients(hooks: Hooks) -> None:
 
     def client(service_name: str, region_name: str | None = None, *, config: Config | None = None, **more: Any) -> Any:
         if more:
-            return make(service_name, region_name, config=config, **more)
+            with undisturbed():
+                return make(service_name, region_name, config=config, **more)
         options = repr(sorted(config._user_provided_options.items())) if config else ""
         key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
-        if key not in _shared_clients:
-            _shared_clients[key] = make(service_name, region_name, config=config)
-        return _shared_clients[key]
+        with undisturbed():
+            if key not in _shared_clients:
+                _shared_clients[key] = make(service_name, region_name, config=config)
+            return _shared_clients[key]
 
     hooks.replace(boto3, "client", client)
 

@@ -70,6 +70,17 @@ _running = threading.local()
 _one_at_a_time = threading.RLock()
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep every function from putting its environment variables into the process meanwhile.
+
+    Whoever goes through ``os.environ`` outside of a function, as the making of a boto3 client does to find proxies,
+    would else meet variables that are gone before they are read.
+    """
+    with _one_at_a_time:
+        yield
+
+
 @dataclass(eq=False)
 class FunctionError(Exception):
     """An invocation failed; this is what the caller and the log are told."""

@@ -1,9 +1,14 @@
 """Environments come one after the other in one process, and each is as the first one was."""
 
+import threading
+from typing import Any
+
 import boto3
+import pytest
 from botocore.config import Config
 
 from local.environment import Environment
+from local.lambda_runtime import undisturbed
 
 
 def test_clients_can_be_made_in_each_of_several_environments() -> None:
@@ -12,3 +17,28 @@ def test_clients_can_be_made_in_each_of_several_environments() -> None:
             # One that nobody has made before: clients are kept.
             client = boto3.client("s3", config=Config(user_agent_extra=f"environment-{number}"))
             assert client.list_buckets()["Buckets"] == []
+
+
+@pytest.mark.parametrize("more", [{}, {"aws_access_key_id": "ak", "aws_secret_access_key": "sk"}], ids=["kept", "own"])
+def test_no_client_is_made_while_a_function_has_its_variables_in_the_process(more: dict[str, Any]) -> None:
+    entered, leave, made = threading.Event(), threading.Event(), threading.Event()
+
+    def a_function() -> None:
+        with undisturbed():
+            entered.set()
+            leave.wait(10)
+
+    def somebody_else() -> None:
+        boto3.client("s3", config=Config(user_agent_extra=f"beside-{len(more)}"), **more)
+        made.set()
+
+    with Environment():
+        threads = [threading.Thread(target=work) for work in (a_function, somebody_else)]
+        threads[0].start()
+        assert entered.wait(10)
+        threads[1].start()
+        assert not made.wait(0.5)
+        leave.set()
+        assert made.wait(10)
+        for thread in threads:
+            thread.join()
