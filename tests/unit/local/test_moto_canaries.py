@@ -4,7 +4,7 @@ Three kinds of canary:
 
 - `FINGERPRINTS` has a digest of every function that is replaced or wrapped, and of those that are relied
   upon. It changes when moto changes the function: read moto's change, adapt the hook, then the digest.
-  (``python tests/unit/local/test_moto_canaries.py`` prints the table.)
+  (``PYTHONPATH=. python tests/unit/local/test_moto_canaries.py`` prints the table.)
 - `GAPS` says for each hook which gap of moto it mends. When moto closes the gap, the hook can go.
 - The tests at the end show moto's behaviour without the hooks.
 """
@@ -21,6 +21,8 @@ import pytest
 from moto import mock_aws
 from moto.cloudformation import parsing
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
+from moto.dynamodb.parsing.validators import Validator
 from moto.events.utils import EventTemplateParser
 from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser import models as parser_models
@@ -61,6 +63,9 @@ RELIED_UPON = [
     (BranchesDecl, "_eval_body"),
     (BranchWorkerPool, "on_terminated"),
     (CatcherDecl, "_eval_body"),
+    (DepthFirstTraverser, "nodes_to_be_processed"),
+    (DepthFirstTraverser, "process"),
+    (DepthFirstTraverser, "traverse_node_recursively"),
     (Execution, "stop"),
     (ExecutionState, "_eval_state"),
     (ExecutionState, "_handle_retry"),
@@ -77,6 +82,7 @@ RELIED_UPON = [
     (StateTaskServiceCallback, "_eval_body"),
     (StateTaskServiceCallback, "_eval_integration_pattern"),
     (Timestamp, "_create_failure_event"),
+    (Validator, "__init__"),
 ]
 
 FINGERPRINTS = {
@@ -96,6 +102,10 @@ FINGERPRINTS = {
     "CatcherDecl._eval_body": "d0fae175105c",
     "CommonStateField._eval_body": "8c497a49b692",
     "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
+    "DepthFirstTraverser.nodes_to_be_processed": "6c1e507787be",
+    "DepthFirstTraverser.process": "591d37c20344",
+    "DepthFirstTraverser.traverse": "eafcdeee3bb8",
+    "DepthFirstTraverser.traverse_node_recursively": "db995e0b8ee1",
     "DynamoHandler._get_expr_attr_values": "2a966614535a",
     "DynamoHandler.call_action": "36299a175499",
     "Environment.as_inner_frame_of": "a150d24f76dc",
@@ -170,6 +180,8 @@ FINGERPRINTS = {
     "Topic.get_cfn_attribute": "b6f9d24b2cab",
     "Topic.has_cfn_attr": "20293b97b0e5",
     "Topic.update_from_cloudformation_json": "03df93c3e387",
+    "UpdateExpressionParser.make": "e020390439a1",
+    "Validator.__init__": "4f6cac4b56c5",
     "VariableStore.get_assigned_variables": "6dadb457ac4b",
     "WaitFunction._eval_body": "12f936f4b312",
     "XFormedAttributePicker.get_possible_keys": "3789b2ceb0c4",
