@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.infrastructure.templates import template_of
+from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 
 ORGANIZATION_ID = "m-" + "a1" * 16
 SETTINGS = {"organizations": [{"id": ORGANIZATION_ID}]}

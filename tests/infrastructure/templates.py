@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stacks.synthesis import STACK_NAME, offboarding_app
+from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
-
-CONTEXT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
 
 def template_of(settings: Mapping[str, Any]) -> Template:

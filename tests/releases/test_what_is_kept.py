@@ -16,9 +16,10 @@ from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
 from stacks.synthesis import STACK_NAME, offboarding_app
 from stacks.workflow import DefinitionError
-from tests.infrastructure.templates import CONTEXT, listed, of_type, policies, text, the_one
+from tests.infrastructure.templates import listed, of_type, policies, text, the_one
 from tests.releases.later import Later
 from tests.releases.released import SETTINGS, Release, released
+from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
 

@@ -15,6 +15,7 @@ from local.environment import Environment
 from local.people import People
 from local.settings import OFFBOARDING, ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
+from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_of_a_module_tells_what_is_personal,
     no_environment_tells_what_is_personal,

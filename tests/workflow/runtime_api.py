@@ -24,6 +24,9 @@ from awslambdaric.__main__ import main
 main(["bootstrap", sys.argv[3]])
 """
 
+ISOLATED = ("-I", "-S", "-X")
+"""What keeps everything else out of the interpreter; it may keep what it compiled, beside the asset."""
+
 
 def closure(*names: str) -> Iterator[str]:
     """Yield the distributions that these need, themselves included."""
@@ -94,8 +97,9 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
     server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    compiled = asset.parent / "compiled"
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-B", "-c", MAIN, str(asset), str(runtime), handler],
+        [sys.executable, *ISOLATED, f"pycache_prefix={compiled}", "-c", MAIN, str(asset), str(runtime), handler],
         env={
             "PATH": os.defpath,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",

@@ -46,6 +46,9 @@ class Scenario:
     prepare: Callable[[Flow, str], Any]
     play: Callable[[Flow, Any], str]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @contextlib.contextmanager
 def open_stage(now: datetime = EARLY) -> Iterator[Flow]:

@@ -477,7 +477,6 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
     ("operation", "code", "status", "outcome", "last_task"),
     [
         ("DescribeEntity", "ThrottlingException", 400, "WorkMailUnavailable", "ResolveEntity"),
-        ("DescribeUser", "DirectoryUnavailableException", 400, "WorkMailUnavailable", "ResolveEntity"),
         ("DescribeUser", "DirectoryServiceAuthenticationFailedException", 400,
          "DirectoryAuthenticationFailed", "ResolveEntity"),
         ("DescribeUser", "OrganizationStateException", 400, "OrganizationNotActive", "ResolveEntity"),
@@ -485,29 +484,33 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
         ("DescribeUser", "AccessDeniedException", 400, "AccessDenied", "ResolveEntity"),
         ("DescribeUser", "NobodyKnowsException", 400, "UnexpectedFailure", "ResolveEntity"),
         ("DescribeOrganization", "OrganizationNotFoundException", 400, "OrganizationNotFound", "CheckOrganization"),
-        ("DescribeOrganization", "InternalFailure", 500, "WorkMailUnavailable", "CheckOrganization"),
-        ("DescribeOrganization", "AccessDeniedException", 400, "AccessDenied", "CheckOrganization"),
         ("DeregisterFromWorkMail", "EntityStateException", 400, "DeregistrationRefused", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "EntityNotFoundException", 400, "EntityNotFound", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "InvalidParameterException", 400, "UnexpectedFailure", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "OrganizationNotFoundException", 400, "OrganizationNotFound", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "OrganizationStateException", 400, "OrganizationNotActive", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "UnsupportedOperationException", 400,
          "DeregistrationRefused", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "ThrottlingException", 400, "WorkMailUnavailable", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "ServiceUnavailable", 503, "WorkMailUnavailable", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "AccessDeniedException", 400, "AccessDenied", "DeregisterEntity"),
-        ("ListAliases", "ThrottlingException", 400, "WorkMailUnavailable", "RecordOffboarding"),
-        ("ListAliases", "OrganizationStateException", 400, "OrganizationNotActive", "RecordOffboarding"),
-        ("ListGroupsForEntity", "OrganizationNotFoundException", 400, "OrganizationNotFound", "RecordOffboarding"),
         ("ListGroupsForEntity", "AccessDeniedException", 400, "AccessDenied", "RecordOffboarding"),
         ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "RecordOffboarding"),
         ("GetMailboxDetails", "ThrottlingException", 400, "WorkMailUnavailable", "VerifyCleanup"),
-        ("GetMailboxDetails", "OrganizationStateException", 400, "OrganizationNotActive", "VerifyCleanup"),
-        ("GetMailboxDetails", "OrganizationNotFoundException", 400, "OrganizationNotFound", "VerifyCleanup"),
         ("GetMailboxDetails", "AccessDeniedException", 400, "AccessDenied", "VerifyCleanup"),
-        ("GetMailboxDetails", "InvalidParameterException", 400, "UnexpectedFailure", "VerifyCleanup"),
         ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "VerifyCleanup"),
+        *(pytest.param(*row, marks=pytest.mark.long) for row in [
+            ("DescribeUser", "DirectoryUnavailableException", 400, "WorkMailUnavailable", "ResolveEntity"),
+            ("DescribeOrganization", "InternalFailure", 500, "WorkMailUnavailable", "CheckOrganization"),
+            ("DescribeOrganization", "AccessDeniedException", 400, "AccessDenied", "CheckOrganization"),
+            ("DeregisterFromWorkMail", "InvalidParameterException", 400, "UnexpectedFailure", "DeregisterEntity"),
+            ("DeregisterFromWorkMail", "OrganizationNotFoundException", 400,
+             "OrganizationNotFound", "DeregisterEntity"),
+            ("DeregisterFromWorkMail", "OrganizationStateException", 400, "OrganizationNotActive", "DeregisterEntity"),
+            ("DeregisterFromWorkMail", "ThrottlingException", 400, "WorkMailUnavailable", "DeregisterEntity"),
+            ("DeregisterFromWorkMail", "AccessDeniedException", 400, "AccessDenied", "DeregisterEntity"),
+            ("ListAliases", "ThrottlingException", 400, "WorkMailUnavailable", "RecordOffboarding"),
+            ("ListAliases", "OrganizationStateException", 400, "OrganizationNotActive", "RecordOffboarding"),
+            ("ListGroupsForEntity", "OrganizationNotFoundException", 400, "OrganizationNotFound", "RecordOffboarding"),
+            ("GetMailboxDetails", "OrganizationStateException", 400, "OrganizationNotActive", "VerifyCleanup"),
+            ("GetMailboxDetails", "OrganizationNotFoundException", 400, "OrganizationNotFound", "VerifyCleanup"),
+            ("GetMailboxDetails", "InvalidParameterException", 400, "UnexpectedFailure", "VerifyCleanup"),
+        ]),
     ],
 )  # fmt: skip
 def test_an_error_that_stays_ends_under_its_name(
@@ -530,7 +533,14 @@ def test_an_error_that_stays_ends_under_its_name(
     assert f"{operation} with {code}" in ending.cause or outcome == "DeregistrationRefused"
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "DirectoryUnavailableException", "InternalFailure"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ThrottlingException",
+        pytest.param("DirectoryUnavailableException", marks=pytest.mark.long),
+        pytest.param("InternalFailure", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize(
     "operation",
     ["DescribeEntity", "DescribeUser", "DescribeOrganization", "DeregisterFromWorkMail", "GetMailboxDetails"],

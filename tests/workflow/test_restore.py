@@ -104,7 +104,7 @@ def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> Non
 @pytest.mark.parametrize(
     "operation", ["DescribeUser", "RegisterToWorkMail", "ListAliases", "CreateAlias", "AssociateMemberToGroup"]
 )
-@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure"])
+@pytest.mark.parametrize("code", ["ThrottlingException", pytest.param("InternalFailure", marks=pytest.mark.long)])
 def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     flow.fail(operation, code, times=3)
