@@ -1,13 +1,16 @@
-"""How moto writes its answers, made faster: under which names a member may be looked for is found out once.
+"""How moto takes requests and writes its answers, made faster: what follows from classes alone is found out once.
 
-moto tries half a dozen aliases of each member of each answer, whether there or not, and makes them anew each time.
-They follow from the member, and from the class of the object that is answered.
+- moto tries half a dozen aliases of each member of each answer, whether there or not, and makes them anew each time.
+  They follow from the member, and from the class of the object that is answered.
+- moto lists the actions of a service anew for each request.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from moto.core import responses
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 
 from local.hooks import Hooks
@@ -25,3 +28,4 @@ def install(hooks: Hooks) -> None:
         return kept[which]
 
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)
+    hooks.replace(responses, "method_names_from_class", cache(responses.method_names_from_class))

@@ -11,13 +11,13 @@ again which classes the pass is about. That took a quarter of an offboarding's t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Collection
+from functools import cache, lru_cache
 from typing import Any
 
 from moto.dynamodb.comparisons import FuncSize
 from moto.dynamodb.exceptions import MockValidationException
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Node, UpdateExpressionFunction
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 from moto.dynamodb.responses import DynamoHandler
 
@@ -54,6 +54,23 @@ def install(hooks: Hooks) -> None:
     # What validates an expression works on a copy of what was read, so that this can be kept.
     hooks.replace(UpdateExpressionParser, "make", staticmethod(lru_cache(maxsize=256)(UpdateExpressionParser.make)))
     hooks.replace(DepthFirstTraverser, "traverse", _traverse)
+    hooks.replace(Node, "find_clauses", _find_clauses)
+
+
+@cache
+def _has_clauses(kind: type) -> bool:
+    return issubclass(kind, (Expression, UpdateExpressionFunction))
+
+
+def _find_clauses(self: Node, kinds: Collection[type]) -> list[Node]:
+    """Find the nodes of some kinds, in the order of the expression."""
+    found: list[Node] = []
+    for child in self.children or ():
+        if type(child) in kinds:
+            found.append(child)
+        elif _has_clauses(type(child)):
+            found += _find_clauses(child, kinds)
+    return found
 
 
 def _traverse(self: DepthFirstTraverser, root: Node) -> Node:

@@ -136,6 +136,7 @@ def test_two_at_once_agree_on_one_assembly(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [path.name for path in (tmp_path / ".cache" / "assembly").iterdir()] == [only.name]
 
 
+@pytest.mark.long
 def test_an_assembly_does_not_depend_on_who_asks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("CDK_CONTEXT_JSON", '{"offboarding": {}}')

@@ -118,6 +118,7 @@ def test_one_query_says_who_is_in_the_window_until_when(told: dict[str, Any]) ->
     assert min(untils) > window["At"]
 
 
+@pytest.mark.long
 def test_what_does_not_happen_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +136,7 @@ def test_what_does_not_happen_is_shown_and_fails_the_command(
     assert "12 of 18 rows ended as expected." in shown
 
 
+@pytest.mark.long
 def test_what_contradicts_the_story_is_told_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

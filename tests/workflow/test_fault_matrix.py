@@ -20,7 +20,7 @@ from tests.workflow.scenarios import SCENARIOS, Scenario, Stages
 
 MATRIX = read_page(PAGE.read_text())
 DEFINITIONS = Path(__file__).parents[2] / "statemachine"
-ONE_IN = 160
+ONE_IN = 320
 """Of so many rows `make test` plays one; `make test-long` plays all."""
 
 

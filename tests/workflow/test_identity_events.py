@@ -566,7 +566,7 @@ def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> 
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
 
 
-@pytest.mark.parametrize(("leavers", "times"), [(12, 240), pytest.param(50, 1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("leavers", "times"), [(6, 90), pytest.param(50, 1000, marks=pytest.mark.long)])
 def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     intake: Intake, leavers: int, times: int
 ) -> None:

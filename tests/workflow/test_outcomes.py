@@ -23,17 +23,17 @@ LOOK_AGAIN = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMailShow?"]
 @pytest.mark.parametrize(
     ("identifier", "entity_type"),
     [
-        ("dana@{domain}", "USER"),
         ("DANA@{domain}", "USER"),
-        ("dana", "USER"),
         ("Dana", "USER"),
         ("{user}", "USER"),
         ("team@{domain}", "GROUP"),
-        ("team", "GROUP"),
-        ("{group}", "GROUP"),
-        ("room@{domain}", "RESOURCE"),
         ("room", "RESOURCE"),
-        ("{resource}", "RESOURCE"),
+        pytest.param("dana@{domain}", "USER", marks=pytest.mark.long),
+        pytest.param("dana", "USER", marks=pytest.mark.long),
+        pytest.param("team", "GROUP", marks=pytest.mark.long),
+        pytest.param("{group}", "GROUP", marks=pytest.mark.long),
+        pytest.param("room@{domain}", "RESOURCE", marks=pytest.mark.long),
+        pytest.param("{resource}", "RESOURCE", marks=pytest.mark.long),
     ],
 )
 def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identifier: str, entity_type: str) -> None:
@@ -139,6 +139,7 @@ def test_a_wait_that_ends_at_a_whole_second_as_on_aws_is_never_too_early(make_fl
     assert ending.output["Evidence"]["VerifyCleanup"]["At"] == "2026-12-22T12:00:01.000Z"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -223,6 +223,7 @@ def test_three_releases_one_after_another_leave_each_execution_its_own(
         assert days_of_retention(flow, arn) == 40
 
 
+@pytest.mark.long
 def test_a_release_that_is_taken_back_leaves_what_it_started_its_own(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path]
 ) -> None:

@@ -66,7 +66,7 @@ def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any])
 
 
 @pytest.mark.parametrize("by", ["arn", "name", "NAME", "address", "alias"])
-@pytest.mark.parametrize("email", ["present", "absent"])
+@pytest.mark.parametrize("email", [pytest.param("present", marks=pytest.mark.long), "absent"])
 def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any, by: str, email: str) -> None:
     _, arn, _ = offboarded(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
     names = {"name": "dana", "NAME": "DANA", "address": flow.people.address("dana"), "alias": flow.people.address("dl")}
@@ -367,15 +367,17 @@ def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says:
     [
         ("RegisterToWorkMail", "MailDomainNotFoundException", "RestoreRefused"),
         ("RegisterToWorkMail", "EntityStateException", "RegistrationNotConfirmed"),
-        ("RegisterToWorkMail", "UnsupportedOperationException", "RestoreRefused"),
         ("RegisterToWorkMail", "ThrottlingException", "WorkMailUnavailable"),
-        ("DescribeUser", "OrganizationStateException", "OrganizationNotActive"),
-        ("DescribeUser", "DirectoryServiceAuthenticationFailedException", "DirectoryAuthenticationFailed"),
         ("DescribeUser", "NobodyKnowsException", "UnexpectedFailure"),
-        ("ListAliases", "OrganizationNotFoundException", "OrganizationNotFound"),
         ("ListAliases", "EntityStateException", "RegistrationNotConfirmed"),
+        *(pytest.param(*row, marks=pytest.mark.long) for row in [
+            ("RegisterToWorkMail", "UnsupportedOperationException", "RestoreRefused"),
+            ("DescribeUser", "OrganizationStateException", "OrganizationNotActive"),
+            ("DescribeUser", "DirectoryServiceAuthenticationFailedException", "DirectoryAuthenticationFailed"),
+            ("ListAliases", "OrganizationNotFoundException", "OrganizationNotFound"),
+        ]),
     ],
-)
+)  # fmt: skip
 def test_an_error_that_stays_ends_under_its_name(flow: Any, operation: str, code: str, outcome: str) -> None:
     _, arn, _ = offboarded(flow, **FORGETFUL)
     flow.fail(operation, code)

@@ -11,8 +11,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import boto3
 import pytest
 
+from local.people import People
 from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,7 @@ def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: 
     assert done["error"] == "InvalidRequest"
 
 
+@pytest.mark.long
 def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
     aws = Cli(url)
     organization = ("--organization-id", ORGANIZATION_ID)
@@ -142,24 +145,22 @@ def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(url: str, body: 
 def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
     aws = Cli(url)
     machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
-    organization = ("--organization-id", ORGANIZATION_ID)
-    user = aws("workmail", "create-user", *organization, "--name", "frank", "--display-name", "Frank")["UserId"]
-    aws("workmail", "register-to-work-mail", *organization, "--entity-id", user,
-        "--email", f"frank@{MAIL_DOMAIN}")  # fmt: skip
+    user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
+    steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
     request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
 
     def error_of_a_run() -> str | None:
-        started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
+        started = steps.start_execution(stateMachineArn=machine, input=request)
         http(f"{url}/local/clock", b'{"advance": "PT1H"}')
-        done = aws("stepfunctions", "describe-execution", "--execution-arn", started["executionArn"])
-        return str(done["error"]) if "error" in done else None
+        return steps.describe_execution(executionArn=started["executionArn"]).get("error")
 
     fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
     status, armed = http(f"{url}/local/faults", json.dumps([fault]).encode())
     assert (status, armed) == (200, {"Faults": [{**fault, "Happened": 0}]})
     assert error_of_a_run() == "WorkMailUnavailable"
     assert http(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
-    assert aws("workmail", "describe-user", *organization, "--user-id", user)["State"] == "ENABLED"
+    shown = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
+    assert shown["State"] == "ENABLED"
 
     assert http(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
     assert error_of_a_run() is None
@@ -233,6 +234,7 @@ def shell(url: str, commands: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) -> None:
     aws = Cli(url)
     for name in ("carol", "carl", "cora"):

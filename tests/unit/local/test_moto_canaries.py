@@ -141,6 +141,7 @@ FINGERPRINTS = {
     "LambdaResponse.invoke": "28b0dfc9b1a7",
     "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
+    "Node.find_clauses": "54be7c969309",
     "Parameter.create_from_cloudformation_json": "e2288278ea28",
     "Parameter.update_from_cloudformation_json": "32f87f12a466",
     "Program._eval_body": "ab7eed2c586a",
@@ -190,6 +191,7 @@ FINGERPRINTS = {
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
+    "responses.method_names_from_class": "1d92c0165989",
 }
 
 
