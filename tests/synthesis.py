@@ -11,10 +11,6 @@ from typing import Any
 import pytest
 
 from local import assembly
-from stacks.packaging import PackagingError
-from stacks.settings import SettingsError
-from stacks.synthesis import offboarding_app
-from stacks.workflow import DefinitionError
 
 CONTEXT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cdk.json").read_text())["context"]
 synthesize_apart = assembly._synthesize
@@ -22,6 +18,12 @@ synthesize_apart = assembly._synthesize
 
 
 def synthesize_here(outdir: Path, settings: Mapping[str, Any] | None) -> None:
+    # Importing them starts jsii, which takes seconds; where every assembly is at hand already, nobody needs it.
+    from stacks.packaging import PackagingError
+    from stacks.settings import SettingsError
+    from stacks.synthesis import offboarding_app
+    from stacks.workflow import DefinitionError
+
     given = {} if settings is None else {"offboarding": settings}
     try:
         offboarding_app({**CONTEXT, **given}, outdir=outdir).synth()

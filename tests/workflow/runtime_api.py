@@ -17,15 +17,23 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-MAIN = """
+PATHS = """
 import sys
 sys.path[:] = [path for path in sys.path if path.startswith(sys.base_prefix)] + sys.argv[1:3]
+"""
+LOAD = f"""{PATHS}
+import importlib
+for name in sys.argv[3:]:
+    assert callable(importlib.import_module(name).handler)
+    print(name)
+"""
+MAIN = f"""{PATHS}
 from awslambdaric.__main__ import main
 main(["bootstrap", sys.argv[3]])
 """
 
-ISOLATED = ("-I", "-S", "-X")
-"""What keeps everything else out of the interpreter; it may keep what it compiled, beside the asset."""
+ISOLATED = ("-I", "-S")
+"""What keeps everything else out of the interpreter."""
 
 
 def closure(*names: str) -> Iterator[str]:
@@ -52,6 +60,18 @@ def link_runtime(target: Path) -> Path:
             if top != ".." and not (target / top).exists():
                 (target / top).symlink_to(distribution(name).locate_file(top))
     return target
+
+
+def load_each(asset: Path, runtime: Path, handlers: list[str], environment: dict[str, str]) -> list[str]:
+    """Load packaged handlers in one clean interpreter; return those that could be."""
+    done = subprocess.run(
+        [sys.executable, *ISOLATED, "-B", "-c", LOAD, str(asset), str(runtime), *handlers],
+        env={"PATH": os.defpath, "LAMBDA_TASK_ROOT": str(asset), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
 def invoke(asset: Path, runtime: Path, handler: str, event: object, environment: dict[str, str]) -> tuple[str, Any]:
@@ -99,7 +119,7 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     compiled = asset.parent / "compiled"
     process = subprocess.Popen(
-        [sys.executable, *ISOLATED, f"pycache_prefix={compiled}", "-c", MAIN, str(asset), str(runtime), handler],
+        [sys.executable, *ISOLATED, "-X", f"pycache_prefix={compiled}", "-c", MAIN, str(asset), str(runtime), handler],
         env={
             "PATH": os.defpath,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",

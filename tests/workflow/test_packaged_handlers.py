@@ -11,8 +11,9 @@ import pytest
 
 from local.serve import server
 from local.settings import ORGANIZATION_ID
-from tests.workflow.runtime_api import invoke, link_runtime
+from tests.workflow.runtime_api import invoke, link_runtime, load_each
 
+ROOT = Path(__file__).parents[2]
 CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "testing",
@@ -34,6 +35,21 @@ def endpoint(flow: Any) -> Iterator[str]:
     http.server_close()
 
 
+def test_each_handler_can_be_loaded_with_nothing_but_the_asset_and_boto3(flow: Any, tmp_path: Path) -> None:
+    runtime, asset = link_runtime(tmp_path / "runtime"), tmp_path / "asset"
+    zipfile.ZipFile(flow.environment.function_code("ResolveEntity")).extractall(asset)
+    handlers = sorted(path.stem for path in asset.glob("*.py") if "def handler(" in path.read_text())
+    environment = {}
+    for handler in handlers:
+        environment |= flow.environment.function_environment(handler)
+
+    answers = load_each(asset, runtime, handlers, {**environment, **CREDENTIALS})
+
+    assert answers == handlers
+    assert len(handlers) == len(list((ROOT / "lambdas").glob("*.py")))
+
+
+@pytest.mark.long
 def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
     runtime = link_runtime(tmp_path / "runtime")
     code = flow.environment.function_code("ResolveEntity")
