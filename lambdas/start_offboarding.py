@@ -264,18 +264,22 @@ def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
     status = execution_status(arn)
     if status.running:
         asked = json.loads(status.input or "{}")
-        if _moment(asked) != _moment(request):
+        if _moment(asked) != _moment(request) or _is_plan(asked) != _is_plan(request):
             raise RefusedEvent(
-                f"The execution {arn} offboards this leaver with another NotBefore. Stop it, and start another one by "
-                "hand if this event is right."
+                f"The execution {arn} offboards this leaver with another NotBefore or DryRun. Stop it, and start "
+                "another one by hand if this event is right."
             )
     elif status.outcome == FORGOTTEN:
         raise UnexpectedAnswer(f"Step Functions says that {arn} exists, and that it does not.")
-    elif status.outcome not in _DONE:
+    elif status.outcome not in _DONE or (status.outcome == "Planned" and not _is_plan(request)):
         raise RefusedEvent(
             f"The execution {arn} for this departure ended as {status.outcome}. Start another one by hand, with the "
             "same input, if the leaver is to be offboarded all the same."
         )
+
+
+def _is_plan(request: Mapping[str, Any]) -> bool:
+    return request.get("DryRun") is True
 
 
 def _moment(request: Mapping[str, Any]) -> object:

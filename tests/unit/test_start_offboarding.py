@@ -220,12 +220,36 @@ def over(outcome: str) -> ExecutionStatus:
         "EntityRemoved",
         "ServiceEnded",
         "NothingToDo",
-        "Planned",
         "Rejected",
     ],
 )
 def test_a_departure_that_was_dealt_with_is_not_started_again(start_again: Any, outcome: str) -> None:
     assert start_again(over(outcome))
+
+
+PLANS = ExecutionStatus(running=True, input='{"DryRun": true}')
+OFFBOARDS = ExecutionStatus(running=True, input="{}")
+
+
+@pytest.mark.parametrize("stands", [over("Planned"), PLANS], ids=["over", "running"])
+def test_a_plan_is_all_that_an_event_asks_for_which_asks_for_a_plan(start_again: Any, stands: ExecutionStatus) -> None:
+    assert start_again(stands, DryRun=True)
+
+
+@pytest.mark.parametrize(
+    ("stands", "asked", "says"),
+    [
+        (over("Planned"), {}, r"ended as Planned\. Start another one by hand"),
+        (PLANS, {}, "with another NotBefore or DryRun"),
+        (OFFBOARDS, {"DryRun": True}, "with another NotBefore or DryRun"),
+    ],
+    ids=["planned", "plans", "offboards"],
+)
+def test_a_plan_and_an_offboarding_are_not_silently_taken_for_each_other(
+    start_again: Any, stands: ExecutionStatus, asked: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RefusedEvent, match=says):
+        start_again(stands, **asked)
 
 
 def test_an_execution_that_exists_and_does_not_is_no_reason_to_be_done_with_the_event(start_again: Any) -> None:
