@@ -86,6 +86,7 @@ def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
     assert events[-1]["type"] == "ExecutionSucceeded"
 
 
+@pytest.mark.long
 def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: str) -> None:
     aws = Cli(url)
     made = aws("workmail", "create-organization", "--alias", "other-corp")["OrganizationId"]
