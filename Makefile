@@ -52,7 +52,7 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, lice
 
 coverage: $(SYNCED) ## Which branches of lambdas/ the unit tests do not take
 	@mkdir -p .cache
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit --ignore=tests/unit/local --cov
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit --ignore=tests/unit/local --cov
 
 audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities of what is locked; needs the network
 	@mkdir -p .cache

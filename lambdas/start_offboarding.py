@@ -274,7 +274,7 @@ def _insist_on_same_offboarding(name: str, request: Mapping[str, Any]) -> None:
     elif status.outcome not in _DONE or (status.outcome == "Planned" and not _is_plan(request)):
         raise RefusedEvent(
             f"The execution {arn} for this departure ended as {status.outcome}. Start another one by hand, with the "
-            "same input, if the leaver is to be offboarded all the same."
+            "same input but without DryRun, if the leaver is to be offboarded all the same."
         )
 
 

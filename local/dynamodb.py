@@ -4,7 +4,7 @@
 - An empty string set or binary set is refused as an expression's value; moto refuses an empty number set only.
 - One request is carried out at a time, so that nothing comes between a condition and its write.
 
-And made faster: moto reads an update expression twice, and then goes through it eleven times, asking each node
+And made faster: moto reads an update expression twice, and then goes through it ten times, asking each node
 again which classes the pass is about. That took a quarter of an offboarding's time.
 """
 
