@@ -10,6 +10,8 @@ STATIC_SYNCED := $(STATIC)/.venv/.synced
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_LINK_MODE := copy
+# Bytecode is kept, whatever the machine says: without it, each process of the tests compiles moto and the CDK anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
