@@ -35,6 +35,12 @@ OTHERWISE = {
 """All that tests want otherwise than usual, in one object, because each takes a synth of its own."""
 
 
+def long_run(*rows: Any) -> list[Any]:
+    """Leave these rows of a parametrized test, which are much like its others, to the long run."""
+    values = (row if isinstance(row, tuple) else (row,) for row in rows)
+    return [pytest.param(*given, marks=pytest.mark.long) for given in values]
+
+
 @dataclass(frozen=True)
 class Ending:
     """What a person sees of an execution."""

@@ -84,8 +84,8 @@ def calls(asked: list[Asked]) -> list[Call]:
     return found
 
 
-def rows(call: Call, *, in_full: bool) -> Iterator[Row]:
-    """Return what can go wrong with a call: everything, or one fault of each kind."""
+def rows(call: Call) -> Iterator[Row]:
+    """Return everything that can go wrong with a call."""
     if call.service == "lambda":
         made = _faults_of_runs(call)
     elif call.service == "workmail":
@@ -93,23 +93,7 @@ def rows(call: Call, *, in_full: bool) -> Iterator[Row]:
     else:
         made = _faults_beside_workmail(call)
     for case, fault in made:
-        if in_full or case in OF_EACH_KIND or case.removesuffix(" always") in modelled_errors_of(call):
-            yield Row(call.function, call.name, case, fault)
-
-
-def modelled_errors_of(call: Call) -> set[str]:
-    """Return the errors that the service's model lists for a call to WorkMail; no other model is that short."""
-    return set(modelled_errors("workmail", call.operation)) if call.service == "workmail" else set()
-
-
-OF_EACH_KIND = frozenset(
-    {
-        "ThrottlingException twice", "ThrottlingException always", "after it Timeout once", "EmptyAnswer once",
-        "ThrottlingException 3 times", "InternalFailure always", "after it Timeout twice",
-        "Runtime.ExitError always", "after it Runtime.ExitError once", "Lambda.TooManyRequestsException twice",
-    }
-)  # fmt: skip
-"""What every scenario meets in each of its calls, besides WorkMail's own errors."""
+        yield Row(call.function, call.name, case, fault)
 
 
 def _faults_of_runs(call: Call) -> Iterator[tuple[str, Fault]]:
@@ -175,17 +159,12 @@ class Ending:
 
 @lru_cache(maxsize=1)
 def planned() -> Mapping[str, tuple[Row, ...]]:
-    """Play every scenario without a fault; return its rows: in full for a call that no scenario before it makes."""
-    plan: dict[str, tuple[Row, ...]] = {}
-    known: set[tuple[str, str]] = set()
+    """Play every scenario without a fault; return its rows."""
     with Stages() as stages:
-        for scenario in SCENARIOS:
-            made = undisturbed(*stages.next(), scenario)
-            plan[scenario.name] = tuple(
-                row for call in made for row in rows(call, in_full=(call.function, call.name) not in known)
-            )
-            known |= {(call.function, call.name) for call in made}
-    return plan
+        return {
+            scenario.name: tuple(row for call in undisturbed(*stages.next(), scenario) for row in rows(call))
+            for scenario in SCENARIOS
+        }
 
 
 def undisturbed(flow: Flow, name: str, scenario: Scenario) -> list[Call]:

@@ -12,6 +12,7 @@ from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
+from tests.workflow.conftest import long_run
 from tests.workflow.test_identity_events import Intake, okta
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
@@ -213,10 +214,12 @@ def test_an_approval_for_what_awaits_none_is_refused(flow: Any) -> None:
     ("given", "says"),
     [
         ({"Decision": "approved", "DecidedBy": "b", "Reason": "r"}, "Decision must be Approved or Rejected"),
-        ({"Decision": "Approved", "Reason": "r"}, "lacks DecidedBy"),
-        ({"Decision": "Rejected", "DecidedBy": "b"}, "lacks Reason"),
-        ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "Force": True}, "unknown member: Force"),
         ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "ExecutionArn": "vip"}, "the ARN of an execution"),
+        *long_run(
+            ({"Decision": "Approved", "Reason": "r"}, "lacks DecidedBy"),
+            ({"Decision": "Rejected", "DecidedBy": "b"}, "lacks Reason"),
+            ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "Force": True}, "unknown member: Force"),
+        ),
     ],
 )
 def test_a_wrong_decision_decides_nothing(flow: Any, given: dict[str, Any], says: str) -> None:

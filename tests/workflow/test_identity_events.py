@@ -20,7 +20,7 @@ from local.settings import (
     ORGANIZATION_ID,
     SAILPOINT_BUS,
 )
-from tests.workflow.conftest import OTHERWISE
+from tests.workflow.conftest import OTHERWISE, long_run
 
 EVENTS = Path(__file__).parents[1] / "events"
 STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
@@ -295,10 +295,16 @@ def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Call
 
 @pytest.mark.parametrize(
     "behaviour",
-    [{"email_of_disabled": "absent"}, {"describe_entity_of_disabled": "EntityNotFoundException"},
-     {"deregister_disabled": "EntityStateException"}, {"describe_lag_seconds": 120}],
+    [
+        {"email_of_disabled": "absent"},
+        *long_run(
+            {"describe_entity_of_disabled": "EntityNotFoundException"},
+            {"deregister_disabled": "EntityStateException"},
+            {"describe_lag_seconds": 120},
+        ),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_whatever_workmail_shows_of_the_disabled_one_departure_is_one_execution(
     intake: Intake, behaviour: dict[str, Any]
 ) -> None:
@@ -478,7 +484,7 @@ def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: I
     assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.reasons())
 
 
-@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "", "[]", "null", '"dana"', "{}"])
+@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *long_run("", "[]", "null", '"dana"')])
 def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str) -> None:
     intake.send(body or " ")
 
@@ -566,7 +572,7 @@ def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> 
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
 
 
-@pytest.mark.parametrize(("leavers", "times"), [(6, 90), pytest.param(50, 1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("leavers", "times"), [(4, 60), *long_run((50, 1000))])
 def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     intake: Intake, leavers: int, times: int
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from local.faults import Fault
 from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
-from tests.workflow.conftest import OTHER_ORGANIZATION, OTHERWISE
+from tests.workflow.conftest import OTHER_ORGANIZATION, OTHERWISE, long_run
 
 pytestmark = pytest.mark.no_providers
 
@@ -24,16 +24,18 @@ LOOK_AGAIN = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMailShow?"]
     ("identifier", "entity_type"),
     [
         ("DANA@{domain}", "USER"),
-        ("Dana", "USER"),
         ("{user}", "USER"),
         ("team@{domain}", "GROUP"),
         ("room", "RESOURCE"),
-        pytest.param("dana@{domain}", "USER", marks=pytest.mark.long),
-        pytest.param("dana", "USER", marks=pytest.mark.long),
-        pytest.param("team", "GROUP", marks=pytest.mark.long),
-        pytest.param("{group}", "GROUP", marks=pytest.mark.long),
-        pytest.param("room@{domain}", "RESOURCE", marks=pytest.mark.long),
-        pytest.param("{resource}", "RESOURCE", marks=pytest.mark.long),
+        *long_run(
+            ("dana@{domain}", "USER"),
+            ("dana", "USER"),
+            ("Dana", "USER"),
+            ("team", "GROUP"),
+            ("{group}", "GROUP"),
+            ("room@{domain}", "RESOURCE"),
+            ("{resource}", "RESOURCE"),
+        ),
     ],
 )
 def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identifier: str, entity_type: str) -> None:
@@ -448,7 +450,7 @@ def test_the_migration_administrator_is_protected(flow: Any) -> None:
     assert ending.states == [*BEGUN, "CheckOrganization", "EntityProtected"]
 
 
-@pytest.mark.parametrize("state", ["Requested", "Creating", "Deleting", "Deleted", "something new"])
+@pytest.mark.parametrize("state", ["Deleting", "something new", *long_run("Requested", "Creating", "Deleted")])
 def test_an_organization_in_any_other_state_stops_the_run(flow: Any, state: str) -> None:
     user = flow.people.user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, state)
@@ -477,31 +479,46 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
 @pytest.mark.parametrize(
     ("operation", "code", "status", "outcome", "last_task"),
     [
-        ("DescribeEntity", "ThrottlingException", 400, "WorkMailUnavailable", "ResolveEntity"),
-        ("DescribeUser", "DirectoryServiceAuthenticationFailedException", 400,
-         "DirectoryAuthenticationFailed", "ResolveEntity"),
-        ("DescribeUser", "OrganizationStateException", 400, "OrganizationNotActive", "ResolveEntity"),
-        ("DescribeUser", "InvalidParameterException", 400, "InvalidRequest", "ResolveEntity"),
         ("DescribeUser", "AccessDeniedException", 400, "AccessDenied", "ResolveEntity"),
-        ("DescribeUser", "NobodyKnowsException", 400, "UnexpectedFailure", "ResolveEntity"),
         ("DescribeOrganization", "OrganizationNotFoundException", 400, "OrganizationNotFound", "CheckOrganization"),
         ("DeregisterFromWorkMail", "EntityStateException", 400, "DeregistrationRefused", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "EntityNotFoundException", 400, "EntityNotFound", "DeregisterEntity"),
-        ("DeregisterFromWorkMail", "UnsupportedOperationException", 400,
-         "DeregistrationRefused", "DeregisterEntity"),
         ("DeregisterFromWorkMail", "ServiceUnavailable", 503, "WorkMailUnavailable", "DeregisterEntity"),
         ("ListGroupsForEntity", "AccessDeniedException", 400, "AccessDenied", "RecordOffboarding"),
-        ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "RecordOffboarding"),
-        ("GetMailboxDetails", "ThrottlingException", 400, "WorkMailUnavailable", "VerifyCleanup"),
-        ("GetMailboxDetails", "AccessDeniedException", 400, "AccessDenied", "VerifyCleanup"),
         ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "VerifyCleanup"),
-        *(pytest.param(*row, marks=pytest.mark.long) for row in [
+        *long_run(
+            ("DescribeEntity", "ThrottlingException", 400, "WorkMailUnavailable", "ResolveEntity"),
+            (
+                "DescribeUser",
+                "DirectoryServiceAuthenticationFailedException",
+                400,
+                "DirectoryAuthenticationFailed",
+                "ResolveEntity",
+            ),
+            ("DescribeUser", "OrganizationStateException", 400, "OrganizationNotActive", "ResolveEntity"),
+            ("DescribeUser", "InvalidParameterException", 400, "InvalidRequest", "ResolveEntity"),
+            ("DescribeUser", "NobodyKnowsException", 400, "UnexpectedFailure", "ResolveEntity"),
+            ("DeregisterFromWorkMail", "EntityNotFoundException", 400, "EntityNotFound", "DeregisterEntity"),
+            (
+                "DeregisterFromWorkMail",
+                "UnsupportedOperationException",
+                400,
+                "DeregistrationRefused",
+                "DeregisterEntity",
+            ),
+            ("GetMailboxDetails", "NobodyKnowsException", 400, "UnexpectedFailure", "RecordOffboarding"),
+            ("GetMailboxDetails", "ThrottlingException", 400, "WorkMailUnavailable", "VerifyCleanup"),
+            ("GetMailboxDetails", "AccessDeniedException", 400, "AccessDenied", "VerifyCleanup"),
             ("DescribeUser", "DirectoryUnavailableException", 400, "WorkMailUnavailable", "ResolveEntity"),
             ("DescribeOrganization", "InternalFailure", 500, "WorkMailUnavailable", "CheckOrganization"),
             ("DescribeOrganization", "AccessDeniedException", 400, "AccessDenied", "CheckOrganization"),
             ("DeregisterFromWorkMail", "InvalidParameterException", 400, "UnexpectedFailure", "DeregisterEntity"),
-            ("DeregisterFromWorkMail", "OrganizationNotFoundException", 400,
-             "OrganizationNotFound", "DeregisterEntity"),
+            (
+                "DeregisterFromWorkMail",
+                "OrganizationNotFoundException",
+                400,
+                "OrganizationNotFound",
+                "DeregisterEntity",
+            ),
             ("DeregisterFromWorkMail", "OrganizationStateException", 400, "OrganizationNotActive", "DeregisterEntity"),
             ("DeregisterFromWorkMail", "ThrottlingException", 400, "WorkMailUnavailable", "DeregisterEntity"),
             ("DeregisterFromWorkMail", "AccessDeniedException", 400, "AccessDenied", "DeregisterEntity"),
@@ -511,9 +528,9 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
             ("GetMailboxDetails", "OrganizationStateException", 400, "OrganizationNotActive", "VerifyCleanup"),
             ("GetMailboxDetails", "OrganizationNotFoundException", 400, "OrganizationNotFound", "VerifyCleanup"),
             ("GetMailboxDetails", "InvalidParameterException", 400, "UnexpectedFailure", "VerifyCleanup"),
-        ]),
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_error_that_stays_ends_under_its_name(
     flow: Any, operation: str, code: str, status: int, outcome: str, last_task: str
 ) -> None:
@@ -534,17 +551,14 @@ def test_an_error_that_stays_ends_under_its_name(
     assert f"{operation} with {code}" in ending.cause or outcome == "DeregistrationRefused"
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "ThrottlingException",
-        pytest.param("DirectoryUnavailableException", marks=pytest.mark.long),
-        pytest.param("InternalFailure", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("code", ["ThrottlingException", *long_run("DirectoryUnavailableException", "InternalFailure")])
 @pytest.mark.parametrize(
     "operation",
-    ["DescribeEntity", "DescribeUser", "DescribeOrganization", "DeregisterFromWorkMail", "GetMailboxDetails"],
+    [
+        "DescribeUser",
+        "DeregisterFromWorkMail",
+        *long_run("DescribeEntity", "DescribeOrganization", "GetMailboxDetails"),
+    ],
 )
 def test_an_error_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
     flow.people.user("dana")

@@ -8,7 +8,7 @@ import pytest
 
 from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
-from tests.workflow.conftest import OTHERWISE
+from tests.workflow.conftest import OTHERWISE, long_run
 
 pytestmark = pytest.mark.no_providers
 
@@ -128,8 +128,15 @@ def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
     assert flow.workmail_state(user)["State"] == "ENABLED"
 
 
-@pytest.mark.parametrize("code", ["EntityStateException", "EntityNotFoundException"])
-@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("code", "dry_run"),
+    [
+        ("EntityStateException", False),
+        *long_run(
+            ("EntityStateException", True), ("EntityNotFoundException", False), ("EntityNotFoundException", True)
+        ),
+    ],
+)
 def test_an_alias_that_workmail_does_not_tell_is_not_taken_for_none(flow: Any, code: str, dry_run: bool) -> None:
     flow.policy(Protected=["chief@*"])
     user = flow.people.user("boss")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local.settings import ORGANIZATION_ID
+from tests.workflow.conftest import long_run
 
 pytestmark = pytest.mark.no_providers
 
@@ -44,7 +45,9 @@ def offboarded(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any
 
 
 @pytest.mark.parametrize("kind", ["USER", "GROUP", "RESOURCE"])
-@pytest.mark.parametrize("behaviour", [{}, {**FORGETFUL, "email_of_disabled": "absent"}], ids=["kept", "removed"])
+@pytest.mark.parametrize(
+    "behaviour", [{**FORGETFUL, "email_of_disabled": "absent"}, *long_run({})], ids=["removed", "kept"]
+)
 def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
     entity, arn, before = offboarded(flow, kind, **behaviour)
     mailbox = flow.backend.mailbox_exists(ORGANIZATION_ID, entity)
@@ -65,8 +68,8 @@ def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any])
     assert flow.record(arn)["Outcome"] == "Reenabled"
 
 
-@pytest.mark.parametrize("by", ["arn", "name", "NAME", "address", "alias"])
-@pytest.mark.parametrize("email", [pytest.param("present", marks=pytest.mark.long), "absent"])
+@pytest.mark.parametrize("by", ["NAME", "alias", *long_run("arn", "name", "address")])
+@pytest.mark.parametrize("email", ["absent", *long_run("present")])
 def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any, by: str, email: str) -> None:
     _, arn, _ = offboarded(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
     names = {"name": "dana", "NAME": "DANA", "address": flow.people.address("dana"), "alias": flow.people.address("dl")}
@@ -89,7 +92,9 @@ def test_restoring_twice_changes_nothing_the_second_time(flow: Any) -> None:
     assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.calls())
 
 
-@pytest.mark.parametrize("operation", ["CreateAlias", "AssociateMemberToGroup", "ListGroupsForEntity", "DescribeUser"])
+@pytest.mark.parametrize(
+    "operation", ["CreateAlias", "DescribeUser", *long_run("AssociateMemberToGroup", "ListGroupsForEntity")]
+)
 def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     hook_count = len(flow.backend.before)
@@ -102,9 +107,10 @@ def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "operation", ["DescribeUser", "RegisterToWorkMail", "ListAliases", "CreateAlias", "AssociateMemberToGroup"]
+    "operation",
+    ["RegisterToWorkMail", "AssociateMemberToGroup", *long_run("DescribeUser", "ListAliases", "CreateAlias")],
 )
-@pytest.mark.parametrize("code", ["ThrottlingException", pytest.param("InternalFailure", marks=pytest.mark.long)])
+@pytest.mark.parametrize("code", ["ThrottlingException", *long_run("InternalFailure")])
 def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     flow.fail(operation, code, times=3)
@@ -366,18 +372,18 @@ def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says:
     ("operation", "code", "outcome"),
     [
         ("RegisterToWorkMail", "MailDomainNotFoundException", "RestoreRefused"),
-        ("RegisterToWorkMail", "EntityStateException", "RegistrationNotConfirmed"),
-        ("RegisterToWorkMail", "ThrottlingException", "WorkMailUnavailable"),
-        ("DescribeUser", "NobodyKnowsException", "UnexpectedFailure"),
         ("ListAliases", "EntityStateException", "RegistrationNotConfirmed"),
-        *(pytest.param(*row, marks=pytest.mark.long) for row in [
+        *long_run(
+            ("RegisterToWorkMail", "EntityStateException", "RegistrationNotConfirmed"),
+            ("RegisterToWorkMail", "ThrottlingException", "WorkMailUnavailable"),
             ("RegisterToWorkMail", "UnsupportedOperationException", "RestoreRefused"),
+            ("DescribeUser", "NobodyKnowsException", "UnexpectedFailure"),
             ("DescribeUser", "OrganizationStateException", "OrganizationNotActive"),
             ("DescribeUser", "DirectoryServiceAuthenticationFailedException", "DirectoryAuthenticationFailed"),
             ("ListAliases", "OrganizationNotFoundException", "OrganizationNotFound"),
-        ]),
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_error_that_stays_ends_under_its_name(flow: Any, operation: str, code: str, outcome: str) -> None:
     _, arn, _ = offboarded(flow, **FORGETFUL)
     flow.fail(operation, code)

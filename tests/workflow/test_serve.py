@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,30 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
+from local.assembly import assembly
+from local.environment import Environment
 from local.people import People
-from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
+from local.serve import server
+from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
+def here() -> Iterator[str]:
+    """The address of a server of this process, for what needs no other process to be believed."""
+    with Environment(assembly(OFFBOARDING)) as environment:
+        http = server(environment, 0)
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{http.port}"
+        http.shutdown()
+        http.server_close()
+
+
+@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    """The address of `make serve`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -86,6 +103,30 @@ def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
     assert events[-1]["type"] == "ExecutionSucceeded"
 
 
+def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
+    aws = Cli(url)
+    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
+    steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
+    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
+
+    def error_of_a_run() -> str | None:
+        started = steps.start_execution(stateMachineArn=machine, input=request)
+        http(f"{url}/local/clock", b'{"advance": "PT1H"}')
+        return steps.describe_execution(executionArn=started["executionArn"]).get("error")
+
+    fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
+    status, armed = http(f"{url}/local/faults", json.dumps([fault]).encode())
+    assert (status, armed) == (200, {"Faults": [{**fault, "Happened": 0}]})
+    assert error_of_a_run() == "WorkMailUnavailable"
+    assert http(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
+    shown = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
+    assert shown["State"] == "ENABLED"
+
+    assert http(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
+    assert error_of_a_run() is None
+
+
 @pytest.mark.long
 def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: str) -> None:
     aws = Cli(url)
@@ -122,8 +163,8 @@ def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
 
 
 @pytest.mark.parametrize("duration", ["P1M", "PT1.5H", "P2W", "P1DT2H3M4S", "PT0S"])
-def test_the_clock_takes_any_iso_8601_duration(url: str, duration: str) -> None:
-    status, moved = http(f"{url}/local/clock", json.dumps({"advance": duration}).encode())
+def test_the_clock_takes_any_iso_8601_duration(here: str, duration: str) -> None:
+    status, moved = http(f"{here}/local/clock", json.dumps({"advance": duration}).encode())
 
     assert status == 200
     assert (moved["Now"] > moved["Before"]) is (duration != "PT0S")
@@ -133,38 +174,14 @@ def test_the_clock_takes_any_iso_8601_duration(url: str, duration: str) -> None:
     "body", [b"", b"{", b"[]", b"{}", b'{"advance": "30 days"}', b'{"advance": 30}', b'{"advance": "-P1D"}',
              b'{"advance": "P1D", "to": 1}', b'{"advance": "P99999999Y"}']
 )  # fmt: skip
-def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(url: str, body: bytes) -> None:
-    before = http(f"{url}/local/clock")[1]["Now"]
+def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(here: str, body: bytes) -> None:
+    before = http(f"{here}/local/clock")[1]["Now"]
 
-    status, answer = http(f"{url}/local/clock", body)
+    status, answer = http(f"{here}/local/clock", body)
 
     assert status == 400
     assert "P30D" in answer["Error"]
-    assert http(f"{url}/local/clock")[1]["Now"] == before
-
-
-def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
-    aws = Cli(url)
-    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
-    user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
-    steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
-    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
-
-    def error_of_a_run() -> str | None:
-        started = steps.start_execution(stateMachineArn=machine, input=request)
-        http(f"{url}/local/clock", b'{"advance": "PT1H"}')
-        return steps.describe_execution(executionArn=started["executionArn"]).get("error")
-
-    fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
-    status, armed = http(f"{url}/local/faults", json.dumps([fault]).encode())
-    assert (status, armed) == (200, {"Faults": [{**fault, "Happened": 0}]})
-    assert error_of_a_run() == "WorkMailUnavailable"
-    assert http(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
-    shown = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
-    assert shown["State"] == "ENABLED"
-
-    assert http(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
-    assert error_of_a_run() is None
+    assert http(f"{here}/local/clock")[1]["Now"] == before
 
 
 @pytest.mark.parametrize(
@@ -176,30 +193,30 @@ def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: s
         (b'[{"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}]', "did you mean DescribeUser?"),
     ],
 )
-def test_a_wrong_fault_is_refused_with_what_would_be_right(url: str, body: bytes, sentence: str) -> None:
-    status, answer = http(f"{url}/local/faults", body)
+def test_a_wrong_fault_is_refused_with_what_would_be_right(here: str, body: bytes, sentence: str) -> None:
+    status, answer = http(f"{here}/local/faults", body)
 
     assert status == 400
     assert sentence in answer["Error"]
     assert "afterEffect" in answer["Error"]
-    assert http(f"{url}/local/faults")[1] == {"Faults": []}
+    assert http(f"{here}/local/faults")[1] == {"Faults": []}
 
 
-def test_the_behaviour_is_told_and_changed_switch_by_switch(url: str) -> None:
-    status, told = http(f"{url}/local/behaviour")
+def test_the_behaviour_is_told_and_changed_switch_by_switch(here: str) -> None:
+    status, told = http(f"{here}/local/behaviour")
     assert status == 200
     assert told["Answers"]["email_of_disabled"] == ["present", "absent"]
 
-    status, changed = http(f"{url}/local/behaviour", b'{"email_of_disabled": "absent"}')
+    status, changed = http(f"{here}/local/behaviour", b'{"email_of_disabled": "absent"}')
 
     assert (status, changed["Behaviour"]) == (200, {**told["Behaviour"], "email_of_disabled": "absent"})
-    status, refused = http(f"{url}/local/behaviour", b'{"email_of_disabled": "hidden"}')
+    status, refused = http(f"{here}/local/behaviour", b'{"email_of_disabled": "hidden"}')
     assert (status, "must be one of present, absent" in refused["Error"]) == (400, True)
-    http(f"{url}/local/behaviour", json.dumps(told["Behaviour"]).encode())
+    http(f"{here}/local/behaviour", json.dumps(told["Behaviour"]).encode())
 
 
-def test_an_unknown_local_page_lists_the_known_ones(url: str) -> None:
-    status, answer = http(f"{url}/local/clocks")
+def test_an_unknown_local_page_lists_the_known_ones(here: str) -> None:
+    status, answer = http(f"{here}/local/clocks")
 
     assert status == 404
     assert "POST /local/clock" in answer

@@ -11,16 +11,19 @@ from moto.dynamodb.responses import DynamoHandler
 from local.faults import Fault
 from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
+from tests.workflow.conftest import long_run
 
 pytestmark = pytest.mark.no_providers
 
 SILENCE = [
-    ("AccessDeniedException", 400),
     ("OrganizationNotFoundException", 400),
-    ("OrganizationStateException", 400),
     ("ServiceUnavailable", 503),
-    ("UnrecognizedClientException", 400),
-    ("NobodyKnowsException", 400),
+    *long_run(
+        ("AccessDeniedException", 400),
+        ("OrganizationStateException", 400),
+        ("UnrecognizedClientException", 400),
+        ("NobodyKnowsException", 400),
+    ),
 ]
 
 

@@ -179,41 +179,45 @@ def test_a_cap_holds_however_many_come_at_once(table: Table) -> None:
     assert len(taken) == 10
 
 
-@pytest.mark.parametrize(
-    ("expression", "values"),
-    [
-        ("SET A = :n, Deep.B = Deep.C + :one, #d = if_not_exists(#d, :n)", {"n": {"S": "x"}, "one": {"N": "1"}}),
-        ("SET L[1] = :n REMOVE L[0], A ADD N :one", {"n": {"S": "x"}, "one": {"N": "1"}}),
-        ("ADD #d :one DELETE T :some", {"one": {"N": "4"}, "some": {"SS": ["b"]}}),
-        ("SET L = list_append(L, :more), A = Deep.C", {"more": {"L": [{"S": "last"}]}}),
-        ("SET Deep = :n, Deep.B = :n", {"n": {"S": "x"}}),
-        ("SET A = :n SET A = :n", {"n": {"S": "x"}}),
-        ("SET A = Missing", {}),
-        ("SET A = A + :one", {"one": {"N": "1"}}),
-        ("SET Missing.B = :n", {"n": {"S": "x"}}),
-        ("ADD A :n", {"n": {"S": "x"}}),
-        ("SET Id = :n", {"n": {"S": "x"}}),
-        ("SET A = :unknown", {"n": {"S": "x"}}),
-        ("SET A == :n", {"n": {"S": "x"}}),
-    ],
-)
-def test_an_expression_does_what_it_does_without_the_hooks(expression: str, values: dict[str, Any]) -> None:
-    def done() -> Any:
-        item = {"Id": {"S": "r"}, "A": {"S": "a"}, "Deep": {"M": {"B": {"S": "b"}, "C": {"N": "2"}}}}
+EXPRESSIONS: list[tuple[str, dict[str, Any]]] = [
+    ("SET A = :n, Deep.B = Deep.C + :one, #d = if_not_exists(#d, :n)", {"n": {"S": "x"}, "one": {"N": "1"}}),
+    ("SET L[1] = :n REMOVE L[0], A ADD N :one", {"n": {"S": "x"}, "one": {"N": "1"}}),
+    ("ADD #d :one DELETE T :some", {"one": {"N": "4"}, "some": {"SS": ["b"]}}),
+    ("SET L = list_append(L, :more), A = Deep.C", {"more": {"L": [{"S": "last"}]}}),
+    ("SET Deep = :n, Deep.B = :n", {"n": {"S": "x"}}),
+    ("SET A = :n SET A = :n", {"n": {"S": "x"}}),
+    ("SET A = Missing", {}),
+    ("SET A = A + :one", {"one": {"N": "1"}}),
+    ("SET Missing.B = :n", {"n": {"S": "x"}}),
+    ("ADD A :n", {"n": {"S": "x"}}),
+    ("SET Id = :n", {"n": {"S": "x"}}),
+    ("SET A = :unknown", {"n": {"S": "x"}}),
+    ("SET A == :n", {"n": {"S": "x"}}),
+]
+
+
+def test_an_expression_does_what_it_does_without_the_hooks() -> None:
+    def answer(table: Table, item: str, expression: str, values: dict[str, Any]) -> Any:
+        names = {"#d": "New"} if "#d" in expression else None
+        try:
+            return table.update(item, expression, names, **values)
+        except ClientError as refused:
+            return refused.response["Error"]
+
+    def answers() -> dict[str, Any]:
+        before = {"A": {"S": "a"}, "Deep": {"M": {"B": {"S": "b"}, "C": {"N": "2"}}}}
         more = {"N": {"N": "5"}, "L": {"L": [{"S": "l0"}, {"S": "l1"}]}, "T": {"SS": ["a", "b"]}}
         with mock_aws():
             table = Table()
-            table.client.put_item(TableName=TABLE, Item={**item, **more})
-            names = {"#d": "New"} if "#d" in expression else None
-            answers = []
-            for _ in range(2):  # what is kept of an expression must not remember the item
-                try:
-                    answers.append(table.update("r", expression, names, **values))
-                except ClientError as refused:
-                    answers.append(refused.response["Error"])
-            return answers
+            for expression, _ in EXPRESSIONS:
+                table.client.put_item(TableName=TABLE, Item={"Id": {"S": expression}, **before, **more})
+            # Twice: what is kept of an expression must not remember the item.
+            return {
+                expression: [answer(table, expression, expression, values) for _ in range(2)]
+                for expression, values in EXPRESSIONS
+            }
 
-    usual = done()
+    usual = answers()
     with Hooks() as hooks:
         dynamodb.install(hooks)
-        assert done() == usual
+        assert answers() == usual
