@@ -14,7 +14,6 @@ from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import IConstruct
 
-from local.assembly import TEMPLATE, assembly
 from stacks.synthesis import STACK_NAME, offboarding_app
 from tests.infrastructure.accepted import documented, is_one_sentence
 
@@ -105,9 +104,3 @@ def test_every_acknowledged_finding_is_real_and_has_a_reason(
 def test_the_docs_tell_what_is_acknowledged() -> None:
     accepted = acknowledged(built_once(json.dumps(WITH_PROVIDERS)))
     assert documented("cdk-nag") == {(finding.partition("[")[0], reason) for finding, _, reason in accepted}
-
-
-def test_two_synths_give_the_same_template(tmp_path: Path) -> None:
-    built = offboarding_app({**CONTEXT, "offboarding": SETTINGS}, outdir=tmp_path)
-    built.synth()
-    assert (tmp_path / TEMPLATE).read_text() == (assembly(SETTINGS) / TEMPLATE).read_text()

@@ -56,9 +56,9 @@ def stages() -> Iterator[Stages]:
         yield opened
 
 
-@pytest.mark.parametrize(("scenario", "which"), list(zip(SCENARIOS[::3], cycle([1, -1]), strict=False)), ids=str)
+@pytest.mark.parametrize(("scenario", "which"), list(zip(SCENARIOS[::5], cycle([1, -1]), strict=False)), ids=str)
 def test_nothing_is_as_usual_and_nothing_changes(stages: Stages, scenario: Scenario, which: int) -> None:
-    """A third of the scenarios, every switch otherwise than usual: with the first or the last of its other answers."""
+    """A fifth of the scenarios, every switch otherwise than usual: with the first or the last of its other answers."""
     answers = {name: known[which] for name, known in ANSWERS.items()}
     assert played(stages, scenario, Behaviour(**answers)) == expected(scenario, answers)
 

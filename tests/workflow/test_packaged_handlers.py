@@ -100,6 +100,7 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
     assert verdict["Outcome"] == "Reenabled"
 
 
+@pytest.mark.long
 def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
     zipfile.ZipFile(flow.environment.function_code("StartOffboarding")).extractall(tmp_path / "asset")
     good = {

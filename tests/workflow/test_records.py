@@ -373,7 +373,7 @@ def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow
 
 
 @pytest.mark.parametrize(
-    "code", ["EntityStateException", *long_run("AccessDeniedException", "OrganizationStateException")]
+    "code", ["AccessDeniedException", *long_run("EntityStateException", "OrganizationStateException")]
 )
 def test_what_workmail_refused_is_not_listed_as_in_its_window(flow: Any, code: str) -> None:
     user = flow.people.user("dana")

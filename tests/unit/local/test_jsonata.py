@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.clock import Clock
@@ -46,6 +46,7 @@ def test_a_value_is_data_whatever_it_holds(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda children: (
     st.lists(children, min_size=2) | st.dictionaries(st.text(min_size=1), children)
 )))  # fmt: skip
+@settings(max_examples=40)
 def test_every_json_value_comes_back_as_it_is(value: Any) -> None:
     assert evaluate("$value", {"value": value}) == value
 
