@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -113,7 +114,7 @@ def locked_packages(lock: Path = ROOT / "uv.lock") -> dict[str, str]:
         runtime. Development groups are not part of it.
     """
     packages: dict[str, list[dict[str, Any]]] = {}
-    for package in tomllib.loads(lock.read_text(encoding="utf-8"))["package"]:
+    for package in _read_lock(lock.read_text(encoding="utf-8"))["package"]:
         packages.setdefault(package["name"], []).append(package)
     closure: dict[str, str] = {}
     visited: set[tuple[str, str, str]] = set()
@@ -128,6 +129,12 @@ def locked_packages(lock: Path = ROOT / "uv.lock") -> dict[str, str]:
                 visited.add(visit)
                 waiting.extend(_dependencies(package, extra))
     return closure
+
+
+@lru_cache(maxsize=1)
+def _read_lock(text: str) -> Mapping[str, Any]:
+    """Read a lock once, however many stacks a process builds: it is read for longer than a stack is built."""
+    return tomllib.loads(text)
 
 
 def _dependencies(package: Mapping[str, Any], extra: str) -> Iterator[Mapping[str, Any]]:

@@ -55,6 +55,7 @@ def test_decorators_and_prose_mean_the_same() -> None:
     assert after["Person"].kind() == "USER"
 
 
+@pytest.mark.long
 def test_no_function_of_the_deployed_code_keeps_a_decorator_that_would_hide_it() -> None:
     for source in (ROOT / "lambdas").rglob("*.py"):
         for node in ast.walk(ast.parse(rewritten(source.read_text()))):

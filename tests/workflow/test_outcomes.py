@@ -561,9 +561,8 @@ def test_an_error_that_stays_ends_under_its_name(
 @pytest.mark.parametrize(
     "operation",
     [
-        "DescribeUser",
         "DeregisterFromWorkMail",
-        *long_run("DescribeEntity", "DescribeOrganization", "GetMailboxDetails"),
+        *long_run("DescribeEntity", "DescribeUser", "DescribeOrganization", "GetMailboxDetails"),
     ],
 )
 def test_an_error_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:

@@ -384,22 +384,20 @@ class TestTaskToken:
         assert run.error[0] == "States.Timeout"
         assert run.times("TaskTimedOut") == [6 * 599 * SECOND + SECOND]
 
-    @pytest.mark.parametrize("answer", ["success", "failure", "heartbeat"])
     @pytest.mark.parametrize("over", ["timed out", "answered"])
-    def test_an_answer_to_a_task_that_is_over_is_told_so(self, aws: StepFunctions, over: str, answer: str) -> None:
+    def test_an_answer_to_a_task_that_is_over_is_told_so(self, aws: StepFunctions, over: str) -> None:
         run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 60}})
         token = token_of(run)
         if over == "answered":
             aws.client.send_task_success(taskToken=token, output="{}")
         aws.clock.advance(HOUR)
-        send = {
-            "success": lambda: aws.client.send_task_success(taskToken=token, output="{}"),
-            "failure": lambda: aws.client.send_task_failure(taskToken=token),
-            "heartbeat": lambda: aws.client.send_task_heartbeat(taskToken=token),
-        }[answer]
 
         with pytest.raises(ClientError, match="TaskTimedOut"):
-            send()
+            aws.client.send_task_success(taskToken=token, output="{}")
+        with pytest.raises(ClientError, match="TaskTimedOut"):
+            aws.client.send_task_failure(taskToken=token)
+        with pytest.raises(ClientError, match="TaskTimedOut"):
+            aws.client.send_task_heartbeat(taskToken=token)
 
     def test_an_unknown_token_is_refused(self, aws: StepFunctions) -> None:
         aws.start({"Ask": ASK})

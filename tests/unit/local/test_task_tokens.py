@@ -215,7 +215,7 @@ def test_an_unknown_token_is_refused(aws: StepFunctions) -> None:
         aws.client.send_task_success(taskToken="nonsense", output="{}")
 
 
-@pytest.mark.parametrize("executions", [100, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("executions", [40, pytest.param(500, marks=pytest.mark.long)])
 def test_many_executions_wait_at_once_and_each_is_answered_by_its_token(aws: StepFunctions, executions: int) -> None:
     machine = aws.create({"Ask": ask()})
     runs = [aws.begin(machine) for _ in range(executions)]
