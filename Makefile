@@ -36,7 +36,7 @@ serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
 test: $(SYNCED) ## All tests; no account, no network
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-long: $(SYNCED) ## The tests that take minutes, and that make test leaves out
+test-long: $(SYNCED) ## The tests that make test leaves out: they take hours
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, licences, workflows; no account, no network
