@@ -2,7 +2,7 @@
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, RetryCount}` and returns
 `{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that cannot
-be undone forever it sees once more that the settings allow it, and that the record is there.
+be undone forever it sees that the record is there, and once more that the settings allow it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from offboarding.holding import in_progress
 from offboarding.observability import logger, metrics, observed
 from offboarding.policy import read_policy
 from offboarding.protection import protected_by_nature, protected_by_settings
-from offboarding.records import Records
+from offboarding.records import Record, Records
 from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
 from offboarding.schemas import DEREGISTER_ENTITY, prepare, validated
 from offboarding.service_end import until_service_ends
@@ -216,6 +216,28 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
             "again, so that everything is checked anew."
         )
     record = records.get(me)
+    _insist_on_no_protection(organization_id, entity, record)
+    noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
+    if records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted):
+        try:
+            # Writing can take long, and what was read of the settings counts for seconds only.
+            _insist_on_no_protection(organization_id, entity, record)
+        except errors.OffboardingError:
+            if record and not record.deregistering:
+                records.not_deregistered(me, {"At": step["Now"], "Step": "NotAsked"})
+            raise
+        return
+    pointer = records.pointer(organization_id, entity.id)
+    if pointer is not None and pointer.execution_arn != me:
+        raise in_progress(pointer.execution_arn)
+    raise errors.RecordMissing(
+        "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
+        "start again."
+    )
+
+
+def _insist_on_no_protection(organization_id: str, entity: Entity, record: Record | None) -> None:
+    """See that neither what the entity is nor the settings as they are now protect it."""
     aliases = record.entity.get("Aliases") if record else None
     protection = protected_by_nature(entity) or protected_by_settings(
         read_policy(organization_id).protected, entity, aliases or []
@@ -228,16 +250,6 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
         )
     if protection:
         raise errors.EntityProtected(protection)
-    noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    if records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted):
-        return
-    pointer = records.pointer(organization_id, entity.id)
-    if pointer is not None and pointer.execution_arn != me:
-        raise in_progress(pointer.execution_arn)
-    raise errors.RecordMissing(
-        "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
-        "start again."
-    )
 
 
 def _was_asked(records: Records, step: dict[str, Any]) -> bool:

@@ -365,9 +365,9 @@ class Directory:
             raise failure from None
         except BotoCoreError as error:
             self._keep(operation, None, Error=type(error).__name__)
-            raise errors.WorkMailUnavailable(
-                f"{operation} got no answer from WorkMail ({type(error).__name__})."
-            ) from None
+            silence = errors.WorkMailUnavailable(f"{operation} got no answer from WorkMail ({type(error).__name__}).")
+            silence.of_workmail = True
+            raise silence from None
         self._keep(operation, answer.get("ResponseMetadata", {}).get("RequestId"), Answer=_evidence(answer))
         return answer
 

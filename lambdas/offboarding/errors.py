@@ -11,7 +11,8 @@ class OffboardingError(Exception):
     Attributes
     ----------
     of_workmail
-        Whether WorkMail said it, and not something beside WorkMail.
+        Whether it is what a call to WorkMail came to, an answer that never came included, and not something beside
+        WorkMail.
     """
 
     of_workmail: bool = False

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 import deregister_entity
 from deregister_entity import CLOCK_SKEW, FRESH, LAG, OLD, confirmed_date
@@ -15,7 +16,7 @@ from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding import errors
 from offboarding.entities import Entity, EntityState, EntityType
-from offboarding.records import Status
+from offboarding.records import Records, Status
 from offboarding.retention import parse, render
 from tests.unit.conftest import (
     NOW,
@@ -220,6 +221,54 @@ def test_who_was_put_on_the_list_after_workmail_was_asked_is_not_called_untouche
     assert table.with_status("InWindow") == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "error"),
+    [(a_policy(protected=("dana",)), errors.EntityProtected), ("no JSON", errors.SettingsUnavailable)],
+)
+def test_what_the_settings_say_once_it_is_written_that_the_call_comes_next_counts(
+    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch,
+    policy: str, error: type[Exception],
+) -> None:  # fmt: skip
+    begin = Records.begin_deregistering
+
+    def slowly(*arguments: Any) -> bool:
+        # So long that what was read of the settings counts no more.
+        written = begin(*arguments)
+        put_policy(policy)
+        return written
+
+    monkeypatch.setattr(Records, "begin_deregistering", slowly)
+    with pytest.raises(error):
+        act(described(dana))
+
+    assert "DeregisterFromWorkMail" not in called(organization)
+    assert table.steps(A) == ["Recorded", "Deregister", "NotAsked"]
+    assert table.with_status("InWindow") == []
+    assert table.get(A).deregistering is False
+
+
+def test_what_an_earlier_attempt_may_have_done_stays_in_the_window_when_it_is_protected_in_the_last_moment(
+    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved, begin = described(dana), Records.begin_deregistering
+    fail(organization, "DeregisterFromWorkMail", "ThrottlingException")
+    with pytest.raises(errors.WorkMailUnavailable):
+        act(resolved)
+
+    def slowly(*arguments: Any) -> bool:
+        written = begin(*arguments)
+        put_policy(a_policy(protected=("dana",)))
+        return written
+
+    monkeypatch.setattr(Records, "begin_deregistering", slowly)
+    called(organization)
+    with pytest.raises(errors.DeregistrationNotConfirmed, match="Before that, WorkMail was asked to"):
+        act(resolved, RetryCount=1)
+
+    assert called(organization) == ["DescribeUser"]
+    assert table.with_status("InWindow") == ["a"]
+
+
 def test_a_record_without_aliases_protects_nobody_and_forbids_nothing(dana: str, table: Table) -> None:
     table.open("a", dana, Entity={"Aliases": None})
 
@@ -383,6 +432,22 @@ def test_what_fails_after_the_call_says_that_it_may_have_taken_effect(
     with pytest.raises(errors.WorkMailUnavailable, match=f"answered {operation} with ThrottlingException") as failure:
         act(resolved, RetryCount=retry_count)
     assert (MAY_HAVE.format(user=dana) in str(failure.value)) is says_so
+
+
+def test_an_answer_that_never_comes_says_that_the_call_may_have_taken_effect(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    resolved = described(dana)
+
+    def lost(operation: str, _: Any) -> None:
+        if operation == "DeregisterFromWorkMail":
+            raise ReadTimeoutError(endpoint_url="https://workmail")
+
+    organization.after.append(lost)
+    with pytest.raises(errors.WorkMailUnavailable, match="got no answer") as failure:
+        act(resolved)
+
+    assert MAY_HAVE.format(user=dana) in str(failure.value)
 
 
 def test_what_fails_beside_workmail_or_without_a_record_says_nothing_of_a_call(

@@ -335,8 +335,10 @@ class Watch:
         doing = self._doing_of(execution)
         if outcome in _NOTHING_DONE and doing.took_effect:
             yield f"it has deregistered {doing.took_effect}"
-        if outcome == "ServiceEnded" and not output.get("DeregisteredAt") and doing.took_effect:
-            yield f"it has deregistered {doing.took_effect}, and does not say so"
+        if outcome == "ServiceEnded" and not output.get("DeregisteredAt"):
+            said = {i for i in doing.took_effect if f"was asked to deregister {i}" in output["Explanation"]}
+            if doing.took_effect - said:
+                yield f"it has deregistered {doing.took_effect}, and does not say so"
         if outcome == "AlreadyInProgress":
             other = output["OtherExecutionArn"]
             if other == execution.exec_arn or other not in {e.exec_arn for _, e in self._executions()}:

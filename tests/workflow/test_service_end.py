@@ -8,7 +8,7 @@ import pytest
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 
-from local.faults import Fault
+from local.faults import TIMEOUT, Fault
 from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import long_run
@@ -139,6 +139,7 @@ def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]
     [
         (Fault("workmail", "DescribeUser", error="ServiceUnavailable", function="DeregisterEntity"), True),
         (Fault("workmail", "DeregisterFromWorkMail", after_effect="InternalFailure"), True),
+        (Fault("workmail", "DeregisterFromWorkMail", after_effect=TIMEOUT), True),
         (Fault("workmail", "DeregisterFromWorkMail", error="OrganizationStateException"), False),
         (Fault("workmail", "DescribeOrganization", error="ServiceUnavailable"), False),
     ],
