@@ -2,7 +2,7 @@
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, RetryCount}` and returns
 `{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that cannot
-be undone forever it sees that the record is there, and once more that the settings allow it.
+be undone forever it sees once more that the settings allow it, and that the record is there.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from offboarding.holding import in_progress
 from offboarding.observability import logger, metrics, observed
 from offboarding.policy import read_policy
 from offboarding.protection import protected_by_nature, protected_by_settings
-from offboarding.records import Record, Records
+from offboarding.records import Records
 from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
 from offboarding.schemas import DEREGISTER_ENTITY, prepare, validated
 from offboarding.service_end import until_service_ends
@@ -67,15 +67,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             resolved,
             known_to_be_enabled=known_to_be_enabled,
             before_the_call=lambda entity: _insist_on_leave(records, step, entity, rules),
-            after_a_no=lambda: _note_the_no(records, step),
+            after_a_no=lambda taken_over: _note_the_no(records, step, taken_over),
         )
     except errors.EntityMismatch:
         # It reads as enabled by what can be no lag, so it is not in a window of this execution.
         records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
         raise
     except errors.OffboardingError as error:
-        if error.of_workmail and _was_asked(records, step):
-            said = f"Before that, WorkMail was asked to deregister {resolved.id}, and may have done so."
+        if error.of_workmail and was_enabled and _was_asked(records, step):
+            said = f"Before that, WorkMail may have been asked to deregister {resolved.id}, and may have done so."
             error.args = (f"{error} {said}",)
         raise
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
@@ -100,8 +100,8 @@ def deregister(
     resolved: Entity,
     *,
     known_to_be_enabled: bool,
-    before_the_call: Callable[[Entity], None],
-    after_a_no: Callable[[], None],
+    before_the_call: Callable[[Entity], str | None],
+    after_a_no: Callable[[str | None], None],
 ) -> tuple[Entity, bool]:
     """Deregister what is enabled, and read the entity back.
 
@@ -115,9 +115,9 @@ def deregister(
         Whether a state of this execution has just read it as enabled; otherwise it is read first.
     before_the_call
         Runs right before WorkMail is asked to deregister, with the entity as it was last read, and raises if that
-        must not be.
+        must not be. Returns the execution whose window this one takes over, if there is one.
     after_a_no
-        Runs when WorkMail has refused.
+        Runs when WorkMail has refused, with what `before_the_call` returned.
 
     Returns
     -------
@@ -143,18 +143,18 @@ def deregister(
                 f"Somebody has registered {entity.id} since it was looked up. Nothing was changed since then. Start "
                 "again if it is to be offboarded all the same."
             )
-    before_the_call(entity)
+    taken_over = before_the_call(entity)
     refused = False
     try:
         directory.deregister(entity.id)
     except errors.EntityStateConflict:
         refused = True
     except _NO:
-        after_a_no()
+        after_a_no(taken_over)
         raise
     entity = _read_back(directory, entity)
     if refused and entity.state is EntityState.ENABLED:
-        after_a_no()
+        after_a_no(taken_over)
         raise errors.DeregistrationRefused(
             f"WorkMail refuses to deregister {entity.id} (EntityStateException) and shows it as enabled. "
             "Look at the entity in the WorkMail console, then start again."
@@ -207,7 +207,7 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     )
 
 
-def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rules: RetentionRules) -> None:
+def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rules: RetentionRules) -> str | None:
     """See that nothing forbids it and the record is there, and write into it that the call comes next."""
     me, organization_id, now = step["ExecutionArn"], step["OrganizationId"], parse(step["Now"])
     if now - parse(step["ResolvedAt"]) > OLD:
@@ -216,17 +216,22 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
             "again, so that everything is checked anew."
         )
     record = records.get(me)
-    _insist_on_no_protection(organization_id, entity, record)
+    aliases = record.entity.get("Aliases") if record else None
+    protection = protected_by_nature(entity) or protected_by_settings(
+        read_policy(organization_id).protected, entity, aliases or []
+    )
+    if protection and record and record.deregistering:
+        # Put on the list since an earlier attempt: not asked for again, and not taken for untouched either.
+        raise errors.DeregistrationNotConfirmed(
+            f"{protection} Before that, WorkMail may have been asked to deregister it, and does not show it as "
+            "disabled. Look at the entity in the WorkMail console; if it is disabled, restore it within its 30 days."
+        )
+    if protection:
+        raise errors.EntityProtected(protection)
     noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    if records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted):
-        try:
-            # Writing can take long, and what was read of the settings counts for seconds only.
-            _insist_on_no_protection(organization_id, entity, record)
-        except errors.OffboardingError:
-            if record and not record.deregistering:
-                records.not_deregistered(me, {"At": step["Now"], "Step": "NotAsked"})
-            raise
-        return
+    before = records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted)
+    if before is not None:
+        return before.window_of if before.window_of != me else None
     pointer = records.pointer(organization_id, entity.id)
     if pointer is not None and pointer.execution_arn != me:
         raise in_progress(pointer.execution_arn)
@@ -236,29 +241,19 @@ def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rul
     )
 
 
-def _insist_on_no_protection(organization_id: str, entity: Entity, record: Record | None) -> None:
-    """See that neither what the entity is nor the settings as they are now protect it."""
-    aliases = record.entity.get("Aliases") if record else None
-    protection = protected_by_nature(entity) or protected_by_settings(
-        read_policy(organization_id).protected, entity, aliases or []
-    )
-    if protection and record and record.deregistering:
-        # Put on the list since an earlier attempt: not asked for again, and not taken for untouched either.
-        raise errors.DeregistrationNotConfirmed(
-            f"{protection} Before that, WorkMail was asked to deregister it, and does not show it as disabled. Look at "
-            "the entity in the WorkMail console; if it is disabled, restore it within its 30 days."
-        )
-    if protection:
-        raise errors.EntityProtected(protection)
-
-
 def _was_asked(records: Records, step: dict[str, Any]) -> bool:
-    """Say whether this execution has asked WorkMail to deregister the entity, and was not told no."""
+    """Say whether this execution was about to ask WorkMail to deregister the entity, and was not told no."""
     record = records.get(step["ExecutionArn"])
     return record is not None and record.deregistering
 
 
-def _note_the_no(records: Records, step: dict[str, Any]) -> None:
-    """Take the entity out of its window, unless an earlier attempt may have taken effect and not show yet."""
-    if step["RetryCount"] == 0 or parse(step["Now"]) - parse(step["ResolvedAt"]) > LAG:
+def _note_the_no(records: Records, step: dict[str, Any], taken_over: str | None) -> None:
+    """Take the entity out of its window, unless what was asked before may have taken effect and not show yet.
+
+    An earlier attempt may have asked, or the execution whose window this one has taken over with its first attempt.
+    """
+    resolved_at = parse(step["ResolvedAt"])
+    former = records.get(taken_over) if taken_over else None
+    may_show_later = former is not None and former.asked_at is not None and resolved_at - parse(former.asked_at) <= LAG
+    if not may_show_later and (step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > LAG):
         records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})

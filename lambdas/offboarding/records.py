@@ -63,8 +63,10 @@ class Record:
         How it stands; an outcome only once it has ended.
     deregistered_at, retention_ends_at
         RFC 3339, once WorkMail has confirmed the deregistration.
+    asked_at
+        RFC 3339, when the destructive call was last about to be made, unless WorkMail has said no.
     deregistering
-        Whether the destructive call was about to be made, or was made.
+        Whether the destructive call was about to be made, or the entity was found to be deregistered.
     task_token
         What its approval is answered with.
     decision
@@ -83,6 +85,7 @@ class Record:
     ended_at: str | None
     deregistered_at: str | None
     retention_ends_at: str | None
+    asked_at: str | None
     deregistering: bool
     task_token: str | None
     decision: Mapping[str, Any] | None
@@ -284,13 +287,19 @@ class Records:
 
     def begin_deregistering(
         self, execution_arn: str, organization_id: str, entity_id: str, due_at: str, step: Item
-    ) -> bool:
-        """Write that the destructive call comes next; False if this execution holds no entity or has no record.
+    ) -> Pointer | None:
+        """Write that the destructive call comes next.
 
         Parameters
         ----------
         due_at
             When the retention ends if the call takes effect now.
+
+        Returns
+        -------
+        Pointer | None
+            The entity's pointer as it was before: `window_of` is whose window this execution takes over. None if this
+            execution holds no entity or has no record; then nothing is written.
         """
         held = self.hold_again(organization_id, entity_id, execution_arn)
         pointer = self.pointer(organization_id, entity_id)
@@ -300,10 +309,12 @@ class Records:
             "DueAt": due_at,
             "DeregisteringAt": step["At"],
         }
-        if not held or not self._write(execution_arn, assignments, ["TaskToken", *_NOT_OVER], step):
-            return False
+        if not held or pointer is None:
+            return None
+        if not self._write(execution_arn, assignments, ["TaskToken", *_NOT_OVER], step):
+            return None
         self._own_window(pointer, organization_id, entity_id, execution_arn, step["At"])
-        return True
+        return pointer
 
     def not_deregistered(self, execution_arn: str, step: Item) -> bool:
         """Write that WorkMail has said no: the entity is not in its window."""
@@ -502,6 +513,7 @@ def _record(item: Item) -> Record:
         ended_at=item.get("EndedAt"),
         deregistered_at=item.get("DeregisteredAt"),
         retention_ends_at=item.get("RetentionEndsAt"),
+        asked_at=item.get("DeregisteringAt"),
         deregistering="DeregisteringAt" in item or "DeregisteredAt" in item,
         task_token=item.get("TaskToken"),
         approval=item.get("Approval"),

@@ -47,7 +47,8 @@ def take(table: Table, name: str, cap: int, day: str = DAY, organization_id: str
 
 
 def begin(table: Table, arn: str) -> bool:
-    return table.records.begin_deregistering(arn, ORGANIZATION_ID, USER_ID, ENDS, {"At": NOW, "Step": "Deregister"})
+    step = {"At": NOW, "Step": "Deregister"}
+    return table.records.begin_deregistering(arn, ORGANIZATION_ID, USER_ID, ENDS, step) is not None
 
 
 def test_whoever_comes_first_holds_an_entity_and_the_next_one_is_told_who(table: Table) -> None:

@@ -336,7 +336,7 @@ class Watch:
         if outcome in _NOTHING_DONE and doing.took_effect:
             yield f"it has deregistered {doing.took_effect}"
         if outcome == "ServiceEnded" and not output.get("DeregisteredAt"):
-            said = {i for i in doing.took_effect if f"was asked to deregister {i}" in output["Explanation"]}
+            said = {i for i in doing.took_effect if f"been asked to deregister {i}" in output["Explanation"]}
             if doing.took_effect - said:
                 yield f"it has deregistered {doing.took_effect}, and does not say so"
         if outcome == "AlreadyInProgress":

@@ -22,6 +22,15 @@ MATRIX = read_page(PAGE.read_text())
 DEFINITIONS = Path(__file__).parents[2] / "statemachine"
 ONE_IN = 640
 """Of so many rows `make test` plays one; `make test-long` plays all."""
+ALWAYS = {
+    ("DeregisterEntity", "runs", "after it Runtime.ExitError once"),
+    ("DeregisterEntity", "ssm:GetParameter", "AccessDeniedException always"),
+    ("DeregisterEntity", "dynamodb:UpdateItem (2)", "after it Timeout twice"),
+    ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "after it Timeout once"),
+    ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EmptyAnswer always"),
+    ("VerifyCleanup", "workmail:DescribeUser", "EntityNotFoundException always"),
+}
+"""And these of the first scenario, around the one call that cannot be undone forever."""
 
 
 def key(row: Row) -> tuple[str, str, str]:
@@ -57,12 +66,14 @@ def test_no_row_ends_without_a_name() -> None:
     assert sum(len(cells) for cells in MATRIX.values()) > 5000
 
 
-def test_some_rows_of_every_scenario_end_as_the_page_says() -> None:
-    different = []
+def test_some_rows_end_as_the_page_says() -> None:
+    different, first = [], SCENARIOS[0]
+    assert {key(row) for row in planned()[first.name]} >= ALWAYS
     with Stages() as stages:
         for scenario in SCENARIOS:
             for row in planned()[scenario.name]:
-                if zlib.crc32("/".join((scenario.name, *key(row))).encode()) % ONE_IN == 0:
+                drawn = zlib.crc32("/".join((scenario.name, *key(row))).encode()) % ONE_IN == 0
+                if drawn or (scenario is first and key(row) in ALWAYS):
                     ending = disturbed(*stages.next(), scenario, row)
                     if ending != Ending(MATRIX[scenario.name][key(row)]):
                         different.append((scenario.name, key(row), ending))

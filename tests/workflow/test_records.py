@@ -177,7 +177,7 @@ def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow
     assert len(flow.calls("DeregisterFromWorkMail")) == 1
 
 
-@pytest.mark.parametrize("lost", [1, *long_run(0, 2, 3)])
+@pytest.mark.parametrize("lost", [1, 2, *long_run(0, 3)])
 def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_is_lost(flow: Any, lost: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")
@@ -194,7 +194,7 @@ def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_i
     assert flow.record(first)["SupersededBy"] == second
 
 
-@pytest.mark.parametrize("written", [1, *long_run(0, 2)])
+@pytest.mark.parametrize("written", range(3))
 def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: Any, written: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")

@@ -156,7 +156,7 @@ def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
 
     assert (ending.outcome, ending.output["DeregisteredAt"]) == ("ServiceEnded", None)
     assert (flow.workmail_state(user)["State"] == "DISABLED") is asked
-    said = f"Before that, WorkMail was asked to deregister {user}, and may have done so."
+    said = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
     assert (said in ending.output["Explanation"]) is asked
 
 
