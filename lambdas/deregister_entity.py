@@ -253,7 +253,13 @@ def _note_the_no(records: Records, step: dict[str, Any], taken_over: str | None)
     An earlier attempt may have asked, or the execution whose window this one has taken over with its first attempt.
     """
     resolved_at = parse(step["ResolvedAt"])
-    former = records.get(taken_over) if taken_over else None
-    may_show_later = former is not None and former.asked_at is not None and resolved_at - parse(former.asked_at) <= LAG
-    if not may_show_later and (step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > LAG):
+    if taken_over and _asked_since(records, taken_over, resolved_at - LAG):
+        return
+    if step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > LAG:
         records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})
+
+
+def _asked_since(records: Records, execution_arn: str, moment: datetime) -> bool:
+    """Say whether an execution was about to ask WorkMail to deregister its entity at a moment or later."""
+    record = records.get(execution_arn)
+    return record is not None and record.asked_at is not None and parse(record.asked_at) >= moment

@@ -225,11 +225,17 @@ def test_a_retry_asks_under_its_own_token(table: Table, published: Published) ->
     assert table.get(execution("a")).task_token == "another"
 
 
-def test_a_notice_of_the_cap_that_failed_is_given_by_the_next_one(table: Table, published: Published) -> None:
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_notice_of_the_cap_that_failed_is_given_by_the_next_one(
+    table: Table, published: Published, answered: bool
+) -> None:
     table.open("a")
     table.open("b", "entity-b")
     with Stubber(await_approval.topics) as topics:
-        topics.add_client_error("publish", "Throttled")
+        if answered:
+            topics.add_response("publish", {})
+        else:
+            topics.add_client_error("publish", "Throttled")
         ask("a", cap_is_reached=True)
     published.messages.clear()
 

@@ -323,6 +323,16 @@ def test_a_no_is_none_about_what_the_former_execution_asked_a_moment_ago(
     assert table.get(A).superseded_by == execution("b")
 
 
+def test_a_no_to_an_execution_that_was_redriven_counts(dana: str, table: Table, organization: WorkMailBackend) -> None:
+    resolved = described(dana)
+    for _ in range(2):
+        fail(organization, "DeregisterFromWorkMail", "AccessDeniedException")
+        with pytest.raises(errors.AccessDenied):
+            act(resolved)
+
+    assert table.with_status("InWindow") == []
+
+
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "SomethingNew"])
 def test_what_may_have_taken_effect_stays_in_the_window_until_the_retention_would_end(
     dana: str, table: Table, organization: WorkMailBackend, code: str
