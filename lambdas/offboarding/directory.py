@@ -365,7 +365,9 @@ class Directory:
             raise failure from None
         except BotoCoreError as error:
             self._keep(operation, None, Error=type(error).__name__)
-            silence = errors.WorkMailUnavailable(f"{operation} got no answer from WorkMail ({type(error).__name__}).")
+            silence = errors.WorkMailUnavailable(
+                f"{operation} got no answer from WorkMail ({type(error).__name__}). Start again when WorkMail is well."
+            )
             silence.of_workmail = True
             raise silence from None
         self._keep(operation, answer.get("ResponseMetadata", {}).get("RequestId"), Answer=_evidence(answer))

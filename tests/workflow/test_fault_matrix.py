@@ -28,6 +28,7 @@ ALWAYS = {
     ("DeregisterEntity", "dynamodb:UpdateItem (2)", "after it Timeout twice"),
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "after it Timeout once"),
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EmptyAnswer always"),
+    ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EntityStateException always"),
     ("VerifyCleanup", "workmail:DescribeUser", "EntityNotFoundException always"),
 }
 """And these of the first scenario, around the one call that cannot be undone forever."""
