@@ -12,12 +12,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
-from offboarding.aws import client, code
-from offboarding.observability import logger, metrics, observed
-from offboarding.records import Records
-from offboarding.retention import parse, render
-from offboarding.schemas import AWAIT_APPROVAL, prepare, validated
+from offboarding.adapters.aws import client, code
+from offboarding.adapters.records import Records
+from offboarding.domain import errors
+from offboarding.domain.retention import parse, render
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import AWAIT_APPROVAL, prepare, validated
 
 topics = client("sns")
 events = client("events")

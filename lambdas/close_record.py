@@ -12,10 +12,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.executions import FORGOTTEN, execution_status
-from offboarding.observability import logger, metrics
-from offboarding.records import Records
+from offboarding.adapters.executions import FORGOTTEN, execution_status
+from offboarding.adapters.records import Records
+from offboarding.domain import errors
+from offboarding.edge.observability import logger, metrics
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 

@@ -12,11 +12,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
-from offboarding.aws import client, code, unavailable
-from offboarding.observability import logger, metrics, observed
-from offboarding.records import Record, Records
-from offboarding.schemas import DECIDE_APPROVAL, DECISION, prepare, validated
+from offboarding.adapters.aws import client, code, unavailable
+from offboarding.adapters.records import Record, Records
+from offboarding.domain import errors
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, prepare, validated
 
 states = client("stepfunctions")
 prepare(DECIDE_APPROVAL, DECISION)

@@ -11,17 +11,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityState
-from offboarding.holding import in_progress
-from offboarding.observability import logger, metrics, observed
-from offboarding.policy import read_policy
-from offboarding.protection import protected_by_nature, protected_by_settings
-from offboarding.records import Records
-from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render
-from offboarding.schemas import DEREGISTER_ENTITY, prepare, validated
-from offboarding.service_end import until_service_ends
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.holding import in_progress
+from offboarding.adapters.policy import read_policy
+from offboarding.adapters.records import Records
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.protection import protected_by_nature, protected_by_settings
+from offboarding.domain.retention import RetentionRules, configured_rules, parse, plan_retention, render
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import DEREGISTER_ENTITY, prepare, validated
+from offboarding.edge.service_end import until_service_ends
 
 client = workmail_client()
 prepare(DEREGISTER_ENTITY)

@@ -9,17 +9,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityState
-from offboarding.holding import look_at_holder
-from offboarding.observability import logger, metrics, observed
-from offboarding.policy import Policy, read_policy
-from offboarding.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
-from offboarding.records import Records
-from offboarding.retention import RetentionPlan, configured_rules, parse, plan_retention, render
-from offboarding.schemas import PLAN_OFFBOARDING, prepare, validated
-from offboarding.service_end import until_service_ends
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.holding import look_at_holder
+from offboarding.adapters.policy import Policy, read_policy
+from offboarding.adapters.records import Records
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
+from offboarding.domain.retention import RetentionPlan, configured_rules, parse, plan_retention, render
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import PLAN_OFFBOARDING, prepare, validated
+from offboarding.edge.service_end import until_service_ends
 
 client = workmail_client()
 prepare(PLAN_OFFBOARDING)

@@ -10,18 +10,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityState, EntityType
-from offboarding.executions import FORGOTTEN
-from offboarding.holding import Holder, in_progress, look_at_holder
-from offboarding.observability import logger, metrics, observed
-from offboarding.policy import Policy, read_policy
-from offboarding.protection import approval_required_by_settings, protected_by_settings
-from offboarding.records import Record, Records, Status
-from offboarding.retention import parse, render
-from offboarding.schemas import RECORD_OFFBOARDING, prepare, validated
-from offboarding.service_end import until_service_ends
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.executions import FORGOTTEN
+from offboarding.adapters.holding import Holder, in_progress, look_at_holder
+from offboarding.adapters.policy import Policy, read_policy
+from offboarding.adapters.records import Record, Records, Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.protection import approval_required_by_settings, protected_by_settings
+from offboarding.domain.retention import parse, render
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import RECORD_OFFBOARDING, prepare, validated
+from offboarding.edge.service_end import until_service_ends
 
 client = workmail_client()
 prepare(RECORD_OFFBOARDING)

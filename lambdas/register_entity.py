@@ -10,14 +10,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.executions import execution_status
-from offboarding.observability import logger, metrics, observed
-from offboarding.records import Record, Records, Status
-from offboarding.retention import parse, render
-from offboarding.schemas import REGISTER_ENTITY, RESTORE, prepare, validated
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.executions import execution_status
+from offboarding.adapters.records import Record, Records, Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.retention import parse, render
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import REGISTER_ENTITY, RESTORE, prepare, validated
 
 client = workmail_client()
 prepare(REGISTER_ENTITY, RESTORE)

@@ -12,14 +12,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import logger, metrics, observed
-from offboarding.protection import protected_by_nature
-from offboarding.retention import parse, render, service_end, whole_second
-from offboarding.schemas import DATE, INPUT, RESOLVE_ENTITY, prepare, validated
-from offboarding.service_end import until_service_ends
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.protection import protected_by_nature
+from offboarding.domain.retention import parse, render, service_end, whole_second
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, prepare, validated
+from offboarding.edge.service_end import until_service_ends
 
 client = workmail_client()
 prepare(RESOLVE_ENTITY, INPUT)

@@ -9,12 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import logger, metrics, observed
-from offboarding.records import Record, Records, Status
-from offboarding.schemas import RESTORE_ALIASES_AND_GROUPS, prepare, validated
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.records import Record, Records, Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import RESTORE_ALIASES_AND_GROUPS, prepare, validated
 
 client = workmail_client()
 prepare(RESTORE_ALIASES_AND_GROUPS)

@@ -21,15 +21,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import LeavingUser
-from offboarding.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
-from offboarding.execution_names import Departure, execution_name
-from offboarding.executions import FORGOTTEN, execution_status
-from offboarding.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
-from offboarding.observability import logger, metrics
-from offboarding.retention import parse, render
-from offboarding.schemas import INPUT, prepare, validated
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.executions import FORGOTTEN, execution_status
+from offboarding.domain.entities import LeavingUser
+from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
+from offboarding.domain.execution_names import Departure, execution_name
+from offboarding.domain.retention import parse, render
+from offboarding.edge.identity_providers import LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
+from offboarding.edge.observability import logger, metrics
+from offboarding.edge.schemas import INPUT, prepare, validated
 
 _QUICKLY = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 

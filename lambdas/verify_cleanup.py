@@ -11,14 +11,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.directory import Directory, workmail_client
-from offboarding.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.observability import logger, metrics, observed
-from offboarding.records import Records
-from offboarding.retention import ONE_DAY, parse, render, whole_second
-from offboarding.schemas import VERIFY_CLEANUP, prepare, validated
-from offboarding.service_end import until_service_ends
+from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.records import Records
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.retention import ONE_DAY, parse, render, whole_second
+from offboarding.edge.observability import logger, metrics, observed
+from offboarding.edge.schemas import VERIFY_CLEANUP, prepare, validated
+from offboarding.edge.service_end import until_service_ends
 
 client = workmail_client()
 prepare(VERIFY_CLEANUP)

@@ -5,7 +5,7 @@ and of the objects made of them, dictionaries, lists and sets, what functions en
 modules, as a boto3 client does, is neither looked into nor put back.
 
 >>> state = ModuleState({"offboarding": offboarding})                      # doctest: +SKIP
->>> offboarding.records.SEEN.append("dana")                                # doctest: +SKIP
+>>> offboarding.adapters.records.SEEN.append("dana")                                # doctest: +SKIP
 >>> state.put_back()                                                       # doctest: +SKIP
 """
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import botocore.session
 
-from offboarding import directory as port
-from offboarding import errors
+from offboarding.adapters import directory as port
+from offboarding.domain import errors
 
 LAMBDAS = Path(__file__).parents[2] / "lambdas"
-RECEIVERS = {"directory": ("offboarding.directory", "Directory"), "records": ("offboarding.records", "Records")}
+RECEIVERS = {"directory": ("offboarding.adapters.directory", "Directory"), "records": ("offboarding.adapters.records", "Records")}
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 
 Names = frozenset[str]

@@ -13,7 +13,8 @@ from jsonata.jsonata import Jsonata
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from await_approval import WAITS
-from offboarding import errors, schemas
+from offboarding.domain import errors
+from offboarding.edge import schemas
 from resolve_entity import LONGEST_AHEAD
 from tests.infrastructure.raised_errors import leaves
 
@@ -271,13 +272,13 @@ def test_every_error_can_leave_a_handler() -> None:
 @pytest.mark.parametrize(
     ("module", "function", "raised"),
     [
-        ("offboarding.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
-        ("offboarding.executions", "execution_status", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.records", "Records.get", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.holding", "look_at_holder", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.directory", "Directory.describe_organization",
+        ("offboarding.adapters.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.executions", "execution_status", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.records", "Records.get", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.holding", "look_at_holder", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.directory", "Directory.describe_organization",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound"}),
-        ("offboarding.directory", "Directory.describe_mailbox",
+        ("offboarding.adapters.directory", "Directory.describe_mailbox",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound", "OrganizationNotActive",
           "EntityNotFound"}),
         ("await_approval", "_publish", set()),

@@ -8,7 +8,7 @@ import pytest
 
 from local.diagram import DEFINITION, diagram
 from local.settings import ORGANIZATION_ID
-from offboarding.schemas import INPUT, validated
+from offboarding.edge.schemas import INPUT, validated
 from stacks.settings import Settings
 from tests.infrastructure.templates import template_of
 

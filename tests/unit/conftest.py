@@ -18,12 +18,12 @@ from local.people import People
 from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
-from offboarding import policy
-from offboarding.directory import Directory
-from offboarding.entities import Entity, EntityReference, EntityType
-from offboarding.observability import logger, metrics
-from offboarding.records import Record, Records, Status
-from offboarding.retention import parse
+from offboarding.adapters import policy
+from offboarding.adapters.directory import Directory
+from offboarding.adapters.records import Record, Records, Status
+from offboarding.domain.entities import Entity, EntityReference, EntityType
+from offboarding.domain.retention import parse
+from offboarding.edge.observability import logger, metrics
 
 TABLE = "records"
 PARAMETER = "/offboarding/policy"

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 import await_approval
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
-from offboarding import errors
+from offboarding.domain import errors
 from tests.unit.conftest import DAY, NOW, USER_ID, Context, Table, client, execution
 
 TOKEN = "AQCkAAAAKgAAAAMAAAAA-the-task-token"

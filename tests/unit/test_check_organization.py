@@ -9,7 +9,7 @@ import check_organization
 from local.people import People
 from local.settings import ORGANIZATION_ALIAS, ORGANIZATION_ID
 from local.workmail import WorkMailBackend
-from offboarding import errors
+from offboarding.domain import errors
 from tests.unit.conftest import NOW, Context, described, execution
 
 A_MOMENT_LATER = "2026-11-24T09:00:00.001Z"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import close_record
-from offboarding import errors
-from offboarding.executions import ExecutionStatus
-from offboarding.records import Status
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import Status
+from offboarding.domain import errors
 from tests.unit.conftest import NOW, Context, Table, execution
 
 A, B = execution("a"), execution("b")

@@ -11,8 +11,8 @@ from botocore.stub import ANY, Stubber
 
 import decide_approval
 from local.settings import ORGANIZATION_ID
-from offboarding import errors
-from offboarding.records import Status
+from offboarding.adapters.records import Status
+from offboarding.domain import errors
 from tests.unit.conftest import NOW, USER_ID, Context, Table, execution
 
 A = execution("a")

@@ -14,10 +14,10 @@ from deregister_entity import CLOCK_SKEW, FRESH, LAG, OLD, confirmed_date
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding import errors
-from offboarding.entities import Entity, EntityState, EntityType
-from offboarding.records import Status
-from offboarding.retention import parse, render
+from offboarding.adapters.records import Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.retention import parse, render
 from tests.unit.conftest import (
     NOW,
     USER_ID,

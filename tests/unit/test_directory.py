@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from offboarding import errors
-from offboarding.directory import Directory
-from offboarding.entities import EntityReference, EntityType
+from offboarding.adapters.directory import Directory
+from offboarding.domain import errors
+from offboarding.domain.entities import EntityReference, EntityType
 
 ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"
 USER_ID = "12a3b4c5-0000-4000-8000-000000000001"

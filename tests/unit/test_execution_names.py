@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offboarding.execution_names import Departure, execution_name
+from offboarding.domain.execution_names import Departure, execution_name
 
 DANA = Departure("m-1", "12a3b4c5-0000-4000-8000-000000000001", "dana.leaver", "2026-01-01T00:00:00.000Z")
 

@@ -7,9 +7,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from offboarding import errors, executions
-from offboarding.executions import ExecutionStatus, execution_status
-from offboarding.retention import parse
+from offboarding.adapters import executions
+from offboarding.adapters.executions import ExecutionStatus, execution_status
+from offboarding.domain import errors
+from offboarding.domain.retention import parse
 from tests.unit.conftest import NOW, execution
 
 ARN = execution("a")

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from offboarding import errors, holding
-from offboarding.entities import Entity, EntityState, EntityType
-from offboarding.executions import ExecutionStatus
-from offboarding.holding import LAG, Holder, in_progress, look_at_holder
-from offboarding.records import Pointer
-from offboarding.retention import parse
+from offboarding.adapters import holding
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.holding import LAG, Holder, in_progress, look_at_holder
+from offboarding.adapters.records import Pointer
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.retention import parse
 from tests.unit.conftest import NOW, USER_ID, Table, execution
 
 ARN = execution("a")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offboarding.identity_providers import ADAPTERS, LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
+from offboarding.edge.identity_providers import ADAPTERS, LeaverEvent, NotForUs, RefusedEvent, SubjectKind, read_event
 
 EVENTS = Path(__file__).parents[1] / "events"
 ALL: dict[str, dict[str, Any]] = {

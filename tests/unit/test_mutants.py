@@ -65,8 +65,8 @@ def test_no_function_of_the_deployed_code_keeps_a_decorator_that_would_hide_it()
 
 def test_a_mutant_is_named_by_itsfunction_of() -> None:
     assert (
-        function_of("offboarding.holding.x__was_registered_since__mutmut_12")
-        == "offboarding.holding._was_registered_since"
+        function_of("offboarding.adapters.holding.x__was_registered_since__mutmut_12")
+        == "offboarding.adapters.holding._was_registered_since"
     )
     assert function_of("verify_cleanup.xǁSignalsǁto_json__mutmut_3") == "verify_cleanup.Signals.to_json"
 

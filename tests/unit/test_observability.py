@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from offboarding import errors
-from offboarding.observability import observed
+from offboarding.domain import errors
+from offboarding.edge.observability import observed
 from tests.unit.conftest import Context, execution
 
 Counted = Callable[[], dict[str, float]]

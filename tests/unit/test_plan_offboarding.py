@@ -11,10 +11,11 @@ import plan_offboarding
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
-from offboarding import errors, holding
-from offboarding.entities import Entity
-from offboarding.executions import ExecutionStatus
-from offboarding.retention import parse, render
+from offboarding.adapters import holding
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity
+from offboarding.domain.retention import parse, render
 from tests.unit.conftest import (
     DAY,
     NOW,

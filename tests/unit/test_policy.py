@@ -9,8 +9,9 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.settings import ORGANIZATION_ID
-from offboarding import errors, policy
-from offboarding.policy import Policy, read_policy
+from offboarding.adapters import policy
+from offboarding.adapters.policy import Policy, read_policy
+from offboarding.domain import errors
 from tests.unit.conftest import client
 
 Put = Callable[[str], None]

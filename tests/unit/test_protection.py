@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from offboarding.entities import Entity, EntityState, EntityType
-from offboarding.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
 from tests.unit.conftest import USER_ID
 
 DANA = Entity(EntityType.USER, USER_ID, "Dana", EntityState.ENABLED, email="dana.leaver@Example.com")

@@ -11,12 +11,13 @@ import record_offboarding
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding import errors, holding
-from offboarding.directory import Directory
-from offboarding.entities import Entity, EntityType
-from offboarding.executions import ExecutionStatus
-from offboarding.records import Records, Status
-from offboarding.retention import parse, render
+from offboarding.adapters import holding
+from offboarding.adapters.directory import Directory
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import Records, Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityType
+from offboarding.domain.retention import parse, render
 from tests.unit.conftest import (
     DAY,
     NOW,

@@ -10,9 +10,9 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from botocore.stub import Stubber
 
 from local.settings import ORGANIZATION_ID
-from offboarding import errors
-from offboarding import records as module
-from offboarding.records import Pointer, Records, Status, pointer_id, status_key
+from offboarding.adapters import records as module
+from offboarding.adapters.records import Pointer, Records, Status, pointer_id, status_key
+from offboarding.domain import errors
 from tests.unit.conftest import DAY, NOW, USER_ID, Table, a_record, execution
 
 A, B, C = execution("a"), execution("b"), execution("c")

@@ -9,12 +9,12 @@ import register_entity
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding import errors
-from offboarding.directory import Directory
-from offboarding.entities import EntityState
-from offboarding.executions import ExecutionStatus
-from offboarding.records import Record, Status
-from offboarding.retention import parse
+from offboarding.adapters.directory import Directory
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import Record, Status
+from offboarding.domain import errors
+from offboarding.domain.entities import EntityState
+from offboarding.domain.retention import parse
 from register_entity import find_record, register
 from tests.unit.conftest import NOW, USER_ID, Context, Table, a_record, client, described, execution, fail
 

@@ -13,11 +13,11 @@ import resolve_entity
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding import errors
-from offboarding.directory import Directory
-from offboarding.entities import Entity, EntityType
-from offboarding.errors import InvalidRequest
-from offboarding.retention import parse, render, service_end
+from offboarding.adapters.directory import Directory
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityType
+from offboarding.domain.errors import InvalidRequest
+from offboarding.domain.retention import parse, render, service_end
 from resolve_entity import LONGEST_AHEAD, _not_before, _said_of, resolve
 from tests.unit.conftest import NOW, Context, called, client, deregister, described, execution, fail
 

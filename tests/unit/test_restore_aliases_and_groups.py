@@ -10,8 +10,8 @@ from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
 from local.workmail.exceptions import CommonError
-from offboarding import errors
-from offboarding.records import Status
+from offboarding.adapters.records import Status
+from offboarding.domain import errors
 from tests.unit.conftest import NOW, Context, Table, client, execution
 
 A = execution("a")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offboarding.retention import RetentionRules, configured_rules, parse, plan_retention, render, service_end
+from offboarding.domain.retention import RetentionRules, configured_rules, parse, plan_retention, render, service_end
 
 RULES = RetentionRules(
     retention=timedelta(days=30),

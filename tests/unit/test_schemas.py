@@ -7,9 +7,9 @@ from typing import Any
 import fastjsonschema
 import pytest
 
-from offboarding import schemas
-from offboarding.errors import InvalidRequest
-from offboarding.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, prepare, validated
+from offboarding.domain.errors import InvalidRequest
+from offboarding.edge import schemas
+from offboarding.edge.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, prepare, validated
 
 LAMBDAS = Path(__file__).resolve().parents[2] / "lambdas"
 ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from offboarding import errors
-from offboarding.retention import parse
-from offboarding.service_end import until_service_ends
+from offboarding.domain import errors
+from offboarding.domain.retention import parse
+from offboarding.edge.service_end import until_service_ends
 from tests.unit.conftest import Context
 
 ENDS = "2027-03-31T00:00:00.000Z"

@@ -15,10 +15,10 @@ import start_offboarding
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
-from offboarding import errors
-from offboarding.executions import ExecutionStatus
-from offboarding.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, read_event
-from offboarding.retention import parse, render
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.domain import errors
+from offboarding.domain.retention import parse, render
+from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, read_event
 from start_offboarding import organization_of
 from tests.unit.conftest import NOW, Context, client, deregister, fail
 

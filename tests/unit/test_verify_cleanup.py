@@ -11,12 +11,12 @@ import verify_cleanup
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding import errors
-from offboarding.directory import Directory
-from offboarding.entities import Entity, EntityState, EntityType, Mailbox
-from offboarding.errors import CleanupOverdue
-from offboarding.records import Status
-from offboarding.retention import parse
+from offboarding.adapters.directory import Directory
+from offboarding.adapters.records import Status
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState, EntityType, Mailbox
+from offboarding.domain.errors import CleanupOverdue
+from offboarding.domain.retention import parse
 from tests.unit.conftest import NOW as STARTED
 from tests.unit.conftest import Context, Table, called, client, deregister, described, execution, fail
 from verify_cleanup import Promise, Signals, Verdict, _conclusion, decide, observe

@@ -10,7 +10,7 @@ from typing import Any
 
 import fastjsonschema
 
-from offboarding.errors import InvalidRequest, OffboardingError
+from offboarding.domain.errors import InvalidRequest, OffboardingError
 
 Schema = Mapping[str, Any]
 

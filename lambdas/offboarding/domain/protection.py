@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from offboarding.entities import Entity
+from offboarding.domain.entities import Entity
 
 _NOBODYS_MAILBOX: Mapping[str | None, str] = {
     "SYSTEM_USER": "a system user of WorkMail",

@@ -8,8 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import errors
-from offboarding.retention import parse, service_end
+from offboarding.domain import errors
+from offboarding.domain.retention import parse, service_end
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 

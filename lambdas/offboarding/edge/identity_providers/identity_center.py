@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from offboarding.identity_providers.events import (
+from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     LeaverEvent,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from offboarding.retention import parse, render
+from offboarding.domain.retention import parse, render
 
 
 class EntityType(StrEnum):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
-from offboarding.aws import client, code, unavailable
-from offboarding.retention import render
+from offboarding.adapters.aws import client, code, unavailable
+from offboarding.domain import errors
+from offboarding.domain.retention import render
 
 states = client("stepfunctions")
 

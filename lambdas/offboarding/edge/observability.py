@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding.errors import OffboardingError
+from offboarding.domain.errors import OffboardingError
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from offboarding.identity_providers import auth0, identity_center, offboarding_requested, okta, sailpoint
-from offboarding.identity_providers.events import (
+from offboarding.edge.identity_providers import auth0, identity_center, offboarding_requested, okta, sailpoint
+from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     LeaverEvent,

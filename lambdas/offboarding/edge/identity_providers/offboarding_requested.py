@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from offboarding.errors import InvalidRequest
-from offboarding.identity_providers.events import (
+from offboarding.domain.errors import InvalidRequest
+from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     LeaverEvent,
@@ -14,7 +14,7 @@ from offboarding.identity_providers.events import (
     member,
     text,
 )
-from offboarding.schemas import OFFBOARDING_REQUESTED, validated
+from offboarding.edge.schemas import OFFBOARDING_REQUESTED, validated
 
 PROVIDER = "offboardingRequested"
 

@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
-from offboarding.aws import client, unavailable
+from offboarding.adapters.aws import client, unavailable
+from offboarding.domain import errors
 
 provider = SSMProvider(boto3_client=client("ssm"))
 

@@ -6,7 +6,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
+from offboarding.domain import errors
 
 _QUICKLY = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 """The state machine is who retries for long; a function of 30 seconds must have room for several calls."""

@@ -21,7 +21,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.aws import client, code, unavailable
+from offboarding.adapters.aws import client, code, unavailable
 
 Item = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ https://developer.sailpoint.com/docs/extensibility/event-triggers/
 from collections.abc import Mapping
 from typing import Any
 
-from offboarding.identity_providers.events import (
+from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     LeaverEvent,

@@ -11,8 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding import errors
-from offboarding.entities import (
+from offboarding.domain import errors
+from offboarding.domain.entities import (
     Entity,
     EntityReference,
     EntityState,
@@ -21,7 +21,7 @@ from offboarding.entities import (
     Mailbox,
     Organization,
 )
-from offboarding.retention import render
+from offboarding.domain.retention import render
 
 if TYPE_CHECKING:
     from mypy_boto3_workmail import WorkMailClient

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from offboarding import errors
-from offboarding.entities import Entity, EntityState
-from offboarding.executions import FORGOTTEN, ExecutionStatus, execution_status
-from offboarding.records import Pointer, Record, Records
-from offboarding.retention import ONE_DAY, parse
+from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, execution_status
+from offboarding.adapters.records import Pointer, Record, Records
+from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.retention import ONE_DAY, parse
 
 LAG = timedelta(minutes=15)
 """For how long WorkMail may go on to show as enabled what was deregistered, with a wide margin."""
