@@ -1,56 +1,59 @@
-"""AwaitApproval: ask for an approval, and leave with the record how it is answered. The state waits for the answer.
+"""AwaitApproval: ask people for an approval, and record the token that takes the decision. The state waits for it.
 
 Takes `{ExecutionArn, Now, OrganizationId, EntityId, Reasons, CapIsReached, TaskToken}` and returns `{}`, which nobody
 reads. Nothing that is published can approve anything: the task token stays in the record.
 """
 
 import json
-import os
 from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, code
+from offboarding import configuration
+from offboarding.adapters.aws import client, error_code
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.retention import parse, render
+from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import AWAIT_APPROVAL, prepare, validated
+from offboarding.edge.schemas import AWAIT_APPROVAL, compile_schemas, validated_step
+from offboarding.edge.steps import AwaitApprovalStep
 
 topics = client("sns")
 events = client("events")
-prepare(AWAIT_APPROVAL)
+compile_schemas(AWAIT_APPROVAL)
 
-WAITS = timedelta(days=14)
+APPROVAL_TIMEOUT = timedelta(days=14)
 """As long as the state's own time limit."""
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record and publish that an approval is asked for."""
-    step = validated(event, AWAIT_APPROVAL, "The event of AwaitApproval", errors.UnexpectedAnswer)
+    """Record and publish the request for an approval."""
+    step = validated_step(event, AWAIT_APPROVAL, AwaitApprovalStep)
     records = Records()
-    expires_at = render(parse(step["Now"]) + WAITS)
-    noted = {"At": step["Now"], "Step": "AwaitApproval", "Reasons": step["Reasons"], "Until": expires_at}
-    recorded = records.await_approval(
-        step["ExecutionArn"], step["OrganizationId"], step["TaskToken"], step["Reasons"], expires_at, noted
-    )
-    if not recorded:
+    offboarding = Offboarding(step["ExecutionArn"], step["OrganizationId"], step["EntityId"])
+    expires_at = render(parse(step["Now"]) + APPROVAL_TIMEOUT)
+    log_entry = {"At": step["Now"], "Step": "AwaitApproval", "Reasons": step["Reasons"], "Until": expires_at}
+    if not records.record_approval_request(offboarding, step["TaskToken"], step["Reasons"], expires_at, log_entry):
         raise errors.RecordMissing(
             "The record of this offboarding is gone, so nobody could approve it. Nothing was changed; start again."
         )
-    records.hold_again(step["OrganizationId"], step["EntityId"], step["ExecutionArn"])
-    _publish(step, expires_at)
-    _wake_somebody_once(records, step, expires_at)
-    logger.info("approval asked for", extra={"entity_id": step["EntityId"], "cap_is_reached": step["CapIsReached"]})
+    records.renew_hold(offboarding)
+    _publish_event(step, expires_at)
+    if step["CapIsReached"]:
+        _notify_approvers_once_a_day(records, offboarding, step, expires_at)
+    else:
+        _notify_approvers(step, expires_at)
+    logger.info("approval requested", extra={"entity_id": step["EntityId"], "cap_is_reached": step["CapIsReached"]})
     metrics.add_metric(name="ApprovalsAskedFor", unit="Count", value=1)
     return {}
 
 
-def _publish(step: dict[str, Any], expires_at: str) -> None:
-    """Tell the default event bus, for ticket systems and chats; each request by itself.
+def _publish_event(step: AwaitApprovalStep, expires_at: str) -> None:
+    """Publish the request to the default event bus, where ticket systems and chats can subscribe.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
     """
@@ -64,64 +67,69 @@ def _publish(step: dict[str, Any], expires_at: str) -> None:
     entry = {"Source": "workmail.offboarding", "DetailType": "Approval Requested", "Detail": json.dumps(detail)}
     try:
         answer = events.put_events(Entries=[entry])
-    except (ClientError, BotoCoreError) as problem:
-        _note_failure("events:PutEvents", code(problem))
+    except (ClientError, BotoCoreError) as error:
+        _log_failure("events:PutEvents", error_code(error))
     else:
         if answer.get("FailedEntryCount") != 0:
-            [taken] = answer.get("Entries") or [{}]
-            _note_failure("events:PutEvents", taken.get("ErrorCode", "unknown"))
+            [result] = answer.get("Entries") or [{}]
+            _log_failure("events:PutEvents", result.get("ErrorCode", "unknown"))
 
 
-def _wake_somebody_once(records: Records, step: dict[str, Any], expires_at: str) -> None:
-    """Tell the topic of each entity that always needs an approval; and once a day that the cap is reached."""
-    organization_id, day, me = step["OrganizationId"], step["Now"][:10], step["ExecutionArn"]
-    if not step["CapIsReached"]:
-        _wake_somebody(step, expires_at)
-    elif records.claim_notice(organization_id, day, me) and not _wake_somebody(step, expires_at):
-        records.return_notice(organization_id, day, me)
+def _notify_approvers_once_a_day(
+    records: Records, offboarding: Offboarding, step: AwaitApprovalStep, expires_at: str
+) -> None:
+    """Notify people that the cap is reached, once a day; an execution that cannot leaves it to the next."""
+    day = step["Now"][:10]
+    if records.claim_notification(offboarding, day) and not _notify_approvers(step, expires_at):
+        records.release_notification(offboarding, day)
 
 
-def _wake_somebody(step: dict[str, Any], expires_at: str) -> bool:
-    """Publish to the topic; say whether that worked.
+def _notify_approvers(step: AwaitApprovalStep, expires_at: str) -> bool:
+    """Publish to the topic for approvals; return whether that worked.
 
     https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
     """
-    organization_id = step["OrganizationId"]
-    if step["CapIsReached"]:
-        subject = "WorkMail offboarding: the day's cap is reached"
-        first = (
-            f"Identity providers report more leavers of {organization_id} than the cap allows. All further ones of "
-            "this day wait for an approval each. If that is no day on which so many people left, look at the identity "
-            "provider before you approve anything."
-        )
-    else:
-        subject = "WorkMail offboarding: an approval is asked for"
-        first = f"The offboarding of {step['EntityId']} of {organization_id} waits for an approval until {expires_at}."
+    approval = configuration.approval()
+    subject, opening = _subject_and_opening(step, expires_at)
     request = json.dumps(
         {"ExecutionArn": step["ExecutionArn"], "Decision": "Approved", "DecidedBy": "<who you are>", "Reason": "<why>"}
     )
     message = "\n\n".join(
         [
-            first,
+            opening,
             *step["Reasons"],
             f"Execution: {step['ExecutionArn']}",
-            "To decide, start an execution of this state machine, with Approved or Rejected as Decision:",
-            f"aws stepfunctions start-execution --state-machine-arn {os.environ['APPROVAL_STATE_MACHINE_ARN']} "
-            f"--input '{request}'",
+            "To decide, start an execution of the approval's state machine, with Approved or Rejected as Decision:",
+            f"aws stepfunctions start-execution --state-machine-arn {approval.state_machine_arn} --input '{request}'",
         ]
     )
     try:
-        answer = topics.publish(TopicArn=os.environ["APPROVAL_TOPIC_ARN"], Subject=subject, Message=message)
-    except (ClientError, BotoCoreError) as problem:
-        _note_failure("sns:Publish", code(problem))
+        answer = topics.publish(TopicArn=approval.topic_arn, Subject=subject, Message=message)
+    except (ClientError, BotoCoreError) as error:
+        _log_failure("sns:Publish", error_code(error))
         return False
     if "MessageId" not in answer:
-        _note_failure("sns:Publish", "unknown")
+        _log_failure("sns:Publish", "unknown")
         return False
     return True
 
 
-def _note_failure(action: str, reason: str) -> None:
-    """Log that nobody was told. It stops nothing: the record and the index list what waits."""
+def _subject_and_opening(step: AwaitApprovalStep, expires_at: str) -> tuple[str, str]:
+    organization_id = step["OrganizationId"]
+    if not step["CapIsReached"]:
+        return (
+            "WorkMail offboarding: an approval is needed",
+            f"The offboarding of {step['EntityId']} of {organization_id} waits for an approval until {expires_at}.",
+        )
+    return (
+        "WorkMail offboarding: the day's cap is reached",
+        f"Identity providers report more leavers of {organization_id} than the cap allows. Each further one of this "
+        "day waits for an approval. If so many people did not leave today, look at the identity provider before you "
+        "approve anything.",
+    )
+
+
+def _log_failure(action: str, reason: str) -> None:
+    """Log that people were not notified. It stops nothing: the record and the index have what waits."""
     logger.error("not published", extra={"action": action, "error": reason})
     metrics.add_metric(name="NotificationsFailed", unit="Count", value=1)

@@ -1,4 +1,4 @@
-"""CloseRecord: write into the record how an offboarding's execution ended, however that came about.
+"""CloseRecord: record how an offboarding's execution ended, for whatever reason.
 
 Takes a batch of SQS messages, each the event that Step Functions sends when an execution changes its status. The event
 says only which execution to look at: it can come late, twice, or before a redrive, so Step Functions itself is asked.
@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding.adapters.executions import FORGOTTEN, execution_status
+from offboarding.adapters.executions import FORGOTTEN, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.edge.observability import logger, metrics
@@ -23,51 +23,51 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Close the records that a batch of status changes is about."""
-    return process_partial_response(event=event, record_handler=close, processor=processor, context=context)
+    """Close the records of the executions in a batch of status changes."""
+    return process_partial_response(event=event, record_handler=record_handler, processor=processor, context=context)
 
 
-def close(record: SQSRecord) -> None:
-    """Close one record; an execution that has none, or that runs again, is left alone."""
+def record_handler(record: SQSRecord) -> None:
+    """Close one record; an execution that has no record, or that runs again, is left alone."""
     logger.append_keys(message_id=record.message_id, correlation_id=None)
     try:
-        execution_arn = _execution_arn(record.body)
+        execution_arn = _parse_execution_arn(record.body)
         logger.append_keys(correlation_id=execution_arn)
-        outcome = _closed(execution_arn, record.body)
+        outcome = _close_record(execution_arn, record.body)
     except Exception as error:
-        logger.warning("left in the queue", extra={"error": type(error).__name__})
+        logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="StatusChangesLeftInQueue", unit="Count", value=1)
         raise
-    logger.info("closed" if outcome else "nothing to close", extra={"outcome": outcome})
+    logger.info("record closed" if outcome else "no record to close", extra={"outcome": outcome})
     metrics.add_metric(name="RecordsClosed" if outcome else "StatusChangesIgnored", unit="Count", value=1)
 
 
-def _closed(execution_arn: str, body: str) -> str | None:
-    """Close the record of an execution that has ended; return the outcome, or None if there is nothing to close."""
+def _close_record(execution_arn: str, body: str) -> str | None:
+    """Close the record of an execution that has ended; return the outcome, or None if there is no record to close."""
     records = Records()
-    recorded = records.get(execution_arn)
-    if recorded is None:
+    record = records.find(execution_arn)
+    if record is None:
         return None
-    status = execution_status(execution_arn)
-    if status.is_redriven and status.running:
+    status = read_execution_status(execution_arn)
+    if status.is_redriven and status.is_running:
         return None
-    if status.running:
-        raise errors.RecordUnavailable("Step Functions has told that the execution ended, and says that it runs.")
+    if status.is_running:
+        raise errors.RecordUnavailable("Step Functions reported the execution's end, and describes it as running.")
     outcome = status.outcome or FORGOTTEN
-    if not records.close(recorded, outcome, status.cause, status.ended_at or _time(body)):
+    if not records.close(record, outcome, status.cause, status.ended_at or _parse_time(body)):
         raise errors.RecordUnavailable("The record has changed since it was read.")
     return outcome
 
 
-def _execution_arn(body: str) -> str:
+def _parse_execution_arn(body: str) -> str:
     try:
         arn = json.loads(body)["detail"]["executionArn"]
     except (ValueError, KeyError, TypeError):
         arn = None
     if not isinstance(arn, str):
-        raise errors.UnexpectedAnswer("The message is no status change of an execution.")
+        raise errors.UnexpectedAnswer("The message is not a status change of an execution.")
     return arn
 
 
-def _time(body: str) -> str:
+def _parse_time(body: str) -> str:
     return str(json.loads(body)["time"])

@@ -1,123 +1,97 @@
-"""DeregisterEntity: disable the entity, and return only when WorkMail itself reads back as disabled.
+"""DeregisterEntity: disable the entity, and return only when WorkMail itself shows it as disabled.
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, RetryCount}` and returns
-`{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that cannot
-be undone forever it sees once more that the settings allow it, and that the record is there.
+`{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that can be
+undone for 30 days only, it checks again that the settings allow it, and that the record is there.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.holding import in_progress
+from offboarding.adapters.holding import already_in_progress_error
 from offboarding.adapters.policy import read_policy
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
-from offboarding.domain.retention import RetentionRules, configured_rules, parse, plan_retention, render
+from offboarding.domain.retention import plan_retention
+from offboarding.domain.timestamps import parse, render
+from offboarding.domain.tolerances import WORKMAIL_CLOCK_SKEW, WORKMAIL_LAG_MARGIN
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import DEREGISTER_ENTITY, prepare, validated
+from offboarding.edge.schemas import DEREGISTER_ENTITY, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.steps import DeregisterStep, offboarding_of
 
 client = workmail_client()
-prepare(DEREGISTER_ENTITY)
+compile_schemas(DEREGISTER_ENTITY)
 
-CLOCK_SKEW = timedelta(minutes=15)
-"""How far WorkMail's clock may be behind that of Step Functions."""
-
-FRESH = timedelta(minutes=15)
+REUSE_RESOLUTION_FOR = timedelta(minutes=15)
 """For how long what ResolveEntity read is good enough to act on without reading the entity again."""
 
-OLD = timedelta(hours=1)
-"""From when on nothing is deregistered by it at all. Retries end before; a redriven execution can be days old."""
+MAX_RESOLUTION_AGE = timedelta(hours=1)
+"""Nothing is deregistered by an older resolution. Retries end before; a redriven execution can be days old."""
 
-LAG = timedelta(minutes=5)
-"""After which WorkMail shows what it did, with a wide margin: two minutes have been seen."""
-
-_NO = (
+_REFUSALS = (
     errors.AccessDenied,
     errors.DeregistrationRefused,
     errors.EntityNotFound,
     errors.OrganizationNotActive,
     errors.OrganizationNotFound,
 )
-"""What of WorkMail's answers to the call says that it has done nothing."""
+"""The answers of WorkMail by which it has deregistered nothing."""
 
 
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Deregister the entity if it is enabled, and fix the dates of its retention."""
-    step = validated(event, DEREGISTER_ENTITY, "The event of DeregisterEntity", errors.UnexpectedAnswer)
+    """Deregister the entity if it is enabled, and work out the dates of its retention."""
+    step = validated_step(event, DEREGISTER_ENTITY, DeregisterStep)
     directory = Directory(client, step["OrganizationId"])
     records = Records()
-    rules = configured_rules()
     resolved = Entity.from_json(step["Entity"])
     was_enabled = resolved.state is EntityState.ENABLED
-    known_to_be_enabled = (
-        was_enabled and step["RetryCount"] == 0 and parse(step["Now"]) - parse(step["ResolvedAt"]) < FRESH
-    )
     try:
-        entity, called = deregister(
-            directory,
-            resolved,
-            known_to_be_enabled=known_to_be_enabled,
-            before_the_call=lambda entity: _insist_on_leave(records, step, entity, rules),
-            after_a_no=lambda taken_over: _note_the_no(records, step, taken_over),
-        )
-    except errors.EntityMismatch:
-        # It reads as enabled by what can be no lag, so it is not in a window of this execution.
-        records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
-        raise
+        entity, is_called = deregister(directory, records, step, resolved)
     except errors.OffboardingError as error:
-        if error.of_workmail and was_enabled and _was_asked(records, step):
-            said = f"Before that, WorkMail may have been asked to deregister {resolved.id}, and may have done so."
-            error.args = (f"{error} {said}",)
+        if error.raised_by_workmail and was_enabled and _has_attempted(records, step):
+            error.append_sentence(
+                f"Before that, WorkMail may have been asked to deregister {resolved.id}, and may have done so."
+            )
         raise
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
-    plan = plan_retention(disabled_date, rules)
-    logger.info("deregistered", extra={"entity_id": entity.id, "called": called, **plan.to_json()})
+    dates = plan_retention(disabled_date, configuration.retention_rules()).to_json()
+    logger.info("deregistered", extra={"entity_id": entity.id, "called": is_called, **dates})
     metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(was_enabled))
-    noted = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled}
-    recorded = records.deregistered(step["ExecutionArn"], step["OrganizationId"], entity.id, plan.to_json(), noted)
+    log_entry = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled}
+    is_recorded = records.record_deregistration(offboarding_of(step), dates, log_entry)
     return {
-        **plan.to_json(),
+        **dates,
         "Evidence": {
             "At": step["Now"],
             "WasEnabled": was_enabled,
-            "Recorded": recorded,
+            "Recorded": is_recorded,
             "Answers": directory.answers,
         },
     }
 
 
-def deregister(
-    directory: Directory,
-    resolved: Entity,
-    *,
-    known_to_be_enabled: bool,
-    before_the_call: Callable[[Entity], str | None],
-    after_a_no: Callable[[str | None], None],
-) -> tuple[Entity, bool]:
-    """Deregister what is enabled, and read the entity back.
+def deregister(directory: Directory, records: Records, step: DeregisterStep, resolved: Entity) -> tuple[Entity, bool]:
+    """Deregister the entity if it is enabled, and read it back.
 
     Parameters
     ----------
     directory
         The organization's entities.
+    records
+        The table.
+    step
+        What the state passed.
     resolved
-        The entity as ResolveEntity found it. What was disabled then only joins the wait.
-    known_to_be_enabled
-        Whether a state of this execution has just read it as enabled; otherwise it is read first.
-    before_the_call
-        Runs right before WorkMail is asked to deregister, with the entity as it was last read, and raises if that
-        must not be. Returns the execution whose window this one takes over, if there is one.
-    after_a_no
-        Runs when WorkMail has refused, with what `before_the_call` returned.
+        The entity as ResolveEntity found it. One that was disabled then is only read.
 
     Returns
     -------
@@ -127,34 +101,30 @@ def deregister(
     Raises
     ------
     EntityMismatch
-        If somebody has registered it since it was resolved.
+        If somebody has registered it since it was resolved, or that was too long ago.
+    EntityProtected, AlreadyInProgress, RecordMissing, SettingsUnavailable
+        If it must not be deregistered; WorkMail was not asked.
     DeregistrationRefused
         If WorkMail refuses and the entity still reads as enabled: retried, because WorkMail can lag.
     DeregistrationNotConfirmed
-        If WorkMail does not find it when it is read back: retried, which looks first.
+        If WorkMail does not find it when it is read back: retried, which reads it first.
     """
-    entity = resolved
-    if not known_to_be_enabled:
-        entity = directory.describe(resolved.reference)
-        if entity.state is not EntityState.ENABLED:
-            return entity, False
-        if resolved.state is not EntityState.ENABLED or entity.registration != resolved.registration:
-            raise errors.EntityMismatch(
-                f"Somebody has registered {entity.id} since it was looked up. Nothing was changed since then. Start "
-                "again if it is to be offboarded all the same."
-            )
-    taken_over = before_the_call(entity)
-    refused = False
+    entity = resolved if _can_reuse_resolution(step, resolved) else directory.describe(resolved.reference)
+    if entity.state is not EntityState.ENABLED:
+        return entity, False
+    _require_current_resolution(records, step, resolved, entity)
+    superseded_arn = _authorize_and_record_attempt(records, step, entity)
+    is_refused = False
     try:
         directory.deregister(entity.id)
     except errors.EntityStateConflict:
-        refused = True
-    except _NO:
-        after_a_no(taken_over)
+        is_refused = True
+    except _REFUSALS:
+        _record_refusal(records, step, superseded_arn)
         raise
     entity = _read_back(directory, entity)
-    if refused and entity.state is EntityState.ENABLED:
-        after_a_no(taken_over)
+    if is_refused and entity.state is EntityState.ENABLED:
+        _record_refusal(records, step, superseded_arn)
         raise errors.DeregistrationRefused(
             f"WorkMail refuses to deregister {entity.id} (EntityStateException) and shows it as enabled. "
             "Look at the entity in the WorkMail console, then start again."
@@ -162,25 +132,15 @@ def deregister(
     return entity, True
 
 
-def _read_back(directory: Directory, entity: Entity) -> Entity:
-    try:
-        return directory.describe(entity.reference)
-    except errors.EntityNotFound:
-        raise errors.DeregistrationNotConfirmed(
-            f"WorkMail took the deregistration of {entity.id} and does not find it now. Look at the entity in the "
-            "WorkMail console; start again to have the 30 days watched."
-        ) from None
-
-
 def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
-    """Return the date since which the entity is disabled, as WorkMail itself says it.
+    """Return the date since which the entity is disabled, as WorkMail itself shows it.
 
     Parameters
     ----------
     entity
         The entity as it reads now.
     enabled_until
-        When it was last seen enabled; a disabled date well before that is left over from an earlier time.
+        When it last read as enabled; a disabled date well before that belongs to an earlier deregistration.
 
     Raises
     ------
@@ -197,69 +157,98 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
         problem = "still reads as enabled"
     elif entity.disabled_date is None:
         problem = "reads as disabled, but WorkMail gives no date"
-    elif enabled_until and entity.disabled_date < enabled_until - CLOCK_SKEW:
+    elif enabled_until and entity.disabled_date < enabled_until - WORKMAIL_CLOCK_SKEW:
         problem = "reads as disabled, but with the date of an earlier time"
     else:
         return entity.disabled_date
     raise errors.DeregistrationNotConfirmed(
         f"{entity.id} {problem}, so the deregistration cannot be confirmed. Look at the entity in the WorkMail "
-        "console; start again to have the 30 days watched."
+        "console. Start again to have the 30 days watched."
     )
 
 
-def _insist_on_leave(records: Records, step: dict[str, Any], entity: Entity, rules: RetentionRules) -> str | None:
-    """See that nothing forbids it and the record is there, and write into it that the call comes next."""
-    me, organization_id, now = step["ExecutionArn"], step["OrganizationId"], parse(step["Now"])
-    if now - parse(step["ResolvedAt"]) > OLD:
-        raise errors.EntityMismatch(
-            f"{entity.id} was looked up at {step['ResolvedAt']}, too long ago to act on it. Nothing was changed. Start "
-            "again, so that everything is checked anew."
-        )
-    record = records.get(me)
+def _can_reuse_resolution(step: DeregisterStep, resolved: Entity) -> bool:
+    """Return whether a state of this execution has just read the entity as enabled."""
+    age = parse(step["Now"]) - parse(step["ResolvedAt"])
+    return resolved.state is EntityState.ENABLED and step["RetryCount"] == 0 and age < REUSE_RESOLUTION_FOR
+
+
+def _require_current_resolution(records: Records, step: DeregisterStep, resolved: Entity, entity: Entity) -> None:
+    """Require that the entity is registered as it was when it was resolved, and that this was not too long ago."""
+    if resolved.state is not EntityState.ENABLED or entity.registration != resolved.registration:
+        message = f"Somebody has registered {entity.id} since it was resolved. Nothing was changed since then."
+    elif parse(step["Now"]) - parse(step["ResolvedAt"]) > MAX_RESOLUTION_AGE:
+        message = f"{entity.id} was resolved at {step['ResolvedAt']}, too long ago to act on it. Nothing was changed."
+    else:
+        return
+    # The entity reads as enabled, and no lag explains that, so it is not in a window of this execution.
+    records.record_refusal(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
+    raise errors.EntityMismatch(f"{message} Start again if it is still to be offboarded.")
+
+
+def _authorize_and_record_attempt(records: Records, step: DeregisterStep, entity: Entity) -> str | None:
+    """Require that nothing forbids the deregistration, and record that it comes next.
+
+    Returns the execution whose window this one takes over, if there is one.
+    """
+    offboarding = offboarding_of(step)
+    record = records.find(offboarding.execution_arn)
     aliases = record.entity.get("Aliases") if record else None
     protection = protected_by_nature(entity) or protected_by_settings(
-        read_policy(organization_id).protected, entity, aliases or []
+        read_policy(offboarding.organization_id).protected, entity, aliases or []
     )
-    if protection and record and record.deregistering:
-        # Put on the list since an earlier attempt: not asked for again, and not taken for untouched either.
+    if protection and record and record.deregistration_attempted:
+        # Added to the list since an earlier attempt: WorkMail is not asked again, and may have acted before.
         raise errors.DeregistrationNotConfirmed(
             f"{protection} Before that, WorkMail may have been asked to deregister it, and does not show it as "
-            "disabled. Look at the entity in the WorkMail console; if it is disabled, restore it within its 30 days."
+            "disabled. Look at the entity in the WorkMail console. If it is disabled, restore it within its 30 days."
         )
     if protection:
         raise errors.EntityProtected(protection)
-    noted = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    before = records.begin_deregistering(me, organization_id, entity.id, render(now + rules.retention), noted)
-    if before is not None:
-        return before.window_of if before.window_of != me else None
-    pointer = records.pointer(organization_id, entity.id)
-    if pointer is not None and pointer.execution_arn != me:
-        raise in_progress(pointer.execution_arn)
+    due_at = render(parse(step["Now"]) + configuration.retention())
+    log_entry = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
+    previous_lock = records.record_attempt(offboarding, due_at, log_entry)
+    if previous_lock is not None:
+        superseded_arn = previous_lock.window_execution_arn
+        return superseded_arn if superseded_arn != offboarding.execution_arn else None
+    lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
+    if lock is not None and lock.execution_arn != offboarding.execution_arn:
+        raise already_in_progress_error(lock.execution_arn)
     raise errors.RecordMissing(
         "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
         "start again."
     )
 
 
-def _was_asked(records: Records, step: dict[str, Any]) -> bool:
-    """Say whether this execution was about to ask WorkMail to deregister the entity, and was not told no."""
-    record = records.get(step["ExecutionArn"])
-    return record is not None and record.deregistering
+def _read_back(directory: Directory, entity: Entity) -> Entity:
+    try:
+        return directory.describe(entity.reference)
+    except errors.EntityNotFound:
+        raise errors.DeregistrationNotConfirmed(
+            f"WorkMail took the deregistration of {entity.id} and does not find it now. Look at the entity in the "
+            "WorkMail console. Start again to have the 30 days watched."
+        ) from None
 
 
-def _note_the_no(records: Records, step: dict[str, Any], taken_over: str | None) -> None:
-    """Take the entity out of its window, unless what was asked before may have taken effect and not show yet.
+def _record_refusal(records: Records, step: DeregisterStep, superseded_arn: str | None) -> None:
+    """Take the entity out of its window, unless an earlier request may have taken effect and does not show yet.
 
-    An earlier attempt may have asked, or the execution whose window this one has taken over with its first attempt.
+    That request was made by an earlier attempt, or by the execution whose window the first attempt has taken over.
     """
     resolved_at = parse(step["ResolvedAt"])
-    if taken_over and _asked_since(records, taken_over, resolved_at - LAG):
+    if superseded_arn and _has_attempted_since(records, superseded_arn, resolved_at - WORKMAIL_LAG_MARGIN):
         return
-    if step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > LAG:
-        records.not_deregistered(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})
+    if step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > WORKMAIL_LAG_MARGIN:
+        records.record_refusal(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})
 
 
-def _asked_since(records: Records, execution_arn: str, moment: datetime) -> bool:
-    """Say whether an execution was about to ask WorkMail to deregister its entity at a moment or later."""
-    record = records.get(execution_arn)
-    return record is not None and record.asked_at is not None and parse(record.asked_at) >= moment
+def _has_attempted(records: Records, step: DeregisterStep) -> bool:
+    """Return whether this execution was about to ask WorkMail to deregister the entity, and was not refused."""
+    record = records.find(step["ExecutionArn"])
+    return record is not None and record.deregistration_attempted
+
+
+def _has_attempted_since(records: Records, execution_arn: str, moment: datetime) -> bool:
+    """Return whether an execution was about to ask WorkMail to deregister its entity at a moment or later."""
+    record = records.find(execution_arn)
+    return record is not None and record.attempted_at is not None and parse(record.attempted_at) >= moment

@@ -1,4 +1,4 @@
-"""PlanOffboarding: say what would be done, to whom and when, and what would stop it. It changes nothing.
+"""PlanOffboarding: report what would be done, to which entity and when, and what would stop it. It changes nothing.
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, Request, NeverRegistered, IsMigrationAdmin}` and
 returns `{Explanation, Plan, Evidence}`.
@@ -9,74 +9,63 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.holding import look_at_holder
+from offboarding.adapters.holding import load_holder
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
-from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
-from offboarding.domain.retention import RetentionPlan, configured_rules, parse, plan_retention, render
+from offboarding.domain.retention import RetentionPlan, plan_retention
+from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import PLAN_OFFBOARDING, prepare, validated
+from offboarding.edge.schemas import PLAN_OFFBOARDING, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.steps import PlanStep, RecordedRequest
 
 client = workmail_client()
-prepare(PLAN_OFFBOARDING)
+compile_schemas(PLAN_OFFBOARDING)
 
 
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan the offboarding of an entity that has been resolved."""
-    step = validated(event, PLAN_OFFBOARDING, "The event of PlanOffboarding", errors.UnexpectedAnswer)
+    step = validated_step(event, PLAN_OFFBOARDING, PlanStep)
     entity = Entity.from_json(step["Entity"])
-    organization_id = step["OrganizationId"]
-    directory = Directory(client, organization_id)
-    policy = read_policy(organization_id)
+    directory = Directory(client, step["OrganizationId"])
+    policy = read_policy(step["OrganizationId"])
     records = Records()
-    aliases = _aliases(directory, entity)
-    at = _when(step["Request"], parse(step["Now"]))
     would_deregister = entity.state is EntityState.ENABLED
+    # WorkMail lists the aliases of enabled entities only; they protect as the primary address does.
+    aliases = directory.list_aliases_of_enabled(entity) if would_deregister else []
+    due_at = _due_date(step["Request"], parse(step["Now"]))
     refusals = [
-        *_protections(policy, entity, aliases, is_migration_admin=step["IsMigrationAdmin"]),
-        *_in_progress(records, organization_id, entity, parse(step["Now"])),
+        *_find_protections(policy, entity, aliases, is_migration_admin=step["IsMigrationAdmin"]),
+        *_find_holder(records, step, entity),
     ]
-    approvals = _approvals(policy, records, step, entity, aliases, at) if would_deregister else []
-    disabled_date = at if would_deregister else entity.disabled_date or at
-    retention = plan_retention(disabled_date, configured_rules())
+    approvals = _reasons_for_approval(policy, records, step, entity, aliases, due_at) if would_deregister else []
+    disabled_date = due_at if would_deregister else entity.disabled_date or due_at
+    retention = plan_retention(disabled_date, configuration.retention_rules())
     logger.info("planned", extra={"entity_id": entity.id, "refusals": len(refusals), "approvals": len(approvals)})
     metrics.add_metric(name="OffboardingsPlanned", unit="Count", value=1)
     return {
         "Explanation": _explanation(step["NeverRegistered"], refusals, approvals, would_deregister=would_deregister),
         "Plan": {
-            "WouldCall": _calls(organization_id, entity) if would_deregister and not refusals else [],
+            "WouldCall": _calls(step, entity) if would_deregister and not refusals else [],
             "WouldBeRefused": refusals,
             "NeedsApproval": approvals,
-            **({} if step["NeverRegistered"] else _dates(retention, at, would_deregister=would_deregister)),
+            **({} if step["NeverRegistered"] else _dates(retention, due_at, would_deregister=would_deregister)),
         },
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
 
 
-def _when(request: dict[str, Any], now: datetime) -> datetime:
+def _due_date(request: RecordedRequest, now: datetime) -> datetime:
     return max(now, parse(request["NotBefore"])) if "NotBefore" in request else now
 
 
-def _aliases(directory: Directory, entity: Entity) -> list[str]:
-    """List the aliases, which protect as the primary address does; WorkMail tells them of enabled entities only."""
-    if entity.state is not EntityState.ENABLED:
-        return []
-    try:
-        return directory.list_aliases(entity)
-    except (errors.EntityStateConflict, errors.EntityNotFound):
-        raise errors.WorkMailUnavailable(
-            f"WorkMail describes {entity.id} as enabled and does not tell its aliases, so nobody knows whether one of "
-            "them protects it. Start again."
-        ) from None
-
-
-def _protections(
+def _find_protections(
     policy: Policy, entity: Entity, aliases: list[str], *, is_migration_admin: bool
 ) -> list[dict[str, str]]:
     reasons = (
@@ -86,37 +75,38 @@ def _protections(
     return [{"Error": "EntityProtected", "Cause": reason} for reason in reasons if reason]
 
 
-def _in_progress(records: Records, organization_id: str, entity: Entity, now: datetime) -> list[dict[str, str]]:
-    pointer = records.pointer(organization_id, entity.id)
-    if pointer is None or not pointer.is_live or look_at_holder(records, pointer, entity, now).gives_way:
+def _find_holder(records: Records, step: PlanStep, entity: Entity) -> list[dict[str, str]]:
+    lock = records.find_lock(step["OrganizationId"], entity.id)
+    if lock is None or not lock.is_live or load_holder(records, lock, entity, parse(step["Now"])).can_be_taken_over:
         return []
-    return [{"Error": "AlreadyInProgress", "Cause": f"The execution {pointer.execution_arn} offboards this entity."}]
+    return [{"Error": "AlreadyInProgress", "Cause": f"The execution {lock.execution_arn} offboards this entity."}]
 
 
-def _approvals(
-    policy: Policy, records: Records, step: dict[str, Any], entity: Entity, aliases: list[str], at: datetime
+def _reasons_for_approval(
+    policy: Policy, records: Records, step: PlanStep, entity: Entity, aliases: list[str], due_at: datetime
 ) -> list[str]:
-    reasons = []
     by_settings = approval_required_by_settings(policy.approval_required, entity, aliases)
     if by_settings:
-        reasons.append(by_settings)
-    elif "Requester" in step["Request"]:
-        day = at.date().isoformat()
-        taken = records.slots_taken(step["OrganizationId"], day)
-        if taken >= policy.daily_cap:
-            reasons.append(f"{taken} of the {policy.daily_cap} deregistrations of {day} are taken.")
-    return reasons
+        return [by_settings]
+    if "Requester" not in step["Request"]:
+        return []
+    day = due_at.date().isoformat()
+    taken = records.count_slots_taken(step["OrganizationId"], day)
+    if taken < policy.daily_cap:
+        return []
+    return [f"{taken} of the {policy.daily_cap} deregistrations of {day} are taken."]
 
 
-def _calls(organization_id: str, entity: Entity) -> list[dict[str, str]]:
-    return [{"Operation": "DeregisterFromWorkMail", "OrganizationId": organization_id, "EntityId": entity.id}]
+def _calls(step: PlanStep, entity: Entity) -> list[dict[str, str]]:
+    return [{"Operation": "DeregisterFromWorkMail", "OrganizationId": step["OrganizationId"], "EntityId": entity.id}]
 
 
-def _dates(retention: RetentionPlan, at: datetime, *, would_deregister: bool) -> dict[str, Any]:
+def _dates(retention: RetentionPlan, due_at: datetime, *, would_deregister: bool) -> dict[str, Any]:
+    deregistration = (
+        {"DeregistersAt": render(due_at)} if would_deregister else {"DeregisteredAt": render(retention.deregistered_at)}
+    )
     return {
-        **(
-            {"DeregistersAt": render(at)} if would_deregister else {"DeregisteredAt": render(retention.deregistered_at)}
-        ),
+        **deregistration,
         "MailboxIsRemovedAt": render(retention.retention_ends_at),
         "VerifyAt": render(retention.verify_at),
         "RetentionEndsBeforeWorkMail": not retention.service_ends_first,

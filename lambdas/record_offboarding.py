@@ -1,8 +1,8 @@
-"""RecordOffboarding: write down who is to be offboarded, as they are, and decide whether it may go on.
+"""RecordOffboarding: record the entity as it is before anything happens to it, and decide how the execution goes on.
 
 Takes `{ExecutionArn, Now, StartedAt, OrganizationId, Entity, ServiceEndsAt, Request, DateIsAhead, Approval}` and
 returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForDate`, `AwaitApproval` or `Deregister`.
-It runs again after each wait, and writes what changed meanwhile.
+It runs again after each wait, and records what has changed.
 """
 
 from dataclasses import dataclass
@@ -12,32 +12,35 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import FORGOTTEN
-from offboarding.adapters.holding import Holder, in_progress, look_at_holder
+from offboarding.adapters.holding import Holder, already_in_progress_error, load_holder
 from offboarding.adapters.policy import Policy, read_policy
-from offboarding.adapters.records import Record, Records, Status
+from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
 from offboarding.domain.protection import approval_required_by_settings, protected_by_settings
-from offboarding.domain.retention import parse, render
+from offboarding.domain.record import Record, Status
+from offboarding.domain.timestamps import parse, render
+from offboarding.edge.inputs import requesters
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import RECORD_OFFBOARDING, prepare, validated
+from offboarding.edge.schemas import RECORD_OFFBOARDING, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.steps import RecordStep, offboarding_of
 
 client = workmail_client()
-prepare(RECORD_OFFBOARDING)
+compile_schemas(RECORD_OFFBOARDING)
 
 
 @dataclass(frozen=True)
-class Belongings:
-    """What an entity has beside what describes it; None is what WorkMail does not tell of this entity now."""
+class RestorableState:
+    """What a restore puts back; None is what WorkMail does not show of this entity now."""
 
     email: str | None = None
     aliases: list[str] | None = None
-    groups: list[dict[str, str]] | None = None
+    groups: list[GroupMembership] | None = None
     mailbox_size: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return them as the record holds them."""
+        """Render it as the record has it."""
         address = {"Email": self.email} if self.email else {}
         return {**address, "Aliases": self.aliases, "Groups": self.groups, "MailboxSize": self.mailbox_size}
 
@@ -45,22 +48,22 @@ class Belongings:
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record the offboarding, and say what comes next."""
-    step = validated(event, RECORD_OFFBOARDING, "The event of RecordOffboarding", errors.UnexpectedAnswer)
+    """Record the offboarding, and decide what comes next."""
+    step = validated_step(event, RECORD_OFFBOARDING, RecordStep)
     entity = Entity.from_json(step["Entity"])
     directory = Directory(client, step["OrganizationId"])
     policy = read_policy(step["OrganizationId"])
     records = Records()
-    _hold(records, step, entity)
+    _hold_entity(records, step, entity)
     try:
-        belongings = read_belongings(directory, entity) or _recorded_before(records, step, entity)
-        _insist_on_nobody_protected(policy, step, entity, belongings)
+        state = read_restorable_state(directory, entity) or _restorable_state_of_previous_record(records, step, entity)
+        _require_unprotected(policy, step, entity, state)
     except errors.OffboardingError:
-        # There is no record yet that would say how this ended.
-        records.let_go(step["OrganizationId"], entity.id, step["ExecutionArn"])
+        # There is no record yet that would show how this ended.
+        records.release(offboarding_of(step))
         raise
-    _open(records, step, entity, belongings)
-    reasons, cap_is_reached = _reasons_for_an_approval(records, policy, step, entity, belongings)
+    _record_entity(records, step, entity, state)
+    reasons, cap_is_reached = _reasons_for_approval(records, policy, step, entity, state)
     decision = "WaitForDate" if step["DateIsAhead"] else "AwaitApproval" if reasons else "Deregister"
     logger.info("recorded", extra={"entity_id": entity.id, "decision": decision})
     metrics.add_metric(name="OffboardingsRecorded", unit="Count", value=1)
@@ -72,8 +75,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def read_belongings(directory: Directory, entity: Entity) -> Belongings | None:
-    """Read what has to be put back if the entity is restored; None if it is not enabled, for then WorkMail is silent.
+def read_restorable_state(directory: Directory, entity: Entity) -> RestorableState | None:
+    """Read what a restore puts back; None if the entity is not enabled, because WorkMail does not show it then.
 
     Parameters
     ----------
@@ -85,21 +88,18 @@ def read_belongings(directory: Directory, entity: Entity) -> Belongings | None:
     Raises
     ------
     WorkMailUnavailable
-        If it reads as enabled and does not tell: an alias may protect it, and it could not be restored in full.
+        If it reads as enabled and WorkMail does not list its aliases or groups.
     """
     if entity.state is not EntityState.ENABLED:
         return None
-    groups = None
-    try:
-        aliases = directory.list_aliases(entity)
-        if entity.type is not EntityType.RESOURCE:
-            groups = [{"Id": g["GroupId"], "Name": g.get("GroupName", "")} for g in directory.list_groups_of(entity.id)]
-    except (errors.EntityStateConflict, errors.EntityNotFound):
-        raise errors.WorkMailUnavailable(
-            f"WorkMail described {entity.id} as enabled and does not tell its aliases or groups. It may have been "
-            "disabled or deleted since: start again."
-        ) from None
-    return Belongings(entity.email, aliases, groups, _mailbox_size(directory, entity))
+    aliases = directory.list_aliases_of_enabled(entity)
+    groups: list[GroupMembership] | None = None
+    if entity.type is not EntityType.RESOURCE:
+        groups = [
+            {"Id": group["GroupId"], "Name": group.get("GroupName", "")}
+            for group in directory.list_groups_of_enabled(entity)
+        ]
+    return RestorableState(entity.email, aliases, groups, _mailbox_size(directory, entity))
 
 
 def _mailbox_size(directory: Directory, entity: Entity) -> float | None:
@@ -111,23 +111,23 @@ def _mailbox_size(directory: Directory, entity: Entity) -> float | None:
         return None
 
 
-def _recorded_before(records: Records, step: dict[str, Any], entity: Entity) -> Belongings:
-    """Take over what was recorded of a disabled entity while it was enabled, by this execution or the one before."""
-    pointer = records.pointer(step["OrganizationId"], entity.id)
-    arns = [step["ExecutionArn"], *([pointer.window_of] if pointer and pointer.window_of else [])]
-    for record in (records.get(arn) for arn in arns):
-        if record is not None and _is_of_this_registration(record, entity):
+def _restorable_state_of_previous_record(records: Records, step: RecordStep, entity: Entity) -> RestorableState:
+    """Take what was recorded of a disabled entity while it was enabled, by this execution or the one before."""
+    lock = records.find_lock(step["OrganizationId"], entity.id)
+    arns = [step["ExecutionArn"], *([lock.window_execution_arn] if lock and lock.window_execution_arn else [])]
+    for record in (records.find(arn) for arn in arns):
+        if record is not None and _is_of_same_registration(record, entity):
             size = record.entity.get("MailboxSize")
-            return Belongings(
+            return RestorableState(
                 email=entity.email or record.entity.get("Email"),
                 aliases=record.entity.get("Aliases"),
                 groups=record.entity.get("Groups"),
                 mailbox_size=None if size is None else float(size),
             )
-    return Belongings(entity.email)
+    return RestorableState(entity.email)
 
 
-def _is_of_this_registration(record: Record, entity: Entity) -> bool:
+def _is_of_same_registration(record: Record, entity: Entity) -> bool:
     if record.deregistered_at is not None and entity.disabled_date is not None:
         return parse(record.deregistered_at) == parse(render(entity.disabled_date))
     enabled_date = record.entity.get("EnabledDate")
@@ -136,72 +136,77 @@ def _is_of_this_registration(record: Record, entity: Entity) -> bool:
     )
 
 
-def _insist_on_nobody_protected(policy: Policy, step: dict[str, Any], entity: Entity, belongings: Belongings) -> None:
-    aliases = belongings.aliases or []
+def _require_unprotected(policy: Policy, step: RecordStep, entity: Entity, state: RestorableState) -> None:
+    aliases = state.aliases or []
     protection = protected_by_settings(policy.protected, entity, aliases)
     if protection:
         raise errors.EntityProtected(protection)
-    request = step["Request"]
-    asked = {request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy")} - {None}
-    if {who.casefold() for who in asked} & {alias.casefold() for alias in aliases}:
-        raise errors.InvalidRequest("Who asks has an alias of who is offboarded: nobody offboards themselves.")
+    if requesters(step["Request"]) & entity.identifiers(aliases):
+        raise errors.InvalidRequest(
+            "The requester has an alias of the entity. Requester and leaver must be different people."
+        )
 
 
-def _hold(records: Records, step: dict[str, Any], entity: Entity) -> None:
+def _hold_entity(records: Records, step: RecordStep, entity: Entity) -> None:
     """Make this execution the one that offboards the entity, or end it here because another one does."""
-    organization_id, me, at = step["OrganizationId"], step["ExecutionArn"], step["Now"]
-    pointer = records.hold(organization_id, entity.id, me, at)
-    if pointer is None:
+    offboarding = offboarding_of(step)
+    lock = records.hold(offboarding, step["Now"])
+    if lock is None:
         return
-    other = look_at_holder(records, pointer, entity, parse(at))
-    if not other.gives_way:
-        raise in_progress(other.execution_arn)
+    holder = load_holder(records, lock, entity, parse(step["Now"]))
+    if not holder.can_be_taken_over:
+        raise already_in_progress_error(holder.execution_arn)
     # Before it is taken over: if this ends halfway, the next attempt finds the same holder again.
-    _settle(records, other, me, at)
-    if records.hold(organization_id, entity.id, me, at, over=other.execution_arn) is not None:
-        raise errors.RecordUnavailable("Several executions take over this entity at once. Start again.")
+    _update_record_of(records, holder, step)
+    if records.hold(offboarding, step["Now"], take_over_from=holder.execution_arn) is not None:
+        raise errors.RecordUnavailable(
+            "Several executions take over this entity at the same time. Nothing was changed; start again."
+        )
 
 
-def _settle(records: Records, other: Holder, me: str, at: str) -> None:
-    """Bring the record of the one that gives way up to date: nobody else may come to do it."""
-    if other.record is None:
+def _update_record_of(records: Records, holder: Holder, step: RecordStep) -> None:
+    """Bring the record of the execution that is taken over up to date, because nothing else may come to do it."""
+    at, execution_arn = step["Now"], step["ExecutionArn"]
+    record, status = holder.record, holder.status
+    if record is None:
         return
-    if other.status.running:
-        records.supersede(other.execution_arn, me, {"At": at, "Step": "Superseded", "By": me})
-        logger.info("superseded", extra={"execution": other.execution_arn})
-    elif other.record.outcome is None:
-        records.close(other.record, other.status.outcome or FORGOTTEN, other.status.cause, other.status.ended_at or at)
-        logger.info("taken over", extra={"execution": other.execution_arn, "outcome": other.status.outcome})
+    if status.is_running:
+        log_entry = {"At": at, "Step": "Superseded", "By": execution_arn}
+        records.supersede(holder.execution_arn, execution_arn, log_entry)
+        logger.info("superseded", extra={"execution": holder.execution_arn})
+    elif record.outcome is None:
+        records.close(record, status.outcome or FORGOTTEN, status.cause, status.ended_at or at)
+        logger.info("taken over", extra={"execution": holder.execution_arn, "outcome": status.outcome})
 
 
-def _open(records: Records, step: dict[str, Any], entity: Entity, belongings: Belongings) -> None:
-    request = step["Request"]
-    approval = step["Approval"]
+def _record_entity(records: Records, step: RecordStep, entity: Entity, state: RestorableState) -> None:
+    approval = {"Approval": step["Approval"]} if step["Approval"] else {}
     facts = {
         "OrganizationId": step["OrganizationId"],
         "StartedAt": step["StartedAt"],
-        "Entity": {**entity.to_json(), **belongings.to_json()},
-        **request,
-        **({"Approval": approval} if approval else {}),
+        "Entity": {**entity.to_json(), **state.to_json()},
+        **step["Request"],
+        **approval,
     }
     status = Status.SCHEDULED if step["DateIsAhead"] else Status.RECORDED
-    noted = {"At": step["Now"], "Step": status.value, **({"Approval": approval} if approval else {})}
-    records.open(step["ExecutionArn"], facts, status, request.get("NotBefore") if step["DateIsAhead"] else None, noted)
+    due_at = step["Request"].get("NotBefore") if step["DateIsAhead"] else None
+    log_entry = {"At": step["Now"], "Step": status.value, **approval}
+    records.create_or_update(step["ExecutionArn"], facts, status, due_at, log_entry)
 
 
-def _reasons_for_an_approval(
-    records: Records, policy: Policy, step: dict[str, Any], entity: Entity, belongings: Belongings
+def _reasons_for_approval(
+    records: Records, policy: Policy, step: RecordStep, entity: Entity, state: RestorableState
 ) -> tuple[list[str], bool]:
-    """Say why a person has to approve first, and whether that is because of the day's cap."""
+    """Return why a person has to approve first, and whether that is because of the day's cap."""
     if step["DateIsAhead"] or step["Approval"] or entity.state is not EntityState.ENABLED:
         return [], False
-    by_settings = approval_required_by_settings(policy.approval_required, entity, belongings.aliases or [])
+    by_settings = approval_required_by_settings(policy.approval_required, entity, state.aliases or [])
     if by_settings:
         return [by_settings], False
     if "Requester" not in step["Request"]:
         return [], False
     day = step["Now"][:10]
-    if records.take_slot(step["OrganizationId"], day, step["ExecutionArn"], policy.daily_cap):
+    if records.take_slot(offboarding_of(step), day, policy.daily_cap):
         return [], False
     return [
         f"Identity providers have had {policy.daily_cap} entities of this organization deregistered on {day}, which is "

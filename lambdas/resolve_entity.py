@@ -5,47 +5,54 @@ NotBefore, DateIsAhead, ServiceEndsAt, Request, Evidence}`. `Planned` is the ent
 execution waited, for a date or an approval; then it is read again by its id, and must still be the same one.
 """
 
-import os
 import re
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.entities import (
+    Entity,
+    EntityMembers,
+    EntityReference,
+    EntityState,
+    EntityType,
+    is_directory_id,
+    is_resource_id,
+)
 from offboarding.domain.protection import protected_by_nature
-from offboarding.domain.retention import parse, render, service_end, whole_second
+from offboarding.domain.timestamps import parse, render, whole_second
+from offboarding.edge.inputs import requesters, require_configured_organization
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, prepare, validated
+from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, compile_schemas, validated, validated_step
 from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.steps import Expected, OffboardingInput, RecordedRequest, ResolveStep
 
 client = workmail_client()
-prepare(RESOLVE_ENTITY, INPUT)
+compile_schemas(RESOLVE_ENTITY, INPUT)
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
-_ADDRESS_LENGTH = 254
-_RESOURCE_ID = re.compile(r"r-[0-9a-f]{32}")
-_KEPT_FOR_THE_RECORD = ("Reason", "RequestedBy", "Requester")
-_DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
-LONGEST_AHEAD = timedelta(days=300)
-"""An execution lives for a year at most; beside the date it has room for an approval, the retention and the looks."""
+_MAX_ADDRESS_LENGTH = 254
+MAX_NOT_BEFORE = timedelta(days=300)
+"""An execution lives for a year at most; beside the date it has room for an approval, the retention and the checks."""
 
 
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Resolve the entity that an execution's input names, and see when it is to be offboarded."""
-    step = validated(event, RESOLVE_ENTITY, "The event of ResolveEntity", errors.UnexpectedAnswer)
-    request = validated(step["Input"], INPUT, "The execution's input")
-    _insist_on_known_organization(request["OrganizationId"])
-    service_ends_at = service_end(date.fromisoformat(os.environ["SERVICE_ENDS_ON"]))
-    not_before = _not_before(request, parse(step["StartedAt"]), service_ends_at)
+    """Resolve the entity that an execution's input names, and work out when it is to be offboarded."""
+    step = validated_step(event, RESOLVE_ENTITY, ResolveStep)
+    request = validated(step["Input"], INPUT, OffboardingInput)
+    require_configured_organization(request["OrganizationId"])
+    started_at, service_ends_at = parse(step["StartedAt"]), configuration.service_ends_at()
+    not_before = _parse_not_before(request, started_at, service_ends_at)
     directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)
-    entity = _resolved(directory, request["EntityId"], step["Planned"])
-    _insist_on_expected(entity, request.get("Expected", {}))
-    _insist_on_another_requester(entity, request)
+    entity = _resolve_or_reread(directory, request["EntityId"], step["Planned"])
+    _require_expected(entity, request.get("Expected", {}))
+    _require_another_requester(entity, request)
     dry_run = request.get("DryRun", False)
     protection = protected_by_nature(entity)
     if protection and not dry_run:
@@ -60,15 +67,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "NotBefore": render(not_before) if not_before else None,
         "DateIsAhead": not_before is not None and not_before > parse(step["Now"]),
         "ServiceEndsAt": render(service_ends_at),
-        "Request": {
-            **{member: request[member] for member in _KEPT_FOR_THE_RECORD if member in request},
-            **({"NotBefore": render(not_before)} if not_before else {}),
-        },
-        "Evidence": {
-            "At": step["Now"],
-            **_said_of(not_before, parse(step["StartedAt"])),
-            "Answers": directory.answers,
-        },
+        "Request": _recorded_request(request, not_before),
+        "Evidence": {"At": step["Now"], **_not_before_note(not_before, started_at), "Answers": directory.answers},
     }
 
 
@@ -90,39 +90,39 @@ def resolve(directory: Directory, identifier: str) -> Entity:
     EntityMismatch
         If the address is only an alias of the entity.
     InvalidRequest
-        If the identifier has an @ and is no e-mail address.
+        If the identifier has an @ and is not an e-mail address.
     """
-    if _RESOURCE_ID.fullmatch(identifier):
+    if is_resource_id(identifier):
         entity = directory.describe(EntityReference(EntityType.RESOURCE, identifier))
-    elif _DIRECTORY_ID.fullmatch(identifier):
-        entity = _described_by_id(directory, identifier)
+    elif is_directory_id(identifier):
+        entity = _describe_by_id(directory, identifier)
     elif "@" in identifier:
-        entity = _described_by_address(directory, identifier)
+        entity = _describe_by_address(directory, identifier)
     else:
-        entity = directory.describe(_only(directory.list_by_name(identifier), "name"))
-    return _insist_on_existing(entity)
+        entity = directory.describe(_exactly_one(directory.list_by_name(identifier), "name"))
+    return _require_existing(entity)
 
 
-def _resolved(directory: Directory, identifier: str, planned: dict[str, str] | None) -> Entity:
-    """Resolve the identifier; after a wait, read again whom it meant before, however they are called now."""
+def _resolve_or_reread(directory: Directory, identifier: str, planned: EntityMembers | None) -> Entity:
+    """Resolve the identifier; after a wait, read again the entity that it meant before, whatever its name is now."""
     if planned is None:
         return resolve(directory, identifier)
-    before = Entity.from_json(planned)
-    entity = _insist_on_existing(directory.describe(before.reference))
+    resolved_before_wait = Entity.from_json(planned)
+    entity = _require_existing(directory.describe(resolved_before_wait.reference))
     was_registered_meanwhile = (
         entity.state is EntityState.ENABLED
-        and before.registration is not None
-        and entity.registration != before.registration
+        and resolved_before_wait.registration is not None
+        and entity.registration != resolved_before_wait.registration
     )
     if was_registered_meanwhile:
         raise errors.EntityMismatch(
-            f"{entity.id} was registered anew while this execution waited, so this is not the mailbox that was meant. "
-            "Nothing was changed. Start again if it is to be offboarded all the same."
+            f"{entity.id} was registered again while this execution waited, so this is not the mailbox that was meant. "
+            "Nothing was changed. Start again if it is still to be offboarded."
         )
     return entity
 
 
-def _insist_on_existing(entity: Entity) -> Entity:
+def _require_existing(entity: Entity) -> Entity:
     if entity.state is EntityState.DELETED:
         raise errors.EntityNotFound(
             f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
@@ -130,104 +130,108 @@ def _insist_on_existing(entity: Entity) -> Entity:
     return entity
 
 
-def _described_by_id(directory: Directory, entity_id: str) -> Entity:
+def _describe_by_id(directory: Directory, entity_id: str) -> Entity:
     try:
         return directory.describe(EntityReference(EntityType.USER, entity_id))
     except errors.EntityNotFound:
         return directory.describe(EntityReference(EntityType.GROUP, entity_id))
 
 
-def _described_by_address(directory: Directory, address: str) -> Entity:
-    if len(address) > _ADDRESS_LENGTH or not _ADDRESS.fullmatch(address):
+def _describe_by_address(directory: Directory, address: str) -> Entity:
+    if len(address) > _MAX_ADDRESS_LENGTH or not _ADDRESS.fullmatch(address):
         raise errors.InvalidRequest(
             "EntityId has an @ and so must be an e-mail address like alice@example.com, of at most "
-            f"{_ADDRESS_LENGTH} characters. Give the entity's id or name instead if it has no such address."
+            f"{_MAX_ADDRESS_LENGTH} characters. Give the entity's id or name instead if it has no such address."
         )
     try:
         reference = directory.find_by_address(address)
     except errors.EntityNotFound:
         matches = directory.list_by_address(address) or directory.list_by_name(address)
-        return directory.describe(_only(matches, "e-mail address"))
+        return directory.describe(_exactly_one(matches, "e-mail address"))
     entity = directory.describe(reference)
     if entity.email is None and entity.state is not EntityState.ENABLED:
         return entity
     if (entity.email or "").casefold() != address.casefold():
         raise errors.EntityMismatch(
-            f"This address is an alias of the {entity.type.value} {entity.id}, not its primary address: it may "
-            "have been handed over from somebody else. Give the id, name or primary address of whom you mean."
+            f"This address is an alias of the {entity.type.value} {entity.id}, not its primary address. Somebody else "
+            "may have had it before. Give the id, name or primary address of the entity that you mean."
         )
     return entity
 
 
-def _only(matches: list[EntityReference], what: str) -> EntityReference:
+def _exactly_one(matches: list[EntityReference], property_name: str) -> EntityReference:
     if not matches:
         raise errors.EntityNotFound(
-            f"No user, group or resource of the organization has this {what}. Check the spelling and the "
+            f"No user, group or resource of the organization has this {property_name}. Check the spelling and the "
             "organization, or give the entity's id."
         )
     if len(matches) > 1:
-        listed = ", ".join(f"{match.type.value} {match.id}" for match in matches)
+        candidates = ", ".join(f"{match.type.value} {match.id}" for match in matches)
         raise errors.EntityAmbiguous(
-            f"{len(matches)} entities have this {what}: {listed}. Give the id of the one you mean."
+            f"{len(matches)} entities have this {property_name}: {candidates}. Give the id of the one that you mean."
         )
     return matches[0]
 
 
-def _insist_on_known_organization(organization_id: str) -> None:
-    known = os.environ["ORGANIZATION_IDS"].split(",")
-    if organization_id not in known:
-        raise errors.InvalidRequest(
-            f"OrganizationId {organization_id} is none that this stack serves. It must be {' or '.join(known)}, "
-            "or be added to offboarding.organizations in cdk.json and deployed."
-        )
-
-
-def _insist_on_expected(entity: Entity, expected: dict[str, str]) -> None:
-    found = {
+def _require_expected(entity: Entity, expected: Expected) -> None:
+    actual = {
         "Type": entity.type.value,
         "Name": entity.name,
         "Email": entity.email or "",
         "DisplayName": entity.display_name or "",
     }
-    wrong = [member for member, value in expected.items() if found[member].casefold() != value.casefold()]
-    if wrong:
+    mismatches = [member for member, value in expected.items() if actual[member].casefold() != str(value).casefold()]
+    if mismatches:
         raise errors.EntityMismatch(
-            f"EntityId means the {entity.type.value} {entity.id}, whose {' and '.join(wrong)} is not the one in "
-            "Expected. Correct EntityId if it means somebody else, or Expected if that is out of date."
+            f"EntityId means the {entity.type.value} {entity.id}, which differs from Expected in "
+            f"{' and '.join(mismatches)}. Nothing was changed. Correct EntityId if you mean another entity, or Expected if "
+            "it is out of date."
         )
 
 
-def _insist_on_another_requester(entity: Entity, request: dict[str, Any]) -> None:
-    asked = {request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy")} - {None}
-    own = {own.casefold() for own in (entity.id, entity.name, entity.email) if own}
-    if {who.casefold() for who in asked} & own:
-        raise errors.InvalidRequest("Who asks and who is offboarded are the same: nobody offboards themselves.")
+def _require_another_requester(entity: Entity, request: OffboardingInput) -> None:
+    if requesters(request) & entity.identifiers():
+        raise errors.InvalidRequest(
+            "The requester and the entity to be offboarded are the same. Requester and leaver must be different people."
+        )
 
 
-def _not_before(request: dict[str, Any], started_at: datetime, service_ends_at: datetime) -> datetime | None:
-    """Read the date before which nothing may happen, rounded up to a whole second; None without one."""
+def _parse_not_before(request: OffboardingInput, started_at: datetime, service_ends_at: datetime) -> datetime | None:
+    """Parse the date before which nothing may happen, rounded up to a whole second; None without one."""
     if "NotBefore" not in request:
         return None
     try:
         not_before = whole_second(parse(request["NotBefore"]))
     except (ValueError, OverflowError):
         raise errors.InvalidRequest(f"NotBefore must be {DATE['description']}; there is no such date.") from None
-    if not_before > started_at + LONGEST_AHEAD:
+    if not_before > started_at + MAX_NOT_BEFORE:
         raise errors.InvalidRequest(
-            f"NotBefore must be at most {LONGEST_AHEAD.days} days ahead, not after "
-            f"{render(started_at + LONGEST_AHEAD)}. Start the offboarding later."
+            f"NotBefore must be at most {MAX_NOT_BEFORE.days} days ahead, not after "
+            f"{render(started_at + MAX_NOT_BEFORE)}. Start the offboarding later."
         )
     if not_before > started_at and not_before >= service_ends_at:
         raise errors.InvalidRequest(
-            f"NotBefore must be before {render(service_ends_at)}, when Amazon WorkMail ends: on that date nothing "
-            "could be deregistered any more."
+            f"NotBefore must be before {render(service_ends_at)}, when Amazon WorkMail ends. Nothing could be "
+            "deregistered any more on that date."
         )
     return not_before
 
 
-def _said_of(not_before: datetime | None, started_at: datetime) -> dict[str, str]:
+def _recorded_request(request: OffboardingInput, not_before: datetime | None) -> RecordedRequest:
+    """Return what the record keeps of the input."""
+    recorded: RecordedRequest = {"NotBefore": render(not_before)} if not_before else {}
+    if "Reason" in request:
+        recorded["Reason"] = request["Reason"]
+    if "RequestedBy" in request:
+        recorded["RequestedBy"] = request["RequestedBy"]
+    if "Requester" in request:
+        recorded["Requester"] = request["Requester"]
+    return recorded
+
+
+def _not_before_note(not_before: datetime | None, started_at: datetime) -> dict[str, str]:
     if not_before is None:
         return {}
     if not_before <= started_at:
-        return {"NotBefore": f"{render(not_before)} was past when the execution started: it was not waited for."}
-    return {"NotBefore": f"{render(not_before)} is when the entity is resolved and checked again, and deregistered."}
+        return {"NotBefore": f"{render(not_before)} was past when the execution started, so nothing waited for it."}
+    return {"NotBefore": f"At {render(not_before)} the entity is resolved and checked again, and deregistered."}

@@ -1,7 +1,7 @@
-"""RestoreAliasesAndGroups: put back what is gone of the aliases and memberships, and read everything back.
+"""RestoreAliasesAndGroups: put back the aliases and memberships that are gone, and read everything back.
 
 Takes `{ExecutionArn, Now, OffboardingArn}` and returns `{Outcome, Explanation, PutBack, Missing, Evidence}`. It can run
-again: what is there is left alone.
+again: current aliases and memberships are left alone.
 """
 
 from dataclasses import dataclass, field
@@ -10,16 +10,19 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.records import Record, Records, Status
+from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.record import Record, Status
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import RESTORE_ALIASES_AND_GROUPS, prepare, validated
+from offboarding.edge.schemas import RESTORE_ALIASES_AND_GROUPS, compile_schemas, validated_step
+from offboarding.edge.steps import RestoreStep
 
 client = workmail_client()
-prepare(RESTORE_ALIASES_AND_GROUPS)
+compile_schemas(RESTORE_ALIASES_AND_GROUPS)
 
-_GONE = "The group does not exist any more."
+_NOT_RECORDED = "WorkMail did not list them when the entity was recorded."
+_GROUP_GONE = "The group does not exist any more."
 
 
 @dataclass
@@ -33,24 +36,24 @@ class Inventory:
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Complete the restore of an entity that is registered again."""
-    step = validated(event, RESTORE_ALIASES_AND_GROUPS, "The event of the state", errors.UnexpectedAnswer)
+    step = validated_step(event, RESTORE_ALIASES_AND_GROUPS, RestoreStep)
     records = Records()
-    record = records.get(step["OffboardingArn"])
+    record = records.find(step["OffboardingArn"])
     if record is None:
         raise errors.NothingRecorded(
-            "The record was deleted during the restore. The entity is registered again; its aliases and groups are "
+            "The record was deleted during the restore. The entity is registered again, but its aliases and groups are "
             "not known any more."
         )
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
-    entity = _registered(directory, record)
+    entity = _require_registered(directory, record)
     inventory = Inventory()
     _restore_aliases(directory, record, entity, inventory)
     _restore_groups(directory, record, entity, inventory)
     outcome = "RestoredInPart" if inventory.missing else "Restored"
-    noted = {"At": step["Now"], "Step": outcome, "PutBack": inventory.put_back, "Missing": inventory.missing}
+    log_entry = {"At": step["Now"], "Step": outcome, "PutBack": inventory.put_back, "Missing": inventory.missing}
     facts = {"RestoredAt": step["Now"], "RestoredIn": step["ExecutionArn"]}
-    records.restoring(record, Status.RESTORED, facts, noted)
-    records.let_go(record.organization_id, entity.id, record.execution_arn)
+    records.record_restore_step(record, Status.RESTORED, facts, log_entry)
+    records.release(record.offboarding)
     counts = {"put_back": len(inventory.put_back), "missing": len(inventory.missing)}
     logger.info("restored", extra={"entity_id": entity.id, "outcome": outcome, **counts})
     metrics.add_metric(name=outcome, unit="Count", value=1)
@@ -63,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def _registered(directory: Directory, record: Record) -> Entity:
+def _require_registered(directory: Directory, record: Record) -> Entity:
     entity = directory.describe(EntityReference(EntityType(record.entity["Type"]), record.entity["Id"]))
     if entity.state is not EntityState.ENABLED:
         raise errors.RegistrationNotConfirmed(f"{entity.id} does not read as registered. Start the restore again.")
@@ -73,35 +76,35 @@ def _registered(directory: Directory, record: Record) -> Entity:
 def _restore_aliases(directory: Directory, record: Record, entity: Entity, inventory: Inventory) -> None:
     recorded = record.entity.get("Aliases")
     if recorded is None:
-        inventory.missing.append({"Aliases": "unknown", "Because": "WorkMail did not tell them when it was recorded."})
+        inventory.missing.append({"Aliases": "unknown", "Because": _NOT_RECORDED})
         return
-    there = _aliases(directory, entity)
+    current_aliases = _list_aliases(directory, entity)
     for alias in recorded:
-        if alias.casefold() in there:
+        if alias.casefold() in current_aliases:
             continue
-        because = _create_alias(directory, entity, alias)
-        if because:
-            inventory.missing.append({"Alias": alias, "Because": because})
+        obstacle = _create_alias(directory, entity, alias)
+        if obstacle:
+            inventory.missing.append({"Alias": alias, "Because": obstacle})
         else:
             inventory.put_back.append({"Alias": alias})
     if inventory.put_back:
-        there = _aliases(directory, entity)
-    absent = [item for item in inventory.put_back if item["Alias"].casefold() not in there]
+        current_aliases = _list_aliases(directory, entity)
+    absent = [item for item in inventory.put_back if item["Alias"].casefold() not in current_aliases]
     if absent:
         raise errors.RegistrationNotConfirmed(
             f"{len(absent)} aliases of {entity.id} do not read back. Start the restore again."
         )
 
 
-def _aliases(directory: Directory, entity: Entity) -> set[str]:
+def _list_aliases(directory: Directory, entity: Entity) -> set[str]:
     try:
         return {alias.casefold() for alias in directory.list_aliases(entity)}
     except errors.EntityStateConflict:
-        raise _not_yet(entity) from None
+        raise _not_registered_everywhere_error(entity) from None
 
 
 def _create_alias(directory: Directory, entity: Entity, alias: str) -> str | None:
-    """Create an alias; return why that cannot be, if it cannot."""
+    """Create an alias; return why that is not possible, or None."""
     try:
         directory.create_alias(entity.id, alias)
     except errors.EmailAddressTaken:
@@ -113,7 +116,7 @@ def _create_alias(directory: Directory, entity: Entity, alias: str) -> str | Non
     except errors.RestoreRefused as refusal:
         return str(refusal)
     except errors.EntityStateConflict:
-        raise _not_yet(entity) from None
+        raise _not_registered_everywhere_error(entity) from None
     return None
 
 
@@ -122,56 +125,56 @@ def _restore_groups(directory: Directory, record: Record, entity: Entity, invent
         return
     recorded = record.entity.get("Groups")
     if recorded is None:
-        inventory.missing.append({"Groups": "unknown", "Because": "WorkMail did not tell them when it was recorded."})
+        inventory.missing.append({"Groups": "unknown", "Because": _NOT_RECORDED})
         return
-    there = _groups(directory, entity)
+    current_group_ids = _list_group_ids(directory, entity)
     put_back = []
     for group in recorded:
-        if group["Id"] in there:
+        if group["Id"] in current_group_ids:
             continue
-        because = _add_to_group(directory, entity, group["Id"])
-        if because:
-            inventory.missing.append({"Group": group["Id"], "Because": because})
+        obstacle = _add_to_group(directory, entity, group["Id"])
+        if obstacle:
+            inventory.missing.append({"Group": group["Id"], "Because": obstacle})
         else:
             put_back.append({"Group": group["Id"]})
-    if put_back and not {item["Group"] for item in put_back} <= _groups(directory, entity):
+    if put_back and not {item["Group"] for item in put_back} <= _list_group_ids(directory, entity):
         raise errors.RegistrationNotConfirmed(
             f"Group memberships of {entity.id} do not read back. Start the restore again."
         )
     inventory.put_back += put_back
 
 
-def _groups(directory: Directory, entity: Entity) -> set[str]:
+def _list_group_ids(directory: Directory, entity: Entity) -> set[str]:
     try:
         return {group["GroupId"] for group in directory.list_groups_of(entity.id)}
     except errors.EntityStateConflict:
-        raise _not_yet(entity) from None
+        raise _not_registered_everywhere_error(entity) from None
 
 
 def _add_to_group(directory: Directory, entity: Entity, group_id: str) -> str | None:
-    """Make the entity a member; return why that cannot be, if it cannot."""
+    """Make the entity a member; return why that is not possible, or None."""
     try:
         directory.add_to_group(entity.id, group_id)
     except errors.EntityNotFound:
-        return _GONE
+        return _GROUP_GONE
     except errors.RestoreRefused as refusal:
         return str(refusal)
     except errors.EntityStateConflict:
-        state = _state_of_group(directory, group_id)
+        state = _describe_group_state(directory, group_id)
         if state is EntityState.ENABLED:
-            raise _not_yet(entity) from None
-        return _GONE if state is EntityState.DELETED else "The group is disabled itself."
+            raise _not_registered_everywhere_error(entity) from None
+        return _GROUP_GONE if state is EntityState.DELETED else "The group itself is disabled."
     return None
 
 
-def _state_of_group(directory: Directory, group_id: str) -> EntityState:
+def _describe_group_state(directory: Directory, group_id: str) -> EntityState:
     try:
         return directory.describe(EntityReference(EntityType.GROUP, group_id)).state
     except errors.EntityNotFound:
         return EntityState.DELETED
 
 
-def _not_yet(entity: Entity) -> errors.OffboardingError:
+def _not_registered_everywhere_error(entity: Entity) -> errors.OffboardingError:
     return errors.RegistrationNotConfirmed(
         f"WorkMail does not treat {entity.id} as registered everywhere yet. Start the restore again."
     )
@@ -179,5 +182,5 @@ def _not_yet(entity: Entity) -> errors.OffboardingError:
 
 def _explanation(inventory: Inventory) -> str:
     if inventory.missing:
-        return "The entity has its mailbox and its address again; not all of its aliases and groups could be put back."
-    return "The entity reads as it was recorded: registered, with its address, its aliases and its groups."
+        return "The entity has its mailbox and its address again. Not all of its aliases and groups could be put back."
+    return "The entity is as it was recorded: registered, with its address, its aliases and its groups."

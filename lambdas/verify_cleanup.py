@@ -1,8 +1,8 @@
-"""VerifyCleanup: read WorkMail again after the retention, and say what it shows and what it does not.
+"""VerifyCleanup: read WorkMail again after the retention, and report what it shows and what it does not.
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DeregisteredAt, RetentionEndsAt, GiveUpAt,
-ServiceEndsFirst, Check}` and returns `{Outcome, Explanation, Evidence}`, or `{LookAgainAt, …}` in place
-of the outcome. It reads no settings: what follows the wait was fixed before it.
+ServiceEndsFirst, Check}` and returns `{Outcome, Explanation, Evidence}`, or `{LookAgainAt, …}` in place of the outcome.
+It reads no settings: everything that follows the wait was fixed before it.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
-from offboarding.domain.retention import ONE_DAY, parse, render, whole_second
+from offboarding.domain.entities import Entity, EntityMembers, EntityReference, EntityState, EntityType
+from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
 from offboarding.edge.observability import logger, metrics, observed
-from offboarding.edge.schemas import VERIFY_CLEANUP, prepare, validated
+from offboarding.edge.schemas import VERIFY_CLEANUP, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.steps import VerifyStep, offboarding_of
 
 client = workmail_client()
-prepare(VERIFY_CLEANUP)
+compile_schemas(VERIFY_CLEANUP)
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What was fixed before the wait, against which the entity is held."""
+class RetentionDates:
+    """The dates that were fixed before the wait, by which the entity is judged."""
 
     deregistered_at: datetime
     retention_ends_at: datetime
@@ -35,41 +36,44 @@ class Promise:
 
 @dataclass(frozen=True)
 class Signals:
-    """What WorkMail shows of one entity. `mailbox` is Present, Empty, NotFound, NotGiven or NotApplicable."""
+    """What WorkMail shows of one entity. `mailbox` is Present, Empty, NotFound, NotGiven or NotApplicable.
+
+    `mailbox_size` is in megabytes.
+    """
 
     entity: Entity | None
     mailbox: str
     mailbox_size: float | None = None
 
-    def still_present(self, now: datetime) -> list[str]:
+    def of_present_mailbox(self, now: datetime) -> list[str]:
         """Return the signals that the mailbox is still there, each as a phrase."""
         deprovisioned = self.entity.mailbox_deprovisioned_date if self.entity else None
         signals = []
         if self.mailbox == "Present":
             signals.append(f"the mailbox still has a size of {self.mailbox_size} MB")
         if deprovisioned and deprovisioned > now:
-            signals.append(f"MailboxDeprovisionedDate is yet to come ({render(deprovisioned)})")
+            signals.append(f"MailboxDeprovisionedDate is still ahead ({render(deprovisioned)})")
         return signals
 
     def to_json(self) -> dict[str, Any]:
         """Return the signals, and in `NotGiven` the names of those that WorkMail did not give."""
-        entity = self.entity.to_json() if self.entity else {}
-        given = {
-            "State": entity.get("State"),
-            "DisabledDate": entity.get("DisabledDate"),
-            "MailboxDeprovisionedDate": entity.get("MailboxDeprovisionedDate"),
+        members = self.entity.to_json() if self.entity else None
+        values = {
+            "State": members and members.get("State"),
+            "DisabledDate": members and members.get("DisabledDate"),
+            "MailboxDeprovisionedDate": members and members.get("MailboxDeprovisionedDate"),
             "MailboxSize": self.mailbox_size,
         }
         return {
             "Mailbox": self.mailbox,
-            **{name: value for name, value in given.items() if value is not None},
-            "NotGiven": [name for name, value in given.items() if value is None],
+            **{name: value for name, value in values.items() if value is not None},
+            "NotGiven": [name for name, value in values.items() if value is None],
         }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an offboarding ended, and why; without an outcome it has to be looked at again."""
+    """How an offboarding ended, and why; without an outcome it has to be checked again."""
 
     outcome: str | None
     explanation: str
@@ -79,15 +83,15 @@ class Verdict:
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Decide how the offboarding ended, or when to look again."""
-    step = validated(event, VERIFY_CLEANUP, "The event of VerifyCleanup", errors.UnexpectedAnswer)
+    step = validated_step(event, VERIFY_CLEANUP, VerifyStep)
     now = parse(step["Now"])
     directory = Directory(client, step["OrganizationId"])
-    signals = observe(directory, step["Entity"])
-    promise = Promise(parse(step["DeregisteredAt"]), parse(step["RetentionEndsAt"]), step["ServiceEndsFirst"])
-    verdict = decide(signals, promise, now)
+    signals = read_signals(directory, step["Entity"])
+    dates = RetentionDates(parse(step["DeregisteredAt"]), parse(step["RetentionEndsAt"]), step["ServiceEndsFirst"])
+    verdict = decide(signals, dates, now)
     logger.info("verified", extra={"outcome": verdict.outcome, "signals": signals.to_json()})
     metrics.add_metric(name=verdict.outcome or "LooksAgain", unit="Count", value=1)
-    noted = {
+    log_entry = {
         "At": step["Now"],
         "Step": "VerifyCleanup",
         "Check": step["Check"],
@@ -95,42 +99,40 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         **({"Outcome": verdict.outcome} if verdict.outcome else {}),
         "Explanation": verdict.explanation,
     }
-    recorded = Records().looked(
-        step["ExecutionArn"], step["OrganizationId"], step["Entity"]["Id"], verdict.outcome, noted
-    )
+    is_recorded = Records().record_verification(offboarding_of(step), verdict.outcome, log_entry)
     return {
-        **_conclusion(verdict, now, parse(step["GiveUpAt"])),
+        **_outcome_or_next_check(verdict, now, parse(step["GiveUpAt"])),
         "Explanation": verdict.explanation,
         "Evidence": {
             "At": step["Now"],
             "Check": step["Check"],
-            "Recorded": recorded,
+            "Recorded": is_recorded,
             "Signals": signals.to_json(),
             "Answers": directory.answers,
         },
     }
 
 
-def observe(directory: Directory, known: dict[str, str]) -> Signals:
+def read_signals(directory: Directory, resolved: EntityMembers) -> Signals:
     """Read what WorkMail shows of an entity.
 
     Parameters
     ----------
     directory
         The organization's entities.
-    known
+    resolved
         The entity as it was resolved: `Id` and `Type` are read.
 
     Raises
     ------
     WorkMailUnavailable
-        If WorkMail does not find the entity by its id and yet lists it: an answer to be asked for again.
+        If WorkMail does not find the entity by its id, but lists it: retried.
     """
-    reference = EntityReference(EntityType(known["Type"]), known["Id"])
+    reference = EntityReference(EntityType(resolved["Type"]), resolved["Id"])
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
-        directory.insist_on_absence(reference)
+        directory.confirm_absent(reference)
         return Signals(entity=None, mailbox="NotGiven")
     if entity.state is not EntityState.DISABLED:
         return Signals(entity, mailbox="NotGiven")
@@ -145,17 +147,17 @@ def observe(directory: Directory, known: dict[str, str]) -> Signals:
     return Signals(entity, mailbox="Present" if size > 0 else "Empty", mailbox_size=size)
 
 
-def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:
-    """Decide between the outcomes, from what WorkMail shows and nothing else.
+def decide(signals: Signals, dates: RetentionDates, now: datetime) -> Verdict:
+    """Decide between the outcomes, by what WorkMail shows and nothing else.
 
     Parameters
     ----------
     signals
         What WorkMail shows.
-    promise
+    dates
         The dates that were fixed before the wait.
     now
-        The time of the look, from the state machine.
+        The time of the check, from the state machine.
 
     Returns
     -------
@@ -168,44 +170,43 @@ def decide(signals: Signals, promise: Promise, now: datetime) -> Verdict:
     if entity.state is EntityState.ENABLED:
         return Verdict("Reenabled", "The entity is registered again, so nothing was cleaned up.")
     if entity.disabled_date is None:
-        return Verdict(None, "The entity is disabled, but WorkMail gives no date since when.")
-    if render(entity.disabled_date) != render(promise.deregistered_at):
+        return Verdict(None, "The entity is disabled, but WorkMail gives no DisabledDate.")
+    if render(entity.disabled_date) != render(dates.deregistered_at):
         return Verdict(
             "Reenabled",
-            f"The entity was registered again and is disabled anew since {render(entity.disabled_date)}, so its "
-            "30 days began anew. Start another offboarding to have them watched.",
+            f"The entity was registered again, and is disabled again since {render(entity.disabled_date)}, so its "
+            "30 days began again. Start another offboarding to have them watched.",
         )
-    since = f"The entity is disabled since {render(promise.deregistered_at)}"
-    if promise.service_ends_first:
+    since = f"The entity has been disabled since {render(dates.deregistered_at)}"
+    if dates.service_ends_first:
         return Verdict(
             "ServiceEnded",
-            f"{since}. The retention ends at {render(promise.retention_ends_at)}, too late for WorkMail to be asked "
-            "before it ends itself: the cleanup cannot be observed.",
+            f"{since}. The retention ends at {render(dates.retention_ends_at)}, and Amazon WorkMail itself ends before "
+            "that. The cleanup cannot be observed.",
         )
-    if now < promise.retention_ends_at:
+    if now < dates.retention_ends_at:
         return Verdict(None, f"{since}, and the retention has not ended.")
-    present = signals.still_present(now)
+    present = signals.of_present_mailbox(now)
     if present:
         return Verdict(None, f"{since} and the retention has ended, but {' and '.join(present)}.")
     return Verdict("CleanupVerified", f"{since}, and the retention has ended. {_MAILBOX[signals.mailbox]}")
 
 
 _MAILBOX = {
-    "NotFound": "WorkMail does not answer for a mailbox; as it need not for any disabled entity, the removal itself "
-    "was not observed.",
-    "Empty": "WorkMail answers for the mailbox with a size of 0.",
+    "NotFound": "WorkMail does not find the mailbox. It may not find that of any disabled entity, so the removal "
+    "itself was not observed.",
+    "Empty": "WorkMail shows the mailbox with a size of 0.",
     "NotGiven": "WorkMail gives no size of the mailbox, so its removal itself was not observed.",
     "NotApplicable": "A group has no mailbox.",
 }
 
 
-def _conclusion(verdict: Verdict, now: datetime, give_up_at: datetime) -> dict[str, str]:
+def _outcome_or_next_check(verdict: Verdict, now: datetime, give_up_at: datetime) -> dict[str, str]:
     if verdict.outcome:
         return {"Outcome": verdict.outcome}
     if now >= give_up_at:
         raise errors.CleanupOverdue(
-            f"{verdict.explanation} It was looked at until {render(now)}. Look at the entity in the WorkMail "
-            "console and ask AWS Support why its mailbox was not removed; then start another offboarding, "
-            "which joins at the verification."
+            f"{verdict.explanation} It was checked until {render(now)}. Look at the entity in the WorkMail console, "
+            "and ask AWS Support why its mailbox was not removed. Then start another offboarding, which only verifies."
         )
     return {"LookAgainAt": render(whole_second(min(now + ONE_DAY, give_up_at)))}

@@ -17,7 +17,10 @@ from offboarding.adapters import directory as port
 from offboarding.domain import errors
 
 LAMBDAS = Path(__file__).parents[2] / "lambdas"
-RECEIVERS = {"directory": ("offboarding.adapters.directory", "Directory"), "records": ("offboarding.adapters.records", "Records")}
+RECEIVERS = {
+    "directory": ("offboarding.adapters.directory", "Directory"),
+    "records": ("offboarding.adapters.records", "Records"),
+}
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 
 Names = frozenset[str]

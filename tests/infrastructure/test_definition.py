@@ -12,10 +12,10 @@ import pytest
 from jsonata.jsonata import Jsonata
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
-from await_approval import WAITS
+from await_approval import APPROVAL_TIMEOUT
 from offboarding.domain import errors
 from offboarding.edge import schemas
-from resolve_entity import LONGEST_AHEAD
+from resolve_entity import MAX_NOT_BEFORE
 from tests.infrastructure.raised_errors import leaves
 
 ROOT = Path(__file__).parents[2]
@@ -230,7 +230,7 @@ def test_a_state_waits_for_a_person_or_for_its_function(name: str, state: dict[s
 def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
     state = definition(ROOT / "statemachine" / "offboarding.asl.json")["States"]["AwaitApproval"]
 
-    assert timedelta(seconds=state["TimeoutSeconds"]) == WAITS == timedelta(days=14)
+    assert timedelta(seconds=state["TimeoutSeconds"]) == APPROVAL_TIMEOUT == timedelta(days=14)
     assert state["Arguments"]["Payload"]["TaskToken"] == "{% $states.context.Task.Token %}"
 
 
@@ -273,9 +273,9 @@ def test_every_error_can_leave_a_handler() -> None:
     ("module", "function", "raised"),
     [
         ("offboarding.adapters.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.executions", "execution_status", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.executions", "read_execution_status", {"RecordUnavailable", "AccessDenied"}),
         ("offboarding.adapters.records", "Records.get", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.holding", "look_at_holder", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.holding", "load_holder", {"RecordUnavailable", "AccessDenied"}),
         ("offboarding.adapters.directory", "Directory.describe_organization",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound"}),
         ("offboarding.adapters.directory", "Directory.describe_mailbox",
@@ -327,12 +327,12 @@ def test_every_error_that_a_lambda_raises_has_a_terminal_of_its_name() -> None:
 def test_the_machine_outlives_its_longest_legal_run() -> None:
     flow = definition(ROOT / "statemachine" / "offboarding.asl.json")
     day = 24 * 3600
-    ahead, approval = LONGEST_AHEAD.total_seconds(), WAITS.total_seconds()
+    ahead, approval = MAX_NOT_BEFORE.total_seconds(), APPROVAL_TIMEOUT.total_seconds()
     retention, slack, overdue, last_look = 35 * day, 2 * day, 7 * day, day
     # At the start, after the date, and after the approval; what follows the deregistration, once.
     rounds = {"ResolveEntity": 3, "CheckOrganization": 3, "RecordOffboarding": 3}
     retries = sum(rounds.get(name, 1) * patience(state) for name, state in flow["States"].items())
-    assert (LONGEST_AHEAD.days, WAITS.days) == (300, 14)
+    assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (300, 14)
     assert flow["TimeoutSeconds"] > ahead + approval + retention + slack + overdue + last_look + retries
     assert flow["TimeoutSeconds"] <= 364 * day, "Step Functions ends any execution after a year"
 

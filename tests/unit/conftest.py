@@ -18,11 +18,14 @@ from local.people import People
 from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
+from offboarding import configuration
 from offboarding.adapters import policy
 from offboarding.adapters.directory import Directory
-from offboarding.adapters.records import Record, Records, Status
+from offboarding.adapters.records import Records
 from offboarding.domain.entities import Entity, EntityReference, EntityType
-from offboarding.domain.retention import parse
+from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.record import Record, Status
+from offboarding.domain.timestamps import parse
 from offboarding.edge.observability import logger, metrics
 
 TABLE = "records"
@@ -35,7 +38,7 @@ KNOWN_OF_A_RECORD = {
     "organization_id": ORGANIZATION_ID,
     "entity": {"Id": USER_ID, "Type": "USER", "Name": "dana", "Email": "dana@example.com"},
     "status": Status.RECORDED,
-    "deregistering": False,
+    "deregistration_attempted": False,
 }
 
 
@@ -52,6 +55,22 @@ def execution(name: str, machine: str = "offboarding") -> str:
 def a_record(name: str = "a", **changes: Any) -> Record:
     unknown = dict.fromkeys(field.name for field in fields(Record))
     return Record(**{**unknown, **KNOWN_OF_A_RECORD, "execution_arn": execution(name), **changes})
+
+
+def an_offboarding(execution_arn: str, entity_id: str = USER_ID, organization_id: str = ORGANIZATION_ID) -> Offboarding:
+    return Offboarding(execution_arn, organization_id, entity_id)
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Set an environment variable of the functions, which they read once per process otherwise."""
+    monkeypatch.setenv(name, value)
+    _forget_configuration()
+
+
+def _forget_configuration() -> None:
+    for reader in vars(configuration).values():
+        if hasattr(reader, "cache_clear"):
+            reader.cache_clear()
 
 
 def described(entity_id: str, kind: EntityType = EntityType.USER) -> Entity:
@@ -137,30 +156,38 @@ class Table:
     def open(self, name: str = "a", entity_id: str = USER_ID, **facts: Any) -> str:
         """Hold an entity and write its record, as RecordOffboarding does; return the execution's ARN."""
         arn = execution(name)
-        self.records.hold(ORGANIZATION_ID, entity_id, arn, NOW)
+        self.records.hold(an_offboarding(arn, entity_id), NOW)
         entity = {**a_record().entity, "Id": entity_id, **facts.pop("Entity", {})}
         given = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": entity, **facts}
-        self.records.open(arn, given, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+        self.records.create_or_update(arn, given, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
         return arn
 
     def deregister(self, name: str = "a", entity_id: str = USER_ID, due_at: str = "2026-12-24T09:00:00.000Z") -> str:
         """Write a record of what WorkMail has deregistered."""
         arn = self.open(name, entity_id)
         step = {"At": NOW, "Step": "Deregister"}
-        assert self.records.begin_deregistering(arn, ORGANIZATION_ID, entity_id, due_at, step)
+        assert self.records.record_attempt(an_offboarding(arn, entity_id), due_at, step)
         dates = {"DeregisteredAt": NOW, "RetentionEndsAt": due_at}
-        assert self.records.deregistered(arn, ORGANIZATION_ID, entity_id, dates, {"At": NOW, "Step": "Deregistered"})
+        assert self.records.record_deregistration(
+            an_offboarding(arn, entity_id), dates, {"At": NOW, "Step": "Deregistered"}
+        )
         return arn
 
     def holder(self, entity_id: str = USER_ID) -> str | None:
         """Return which execution holds an entity, if one does."""
-        pointer = self.records.pointer(ORGANIZATION_ID, entity_id)
+        pointer = self.records.find_lock(ORGANIZATION_ID, entity_id)
         return pointer.execution_arn if pointer and pointer.is_live else None
 
     def get(self, arn: str) -> Record:
-        record = self.records.get(arn)
+        record = self.records.find(arn)
         assert record is not None
         return record
+
+
+@pytest.fixture(autouse=True)
+def fresh_configuration() -> None:
+    """Read the environment again in each test."""
+    _forget_configuration()
 
 
 @pytest.fixture
@@ -182,7 +209,7 @@ def frozen() -> Iterator[None]:
 @pytest.fixture
 def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
     """The table, with the key and the indexes that the stack gives it."""
-    monkeypatch.setenv("RECORDS_TABLE", TABLE)
+    configure(monkeypatch, "RECORDS_TABLE", TABLE)
     attributes = ("Id", *(attribute for index in INDEXES.values() for attribute in index))
     client("dynamodb").create_table(
         TableName=TABLE,
@@ -207,7 +234,7 @@ def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
 @pytest.fixture
 def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Write the parameter that the stack keeps; without a call there is none."""
-    monkeypatch.setenv("POLICY_PARAMETER", PARAMETER)
+    configure(monkeypatch, "POLICY_PARAMETER", PARAMETER)
 
     def put(text: str) -> None:
         client("ssm").put_parameter(Name=PARAMETER, Type="String", Value=text, Overwrite=True)
@@ -221,8 +248,8 @@ def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 @pytest.fixture
 def organization(aws: None, monkeypatch: pytest.MonkeyPatch) -> WorkMailBackend:
     """WorkMail with one organization, which the settings know."""
-    monkeypatch.setenv("ORGANIZATION_IDS", ORGANIZATION_ID)
-    monkeypatch.setenv("RETENTION_DAYS", "30")
+    configure(monkeypatch, "ORGANIZATION_IDS", ORGANIZATION_ID)
+    configure(monkeypatch, "RETENTION_DAYS", "30")
     backend = workmail_backends[ACCOUNT][REGION]
     backend.create_organization_with_id(ORGANIZATION_ID, ORGANIZATION_ALIAS, mail_domains=("example.com",))
     return backend

@@ -1,4 +1,4 @@
-"""Who is told that an approval is asked for, how often, and what they are not told."""
+"""Who is told that an approval is needed, how often, and what they are not told."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 import await_approval
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding.domain import errors
-from tests.unit.conftest import DAY, NOW, USER_ID, Context, Table, client, execution
+from tests.unit.conftest import DAY, NOW, USER_ID, Context, Table, client, configure, execution
 
 TOKEN = "AQCkAAAAKgAAAAMAAAAA-the-task-token"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:offboarding-approval"
@@ -38,8 +38,8 @@ class Published:
 
 @pytest.fixture
 def published(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
-    monkeypatch.setenv("APPROVAL_TOPIC_ARN", client("sns").create_topic(Name="approvals")["TopicArn"])
-    monkeypatch.setenv("APPROVAL_STATE_MACHINE_ARN", MACHINE)
+    configure(monkeypatch, "APPROVAL_TOPIC_ARN", client("sns").create_topic(Name="approvals")["TopicArn"])
+    configure(monkeypatch, "APPROVAL_STATE_MACHINE_ARN", MACHINE)
     kept = Published()
     hooks = [
         (await_approval.topics, "provide-client-params.sns.Publish", kept.keep_message),
@@ -84,9 +84,7 @@ def test_each_entity_that_always_needs_an_approval_is_a_message_of_its_own(table
     ask("a")
     ask("b", EntityId="entity-b")
 
-    assert [message["Subject"] for message in published.messages] == [
-        "WorkMail offboarding: an approval is asked for"
-    ] * 2
+    assert [message["Subject"] for message in published.messages] == ["WorkMail offboarding: an approval is needed"] * 2
     assert [entry["DetailType"] for entry in published.entries] == ["Approval Requested"] * 2
 
 
@@ -101,7 +99,7 @@ def test_a_cap_wakes_somebody_once_a_day_and_is_an_event_each_time(table: Table,
 
     assert [message["Subject"].rpartition(": ")[2] for message in published.messages] == [
         "the day's cap is reached",
-        "an approval is asked for",
+        "an approval is needed",
         "the day's cap is reached",
     ]
     assert len(published.entries) == 4

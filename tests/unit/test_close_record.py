@@ -8,18 +8,18 @@ import pytest
 
 import close_record
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Status
 from offboarding.domain import errors
+from offboarding.domain.record import Status
 from tests.unit.conftest import NOW, Context, Table, execution
 
 A, B = execution("a"), execution("b")
 ENDED = "2026-12-01T00:00:00.000Z"
 EVENT_TIME = "2026-12-01T00:00:05Z"
-RUNNING = ExecutionStatus(running=True)
-STOPPED = ExecutionStatus(running=False, outcome="Stopped", cause="by mistake", ended_at=ENDED)
+RUNNING = ExecutionStatus(is_running=True)
+STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=ENDED)
 
 
-VERIFIED = ExecutionStatus(running=False, outcome="CleanupVerified", ended_at=ENDED)
+VERIFIED = ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=ENDED)
 
 
 def change(arn: object, status: str = "ABORTED") -> str:
@@ -34,7 +34,7 @@ def deliver(monkeypatch: pytest.MonkeyPatch, *bodies: str, stands: Any = STOPPED
             raise stands
         return stands
 
-    monkeypatch.setattr(close_record, "execution_status", status)
+    monkeypatch.setattr(close_record, "read_execution_status", status)
     records = [
         {
             "messageId": f"m-{number}",
@@ -72,7 +72,7 @@ def test_what_runs_again_is_not_closed_by_a_late_event(table: Table, monkeypatch
     table.deregister("a")
     before = table.item(A)
 
-    assert deliver(monkeypatch, change(A), stands=ExecutionStatus(running=True, is_redriven=True)) == []
+    assert deliver(monkeypatch, change(A), stands=ExecutionStatus(is_running=True, is_redriven=True)) == []
 
     assert table.item(A) == before
 
@@ -89,7 +89,7 @@ def test_what_step_functions_has_forgotten_ended_when_the_event_says(
 ) -> None:
     table.open("a")
 
-    deliver(monkeypatch, change(A), stands=ExecutionStatus(running=False, outcome="Forgotten"))
+    deliver(monkeypatch, change(A), stands=ExecutionStatus(is_running=False, outcome="Forgotten"))
 
     assert (table.get(A).outcome, table.get(A).ended_at) == ("Forgotten", EVENT_TIME)
 
@@ -145,7 +145,7 @@ def test_a_log_line_tells_which_execution_and_nobodys_name(
 
     deliver(monkeypatch, change(A))
 
-    [closed] = [json.loads(line) for line in logged if '"closed"' in line]
+    [closed] = [json.loads(line) for line in logged if '"record closed"' in line]
     assert (closed["correlation_id"], closed["outcome"]) == (A, "Stopped")
     assert not any("dana" in line or "by mistake" in line for line in logged)
 
@@ -160,7 +160,7 @@ def deliver_while(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]
         happens()
         return STOPPED
 
-    monkeypatch.setattr(close_record, "execution_status", status)
+    monkeypatch.setattr(close_record, "read_execution_status", status)
     message = {"messageId": "m", "body": change(A), "eventSource": "aws:sqs"}
     answer = close_record.handler({"Records": [message]}, Context())
     assert deliver(monkeypatch, change(A)) == []
@@ -173,7 +173,9 @@ def test_a_restore_that_completes_while_a_record_is_being_closed_is_not_undone(
     table.deregister("a")
     step = {"At": NOW, "Step": "Restored"}
 
-    back = deliver_while(monkeypatch, lambda: table.records.restoring(table.get(A), Status.RESTORED, {}, step))
+    back = deliver_while(
+        monkeypatch, lambda: table.records.record_restore_step(table.get(A), Status.RESTORED, {}, step)
+    )
 
     assert back == [{"itemIdentifier": "m"}]
     assert table.get(A).status is Status.ENDED

@@ -11,9 +11,9 @@ from botocore.stub import ANY, Stubber
 
 import decide_approval
 from local.settings import ORGANIZATION_ID
-from offboarding.adapters.records import Status
 from offboarding.domain import errors
-from tests.unit.conftest import NOW, USER_ID, Context, Table, execution
+from offboarding.domain.record import Status
+from tests.unit.conftest import NOW, USER_ID, Context, Table, an_offboarding, execution
 
 A = execution("a")
 FIRST, SECOND = execution("first", "offboarding-approval"), execution("second", "offboarding-approval")
@@ -33,7 +33,7 @@ def awaiting(table: Table) -> Table:
     """A table with one offboarding that awaits its approval."""
     table.open("a", Entity={"Aliases": ["d.leaver@example.com"]})
     step = {"At": NOW, "Step": "AwaitApproval"}
-    table.records.await_approval(A, ORGANIZATION_ID, TOKEN, ["because"], "2026-12-08T09:00:00.000Z", step)
+    table.records.record_approval_request(an_offboarding(A), TOKEN, ["because"], "2026-12-08T09:00:00.000Z", step)
     return table
 
 
@@ -83,7 +83,7 @@ def test_the_second_decision_is_refused_and_hands_over_the_first_again(awaiting:
     with pytest.raises(errors.AlreadyDecided) as refusal:
         decide(awaiting, decision(SECOND, "Rejected"))
 
-    assert str(refusal.value).startswith(f"This was Approved before, at {NOW}, in {FIRST}")
+    assert str(refusal.value).startswith(f"This was Approved at {NOW}, in {FIRST}")
     assert "boss" not in str(refusal.value)
     assert awaiting.get(A).decision == decision()
 
@@ -102,15 +102,15 @@ def test_of_two_at_once_the_one_who_wrote_second_is_refused(
 ) -> None:
     expect(states, decision())
     expect(states, decision())
-    get = awaiting.records.get
+    get = awaiting.records.find
 
     def get_before_the_first_wrote(arn: str) -> Any:
         seen_by_both = get(arn)
-        monkeypatch.setattr(awaiting.records, "get", get)
+        monkeypatch.setattr(awaiting.records, "find", get)
         decide(awaiting, decision())
         return seen_by_both
 
-    monkeypatch.setattr(awaiting.records, "get", get_before_the_first_wrote)
+    monkeypatch.setattr(awaiting.records, "find", get_before_the_first_wrote)
     with pytest.raises(errors.AlreadyDecided):
         decide(awaiting, decision(SECOND, "Rejected"))
     assert awaiting.get(A).decision == decision()
@@ -170,12 +170,12 @@ def test_a_decision_on_a_task_that_is_over_is_refused_as_soon_as_the_record_says
 def test_what_stops_waiting_at_this_moment_is_not_decided(
     awaiting: Table, states: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, get = awaiting.get(A), awaiting.records.get
+    seen, get = awaiting.get(A), awaiting.records.find
     awaiting.records.close(seen, "Stopped", None, NOW)
     answers = iter([seen])
-    monkeypatch.setattr(awaiting.records, "get", lambda arn: next(answers, None) or get(arn))
+    monkeypatch.setattr(awaiting.records, "find", lambda arn: next(answers, None) or get(arn))
 
-    with pytest.raises(errors.ApprovalNotPending, match="at this moment"):
+    with pytest.raises(errors.ApprovalNotPending, match="has just stopped waiting"):
         decide(awaiting, decision())
     assert awaiting.get(A).decision is None
 
@@ -190,7 +190,7 @@ def test_what_is_decided_on_says_who_decided_and_in_which_execution(awaiting: Ta
 
 @pytest.mark.parametrize("by", [USER_ID, "dana", "DANA@example.com", "d.leaver@example.com"])
 def test_nobody_decides_about_themselves(awaiting: Table, states: Stubber, by: str) -> None:
-    with pytest.raises(errors.InvalidRequest, match="nobody decides about themselves") as refusal:
+    with pytest.raises(errors.InvalidRequest, match="Nobody can decide about themselves") as refusal:
         call(DecidedBy=by)
 
     assert by not in str(refusal.value)
@@ -198,14 +198,14 @@ def test_nobody_decides_about_themselves(awaiting: Table, states: Stubber, by: s
 
 
 def test_what_nobody_recorded_awaits_nothing(table: Table, states: Stubber) -> None:
-    with pytest.raises(errors.ApprovalNotPending, match="No offboarding has been recorded"):
+    with pytest.raises(errors.ApprovalNotPending, match="There is no record of an offboarding"):
         call()
 
 
 def test_what_does_not_await_an_approval_is_not_decided(table: Table, states: Stubber) -> None:
     table.open("a")
 
-    with pytest.raises(errors.ApprovalNotPending, match="it is Recorded"):
+    with pytest.raises(errors.ApprovalNotPending, match="its status is Recorded"):
         call()
 
 
@@ -224,7 +224,7 @@ def go_on(table: Table, approval: dict[str, str]) -> None:
         "Entity": table.get(A).entity,
         "Approval": approval,
     }
-    table.records.open(A, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+    table.records.create_or_update(A, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
 
 
 def test_what_goes_on_was_decided(awaiting: Table, states: Stubber) -> None:
@@ -293,8 +293,8 @@ def test_where_the_record_changed_under_the_decision_nobody_waits_any_more(
     awaiting: Table, states: Stubber, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Any], Any]
 ) -> None:
     reads = iter([awaiting.get(A), meanwhile(awaiting.get(A))])
-    monkeypatch.setattr(awaiting.records, "get", lambda arn: next(reads))
-    monkeypatch.setattr(awaiting.records, "decide", lambda *given: False)
+    monkeypatch.setattr(awaiting.records, "find", lambda arn: next(reads))
+    monkeypatch.setattr(awaiting.records, "record_decision", lambda *given: False)
 
-    with pytest.raises(errors.ApprovalNotPending, match="has stopped waiting at this moment"):
+    with pytest.raises(errors.ApprovalNotPending, match="has just stopped waiting"):
         decide(awaiting, decision(SECOND))

@@ -10,21 +10,29 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import deregister_entity
-from deregister_entity import CLOCK_SKEW, FRESH, LAG, OLD, confirmed_date
+from deregister_entity import (
+    MAX_RESOLUTION_AGE,
+    REUSE_RESOLUTION_FOR,
+    WORKMAIL_CLOCK_SKEW,
+    WORKMAIL_LAG_MARGIN,
+    confirmed_date,
+)
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
-from offboarding.adapters.records import Status
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
-from offboarding.domain.retention import parse, render
+from offboarding.domain.record import Status
+from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     NOW,
     USER_ID,
     Context,
     Table,
     a_policy,
+    an_offboarding,
     called,
+    configure,
     deregister,
     described,
     execution,
@@ -38,9 +46,9 @@ MONTH_LATER = "2026-12-24T09:00:00.000Z"
 
 @pytest.fixture(autouse=True)
 def rules(monkeypatch: pytest.MonkeyPatch, frozen: None) -> None:
-    monkeypatch.setenv("VERIFICATION_SLACK_HOURS", "6")
-    monkeypatch.setenv("OVERDUE_DAYS", "7")
-    monkeypatch.setenv("SERVICE_ENDS_ON", "2027-03-31")
+    configure(monkeypatch, "VERIFICATION_SLACK_HOURS", "6")
+    configure(monkeypatch, "OVERDUE_DAYS", "7")
+    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
 
 
 @pytest.fixture
@@ -110,9 +118,9 @@ def test_the_steps_of_the_record_say_when_which_attempt_and_whether_it_was_enabl
     ("resolved_before", "retry_count", "reads_first"),
     [
         (timedelta(), 0, False),
-        (FRESH - MOMENT, 0, False),
-        (FRESH, 0, True),
-        (OLD, 0, True),
+        (REUSE_RESOLUTION_FOR - MOMENT, 0, False),
+        (REUSE_RESOLUTION_FOR, 0, True),
+        (MAX_RESOLUTION_AGE, 0, True),
         (timedelta(), 1, True),
     ],
 )
@@ -131,9 +139,9 @@ def test_what_is_not_fresh_or_was_tried_before_is_read_again_first(
 def test_nothing_is_deregistered_by_what_was_looked_up_long_ago(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    long_ago = render(parse(NOW) - OLD - MOMENT)
+    long_ago = render(parse(NOW) - MAX_RESOLUTION_AGE - MOMENT)
 
-    with pytest.raises(errors.EntityMismatch, match=f"looked up at {long_ago}, too long ago"):
+    with pytest.raises(errors.EntityMismatch, match=f"resolved at {long_ago}, too long ago"):
         act(described(dana), ResolvedAt=long_ago)
 
     assert "DeregisterFromWorkMail" not in called(organization)
@@ -165,7 +173,7 @@ def test_who_was_disabled_when_looked_up_and_is_enabled_now_is_left_alone(
 ) -> None:
     resolved = replace(described(dana), state=EntityState.DISABLED)
 
-    with pytest.raises(errors.EntityMismatch, match=f"Somebody has registered {dana} since it was looked up"):
+    with pytest.raises(errors.EntityMismatch, match=f"Somebody has registered {dana} since it was resolved"):
         act(resolved)
 
     assert "DeregisterFromWorkMail" not in called(organization)
@@ -259,10 +267,10 @@ def test_without_a_record_nobody_is_deregistered(dana: str, table: Table, organi
 def test_who_is_held_by_another_execution_is_not_deregistered_by_this_one(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    table.records.let_go(ORGANIZATION_ID, dana, A)
-    table.records.hold(ORGANIZATION_ID, dana, execution("b"), NOW)
+    table.records.release(an_offboarding(A, dana))
+    table.records.hold(an_offboarding(execution("b"), dana), NOW)
 
-    with pytest.raises(errors.AlreadyInProgress, match=f"{execution('b')}$"):
+    with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{execution("b")}"'):
         act(described(dana))
     assert "DeregisterFromWorkMail" not in called(organization)
 
@@ -293,7 +301,13 @@ def test_a_clear_no_of_workmail_takes_the_entity_out_of_the_window(
 
 @pytest.mark.parametrize(
     ("asked_before", "in_window"),
-    [(-timedelta(minutes=1), ["b"]), (timedelta(), ["b"]), (LAG, ["b"]), (LAG + MOMENT, []), (None, [])],
+    [
+        (-timedelta(minutes=1), ["b"]),
+        (timedelta(), ["b"]),
+        (WORKMAIL_LAG_MARGIN, ["b"]),
+        (WORKMAIL_LAG_MARGIN + MOMENT, []),
+        (None, []),
+    ],
 )
 def test_a_no_is_none_about_what_the_former_execution_asked_a_moment_ago(
     dana: str,
@@ -306,12 +320,12 @@ def test_a_no_is_none_about_what_the_former_execution_asked_a_moment_ago(
     """Its answer was lost, it was stopped, and WorkMail does not show it yet."""
     if asked_before is not None:
         asked = {"At": render(parse(NOW) - asked_before), "Step": "Deregister"}
-        table.records.begin_deregistering(A, ORGANIZATION_ID, dana, MONTH_LATER, asked)
+        table.records.record_attempt(an_offboarding(A, dana), MONTH_LATER, asked)
     else:
         deregister(dana)
         act(described(dana))
         people.register(dana, "dana")
-    table.records.let_go(ORGANIZATION_ID, dana, A)
+    table.records.release(an_offboarding(A, dana))
     table.open("b", dana)
     resolved = described(dana)
     fail(organization, "DeregisterFromWorkMail", "AccessDeniedException")
@@ -353,9 +367,9 @@ def test_what_may_have_taken_effect_stays_in_the_window_until_the_retention_woul
     [
         (0, timedelta(), []),
         (1, timedelta(), ["a"]),
-        (1, LAG, ["a"]),
-        (1, LAG + MOMENT, []),
-        (7, LAG + MOMENT, []),
+        (1, WORKMAIL_LAG_MARGIN, ["a"]),
+        (1, WORKMAIL_LAG_MARGIN + MOMENT, []),
+        (7, WORKMAIL_LAG_MARGIN + MOMENT, []),
     ],
 )
 def test_a_no_to_a_retry_counts_once_workmail_would_show_what_an_earlier_attempt_did(
@@ -438,7 +452,7 @@ def test_an_answer_that_never_comes_says_that_the_call_may_have_taken_effect(
             raise ReadTimeoutError(endpoint_url="https://workmail")
 
     organization.after.append(lost)
-    with pytest.raises(errors.WorkMailUnavailable, match="got no answer") as failure:
+    with pytest.raises(errors.WorkMailUnavailable, match="did not answer") as failure:
         act(resolved)
 
     assert MAY_HAVE.format(user=dana) in str(failure.value)
@@ -453,7 +467,7 @@ def test_whoever_only_joins_the_wait_has_asked_nobody(dana: str, table: Table, o
     with pytest.raises(errors.WorkMailUnavailable) as failure:
         act(resolved, RetryCount=1)
 
-    assert table.get(A).deregistering
+    assert table.get(A).deregistration_attempted
     assert "Before that" not in str(failure.value)
 
 
@@ -500,15 +514,12 @@ def test_when_workmail_ends_what_is_refused_is_that_end(dana: str, organization:
         act(resolved, ServiceEndsAt=NOW)
 
 
-def test_an_event_that_is_not_its_own_is_unexpected(dana: str) -> None:
-    with pytest.raises(errors.UnexpectedAnswer, match="The event of DeregisterEntity has an unknown member"):
-        act(described(dana), More=1)
-
-
 DISABLED = Entity(EntityType.USER, USER_ID, "dana", EntityState.DISABLED, disabled_date=parse(NOW))
 
 
-@pytest.mark.parametrize("enabled_until", [None, parse(NOW), parse(NOW) - timedelta(days=1), parse(NOW) + CLOCK_SKEW])
+@pytest.mark.parametrize(
+    "enabled_until", [None, parse(NOW), parse(NOW) - timedelta(days=1), parse(NOW) + WORKMAIL_CLOCK_SKEW]
+)
 def test_a_date_that_fits_is_believed(enabled_until: datetime | None) -> None:
     assert confirmed_date(DISABLED, enabled_until) == parse(NOW)
 
@@ -526,7 +537,7 @@ def test_a_date_that_fits_is_believed(enabled_until: datetime | None) -> None:
         (replace(DISABLED, disabled_date=None), None, errors.DeregistrationNotConfirmed, "WorkMail gives no date"),
         (
             DISABLED,
-            parse(NOW) + CLOCK_SKEW + MOMENT,
+            parse(NOW) + WORKMAIL_CLOCK_SKEW + MOMENT,
             errors.DeregistrationNotConfirmed,
             f"{USER_ID} reads as disabled, but with the date of an earlier time, so the deregistration cannot be",
         ),

@@ -19,7 +19,7 @@ def test_a_name_shows_initials_and_id() -> None:
 def test_the_same_departure_has_the_same_name_and_another_one_another() -> None:
     names = [
         execution_name(DANA),
-        execution_name(replace(DANA, departure="2026-06-01T00:00:00.000Z")),
+        execution_name(replace(DANA, registration_key="2026-06-01T00:00:00.000Z")),
         execution_name(replace(DANA, organization_id="m-2")),
         execution_name(replace(DANA, entity_id="12a3b4c5-0000-4000-8000-000000000002")),
         execution_name(replace(DANA, entity_id=None)),

@@ -8,9 +8,9 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from offboarding.adapters import executions
-from offboarding.adapters.executions import ExecutionStatus, execution_status
+from offboarding.adapters.executions import ExecutionStatus, read_execution_status
 from offboarding.domain import errors
-from offboarding.domain.retention import parse
+from offboarding.domain.timestamps import parse
 from tests.unit.conftest import NOW, execution
 
 ARN = execution("a")
@@ -31,48 +31,48 @@ def answer(status: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("answered", "expected"),
     [
-        (answer("RUNNING"), ExecutionStatus(running=True)),
-        (answer("PENDING_REDRIVE"), ExecutionStatus(running=True)),
-        (answer("RUNNING", redriveCount=1), ExecutionStatus(running=True, is_redriven=True)),
-        (answer("RUNNING", redriveCount=0, input="{}"), ExecutionStatus(running=True, input="{}")),
+        (answer("RUNNING"), ExecutionStatus(is_running=True)),
+        (answer("PENDING_REDRIVE"), ExecutionStatus(is_running=True)),
+        (answer("RUNNING", redriveCount=1), ExecutionStatus(is_running=True, is_redriven=True)),
+        (answer("RUNNING", redriveCount=0, input="{}"), ExecutionStatus(is_running=True, input="{}")),
         (
             answer("SUCCEEDED", output=json.dumps({"Outcome": "CleanupVerified"})),
-            ExecutionStatus(running=False, outcome="CleanupVerified", ended_at=STOPPED),
+            ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=STOPPED),
         ),
         (
             answer("FAILED", error="EntityNotFound", cause="No entity."),
-            ExecutionStatus(running=False, outcome="EntityNotFound", cause="No entity.", ended_at=STOPPED),
+            ExecutionStatus(is_running=False, outcome="EntityNotFound", cause="No entity.", ended_at=STOPPED),
         ),
-        (answer("FAILED"), ExecutionStatus(running=False, outcome="UnexpectedFailure", ended_at=STOPPED)),
+        (answer("FAILED"), ExecutionStatus(is_running=False, outcome="UnexpectedFailure", ended_at=STOPPED)),
         (
             answer("ABORTED", error="Whatever", cause="by mistake"),
-            ExecutionStatus(running=False, outcome="Stopped", cause="by mistake", ended_at=STOPPED),
+            ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=STOPPED),
         ),
         (
             answer("TIMED_OUT", error="States.Timeout"),
-            ExecutionStatus(running=False, outcome="TimedOut", ended_at=STOPPED),
+            ExecutionStatus(is_running=False, outcome="TimedOut", ended_at=STOPPED),
         ),
     ],
 )
 def test_each_status_means_one_thing(answered: dict[str, Any], expected: ExecutionStatus) -> None:
     with Stubber(executions.states) as stub:
         stub.add_response("describe_execution", answered, {"executionArn": ARN})
-        assert execution_status(ARN) == expected
+        assert read_execution_status(ARN) == expected
 
 
 @pytest.mark.parametrize("output", [None, "", "{}", "null", "[]", "7", '"CleanupVerified"', "not JSON", '{"Out": 1}'])
 def test_a_success_without_an_outcome_is_unexpected(output: str | None) -> None:
     with Stubber(executions.states) as stub:
         stub.add_response("describe_execution", answer("SUCCEEDED", **({} if output is None else {"output": output})))
-        assert execution_status(ARN).outcome == "UnexpectedFailure"
+        assert read_execution_status(ARN).outcome == "UnexpectedFailure"
 
 
 def test_what_step_functions_has_forgotten_is_over() -> None:
     with Stubber(executions.states) as stub:
         stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
-        status = execution_status(ARN)
+        status = read_execution_status(ARN)
 
-    assert (status.running, status.outcome, status.ended_at) == (False, "Forgotten", None)
+    assert (status.is_running, status.outcome, status.ended_at) == (False, "Forgotten", None)
     assert "90 days" in (status.cause or "")
 
 
@@ -89,7 +89,7 @@ def test_where_step_functions_does_not_say_nobody_is_taken_to_be_over(code: str,
     with Stubber(executions.states) as stub:
         stub.add_client_error("describe_execution", code, "secret")
         with pytest.raises(errors.OffboardingError) as failure:
-            execution_status(ARN)
+            read_execution_status(ARN)
 
     assert type(failure.value) is error
     assert "states:DescribeExecution" in str(failure.value)
@@ -100,7 +100,7 @@ def test_an_answer_without_a_status_may_pass(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(executions.states, "describe_execution", lambda **_: {})
 
     with pytest.raises(errors.RecordUnavailable, match="without a status"):
-        execution_status(ARN)
+        read_execution_status(ARN)
 
 
 def test_no_answer_of_step_functions_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,4 +109,4 @@ def test_no_answer_of_step_functions_may_pass(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(executions.states, "describe_execution", fail)
     with pytest.raises(errors.RecordUnavailable, match="EndpointConnectionError"):
-        execution_status(ARN)
+        read_execution_status(ARN)

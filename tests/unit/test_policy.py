@@ -30,7 +30,7 @@ def test_the_policy_is_what_the_parameter_says_of_the_organization(put_policy: P
 
 
 def test_a_change_counts_for_executions_that_run(put_policy: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(policy, "_CACHE_SECONDS", 0)
     put_policy(json.dumps(GOOD))
     assert read_policy(ORGANIZATION_ID).daily_cap == 20
 
@@ -38,7 +38,7 @@ def test_a_change_counts_for_executions_that_run(put_policy: Put, monkeypatch: p
     client("ssm").put_parameter(Name="/offboarding/policy", Type="String", Value=changed, Overwrite=True)
 
     assert read_policy(ORGANIZATION_ID).daily_cap == 5
-    assert policy._FRESH_SECONDS < 60
+    assert policy._CACHE_SECONDS < 60
 
 
 def test_without_the_parameter_nothing_goes_on(put_policy: Put) -> None:

@@ -11,12 +11,13 @@ from botocore.stub import Stubber
 
 from local.settings import ORGANIZATION_ID
 from offboarding.adapters import records as module
-from offboarding.adapters.records import Pointer, Records, Status, pointer_id, status_key
+from offboarding.adapters.records import Records, entity_lock_id, status_key
 from offboarding.domain import errors
-from tests.unit.conftest import DAY, NOW, USER_ID, Table, a_record, execution
+from offboarding.domain.record import EntityLock, Status
+from tests.unit.conftest import DAY, NOW, USER_ID, Table, a_record, an_offboarding, configure, execution
 
 A, B, C = execution("a"), execution("b"), execution("c")
-POINTER = pointer_id(ORGANIZATION_ID, USER_ID)
+POINTER = entity_lock_id(ORGANIZATION_ID, USER_ID)
 LATER = "2026-11-24T10:00:00.000Z"
 ENDS = "2026-12-24T09:00:00.000Z"
 STEP = {"At": LATER, "Step": "Something"}
@@ -24,7 +25,7 @@ STEP = {"At": LATER, "Step": "Something"}
 
 def hold(table: Table, arn: str, over: str | None = None) -> str:
     """Try to hold the entity; return who holds it then."""
-    other = table.records.hold(ORGANIZATION_ID, USER_ID, arn, NOW, over=over)
+    other = table.records.hold(an_offboarding(arn), NOW, take_over_from=over)
     return other.execution_arn if other else arn
 
 
@@ -33,22 +34,22 @@ def holder(table: Table) -> str | None:
 
 
 def window_of(table: Table) -> str | None:
-    pointer = table.records.pointer(ORGANIZATION_ID, USER_ID)
-    return pointer.window_of if pointer else None
+    pointer = table.records.find_lock(ORGANIZATION_ID, USER_ID)
+    return pointer.window_execution_arn if pointer else None
 
 
 def deregistered(table: Table, arn: str, ends: str) -> bool:
     step = {"At": LATER, "Step": "Deregistered"}
-    return table.records.deregistered(arn, ORGANIZATION_ID, USER_ID, {"RetentionEndsAt": ends}, step)
+    return table.records.record_deregistration(an_offboarding(arn), {"RetentionEndsAt": ends}, step)
 
 
 def take(table: Table, name: str, cap: int, day: str = DAY, organization_id: str = ORGANIZATION_ID) -> bool:
-    return table.records.take_slot(organization_id, day, execution(name), cap)
+    return table.records.take_slot(an_offboarding(execution(name), organization_id=organization_id), day, cap)
 
 
 def begin(table: Table, arn: str) -> bool:
     step = {"At": NOW, "Step": "Deregister"}
-    return table.records.begin_deregistering(arn, ORGANIZATION_ID, USER_ID, ENDS, step) is not None
+    return table.records.record_attempt(an_offboarding(arn), ENDS, step) is not None
 
 
 def test_whoever_comes_first_holds_an_entity_and_the_next_one_is_told_who(table: Table) -> None:
@@ -70,10 +71,12 @@ def test_an_entity_is_taken_over_only_from_the_holder_that_was_looked_at(table: 
 
 def test_what_was_let_go_can_be_held_by_anybody_and_is_still_found(table: Table) -> None:
     hold(table, A)
-    table.records.let_go(ORGANIZATION_ID, USER_ID, A)
+    table.records.release(an_offboarding(A))
 
     assert holder(table) is None
-    assert table.records.pointer(ORGANIZATION_ID, USER_ID) == Pointer(A, NOW, is_live=False, window_of=None)
+    assert table.records.find_lock(ORGANIZATION_ID, USER_ID) == EntityLock(
+        A, NOW, is_live=False, window_execution_arn=None
+    )
     assert hold(table, B) == B
 
 
@@ -81,13 +84,13 @@ def test_only_the_holder_lets_go(table: Table) -> None:
     hold(table, A)
     hold(table, B, over=A)
 
-    table.records.let_go(ORGANIZATION_ID, USER_ID, A)
+    table.records.release(an_offboarding(A))
 
     assert holder(table) == B
 
 
 def test_to_let_go_of_what_nobody_holds_writes_nothing(table: Table) -> None:
-    table.records.let_go(ORGANIZATION_ID, USER_ID, A)
+    table.records.release(an_offboarding(A))
 
     assert table.item(POINTER) is None
 
@@ -95,35 +98,37 @@ def test_to_let_go_of_what_nobody_holds_writes_nothing(table: Table) -> None:
 def test_each_entity_and_each_organization_is_held_by_itself(table: Table) -> None:
     hold(table, A)
 
-    assert table.records.hold(ORGANIZATION_ID, "another", B, NOW) is None
-    assert table.records.hold("m-" + "0" * 32, USER_ID, C, NOW) is None
+    assert table.records.hold(an_offboarding(B, "another"), NOW) is None
+    assert table.records.hold(an_offboarding(C, USER_ID, "m-" + "0" * 32), NOW) is None
 
 
 def test_the_one_who_holds_an_entity_is_told_with_since_when(table: Table) -> None:
     hold(table, A)
 
-    assert table.records.hold(ORGANIZATION_ID, USER_ID, B, LATER) == Pointer(A, NOW, is_live=True, window_of=None)
+    assert table.records.hold(an_offboarding(B), LATER) == EntityLock(A, NOW, is_live=True, window_execution_arn=None)
 
 
 def test_only_the_last_holder_holds_an_entity_again(table: Table) -> None:
-    assert not table.records.hold_again(ORGANIZATION_ID, USER_ID, A)
+    assert not table.records.renew_hold(an_offboarding(A))
     assert table.item(POINTER) is None
     hold(table, A)
-    table.records.let_go(ORGANIZATION_ID, USER_ID, A)
+    table.records.release(an_offboarding(A))
 
-    assert not table.records.hold_again(ORGANIZATION_ID, USER_ID, B)
-    assert table.records.hold_again(ORGANIZATION_ID, USER_ID, A)
+    assert not table.records.renew_hold(an_offboarding(B))
+    assert table.records.renew_hold(an_offboarding(A))
     assert holder(table) == A
 
 
 def test_a_record_that_is_opened_again_has_the_newer_facts_and_both_steps(table: Table) -> None:
     facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": {"Id": USER_ID, "Name": "dana"}}
-    table.records.open(A, {**facts, "Reason": "left"}, Status.SCHEDULED, ENDS, {"At": NOW, "Step": "Scheduled"})
+    table.records.create_or_update(
+        A, {**facts, "Reason": "left"}, Status.SCHEDULED, ENDS, {"At": NOW, "Step": "Scheduled"}
+    )
     assert table.with_status("Scheduled") == ["a"]
     assert table.text(A, "DueAt") == ENDS
 
     renamed = {**facts, "Entity": {"Id": USER_ID, "Name": "dana2"}}
-    table.records.open(A, renamed, Status.RECORDED, None, {"At": LATER, "Step": "Recorded"})
+    table.records.create_or_update(A, renamed, Status.RECORDED, None, {"At": LATER, "Step": "Recorded"})
 
     assert table.with_status("Scheduled") == []
     assert table.steps(A) == ["Scheduled", "Recorded"]
@@ -133,21 +138,21 @@ def test_a_record_that_is_opened_again_has_the_newer_facts_and_both_steps(table:
 
 
 def test_what_is_not_recorded_is_none(table: Table) -> None:
-    assert table.records.get(A) is None
-    assert table.records.pointer(ORGANIZATION_ID, USER_ID) is None
-    assert table.records.slots_taken(ORGANIZATION_ID, DAY) == 0
+    assert table.records.find(A) is None
+    assert table.records.find_lock(ORGANIZATION_ID, USER_ID) is None
+    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
 
 
 def test_a_cap_of_nought_lets_nobody_through(table: Table) -> None:
     assert not take(table, "a", 0)
-    assert table.records.slots_taken(ORGANIZATION_ID, DAY) == 0
+    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
 
 
 def test_an_execution_counts_once_however_often_it_asks(table: Table) -> None:
     assert take(table, "a", 1)
     assert take(table, "a", 1), "a retry has its slot already"
     assert not take(table, "b", 1)
-    assert table.records.slots_taken(ORGANIZATION_ID, DAY) == 1
+    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
 
 
 def test_a_cap_that_is_lowered_stops_the_next_ones_and_not_those_who_have_a_slot(table: Table) -> None:
@@ -178,7 +183,7 @@ def test_thirty_at_once_take_exactly_the_twenty_slots_there_are(table: Table) ->
         thread.join()
 
     assert sorted(answers) == [False] * 10 + [True] * 20
-    assert table.records.slots_taken(ORGANIZATION_ID, DAY) == 20
+    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 20
 
 
 @pytest.mark.parametrize("slots_first", [False, True])
@@ -186,29 +191,29 @@ def test_the_notice_of_a_day_is_given_once(table: Table, slots_first: bool) -> N
     if slots_first:
         take(table, "a", 1)
 
-    assert table.records.claim_notice(ORGANIZATION_ID, DAY, A)
-    assert not table.records.claim_notice(ORGANIZATION_ID, DAY, B)
-    assert table.records.claim_notice(ORGANIZATION_ID, DAY, A), "a retry may give it once more"
-    assert table.records.claim_notice(ORGANIZATION_ID, "2026-11-25", B)
+    assert table.records.claim_notification(an_offboarding(A), DAY)
+    assert not table.records.claim_notification(an_offboarding(B), DAY)
+    assert table.records.claim_notification(an_offboarding(A), DAY), "a retry may give it once more"
+    assert table.records.claim_notification(an_offboarding(B), "2026-11-25")
     assert take(table, "a", 1), "the count is not disturbed by the notice"
-    assert table.records.slots_taken(ORGANIZATION_ID, DAY) == 1
+    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
 
 
 def test_a_notice_that_could_not_be_given_is_left_to_the_next_one(table: Table) -> None:
-    table.records.claim_notice(ORGANIZATION_ID, DAY, A)
+    table.records.claim_notification(an_offboarding(A), DAY)
 
-    table.records.return_notice(ORGANIZATION_ID, DAY, B)
-    assert not table.records.claim_notice(ORGANIZATION_ID, DAY, B), "only whoever has it gives it back"
-    table.records.return_notice(ORGANIZATION_ID, DAY, A)
-    assert table.records.claim_notice(ORGANIZATION_ID, DAY, B)
+    table.records.release_notification(an_offboarding(B), DAY)
+    assert not table.records.claim_notification(an_offboarding(B), DAY), "only whoever has it gives it back"
+    table.records.release_notification(an_offboarding(A), DAY)
+    assert table.records.claim_notification(an_offboarding(B), DAY)
 
 
 def await_approval(table: Table, token: str = "token-1") -> bool:
-    return table.records.await_approval(A, ORGANIZATION_ID, token, ["because"], ENDS, STEP)
+    return table.records.record_approval_request(an_offboarding(A), token, ["because"], ENDS, STEP)
 
 
 def decide(table: Table, decided_in: str = B, token: str = "token-1", decision: str = "Approved") -> bool:
-    return table.records.decide(A, token, {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"})
+    return table.records.record_decision(A, token, {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"})
 
 
 def test_an_approval_is_awaited_in_the_index_until_its_time_is_over(table: Table) -> None:
@@ -270,7 +275,7 @@ def test_before_the_call_the_record_says_that_it_comes_and_until_when_the_mailbo
     assert begin(table, A)
 
     record = table.get(A)
-    assert (record.status, record.deregistering, record.task_token) == (Status.DEREGISTERING, True, None)
+    assert (record.status, record.deregistration_attempted, record.task_token) == (Status.DEREGISTERING, True, None)
     assert table.with_status("InWindow") == ["a"]
     assert table.text(A, "DueAt") == ENDS
     assert table.steps(A)[-1] == "Deregister"
@@ -291,7 +296,7 @@ def test_nothing_is_begun_for_an_entity_that_nobody_holds(table: Table) -> None:
 
     assert not begin(table, A)
     assert table.item(POINTER) is None
-    assert not table.get(A).deregistering
+    assert not table.get(A).deregistration_attempted
 
 
 def test_nothing_is_begun_without_a_record(table: Table) -> None:
@@ -306,8 +311,11 @@ def test_what_workmail_confirmed_is_in_the_window_until_the_retention_ends(table
     table.deregister("b", "entity-b", due_at="2026-12-23T09:00:00.000Z")
     table.open("c", "entity-c")
 
-    assert [record.execution_arn for record in table.records.listed(Status.IN_WINDOW, ORGANIZATION_ID)] == [B, A]
-    assert list(table.records.listed(Status.IN_WINDOW, "m-" + "0" * 32)) == []
+    assert [record.execution_arn for record in table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)] == [
+        B,
+        A,
+    ]
+    assert list(table.records.iterate_by_status(Status.IN_WINDOW, "m-" + "0" * 32)) == []
     record = table.get(A)
     assert (record.status, record.deregistered_at) == (Status.IN_WINDOW, NOW)
     assert record.retention_ends_at == "2026-12-24T09:00:00.000Z"
@@ -329,18 +337,20 @@ def test_the_window_is_read_to_its_end(table: Table) -> None:
                 "ExclusiveStartKey": {"Id": {"S": A}},
             },
         )
-        assert [record.execution_arn for record in table.records.listed(Status.IN_WINDOW, ORGANIZATION_ID)] == [A, A]
+        assert [
+            record.execution_arn for record in table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)
+        ] == [A, A]
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda records: records.deregistered(A, ORGANIZATION_ID, USER_ID, {"RetentionEndsAt": ENDS}, STEP),
-        lambda records: records.not_deregistered(A, STEP),
-        lambda records: records.looked(A, ORGANIZATION_ID, USER_ID, None, STEP),
-        lambda records: records.looked(A, ORGANIZATION_ID, USER_ID, "CleanupVerified", STEP),
+        lambda records: records.record_deregistration(an_offboarding(A), {"RetentionEndsAt": ENDS}, STEP),
+        lambda records: records.record_refusal(A, STEP),
+        lambda records: records.record_verification(an_offboarding(A), None, STEP),
+        lambda records: records.record_verification(an_offboarding(A), "CleanupVerified", STEP),
         lambda records: records.supersede(A, B, STEP),
-        lambda records: records.restoring(a_record("a"), Status.RESTORED, {"RestoredAt": LATER}, STEP),
+        lambda records: records.record_restore_step(a_record("a"), Status.RESTORED, {"RestoredAt": LATER}, STEP),
         lambda records: records.close(a_record("a"), "Stopped", None, LATER),
     ],
 )
@@ -362,7 +372,7 @@ def test_a_step_is_added_and_nothing_else_changes(table: Table) -> None:
 
 def look(table: Table, outcome: str | None, arn: str = A) -> bool:
     step = {"At": LATER, "Step": "Something"}
-    return table.records.looked(arn, ORGANIZATION_ID, USER_ID, outcome, step)
+    return table.records.record_verification(an_offboarding(arn), outcome, step)
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
@@ -391,10 +401,10 @@ def test_what_workmail_refused_to_deregister_is_not_in_the_window(table: Table) 
     table.open("a")
     begin(table, A)
 
-    assert table.records.not_deregistered(A, {"At": LATER, "Step": "Refused"})
+    assert table.records.record_refusal(A, {"At": LATER, "Step": "Refused"})
 
     record = table.get(A)
-    assert (record.status, record.deregistering) == (Status.RECORDED, False)
+    assert (record.status, record.deregistration_attempted) == (Status.RECORDED, False)
     assert table.with_status("InWindow") == []
     assert table.steps(A)[-1] == "Refused"
 
@@ -444,9 +454,9 @@ def test_what_is_superseded_is_not_in_the_window_any_more(table: Table) -> None:
 def test_a_restore_leaves_the_window_only_when_it_is_complete(table: Table) -> None:
     table.deregister("a")
 
-    table.records.restoring(table.get(A), Status.RESTORING, {}, STEP)
+    table.records.record_restore_step(table.get(A), Status.RESTORING, {}, STEP)
     assert table.with_status("InWindow") == ["a"]
-    table.records.restoring(table.get(A), Status.RESTORED, {"RestoredAt": LATER}, STEP)
+    table.records.record_restore_step(table.get(A), Status.RESTORED, {"RestoredAt": LATER}, STEP)
     assert table.with_status("InWindow") == []
     assert table.with_status("Restored") == ["a"]
     assert table.text(A, "DueAt") == ENDS
@@ -503,7 +513,7 @@ def test_what_was_stopped_before_anything_happened_is_ended(table: Table) -> Non
 
 def test_what_was_restored_or_superseded_is_ended_however_it_stopped(table: Table) -> None:
     table.deregister("a")
-    table.records.restoring(table.get(A), Status.RESTORED, {}, STEP)
+    table.records.record_restore_step(table.get(A), Status.RESTORED, {}, STEP)
     table.deregister("b", "entity-b")
     table.records.supersede(B, C, STEP)
 
@@ -578,18 +588,18 @@ def test_to_close_what_was_deleted_lets_go_all_the_same(table: Table) -> None:
     assert holder(table) is None
 
 
-def test_the_addresses_of_a_record_are_the_primary_one_and_the_aliases(table: Table) -> None:
+def test_the_identifiers_of_a_record_are_the_id_the_name_the_address_and_the_aliases(table: Table) -> None:
     table.open("a", Entity={"Aliases": ["d@example.com"]})
     table.open("b", "entity-b", Entity={"Aliases": None, "Email": None})
 
-    assert table.get(A).addresses == ["dana@example.com", "d@example.com"]
-    assert table.get(B).addresses == []
+    assert table.get(A).identifiers == {USER_ID, "dana", "dana@example.com", "d@example.com"}
+    assert table.get(B).identifiers == {"entity-b", "dana"}
 
 
 def test_a_number_with_a_fraction_is_written_as_it_reads(table: Table) -> None:
     table.open("a", Entity={"MailboxSize": 0.1, "Groups": [{"Share": 2.5}]})
-    table.records.looked(
-        A, ORGANIZATION_ID, USER_ID, None, {**STEP, "Signals": {"MailboxSize": 1536.25, "Check": 2, "NotGiven": []}}
+    table.records.record_verification(
+        an_offboarding(A), None, {**STEP, "Signals": {"MailboxSize": 1536.25, "Check": 2, "NotGiven": []}}
     )
 
     item = {name: TypeDeserializer().deserialize(value) for name, value in (table.item(A) or {}).items()}
@@ -603,10 +613,13 @@ def test_the_key_of_the_index_is_a_status_and_an_organization() -> None:
 
 
 READ_AND_WRITE = [
-    pytest.param("get_item", lambda records: records.get(A), "dynamodb:GetItem", id="read"),
+    pytest.param("get_item", lambda records: records.find(A), "dynamodb:GetItem", id="read"),
     pytest.param("update_item", lambda records: records.supersede(A, B, STEP), "dynamodb:UpdateItem", id="write"),
     pytest.param(
-        "query", lambda records: list(records.listed(Status.IN_WINDOW, ORGANIZATION_ID)), "dynamodb:Query", id="query"
+        "query",
+        lambda records: list(records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)),
+        "dynamodb:Query",
+        id="query",
     ),
 ]
 
@@ -628,7 +641,7 @@ READ_AND_WRITE = [
 def test_an_error_of_dynamodb_has_one_name(
     method: str, call: Any, action: str, code: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RECORDS_TABLE", "records")
+    configure(monkeypatch, "RECORDS_TABLE", "records")
     with Stubber(module.database) as stub:
         stub.add_client_error(method, code, "dana@example.com is secret")
         with pytest.raises(errors.OffboardingError) as failure:
@@ -649,7 +662,7 @@ def test_no_answer_of_dynamodb_may_pass(
     def fail(**_: object) -> None:
         raise problem(endpoint_url="https://dynamodb")
 
-    monkeypatch.setenv("RECORDS_TABLE", "records")
+    configure(monkeypatch, "RECORDS_TABLE", "records")
     monkeypatch.setattr(module.database, method, fail)
     with pytest.raises(errors.RecordUnavailable, match=rf"{action} failed \({problem.__name__}\)"):
         call(Records())

@@ -11,18 +11,29 @@ from local.settings import ORGANIZATION_ID
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Record, Status
 from offboarding.domain import errors
 from offboarding.domain.entities import EntityState
-from offboarding.domain.retention import parse
+from offboarding.domain.record import Record, Status
+from offboarding.domain.timestamps import parse
 from register_entity import find_record, register
-from tests.unit.conftest import NOW, USER_ID, Context, Table, a_record, client, described, execution, fail
+from tests.unit.conftest import (
+    NOW,
+    USER_ID,
+    Context,
+    Table,
+    a_record,
+    an_offboarding,
+    client,
+    described,
+    execution,
+    fail,
+)
 
 A = execution("a")
 RESTORE = execution("r", "offboarding-restore")
 LATER = "2026-11-24T10:00:00.000Z"
-RUNNING = ExecutionStatus(running=True)
-OVER = ExecutionStatus(running=False, outcome="Stopped", ended_at=LATER)
+RUNNING = ExecutionStatus(is_running=True)
+OVER = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=LATER)
 
 
 def directory() -> Directory:
@@ -38,7 +49,9 @@ def offboarded(people: People, name: str = "dana") -> str:
 
 def record_of(user: str, email: str | None = "dana@example.com", **changes: Any) -> Record:
     entity = {"Id": user, "Type": "USER", "Name": "dana", **({"Email": email} if email else {})}
-    return a_record(entity=entity, status=Status.IN_WINDOW, deregistering=True, deregistered_at=NOW, **changes)
+    return a_record(
+        entity=entity, status=Status.IN_WINDOW, deregistration_attempted=True, deregistered_at=NOW, **changes
+    )
 
 
 def soon(user: str) -> datetime:
@@ -64,14 +77,14 @@ def test_a_record_is_found_by_its_execution_or_by_the_id_of_its_entity(table: Ta
 @pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com", "d.leaver@example.com"])
 def test_a_record_in_the_window_is_found_by_name_and_address(table: Table, people: People, identifier: str) -> None:
     table.deregister("a")
-    table.records.open(
+    table.records.create_or_update(
         A,
         {"OrganizationId": ORGANIZATION_ID, "Entity": {**table.get(A).entity, "Aliases": ["d.leaver@example.com"]}},
         Status.RECORDED,
         None,
         {"At": NOW, "Step": "Recorded"},
     )
-    table.records.begin_deregistering(A, ORGANIZATION_ID, USER_ID, LATER, {"At": NOW, "Step": "Deregister"})
+    table.records.record_attempt(an_offboarding(A), LATER, {"At": NOW, "Step": "Deregister"})
 
     found = find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
 
@@ -111,7 +124,7 @@ def test_a_restore_is_of_an_entity_or_of_an_execution(table: Table, people: Peop
 
 
 def test_an_organization_that_is_not_served_is_not_restored_in(table: Table, people: People) -> None:
-    with pytest.raises(errors.InvalidRequest, match="none that this stack serves"):
+    with pytest.raises(errors.InvalidRequest, match="not configured in this stack"):
         find_record(table.records, {"OrganizationId": "m-" + "0" * 32, "EntityId": USER_ID})
 
 
@@ -135,7 +148,7 @@ def test_what_is_registered_already_is_left_alone(people: People, organization: 
 def test_what_somebody_registered_with_another_address_is_left_alone(people: People) -> None:
     user = people.user("dana")
 
-    with pytest.raises(errors.RestoreRefused, match="another primary address") as refusal:
+    with pytest.raises(errors.RestoreRefused, match="its primary address is not the recorded one") as refusal:
         register(directory(), record_of(user, "other@example.com"), described(user), parse(NOW))
     assert "@" not in str(refusal.value)
 
@@ -258,7 +271,7 @@ def test_a_registration_that_does_not_read_back_is_asked_for_again(
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        (lambda table: None, errors.NotDeregistered, "it is Recorded. To cancel it, stop the execution"),
+        (lambda table: None, errors.NotDeregistered, "its status is Recorded. To cancel it, stop the execution"),
         (
             lambda table: table.records.close(table.get(A), "Stopped", None, LATER),
             errors.NotDeregistered,
@@ -285,7 +298,7 @@ def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_later_
     table.records.close(table.get(A), "Stopped", None, LATER)
     table.deregister("b", user)
 
-    with pytest.raises(errors.RestoreRefused, match=f"restore by it: {execution('b')}"):
+    with pytest.raises(errors.RestoreRefused, match=f"Restore by that one: {execution('b')}"):
         restore(table, ExecutionArn=A)
     assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == execution("b")
 
@@ -318,14 +331,14 @@ def test_what_somebody_registered_after_the_retention_has_a_new_mailbox(
 def deregistering(table: Table, user: str) -> None:
     table.open("a", user)
     step = {"At": NOW, "Step": "Deregister"}
-    assert table.records.begin_deregistering(A, ORGANIZATION_ID, user, LATER, step)
+    assert table.records.record_attempt(an_offboarding(A, user), LATER, step)
 
 
 def test_an_offboarding_that_deregisters_at_this_moment_is_waited_for(
     table: Table, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deregistering(table, people.user("dana"))
-    monkeypatch.setattr(register_entity, "execution_status", lambda arn: RUNNING)
+    monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: RUNNING)
 
     with pytest.raises(errors.OffboardingUnsettled, match=A):
         restore(table, ExecutionArn=A)
@@ -336,7 +349,7 @@ def test_one_that_was_stopped_at_that_moment_is_restored(
 ) -> None:
     user = offboarded(people)
     deregistering(table, user)
-    monkeypatch.setattr(register_entity, "execution_status", lambda arn: OVER)
+    monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: OVER)
 
     assert restore(table, ExecutionArn=A)["Evidence"]["Registered"] is True
     assert described(user).state is EntityState.ENABLED
@@ -376,11 +389,11 @@ def test_an_entity_that_was_deleted_is_gone_and_so_is_one_that_was_made_anew(
         restore(table, ExecutionArn=A)
     assert (
         str(gone.value)
-        == f"{user} was deleted from the directory, and its mailbox with it: there is nothing left to restore."
+        == f"{user} was deleted from the directory, and its mailbox with it. There is nothing left to restore."
     )
 
     anew = people.user("dana", registered=False)
-    with pytest.raises(errors.EntityGone, match=f"There is a USER {anew} of the same name, another entity"):
+    with pytest.raises(errors.EntityGone, match=f"The USER {anew} has the same name, but is another entity"):
         restore(table, ExecutionArn=A)
 
 

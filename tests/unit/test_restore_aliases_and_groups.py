@@ -10,9 +10,9 @@ from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
 from local.workmail.exceptions import CommonError
-from offboarding.adapters.records import Status
 from offboarding.domain import errors
-from tests.unit.conftest import NOW, Context, Table, client, execution
+from offboarding.domain.record import Status
+from tests.unit.conftest import NOW, Context, Table, an_offboarding, client, execution
 
 A = execution("a")
 RESTORE = execution("r", "offboarding-restore")
@@ -27,7 +27,7 @@ def recorded(table: Table, entity_id: str, **entity: Any) -> None:
     """Write the record of an entity that is registered again."""
     table.open("a", entity_id, Entity=entity)
     step = {"At": NOW, "Step": "Deregister"}
-    assert table.records.begin_deregistering(A, ORGANIZATION_ID, entity_id, NOW, step)
+    assert table.records.record_attempt(an_offboarding(A, entity_id), NOW, step)
 
 
 def aliases(entity_id: str) -> list[str]:
@@ -116,7 +116,7 @@ def test_an_alias_that_somebody_else_has_is_named_with_who_that_is(table: Table,
     assert answer["Missing"] == [
         {"Alias": "kim@example.com", "Because": f"It belongs to the USER {other} now."},
     ]
-    assert "not all" in answer["Explanation"]
+    assert "Not all" in answer["Explanation"]
 
 
 @pytest.mark.parametrize("code", ["LimitExceededException", "MailDomainNotFoundException", "MailDomainStateException"])
@@ -147,7 +147,7 @@ def test_a_group_that_was_deleted_or_disabled_is_missing_with_the_reason(table: 
     assert answer["Outcome"] == "RestoredInPart"
     assert answer["Missing"] == [
         {"Group": deleted, "Because": "The group does not exist any more."},
-        {"Group": disabled, "Because": "The group is disabled itself."},
+        {"Group": disabled, "Because": "The group itself is disabled."},
     ]
 
 

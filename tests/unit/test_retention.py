@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offboarding.domain.retention import RetentionRules, configured_rules, parse, plan_retention, render, service_end
+from offboarding import configuration
+from offboarding.domain.retention import RetentionRules, plan_retention, service_end
+from offboarding.domain.timestamps import parse, render
+from tests.unit.conftest import configure
 
 RULES = RetentionRules(
     retention=timedelta(days=30),
@@ -78,10 +81,10 @@ def test_a_timestamp_without_an_offset_is_refused() -> None:
 
 def test_workmail_may_stop_to_answer_when_its_last_day_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("RETENTION_DAYS", "30"), ("VERIFICATION_SLACK_HOURS", "6"), ("OVERDUE_DAYS", "7")):
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SERVICE_ENDS_ON", "2027-03-31")
+        configure(monkeypatch, name, value)
+    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
 
-    assert configured_rules() == RULES
+    assert configuration.retention_rules() == RULES
     assert RULES.service_ends_at == service_end(date(2027, 3, 31)) == at("2027-03-31T00:00:00Z")
     assert RULES.last_full_day == at("2027-03-30T00:00:00Z")
     assert RULES.last_look == at("2027-03-30T23:00:00Z")

@@ -9,7 +9,8 @@ import pytest
 
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge import schemas
-from offboarding.edge.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, prepare, validated
+from offboarding.edge.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, compile_schemas, validated
+from offboarding.edge.steps import DecisionInput, OffboardingInput, RestoreInput
 
 LAMBDAS = Path(__file__).resolve().parents[2] / "lambdas"
 ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"
@@ -22,7 +23,7 @@ DECIDED = {"ExecutionArn": ARN, "Decision": "Approved", "DecidedBy": "boss", "Re
 
 def sentence(value: object, schema: Schema = INPUT) -> str:
     with pytest.raises(InvalidRequest) as failure:
-        validated(value, schema, "The execution's input")
+        validated(value, schema, dict)
     return str(failure.value)
 
 
@@ -46,7 +47,7 @@ def sentence(value: object, schema: Schema = INPUT) -> str:
     ],
 )
 def test_what_the_api_reference_allows_is_taken(value: dict[str, Any]) -> None:
-    assert validated(value, INPUT) == value
+    assert validated(value, INPUT, OffboardingInput) == value
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_the_sentence_does_not_repeat_the_value() -> None:
 
 @pytest.mark.parametrize("value", [DECIDED, {**DECIDED, "Decision": "Rejected", "Reason": "stays after all"}])
 def test_a_decision_is_taken(value: dict[str, Any]) -> None:
-    assert validated(value, DECISION) == value
+    assert validated(value, DECISION, DecisionInput) == value
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_decision_that_is_wrong_gets_a_sentence(value: object, says: str) -> N
     [GOOD, {"ExecutionArn": ARN}, {**GOOD, "Reason": "came back", "RequestedBy": "boss"}],
 )
 def test_a_request_to_restore_is_taken(value: dict[str, Any]) -> None:
-    assert validated(value, RESTORE) == value
+    assert validated(value, RESTORE, RestoreInput) == value
 
 
 @pytest.mark.parametrize(
@@ -166,10 +167,10 @@ def test_an_event_asks_for_a_plan_or_a_date_as_an_input_does(member: str, value:
     event = {"RequestId": "r-1", "EntityId": "alice"}
 
     assert says in sentence({**event, member: value}, OFFBOARDING_REQUESTED)
-    assert validated({**event, "DryRun": True, "NotBefore": "2026-12-22T17:00:00Z"}, OFFBOARDING_REQUESTED)
+    assert validated({**event, "DryRun": True, "NotBefore": "2026-12-22T17:00:00Z"}, OFFBOARDING_REQUESTED, dict)
 
 
-HANDLERS = sorted(path for path in LAMBDAS.glob("*.py") if "validated(" in path.read_text(encoding="utf-8"))
+HANDLERS = sorted(path for path in LAMBDAS.glob("*.py") if "compile_schemas(" in path.read_text(encoding="utf-8"))
 
 
 def schemas_given_to(function: str, tree: ast.AST) -> set[str]:
@@ -182,19 +183,19 @@ def schemas_given_to(function: str, tree: ast.AST) -> set[str]:
 def test_a_function_compiles_what_it_checks_while_it_is_initialized(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     at_import = [node for node in tree.body if isinstance(node, ast.Expr)]
-    prepared = set().union(*(schemas_given_to("prepare", node) for node in at_import))
+    prepared = set().union(*(schemas_given_to("compile_schemas", node) for node in at_import))
 
-    assert prepared == schemas_given_to("validated", tree) != set()
+    assert prepared == schemas_given_to("validated", tree) | schemas_given_to("validated_step", tree) != set()
 
 
 def test_a_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[Any] = []
     compile_ = fastjsonschema.compile
-    monkeypatch.setattr(schemas, "_checks", {})
+    monkeypatch.setattr(schemas, "_compiled", {})
     monkeypatch.setattr(fastjsonschema, "compile", lambda schema: compiled.append(schema) or compile_(schema))
     schema = {"type": "object", "description": "an object"}
-    prepare(schema)
-    validated({"a": 1}, schema)
-    validated({"a": 2}, dict(schema))
+    compile_schemas(schema)
+    validated({"a": 1}, schema, dict)
+    validated({"a": 2}, dict(schema), dict)
 
     assert compiled == [schema]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from offboarding.domain import errors
-from offboarding.domain.retention import parse
+from offboarding.domain.timestamps import parse
 from offboarding.edge.service_end import until_service_ends
-from tests.unit.conftest import Context
+from tests.unit.conftest import Context, configure
 
 ENDS = "2027-03-31T00:00:00.000Z"
 BEFORE = "2027-03-30T23:59:59.999Z"
@@ -23,15 +23,15 @@ MEANS_THE_END = [*NO_ANSWER, *IF_WORKMAIL_SAYS_SO]
 STAYS = [
     kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and kind not in {*MEANS_THE_END, errors.OffboardingError}
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind not in {*MEANS_THE_END, errors.OffboardingError}
 ]
 
 
-def call(error: type[Exception], now: str, *, of_workmail: bool = True, **event: Any) -> Any:
+def call(error: type[Exception], now: str, *, raised_by_workmail: bool = True, **event: Any) -> Any:
     @until_service_ends
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        failure = error(SAYS)
-        failure.of_workmail = of_workmail
+        failure = error(SAYS, "arn:…") if error is errors.AlreadyInProgress else error(SAYS)
+        failure.raised_by_workmail = raised_by_workmail
         raise failure
 
     return handler({"Now": now, **event}, Context())
@@ -67,17 +67,17 @@ def test_what_says_something_of_the_entity_or_of_the_records_stays(error: type[E
 @pytest.mark.parametrize("error", IF_WORKMAIL_SAYS_SO)
 def test_a_refusal_of_what_stands_beside_workmail_is_no_end(error: type[Exception]) -> None:
     with pytest.raises(error):
-        call(error, ENDS, of_workmail=False, ServiceEndsAt=ENDS)
+        call(error, ENDS, raised_by_workmail=False, ServiceEndsAt=ENDS)
 
 
 @pytest.mark.parametrize("error", NO_ANSWER)
 def test_no_answer_at_all_needs_nobody_to_have_said_it(error: type[Exception]) -> None:
     with pytest.raises(errors.ServiceEnded):
-        call(error, ENDS, of_workmail=False, ServiceEndsAt=ENDS)
+        call(error, ENDS, raised_by_workmail=False, ServiceEndsAt=ENDS)
 
 
 def test_the_first_state_reads_the_day_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERVICE_ENDS_ON", "2027-03-31")
+    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
 
     with pytest.raises(errors.ServiceEnded):
         call(errors.AccessDenied, ENDS)
@@ -86,7 +86,7 @@ def test_the_first_state_reads_the_day_from_the_settings(monkeypatch: pytest.Mon
 
 
 def test_the_day_is_the_one_that_was_fixed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERVICE_ENDS_ON", "2026-12-31")
+    configure(monkeypatch, "SERVICE_ENDS_ON", "2026-12-31")
 
     with pytest.raises(errors.AccessDenied):
         call(errors.AccessDenied, "2027-01-15T10:00:00.000Z", ServiceEndsAt=ENDS)

@@ -34,7 +34,7 @@ from local.workmail.entities import DELETED, DISABLED, ENABLED
 from tests.workflow.conftest import Flow, deregistration_without_record
 
 RETENTION = timedelta(days=30)
-FRESH = timedelta(seconds=5)
+REUSE_RESOLUTION_FOR = timedelta(seconds=5)
 DEFINITIONS = Path(__file__).parents[2] / "statemachine"
 MACHINES = {
     "StateMachineArn": "offboarding",
@@ -64,7 +64,7 @@ _WRITES = {
 _SOMEBODY_ELSE = frozenset({"actor", "userIdentity", "RequestedBy"})
 """Members of providers' events that name who acted, and not who leaves."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DONE_WITH = {"runs", "was started before", "not for us", "refused"}
+_DONE_WITH = {"runs", "was started before", "event ignored", "refused"}
 """What the starter logs of a message that it needs no more."""
 
 
@@ -541,7 +541,7 @@ class Watch:
     def _policy_of(self, function: str) -> dict[str, Any]:
         """Return what a function has to go by: the parameter as it is, unless it has read it a moment ago."""
         at, read = self._read.get(function, (datetime.min.replace(tzinfo=UTC), ""))
-        if self._flow.clock.now() - at > FRESH:
+        if self._flow.clock.now() - at > REUSE_RESOLUTION_FOR:
             name = self._flow.environment.function_environment(function)["POLICY_PARAMETER"]
             read = ssm_backends[ACCOUNT][REGION].get_parameter(name).value
         settings: dict[str, Any] = json.loads(read)["Organizations"][ORGANIZATION_ID]

@@ -35,15 +35,15 @@ class Scenario:
         What it is called, in words.
     outcome
         How it ends when nothing fails; where two executions take part, both of their outcomes.
-    prepare
+    compile_schemas
         Makes what must be there before, given a name that nobody has yet. Nothing fails meanwhile.
     play
-        Does it, and tells how it ended; it is given what `prepare` returned.
+        Does it, and tells how it ended; it is given what `compile_schemas` returned.
     """
 
     name: str
     outcome: str
-    prepare: Callable[[Flow, str], Any]
+    compile_schemas: Callable[[Flow, str], Any]
     play: Callable[[Flow, Any], str]
 
     def __str__(self) -> str:

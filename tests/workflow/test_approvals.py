@@ -121,7 +121,7 @@ def test_the_request_is_published_with_the_command_and_without_a_token_or_an_add
     user, arn = waiting(flow)
 
     [message] = mail()
-    assert message["Subject"] == "WorkMail offboarding: an approval is asked for"
+    assert message["Subject"] == "WorkMail offboarding: an approval is needed"
     assert arn in message["Message"]
     assert user in message["Message"]
     machine = flow.environment.outputs["ApprovalStateMachineArn"]
@@ -178,7 +178,7 @@ def test_a_second_approval_while_the_offboarding_goes_on_is_refused(flow: Any) -
     second = flow.decide(arn, "Rejected", by="somebody")
 
     assert second.outcome == "AlreadyDecided"
-    assert "was Approved before, at 2026-11-22T12:00:00.000Z" in second.cause
+    assert "was Approved at 2026-11-22T12:00:00.000Z" in second.cause
     assert flow.ending(arn).states[-1] == "WaitForRetention"
 
 

@@ -218,7 +218,7 @@ def test_who_is_registered_and_disabled_again_is_not_called_cleaned_up(flow: Any
 
     ending = flow.ending(arn)
     assert ending.outcome == "Reenabled"
-    assert "disabled anew since 2026-12-05T12:00:00.000Z" in ending.output["Explanation"]
+    assert "disabled again since 2026-12-05T12:00:00.000Z" in ending.output["Explanation"]
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
@@ -348,7 +348,7 @@ def test_an_organization_made_through_the_api_is_outside_the_settings(flow: Any)
     flow.clock.settle()
 
     assert flow.ending(arn).outcome == "InvalidRequest"
-    assert "none that this stack serves" in flow.ending(arn).cause
+    assert "not configured in this stack" in flow.ending(arn).cause
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_all_that_somebody_is_called_is_a_name(stack: Any) -> None:
     assert leaks_after(plant, stack) == {(place, "names") for place in called}
 
 
-def test_what_may_stand_where_it_is_is_not_called_a_leak(stack: Any) -> None:
+def test_what_may_stand_where_it_is_not_called_a_leak(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana.leaver", "Dana Shown")
         flow.start("dana.leaver", Expected={"DisplayName": "Dana Shown"}, Reason="asked by hr@example.com")

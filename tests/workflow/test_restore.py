@@ -216,7 +216,7 @@ def test_a_group_that_is_disabled_itself_is_said(flow: Any) -> None:
     ending = flow.restore(ExecutionArn=arn)
 
     assert ending.outcome == "RestoredInPart"
-    assert {item["Because"] for item in ending.output["Missing"]} == {"The group is disabled itself."}
+    assert {item["Because"] for item in ending.output["Missing"]} == {"The group itself is disabled."}
 
 
 def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
@@ -319,7 +319,7 @@ def test_who_is_registered_otherwise_is_left_alone(flow: Any) -> None:
     ending = flow.restore(ExecutionArn=arn)
 
     assert ending.outcome == "RestoreRefused"
-    assert "another primary address" in ending.cause
+    assert "its primary address is not the recorded one" in ending.cause
     assert flow.workmail_state(entity) == now
 
 
@@ -353,7 +353,7 @@ def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
     ("given", "says"),
     [
         ({}, "either ExecutionArn, the offboarding's, or OrganizationId and EntityId"),
-        ({"OrganizationId": "m-" + "1" * 32, "EntityId": "dana"}, "none that this stack serves"),
+        ({"OrganizationId": "m-" + "1" * 32, "EntityId": "dana"}, "not configured in this stack"),
         *long_run(
             ({"OrganizationId": ORGANIZATION_ID}, "either ExecutionArn"),
             ({"EntityId": "dana"}, "either ExecutionArn"),

@@ -1,0 +1,1 @@
+"""The ways out of a function, one module per AWS service."""

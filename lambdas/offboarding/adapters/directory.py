@@ -1,8 +1,7 @@
-"""The one way in to WorkMail. Its methods raise this project's errors and keep what WorkMail answered."""
+"""The one way to WorkMail. Its methods raise this project's errors and keep what WorkMail answered."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from offboarding import configuration
 from offboarding.domain import errors
 from offboarding.domain.entities import (
     Entity,
@@ -21,18 +21,16 @@ from offboarding.domain.entities import (
     Mailbox,
     Organization,
 )
-from offboarding.domain.retention import render
+from offboarding.domain.timestamps import render
 
 if TYPE_CHECKING:
     from mypy_boto3_workmail import WorkMailClient
 
 Answer = Mapping[str, Any]
 
-_RETRIED_BY_THE_STATE_MACHINE = Config(
-    connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1}
-)
+_NO_RETRIES = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
 
-_KEPT_AS_EVIDENCE = (
+_EVIDENCE_MEMBERS = (
     "EntityId", "UserId", "GroupId", "ResourceId", "OrganizationId", "Type", "State", "UserRole",
     "EnabledDate", "DisabledDate", "MailboxProvisionedDate", "MailboxDeprovisionedDate", "MailboxSize",
     "MigrationAdmin",
@@ -58,14 +56,12 @@ _TOO_MANY_REQUESTS = 429
 
 
 def workmail_client() -> WorkMailClient:
-    """Make the client of this function: the Region from `WORKMAIL_REGION`, and no retries of its own.
+    """Make the client of this function: in WorkMail's Region, and without retries of its own.
 
-    The state machine retries: its attempts stand in the execution's history, and wait without a function
-    that runs meanwhile. The time-outs leave a function of 30 seconds room for several calls.
+    The state machine retries: its attempts stand in the execution's history, and no function runs while it waits.
+    The time-outs leave a function of 30 seconds room for several calls.
     """
-    client: WorkMailClient = boto3.client(
-        "workmail", region_name=os.environ["WORKMAIL_REGION"], config=_RETRIED_BY_THE_STATE_MACHINE
-    )
+    client: WorkMailClient = boto3.client("workmail", region_name=configuration.workmail_region(), config=_NO_RETRIES)
     return client
 
 
@@ -83,15 +79,15 @@ class Directory:
     organization_id
         `m-` and 32 hexadecimal digits.
     invalid_parameter
-        What an `InvalidParameterException` means: a wrong request only where a person's words are looked up.
+        The error for `InvalidParameterException`: a wrong request only where the text of a person is looked up.
     refused
-        What a *no* of WorkMail means that is about the operation itself, `UnsupportedOperationException` for one.
+        The error for a refusal of the operation itself, such as `UnsupportedOperationException`.
 
     Attributes
     ----------
     answers
-        What WorkMail answered, in order: operation, request id, and the members of the answer that
-        are evidence, or the name of the error. No names, no addresses.
+        What WorkMail answered, in order: operation, request id, and the members of the answer that are evidence, or the
+        name of the error. No names, no addresses.
     """
 
     def __init__(
@@ -117,7 +113,7 @@ class Directory:
         return Organization(
             id=self._organization_id,
             alias=answer.get("Alias"),
-            state=_member(answer, "State", "DescribeOrganization"),
+            state=_require_member(answer, "State", "DescribeOrganization"),
             migration_admin=answer.get("MigrationAdmin"),
         )
 
@@ -133,8 +129,8 @@ class Directory:
         """
         answer = self._call("DescribeEntity", Email=address)
         return EntityReference(
-            EntityType(_member(answer, "Type", "DescribeEntity")),
-            _member(answer, "EntityId", "DescribeEntity"),
+            EntityType(_require_member(answer, "Type", "DescribeEntity")),
+            _require_member(answer, "EntityId", "DescribeEntity"),
         )
 
     def list_by_address(self, address: str) -> list[EntityReference]:
@@ -145,7 +141,7 @@ class Directory:
         return [
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
-            for item in self._list(entity_type, {"PrimaryEmailPrefix": address})
+            for item in self._iterate_entities(entity_type, {"PrimaryEmailPrefix": address})
             if item.get("Email", "").casefold() == address.casefold()
         ]
 
@@ -157,45 +153,45 @@ class Directory:
         return [
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
-            for item in self._list(entity_type, {_NAME_PREFIX[entity_type]: name})
+            for item in self._iterate_entities(entity_type, {_NAME_PREFIX[entity_type]: name})
             if item.get("Name", "").casefold() == name.casefold()
         ]
 
-    def users_by_address(self, address: str) -> list[LeavingUser]:
+    def list_users_by_address(self, address: str) -> list[LeavingUser]:
         """List the users with this primary address, compared whole and without regard to case."""
-        return self._users({"PrimaryEmailPrefix": address}, "Email", address)
+        return self._list_users({"PrimaryEmailPrefix": address}, "Email", address)
 
-    def users_by_name(self, name: str) -> list[LeavingUser]:
+    def list_users_by_name(self, name: str) -> list[LeavingUser]:
         """List the users with this name, compared whole and without regard to case."""
-        return self._users({"UsernamePrefix": name}, "Name", name)
+        return self._list_users({"UsernamePrefix": name}, "Name", name)
 
-    def users_by_identity_provider_id(self, user_id: str) -> list[LeavingUser]:
+    def list_users_by_identity_provider_id(self, user_id: str) -> list[LeavingUser]:
         """List the users with this id in Identity Center, compared whole."""
-        return self._users({"IdentityProviderUserIdPrefix": user_id}, "IdentityProviderUserId", user_id)
+        return self._list_users({"IdentityProviderUserIdPrefix": user_id}, "IdentityProviderUserId", user_id)
 
-    def users_by_id(self, user_id: str) -> list[LeavingUser]:
+    def list_users_by_id(self, user_id: str) -> list[LeavingUser]:
         """List the users with this id in WorkMail. There is no filter for it, so all users are read."""
-        return self._users({}, "Id", user_id)
+        return self._list_users({}, "Id", user_id)
 
-    def _users(self, filters: Mapping[str, str], member: str, value: str) -> list[LeavingUser]:
+    def _list_users(self, filters: Mapping[str, str], member: str, value: str) -> list[LeavingUser]:
         return [
             LeavingUser(
                 id=item["Id"],
                 name=item.get("Name", ""),
                 email=item.get("Email"),
                 enabled_since=item.get("EnabledDate") if item.get("State") == EntityState.ENABLED else None,
-                departure=_departure(item),
+                registration_key=_registration_key(item),
             )
-            for item in self._list(EntityType.USER, filters)
+            for item in self._iterate_entities(EntityType.USER, filters)
             if item.get(member, "").casefold() == value.casefold()
         ]
 
     def is_listed(self, reference: EntityReference) -> bool:
-        """Say whether the entity still stands in the list of its type, under whatever name, and not as deleted."""
-        return any(item["Id"] == reference.id for item in self._list(reference.type, {}))
+        """Return whether WorkMail still lists the entity, under any name, and not as deleted."""
+        return any(item["Id"] == reference.id for item in self._iterate_entities(reference.type, {}))
 
-    def insist_on_absence(self, reference: EntityReference) -> None:
-        """See that an entity which WorkMail does not find by its id is missing from the list of its type too.
+    def confirm_absent(self, reference: EntityReference) -> None:
+        """Require that WorkMail does not list an entity that it does not find by its id.
 
         Raises
         ------
@@ -203,14 +199,16 @@ class Directory:
             If it is listed, or the list is not found either: an answer to be asked for again.
         """
         try:
-            listed = self.is_listed(reference)
+            is_listed = self.is_listed(reference)
         except errors.EntityNotFound:
             raise errors.WorkMailUnavailable(
-                "WorkMail does not list the entities, and says that one is not found."
+                f"WorkMail does not find {reference.id}, and does not list the entities either. Start again when "
+                "WorkMail is available."
             ) from None
-        if listed:
+        if is_listed:
             raise errors.WorkMailUnavailable(
-                f"WorkMail says that it does not know {reference.id}, and lists it all the same."
+                f"WorkMail does not find {reference.id} by its id, but lists it. Start again when WorkMail is "
+                "available."
             )
 
     def describe(self, reference: EntityReference) -> Entity:
@@ -225,19 +223,19 @@ class Directory:
         EntityNotFound
             If WorkMail knows no entity of this type with this id.
         """
-        operation, id_member = _DESCRIBE[reference.type]
+        operation, id_member = _DESCRIBE_OPERATIONS[reference.type]
         answer = self._call(operation, **{id_member: reference.id})
-        found = _member(answer, id_member, operation)
-        if found.casefold() != reference.id.casefold():
+        entity_id = _require_member(answer, id_member, operation)
+        if entity_id.casefold() != reference.id.casefold():
             raise errors.EntityNotFound(
-                f"No {reference.type.value} has the id {reference.id}; WorkMail found {found} by that name. "
+                f"No {reference.type.value} has the id {reference.id}; WorkMail found {entity_id} by that name. "
                 "Use the entity's id."
             )
         return Entity(
             type=reference.type,
-            id=found,
-            name=_member(answer, "Name", operation),
-            state=_state(_member(answer, "State", operation), operation),
+            id=entity_id,
+            name=_require_member(answer, "Name", operation),
+            state=_parse_state(_require_member(answer, "State", operation), operation),
             email=answer.get("Email") or None,
             user_role=answer.get("UserRole"),
             enabled_date=answer.get("EnabledDate"),
@@ -255,7 +253,7 @@ class Directory:
         Raises
         ------
         EntityNotFound
-            If WorkMail does not answer for it: it is gone, or WorkMail does not tell while disabled.
+            If WorkMail does not find it: it is gone, or WorkMail does not show it while the entity is disabled.
         """
         return Mailbox(size=self._call("GetMailboxDetails", UserId=entity_id).get("MailboxSize"))
 
@@ -284,8 +282,21 @@ class Directory:
             If the entity is gone, or not enabled.
         """
         primary = (entity.email or "").casefold()
-        found = self._pages("ListAliases", "Aliases", EntityId=entity.id, MaxResults=100)
-        return [alias for alias in found if alias.casefold() != primary]
+        addresses = self._iterate_pages("ListAliases", "Aliases", EntityId=entity.id, MaxResults=100)
+        return [address for address in addresses if address.casefold() != primary]
+
+    def list_aliases_of_enabled(self, entity: Entity) -> list[str]:
+        """List the aliases of an entity that has just been described as enabled.
+
+        Raises
+        ------
+        WorkMailUnavailable
+            If WorkMail does not list them all the same: one of them may protect the entity.
+        """
+        try:
+            return self.list_aliases(entity)
+        except (errors.EntityStateConflict, errors.EntityNotFound):
+            raise _contradiction(entity, "aliases") from None
 
     def list_groups_of(self, entity_id: str) -> list[Answer]:
         """List the groups that an enabled user or group is directly in, each with `GroupId` and `GroupName`.
@@ -297,7 +308,20 @@ class Directory:
         EntityNotFound, EntityStateConflict
             If the entity is gone, or not enabled.
         """
-        return list(self._pages("ListGroupsForEntity", "Groups", EntityId=entity_id, MaxResults=100))
+        return list(self._iterate_pages("ListGroupsForEntity", "Groups", EntityId=entity_id, MaxResults=100))
+
+    def list_groups_of_enabled(self, entity: Entity) -> list[Answer]:
+        """List the groups of an entity that has just been described as enabled.
+
+        Raises
+        ------
+        WorkMailUnavailable
+            If WorkMail does not list them all the same: the entity could not be restored in full.
+        """
+        try:
+            return self.list_groups_of(entity.id)
+        except (errors.EntityStateConflict, errors.EntityNotFound):
+            raise _contradiction(entity, "groups") from None
 
     def register(self, entity_id: str, email: str) -> None:
         """Enable the entity with this primary address. Only a later `describe` proves that it happened.
@@ -307,7 +331,7 @@ class Directory:
         Raises
         ------
         EntityNotFound, EntityStateConflict, EmailAddressTaken
-            If the entity is gone, cannot be registered in its state, or the address belongs to somebody else.
+            If the entity is gone, cannot be registered in its state, or the address belongs to another entity.
         """
         self._call("RegisterToWorkMail", EntityId=entity_id, Email=email)
 
@@ -319,7 +343,7 @@ class Directory:
         Raises
         ------
         EntityNotFound, EntityStateConflict, EmailAddressTaken
-            If the entity is gone, not enabled, or the address belongs to somebody else.
+            If the entity is gone, not enabled, or the address belongs to another entity.
         """
         self._call("CreateAlias", EntityId=entity_id, Alias=alias)
 
@@ -335,14 +359,14 @@ class Directory:
         """
         self._call("AssociateMemberToGroup", GroupId=group_id, MemberId=entity_id)
 
-    def _list(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
-        operation, member = _LIST[entity_type]
+    def _iterate_entities(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
+        operation, member = _LIST_OPERATIONS[entity_type]
         chosen = {"Filters": dict(filters)} if filters else {}
-        for item in self._pages(operation, member, **chosen, MaxResults=100):
+        for item in self._iterate_pages(operation, member, **chosen, MaxResults=100):
             if item.get("State") != EntityState.DELETED:
                 yield item
 
-    def _pages(self, operation: str, member: str, **parameters: object) -> Iterator[Any]:
+    def _iterate_pages(self, operation: str, member: str, **parameters: object) -> Iterator[Any]:
         token: dict[str, str] = {}
         while True:
             answer = self._call(operation, **parameters, **token)
@@ -356,54 +380,62 @@ class Directory:
         try:
             answer: Answer = method(OrganizationId=self._organization_id, **parameters)
         except ClientError as error:
-            response = error.response
-            code = response["Error"]["Code"]
-            request = response.get("ResponseMetadata", {})
-            self._keep(operation, request.get("RequestId"), Error=code)
-            failure = self._translated(operation, code, request.get("HTTPStatusCode", 0))
-            failure.of_workmail = True
+            failure = self._translate_error(operation, error)
+            failure.raised_by_workmail = True
             raise failure from None
         except BotoCoreError as error:
-            self._keep(operation, None, Error=type(error).__name__)
-            silence = errors.WorkMailUnavailable(
-                f"{operation} got no answer from WorkMail ({type(error).__name__}). Start again when WorkMail is well."
+            self._record_answer(operation, None, Error=type(error).__name__)
+            timeout = errors.WorkMailUnavailable(
+                f"WorkMail did not answer {operation} ({type(error).__name__}). Start again when WorkMail is available."
             )
-            silence.of_workmail = True
-            raise silence from None
-        self._keep(operation, answer.get("ResponseMetadata", {}).get("RequestId"), Answer=_evidence(answer))
+            timeout.raised_by_workmail = True
+            raise timeout from None
+        request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+        self._record_answer(operation, request_id, Answer=_select_evidence(answer))
         return answer
 
-    def _translated(self, operation: str, code: str, status: int) -> errors.OffboardingError:
-        said = f"WorkMail answered {operation} with {code}"
+    def _translate_error(self, operation: str, error: ClientError) -> errors.OffboardingError:
+        code = error.response["Error"]["Code"]
+        metadata = error.response.get("ResponseMetadata", {})
+        status = metadata.get("HTTPStatusCode", 0)
+        self._record_answer(operation, metadata.get("RequestId"), Error=code)
+        message = f"WorkMail answered {operation} with {code}"
         if code == "InvalidParameterException":
-            return self._invalid_parameter(f"{said}. It takes no such value.")
+            return self._invalid_parameter(f"{message}. The value is not accepted.")
         if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
-            return errors.WorkMailUnavailable(f"{said}. Start again when WorkMail is well.")
+            return errors.WorkMailUnavailable(f"{message}. Start again when WorkMail is available.")
         if code in _DENIED:
             return errors.AccessDenied(
-                f"{said}. Let the function's role call workmail:{operation} on this organization, then start again."
+                f"{message}. Let the function's role call workmail:{operation} on this organization, then start again."
             )
         if code in _REFUSALS:
-            return self._refused(f"{said}. {_REFUSALS[code]}")
-        error, advice = _NAMED.get(code, _UNKNOWN)
-        return error(f"{said}. {advice}")
+            return self._refused(f"{message}. {_REFUSALS[code]}")
+        kind, advice = _ERRORS.get(code, _UNDOCUMENTED)
+        return kind(f"{message}. {advice}")
 
-    def _keep(self, operation: str, request_id: str | None, **result: object) -> None:
+    def _record_answer(self, operation: str, request_id: str | None, **result: object) -> None:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
 
 
-def _departure(item: Answer) -> str:
-    """Tell one time of being enabled from another; the date stays when the user is disabled."""
+def _contradiction(entity: Entity, members: str) -> errors.WorkMailUnavailable:
+    return errors.WorkMailUnavailable(
+        f"WorkMail described {entity.id} as enabled, but does not list its {members}. It may have been disabled or "
+        "deleted since. Nothing was changed; start again."
+    )
+
+
+def _registration_key(item: Answer) -> str:
+    """Return what tells one registration of a user from another; the date stays when the user is disabled."""
     moment = item.get("EnabledDate") or item.get("DisabledDate")
     return render(moment) if moment else ""
 
 
-_DESCRIBE = {
+_DESCRIBE_OPERATIONS = {
     EntityType.USER: ("DescribeUser", "UserId"),
     EntityType.GROUP: ("DescribeGroup", "GroupId"),
     EntityType.RESOURCE: ("DescribeResource", "ResourceId"),
 }
-_LIST = {
+_LIST_OPERATIONS = {
     EntityType.USER: ("ListUsers", "Users"),
     EntityType.GROUP: ("ListGroups", "Groups"),
     EntityType.RESOURCE: ("ListResources", "Resources"),
@@ -432,29 +464,31 @@ _METHODS = {
 }
 
 
-def _member(answer: Answer, member: str, operation: str) -> str:
-    """Return a member that must be there: an odd answer stops the run, and is tried again."""
+def _require_member(answer: Answer, member: str, operation: str) -> str:
+    """Return a member that must be there; an answer without it is not relied on, and is tried again."""
     value = answer.get(member)
     if not isinstance(value, str) or not value:
-        raise errors.WorkMailUnavailable(f"{operation} answered without {member}, so it cannot be relied on.")
+        raise errors.WorkMailUnavailable(
+            f"WorkMail answered {operation} without {member}, so the answer cannot be relied on. Start again later."
+        )
     return value
 
 
-def _state(value: str, operation: str) -> EntityState:
+def _parse_state(value: str, operation: str) -> EntityState:
     try:
         return EntityState(value)
     except ValueError:
         raise errors.WorkMailUnavailable(
-            f"{operation} answered the State {value[:32]}, which is none of {', '.join(EntityState)}."
+            f"WorkMail answered {operation} with the State {value[:32]}, which is not one of {', '.join(EntityState)}."
         ) from None
 
 
-def _evidence(answer: Answer) -> dict[str, Any]:
-    kept = {member: answer[member] for member in _KEPT_AS_EVIDENCE if member in answer}
-    return {member: render(value) if isinstance(value, datetime) else value for member, value in kept.items()}
+def _select_evidence(answer: Answer) -> dict[str, Any]:
+    selected = {member: answer[member] for member in _EVIDENCE_MEMBERS if member in answer}
+    return {member: render(value) if isinstance(value, datetime) else value for member, value in selected.items()}
 
 
-_NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
+_ERRORS: dict[str, tuple[type[errors.OffboardingError], str]] = {
     "EntityNotFoundException": (errors.EntityNotFound, "No entity of the organization has this identifier."),
     "EntityStateException": (errors.EntityStateConflict, "The entity's state does not allow it."),
     "OrganizationNotFoundException": (
@@ -464,11 +498,11 @@ _NAMED: dict[str, tuple[type[errors.OffboardingError], str]] = {
     "OrganizationStateException": (
         errors.OrganizationNotActive,
         "Its entities cannot be read now; this says nothing about the entity. "
-        "Make the organization active, then start again.",
+        "Start again when the organization is active.",
     ),
     "DirectoryServiceAuthenticationFailedException": (
         errors.DirectoryAuthenticationFailed,
-        "WorkMail cannot sign in to the organization's directory: mend its service account, then start again.",
+        "WorkMail cannot sign in to the organization's directory. Repair its service account, then start again.",
     ),
     "EmailAddressInUseException": (errors.EmailAddressTaken, "The address belongs to another entity."),
 }
@@ -479,4 +513,7 @@ _REFUSALS = {
     "MailDomainStateException": "The mail domain of the address is not verified.",
     "LimitExceededException": "The entity has as many of these as WorkMail allows.",
 }
-_UNKNOWN = (errors.UnexpectedAnswer, "WorkMail documents no such answer: look at the entity before you start again.")
+_UNDOCUMENTED = (
+    errors.UnexpectedAnswer,
+    "WorkMail does not document this answer. Look at the entity before you start again.",
+)

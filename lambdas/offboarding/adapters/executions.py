@@ -1,15 +1,18 @@
-"""Asks Step Functions how an execution stands: the one who holds an entity may long be over."""
+"""Step Functions: starts executions, and reads how one stands, because the holder of an entity may long be over."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, code, unavailable
+from offboarding.adapters.aws import client, error_code, unavailable_error
 from offboarding.domain import errors
-from offboarding.domain.retention import render
+from offboarding.domain.timestamps import render
 
 states = client("stepfunctions")
+
+FORGOTTEN = "Forgotten"
 
 
 @dataclass(frozen=True)
@@ -18,22 +21,22 @@ class ExecutionStatus:
 
     Attributes
     ----------
-    running
+    is_running
         Whether it still runs.
     input
         The text that it was started with, if Step Functions still knows it.
     is_redriven
-        Whether somebody has had it go on after it had ended.
+        Whether somebody has redriven it after it had ended.
     outcome
         The outcome's name once it is over: what its output names, the error that it failed with, `Stopped` for one
         that somebody stopped, `TimedOut`, or `Forgotten` for one that Step Functions does not know any more.
     cause
-        The sentence that goes with it, if there is one.
+        The sentence that goes with the outcome, if there is one.
     ended_at
         RFC 3339, if it is over and Step Functions still knows it.
     """
 
-    running: bool
+    is_running: bool
     input: str | None = None
     is_redriven: bool = False
     outcome: str | None = None
@@ -41,15 +44,43 @@ class ExecutionStatus:
     ended_at: str | None = None
 
 
-FORGOTTEN = "Forgotten"
-_FORGOTTEN = ExecutionStatus(
-    running=False,
+_FORGOTTEN_STATUS = ExecutionStatus(
+    is_running=False,
     outcome=FORGOTTEN,
     cause="Step Functions does not know this execution any more; it keeps them for 90 days.",
 )
+_OUTCOMES_BY_STATUS = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
 
 
-def execution_status(execution_arn: str) -> ExecutionStatus:
+def start_execution(state_machine_arn: str, name: str, execution_input: Mapping[str, object]) -> bool:
+    """Start an execution; False if another input has started one of this name in the last 90 days.
+
+    The same name with the same input is answered with the execution that runs already.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+
+    Raises
+    ------
+    UnexpectedAnswer
+        If the answer does not show that the execution started.
+    ClientError, BotoCoreError
+        If Step Functions refuses or does not answer.
+    """
+    try:
+        answer = states.start_execution(
+            stateMachineArn=state_machine_arn, name=name, input=json.dumps(dict(execution_input))
+        )
+    except ClientError as error:
+        if error_code(error) == "ExecutionAlreadyExists":
+            return False
+        raise
+    if not answer.get("executionArn"):
+        raise errors.UnexpectedAnswer(
+            "StartExecution was answered without executionArn. Nothing shows that the execution started."
+        )
+    return True
+
+
+def read_execution_status(execution_arn: str) -> ExecutionStatus:
     """Read how an execution stands.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
@@ -57,32 +88,38 @@ def execution_status(execution_arn: str) -> ExecutionStatus:
     Raises
     ------
     RecordUnavailable, AccessDenied
-        If Step Functions does not say.
+        If Step Functions does not answer.
     """
     try:
         answer = states.describe_execution(executionArn=execution_arn)
-    except ClientError as problem:
-        if code(problem) == "ExecutionDoesNotExist":
-            return _FORGOTTEN
-        raise unavailable("states:DescribeExecution", problem) from None
-    except BotoCoreError as problem:
-        raise unavailable("states:DescribeExecution", problem) from None
+    except ClientError as error:
+        if error_code(error) == "ExecutionDoesNotExist":
+            return _FORGOTTEN_STATUS
+        raise unavailable_error("states:DescribeExecution", error) from None
+    except BotoCoreError as error:
+        raise unavailable_error("states:DescribeExecution", error) from None
     status = answer.get("status")
     if status is None:
         raise errors.RecordUnavailable(
-            "states:DescribeExecution was answered without a status. Start again when AWS is well."
+            "states:DescribeExecution was answered without a status. Start again when AWS is available."
         )
-    given, is_redriven = answer.get("input"), answer.get("redriveCount", 0) > 0
+    execution_input, is_redriven = answer.get("input"), answer.get("redriveCount", 0) > 0
     if status in {"RUNNING", "PENDING_REDRIVE"}:
-        return ExecutionStatus(running=True, input=given, is_redriven=is_redriven)
+        return ExecutionStatus(is_running=True, input=execution_input, is_redriven=is_redriven)
     ended_at = render(answer["stopDate"])
     if status == "SUCCEEDED":
-        return ExecutionStatus(running=False, input=given, outcome=_outcome(answer.get("output")), ended_at=ended_at)
-    name = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}.get(status) or answer.get("error") or "UnexpectedFailure"
-    return ExecutionStatus(running=False, input=given, outcome=name, cause=answer.get("cause"), ended_at=ended_at)
+        outcome = _parse_outcome(answer.get("output"))
+        return ExecutionStatus(is_running=False, input=execution_input, outcome=outcome, ended_at=ended_at)
+    return ExecutionStatus(
+        is_running=False,
+        input=execution_input,
+        outcome=_OUTCOMES_BY_STATUS.get(status) or answer.get("error") or "UnexpectedFailure",
+        cause=answer.get("cause"),
+        ended_at=ended_at,
+    )
 
 
-def _outcome(output: str | None) -> str:
+def _parse_outcome(output: str | None) -> str:
     try:
         outcome = json.loads(output or "null")["Outcome"]
     except (ValueError, KeyError, TypeError):

@@ -1,16 +1,15 @@
-"""One live offboarding per entity: who holds it, and when it may be taken over."""
+"""One live offboarding per entity: the execution that holds it, and whether it can be taken over."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, execution_status
-from offboarding.adapters.records import Pointer, Record, Records
+from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
+from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
-from offboarding.domain.retention import ONE_DAY, parse
-
-LAG = timedelta(minutes=15)
-"""For how long WorkMail may go on to show as enabled what was deregistered, with a wide margin."""
+from offboarding.domain.record import EntityLock, Record
+from offboarding.domain.timestamps import ONE_DAY, parse
+from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
 
 
 @dataclass(frozen=True)
@@ -20,14 +19,14 @@ class Holder:
     Attributes
     ----------
     execution_arn
-        Which.
+        The execution.
     status
         How it stands in Step Functions.
     record
         Its record, if there is one.
     is_out_of_date
-        Whether the entity was registered again since it was deregistered, so that the execution watches a departure
-        that has been taken back.
+        Whether the entity was registered again since it was deregistered: the execution watches a departure that was
+        taken back.
     """
 
     execution_arn: str
@@ -36,20 +35,20 @@ class Holder:
     is_out_of_date: bool
 
     @property
-    def gives_way(self) -> bool:
+    def can_be_taken_over(self) -> bool:
         """Whether another execution may take over."""
-        return not self.status.running or self.is_out_of_date
+        return not self.status.is_running or self.is_out_of_date
 
 
-def look_at_holder(records: Records, pointer: Pointer, entity: Entity, now: datetime) -> Holder:
-    """Find out how the execution stands that holds an entity.
+def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetime) -> Holder:
+    """Read how the execution stands that holds an entity.
 
     Parameters
     ----------
     records
         The table.
-    pointer
-        What points to the holder.
+    lock
+        The entity's lock.
     entity
         The entity as it reads now.
     now
@@ -58,33 +57,33 @@ def look_at_holder(records: Records, pointer: Pointer, entity: Entity, now: date
     Raises
     ------
     RecordUnavailable
-        If Step Functions does not know it, and it is too young to have been forgotten: it may not know it yet.
+        If Step Functions does not know the execution, and it is too young to have been forgotten.
     """
-    record = records.get(pointer.execution_arn)
-    status = execution_status(pointer.execution_arn)
-    if status.outcome == FORGOTTEN and now - parse(pointer.held_since) < ONE_DAY:
+    record = records.find(lock.execution_arn)
+    status = read_execution_status(lock.execution_arn)
+    if status.outcome == FORGOTTEN and now - parse(lock.held_since) < ONE_DAY:
         raise errors.RecordUnavailable(
-            f"Step Functions does not know the execution yet that holds this entity: {pointer.execution_arn}"
+            f"Step Functions does not know yet the execution that holds this entity: {lock.execution_arn}"
         )
     return Holder(
-        execution_arn=pointer.execution_arn,
+        execution_arn=lock.execution_arn,
         status=status,
         record=record,
-        is_out_of_date=record is not None and _was_registered_since(record, entity, now),
+        is_out_of_date=record is not None and _has_been_registered_since(record, entity, now),
     )
 
 
-def in_progress(holder: str) -> errors.AlreadyInProgress:
-    """Say that another execution offboards the entity; the state machine reads its ARN from the end of the sentence."""
+def already_in_progress_error(holder_arn: str) -> errors.AlreadyInProgress:
+    """Return the error that another execution offboards the entity."""
     return errors.AlreadyInProgress(
-        f"This entity is being offboarded already. Nothing was changed; look at the execution {holder}"
+        "Another execution is offboarding this entity. Nothing was changed; look at that execution.", holder_arn
     )
 
 
-def _was_registered_since(record: Record, entity: Entity, now: datetime) -> bool:
+def _has_been_registered_since(record: Record, entity: Entity, now: datetime) -> bool:
     if record.deregistered_at is None or entity.state is not EntityState.ENABLED:
         return False
     deregistered_at = parse(record.deregistered_at)
     if entity.enabled_date is None:
-        return now > deregistered_at + LAG
+        return now > deregistered_at + UNDATED_REGISTRATION_MARGIN
     return entity.enabled_date > deregistered_at

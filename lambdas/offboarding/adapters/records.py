@@ -1,125 +1,44 @@
-"""The records: one item per offboarding, written before the destructive call, and what keeps one live at a time.
+"""The table of records: one item per offboarding, written before the destructive call, and one live one per entity.
 
 One DynamoDB table with three kinds of items, told apart by their key `Id`:
 
 - the **record** of an offboarding, under its execution's ARN;
-- the **pointer** of an entity, `m-…/entity-id`: which execution offboards it or was the last to (`ExecutionArn`,
-  `Live`), and which one's record is that of its window (`WindowOf`);
-- the **count** of a day, `cap/m-…/2026-11-24`: whom identity providers have had deregistered on it.
+- the **lock** of an entity, `m-…/entity-id`: the execution that offboards it or was the last to (`ExecutionArn`,
+  `Live`), and the execution whose record is that of its window (`WindowOf`);
+- the **count** of a day, `cap/m-…/2026-11-24`: the executions that identity providers have started and that have
+  deregistered an entity on it.
 
-A record's `StatusKey` and `DueAt` are there only as long as something is still to come, and are the key of the
-index that answers "who is in the window, until when" with one query.
+A record has `StatusKey` and `DueAt` only as long as something is still to come. They are the key of the index that
+answers "who is in the window, until when" with one query.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, code, unavailable
+from offboarding import configuration
+from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.record import Decision, EntityLock, Record, Status
 
 Item = Mapping[str, Any]
 
 database = client("dynamodb")
 
-_REFUSED = "ConditionalCheckFailedException"
-_OUT_OF_THE_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
-_WATCHED_TO_THE_END = _OUT_OF_THE_WINDOW | {"ServiceEnded"}
-_NOT_OVER = ("Outcome", "Cause", "EndedAt")
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+_REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
+_VERIFIED_OUTCOMES = _REMOVED_FROM_WINDOW | {"ServiceEnded"}
+_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt")
 """What a record does not have while its execution runs; a redriven execution runs again."""
+_WINDOW_MEMBERS = ("StatusKey", "DueAt")
+"""What keeps a record in the index."""
 
 
-class Status(StrEnum):
-    """What an offboarding is at. `Ended` has an `Outcome`; `Unwatched` has one too, and the mailbox still goes."""
-
-    RECORDED = "Recorded"
-    SCHEDULED = "Scheduled"
-    AWAITING_APPROVAL = "AwaitingApproval"
-    DEREGISTERING = "Deregistering"
-    IN_WINDOW = "InWindow"
-    RESTORING = "Restoring"
-    RESTORED = "Restored"
-    UNWATCHED = "Unwatched"
-    ENDED = "Ended"
-
-
-@dataclass(frozen=True)
-class Record:
-    """The record of one offboarding, as far as decisions are made from it.
-
-    Attributes
-    ----------
-    execution_arn, organization_id
-        Whose.
-    entity
-        The entity as it was before anything happened to it: `Id, Type, Name`, and of `Email, UserRole, State`,
-        the dates, `Aliases`, `Groups` (`Id`, `Name`) and `MailboxSize` those that WorkMail showed.
-    status, outcome
-        How it stands; an outcome only once it has ended.
-    deregistered_at, retention_ends_at
-        RFC 3339, once WorkMail has confirmed the deregistration.
-    asked_at
-        RFC 3339, when the destructive call was last about to be made, unless WorkMail has said no.
-    deregistering
-        Whether the destructive call was about to be made, or the entity was found to be deregistered.
-    task_token
-        What its approval is answered with.
-    decision
-        Who decided on the approval, when and how.
-    approval
-        The approval that the execution acted on.
-    superseded_by
-        The execution whose record took this one's place: it offboards the entity anew, or watches its window on.
-    """
-
-    execution_arn: str
-    organization_id: str
-    entity: Mapping[str, Any]
-    status: Status
-    outcome: str | None
-    ended_at: str | None
-    deregistered_at: str | None
-    retention_ends_at: str | None
-    asked_at: str | None
-    deregistering: bool
-    task_token: str | None
-    decision: Mapping[str, Any] | None
-    approval: Mapping[str, Any] | None
-    superseded_by: str | None
-
-    @property
-    def addresses(self) -> list[str]:
-        """The entity's primary address and its aliases, as recorded."""
-        return [address for address in (self.entity.get("Email"), *(self.entity.get("Aliases") or [])) if address]
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """Which execution an entity belongs to.
-
-    Attributes
-    ----------
-    execution_arn, held_since
-        Who holds it or was the last to, and since when.
-    is_live
-        Whether it holds it now.
-    window_of
-        The execution whose record is that of the entity's last deregistration.
-    """
-
-    execution_arn: str
-    held_since: str
-    is_live: bool
-    window_of: str | None
-
-
-def pointer_id(organization_id: str, entity_id: str) -> str:
-    """Return the key of an entity's pointer."""
+def entity_lock_id(organization_id: str, entity_id: str) -> str:
+    """Return the key of an entity's lock."""
     return f"{organization_id}/{entity_id}"
 
 
@@ -130,23 +49,23 @@ class Records:
     """
 
     def __init__(self) -> None:
-        self._table = os.environ["RECORDS_TABLE"]
+        self._table = configuration.records_table()
 
-    def get(self, execution_arn: str) -> Record | None:
+    def find(self, execution_arn: str) -> Record | None:
         """Read the record of an execution, consistently.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
         """
-        item = self._get(execution_arn)
-        return _record(item) if item else None
+        item = self._read(execution_arn)
+        return _parse_record(item) if item else None
 
-    def pointer(self, organization_id: str, entity_id: str) -> Pointer | None:
-        """Read the pointer of an entity, consistently."""
-        item = self._get(pointer_id(organization_id, entity_id))
-        return _pointer(item) if item else None
+    def find_lock(self, organization_id: str, entity_id: str) -> EntityLock | None:
+        """Read the lock of an entity, consistently."""
+        item = self._read(entity_lock_id(organization_id, entity_id))
+        return _parse_lock(item) if item else None
 
-    def listed(self, status: Status, organization_id: str) -> Iterator[Record]:
-        """Go through the records of an organization that the index lists under a status.
+    def iterate_by_status(self, status: Status, organization_id: str) -> Iterator[Record]:
+        """Go through the records of an organization that the index has under a status.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
         """
@@ -156,62 +75,73 @@ class Records:
                 "Query",
                 IndexName="ByStatus",
                 KeyConditionExpression="StatusKey = :key",
-                ExpressionAttributeValues=_values({":key": status_key(status, organization_id)}),
+                ExpressionAttributeValues=_serialize({":key": status_key(status, organization_id)}),
                 **start,
             )
             for item in answer["Items"]:
-                yield _record(_plain(item))
+                yield _parse_record(_deserialize(item))
             if "LastEvaluatedKey" not in answer:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def hold(
-        self, organization_id: str, entity_id: str, execution_arn: str, at: str, *, over: str | None = None
-    ) -> Pointer | None:
-        """Make an execution the one that offboards an entity.
+        self, offboarding: Offboarding, held_since: str, *, take_over_from: str | None = None
+    ) -> EntityLock | None:
+        """Make an execution the one that offboards its entity.
 
         Parameters
         ----------
-        over
+        held_since
+            RFC 3339.
+        take_over_from
             The execution to take over from, which has been found to be over or out of date.
 
         Returns
         -------
-        Pointer | None
-            None if this execution holds the entity now; otherwise the pointer to the one that must be looked at first.
+        EntityLock | None
+            None if this execution holds the entity now; otherwise the lock, whose execution must be looked at first.
         """
+        values = {
+            ":execution": offboarding.execution_arn,
+            ":live": True,
+            ":since": held_since,
+            ":holder": take_over_from or offboarding.execution_arn,
+            ":idle": False,
+        }
         try:
             self._update(
-                pointer_id(organization_id, entity_id),
-                "SET ExecutionArn = :me, Live = :live, HeldSince = :at",
-                {":me": execution_arn, ":live": True, ":at": at, ":other": over or execution_arn, ":idle": False},
-                "attribute_not_exists(Id) OR Live = :idle OR ExecutionArn IN (:me, :other)",
+                _lock_of(offboarding),
+                "SET ExecutionArn = :execution, Live = :live, HeldSince = :since",
+                values,
+                "attribute_not_exists(Id) OR Live = :idle OR ExecutionArn IN (:execution, :holder)",
                 returns="ALL_OLD",
             )
         except _ConditionError as refusal:
-            return _pointer(refusal.item)
+            return _parse_lock(refusal.item)
         return None
 
-    def hold_again(self, organization_id: str, entity_id: str, execution_arn: str) -> bool:
-        """Say that an execution still offboards its entity, as after a redrive; False if another one does."""
-        return self._attempt(
-            pointer_id(organization_id, entity_id),
+    def renew_hold(self, offboarding: Offboarding) -> bool:
+        """Record that an execution still offboards its entity, as after a redrive; False if another one does."""
+        return self._try_update(
+            _lock_of(offboarding),
             "SET Live = :live",
-            {":live": True, ":me": execution_arn},
-            "ExecutionArn = :me",
+            {":live": True, ":execution": offboarding.execution_arn},
+            "ExecutionArn = :execution",
         )
 
-    def let_go(self, organization_id: str, entity_id: str, execution_arn: str) -> None:
-        """Say that an execution does not offboard its entity any more, unless another one has taken over."""
-        self._attempt(
-            pointer_id(organization_id, entity_id),
+    def release(self, offboarding: Offboarding) -> None:
+        """Record that an execution does not offboard its entity any more, unless another one has taken over."""
+        self._try_update(
+            _lock_of(offboarding),
             "SET Live = :idle",
-            {":me": execution_arn, ":idle": False},
-            "ExecutionArn = :me",
+            {":execution": offboarding.execution_arn, ":idle": False},
+            "ExecutionArn = :execution",
         )
 
-    def open(self, execution_arn: str, facts: Item, status: Status, due_at: str | None, step: Item) -> None:
-        """Write who is offboarded, as they are now, and who asked; again after each wait, for things change.
+    def create_or_update(
+        self, execution_arn: str, facts: Item, status: Status, due_at: str | None, log_entry: Item
+    ) -> None:
+        """Record the entity as it is now, and who asked; again after each wait, because things change.
 
         Parameters
         ----------
@@ -220,17 +150,17 @@ class Records:
             are known.
         status, due_at
             `Recorded`, or `Scheduled` until a date.
-        step
-            What to add to its steps.
+        log_entry
+            The entry to append to its `Steps`.
         """
         assignments = {**facts, "Status": status.value}
         if due_at:
             assignments |= {"StatusKey": status_key(status, facts["OrganizationId"]), "DueAt": due_at}
-        removed = [*_NOT_OVER, "TaskToken", *([] if due_at else ["StatusKey", "DueAt"])]
-        self._write(execution_arn, assignments, removed, step, must_exist=False)
+        removed = [*_OUTCOME_MEMBERS, "TaskToken", *([] if due_at else _WINDOW_MEMBERS)]
+        self._write(execution_arn, assignments, removed, log_entry, must_exist=False)
 
-    def take_slot(self, organization_id: str, day: str, execution_arn: str, cap: int) -> bool:
-        """Count an execution against a day's cap, once; say whether there was room.
+    def take_slot(self, offboarding: Offboarding, day: str, cap: int) -> bool:
+        """Count an execution against a day's cap, once; return whether there was room.
 
         Parameters
         ----------
@@ -239,56 +169,60 @@ class Records:
         """
         if cap == 0:
             return False
-        return self._attempt(
-            f"cap/{organization_id}/{day}",
-            "ADD Taken :mine",
-            {":mine": {execution_arn}, ":me": execution_arn, ":cap": cap},
-            "attribute_not_exists(Taken) OR contains(Taken, :me) OR size(Taken) < :cap",
+        execution_arn = offboarding.execution_arn
+        return self._try_update(
+            _count_id(offboarding.organization_id, day),
+            "ADD Taken :added",
+            {":added": {execution_arn}, ":execution": execution_arn, ":cap": cap},
+            "attribute_not_exists(Taken) OR contains(Taken, :execution) OR size(Taken) < :cap",
         )
 
-    def slots_taken(self, organization_id: str, day: str) -> int:
+    def count_slots_taken(self, organization_id: str, day: str) -> int:
         """Return how many of a day's slots are taken."""
-        return len((self._get(f"cap/{organization_id}/{day}") or {}).get("Taken", ()))
+        return len((self._read(_count_id(organization_id, day)) or {}).get("Taken", ()))
 
-    def claim_notice(self, organization_id: str, day: str, execution_arn: str) -> bool:
-        """Say whether this execution is the one to tell that a day's cap is reached, however often it is asked."""
-        return self._attempt(
-            f"cap/{organization_id}/{day}",
-            "SET NotifiedBy = :me",
-            {":me": execution_arn},
-            "attribute_not_exists(NotifiedBy) OR NotifiedBy = :me",
+    def claim_notification(self, offboarding: Offboarding, day: str) -> bool:
+        """Return whether this execution is the one to notify people that a day's cap is reached; the answer stays."""
+        return self._try_update(
+            _count_id(offboarding.organization_id, day),
+            "SET NotifiedBy = :execution",
+            {":execution": offboarding.execution_arn},
+            "attribute_not_exists(NotifiedBy) OR NotifiedBy = :execution",
         )
 
-    def return_notice(self, organization_id: str, day: str, execution_arn: str) -> None:
-        """Leave it to the next one to tell, because this one could not."""
-        self._attempt(f"cap/{organization_id}/{day}", "REMOVE NotifiedBy", {":me": execution_arn}, "NotifiedBy = :me")
+    def release_notification(self, offboarding: Offboarding, day: str) -> None:
+        """Leave the notification to the next execution, because this one could not send it."""
+        self._try_update(
+            _count_id(offboarding.organization_id, day),
+            "REMOVE NotifiedBy",
+            {":execution": offboarding.execution_arn},
+            "NotifiedBy = :execution",
+        )
 
-    def await_approval(
-        self, execution_arn: str, organization_id: str, task_token: str, reasons: Sequence[str], due_at: str, step: Item
+    def record_approval_request(
+        self, offboarding: Offboarding, task_token: str, reasons: Sequence[str], due_at: str, log_entry: Item
     ) -> bool:
-        """Write that an approval is asked for, and how it is answered; a former answer is forgotten."""
+        """Record that an approval is needed, and the token that takes the decision; a former decision is removed."""
         assignments = {
             "Status": Status.AWAITING_APPROVAL.value,
-            "StatusKey": status_key(Status.AWAITING_APPROVAL, organization_id),
+            "StatusKey": status_key(Status.AWAITING_APPROVAL, offboarding.organization_id),
             "DueAt": due_at,
             "TaskToken": task_token,
             "ApprovalReasons": list(reasons),
         }
-        return self._write(execution_arn, assignments, ["Decision", *_NOT_OVER], step)
+        return self._write(offboarding.execution_arn, assignments, ["Decision", *_OUTCOME_MEMBERS], log_entry)
 
-    def decide(self, execution_arn: str, task_token: str, decision: Item) -> bool:
-        """Write the decision on an approval; False if there is another one, or none is awaited any more."""
-        return self._attempt(
+    def record_decision(self, execution_arn: str, task_token: str, decision: Decision) -> bool:
+        """Record the decision on an approval; False if there is another one, or none is awaited any more."""
+        return self._try_update(
             execution_arn,
             "SET Decision = :decision",
-            {":decision": dict(decision), ":token": task_token, ":by": decision["DecidedIn"]},
-            "TaskToken = :token AND (attribute_not_exists(Decision) OR Decision.DecidedIn = :by)",
+            {":decision": dict(decision), ":token": task_token, ":decided_in": decision["DecidedIn"]},
+            "TaskToken = :token AND (attribute_not_exists(Decision) OR Decision.DecidedIn = :decided_in)",
         )
 
-    def begin_deregistering(
-        self, execution_arn: str, organization_id: str, entity_id: str, due_at: str, step: Item
-    ) -> Pointer | None:
-        """Write that the destructive call comes next.
+    def record_attempt(self, offboarding: Offboarding, due_at: str, log_entry: Item) -> EntityLock | None:
+        """Record that WorkMail is asked next to deregister the entity.
 
         Parameters
         ----------
@@ -297,107 +231,110 @@ class Records:
 
         Returns
         -------
-        Pointer | None
-            The entity's pointer as it was before: `window_of` is whose window this execution takes over. None if this
+        EntityLock | None
+            The entity's lock as it was before, with the execution whose window this one takes over. None if this
             execution holds no entity or has no record; then nothing is written.
         """
-        held = self.hold_again(organization_id, entity_id, execution_arn)
-        pointer = self.pointer(organization_id, entity_id)
+        is_held = self.renew_hold(offboarding)
+        previous_lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
         assignments = {
             "Status": Status.DEREGISTERING.value,
-            "StatusKey": status_key(Status.IN_WINDOW, organization_id),
+            "StatusKey": status_key(Status.IN_WINDOW, offboarding.organization_id),
             "DueAt": due_at,
-            "DeregisteringAt": step["At"],
+            "DeregisteringAt": log_entry["At"],
         }
-        if not held or pointer is None:
+        if not is_held or previous_lock is None:
             return None
-        if not self._write(execution_arn, assignments, ["TaskToken", *_NOT_OVER], step):
+        if not self._write(offboarding.execution_arn, assignments, ["TaskToken", *_OUTCOME_MEMBERS], log_entry):
             return None
-        self._own_window(pointer, organization_id, entity_id, execution_arn, step["At"])
-        return pointer
+        self._take_over_window(offboarding, previous_lock, log_entry["At"])
+        return previous_lock
 
-    def not_deregistered(self, execution_arn: str, step: Item) -> bool:
-        """Write that WorkMail has said no: the entity is not in its window."""
-        removed = ["StatusKey", "DueAt", "DeregisteringAt"]
-        return self._write(execution_arn, {"Status": Status.RECORDED.value}, removed, step)
+    def record_refusal(self, execution_arn: str, log_entry: Item) -> bool:
+        """Record that WorkMail has deregistered nothing: the entity is not in a window of this execution."""
+        removed = [*_WINDOW_MEMBERS, "DeregisteringAt"]
+        return self._write(execution_arn, {"Status": Status.RECORDED.value}, removed, log_entry)
 
-    def deregistered(self, execution_arn: str, organization_id: str, entity_id: str, dates: Item, step: Item) -> bool:
-        """Write the dates that WorkMail confirmed; `RetentionEndsAt` is until when the entity is in the window."""
-        pointer = self.pointer(organization_id, entity_id)
+    def record_deregistration(self, offboarding: Offboarding, dates: Item, log_entry: Item) -> bool:
+        """Record the dates that WorkMail confirmed; the entity is in the window until `RetentionEndsAt`."""
+        previous_lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
         assignments = {
             **dates,
             "Status": Status.IN_WINDOW.value,
-            "StatusKey": status_key(Status.IN_WINDOW, organization_id),
+            "StatusKey": status_key(Status.IN_WINDOW, offboarding.organization_id),
             "DueAt": dates["RetentionEndsAt"],
         }
-        if not self._write(execution_arn, assignments, _NOT_OVER, step):
+        if not self._write(offboarding.execution_arn, assignments, _OUTCOME_MEMBERS, log_entry):
             return False
-        self._own_window(pointer, organization_id, entity_id, execution_arn, step["At"])
+        self._take_over_window(offboarding, previous_lock, log_entry["At"])
         return True
 
-    def looked(self, execution_arn: str, organization_id: str, entity_id: str, outcome: str | None, step: Item) -> bool:
-        """Write what a look at WorkMail showed; with an outcome the offboarding is over."""
+    def record_verification(self, offboarding: Offboarding, outcome: str | None, log_entry: Item) -> bool:
+        """Record what a check of WorkMail showed; with an outcome the offboarding is over."""
         if outcome is None:
-            return self._write(execution_arn, {}, _NOT_OVER, step)
-        self.let_go(organization_id, entity_id, execution_arn)
-        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": step["At"]}
-        removed = ["StatusKey", "DueAt"] if outcome in _OUT_OF_THE_WINDOW else []
-        return self._write(execution_arn, facts, ["Cause", *removed], step)
+            return self._write(offboarding.execution_arn, {}, _OUTCOME_MEMBERS, log_entry)
+        self.release(offboarding)
+        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": log_entry["At"]}
+        removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
+        return self._write(offboarding.execution_arn, facts, ["Cause", *removed], log_entry)
 
-    def supersede(self, execution_arn: str, by: str, step: Item) -> bool:
-        """Write that another execution offboards the entity anew."""
-        return self._write(execution_arn, {"SupersededBy": by}, ["StatusKey", "DueAt"], step)
+    def supersede(self, execution_arn: str, by: str, log_entry: Item) -> bool:
+        """Record that another execution offboards the entity again."""
+        return self._write(execution_arn, {"SupersededBy": by}, _WINDOW_MEMBERS, log_entry)
 
-    def restoring(self, record: Record, status: Status, facts: Item, step: Item) -> bool:
-        """Write how far a restore has come; a restored entity is not in the window any more."""
+    def record_restore_step(self, record: Record, status: Status, facts: Item, log_entry: Item) -> bool:
+        """Record how far a restore has come; a restored entity is not in the window any more."""
         assignments = {**facts, "Status": status.value}
         if status is Status.RESTORED:
             assignments |= {
                 "StatusKey": status_key(status, record.organization_id),
-                "DueAt": record.retention_ends_at or step["At"],
+                "DueAt": record.retention_ends_at or log_entry["At"],
             }
-        return self._write(record.execution_arn, assignments, [], step)
+        return self._write(record.execution_arn, assignments, [], log_entry)
 
-    def close(self, record: Record, outcome: str, cause: str | None, at: str) -> bool:
-        """Write how an execution ended, and let go of the entity; False if the record has changed since it was read.
+    def close(self, record: Record, outcome: str, cause: str | None, ended_at: str) -> bool:
+        """Record how an execution ended, and release the entity; False if the record has changed since it was read.
 
-        What was deregistered and is not watched to the end any more stays in the window's index, as `Unwatched`:
-        its mailbox goes all the same.
+        An entity that was deregistered and is not verified any more stays in the window's index, as `Unwatched`: its
+        mailbox goes all the same.
         """
-        self.let_go(record.organization_id, record.entity["Id"], record.execution_arn)
+        self.release(record.offboarding)
         if record.outcome == outcome and record.status in {Status.ENDED, Status.UNWATCHED}:
             return True
-        was_restored = record.status is Status.RESTORED
-        unwatched = (
-            record.deregistering
-            and outcome not in _WATCHED_TO_THE_END
-            and not was_restored
+        is_restored = record.status is Status.RESTORED
+        is_unwatched = (
+            record.deregistration_attempted
+            and outcome not in _VERIFIED_OUTCOMES
+            and not is_restored
             and record.superseded_by is None
         )
-        status = Status.UNWATCHED if unwatched else Status.ENDED
-        facts = {"Status": status.value, "Outcome": outcome, "EndedAt": at, **({"Cause": cause} if cause else {})}
-        stays_listed = unwatched or was_restored or (record.deregistering and outcome == "ServiceEnded")
-        removed = ["TaskToken", *([] if cause else ["Cause"]), *([] if stays_listed else ["StatusKey", "DueAt"])]
-        step = {"At": at, "Step": "Ended", "Outcome": outcome}
-        return self._write(record.execution_arn, facts, removed, step, only_if=record.status)
+        status = Status.UNWATCHED if is_unwatched else Status.ENDED
+        facts = {"Status": status.value, "Outcome": outcome, "EndedAt": ended_at, **({"Cause": cause} if cause else {})}
+        has_ended_with_service = record.deregistration_attempted and outcome == "ServiceEnded"
+        stays_in_index = is_unwatched or is_restored or has_ended_with_service
+        removed = ["TaskToken", *([] if cause else ["Cause"]), *([] if stays_in_index else _WINDOW_MEMBERS)]
+        log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome}
+        return self._write(record.execution_arn, facts, removed, log_entry, only_if=record.status)
 
-    def _own_window(
-        self, pointer: Pointer | None, organization_id: str, entity_id: str, execution_arn: str, at: str
-    ) -> None:
-        """Make a record that of the entity's window, once it is listed; the one that was that before is out of date.
+    def _take_over_window(self, offboarding: Offboarding, previous_lock: EntityLock | None, at: str) -> None:
+        """Make a record that of the entity's window, once it is in the index; the one that was that is out of date.
 
-        That one is told first: if this ends halfway, or an answer is lost, the next attempt still sees which it was.
-        An entity may so be listed twice for a while, and never not at all.
+        That one is marked first: if this ends halfway, or an answer is lost, the next attempt still sees which it was.
+        An entity may so be in the index twice for a while, and is never missing from it.
         """
-        if pointer is None or pointer.execution_arn != execution_arn or pointer.window_of == execution_arn:
+        execution_arn = offboarding.execution_arn
+        if previous_lock is None or previous_lock.execution_arn != execution_arn:
             return
-        if pointer.window_of:
-            self.supersede(pointer.window_of, execution_arn, {"At": at, "Step": "Superseded", "By": execution_arn})
-        self._attempt(
-            pointer_id(organization_id, entity_id),
-            "SET WindowOf = :me",
-            {":me": execution_arn},
-            "ExecutionArn = :me",
+        if previous_lock.window_execution_arn == execution_arn:
+            return
+        if previous_lock.window_execution_arn:
+            log_entry = {"At": at, "Step": "Superseded", "By": execution_arn}
+            self.supersede(previous_lock.window_execution_arn, execution_arn, log_entry)
+        self._try_update(
+            _lock_of(offboarding),
+            "SET WindowOf = :execution",
+            {":execution": execution_arn},
+            "ExecutionArn = :execution",
         )
 
     def _write(
@@ -405,12 +342,12 @@ class Records:
         execution_arn: str,
         assignments: Item,
         removed: Sequence[str],
-        step: Item,
+        log_entry: Item,
         *,
         must_exist: bool = True,
         only_if: Status | None = None,
     ) -> bool:
-        """Assign members, take members away, and add a step, in one call."""
+        """Assign members, remove members, and append an entry to `Steps`, in one call."""
         values = {f":{name}": value for name, value in assignments.items()}
         names = {f"#{name}": name for name in (*assignments, *removed, "Steps")}
         expression = "SET " + ", ".join(
@@ -423,23 +360,23 @@ class Records:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
         condition = "attribute_exists(Id)" if must_exist else None
         if only_if is not None:
-            condition, values[":was"] = "#Status = :was", only_if.value
-        return self._attempt(
-            execution_arn, expression, {**values, ":NoSteps": [], ":Step": [dict(step)]}, condition, names=names
-        )
+            condition, values[":expected"] = "#Status = :expected", only_if.value
+        values |= {":NoSteps": [], ":Step": [dict(log_entry)]}
+        return self._try_update(execution_arn, expression, values, condition, names=names)
 
-    def _attempt(
+    def _try_update(
         self, key: str, expression: str, values: Item, condition: str | None, *, names: Mapping[str, str] | None = None
     ) -> bool:
+        """Change one item; False if it is not as the condition wants it."""
         try:
             self._update(key, expression, values, condition, names=names)
         except _ConditionError:
             return False
         return True
 
-    def _get(self, key: str) -> dict[str, Any] | None:
-        answer = self._call("GetItem", Key=_values({"Id": key}), ConsistentRead=True)
-        return _plain(answer["Item"]) if "Item" in answer else None
+    def _read(self, key: str) -> dict[str, Any] | None:
+        answer = self._call("GetItem", Key=_serialize({"Id": key}), ConsistentRead=True)
+        return _deserialize(answer["Item"]) if "Item" in answer else None
 
     def _update(
         self,
@@ -456,9 +393,9 @@ class Records:
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
         """
         parameters: dict[str, Any] = {
-            "Key": _values({"Id": key}),
+            "Key": _serialize({"Id": key}),
             "UpdateExpression": expression,
-            "ExpressionAttributeValues": _values(values),
+            "ExpressionAttributeValues": _serialize(values),
         }
         if condition:
             parameters["ConditionExpression"] = condition
@@ -472,12 +409,12 @@ class Records:
         methods = {"GetItem": database.get_item, "UpdateItem": database.update_item, "Query": database.query}
         try:
             answer: dict[str, Any] = methods[operation](TableName=self._table, **parameters)
-        except ClientError as problem:
-            if code(problem) == _REFUSED:
-                raise _ConditionError(_plain(problem.response.get("Item", {}))) from None
-            raise unavailable(f"dynamodb:{operation}", problem) from None
-        except BotoCoreError as problem:
-            raise unavailable(f"dynamodb:{operation}", problem) from None
+        except ClientError as error:
+            if error_code(error) == _CONDITION_FAILED:
+                raise _ConditionError(_deserialize(error.response.get("Item", {}))) from None
+            raise unavailable_error(f"dynamodb:{operation}", error) from None
+        except BotoCoreError as error:
+            raise unavailable_error(f"dynamodb:{operation}", error) from None
         return answer
 
 
@@ -494,16 +431,24 @@ def status_key(status: Status, organization_id: str) -> str:
     return f"{status.value} {organization_id}"
 
 
-def _pointer(item: Item) -> Pointer:
-    return Pointer(
+def _lock_of(offboarding: Offboarding) -> str:
+    return entity_lock_id(offboarding.organization_id, offboarding.entity_id)
+
+
+def _count_id(organization_id: str, day: str) -> str:
+    return f"cap/{organization_id}/{day}"
+
+
+def _parse_lock(item: Item) -> EntityLock:
+    return EntityLock(
         execution_arn=item["ExecutionArn"],
         held_since=item["HeldSince"],
         is_live=item["Live"],
-        window_of=item.get("WindowOf"),
+        window_execution_arn=item.get("WindowOf"),
     )
 
 
-def _record(item: Item) -> Record:
+def _parse_record(item: Item) -> Record:
     return Record(
         execution_arn=item["Id"],
         organization_id=item["OrganizationId"],
@@ -513,8 +458,8 @@ def _record(item: Item) -> Record:
         ended_at=item.get("EndedAt"),
         deregistered_at=item.get("DeregisteredAt"),
         retention_ends_at=item.get("RetentionEndsAt"),
-        asked_at=item.get("DeregisteringAt"),
-        deregistering="DeregisteringAt" in item or "DeregisteredAt" in item,
+        attempted_at=item.get("DeregisteringAt"),
+        deregistration_attempted="DeregisteringAt" in item or "DeregisteredAt" in item,
         task_token=item.get("TaskToken"),
         approval=item.get("Approval"),
         decision=item.get("Decision"),
@@ -522,20 +467,20 @@ def _record(item: Item) -> Record:
     )
 
 
-def _values(values: Item) -> dict[str, Any]:
-    return {name: TypeSerializer().serialize(_decimal(value)) for name, value in values.items()}
+def _serialize(values: Item) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(_to_decimal(value)) for name, value in values.items()}
 
 
-def _plain(item: Item) -> dict[str, Any]:
+def _deserialize(item: Item) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
-def _decimal(value: object) -> object:
-    """Write a float as a decimal, which is what DynamoDB has numbers for."""
+def _to_decimal(value: object) -> object:
+    """Return a float as a decimal, which is what DynamoDB has numbers for."""
     if isinstance(value, float):
         return Decimal(str(value))
     if isinstance(value, Mapping):
-        return {name: _decimal(inner) for name, inner in value.items()}
+        return {name: _to_decimal(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_decimal(inner) for inner in value]
+        return [_to_decimal(inner) for inner in value]
     return value

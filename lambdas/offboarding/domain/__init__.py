@@ -1,0 +1,1 @@
+"""What offboarding is about, without AWS."""

@@ -1,12 +1,13 @@
-"""Entities and organizations as WorkMail describes them, without the members that are nobody's business."""
+"""Entities and organizations as WorkMail describes them, with the members that offboarding needs and no others."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import NotRequired, Self, TypedDict, cast
 
-from offboarding.domain.retention import parse, render
+from offboarding.domain.timestamps import parse, render
 
 
 class EntityType(StrEnum):
@@ -23,6 +24,55 @@ class EntityState(StrEnum):
     ENABLED = "ENABLED"
     DISABLED = "DISABLED"
     DELETED = "DELETED"
+
+
+_RESOURCE_ID = re.compile(r"r-[0-9a-f]{32}")
+_DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
+
+
+def is_resource_id(identifier: str) -> bool:
+    """Return whether an identifier has the form of a resource's id."""
+    return _RESOURCE_ID.fullmatch(identifier) is not None
+
+
+def is_directory_id(identifier: str) -> bool:
+    """Return whether an identifier has the form of a user's or group's id."""
+    return _DIRECTORY_ID.fullmatch(identifier) is not None
+
+
+def casefolded(*identifiers: str | None) -> frozenset[str]:
+    """Return identifiers as WorkMail compares them, without regard to case; None is left out."""
+    return frozenset(identifier.casefold() for identifier in identifiers if identifier)
+
+
+class EntityMembers(TypedDict):
+    """An entity as it crosses states; the dates are RFC 3339 in UTC. What WorkMail did not give is left out."""
+
+    Id: str
+    Type: str
+    Name: str
+    State: str
+    Email: NotRequired[str]
+    UserRole: NotRequired[str]
+    EnabledDate: NotRequired[str]
+    DisabledDate: NotRequired[str]
+    MailboxProvisionedDate: NotRequired[str]
+    MailboxDeprovisionedDate: NotRequired[str]
+
+
+class GroupMembership(TypedDict):
+    """A group in which an entity is directly."""
+
+    Id: str
+    Name: str
+
+
+class RecordedEntity(EntityMembers):
+    """An entity as it was recorded before it was deregistered. None is what WorkMail did not show at that time."""
+
+    Aliases: NotRequired[list[str] | None]
+    Groups: NotRequired[list[GroupMembership] | None]
+    MailboxSize: NotRequired[float | None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +108,10 @@ class Entity:
         dates = (self.enabled_date, self.disabled_date, self.mailbox_provisioned_date)
         return self.state is EntityState.DISABLED and not any(dates)
 
+    def identifiers(self, aliases: Iterable[str] = ()) -> frozenset[str]:
+        """Return everything by which somebody can mean the entity, casefolded: its id, name, address and aliases."""
+        return casefolded(self.id, self.name, self.email, *aliases)
+
     @property
     def reference(self) -> EntityReference:
         """What is enough to describe it again."""
@@ -69,11 +123,11 @@ class Entity:
         return self.enabled_date or self.disabled_date
 
     @classmethod
-    def from_json(cls, members: Mapping[str, str]) -> Self:
-        """Read what `to_json` wrote."""
+    def from_json(cls, members: EntityMembers) -> Self:
+        """Parse what `to_json` rendered."""
 
-        def date(member: str) -> datetime | None:
-            return parse(members[member]) if member in members else None
+        def date(timestamp: str | None) -> datetime | None:
+            return parse(timestamp) if timestamp else None
 
         return cls(
             type=EntityType(members["Type"]),
@@ -82,21 +136,14 @@ class Entity:
             state=EntityState(members["State"]),
             email=members.get("Email"),
             user_role=members.get("UserRole"),
-            enabled_date=date("EnabledDate"),
-            disabled_date=date("DisabledDate"),
-            mailbox_provisioned_date=date("MailboxProvisionedDate"),
-            mailbox_deprovisioned_date=date("MailboxDeprovisionedDate"),
+            enabled_date=date(members.get("EnabledDate")),
+            disabled_date=date(members.get("DisabledDate")),
+            mailbox_provisioned_date=date(members.get("MailboxProvisionedDate")),
+            mailbox_deprovisioned_date=date(members.get("MailboxDeprovisionedDate")),
         )
 
-    def to_json(self) -> dict[str, str]:
-        """Return the entity as it crosses states; members that WorkMail did not give are left out.
-
-        Returns
-        -------
-        dict[str, str]
-            `Id, Type, Name, State`, and of `Email, UserRole, EnabledDate, DisabledDate,
-            MailboxProvisionedDate, MailboxDeprovisionedDate` (RFC 3339, UTC) those that are known.
-        """
+    def to_json(self) -> EntityMembers:
+        """Render the entity as it crosses states; members that WorkMail did not give are left out."""
         dates = {
             "EnabledDate": self.enabled_date,
             "DisabledDate": self.disabled_date,
@@ -112,7 +159,8 @@ class Entity:
             "UserRole": self.user_role,
             **{member: render(date) for member, date in dates.items() if date},
         }
-        return {member: value for member, value in members.items() if value is not None}
+        given = {member: value for member, value in members.items() if value is not None}
+        return cast(EntityMembers, given)
 
 
 @dataclass(frozen=True)
@@ -125,7 +173,7 @@ class LeavingUser:
         Who it is; WorkMail may not show the address of a disabled user.
     enabled_since
         When the user was registered, if enabled now.
-    departure
+    registration_key
         What tells one departure from another: the date of registering, which stays when the user is
         disabled; empty if there is none.
     """
@@ -134,7 +182,7 @@ class LeavingUser:
     name: str = field(repr=False)
     email: str | None = field(repr=False)
     enabled_since: datetime | None
-    departure: str
+    registration_key: str
 
 
 @dataclass(frozen=True)
@@ -147,7 +195,7 @@ class Organization:
     migration_admin: str | None = None
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it is active. WorkMail's `State` is free text, so letter case is not trusted."""
         return self.state.casefold() == "active"
 

@@ -4,18 +4,33 @@ A message is read by the person who opens the failed execution. It says what is 
 right, and it carries no personal data, because AWS Lambda writes it to the function's log as well.
 """
 
+import json
+
 
 class OffboardingError(Exception):
     """The base of every error that this project raises on purpose.
 
     Attributes
     ----------
-    of_workmail
-        Whether it is what a call to WorkMail came to, an answer that never came included, and not something beside
-        WorkMail.
+    message
+        The sentences that a person reads.
+    raised_by_workmail
+        Whether a call to WorkMail ended so; no answer counts as well. Calls to other services do not.
     """
 
-    of_workmail: bool = False
+    raised_by_workmail: bool = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the text that Step Functions gets as the error's message."""
+        return self.message
+
+    def append_sentence(self, sentence: str) -> None:
+        """Add a sentence to the message; the error stays the error that it is."""
+        self.message = f"{self.message} {sentence}"
 
 
 class WorkMailUnavailable(OffboardingError):
@@ -27,7 +42,7 @@ class DeregistrationNotConfirmed(OffboardingError):
 
 
 class DeregistrationRefused(OffboardingError):
-    """WorkMail refuses to deregister this entity in its present state: retried, for WorkMail lags."""
+    """WorkMail refuses to deregister this entity in its present state: retried, because WorkMail lags."""
 
 
 class RecordUnavailable(OffboardingError):
@@ -51,15 +66,15 @@ class InvalidRequest(OffboardingError):
 
 
 class EntityNotFound(OffboardingError):
-    """No entity of the organization answers to this identifier."""
+    """No entity of the organization has this id, name or address."""
 
 
 class EntityAmbiguous(OffboardingError):
-    """More than one entity answers to this identifier."""
+    """More than one entity has this name or address."""
 
 
 class EntityMismatch(OffboardingError):
-    """The entity that was found is not the one that was meant."""
+    """The entity that was found is not the expected one, or has been registered again since."""
 
 
 class EntityProtected(OffboardingError):
@@ -67,7 +82,7 @@ class EntityProtected(OffboardingError):
 
 
 class OrganizationNotFound(OffboardingError):
-    """WorkMail knows no organization with this id in this account and Region."""
+    """WorkMail does not know an organization with this id in this account and Region."""
 
 
 class OrganizationNotActive(OffboardingError):
@@ -87,7 +102,21 @@ class CleanupOverdue(OffboardingError):
 
 
 class AlreadyInProgress(OffboardingError):
-    """Another execution offboards this entity; the message ends with its ARN."""
+    """Another execution offboards this entity.
+
+    Attributes
+    ----------
+    execution_arn
+        The other execution.
+    """
+
+    def __init__(self, message: str, execution_arn: str) -> None:
+        super().__init__(message)
+        self.execution_arn = execution_arn
+
+    def __str__(self) -> str:
+        """Return the message and the ARN as JSON, `{Message, ExecutionArn}`, which the state machine parses."""
+        return json.dumps({"Message": self.message, "ExecutionArn": self.execution_arn})
 
 
 class RecordMissing(OffboardingError):
@@ -99,11 +128,11 @@ class ServiceEnded(OffboardingError):
 
 
 class ApprovalNotPending(OffboardingError):
-    """Nothing waits for this decision: no such offboarding, or it does not wait, or it is over."""
+    """No offboarding waits for this decision: there is none, or it does not wait, or it is over."""
 
 
 class AlreadyDecided(OffboardingError):
-    """Somebody has decided on this offboarding before."""
+    """Another decision on this offboarding has been recorded."""
 
 
 class NothingRecorded(OffboardingError):
@@ -119,7 +148,7 @@ class RetentionEnded(OffboardingError):
 
 
 class EntityGone(OffboardingError):
-    """The entity was deleted or made anew, so what was recorded cannot be restored."""
+    """The entity was deleted or recreated, so what was recorded cannot be restored."""
 
 
 class AddressInUse(OffboardingError):
@@ -127,11 +156,11 @@ class AddressInUse(OffboardingError):
 
 
 class RestoreRefused(OffboardingError):
-    """WorkMail, or what became of the entity meanwhile, does not allow the restore."""
+    """WorkMail does not allow the restore, or the entity has changed since."""
 
 
 class UnexpectedAnswer(OffboardingError):
-    """WorkMail answered with an error that its service model does not list: a person has to look."""
+    """An answer of WorkMail that its service model does not list, or a state's event that does not fit its schema."""
 
 
 class EntityStateConflict(OffboardingError):
@@ -139,4 +168,4 @@ class EntityStateConflict(OffboardingError):
 
 
 class EmailAddressTaken(OffboardingError):
-    """WorkMail answered EmailAddressInUseException; never leaves a handler, which says who has it."""
+    """WorkMail answered EmailAddressInUseException; never leaves a handler, which says whose address it is."""

@@ -1,11 +1,11 @@
-"""Who is never offboarded, and who only with an approval: by what an entity is, and by the settings' lists."""
+"""Which entities are never offboarded, and which need an approval: by what they are, and by the settings."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from offboarding.domain.entities import Entity
 
-_NOBODYS_MAILBOX: Mapping[str | None, str] = {
+_PROTECTED_ROLES: Mapping[str | None, str] = {
     "SYSTEM_USER": "a system user of WorkMail",
     "RESOURCE": "a resource that is modelled as a user; offboard the resource itself",
     "REMOTE_USER": "a remote user, whose mailbox is not in WorkMail",
@@ -13,16 +13,16 @@ _NOBODYS_MAILBOX: Mapping[str | None, str] = {
 
 
 def protected_by_nature(entity: Entity, *, is_migration_admin: bool = False) -> str | None:
-    """Say why an entity is protected whatever the settings are, or None."""
-    if entity.user_role in _NOBODYS_MAILBOX:
-        return f"{entity.id} is {_NOBODYS_MAILBOX[entity.user_role]}. It is never offboarded."
+    """Return why an entity is protected whatever the settings are, or None."""
+    if entity.user_role in _PROTECTED_ROLES:
+        return f"{entity.id} is {_PROTECTED_ROLES[entity.user_role]}. It is never offboarded."
     if is_migration_admin:
         return f"{entity.id} is the organization's migration administrator. It is never offboarded."
     return None
 
 
 def protected_by_settings(protected: Iterable[str], entity: Entity, aliases: Iterable[str]) -> str | None:
-    """Say why the settings protect an entity, or None; the entry is named by its place, for it can be an address."""
+    """Return why the settings protect an entity, or None; an entry can be an address, so its place names it."""
     entry = _first_match(protected, entity, aliases)
     if entry is None:
         return None
@@ -35,7 +35,7 @@ def protected_by_settings(protected: Iterable[str], entity: Entity, aliases: Ite
 def approval_required_by_settings(
     approval_required: Iterable[str], entity: Entity, aliases: Iterable[str]
 ) -> str | None:
-    """Say why the settings want an approval for an entity, or None."""
+    """Return why the settings require an approval for an entity, or None."""
     entry = _first_match(approval_required, entity, aliases)
     if entry is None:
         return None
@@ -44,8 +44,8 @@ def approval_required_by_settings(
 
 def _first_match(patterns: Iterable[str], entity: Entity, aliases: Iterable[str]) -> int | None:
     """Compare whole and without regard to case; return the place in the list, counted from 1."""
-    own = [own.casefold() for own in (entity.id, entity.name, entity.email, *aliases) if own]
+    identifiers = entity.identifiers(aliases)
     for place, pattern in enumerate(patterns, start=1):
-        if any(fnmatchcase(identifier, pattern.casefold()) for identifier in own):
+        if any(fnmatchcase(identifier, pattern.casefold()) for identifier in identifiers):
             return place
     return None

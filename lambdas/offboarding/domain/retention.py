@@ -3,49 +3,10 @@
 The clock that counts is WorkMail's own `DisabledDate`, not the time at which a state ran.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-ONE_DAY = timedelta(days=1)
-
-
-def render(moment: datetime) -> str:
-    """Write a moment as RFC 3339 in UTC with milliseconds, the form that a Wait state takes.
-
-    Parameters
-    ----------
-    moment
-        An aware datetime; microseconds are cut off.
-
-    Returns
-    -------
-    str
-        Like `2026-12-22T17:00:00.000Z`.
-    """
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse(timestamp: str) -> datetime:
-    """Read an RFC 3339 timestamp.
-
-    Raises
-    ------
-    ValueError
-        If it is not a timestamp, or says no offset from UTC.
-    """
-    moment = datetime.fromisoformat(timestamp)
-    if moment.tzinfo is None:
-        raise ValueError("a timestamp must say its offset from UTC, like 2026-12-22T17:00:00Z")
-    return moment.astimezone(UTC)
-
-
-def whole_second(moment: datetime) -> datetime:
-    """Round up to a whole second: a Wait state cuts fractions off, and would end that much too early.
-
-    https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
-    """
-    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
+from offboarding.domain.timestamps import ONE_DAY, render, whole_second
 
 
 def service_end(day: date) -> datetime:
@@ -118,14 +79,4 @@ def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionP
         verify_at=verify_at,
         give_up_at=max(verify_at, min(verify_at + rules.overdue, rules.last_look)),
         service_ends_first=service_ends_first,
-    )
-
-
-def configured_rules() -> RetentionRules:
-    """Read the rules from the function's environment."""
-    return RetentionRules(
-        retention=timedelta(days=int(os.environ["RETENTION_DAYS"])),
-        slack=timedelta(hours=int(os.environ["VERIFICATION_SLACK_HOURS"])),
-        overdue=timedelta(days=int(os.environ["OVERDUE_DAYS"])),
-        service_ends_on=date.fromisoformat(os.environ["SERVICE_ENDS_ON"]),
     )

@@ -1,0 +1,1 @@
+"""What stands around a handler: what comes in, what is logged, what identity providers send."""

@@ -1,4 +1,4 @@
-"""The one place that makes the Logger and the Metrics, so that every function logs alike.
+"""The Logger and the Metrics, made in one place so that every function logs alike.
 
 Log lines hold ids, types, states and dates. They never hold names, addresses or any other member that
 the WorkMail service model marks as sensitive.
@@ -20,14 +20,14 @@ Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
 def observed(handler: Handler) -> Handler:
-    """Log and count what a state's handler does, under the execution's ARN, and count how it fails.
+    """Log what a state's handler does, under the execution's ARN, and count how it fails.
 
     An `OffboardingError` is logged as a warning by its name alone, and counted under it; it is then raised,
     because the state machine decides what becomes of it.
     """
 
     @wraps(handler)
-    def counted(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    def wrapper(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             return handler(event, context)
         except OffboardingError as error:
@@ -39,5 +39,5 @@ def observed(handler: Handler) -> Handler:
             metrics.add_metric(name="UnexpectedErrors", unit="Count", value=1)
             raise
 
-    published: Handler = metrics.log_metrics(counted)
+    published: Handler = metrics.log_metrics(wrapper)
     return logger.inject_lambda_context(published, correlation_id_path="ExecutionArn", clear_state=True)

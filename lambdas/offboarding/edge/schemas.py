@@ -1,4 +1,4 @@
-"""What comes in, as JSON Schema, and the sentence that says what is wrong with it.
+"""What comes in, as JSON Schema, and the sentence that names what is wrong with it.
 
 A property's `description` completes the sentence "<member> must be …".
 """
@@ -6,15 +6,17 @@ A property's `description` completes the sentence "<member> must be …".
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import fastjsonschema
 
-from offboarding.domain.errors import InvalidRequest, OffboardingError
+from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 
 Schema = Mapping[str, Any]
 
-_checks: dict[str, Callable[[object], object]] = {}
+Validated = TypeVar("Validated")
+
+_compiled: dict[str, Callable[[object], object]] = {}
 
 ORGANIZATION_ID: Schema = {
     "type": "string",
@@ -89,7 +91,7 @@ INPUT = _object(
         "Requester": _REQUESTER,
     },
 )
-"""An execution's input: the request syntax of `DeregisterFromWorkMail`, whom one means by it, and when.
+"""The input of an execution that offboards: the request syntax of `DeregisterFromWorkMail`, and what is expected of it.
 
 https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
 """
@@ -142,25 +144,26 @@ _ENTITY = _object(
     },
 )
 _REQUEST = _object({}, {"Reason": REASON, "RequestedBy": TEXT, "Requester": _REQUESTER, "NotBefore": TIMESTAMP})
-_STEP: Mapping[str, Schema] = {"ExecutionArn": TEXT, "Now": TIMESTAMP}
-_ASKED: Mapping[str, Schema] = {
-    **_STEP,
+_STEP_BASE: Mapping[str, Schema] = {"ExecutionArn": TEXT, "Now": TIMESTAMP}
+_ENTITY_STEP: Mapping[str, Schema] = {
+    **_STEP_BASE,
     "OrganizationId": ORGANIZATION_ID,
     "Entity": _ENTITY,
     "ServiceEndsAt": TIMESTAMP,
 }
+_ANYTHING: Schema = {"description": "the execution's input"}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"}
-_ANSWER: Schema = {"type": ["object", "null"], "description": "a decision, or null"}
+_DECISION_OR_NULL: Schema = {"type": ["object", "null"], "description": "a decision, or null"}
 
-RESOLVE_ENTITY = _object({**_STEP, "StartedAt": TIMESTAMP, "Input": {}, "Planned": _or_null(_ENTITY)})
-CHECK_ORGANIZATION = _object({**_ASKED, "DryRun": FLAG})
-PLAN_OFFBOARDING = _object({**_ASKED, "Request": _REQUEST, "NeverRegistered": FLAG, "IsMigrationAdmin": FLAG})
+RESOLVE_ENTITY = _object({**_STEP_BASE, "StartedAt": TIMESTAMP, "Input": _ANYTHING, "Planned": _or_null(_ENTITY)})
+CHECK_ORGANIZATION = _object({**_ENTITY_STEP, "DryRun": FLAG})
+PLAN_OFFBOARDING = _object({**_ENTITY_STEP, "Request": _REQUEST, "NeverRegistered": FLAG, "IsMigrationAdmin": FLAG})
 RECORD_OFFBOARDING = _object(
-    {**_ASKED, "StartedAt": TIMESTAMP, "Request": _REQUEST, "DateIsAhead": FLAG, "Approval": _ANSWER}
+    {**_ENTITY_STEP, "StartedAt": TIMESTAMP, "Request": _REQUEST, "DateIsAhead": FLAG, "Approval": _DECISION_OR_NULL}
 )
 AWAIT_APPROVAL = _object(
     {
-        **_STEP,
+        **_STEP_BASE,
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": TEXT,
         "Reasons": {"type": "array", "items": TEXT, "minItems": 1, "description": "a list of texts"},
@@ -168,10 +171,10 @@ AWAIT_APPROVAL = _object(
         "TaskToken": {"type": "string", "minLength": 1, "description": "a task token"},
     }
 )
-DEREGISTER_ENTITY = _object({**_ASKED, "ResolvedAt": TIMESTAMP, "RetryCount": _COUNT})
+DEREGISTER_ENTITY = _object({**_ENTITY_STEP, "ResolvedAt": TIMESTAMP, "RetryCount": _COUNT})
 VERIFY_CLEANUP = _object(
     {
-        **_ASKED,
+        **_ENTITY_STEP,
         "DeregisteredAt": TIMESTAMP,
         "RetentionEndsAt": TIMESTAMP,
         "GiveUpAt": TIMESTAMP,
@@ -179,32 +182,36 @@ VERIFY_CLEANUP = _object(
         "Check": _COUNT,
     }
 )
-DECIDE_APPROVAL = _object({**_STEP, "Input": {}})
-REGISTER_ENTITY = _object({**_STEP, "Input": {}})
-RESTORE_ALIASES_AND_GROUPS = _object({**_STEP, "OffboardingArn": TEXT})
+DECIDE_APPROVAL = _object({**_STEP_BASE, "Input": _ANYTHING})
+REGISTER_ENTITY = _object({**_STEP_BASE, "Input": _ANYTHING})
+RESTORE_ALIASES_AND_GROUPS = _object({**_STEP_BASE, "OffboardingArn": TEXT})
 
 
-def prepare(*schemas: Schema) -> None:
-    """Compile schemas, which takes longer than all that a handler does with what they let through.
+def compile_schemas(*schemas: Schema) -> None:
+    """Compile schemas, which takes longer than everything that a handler does with what they let through.
 
     Called while a function is initialized, when Lambda gives it a whole processor; with 256 MB it has a seventh
-    of one afterwards. Powertools' own ``validate`` compiles the schema anew at each call.
+    of one afterwards. Powertools' own ``validate`` compiles the schema at each call.
     """
     for schema in schemas:
-        _check(schema)
+        _compile(schema)
 
 
-def _check(schema: Schema) -> Callable[[object], object]:
+def _compile(schema: Schema) -> Callable[[object], object]:
     text = json.dumps(schema)
-    if text not in _checks:
-        _checks[text] = fastjsonschema.compile(json.loads(text))
-    return _checks[text]
+    if text not in _compiled:
+        _compiled[text] = fastjsonschema.compile(json.loads(text))
+    return _compiled[text]
 
 
 def validated(
-    value: object, schema: Schema, name: str = "The input", error: type[OffboardingError] = InvalidRequest
-) -> dict[str, Any]:
-    """Return `value` if it is what the schema says.
+    value: object,
+    schema: Schema,
+    kind: type[Validated],
+    name: str = "The execution's input",
+    error: type[OffboardingError] = InvalidRequest,
+) -> Validated:
+    """Return `value`, typed, if it is what the schema describes.
 
     Parameters
     ----------
@@ -212,10 +219,12 @@ def validated(
         What came in.
     schema
         One of the schemas of this module.
+    kind
+        The TypedDict that has the schema's members.
     name
-        What to call `value` in the sentence, where the fault is in the whole of it.
+        How the sentence names `value`, where the fault is in the whole of it.
     error
-        What to raise: `InvalidRequest` for what a person gave, `UnexpectedAnswer` for what a state gave.
+        The error to raise.
 
     Raises
     ------
@@ -223,27 +232,38 @@ def validated(
         `error`, with one sentence that names the member and says what it must be; the value is not repeated.
     """
     try:
-        _check(schema)(value)
+        _compile(schema)(value)
     except fastjsonschema.JsonSchemaValueException as problem:
-        raise error(_sentence(problem, schema, name)) from None
-    return dict(value)  # type: ignore[call-overload, no-any-return]  # the schemas of this module are all objects
+        raise error(_render_sentence(problem, schema, name)) from None
+    return cast(Validated, value)
 
 
-def _sentence(error: fastjsonschema.JsonSchemaValueException, schema: Schema, name: str) -> str:
+def validated_step(event: object, schema: Schema, kind: type[Validated]) -> Validated:
+    """Return the event that a state passes, typed, if it is what the schema describes.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        If it is not: the definition and the function do not fit together.
+    """
+    return validated(event, schema, kind, "The event of the state", UnexpectedAnswer)
+
+
+def _render_sentence(error: fastjsonschema.JsonSchemaValueException, schema: Schema, name: str) -> str:
     path = [str(part) for part in (error.path or [])[1:]]
-    where: Any = schema
+    subschema: Any = schema
     for part in path:
-        where = where["properties"][part]
+        subschema = subschema["properties"][part]
     member = ".".join(path) or name
-    known = where.get("properties", {})
-    given = set(error.value or {}) if isinstance(error.value, dict) else set()
+    properties = subschema.get("properties", {})
+    present = set(error.value or {}) if isinstance(error.value, dict) else set()
     if error.rule == "additionalProperties":
-        unknown = ", ".join(_printable(key) for key in sorted(given - set(known)))
-        return f"{member} has an unknown member: {unknown}. The members are {', '.join(known)}."
+        unknown = ", ".join(_printable(key) for key in sorted(present - set(properties)))
+        return f"{member} has an unknown member: {unknown}. The members are {', '.join(properties)}."
     if error.rule == "required":
-        missing = next(key for key in where["required"] if key not in given)
-        return f"{member} lacks {missing}, which must be {known[missing]['description']}."
-    return f"{member} must be {where['description']}."
+        missing = next(key for key in subschema["required"] if key not in present)
+        return f"{member} lacks {missing}, which must be {properties[missing]['description']}."
+    return f"{member} must be {subschema['description']}."
 
 
 def _printable(key: str) -> str:

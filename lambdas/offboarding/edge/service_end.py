@@ -1,15 +1,15 @@
-"""Amazon WorkMail ends on a day: what cannot be read from then on is that end, and no failure."""
+"""Amazon WorkMail ends on a day. From then on, a call without an answer is that end and not a failure."""
 
-import os
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding import configuration
 from offboarding.domain import errors
-from offboarding.domain.retention import parse, service_end
+from offboarding.domain.timestamps import parse
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -19,31 +19,29 @@ _NO_ANSWER = (
     errors.OrganizationNotActive,
     errors.DirectoryAuthenticationFailed,
 )
-_NO_ANSWER_IF_WORKMAIL_GAVE_IT = (errors.AccessDenied, errors.UnexpectedAnswer)
+_NO_ANSWER_IF_WORKMAIL_RAISED_IT = (errors.AccessDenied, errors.UnexpectedAnswer)
 
 
 def until_service_ends(handler: Handler) -> Handler:
-    """Have a handler raise `ServiceEnded` where WorkMail does not answer any more, once that day has come.
+    """Make a handler raise `ServiceEnded` where WorkMail does not answer any more, once that day has come.
 
-    The day is the event's `ServiceEndsAt`; for the state that comes before all others, the function's own setting.
+    The day is the event's `ServiceEndsAt`. ResolveEntity, the first state, takes it from the settings.
     """
 
     @wraps(handler)
-    def lasting(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    def wrapper(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             return handler(event, context)
-        except (*_NO_ANSWER, *_NO_ANSWER_IF_WORKMAIL_GAVE_IT) as error:
-            beside_workmail = isinstance(error, _NO_ANSWER_IF_WORKMAIL_GAVE_IT) and not error.of_workmail
-            if beside_workmail or parse(event["Now"]) < _ends_at(event):
+        except (*_NO_ANSWER, *_NO_ANSWER_IF_WORKMAIL_RAISED_IT) as error:
+            is_of_another_service = isinstance(error, _NO_ANSWER_IF_WORKMAIL_RAISED_IT) and not error.raised_by_workmail
+            if is_of_another_service or parse(event["Now"]) < _read_service_end(event):
                 raise
             raise errors.ServiceEnded(
                 f"At {event['Now']}, on or after the day on which Amazon WorkMail ends: {error}"
             ) from None
 
-    return lasting
+    return wrapper
 
 
-def _ends_at(event: dict[str, Any]) -> datetime:
-    if "ServiceEndsAt" in event:
-        return parse(event["ServiceEndsAt"])
-    return service_end(date.fromisoformat(os.environ["SERVICE_ENDS_ON"]))
+def _read_service_end(event: Mapping[str, Any]) -> datetime:
+    return parse(event["ServiceEndsAt"]) if "ServiceEndsAt" in event else configuration.service_ends_at()

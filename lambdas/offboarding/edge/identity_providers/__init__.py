@@ -1,19 +1,19 @@
 """The identity providers, registered in one place: a provider is one file here and one line in `ADAPTERS`."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers import auth0, identity_center, offboarding_requested, okta, sailpoint
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     RefusedEvent,
     SubjectKind,
 )
 
-__all__ = ["ADAPTERS", "Adapter", "Event", "LeaverEvent", "NotForUs", "RefusedEvent", "SubjectKind", "read_event"]
+__all__ = ["ADAPTERS", "Adapter", "Event", "IgnoredEvent", "LeaverEvent", "RefusedEvent", "SubjectKind", "parse_event"]
 
 ADAPTERS: tuple[Adapter, ...] = (
     *identity_center.ADAPTERS,
@@ -24,8 +24,8 @@ ADAPTERS: tuple[Adapter, ...] = (
 )
 
 
-def read_event(event: object, providers: Mapping[str, Mapping[str, Any]]) -> LeaverEvent | NotForUs:
-    """Find out what an event means.
+def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> LeaverEvent | IgnoredEvent:
+    """Parse an event into what it means.
 
     Parameters
     ----------
@@ -37,13 +37,15 @@ def read_event(event: object, providers: Mapping[str, Mapping[str, Any]]) -> Lea
     Raises
     ------
     RefusedEvent
-        If no configured provider sends such events, or it is not beyond doubt who left.
+        If no configured provider sends such events, or it is in doubt who left.
     """
     if not isinstance(event, Mapping):
         raise RefusedEvent("The message is not an EventBridge event, which is a JSON object.")
     for adapter in ADAPTERS:
-        if adapter.takes(event):
+        if adapter.matches(event):
             if adapter.provider not in providers:
                 raise RefusedEvent(f"{adapter.provider} is not among offboarding.identityProviders in cdk.json.")
-            return adapter.read(event, providers[adapter.provider])
-    raise RefusedEvent("No identity provider that is known here sends events of this source.")
+            return adapter.parse(event, providers[adapter.provider])
+    raise RefusedEvent(
+        "No identity provider of this product sends events of this source; docs/identity-providers.md lists them."
+    )

@@ -3,14 +3,12 @@
 https://auth0.com/docs/customize/log-streams/amazon-eventbridge
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     login_kind,
     member,
     text,
@@ -21,17 +19,17 @@ PROVIDER = "auth0"
 _USER_DELETED = "sdu"
 
 
-def takes(event: Event) -> bool:
-    """Say whether this is a log entry of an Auth0 tenant."""
+def matches(event: Event) -> bool:
+    """Return whether this is a log entry of an Auth0 tenant."""
     source = member(event, "source")
     return isinstance(source, str) and source.startswith("aws.partner/auth0.com/")
 
 
-def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read only `sdu`: in the Management API's own entries (`sapi`) the user is the administrator."""
+def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse only `sdu`: in the Management API's own entries (`sapi`) the user is the administrator."""
     kind = text(event, "detail.data.type")
     if text(event, "detail-type") != "Auth0 log" or kind != _USER_DELETED:
-        return NotForUs(PROVIDER, f"a log entry of type {kind} does not say who left")
+        return IgnoredEvent(PROVIDER, f"a log entry of type {kind} does not say who left")
     login = text(event, "detail.data.user_name")
     return LeaverEvent(
         provider=PROVIDER,
@@ -42,4 +40,4 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
     )
 
 
-ADAPTER = Adapter(PROVIDER, takes, read)
+ADAPTER = Adapter(PROVIDER, matches, parse)

@@ -1,9 +1,11 @@
-"""What an adapter makes of an identity provider's event: somebody left, or it is not for us, or it is refused."""
+"""What an adapter parses an identity provider's event into: somebody left, or it is ignored, or it is refused."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from offboarding.configuration import ProviderSettings
 
 Event = Mapping[str, Any]
 
@@ -17,40 +19,40 @@ class SubjectKind(StrEnum):
     IDENTITY_STORE_USER = "IDENTITY_STORE_USER"
 
 
-class RefusedEvent(Exception):  # noqa: N818 (it is an answer, and not a fault)
-    """An event on which nobody may act; the message says why, and names nobody."""
+class RefusedEvent(Exception):  # noqa: N818 (it is a result, and not a fault)
+    """An event on which nothing may act; the message has the reason, and no name or address."""
 
 
 @dataclass(frozen=True)
 class LeaverEvent:
-    """Somebody left, as one identity provider says it.
+    """Somebody left, as one identity provider reports it.
 
     Attributes
     ----------
     provider
         The key of the provider in the settings.
     subject
-        Who left; never who pressed the button.
+        The leaver; never the administrator who acted.
     subject_kind
-        What `subject` is.
+        How `subject` names the leaver.
     deduplication_id
         The provider's own id of the event.
     occurred_at
-        When, as the provider says it.
+        When it happened, as the provider reports it.
     requested_by
-        Who pressed the button, where the event says it.
+        The administrator who acted, where the event names one.
     organization_id
         The organization, where the event names it; otherwise it follows from the settings.
     identity_store_id
         The Identity Center store of an `IDENTITY_STORE_USER`.
     reason
-        Why, in the words of whoever asked.
+        Why, in the requester's words.
     not_before
         The date before which nothing may happen, as the request has it.
     dry_run
-        Whether only a plan is asked for.
-    may_be_no_user
-        Whether it can be about a group or a resource: people leave identity providers, rooms do not.
+        Whether only a plan is requested.
+    allows_any_entity_type
+        Whether it can be about a group or a resource. Identity providers report people only.
     """
 
     provider: str
@@ -64,15 +66,15 @@ class LeaverEvent:
     reason: str | None = field(default=None, repr=False)
     not_before: str | None = None
     dry_run: bool = False
-    may_be_no_user: bool = False
+    allows_any_entity_type: bool = False
 
 
 @dataclass(frozen=True)
-class NotForUs:
+class IgnoredEvent:
     """An event that does not mean that somebody left, and why."""
 
     provider: str
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,19 @@ class Adapter:
     ----------
     provider
         The key of the provider in the settings.
-    takes
-        Whether an event comes from this provider.
-    read
-        Make of such an event what it means; raises `RefusedEvent` where that is not beyond doubt.
+    matches
+        Returns whether an event comes from this provider.
+    parse
+        Parses such an event; raises `RefusedEvent` where its meaning is in doubt.
     """
 
     provider: str
-    takes: Callable[[Event], bool]
-    read: Callable[[Event, Mapping[str, Any]], LeaverEvent | NotForUs]
+    matches: Callable[[Event], bool]
+    parse: Callable[[Event, ProviderSettings], LeaverEvent | IgnoredEvent]
 
 
 def member(event: Event, path: str) -> object:
-    """Return what stands at a dotted path of an event, or None."""
+    """Return the value at a dotted path of an event, or None."""
     value: object = event
     for name in path.split("."):
         if not isinstance(value, Mapping):
@@ -110,7 +112,7 @@ def text(event: Event, path: str) -> str:
     Raises
     ------
     RefusedEvent
-        If there is none, or something else than a text of 1 to 256 characters.
+        If there is none, or it is not a text of 1 to 256 characters.
     """
     value = member(event, path)
     if not isinstance(value, str) or not 1 <= len(value) <= 256:
@@ -124,5 +126,5 @@ def optional_text(event: Event, path: str) -> str | None:
 
 
 def login_kind(login: str) -> SubjectKind:
-    """Say whether a login is an e-mail address or a name."""
+    """Return whether a login is an e-mail address or a name."""
     return SubjectKind.EMAIL if "@" in login else SubjectKind.NAME

@@ -5,14 +5,13 @@ https://docs.aws.amazon.com/singlesignon/latest/userguide/logging-using-cloudtra
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
+from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     RefusedEvent,
     SubjectKind,
     member,
@@ -31,16 +30,16 @@ _USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa
 _SOURCES = frozenset({"aws.sso-directory", "aws.identitystore"})
 
 
-def takes_native(event: Event) -> bool:
-    """Say whether this is an event that Identity Center itself sends."""
+def matches_native(event: Event) -> bool:
+    """Return whether this is an event that Identity Center itself sends."""
     return member(event, "source") == "aws.identitystore" and member(event, "detail-type") != _CLOUDTRAIL_CALL
 
 
-def read_native(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read `User Deleted`, which names the user of the identity store."""
+def parse_native(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse `User Deleted`, which names the user of the identity store."""
     kind = text(event, "detail-type")
     if kind != "User Deleted":
-        return NotForUs(NATIVE, f"{kind} does not mean that somebody left")
+        return IgnoredEvent(NATIVE, f"{kind} does not mean that somebody left")
     return LeaverEvent(
         provider=NATIVE,
         subject=_user_id(event, "detail.userId"),
@@ -51,18 +50,18 @@ def read_native(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotF
     )
 
 
-def takes_cloudtrail(event: Event) -> bool:
-    """Say whether this is a call of Identity Center's API, reported by CloudTrail."""
+def matches_cloudtrail(event: Event) -> bool:
+    """Return whether this is a call of Identity Center's API, reported by CloudTrail."""
     return member(event, "source") in _SOURCES and member(event, "detail-type") == _CLOUDTRAIL_CALL
 
 
-def read_cloudtrail(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read `DisableUser` and `DeleteUser` that succeeded; whoever called is only who asked."""
+def parse_cloudtrail(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse `DisableUser` and `DeleteUser` that succeeded; the caller is only the requester."""
     call = text(event, "detail.eventName")
     if (event["source"], call) not in _LEAVING:
-        return NotForUs(CLOUDTRAIL, f"{call} does not mean that somebody left")
+        return IgnoredEvent(CLOUDTRAIL, f"{call} does not mean that somebody left")
     if member(event, "detail.errorCode") is not None:
-        return NotForUs(CLOUDTRAIL, f"{call} failed")
+        return IgnoredEvent(CLOUDTRAIL, f"{call} failed")
     principal = optional_text(event, "detail.userIdentity.principalId") or ""
     return LeaverEvent(
         provider=CLOUDTRAIL,
@@ -76,11 +75,11 @@ def read_cloudtrail(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | 
 
 
 def _user_id(event: Event, path: str) -> str:
-    """Return the id, in the only form by which WorkMail looks users up."""
+    """Return the id, in the only form in which WorkMail can look it up."""
     value = text(event, path)
     if not _USER_ID.fullmatch(value):
         raise RefusedEvent(f"{path} is not the id of a user in an identity store.")
     return value
 
 
-ADAPTERS = (Adapter(NATIVE, takes_native, read_native), Adapter(CLOUDTRAIL, takes_cloudtrail, read_cloudtrail))
+ADAPTERS = (Adapter(NATIVE, matches_native, parse_native), Adapter(CLOUDTRAIL, matches_cloudtrail, parse_cloudtrail))

@@ -1,36 +1,35 @@
 """The open contract, `Offboarding Requested`, for every system that has no adapter of its own."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from offboarding.configuration import ProviderSettings
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     RefusedEvent,
     SubjectKind,
     member,
     text,
 )
 from offboarding.edge.schemas import OFFBOARDING_REQUESTED, validated
+from offboarding.edge.steps import OffboardingRequest
 
 PROVIDER = "offboardingRequested"
 
 
-def takes(event: Event) -> bool:
-    """Say whether this is an event of this product's own source."""
+def matches(event: Event) -> bool:
+    """Return whether this is an event of this product's own source."""
     return member(event, "source") == "workmail.offboarding"
 
 
-def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read an `Offboarding Requested`; an unknown member of it is refused, as in an execution's input."""
-    kind = text(event, "detail-type")
-    if kind != "Offboarding Requested":
-        return NotForUs(PROVIDER, f"{kind} is not Offboarding Requested")
+def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse an `Offboarding Requested`; an unknown member of it is refused, as in an execution's input."""
+    detail_type = text(event, "detail-type")
+    if detail_type != "Offboarding Requested":
+        return IgnoredEvent(PROVIDER, f"{detail_type} is not Offboarding Requested")
     try:
-        detail = validated(member(event, "detail"), OFFBOARDING_REQUESTED, "detail")
+        detail = validated(member(event, "detail"), OFFBOARDING_REQUESTED, OffboardingRequest, "detail")
     except InvalidRequest as error:
         raise RefusedEvent(str(error)) from None
     return LeaverEvent(
@@ -44,8 +43,8 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
         reason=detail.get("Reason"),
         not_before=detail.get("NotBefore"),
         dry_run=detail.get("DryRun", False),
-        may_be_no_user=True,
+        allows_any_entity_type=True,
     )
 
 
-ADAPTER = Adapter(PROVIDER, takes, read)
+ADAPTER = Adapter(PROVIDER, matches, parse)

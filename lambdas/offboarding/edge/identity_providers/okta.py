@@ -6,11 +6,12 @@ https://help.okta.com/en-us/content/topics/reports/log-streaming/about-log-strea
 from collections.abc import Mapping
 from typing import Any
 
+from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     RefusedEvent,
     login_kind,
     member,
@@ -25,24 +26,26 @@ _LEAVING = frozenset(
 )
 
 
-def takes(event: Event) -> bool:
-    """Say whether this is an entry of an Okta System Log."""
+def matches(event: Event) -> bool:
+    """Return whether this is an entry of an Okta System Log."""
     source = member(event, "source")
     return isinstance(source, str) and source.startswith("aws.partner/okta.com/")
 
 
-def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read `target[]` for who left; `actor` is the administrator, and only who asked."""
+def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse `target[]`, which names the leaver; `actor` is the administrator, and only the requester."""
     if text(event, "detail-type") != "SystemLog":
-        return NotForUs(PROVIDER, "it is not an entry of the System Log")
+        return IgnoredEvent(PROVIDER, "it is not an entry of the System Log")
     kind = text(event, "detail.eventType")
     if kind not in _LEAVING:
-        return NotForUs(PROVIDER, f"{kind} does not mean that somebody left")
+        return IgnoredEvent(PROVIDER, f"{kind} does not mean that somebody left")
     if member(event, "detail.outcome.result") != "SUCCESS":
-        return NotForUs(PROVIDER, "its outcome is not SUCCESS")
-    leaver = _only_user(member(event, "detail.target"))
+        return IgnoredEvent(PROVIDER, "its outcome is not SUCCESS")
+    leaver = _require_single_user(member(event, "detail.target"))
     if leaver.get("id") is not None and leaver.get("id") == member(event, "detail.actor.id"):
-        raise RefusedEvent("actor and target are the same user: nobody offboards themselves.")
+        raise RefusedEvent(
+            "detail.actor and detail.target are the same user. Requester and leaver must be different people."
+        )
     login = text(leaver, "alternateId")
     return LeaverEvent(
         provider=PROVIDER,
@@ -54,7 +57,7 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
     )
 
 
-def _only_user(target: object) -> Mapping[str, Any]:
+def _require_single_user(target: object) -> Mapping[str, Any]:
     users = (
         [item for item in target if isinstance(item, Mapping) and item.get("type") == "User"]
         if isinstance(target, list)
@@ -65,4 +68,4 @@ def _only_user(target: object) -> Mapping[str, Any]:
     return users[0]
 
 
-ADAPTER = Adapter(PROVIDER, takes, read)
+ADAPTER = Adapter(PROVIDER, matches, parse)

@@ -3,14 +3,12 @@
 https://developer.sailpoint.com/docs/extensibility/event-triggers/
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
+    IgnoredEvent,
     LeaverEvent,
-    NotForUs,
     SubjectKind,
     member,
     text,
@@ -19,22 +17,22 @@ from offboarding.edge.identity_providers.events import (
 PROVIDER = "sailpoint"
 
 
-def takes(event: Event) -> bool:
-    """Say whether this is an event trigger of a SailPoint tenant."""
+def matches(event: Event) -> bool:
+    """Return whether this is an event trigger of a SailPoint tenant."""
     source = member(event, "source")
     return isinstance(source, str) and source.startswith("aws.partner/sailpoint.com/")
 
 
-def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
-    """Read the deletion of an account in one of the sources in which that means leaving.
+def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
+    """Parse the deletion of an account in one of the sources in which that means leaving.
 
     An account in any other source is deleted for many reasons, most of them while the person stays.
     """
     kind = text(event, "detail-type")
     if kind != "idn:account-deleted":
-        return NotForUs(PROVIDER, f"{kind} does not mean that somebody left")
-    if text(event, "detail.source.id") not in settings.get("AccountSources", []):
-        return NotForUs(PROVIDER, "the account's source is none in which a deletion means leaving")
+        return IgnoredEvent(PROVIDER, f"{kind} does not mean that somebody left")
+    if text(event, "detail.source.id") not in settings.account_sources:
+        return IgnoredEvent(PROVIDER, "a deletion in the account's source does not mean that somebody left")
     return LeaverEvent(
         provider=PROVIDER,
         subject=text(event, "detail.identity.email"),
@@ -44,4 +42,4 @@ def read(event: Event, settings: Mapping[str, Any]) -> LeaverEvent | NotForUs:
     )
 
 
-ADAPTER = Adapter(PROVIDER, takes, read)
+ADAPTER = Adapter(PROVIDER, matches, parse)

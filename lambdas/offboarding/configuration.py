@@ -1,0 +1,162 @@
+"""What the stack tells the functions: every environment variable, read once per process.
+
+Each function below belongs to one concern, and reads only the variables of that concern: a Lambda function has the
+variables of what it does, and no others.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from offboarding.domain.retention import RetentionRules, service_end
+
+
+@dataclass(frozen=True)
+class ConfiguredOrganization:
+    """One organization of the settings.
+
+    Attributes
+    ----------
+    id
+        `m-` and 32 hexadecimal digits.
+    mail_domains, identity_stores
+        What leads from an identity provider's event to this organization.
+    """
+
+    id: str
+    mail_domains: frozenset[str]
+    identity_stores: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """The settings of one identity provider.
+
+    Attributes
+    ----------
+    organization_id
+        The organization of a leaver whose login has no mail domain, if the settings name one.
+    account_sources
+        The sources in which the deletion of an account means that somebody left.
+    """
+
+    organization_id: str | None = None
+    account_sources: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class IntakeConfiguration:
+    """What StartOffboarding works with.
+
+    Attributes
+    ----------
+    state_machine_arn
+        The state machine of which it starts executions.
+    dead_letter_queue_url
+        The queue for refused events.
+    is_dry_run
+        Whether identity providers start plans only.
+    organizations
+        The organizations of the settings.
+    providers
+        The settings of each configured identity provider, by its key in the settings.
+    """
+
+    state_machine_arn: str
+    dead_letter_queue_url: str
+    is_dry_run: bool
+    organizations: tuple[ConfiguredOrganization, ...]
+    providers: Mapping[str, ProviderSettings] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class ApprovalConfiguration:
+    """The topic that is told of a request for an approval, and the state machine that takes the decision."""
+
+    topic_arn: str
+    state_machine_arn: str
+
+
+@cache
+def workmail_region() -> str:
+    """Return the Region of the WorkMail organizations."""
+    return os.environ["WORKMAIL_REGION"]
+
+
+@cache
+def organization_ids() -> tuple[str, ...]:
+    """Return the ids of the organizations of the settings, in their order."""
+    return tuple(os.environ["ORGANIZATION_IDS"].split(","))
+
+
+@cache
+def records_table() -> str:
+    """Return the name of the table of records."""
+    return os.environ["RECORDS_TABLE"]
+
+
+@cache
+def policy_parameter() -> str:
+    """Return the name of the parameter that holds the policy."""
+    return os.environ["POLICY_PARAMETER"]
+
+
+@cache
+def service_ends_at() -> datetime:
+    """Return the moment from which on WorkMail may have stopped to answer."""
+    return service_end(_service_ends_on())
+
+
+@cache
+def retention() -> timedelta:
+    """Return how long WorkMail keeps the mailbox of a disabled entity."""
+    return timedelta(days=int(os.environ["RETENTION_DAYS"]))
+
+
+@cache
+def retention_rules() -> RetentionRules:
+    """Return by which rules the dates of an offboarding are worked out."""
+    return RetentionRules(
+        retention=retention(),
+        slack=timedelta(hours=int(os.environ["VERIFICATION_SLACK_HOURS"])),
+        overdue=timedelta(days=int(os.environ["OVERDUE_DAYS"])),
+        service_ends_on=_service_ends_on(),
+    )
+
+
+@cache
+def approval() -> ApprovalConfiguration:
+    """Return where an approval is asked for, and where it is decided."""
+    return ApprovalConfiguration(
+        topic_arn=os.environ["APPROVAL_TOPIC_ARN"], state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"]
+    )
+
+
+@cache
+def intake() -> IntakeConfiguration:
+    """Return what StartOffboarding works with."""
+    return IntakeConfiguration(
+        state_machine_arn=os.environ["STATE_MACHINE_ARN"],
+        dead_letter_queue_url=os.environ["DEAD_LETTER_QUEUE_URL"],
+        is_dry_run=os.environ["DRY_RUN"] == "true",
+        organizations=tuple(_parse_organization(members) for members in json.loads(os.environ["ORGANIZATIONS"])),
+        providers={key: _parse_provider(members) for key, members in json.loads(os.environ["PROVIDERS"]).items()},
+    )
+
+
+def _service_ends_on() -> date:
+    return date.fromisoformat(os.environ["SERVICE_ENDS_ON"])
+
+
+def _parse_organization(members: Mapping[str, Any]) -> ConfiguredOrganization:
+    return ConfiguredOrganization(
+        members["Id"], frozenset(members["MailDomains"]), frozenset(members["IdentityStores"])
+    )
+
+
+def _parse_provider(members: Mapping[str, Any]) -> ProviderSettings:
+    return ProviderSettings(members.get("OrganizationId"), frozenset(members.get("AccountSources", ())))

@@ -1,0 +1,108 @@
+"""The record of an offboarding, and the lock on an entity, as decisions are made from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from offboarding.domain.entities import RecordedEntity, casefolded
+from offboarding.domain.offboarding import Offboarding
+
+
+class Status(StrEnum):
+    """Where an offboarding stands. `Ended` and `Unwatched` have an outcome; an `Unwatched` mailbox still goes."""
+
+    RECORDED = "Recorded"
+    SCHEDULED = "Scheduled"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    DEREGISTERING = "Deregistering"
+    IN_WINDOW = "InWindow"
+    RESTORING = "Restoring"
+    RESTORED = "Restored"
+    UNWATCHED = "Unwatched"
+    ENDED = "Ended"
+
+
+class Decision(TypedDict):
+    """A person's decision on an approval; `DecidedIn` is the execution in which it was made."""
+
+    Decision: str
+    DecidedBy: str
+    Reason: str
+    DecidedAt: str
+    DecidedIn: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record of one offboarding, as far as decisions are made from it.
+
+    Attributes
+    ----------
+    execution_arn, organization_id
+        The execution, and the organization of the entity.
+    entity
+        The entity as it was before anything happened to it.
+    status, outcome, ended_at
+        Where it stands; an outcome and a date (RFC 3339) only once it has ended.
+    deregistered_at, retention_ends_at
+        RFC 3339, once WorkMail has confirmed the deregistration.
+    attempted_at
+        RFC 3339, when WorkMail was last about to be asked to deregister the entity. None once WorkMail has refused.
+    deregistration_attempted
+        Whether WorkMail was about to be asked, or the entity was found to be deregistered.
+    task_token
+        The token that takes the decision on its approval.
+    decision
+        The decision on its approval.
+    approval
+        The decision that the execution has acted on.
+    superseded_by
+        The execution whose record took this one's place.
+    """
+
+    execution_arn: str
+    organization_id: str
+    entity: RecordedEntity
+    status: Status
+    outcome: str | None
+    ended_at: str | None
+    deregistered_at: str | None
+    retention_ends_at: str | None
+    attempted_at: str | None
+    deregistration_attempted: bool
+    task_token: str | None
+    decision: Decision | None
+    approval: Mapping[str, Any] | None
+    superseded_by: str | None
+
+    @property
+    def offboarding(self) -> Offboarding:
+        """The offboarding that this is the record of."""
+        return Offboarding(self.execution_arn, self.organization_id, self.entity["Id"])
+
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """Everything by which somebody can mean the entity, casefolded, as it was recorded."""
+        aliases = self.entity.get("Aliases") or ()
+        return casefolded(self.entity["Id"], self.entity["Name"], self.entity.get("Email"), *aliases)
+
+
+@dataclass(frozen=True)
+class EntityLock:
+    """The execution to which an entity belongs.
+
+    Attributes
+    ----------
+    execution_arn, held_since
+        The execution that holds the entity or was the last to, and since when (RFC 3339).
+    is_live
+        Whether it holds the entity now.
+    window_execution_arn
+        The execution whose record is that of the entity's last deregistration.
+    """
+
+    execution_arn: str
+    held_since: str
+    is_live: bool
+    window_execution_arn: str | None

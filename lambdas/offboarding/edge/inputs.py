@@ -1,0 +1,27 @@
+"""What several handlers ask of an execution's input."""
+
+from offboarding import configuration
+from offboarding.domain import errors
+from offboarding.domain.entities import casefolded
+from offboarding.edge.steps import OffboardingInput, RecordedRequest
+
+
+def require_configured_organization(organization_id: str) -> None:
+    """Require that an organization is one of the settings.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is not.
+    """
+    configured = configuration.organization_ids()
+    if organization_id not in configured:
+        raise errors.InvalidRequest(
+            f"OrganizationId {organization_id} is not configured in this stack. It must be {' or '.join(configured)}. "
+            "Another organization has to be added to offboarding.organizations in cdk.json and deployed."
+        )
+
+
+def requesters(request: OffboardingInput | RecordedRequest) -> frozenset[str]:
+    """Return who asked, casefolded: the person in the input, and the person in the identity provider's event."""
+    return casefolded(request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy"))

@@ -1,0 +1,166 @@
+"""What executions and states pass to the functions, as types: each is what the schema of the same name lets through."""
+
+from typing import NotRequired, TypedDict
+
+from offboarding.domain.entities import EntityMembers
+from offboarding.domain.offboarding import Offboarding
+
+
+class Requester(TypedDict):
+    """Which identity provider's event asked."""
+
+    Provider: str
+    EventId: str
+    RequestedBy: NotRequired[str]
+
+
+class Expected(TypedDict):
+    """What the requester expects of the entity."""
+
+    Type: NotRequired[str]
+    Name: NotRequired[str]
+    Email: NotRequired[str]
+    DisplayName: NotRequired[str]
+
+
+class OffboardingInput(TypedDict):
+    """The input of an execution that offboards."""
+
+    OrganizationId: str
+    EntityId: str
+    Expected: NotRequired[Expected]
+    DryRun: NotRequired[bool]
+    NotBefore: NotRequired[str]
+    Reason: NotRequired[str]
+    RequestedBy: NotRequired[str]
+    Requester: NotRequired[Requester]
+
+
+class OffboardingRequest(TypedDict):
+    """The detail of an `Offboarding Requested` event."""
+
+    RequestId: str
+    EntityId: str
+    OrganizationId: NotRequired[str]
+    DryRun: NotRequired[bool]
+    NotBefore: NotRequired[str]
+    Reason: NotRequired[str]
+    RequestedBy: NotRequired[str]
+
+
+class DecisionInput(TypedDict):
+    """The input of an execution that decides on an approval."""
+
+    ExecutionArn: str
+    Decision: str
+    DecidedBy: str
+    Reason: str
+
+
+class RestoreInput(TypedDict):
+    """The input of an execution that restores."""
+
+    OrganizationId: NotRequired[str]
+    EntityId: NotRequired[str]
+    ExecutionArn: NotRequired[str]
+    Reason: NotRequired[str]
+    RequestedBy: NotRequired[str]
+
+
+class RecordedRequest(TypedDict):
+    """What the record keeps of an execution's input."""
+
+    Reason: NotRequired[str]
+    RequestedBy: NotRequired[str]
+    Requester: NotRequired[Requester]
+    NotBefore: NotRequired[str]
+
+
+class Step(TypedDict):
+    """What every state passes: the execution's ARN, and Step Functions' time (RFC 3339)."""
+
+    ExecutionArn: str
+    Now: str
+
+
+class ResolveStep(Step):
+    """What ResolveEntity takes; `Planned` is the entity as it was resolved before a wait."""
+
+    StartedAt: str
+    Input: object
+    Planned: EntityMembers | None
+
+
+class EntityStep(Step):
+    """What every state passes once the entity is resolved."""
+
+    OrganizationId: str
+    Entity: EntityMembers
+    ServiceEndsAt: str
+
+
+class CheckStep(EntityStep):
+    """What CheckOrganization takes."""
+
+    DryRun: bool
+
+
+class PlanStep(EntityStep):
+    """What PlanOffboarding takes."""
+
+    Request: RecordedRequest
+    NeverRegistered: bool
+    IsMigrationAdmin: bool
+
+
+class RecordStep(EntityStep):
+    """What RecordOffboarding takes; `Approval` is the decision that the execution waited for."""
+
+    StartedAt: str
+    Request: RecordedRequest
+    DateIsAhead: bool
+    Approval: dict[str, object] | None
+
+
+class AwaitApprovalStep(Step):
+    """What AwaitApproval takes."""
+
+    OrganizationId: str
+    EntityId: str
+    Reasons: list[str]
+    CapIsReached: bool
+    TaskToken: str
+
+
+class DeregisterStep(EntityStep):
+    """What DeregisterEntity takes; `RetryCount` is 0 at the first attempt."""
+
+    ResolvedAt: str
+    RetryCount: int
+
+
+class VerifyStep(EntityStep):
+    """What VerifyCleanup takes; `Check` counts the checks, from 0."""
+
+    DeregisteredAt: str
+    RetentionEndsAt: str
+    GiveUpAt: str
+    ServiceEndsFirst: bool
+    Check: int
+
+
+class InputStep(Step):
+    """What DecideApproval and RegisterEntity take: the execution's input, not yet validated."""
+
+    Input: object
+
+
+class RestoreStep(Step):
+    """What RestoreAliasesAndGroups takes."""
+
+    OffboardingArn: str
+
+
+def offboarding_of(step: EntityStep) -> Offboarding:
+    """Return which execution offboards which entity."""
+    return Offboarding(step["ExecutionArn"], step["OrganizationId"], step["Entity"]["Id"])
