@@ -1,7 +1,7 @@
-"""CheckOrganization: say whether the organization's entities can be offboarded now, and why not.
+"""CheckOrganization: check that the organization is active, and that the entity is not its migration administrator.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DryRun}` and returns `{Organization, Active, Reason,
-IsMigrationAdmin, Evidence}`.
+Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DryRun}` and returns `{Organization, IsMigrationAdmin,
+Evidence}`.
 """
 
 from typing import Any
@@ -24,35 +24,28 @@ prepare(CHECK_ORGANIZATION)
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Check the state of the organization, and that the entity is not its migration administrator."""
+    """Check the organization, and that nothing in it protects the entity."""
     step = validated(event, CHECK_ORGANIZATION, "The event of CheckOrganization", errors.UnexpectedAnswer)
     directory = Directory(client, step["OrganizationId"])
     organization = directory.describe_organization()
-    if not organization.active and parse(step["Now"]) >= parse(step["ServiceEndsAt"]):
-        raise errors.OrganizationNotActive(reason(organization))
+    service_has_ended = parse(step["Now"]) >= parse(step["ServiceEndsAt"])
     is_migration_admin = _is_migration_admin(organization, step["Entity"])
     protection = protected_by_nature(Entity.from_json(step["Entity"]), is_migration_admin=is_migration_admin)
-    if protection and not step["DryRun"]:
+    # An organization can become active again, a protection stays: it comes first, until WorkMail has ended.
+    if protection and not step["DryRun"] and (organization.active or not service_has_ended):
         raise errors.EntityProtected(protection)
-    logger.info("organization checked", extra={"state": organization.state, "active": organization.active})
+    if not organization.active:
+        raise errors.OrganizationNotActive(
+            f"The organization's state is {organization.state[:64]}, and only an Active one can be worked on: "
+            "nothing was changed. Start again when DescribeOrganization says Active."
+        )
+    logger.info("organization checked", extra={"state": organization.state})
     metrics.add_metric(name="OrganizationsChecked", unit="Count", value=1)
     return {
         "Organization": {"Id": organization.id, "Alias": organization.alias or ""},
-        "Active": organization.active,
-        "Reason": reason(organization),
         "IsMigrationAdmin": is_migration_admin,
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
-
-
-def reason(organization: Organization) -> str:
-    """Say in a sentence why entities of this organization can or cannot be offboarded."""
-    if organization.active:
-        return "The organization is active."
-    return (
-        f"The organization's state is {organization.state[:64]}, and only an Active one can be worked on: "
-        "nothing was changed. Start again when DescribeOrganization says Active."
-    )
 
 
 def _is_migration_admin(organization: Organization, entity: dict[str, str]) -> bool:

@@ -4,6 +4,8 @@ A message is read by the person who opens the failed execution. It says what is 
 right, and it carries no personal data, because AWS Lambda writes it to the function's log as well.
 """
 
+import json
+
 
 class OffboardingError(Exception):
     """The base of every error that this project raises on purpose.
@@ -87,7 +89,14 @@ class CleanupOverdue(OffboardingError):
 
 
 class AlreadyInProgress(OffboardingError):
-    """Another execution offboards this entity; the message ends with its ARN."""
+    """Another execution offboards this entity.
+
+    Its text is the JSON document `{"Message", "ExecutionArn"}`, because AWS Lambda passes on only the text of an
+    exception, and the state machine puts the ARN into the output.
+    """
+
+    def __init__(self, message: str, execution_arn: str) -> None:
+        super().__init__(json.dumps({"Message": message, "ExecutionArn": execution_arn}))
 
 
 class RecordMissing(OffboardingError):

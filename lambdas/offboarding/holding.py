@@ -75,9 +75,9 @@ def look_at_holder(records: Records, pointer: Pointer, entity: Entity, now: date
 
 
 def in_progress(holder: str) -> errors.AlreadyInProgress:
-    """Say that another execution offboards the entity; the state machine reads its ARN from the end of the sentence."""
+    """Make the error which says that another execution offboards the entity."""
     return errors.AlreadyInProgress(
-        f"This entity is being offboarded already. Nothing was changed; look at the execution {holder}"
+        f"This entity is being offboarded already. Nothing was changed; look at the execution {holder}", holder
     )
 
 

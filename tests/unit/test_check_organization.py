@@ -1,5 +1,6 @@
 """Whether an organization can be worked on, and that its migration administrator stays."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,17 +33,13 @@ def check_known(entity: dict[str, str], **changes: Any) -> dict[str, Any]:
     return check_organization.handler(event, Context())
 
 
-def test_an_active_organization_is_named_and_can_be_worked_on(
-    people: People, counted: Callable[[], dict[str, float]]
-) -> None:
+def test_an_active_organization_is_named(people: People, counted: Callable[[], dict[str, float]]) -> None:
     answer = check(people.user("dana"))
 
     (said,) = answer["Evidence"].pop("Answers")
     assert (said["Operation"], said["Answer"]["State"]) == ("DescribeOrganization", "Active")
     assert answer == {
         "Organization": {"Id": ORGANIZATION_ID, "Alias": ORGANIZATION_ALIAS},
-        "Active": True,
-        "Reason": "The organization is active.",
         "IsMigrationAdmin": False,
         "Evidence": {"At": NOW},
     }
@@ -54,22 +51,24 @@ def test_how_workmail_spells_active_does_not_matter(people: People, organization
     user = people.user("dana")
     organization.set_organization_state(ORGANIZATION_ID, state)
 
-    assert check(user)["Active"] is True
+    assert check(user)["Organization"]["Id"] == ORGANIZATION_ID
 
 
-def test_an_organization_that_is_not_active_is_said_to_be_in_its_state_and_not_more_of_it(
-    people: People, organization: WorkMailBackend
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_organization_that_is_not_active_is_refused_with_the_start_of_its_state(
+    people: People, organization: WorkMailBackend, counted: Callable[[], dict[str, float]], dry_run: bool
 ) -> None:
     dana = described(people.user("dana")).to_json()
     organization.set_organization_state(ORGANIZATION_ID, "x" * 64 + "never said")
 
-    answer = check_known(dana)
+    with pytest.raises(errors.OrganizationNotActive) as refusal:
+        check_known(dana, DryRun=dry_run)
 
-    assert answer["Active"] is False
-    assert answer["Reason"] == (
+    assert str(refusal.value) == (
         f"The organization's state is {'x' * 64}, and only an Active one can be worked on: "
         "nothing was changed. Start again when DescribeOrganization says Active."
     )
+    assert counted() == {"OrganizationNotActive": 1}
 
 
 def test_from_the_end_of_workmail_on_an_organization_that_is_not_active_is_that_end(
@@ -78,13 +77,45 @@ def test_from_the_end_of_workmail_on_an_organization_that_is_not_active_is_that_
     dana = described(people.user("dana")).to_json()
     organization.set_organization_state(ORGANIZATION_ID, "Deleted")
 
-    assert check_known(dana, ServiceEndsAt=A_MOMENT_LATER)["Active"] is False
+    with pytest.raises(errors.OrganizationNotActive, match="state is Deleted"):
+        check_known(dana, ServiceEndsAt=A_MOMENT_LATER)
     with pytest.raises(errors.ServiceEnded, match="state is Deleted"):
         check_known(dana, ServiceEndsAt=NOW)
 
 
 def test_after_the_end_of_workmail_an_organization_that_is_active_is_worked_on(people: People) -> None:
-    assert check(people.user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")["Active"] is True
+    answer = check(people.user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")
+
+    assert answer["Organization"]["Id"] == ORGANIZATION_ID
+
+
+@pytest.mark.parametrize(
+    ("state", "ends_at", "dry_run", "outcome"),
+    [
+        ("Active", A_MOMENT_LATER, False, errors.EntityProtected),
+        ("Active", A_MOMENT_LATER, True, None),
+        ("Active", NOW, False, errors.EntityProtected),
+        ("Active", NOW, True, None),
+        ("Deleted", A_MOMENT_LATER, False, errors.EntityProtected),
+        ("Deleted", A_MOMENT_LATER, True, errors.OrganizationNotActive),
+        ("Deleted", NOW, False, errors.ServiceEnded),
+        ("Deleted", NOW, True, errors.ServiceEnded),
+    ],
+)
+def test_a_protection_comes_before_the_organizations_state_until_workmail_ends(
+    people: People,
+    organization: WorkMailBackend,
+    state: str,
+    ends_at: str,
+    dry_run: bool,
+    outcome: type[Exception] | None,
+) -> None:
+    dana = described(people.user("dana")).to_json()
+    organization.set_migration_admin(ORGANIZATION_ID, dana["Id"])
+    organization.set_organization_state(ORGANIZATION_ID, state)
+
+    with pytest.raises(outcome) if outcome else contextlib.nullcontext():
+        check_known(dana, ServiceEndsAt=ends_at, DryRun=dry_run)
 
 
 @pytest.mark.parametrize("known_as", ["id", "name", "email"])
@@ -117,7 +148,7 @@ def test_what_is_protected_by_nature_is_refused_here_too(people: People, organiz
 
     with pytest.raises(errors.EntityProtected, match="a system user of WorkMail"):
         check(user)
-    assert check(user, DryRun=True)["Active"] is True
+    assert check(user, DryRun=True)["IsMigrationAdmin"] is False
 
 
 def test_an_event_that_is_not_its_own_is_unexpected(people: People) -> None:

@@ -1,5 +1,6 @@
 """When an execution that holds an entity gives way to another one."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -91,8 +92,11 @@ def test_one_whose_entity_is_still_disabled_does_not_give_way(table: Table, stat
     assert not look(table, anew, now=DEREGISTERED + timedelta(days=9)).gives_way
 
 
-def test_the_refusal_ends_with_the_arn_of_the_other_one() -> None:
+def test_the_refusal_has_the_arn_of_the_other_execution_as_data() -> None:
     refusal = in_progress(ARN)
 
     assert isinstance(refusal, errors.AlreadyInProgress)
-    assert str(refusal).endswith(f" {ARN}")
+    assert json.loads(str(refusal)) == {
+        "Message": f"This entity is being offboarded already. Nothing was changed; look at the execution {ARN}",
+        "ExecutionArn": ARN,
+    }

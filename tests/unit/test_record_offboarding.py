@@ -401,7 +401,7 @@ def test_another_execution_that_runs_keeps_the_entity(dana: str, table: Table, m
     table.open("b", dana)
     stands(monkeypatch, b=RUNNING)
 
-    with pytest.raises(errors.AlreadyInProgress, match=f"{B}$"):
+    with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{B}"'):
         record(described(dana))
 
     assert table.holder(dana) == B
