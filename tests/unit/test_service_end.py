@@ -7,7 +7,7 @@ import pytest
 from offboarding import errors
 from offboarding.retention import parse
 from offboarding.service_end import until_service_ends
-from tests.unit.conftest import Context
+from tests.unit.conftest import Context, execution
 
 ENDS = "2027-03-31T00:00:00.000Z"
 BEFORE = "2027-03-30T23:59:59.999Z"
@@ -30,7 +30,7 @@ STAYS = [
 def call(error: type[Exception], now: str, *, of_workmail: bool = True, **event: Any) -> Any:
     @until_service_ends
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        failure = error(SAYS)
+        failure = error(SAYS, execution("a")) if error is errors.AlreadyInProgress else error(SAYS)
         failure.of_workmail = of_workmail
         raise failure
 
