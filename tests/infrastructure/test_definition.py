@@ -256,6 +256,7 @@ def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str, Any]) -> None:
     of_lambda = next(rule["ErrorEquals"] for rule in state["Retry"] if "Lambda.ServiceException" in rule["ErrorEquals"])
+    assert set(of_lambda) <= set(caught_by(state))
     for error, outcome in outcomes_by_error(state).items():
         # What is retried as a failure of Lambda ends as one.
         assert outcome == ("FunctionUnavailable" if error in of_lambda else ENDS_AS.get(error, error))
