@@ -39,6 +39,10 @@ test: $(SYNCED) ## All tests; no account, no network
 test-long: $(SYNCED) ## The tests that make test leaves out: they take hours
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
+format: $(SYNCED) ## Format the Python code and the state machines' definitions
+	$(BIN)/ruff format .
+	$(BIN)/python -m tools.format_definitions
+
 check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, licences, workflows; no account, no network
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -92,4 +96,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long check coverage mutants audit bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long format check coverage mutants audit bench synth bootstrap deploy diff

@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity, Organization
+from offboarding.domain.entities import Entity
 from offboarding.domain.protection import protected_by_nature
+from offboarding.domain.timestamps import parse
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import CHECK_ORGANIZATION, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
@@ -29,11 +30,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     entity = Entity.from_json(step["Entity"])
     directory = Directory(client, step["OrganizationId"])
     organization = directory.describe_organization()
-    _require_active(organization)
     is_migration_admin = organization.migration_admin in {entity.id, entity.name, entity.email} - {None}
     protection = protected_by_nature(entity, is_migration_admin=is_migration_admin)
-    if protection and not step["DryRun"]:
+    service_has_ended = parse(step["Now"]) >= parse(step["ServiceEndsAt"])
+    # An organization can become active again, a protection stays: it counts first, as long as WorkMail lasts.
+    if protection and not step["DryRun"] and (organization.is_active or not service_has_ended):
         raise errors.EntityProtected(protection)
+    if not organization.is_active:
+        raise errors.OrganizationNotActive(
+            f"The organization's state is {organization.state[:64]}, and its entities can be offboarded only while it "
+            "is Active. Nothing was changed. Start again when DescribeOrganization shows it as Active."
+        )
     logger.info("organization checked", extra={"state": organization.state})
     metrics.add_metric(name="OrganizationsChecked", unit="Count", value=1)
     return {
@@ -41,11 +48,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "IsMigrationAdmin": is_migration_admin,
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
-
-
-def _require_active(organization: Organization) -> None:
-    if not organization.is_active:
-        raise errors.OrganizationNotActive(
-            f"The organization's state is {organization.state[:64]}, and its entities can be offboarded only while it "
-            "is Active. Nothing was changed. Start again when DescribeOrganization shows it as Active."
-        )

@@ -184,8 +184,8 @@ def _require_expected(entity: Entity, expected: Expected) -> None:
     if mismatches:
         raise errors.EntityMismatch(
             f"EntityId means the {entity.type.value} {entity.id}, which differs from Expected in "
-            f"{' and '.join(mismatches)}. Nothing was changed. Correct EntityId if you mean another entity, or Expected if "
-            "it is out of date."
+            f"{' and '.join(mismatches)}. Nothing was changed. Correct EntityId if you mean another entity, or "
+            "Expected if it is out of date."
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ DEFINITION = Path(__file__).parents[1] / "statemachine" / "offboarding.asl.json"
 
 
 def diagram(definition: str) -> str:
-    """Draw a definition: what leads where, and in one box everything that a state can fail as.
+    """Draw a definition: what leads where. Failures are left out, because every step can fail.
 
     Parameters
     ----------
@@ -20,40 +20,41 @@ def diagram(definition: str) -> str:
     Returns
     -------
     str
-        A Mermaid flowchart, one line a state and one line an arrow.
+        A Mermaid flowchart. A dotted arrow is an error that leads to an outcome of its own.
     """
-    states: dict[str, dict[str, Any]] = json.loads(definition)["States"]
-    lines = ["flowchart TD"]
-    for name, state in states.items():
-        if state["Type"] != "Fail":
-            lines.append(f"    {_id(name)}{_shape(state['Type'], name)}")
-    for name, state in states.items():
-        lines += [f"    {arrow}" for arrow in _arrows(name, state, states)]
-    return "\n".join(lines) + "\n"
+    states: dict[str, dict[str, Any]] = {
+        name: state for name, state in json.loads(definition)["States"].items() if state["Type"] != "Fail"
+    }
+    shapes = [_shape(name, state["Type"]) for name, state in states.items()]
+    arrows = [arrow for name, state in states.items() for arrow in _arrows(name, state, states)]
+    lines = [*filter(None, shapes), *arrows, *_caught(states)]
+    return "\n    ".join(["flowchart TD", *lines]) + "\n"
 
 
-def _arrows(name: str, state: dict[str, Any], states: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _arrows(name: str, state: dict[str, Any], states: Container[str]) -> Iterator[str]:
     for choice in state.get("Choices", []):
-        if states[choice["Next"]]["Type"] == "Fail":
-            yield f'{_id(name)} -. "{choice["Comment"]}" .-> {_id(name)}_fails[/"{choice["Next"]}"/]'
-        else:
-            yield f'{_id(name)} -- "{choice["Comment"]}" --> {_id(choice["Next"])}'
+        yield f'{_id(name)} -- "{choice["Comment"]}" --> {_id(choice["Next"])}'
     following = state.get("Next") or state.get("Default")
-    if following and states[following]["Type"] != "Fail":
+    if following in states:
         yield f"{_id(name)} --> {_id(following)}"
-    caught = list(dict.fromkeys(rule["Next"] for rule in state.get("Catch", [])))
-    for ending in caught:
-        if states[ending]["Type"] != "Fail":
-            yield f"{_id(name)} -.-> {_id(ending)}"
-    failures = [ending for ending in caught if states[ending]["Type"] == "Fail"]
-    if failures:
-        yield f'{_id(name)} -. fails .-> {_id(name)}_fails[/"{"<br>".join(failures)}"/]'
+
+
+def _caught(states: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Draw one arrow for each outcome to which errors lead, from all states that catch them."""
+    sources: dict[str, list[str]] = {}
+    for name, state in states.items():
+        for rule in state.get("Catch", []):
+            if rule["Next"] in states:
+                sources.setdefault(rule["Next"], []).append(_id(name))
+    for outcome, names in sources.items():
+        yield f"{' & '.join(names)} -.-> {_id(outcome)}"
 
 
 def _id(name: str) -> str:
     return re.sub(r"\W", "", name)
 
 
-def _shape(kind: str, name: str) -> str:
-    left, right = {"Choice": ("{", "}"), "Succeed": ("([", "])"), "Wait": ("[/", "\\]")}.get(kind, ("[", "]"))
-    return f'{left}"{name}"{right}'
+def _shape(name: str, kind: str) -> str | None:
+    """Return the line that gives a state another shape than the rectangle which Mermaid draws by default."""
+    brackets = {"Choice": ("{", "}"), "Succeed": ("([", "])"), "Wait": ("[/", "\\]")}.get(kind)
+    return f'{_id(name)}{brackets[0]}"{name}"{brackets[1]}' if brackets else None

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import botocore.session
+from botocore.exceptions import ClientError
 
 from offboarding.adapters import directory as port
 from offboarding.domain import errors
@@ -24,16 +25,14 @@ RECEIVERS = {
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 
 Names = frozenset[str]
-Function = ast.FunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True)
 class Escape:
-    """What leaves a function: an error, the error class in a parameter, or whatever calling a parameter raises."""
+    """What leaves a function: an error, or the error class in a parameter."""
 
     kind: str
     name: str
-    caught: Names = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,7 @@ def _without(found: Iterable[Escape], caught: Names) -> set[Escape]:
     everything = bool(caught & {"Exception", "BaseException"})
     left = set()
     for escape in found:
-        if escape.kind == "call":
-            left.add(Escape("call", escape.name, escape.caught | caught))
-        elif escape.kind == "param" or not (everything or issubclass(_error_class(escape.name) or object, classes)):
+        if escape.kind == "param" or not (everything or issubclass(_error_class(escape.name) or object, classes)):
             left.add(escape)
     return left
 
@@ -129,26 +126,33 @@ class _Reader:
         constants = {node.value for node in ast.walk(method) if isinstance(node, ast.Constant)}
         names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
         operations = set(port._METHODS) & constants
-        operations |= {operation for operation, _ in port._DESCRIBE.values()} if "_DESCRIBE" in names else set()
-        operations |= {operation for operation, _ in port._LIST.values()} if "_LIST" in names else set()
+        operations |= (
+            {operation for operation, _ in port._DESCRIBE_OPERATIONS.values()}
+            if "_DESCRIBE_OPERATIONS" in names
+            else set()
+        )
+        operations |= (
+            {operation for operation, _ in port._LIST_OPERATIONS.values()} if "_LIST_OPERATIONS" in names else set()
+        )
         return {error for operation in operations for error in self._means(operation)}
 
     def _means(self, operation: str) -> set[str]:
         listed = {shape.name for shape in _workmail().operation_model(operation).error_shapes}
-        meanings = {
-            type(self._directory._translated(operation, code, 400)).__name__
-            for code in listed - {"InvalidParameterException"}
-        }
-        unlisted = type(self._directory._translated(operation, "SomethingNew", 400)).__name__
+        meanings = {type(self._translate(operation, code)).__name__ for code in listed - {"InvalidParameterException"}}
+        unlisted = type(self._translate(operation, "SomethingNew")).__name__
         return meanings | ANY_OPERATION | {unlisted, self._directory._invalid_parameter.__name__}
 
-    def _body(self, module: Module, where: str, function: Function, body: list[ast.stmt]) -> set[Escape]:
+    def _translate(self, operation: str, code: str) -> errors.OffboardingError:
+        answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return self._directory._translate_error(operation, ClientError(answer, operation))
+
+    def _body(self, module: Module, where: str, function: ast.FunctionDef, body: list[ast.stmt]) -> set[Escape]:
         found: set[Escape] = set()
         for statement in body:
             found |= self._statement(module, where, function, statement)
         return found
 
-    def _statement(self, module: Module, where: str, function: Function, node: ast.AST) -> set[Escape]:
+    def _statement(self, module: Module, where: str, function: ast.FunctionDef, node: ast.AST) -> set[Escape]:
         if isinstance(node, ast.Try):
             found = self._body(module, where, function, node.body)
             handled: set[Escape] = set()
@@ -159,8 +163,6 @@ class _Reader:
                 handled |= again | self._body(module, where, function, handler.body)
                 found = left
             return found | handled | self._body(module, where, function, [*node.orelse, *node.finalbody])
-        if isinstance(node, ast.Lambda | ast.expr_context | ast.arguments | ast.arg):
-            return set()
         found = set()
         if isinstance(node, ast.Raise):
             found |= self._raised(module, where, function, node)
@@ -170,7 +172,7 @@ class _Reader:
             found |= self._statement(module, where, function, child)
         return found
 
-    def _raised(self, module: Module, where: str, function: Function, node: ast.Raise) -> set[Escape]:
+    def _raised(self, module: Module, where: str, function: ast.FunctionDef, node: ast.Raise) -> set[Escape]:
         if not isinstance(node.exc, ast.Call):
             assert node.exc is None, f"{where} raises {ast.dump(node)}"
             return set()
@@ -184,9 +186,7 @@ class _Reader:
             return set()
         return {Escape("error", name) for name in _made(target[0].functions[target[1]], node.exc)}
 
-    def _called(self, module: Module, where: str, function: Function, call: ast.Call) -> set[Escape]:
-        if isinstance(call.func, ast.Name) and call.func.id in _parameters(function):
-            return {Escape("call", call.func.id)}
+    def _called(self, module: Module, where: str, function: ast.FunctionDef, call: ast.Call) -> set[Escape]:
         target = self._target(module, where, call.func)
         if target is None:
             return set()
@@ -197,11 +197,8 @@ class _Reader:
             argument = given.get(escape.name)
             if escape.kind == "error":
                 found.add(escape)
-            elif escape.kind == "param" and argument is not None:
+            elif argument is not None:
                 found |= {Escape("error", name) for name in _names(argument)}
-            elif escape.kind == "call" and isinstance(argument, ast.Lambda):
-                inside = self._statement(module, where, function, argument.body)
-                found |= _without(inside, escape.caught) if escape.caught else inside
         return found
 
     def _target(self, module: Module, where: str, called: ast.expr) -> tuple[Module, str] | None:
@@ -254,7 +251,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
     return any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
 
 
-def _parameters(function: Function) -> set[str]:
+def _parameters(function: ast.FunctionDef) -> set[str]:
     arguments = function.args
     return {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
 

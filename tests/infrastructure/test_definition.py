@@ -16,6 +16,7 @@ from await_approval import APPROVAL_TIMEOUT
 from offboarding.domain import errors
 from offboarding.edge import schemas
 from resolve_entity import MAX_NOT_BEFORE
+from tests.definitions import ERROR_AS_RAISED, outcomes
 from tests.infrastructure.raised_errors import leaves
 
 ROOT = Path(__file__).parents[2]
@@ -48,16 +49,22 @@ ENDS_AS = {
     "States.ALL": "UnexpectedFailure",
     "States.Timeout": "ApprovalTimedOut",
 }
-BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string", "match"}
+MESSAGE = "{% $parse($states.errorOutput.Cause).errorMessage %}"
+ERROR_AND_CAUSE = "{% $states.errorOutput.Error & ': ' & $states.errorOutput.Cause %}"
+BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string"}
 
 
 def definition(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def machine_of(path: Path) -> str:
+    return path.name.removesuffix(".asl.json")
+
+
 def states(kind: str | None = None) -> list[Any]:
     return [
-        pytest.param(name, state, id=f"{path.name.removesuffix('.asl.json')}-{name}")
+        pytest.param(name, state, id=f"{machine_of(path)}-{name}")
         for path in DEFINITIONS
         for name, state in definition(path)["States"].items()
         if kind is None or state["Type"] == kind
@@ -113,6 +120,17 @@ def module_of(name: str) -> str:
 
 def caught_by(state: dict[str, Any]) -> list[str]:
     return [error for rule in state["Catch"] for error in rule["ErrorEquals"]]
+
+
+def outcomes_by_error(state: dict[str, Any]) -> dict[str, str]:
+    """Return what each error that a state catches ends as."""
+    found = {}
+    for rule in state["Catch"]:
+        for error in rule["ErrorEquals"]:
+            found[error] = rule["Next"]
+            if rule["Next"] == "Failed":
+                found[error] = error if rule["Assign"]["error"] == ERROR_AS_RAISED else rule["Assign"]["error"]
+    return found
 
 
 def retried_by(state: dict[str, Any]) -> list[str]:
@@ -184,6 +202,7 @@ def test_the_dataflow_tells_a_path_that_lacks_an_assignment() -> None:
 @pytest.mark.parametrize(("name", "state"), states())
 def test_every_state_says_what_it_is_for(name: str, state: dict[str, Any]) -> None:
     assert len(state["Comment"]) > 20, name
+    assert len(state["Comment"].split()) <= 25, name
     assert len(name) <= 80
 
 
@@ -222,8 +241,9 @@ def test_a_state_waits_for_a_person_or_for_its_function(name: str, state: dict[s
     assert waits_for_a_person == (name == "AwaitApproval")
     # Where the function is waited for, a time-out is the function's: it is run again. A person's is an answer.
     assert ("States.Timeout" in retried_by(state)) != waits_for_a_person
-    ends = {error: rule["Next"] for rule in state["Catch"] for error in rule["ErrorEquals"]}
-    assert ends["States.Timeout"] == ("ApprovalTimedOut" if waits_for_a_person else "FunctionUnavailable")
+    assert outcomes_by_error(state)["States.Timeout"] == (
+        "ApprovalTimedOut" if waits_for_a_person else "FunctionUnavailable"
+    )
     assert ("TaskToken" in state["Arguments"]["Payload"]) == waits_for_a_person
 
 
@@ -237,18 +257,34 @@ def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str, Any]) -> None:
     of_lambda = next(rule["ErrorEquals"] for rule in state["Retry"] if "Lambda.ServiceException" in rule["ErrorEquals"])
-    for rule in state["Catch"]:
-        if rule["Next"] == "FunctionUnavailable":
-            assert rule["ErrorEquals"] == of_lambda, "what is retried as a failure of Lambda ends as one"
-        else:
-            [error] = rule["ErrorEquals"]
-            assert rule["Next"] == ENDS_AS.get(error, error)
-    assert "FunctionUnavailable" in {rule["Next"] for rule in state["Catch"]}
+    assert set(of_lambda) <= set(caught_by(state))
+    for error, outcome in outcomes_by_error(state).items():
+        # What is retried as a failure of Lambda ends as one.
+        assert outcome == ("FunctionUnavailable" if error in of_lambda else ENDS_AS.get(error, error))
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_every_error_that_a_handler_can_raise_is_caught_by_name(name: str, state: dict[str, Any]) -> None:
-    assert sorted(leaves(module_of(name)) - set(caught_by(state))) == []
+def test_one_catcher_has_all_failures_that_a_function_raises(name: str, state: dict[str, Any]) -> None:
+    own = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("error") == ERROR_AS_RAISED]
+
+    assert [set(rule["ErrorEquals"]) for rule in own] == [leaves(module_of(name)) - NO_FAILURES - {"UnexpectedAnswer"}]
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_a_failure_has_as_its_cause_what_the_function_says_or_else_all_that_came(
+    name: str, state: dict[str, Any]
+) -> None:
+    causes = {error: rule["Assign"]["cause"] for rule in state["Catch"] if rule["Next"] == "Failed"
+              for error in rule["ErrorEquals"]}  # fmt: skip
+    if name == "AwaitApproval":
+        assert "Nobody decided in 14 days" in causes.pop("States.Timeout")
+
+    assert {error: MESSAGE if error in LIVE_ERRORS else ERROR_AND_CAUSE for error in causes} == causes
+
+
+@pytest.mark.parametrize(("name", "state"), states("Task"))
+def test_every_error_that_a_handler_can_raise_is_caught_by_name_and_no_other(name: str, state: dict[str, Any]) -> None:
+    assert leaves(module_of(name)) == set(caught_by(state)) & LIVE_ERRORS
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
@@ -274,14 +310,14 @@ def test_every_error_can_leave_a_handler() -> None:
     [
         ("offboarding.adapters.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
         ("offboarding.adapters.executions", "read_execution_status", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.records", "Records.get", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.records", "Records.find", {"RecordUnavailable", "AccessDenied"}),
         ("offboarding.adapters.holding", "load_holder", {"RecordUnavailable", "AccessDenied"}),
         ("offboarding.adapters.directory", "Directory.describe_organization",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound"}),
         ("offboarding.adapters.directory", "Directory.describe_mailbox",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound", "OrganizationNotActive",
           "EntityNotFound"}),
-        ("await_approval", "_publish", set()),
+        ("await_approval", "_publish_event", set()),
     ],
 )  # fmt: skip
 def test_the_errors_of_a_function_are_read_from_its_source(module: str, function: str, raised: set[str]) -> None:
@@ -303,10 +339,22 @@ def test_a_function_is_given_what_its_schema_asks_for(name: str, state: dict[str
     assert set(state["Arguments"]["Payload"]) == set(schema["properties"])
 
 
-@pytest.mark.parametrize(("name", "state"), states("Fail"))
-def test_a_failure_is_named_as_its_state(name: str, state: dict[str, Any]) -> None:
-    assert state["Error"] == name
-    assert state["Cause"] == "{% $cause %}"
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
+def test_one_fail_state_names_every_failure(path: Path) -> None:
+    flow = definition(path)
+    assert [name for name, state in flow["States"].items() if state["Type"] == "Fail"] == ["Failed"]
+    assert flow["States"]["Failed"]["Error"] == "{% $error %}"
+    assert flow["States"]["Failed"]["Cause"] == "{% $cause %}"
+    leading_there = [
+        assigned for state in flow["States"].values() for successor, assigned in edges(state) if successor == "Failed"
+    ]
+    assert all(assigned == {"error", "cause"} for assigned in leading_there)
+
+
+@pytest.mark.parametrize(("name", "state"), states("Choice"))
+def test_a_choice_that_fails_ends_as_an_unexpected_failure(name: str, state: dict[str, Any]) -> None:
+    assert "Failed" not in {choice["Next"] for choice in state["Choices"]}
+    assert state["Default"] != "Failed" or state["Assign"]["error"] == "UnexpectedFailure"
 
 
 @pytest.mark.parametrize(("name", "state"), states("Succeed"))
@@ -317,11 +365,13 @@ def test_a_success_has_its_name_as_outcome(name: str, state: dict[str, Any]) -> 
     assert named == name
 
 
-def test_every_error_that_a_lambda_raises_has_a_terminal_of_its_name() -> None:
-    terminals = {name: s["Type"] for path in DEFINITIONS for name, s in definition(path)["States"].items()}
-    expected = {name: "Succeed" if name in NO_FAILURES else "Fail" for name in LIVE_ERRORS - {"UnexpectedAnswer"}}
+def test_every_error_that_a_function_raises_is_the_name_of_an_outcome() -> None:
+    ends = {name: status for path in DEFINITIONS for name, status in outcomes(machine_of(path)).items()}
+    raised = LIVE_ERRORS - {"UnexpectedAnswer"}
 
-    assert {name: terminals.get(name) for name in expected} == expected
+    assert {name: ends.get(name) for name in raised} == {
+        name: "SUCCEEDED" if name in NO_FAILURES else "FAILED" for name in raised
+    }
 
 
 def test_the_machine_outlives_its_longest_legal_run() -> None:

@@ -9,7 +9,9 @@ import pytest
 from local.diagram import DEFINITION, diagram
 from local.settings import ORGANIZATION_ID
 from offboarding.edge.schemas import INPUT, validated
+from offboarding.edge.steps import OffboardingInput
 from stacks.settings import Settings
+from tests.definitions import outcomes
 from tests.infrastructure.templates import template_of
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,7 @@ def test_every_example_input_is_valid() -> None:
 
     assert len(examples) >= 3
     for example in examples:
-        assert validated(example, INPUT)["OrganizationId"] == ORGANIZATION_ID
+        assert validated(example, INPUT, OffboardingInput)["OrganizationId"] == ORGANIZATION_ID
 
 
 def test_the_settings_of_the_providers_page_are_valid() -> None:
@@ -61,15 +63,12 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     ],
 )
 def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machine: str, heading: str) -> None:
-    states = json.loads((DEFINITION.parent / f"{machine}.asl.json").read_text())["States"]
-    ends = {name: state["Type"] for name, state in states.items() if state["Type"] in {"Fail", "Succeed"}}
-
     section = OPERATE.partition(f"\n{heading}\n")[2]
     section = re.split(rf"\n#{{2,{heading.count('#')}}} ", section)[0]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (succeeded|failed)", section, re.M)
 
     told = {name: status for names, status in rows for name in re.findall(r"\w+", names)}
-    assert told == {name: "failed" if kind == "Fail" else "succeeded" for name, kind in ends.items()}
+    assert told == {name: status.lower() for name, status in outcomes(machine).items()}
 
 
 def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:

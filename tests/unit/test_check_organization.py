@@ -1,5 +1,6 @@
 """Whether an organization can be worked on, and that its migration administrator stays."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,9 +33,7 @@ def check_known(entity: dict[str, str], **changes: Any) -> dict[str, Any]:
     return check_organization.handler(event, Context())
 
 
-def test_an_active_organization_is_named_and_can_be_worked_on(
-    people: People, counted: Callable[[], dict[str, float]]
-) -> None:
+def test_an_active_organization_is_named(people: People, counted: Callable[[], dict[str, float]]) -> None:
     answer = check(people.user("dana"))
 
     (said,) = answer["Evidence"].pop("Answers")
@@ -55,19 +54,21 @@ def test_how_workmail_spells_active_does_not_matter(people: People, organization
     assert check(user)["Organization"]["Id"] == ORGANIZATION_ID
 
 
-def test_an_organization_that_is_not_active_is_said_to_be_in_its_state_and_not_more_of_it(
-    people: People, organization: WorkMailBackend
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_organization_that_is_not_active_is_refused_with_the_start_of_its_state(
+    people: People, organization: WorkMailBackend, counted: Callable[[], dict[str, float]], dry_run: bool
 ) -> None:
     dana = described(people.user("dana")).to_json()
     organization.set_organization_state(ORGANIZATION_ID, "x" * 64 + "never said")
 
-    with pytest.raises(errors.OrganizationNotActive) as failure:
-        check_known(dana)
+    with pytest.raises(errors.OrganizationNotActive) as refusal:
+        check_known(dana, DryRun=dry_run)
 
-    assert str(failure.value) == (
+    assert str(refusal.value) == (
         f"The organization's state is {'x' * 64}, and its entities can be offboarded only while it is Active. "
         "Nothing was changed. Start again when DescribeOrganization shows it as Active."
     )
+    assert counted() == {"OrganizationNotActive": 1}
 
 
 def test_from_the_end_of_workmail_on_an_organization_that_is_not_active_is_that_end(
@@ -86,6 +87,35 @@ def test_after_the_end_of_workmail_an_organization_that_is_active_is_worked_on(p
     answer = check(people.user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")
 
     assert answer["Organization"]["Id"] == ORGANIZATION_ID
+
+
+@pytest.mark.parametrize(
+    ("state", "ends_at", "dry_run", "outcome"),
+    [
+        ("Active", A_MOMENT_LATER, False, errors.EntityProtected),
+        ("Active", A_MOMENT_LATER, True, None),
+        ("Active", NOW, False, errors.EntityProtected),
+        ("Active", NOW, True, None),
+        ("Deleted", A_MOMENT_LATER, False, errors.EntityProtected),
+        ("Deleted", A_MOMENT_LATER, True, errors.OrganizationNotActive),
+        ("Deleted", NOW, False, errors.ServiceEnded),
+        ("Deleted", NOW, True, errors.ServiceEnded),
+    ],
+)
+def test_a_protection_comes_before_the_organizations_state_until_workmail_ends(
+    people: People,
+    organization: WorkMailBackend,
+    state: str,
+    ends_at: str,
+    dry_run: bool,
+    outcome: type[Exception] | None,
+) -> None:
+    dana = described(people.user("dana")).to_json()
+    organization.set_migration_admin(ORGANIZATION_ID, dana["Id"])
+    organization.set_organization_state(ORGANIZATION_ID, state)
+
+    with pytest.raises(outcome) if outcome else contextlib.nullcontext():
+        check_known(dana, ServiceEndsAt=ends_at, DryRun=dry_run)
 
 
 @pytest.mark.parametrize("known_as", ["id", "name", "email"])

@@ -107,8 +107,8 @@ def test_every_signal_that_the_mailbox_is_still_there_is_named() -> None:
     ahead = seen("Present", 0.5, mailbox_deprovisioned_date=NOW + timedelta(days=1))
 
     assert decide(ahead, PROMISE, NOW).explanation == (
-        "The entity has been disabled since 2026-11-22T10:00:00.123Z and the retention has ended, but the mailbox still has "
-        "a size of 0.5 MB and MailboxDeprovisionedDate is still ahead (2026-12-23T16:00:00.123Z)."
+        "The entity has been disabled since 2026-11-22T10:00:00.123Z and the retention has ended, but the mailbox "
+        "still has a size of 0.5 MB and MailboxDeprovisionedDate is still ahead (2026-12-23T16:00:00.123Z)."
     )
     assert Signals(None, "Present", 0.5).of_present_mailbox(NOW) == ["the mailbox still has a size of 0.5 MB"]
 
@@ -170,8 +170,8 @@ def test_a_mailbox_that_is_gone_is_verified_and_the_record_says_so(
         "NotGiven": ["MailboxSize"],
     }
     explanation = (
-        f"The entity has been disabled since {STARTED}, and the retention has ended. WorkMail does not find the mailbox. "
-        "It may not find that of any disabled entity, so the removal itself was not observed."
+        f"The entity has been disabled since {STARTED}, and the retention has ended. WorkMail does not find the "
+        "mailbox. It may not find that of any disabled entity, so the removal itself was not observed."
     )
     assert answer == {
         "Outcome": "CleanupVerified",

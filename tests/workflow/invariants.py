@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 from moto.dynamodb.models import dynamodb_backends
@@ -31,11 +30,11 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local.faults import function_name
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.entities import DELETED, DISABLED, ENABLED
+from tests.definitions import outcomes
 from tests.workflow.conftest import Flow, deregistration_without_record
 
 RETENTION = timedelta(days=30)
-REUSE_RESOLUTION_FOR = timedelta(seconds=5)
-DEFINITIONS = Path(__file__).parents[2] / "statemachine"
+POLICY_CACHE_TIME = timedelta(seconds=5)
 MACHINES = {
     "StateMachineArn": "offboarding",
     "ApprovalStateMachineArn": "approval",
@@ -541,7 +540,7 @@ class Watch:
     def _policy_of(self, function: str) -> dict[str, Any]:
         """Return what a function has to go by: the parameter as it is, unless it has read it a moment ago."""
         at, read = self._read.get(function, (datetime.min.replace(tzinfo=UTC), ""))
-        if self._flow.clock.now() - at > REUSE_RESOLUTION_FOR:
+        if self._flow.clock.now() - at > POLICY_CACHE_TIME:
             name = self._flow.environment.function_environment(function)["POLICY_PARAMETER"]
             read = ssm_backends[ACCOUNT][REGION].get_parameter(name).value
         settings: dict[str, Any] = json.loads(read)["Organizations"][ORGANIZATION_ID]
@@ -631,11 +630,7 @@ def _outcome(execution: Any) -> str:
 @lru_cache
 def _endings(machine: str) -> set[tuple[str, str]]:
     """Return the status and the name of each ending of a definition."""
-    states = json.loads((DEFINITIONS / f"{machine}.asl.json").read_text())["States"].values()
-    failed = {("FAILED", state["Error"]) for state in states if state["Type"] == "Fail"}
-    texts = [state["Output"] for state in states if state["Type"] == "Succeed"]
-    named = [t["Outcome"] if isinstance(t, dict) else re.findall(r"'Outcome': '(\w+)'", t) for t in texts]
-    return failed | {("SUCCEEDED", str(o)) for given in named for o in ([given] if isinstance(given, str) else given)}
+    return {(status, outcome) for outcome, status in outcomes(machine).items()}
 
 
 def _matches(patterns: list[str], truth: Truth) -> bool:

@@ -83,7 +83,7 @@ def test_nobody_decides_for_14_days(row: Any) -> None:
     timeline = {step["State"]: step["At"] for step in row("nobody decides")["Timeline"]}
 
     assert timeline["AwaitApproval"] == "2026-11-25T09:00:00+00:00"
-    assert timeline["ApprovalTimedOut"] == "2026-12-09T09:00:00+00:00"
+    assert timeline["Failed"] == "2026-12-09T09:00:00+00:00"
 
 
 def test_after_the_restore_the_user_stands_as_before(row: Any) -> None:

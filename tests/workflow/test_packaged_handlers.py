@@ -80,7 +80,7 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
         "Entity": resolved["Entity"],
         "ServiceEndsAt": resolved["ServiceEndsAt"],
     }
-    assert run("check_organization", **about, DryRun=False)["Active"] is True
+    assert run("check_organization", **about, DryRun=False)["IsMigrationAdmin"] is False
     planned = run("plan_offboarding", **about, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
     assert planned["Plan"]["WouldBeRefused"] == []
     recorded = run("record_offboarding", **about, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)

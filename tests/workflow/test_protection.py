@@ -31,7 +31,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     ending = flow.run("boss", days=1)
 
     assert (ending.status, ending.outcome) == ("FAILED", "EntityProtected")
-    assert ending.states[-2:] == ["RecordOffboarding", "EntityProtected"]
+    assert ending.states[-2:] == ["RecordOffboarding", "Failed"]
     assert f"{user} is protected by entry 2 of the organization's protected" in ending.cause
     assert "boss" not in ending.cause
     assert flow.calls("DeregisterFromWorkMail") == []
@@ -99,7 +99,7 @@ def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: 
     ending = flow.run("boss", days=1)
 
     assert ending.outcome == "EntityProtected"
-    assert ending.states[-2:] == ["DeregisterEntity", "EntityProtected"]
+    assert ending.states[-2:] == ["DeregisterEntity", "Failed"]
     assert flow.calls("DeregisterFromWorkMail") == []
     assert flow.workmail_state(user)["State"] == "ENABLED"
 

@@ -79,7 +79,7 @@ def main() -> int:
 
 
 def function_of(name: str) -> str:
-    """Make `offboarding.domain.entities.Entity.to_json` of mutmut's `offboarding.domain.entities.xǁEntityǁto_json__mutmut_3`."""
+    """Return `domain.entities.Entity.to_json` for mutmut's `domain.entities.xǁEntityǁto_json__mutmut_3`."""
     module, _, mangled = name.partition("__mutmut_")[0].rpartition(".")
     return f"{module}.{mangled.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
 

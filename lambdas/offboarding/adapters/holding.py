@@ -76,7 +76,9 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
 def already_in_progress_error(holder_arn: str) -> errors.AlreadyInProgress:
     """Return the error that another execution offboards the entity."""
     return errors.AlreadyInProgress(
-        "Another execution is offboarding this entity. Nothing was changed; look at that execution.", holder_arn
+        "Another execution is offboarding this entity. Nothing was changed. Look at the execution that "
+        "OtherExecutionArn names.",
+        holder_arn,
     )
 
 

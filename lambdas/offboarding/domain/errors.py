@@ -115,7 +115,7 @@ class AlreadyInProgress(OffboardingError):
         self.execution_arn = execution_arn
 
     def __str__(self) -> str:
-        """Return the message and the ARN as JSON, `{Message, ExecutionArn}`, which the state machine parses."""
+        """Return the message and the ARN as JSON: Lambda passes on the text alone, and the state machine parses it."""
         return json.dumps({"Message": self.message, "ExecutionArn": self.execution_arn})
 
 
