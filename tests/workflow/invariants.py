@@ -63,7 +63,7 @@ _WRITES = {
 _SOMEBODY_ELSE = frozenset({"actor", "userIdentity", "RequestedBy"})
 """Members of providers' events that name who acted, and not who leaves."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DONE_WITH = {"runs", "was started before", "event ignored", "refused"}
+_DONE_WITH = {"execution started", "execution already started", "event ignored", "refused"}
 """What the starter logs of a message that it needs no more."""
 
 

@@ -35,15 +35,15 @@ class Scenario:
         What it is called, in words.
     outcome
         How it ends when nothing fails; where two executions take part, both of their outcomes.
-    compile_schemas
+    prepare
         Makes what must be there before, given a name that nobody has yet. Nothing fails meanwhile.
     play
-        Does it, and tells how it ended; it is given what `compile_schemas` returned.
+        Does it, and tells how it ended; it is given what `prepare` returned.
     """
 
     name: str
     outcome: str
-    compile_schemas: Callable[[Flow, str], Any]
+    prepare: Callable[[Flow, str], Any]
     play: Callable[[Flow, Any], str]
 
     def __str__(self) -> str:

@@ -207,7 +207,7 @@ def test_an_approval_for_what_awaits_none_is_refused(flow: Any) -> None:
     ending = flow.decide(arn)
 
     assert ending.outcome == "ApprovalNotPending"
-    assert "it is InWindow" in ending.cause
+    assert "its status is InWindow" in ending.cause
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_an_event_from_before_a_rehire_does_not_take_the_new_mailbox(intake: Int
         intake.put(event(OKTA))
 
     assert len(intake.executions()) == started
-    assert "it is about an earlier departure" in intake.reasons()[0]
+    assert "It is about an earlier departure" in intake.reasons()[0]
     state = intake.flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"]
     assert state == "ENABLED"
 
@@ -405,7 +405,7 @@ def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
     ("login", "says"),
     [
         ("nobody@example.com", "0 users of the organization have this primary address"),
-        ("dana@elsewhere.org", "0 organizations of the settings fit the mail domain"),
+        ("dana@elsewhere.org", "0 organizations of the settings fit the leaver's mail domain"),
         ("dana", "0 organizations of the settings fit a leaver without a mail domain"),
         *long_run(
             ('"dana leaver"@example.com', "0 users of the organization have this primary address"),

@@ -602,7 +602,7 @@ def test_what_was_disabled_and_is_registered_before_the_next_state_is_left_alone
 
     assert ending.outcome == "EntityMismatch"
     assert ending.states[-2:] == ["DeregisterEntity", "Failed"]
-    assert f"Somebody has registered {user} since it was looked up" in ending.cause
+    assert f"Somebody has registered {user} since it was resolved" in ending.cause
     assert flow.calls("DeregisterFromWorkMail") == []
 
 
@@ -616,7 +616,7 @@ def test_a_mailbox_that_still_shows_near_the_end_of_workmail_is_overdue_before_t
     ending = flow.run("dana", days=60)
 
     assert ending.outcome == "CleanupOverdue"
-    assert "looked at until 2027-03-30T23:00:00.000Z" in ending.cause
+    assert "checked until 2027-03-30T23:00:00.000Z" in ending.cause
 
 
 def test_a_stopped_execution_leaves_the_entity_as_it_is(flow: Any) -> None:

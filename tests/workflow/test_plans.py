@@ -158,7 +158,10 @@ def test_until_a_date_nothing_happens_and_then_everything_is_looked_at_again(flo
     ending = flow.ending(arn)
     assert ending.outcome == "CleanupVerified"
     assert ending.states.count("ResolveEntity") == ending.states.count("RecordOffboarding") == 2
-    assert "is when the entity is resolved and checked again" in ending.output["Evidence"]["ResolveEntity"]["NotBefore"]
+    assert (
+        "the entity is resolved and checked again, and deregistered"
+        in ending.output["Evidence"]["ResolveEntity"]["NotBefore"]
+    )
 
 
 def test_a_date_in_the_past_is_not_waited_for_and_the_output_says_so(flow: Any) -> None:
@@ -169,7 +172,7 @@ def test_a_date_in_the_past_is_not_waited_for_and_the_output_says_so(flow: Any) 
     assert ending.outcome == "CleanupVerified"
     assert "WaitForDate" not in ending.states
     assert ending.output["Evidence"]["ResolveEntity"]["NotBefore"] == (
-        "2026-11-22T11:59:59.000Z was past when the execution started: it was not waited for."
+        "2026-11-22T11:59:59.000Z was past when the execution started, so nothing waited for it."
     )
 
 

@@ -164,7 +164,7 @@ def test_who_was_made_anew_is_another_entity_and_is_named(flow: Any) -> None:
     ending = flow.restore(ExecutionArn=arn)
 
     assert ending.outcome == "EntityGone"
-    assert f"There is a USER {another} of the same name" in ending.cause
+    assert f"The USER {another} has the same name" in ending.cause
 
 
 def test_an_address_that_somebody_else_has_is_named_with_its_holder(flow: Any) -> None:
@@ -262,7 +262,7 @@ def test_before_it_was_deregistered_there_is_nothing_to_restore(flow: Any) -> No
     for arn, status in ((dated, "Scheduled"), (asked, "AwaitingApproval")):
         ending = flow.restore(ExecutionArn=arn)
         assert ending.outcome == "NotDeregistered"
-        assert f"it is {status}. To cancel it, stop the execution {arn}" in ending.cause
+        assert f"its status is {status}. To cancel it, stop the execution {arn}" in ending.cause
         flow.stop(arn)
         assert "ended as Stopped before it deregistered" in flow.restore(ExecutionArn=arn).cause
 
