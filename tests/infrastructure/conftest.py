@@ -1,4 +1,4 @@
-"""The synthesized stack, read once."""
+"""The synthesized template, which is read once."""
 
 from typing import Any
 

@@ -1,11 +1,19 @@
-"""How the records hear of executions that ended: which ends come through, where they wait, who reads them."""
+"""The record closer: which ends of executions its rule matches, the queues, and the function that closes records."""
 
 from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
 
-from tests.infrastructure.templates import Template, function_of, listed, policies, role_of, text, the_one
+from tests.infrastructure.templates import (
+    Template,
+    function_of,
+    permissions,
+    render_arn,
+    resources_of_type,
+    role_of,
+    single_resource,
+)
 
 CLOSER = "StatusChangesCloseRecord"
 QUEUES = ["StatusChangesEvents", "StatusChangesDeadLetters", "StatusChangesUndeliveredEvents"]
@@ -13,11 +21,11 @@ MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offbo
 
 
 def rule(template: Template) -> dict[str, Any]:
-    return the_one(template, "AWS::Events::Rule", "StatusChanges")[1]["Properties"]
+    return single_resource(template, "AWS::Events::Rule", "StatusChanges")[1]["Properties"]
 
 
 def status_change(machine: str = MACHINE_ARN, status: str = "ABORTED", **envelope: str) -> dict[str, Any]:
-    """An event as Step Functions sends it: no error, cause or output where there is none."""
+    """Return an event in the format of Step Functions, which omits error, cause and output if there are none."""
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:one"
     return {
         "version": "0",
@@ -33,17 +41,17 @@ def status_change(machine: str = MACHINE_ARN, status: str = "ABORTED", **envelop
     }
 
 
-def matches(template: Template, event: dict[str, Any]) -> bool:
+def is_matched(template: Template, event: dict[str, Any]) -> bool:
     pattern = rule(template)["EventPattern"]
-    machine, _ = the_one(template, "AWS::StepFunctions::StateMachine", "Offboarding")
+    machine, _ = single_resource(template, "AWS::StepFunctions::StateMachine", "Offboarding")
     assert pattern["detail"]["stateMachineArn"] == [{"Ref": machine}]
     deployed = {**pattern, "detail": {**pattern["detail"], "stateMachineArn": [MACHINE_ARN]}}
     return bool(EventPattern(None, deployed).matches_event(event))
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
-def test_every_end_of_an_offboarding_comes_through(template: Template, status: str) -> None:
-    assert matches(template, status_change(status=status))
+def test_the_rule_matches_every_end_of_an_offboarding(template: Template, status: str) -> None:
+    assert is_matched(template, status_change(status=status))
 
 
 @pytest.mark.parametrize(
@@ -58,31 +66,31 @@ def test_every_end_of_an_offboarding_comes_through(template: Template, status: s
         status_change(**{"detail-type": "Step Functions Map Run Status Change"}),
     ],
 )
-def test_nothing_else_comes_through(template: Template, event: dict[str, Any]) -> None:
-    assert not matches(template, event)
+def test_the_rule_matches_no_other_event(template: Template, event: dict[str, Any]) -> None:
+    assert not is_matched(template, event)
 
 
-def test_the_rule_passes_the_event_on_as_it_came_and_keeps_what_cannot_be_delivered(template: Template) -> None:
+def test_the_rule_sends_unchanged_events_and_keeps_undelivered_ones(template: Template) -> None:
     [target] = rule(template)["Targets"]
-    assert text(target["Arn"]).startswith("<StatusChangesEvents")
-    assert text(target["DeadLetterConfig"]["Arn"]).startswith("<StatusChangesUndeliveredEvents")
+    assert render_arn(target["Arn"]).startswith("<StatusChangesEvents")
+    assert render_arn(target["DeadLetterConfig"]["Arn"]).startswith("<StatusChangesUndeliveredEvents")
     assert target.keys() == {"Id", "Arn", "DeadLetterConfig"}
     assert rule(template)["EventBusName"] == "default"
 
 
 @pytest.mark.parametrize("name", QUEUES)
-def test_a_queue_is_encrypted_spoken_to_over_tls_and_only_the_rule_may_put_anything_into_it(
+def test_a_queue_is_encrypted_requires_tls_and_accepts_messages_only_from_the_rule(
     template: Template, name: str
 ) -> None:
-    queue, resource = the_one(template, "AWS::SQS::Queue", name)
+    queue, resource = single_resource(template, "AWS::SQS::Queue", name)
     assert resource["Properties"]["SqsManagedSseEnabled"] is True
     assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
-    _, policy = the_one(template, "AWS::SQS::QueuePolicy", name)
+    _, policy = single_resource(template, "AWS::SQS::QueuePolicy", name)
     assert policy["Properties"]["Queues"] == [{"Ref": queue}]
     tls, *allowed = policy["Properties"]["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sqs:*", {"AWS": "*"})
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    rule_arn = {"Fn::GetAtt": [the_one(template, "AWS::Events::Rule", "StatusChanges")[0], "Arn"]}
+    rule_arn = {"Fn::GetAtt": [single_resource(template, "AWS::Events::Rule", "StatusChanges")[0], "Arn"]}
     sending = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -90,41 +98,37 @@ def test_a_queue_is_encrypted_spoken_to_over_tls_and_only_the_rule_may_put_anyth
         "Resource": {"Fn::GetAtt": [queue, "Arn"]},
         "Condition": {"ArnEquals": {"aws:SourceArn": [rule_arn]}},
     }
-    # SQS itself moves what was tried too often.
+    # SQS itself moves the events that were received too often.
     assert allowed == ([] if name == "StatusChangesDeadLetters" else [sending])
 
 
-def test_an_end_is_given_up_after_five_hours_and_each_attempt_has_time_to_end(template: Template) -> None:
-    _, queue = the_one(template, "AWS::SQS::Queue", "StatusChangesEvents")
+def test_an_event_becomes_a_dead_letter_after_100_attempts(template: Template) -> None:
+    _, queue = single_resource(template, "AWS::SQS::Queue", "StatusChangesEvents")
     assert queue["Properties"]["RedrivePolicy"] == {
-        "deadLetterTargetArn": {"Fn::GetAtt": [the_one(template, "AWS::SQS::Queue", QUEUES[1])[0], "Arn"]},
+        "deadLetterTargetArn": {"Fn::GetAtt": [single_resource(template, "AWS::SQS::Queue", QUEUES[1])[0], "Arn"]},
         "maxReceiveCount": 100,
     }
     assert queue["Properties"]["VisibilityTimeout"] == 6 * function_of(template, CLOSER)["Timeout"]
     assert queue["Properties"]["DelaySeconds"] > function_of(template, CLOSER)["Timeout"]
 
 
-def test_the_newest_code_reads_the_queue_and_fails_for_one_event_alone(template: Template) -> None:
-    _, mapping = the_one(template, "AWS::Lambda::EventSourceMapping", "StatusChanges")
+def test_the_newest_code_reads_the_queue_and_reports_single_failures(template: Template) -> None:
+    _, mapping = single_resource(template, "AWS::Lambda::EventSourceMapping", "StatusChanges")
     assert mapping["Properties"] == {
-        "EventSourceArn": {"Fn::GetAtt": [the_one(template, "AWS::SQS::Queue", QUEUES[0])[0], "Arn"]},
-        "FunctionName": {"Ref": the_one(template, "AWS::Lambda::Function", CLOSER)[0]},
+        "EventSourceArn": {"Fn::GetAtt": [single_resource(template, "AWS::SQS::Queue", QUEUES[0])[0], "Arn"]},
+        "FunctionName": {"Ref": single_resource(template, "AWS::Lambda::Function", CLOSER)[0]},
         "BatchSize": 10,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": {"MaximumConcurrency": 2},
     }
 
 
-def test_the_closer_may_do_what_it_does_and_nothing_else(template: Template) -> None:
+def test_the_closer_has_exactly_its_permissions(template: Template) -> None:
     group = function_of(template, CLOSER)["LoggingConfig"]["LogGroup"]["Ref"]
-    queue, _ = the_one(template, "AWS::SQS::Queue", QUEUES[0])
-    table, _ = the_one(template, "AWS::DynamoDB::Table")
+    queue, _ = single_resource(template, "AWS::SQS::Queue", QUEUES[0])
+    table, _ = single_resource(template, "AWS::DynamoDB::Table")
     executions = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"
-    allowed = [
-        (statement["Effect"], {*listed(statement["Action"])}, [text(arn) for arn in listed(statement["Resource"])])
-        for _, statement in policies(template, role_of(template, CLOSER))
-    ]
-    assert allowed == [
+    assert permissions(template, role_of(template, CLOSER)) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
         ("Allow", {"dynamodb:GetItem", "dynamodb:UpdateItem"}, [f"<{table}.Arn>"]),
         ("Allow", {"states:DescribeExecution"}, [executions]),
@@ -132,16 +136,15 @@ def test_the_closer_may_do_what_it_does_and_nothing_else(template: Template) -> 
     ]
 
 
-def test_the_closer_runs_its_own_module_and_is_told_the_table(template: Template) -> None:
+def test_the_closer_runs_its_own_module_with_the_name_of_the_table(template: Template) -> None:
     properties = function_of(template, CLOSER)
     assert properties["Handler"] == "close_record.handler"
     assert (properties["Timeout"], properties["MemorySize"]) == (30, 256)
-    told = properties["Environment"]["Variables"]
-    assert told["RECORDS_TABLE"] == {"Ref": the_one(template, "AWS::DynamoDB::Table")[0]}
+    environment = properties["Environment"]["Variables"]
+    assert environment["RECORDS_TABLE"] == {"Ref": single_resource(template, "AWS::DynamoDB::Table")[0]}
 
 
 def test_no_state_machine_calls_the_closer(template: Template) -> None:
-    resources = template["Resources"].values()
-    machines = [one["Properties"] for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"]
+    machines = resources_of_type(template, "AWS::StepFunctions::StateMachine").values()
     assert len(machines) == 3
-    assert not [machine for machine in machines if "CloseRecord" in machine["DefinitionSubstitutions"]]
+    assert not [machine for machine in machines if "CloseRecord" in machine["Properties"]["DefinitionSubstitutions"]]
