@@ -77,8 +77,7 @@ class EventQueue:
         acknowledge(
             self.undelivered_queue,
             "SQS3",
-            "It is the dead-letter queue of the rules' targets, which nothing reads but a person; a dead-letter "
-            "queue has none of its own.",
+            "It is the dead-letter queue of the rules' targets, and a dead-letter queue needs no other one.",
         )
         self.queue = self._build_queue(
             "Events",

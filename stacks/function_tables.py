@@ -17,8 +17,8 @@ from stacks.policy_parameter import PolicyParameter
 from stacks.records_table import RecordsTable
 from stacks.settings import Settings
 
-_DESCRIBE_ONE = ("DescribeUser", "DescribeGroup", "DescribeResource")
-_LIST_ALL = ("ListUsers", "ListGroups", "ListResources")
+_DESCRIBE_ACTIONS = ("DescribeUser", "DescribeGroup", "DescribeResource")
+_LIST_ACTIONS = ("ListUsers", "ListGroups", "ListResources")
 
 
 class FunctionTables:
@@ -49,7 +49,7 @@ class FunctionTables:
         self._update_record = records.allow_actions("GetItem", "UpdateItem")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
-        self._approval_arn = APPROVAL.arn(stack)
+        self._approval_arn = APPROVAL.render_arn(stack)
 
     def list_offboarding(self) -> tuple[FunctionSpec, ...]:
         """Return the functions that an offboarding calls, in its order."""
@@ -57,7 +57,7 @@ class FunctionTables:
             FunctionSpec(
                 name="ResolveEntity",
                 description="Finds the one user, group or resource that the request means",
-                workmail_actions=("DescribeEntity", *_DESCRIBE_ONE, *_LIST_ALL),
+                workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment=self._render_service_end(),
             ),
             FunctionSpec(
@@ -87,14 +87,14 @@ class FunctionTables:
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Disables the entity and says from when on its mailbox is gone",
-                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ONE),
+                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
                 environment=self._render_retention_rules(),
                 access=(self._update_record, self._read_policy),
             ),
             FunctionSpec(
                 name="VerifyCleanup",
                 description="Looks for evidence that the mailbox is gone",
-                workmail_actions=(*_DESCRIBE_ONE, *_LIST_ALL, "GetMailboxDetails"),
+                workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
                 access=(self._records.allow_actions("UpdateItem"),),
             ),
         )
@@ -125,7 +125,7 @@ class FunctionTables:
             FunctionSpec(
                 name="RegisterEntity",
                 description="Registers the entity again with the address that was recorded",
-                workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ONE, *_LIST_ALL),
+                workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment={"RETENTION_DAYS": str(self._settings.retention_days)},
                 access=(
                     self._update_record,
@@ -139,7 +139,7 @@ class FunctionTables:
                 description="Puts back the aliases and the group memberships that were recorded and are gone",
                 workmail_actions=(
                     *("CreateAlias", "AssociateMemberToGroup", "ListAliases", "ListGroupsForEntity"),
-                    *("DescribeEntity", *_DESCRIBE_ONE),
+                    *("DescribeEntity", *_DESCRIBE_ACTIONS),
                 ),
                 access=(self._update_record,),
             ),

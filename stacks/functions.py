@@ -209,28 +209,28 @@ def _acknowledge_findings(function: lambda_.Function) -> None:
     acknowledge(
         function,
         "L1",
-        "The asset is locked for Python 3.13, which Lambda supports until 2029, two years longer than Amazon "
-        "WorkMail exists; a newer runtime comes with a release that was tested on it.",
+        "The asset is locked and tested for Python 3.13, which Lambda supports until 2029, two years after Amazon "
+        "WorkMail ends.",
     )
     acknowledge(
         function,
         "LambdaConcurrency",
-        "Lambda refuses to reserve the last 100 of an account's concurrency, and a new account may have no more; the "
-        "event source mappings cap what reads a queue, and the states retry what is throttled.",
+        "Lambda refuses to reserve the last 100 of an account's concurrency; the event source mappings limit the "
+        "concurrency, and the states retry throttled calls.",
         pack=NIST,
     )
     acknowledge(
         function,
         "LambdaDLQ",
-        "Nothing invokes it asynchronously: Step Functions waits for its answer, or Lambda reads its events from a "
-        "queue that has a dead-letter queue.",
+        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with events of a queue that "
+        "has a dead-letter queue.",
         pack=NIST,
     )
     acknowledge(
         function,
         "LambdaInsideVPC",
-        "It calls the endpoints of AWS only, over TLS and as its role allows; a VPC would keep nothing out that could "
-        "come in, and add endpoints or a NAT gateway that cost money and can fail.",
+        "It only calls endpoints of AWS, over TLS, and accepts no connections; a VPC would add costs and failures, "
+        "but no protection.",
         pack=NIST,
     )
 

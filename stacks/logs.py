@@ -40,8 +40,8 @@ def build_log_group(
     acknowledge(
         group,
         "CloudWatchLogGroupEncrypted",
-        "CloudWatch Logs encrypts it with a key of its own; the logs hold ids, states and dates, and with a "
-        "key of the account's that is deleted the evidence would be gone.",
+        "CloudWatch Logs encrypts every log group with its own key, and the deletion of a customer key would destroy "
+        "the evidence.",
         pack=NIST,
     )
     return group

@@ -33,16 +33,16 @@ class Machine:
     released: frozenset[str]
     suffix: str = ""
 
-    def name(self, stack: Stack) -> str:
+    def render_name(self, stack: Stack) -> str:
         """Return its name."""
         return stack.stack_name + self.suffix
 
-    def arn(self, stack: Stack) -> str:
+    def render_arn(self, stack: Stack) -> str:
         """Return its ARN, built from its name."""
         return stack.format_arn(
             service="states",
             resource="stateMachine",
-            resource_name=self.name(stack),
+            resource_name=self.render_name(stack),
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
@@ -62,10 +62,12 @@ class Machine:
         arn = stack.format_arn(
             service="states",
             resource="execution",
-            resource_name=f"{self.name(stack)}:*",
+            resource_name=f"{self.render_name(stack)}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        arn_in_finding = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{self.name(stack)}:*"
+        arn_in_finding = (
+            f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{self.render_name(stack)}:*"
+        )
         return Access(
             "Executions",
             iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[arn]),

@@ -38,8 +38,8 @@ def acknowledge_inline_policies(role: IConstruct) -> None:
     acknowledge(
         role,
         "IAMNoInlinePolicy",
-        "The policies name the resources of this one role's only user, so nothing else could share them, and they are "
-        "reviewed and deleted together with it.",
+        "The policies name the resources of this role's only user, and are reviewed and deleted together with the "
+        "role.",
         pack=NIST,
     )
 

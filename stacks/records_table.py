@@ -39,8 +39,8 @@ class RecordsTable(Construct):
         acknowledge(
             self.table,
             "DynamoDBInBackupPlan",
-            "Point-in-time recovery goes back 35 days, and the table is protected and outlives its stack; older copies "
-            "are for the account's own backup plan to make, which may keep names and addresses as long as it must.",
+            "Point-in-time recovery covers 35 days, and the table is kept without its stack; the account's backup "
+            "plan can keep older copies.",
             pack=NIST,
         )
         # Only records of running offboardings have a StatusKey: the index lists the entities in the window.

@@ -149,7 +149,7 @@ class IdentityProviders:
     offboarding_requested: OffboardingRequests | None = None
 
     @property
-    def any_configured(self) -> bool:
+    def has_provider(self) -> bool:
         """Whether any provider is configured."""
         return self != IdentityProviders()
 

@@ -40,7 +40,7 @@ class Workflow(Construct):
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._name = machine.name(Stack.of(self))
+        self._name = machine.render_name(Stack.of(self))
         _require_released_functions(machine, functions.keys())
         # A retired function is published too: a deployment of the previous release publishes it again, which Lambda
         # refuses if nothing newer was published.

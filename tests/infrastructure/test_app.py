@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local import assembly as module
+from local import assembly as assembly_module
 from local.assembly import TEMPLATE, AssemblyError, assembly
 from stacks.workflow import DefinitionError, read_definition
 from tests.synthesis import synthesize_in_subprocess
@@ -50,17 +50,17 @@ def test_the_app_needs_no_account_no_network_and_no_node_on_the_path_and_warns_a
     hook.write_text(BLOCK_NETWORK)
     no_network = {"PROOF": str(proof), "NODE_OPTIONS": f"--require {hook}"}
     no_account = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    done = run(outdir, PATH=str(tmp_path), **no_network, **no_account)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "put your organization's id into offboarding.organizations before you deploy" in done.stderr
+    process = run(outdir, PATH=str(tmp_path), **no_network, **no_account)
+    assert (process.returncode, process.stdout) == (0, "")
+    assert "put your organization's id into offboarding.organizations before you deploy" in process.stderr
     assert proof.read_text() == "loaded"
     assert (outdir / TEMPLATE).read_text() == (assembly() / TEMPLATE).read_text()
 
 
 def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
-    done = run(tmp_path, JSII_NODE=str(tmp_path / "no-such-node"), PATH=os.environ["PATH"])
-    assert done.returncode != 0
-    assert "no-such-node" in done.stderr
+    process = run(tmp_path, JSII_NODE=str(tmp_path / "no-such-node"), PATH=os.environ["PATH"])
+    assert process.returncode != 0
+    assert "no-such-node" in process.stderr
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
 def test_a_wrong_setting_stops_the_app_with_one_sentence_and_no_assembly(
     tmp_path: Path, environment: dict[str, str], sentence: str
 ) -> None:
-    done = run(tmp_path, **environment)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+    process = run(tmp_path, **environment)
+    assert (process.returncode, process.stdout, process.stderr) == (1, "", sentence)
     assert not list(tmp_path.iterdir())
 
 
@@ -103,7 +103,7 @@ def test_a_definition_that_does_not_match_the_functions_is_refused(tmp_path: Pat
 
 def test_an_assembly_is_synthesized_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = assembly(SETTINGS)
-    monkeypatch.setattr(module, "_synthesize", lambda *_: pytest.fail("synthesized again"))
+    monkeypatch.setattr(assembly_module, "_synthesize", lambda *_: pytest.fail("synthesized again"))
     assert assembly(SETTINGS) == first
     assert assembly(json.loads(json.dumps(SETTINGS))) == first
 
@@ -112,11 +112,11 @@ def test_an_assembly_is_synthesized_again_for_other_settings_or_other_sources(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = assembly(SETTINGS)
-    monkeypatch.setattr(module, "_synthesize", lambda outdir, _: (outdir / "made").touch())
-    for name in module._FILES:
+    monkeypatch.setattr(assembly_module, "_synthesize", lambda outdir, _: (outdir / "made").touch())
+    for name in assembly_module._FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     (tmp_path / "lambdas").mkdir()
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(assembly_module, "ROOT", tmp_path)
     seen = {first.name, assembly(SETTINGS).name, assembly(None).name}
     (tmp_path / "lambdas" / "handler.py").write_text("one")
     seen.add(assembly(SETTINGS).name)
@@ -126,16 +126,16 @@ def test_an_assembly_is_synthesized_again_for_other_settings_or_other_sources(
 
 
 def test_concurrent_callers_get_the_same_assembly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in module._FILES:
+    for name in assembly_module._FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(assembly_module, "ROOT", tmp_path)
     all_have_started = Barrier(4, timeout=30)
 
     def synthesize(outdir: Path, _: object) -> None:
         all_have_started.wait()
         (outdir / "made").touch()
 
-    monkeypatch.setattr(module, "_synthesize", synthesize)
+    monkeypatch.setattr(assembly_module, "_synthesize", synthesize)
     with ThreadPoolExecutor(4) as pool:
         [result] = set(pool.map(lambda _: assembly(SETTINGS), range(4)))
     assert [path.name for path in (tmp_path / ".cache" / "assembly").iterdir()] == [result.name]
@@ -150,7 +150,7 @@ def test_an_assembly_does_not_depend_on_the_environment(monkeypatch: pytest.Monk
 
 
 def test_a_failed_synth_raises_the_sentence_of_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_synthesize", synthesize_in_subprocess)
+    monkeypatch.setattr(assembly_module, "_synthesize", synthesize_in_subprocess)
     with pytest.raises(AssemblyError) as failure:
         assembly({**SETTINGS, "overdueDays": 8})
     assert str(failure.value) == "offboarding.overdueDays must be a whole number from 0 to 7, but it is 8"

@@ -40,7 +40,7 @@ def test_only_the_organizations_are_required() -> None:
         dry_run_identity_providers=False,
         approval_emails=(),
     )
-    assert not Settings.from_context(MINIMAL).identity_providers.any_configured
+    assert not Settings.from_context(MINIMAL).identity_providers.has_provider
 
 
 def test_every_setting_is_parsed() -> None:
@@ -115,7 +115,7 @@ def test_every_setting_is_parsed() -> None:
 def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None:
     providers = Settings.from_context({**MINIMAL, "identityProviders": {"offboardingRequested": {}}}).identity_providers
     assert providers == IdentityProviders(offboarding_requested=OffboardingRequests(event_bus="default"))
-    assert providers.any_configured
+    assert providers.has_provider
 
 
 @pytest.mark.parametrize(
