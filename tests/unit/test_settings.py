@@ -23,6 +23,35 @@ MAPPED: dict[str, Any] = {"organizations": [{"id": ONE, "mailDomains": ["example
 OKTA = "aws.partner/okta.com/exampleco/leavers"
 SAILPOINT = "aws.partner/sailpoint.com/11111111-2222-3333-4444-555555555555/idn/account-deleted"
 HR_SOURCE = "2c918085784cc5a30178500f1c3a0b2f"
+EVERY_SETTING: dict[str, Any] = {
+    "organizations": [
+        {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
+        {
+            "id": ONE,
+            "identityStores": ["12345678-1234-1234-1234-123456789012"],
+            "protected": ["Chief@example.com", "svc-*", "S-1-1-12-????"],
+            "approvalRequired": ["*"],
+        },
+    ],
+    "retentionDays": 35,
+    "verificationSlackHours": 0,
+    "overdueDays": 0,
+    "logRetentionDays": 3653,
+    "serviceEndsOn": "2027-06-30",
+    "workmailRegion": "eu-west-1",
+    "identityProviders": {
+        "identityCenter": {},
+        "identityCenterCloudTrail": {},
+        "okta": {"eventSource": OKTA, "organizationId": TWO},
+        "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
+        "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
+        "offboardingRequested": {"eventBus": "leavers"},
+    },
+    "starterMaxConcurrency": 10,
+    "dailyCap": 0,
+    "dryRunIdentityProviders": True,
+    "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
+}
 
 
 def test_only_the_organizations_are_required() -> None:
@@ -44,37 +73,7 @@ def test_only_the_organizations_are_required() -> None:
 
 
 def test_every_setting_is_parsed() -> None:
-    settings = Settings.from_context(
-        {
-            "organizations": [
-                {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
-                {
-                    "id": ONE,
-                    "identityStores": ["12345678-1234-1234-1234-123456789012"],
-                    "protected": ["Chief@example.com", "svc-*", "S-1-1-12-????"],
-                    "approvalRequired": ["*"],
-                },
-            ],
-            "retentionDays": 35,
-            "verificationSlackHours": 0,
-            "overdueDays": 0,
-            "logRetentionDays": 3653,
-            "serviceEndsOn": "2027-06-30",
-            "workmailRegion": "eu-west-1",
-            "identityProviders": {
-                "identityCenter": {},
-                "identityCenterCloudTrail": {},
-                "okta": {"eventSource": OKTA, "organizationId": TWO},
-                "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
-                "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
-                "offboardingRequested": {"eventBus": "leavers"},
-            },
-            "starterMaxConcurrency": 10,
-            "dailyCap": 0,
-            "dryRunIdentityProviders": True,
-            "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
-        }
-    )
+    settings = Settings.from_context(EVERY_SETTING)
     assert settings.organization_ids == (TWO, ONE)
     assert settings.identity_stores == (STORE, "12345678-1234-1234-1234-123456789012")
     assert settings == Settings(
