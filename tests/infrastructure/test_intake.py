@@ -10,10 +10,20 @@ from moto.events.models import EventPattern
 
 from stacks.intake import list_providers
 from stacks.settings import Settings
+from tests.infrastructure.providers import (
+    ANOTHER_ID,
+    AUTH0,
+    HR_SOURCE,
+    OKTA,
+    ORGANIZATION_ID,
+    ORGANIZATIONS,
+    PROVIDERS,
+    SAILPOINT,
+    STORE,
+)
 from tests.infrastructure.templates import (
     Template,
     permissions,
-    render_arn,
     resources_of_type,
     role_statements,
     single_resource,
@@ -21,25 +31,6 @@ from tests.infrastructure.templates import (
 )
 
 EVENTS = Path(__file__).parents[1] / "events"
-ORGANIZATION_ID = "m-" + "a1" * 16
-ANOTHER_ID = "m-" + "b2" * 16
-STORE = "d-1234567890"
-OKTA = "aws.partner/okta.com/exampleco/workmail-leavers"
-AUTH0 = "aws.partner/auth0.com/exampleco-2308531e-0000-4824-a5de-000000000000/auth0.logs"
-SAILPOINT = "aws.partner/sailpoint.com/11111111-2222-3333-4444-555555555555/idn/account-deleted"
-HR_SOURCE = "2c918085784cc5a30178500f1c3a0b2f"
-ORGANIZATIONS = [
-    {"id": ORGANIZATION_ID, "mailDomains": ["example.com", "example.org"], "identityStores": [STORE]},
-    {"id": ANOTHER_ID, "identityStores": ["d-abcdef0123"]},
-]
-PROVIDERS: dict[str, Any] = {
-    "identityCenter": {},
-    "identityCenterCloudTrail": {},
-    "okta": {"eventSource": OKTA, "organizationId": ANOTHER_ID},
-    "auth0": {"eventSource": AUTH0},
-    "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE]},
-    "offboardingRequested": {},
-}
 RULES = {
     "identityCenter": {"IntakeIdentityCenter"},
     "identityCenterCloudTrail": {"IntakeSsoDirectoryCalls", "IntakeIdentityStoreCalls"},
@@ -54,19 +45,12 @@ OUTPUTS = {
     "EventDeadLetterQueueUrl": ("AWS::SQS::Queue", "IntakeDeadLetters"),
     "UndeliveredEventQueueUrl": ("AWS::SQS::Queue", "IntakeUndeliveredEvents"),
 }
-QUEUES = ["IntakeEvents", "IntakeDeadLetters", "IntakeUndeliveredEvents"]
 REMOVED = object()
 
 
 def synthesized(providers: dict[str, Any], **settings: Any) -> Template:
     context = {"organizations": ORGANIZATIONS, "identityProviders": providers, **settings}
     return template_of(context)
-
-
-@pytest.fixture(scope="module")
-def all_providers() -> Template:
-    """The template with every provider configured."""
-    return synthesized(PROVIDERS)
 
 
 def fixture(name: str) -> dict[str, Any]:
@@ -217,58 +201,6 @@ def test_the_patterns_match_a_null_without_containing_one(all_providers: Templat
         assert error_code == [{"exists": False}, {"anything-but": {"wildcard": "*"}}]
 
 
-def test_every_rule_sends_unchanged_events_and_keeps_undelivered_ones(all_providers: Template) -> None:
-    for rule in rules(all_providers).values():
-        [target] = rule["Targets"]
-        assert render_arn(target.pop("Arn")).startswith("<IntakeEvents")
-        assert render_arn(target.pop("DeadLetterConfig")["Arn"]).startswith("<IntakeUndeliveredEvents")
-        assert target.keys() == {"Id"}
-        assert len(rule["Description"]) > 20
-        assert "Name" not in rule
-
-
-@pytest.mark.parametrize("name", QUEUES)
-def test_a_queue_is_encrypted_and_keeps_messages_for_the_maximum_time(all_providers: Template, name: str) -> None:
-    _, queue = single_resource(all_providers, "AWS::SQS::Queue", name)
-    assert queue["Properties"]["SqsManagedSseEnabled"] is True
-    assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert "QueueName" not in queue["Properties"]
-
-
-@pytest.mark.parametrize("name", QUEUES)
-def test_a_queue_requires_tls_and_accepts_messages_only_from_the_rules(all_providers: Template, name: str) -> None:
-    queue, _ = single_resource(all_providers, "AWS::SQS::Queue", name)
-    _, policy = single_resource(all_providers, "AWS::SQS::QueuePolicy", name)
-    assert policy["Properties"]["Queues"] == [{"Ref": queue}]
-    tls, *allowed = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert tls["Effect"] == "Deny"
-    assert tls["Action"] == "sqs:*"
-    assert tls["Principal"] == {"AWS": "*"}
-    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    arn = {"Fn::GetAtt": [queue, "Arn"]}
-    resources = resources_of_type(all_providers, "AWS::Events::Rule")
-    all_rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in resources if rule.startswith("Intake")]
-    sending = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": all_rules}},
-    }
-    # The function sends refused events to the dead-letter queue with its own role.
-    assert allowed == ([] if name == "IntakeDeadLetters" else [sending])
-
-
-def test_an_event_becomes_a_dead_letter_after_100_attempts(all_providers: Template) -> None:
-    _, queue = single_resource(all_providers, "AWS::SQS::Queue", "IntakeEvents")
-    dead_letters, _ = single_resource(all_providers, "AWS::SQS::Queue", "IntakeDeadLetters")
-    assert queue["Properties"]["RedrivePolicy"] == {
-        "deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]},
-        "maxReceiveCount": 100,
-    }
-    assert queue["Properties"]["VisibilityTimeout"] >= 6 * starter(all_providers)["Timeout"]
-
-
 def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> None:
     role = starter(all_providers)["Role"]["Fn::GetAtt"][0]
     queue, _ = single_resource(all_providers, "AWS::SQS::Queue", "IntakeEvents")
@@ -328,16 +260,7 @@ def test_no_state_machine_calls_the_starter_or_may_call_it(all_providers: Templa
         assert "StartOffboarding" not in json.dumps([*role_statements(all_providers, role)])
 
 
-def test_the_newest_code_reads_the_queue_and_reports_single_failures(all_providers: Template) -> None:
-    _, mapping = single_resource(all_providers, "AWS::Lambda::EventSourceMapping", "Intake")
-    assert mapping["Properties"] == {
-        "EventSourceArn": {"Fn::GetAtt": [single_resource(all_providers, "AWS::SQS::Queue", "IntakeEvents")[0], "Arn"]},
-        "FunctionName": {"Ref": single_resource(all_providers, "AWS::Lambda::Function", "IntakeStartOffboarding")[0]},
-        "BatchSize": 10,
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {"MaximumConcurrency": 2},
-    }
-    assert not [name for name in resources_of_type(all_providers, "AWS::Lambda::Version") if name.startswith("Intake")]
+def test_the_setting_limits_the_concurrency_of_the_starter() -> None:
     template = synthesized(PROVIDERS, starterMaxConcurrency=10)
     _, mapping = single_resource(template, "AWS::Lambda::EventSourceMapping", "Intake")
     assert mapping["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 10}

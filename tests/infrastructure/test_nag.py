@@ -16,19 +16,10 @@ from constructs import IConstruct
 
 from stacks.cdk_app import STACK_NAME, build_app
 from tests.infrastructure.accepted import is_one_sentence, read_documented_findings
+from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 
 SETTINGS = {"organizations": [{"id": "m-" + "a1" * 16}]}
-WITH_PROVIDERS = {
-    "organizations": [{"id": "m-" + "a1" * 16, "mailDomains": ["example.com"], "identityStores": ["d-1234567890"]}],
-    "identityProviders": {
-        "identityCenter": {},
-        "identityCenterCloudTrail": {},
-        "okta": {"eventSource": "aws.partner/okta.com/exampleco/leavers"},
-        "auth0": {"eventSource": "aws.partner/auth0.com/exampleco/auth0.logs"},
-        "sailpoint": {"eventSource": "aws.partner/sailpoint.com/exampleco/idn/x", "accountSources": ["hr"]},
-        "offboardingRequested": {},
-    },
-}
+WITH_PROVIDERS = {"organizations": ORGANIZATIONS, "identityProviders": PROVIDERS}
 EVERY_SIZE = pytest.mark.parametrize("settings", [SETTINGS, WITH_PROVIDERS], ids=["no providers", "all providers"])
 CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 

@@ -9,14 +9,12 @@ from tests.infrastructure.templates import (
     Template,
     function_of,
     permissions,
-    render_arn,
     resources_of_type,
     role_of,
     single_resource,
 )
 
 CLOSER = "StatusChangesCloseRecord"
-QUEUES = ["StatusChangesEvents", "StatusChangesDeadLetters", "StatusChangesUndeliveredEvents"]
 MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offboarding"
 
 
@@ -70,62 +68,18 @@ def test_the_rule_matches_no_other_event(template: Template, event: dict[str, An
     assert not is_matched(template, event)
 
 
-def test_the_rule_sends_unchanged_events_and_keeps_undelivered_ones(template: Template) -> None:
-    [target] = rule(template)["Targets"]
-    assert render_arn(target["Arn"]).startswith("<StatusChangesEvents")
-    assert render_arn(target["DeadLetterConfig"]["Arn"]).startswith("<StatusChangesUndeliveredEvents")
-    assert target.keys() == {"Id", "Arn", "DeadLetterConfig"}
+def test_the_rule_is_on_the_default_bus(template: Template) -> None:
     assert rule(template)["EventBusName"] == "default"
 
 
-@pytest.mark.parametrize("name", QUEUES)
-def test_a_queue_is_encrypted_requires_tls_and_accepts_messages_only_from_the_rule(
-    template: Template, name: str
-) -> None:
-    queue, resource = single_resource(template, "AWS::SQS::Queue", name)
-    assert resource["Properties"]["SqsManagedSseEnabled"] is True
-    assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
-    _, policy = single_resource(template, "AWS::SQS::QueuePolicy", name)
-    assert policy["Properties"]["Queues"] == [{"Ref": queue}]
-    tls, *allowed = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sqs:*", {"AWS": "*"})
-    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    rule_arn = {"Fn::GetAtt": [single_resource(template, "AWS::Events::Rule", "StatusChanges")[0], "Arn"]}
-    sending = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": {"Fn::GetAtt": [queue, "Arn"]},
-        "Condition": {"ArnEquals": {"aws:SourceArn": [rule_arn]}},
-    }
-    # SQS itself moves the events that were received too often.
-    assert allowed == ([] if name == "StatusChangesDeadLetters" else [sending])
-
-
-def test_an_event_becomes_a_dead_letter_after_100_attempts(template: Template) -> None:
+def test_an_event_is_delivered_after_the_function_of_a_stopped_execution_has_ended(template: Template) -> None:
     _, queue = single_resource(template, "AWS::SQS::Queue", "StatusChangesEvents")
-    assert queue["Properties"]["RedrivePolicy"] == {
-        "deadLetterTargetArn": {"Fn::GetAtt": [single_resource(template, "AWS::SQS::Queue", QUEUES[1])[0], "Arn"]},
-        "maxReceiveCount": 100,
-    }
-    assert queue["Properties"]["VisibilityTimeout"] == 6 * function_of(template, CLOSER)["Timeout"]
     assert queue["Properties"]["DelaySeconds"] > function_of(template, CLOSER)["Timeout"]
-
-
-def test_the_newest_code_reads_the_queue_and_reports_single_failures(template: Template) -> None:
-    _, mapping = single_resource(template, "AWS::Lambda::EventSourceMapping", "StatusChanges")
-    assert mapping["Properties"] == {
-        "EventSourceArn": {"Fn::GetAtt": [single_resource(template, "AWS::SQS::Queue", QUEUES[0])[0], "Arn"]},
-        "FunctionName": {"Ref": single_resource(template, "AWS::Lambda::Function", CLOSER)[0]},
-        "BatchSize": 10,
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {"MaximumConcurrency": 2},
-    }
 
 
 def test_the_closer_has_exactly_its_permissions(template: Template) -> None:
     group = function_of(template, CLOSER)["LoggingConfig"]["LogGroup"]["Ref"]
-    queue, _ = single_resource(template, "AWS::SQS::Queue", QUEUES[0])
+    queue, _ = single_resource(template, "AWS::SQS::Queue", "StatusChangesEvents")
     table, _ = single_resource(template, "AWS::DynamoDB::Table")
     executions = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"
     assert permissions(template, role_of(template, CLOSER)) == [
