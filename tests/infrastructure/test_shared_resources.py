@@ -75,9 +75,9 @@ def test_a_policy_can_grow_above_4_kb_and_shrink_again() -> None:
 
 def test_a_changed_policy_changes_the_parameter_but_no_function() -> None:
     """So it applies to waiting executions, whose versions do not change."""
-    before, after = synthesized({})["Resources"], synthesized(EXECUTIVES, dailyCap=0)["Resources"]
-    assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == ["PolicyParameter29F142FF"]
+    default, changed = synthesized({})["Resources"], synthesized(EXECUTIVES, dailyCap=0)["Resources"]
+    assert default.keys() == changed.keys()
+    assert [name for name in default if default[name] != changed[name]] == ["PolicyParameter29F142FF"]
 
 
 def test_requests_for_approval_are_encrypted_and_published_over_tls_only(template: Template) -> None:
