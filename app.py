@@ -1,6 +1,6 @@
-"""The CDK app: the settings in ``cdk.json`` go in, one stack comes out.
+"""Synthesizes the stack from the settings in ``cdk.json``.
 
-It needs neither an AWS account nor the network, and runs both under the CDK CLI and as ``python app.py``.
+It needs neither an AWS account nor the network. It runs under the CDK CLI and as ``python app.py``.
 """
 
 import json
@@ -8,18 +8,18 @@ import os
 import sys
 from pathlib import Path
 
+from stacks.cdk_app import build_app
 from stacks.packaging import PackagingError
-from stacks.settings import SettingsError
-from stacks.synthesis import offboarding_app
+from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError
 
 ROOT = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    """Synthesize; a problem that the deployer can mend is one sentence and exit code 1."""
+    """Synthesize, or write one sentence that tells the deployer what to correct, and return exit code 1."""
     try:
-        offboarding_app(
+        build_app(
             json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"],
             outdir=Path(os.environ.get("CDK_OUTDIR", ROOT / "cdk.out")),
             deployment_region=os.environ.get("CDK_DEFAULT_REGION"),

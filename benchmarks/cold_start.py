@@ -1,7 +1,6 @@
-"""How long each function's module takes to import in a fresh interpreter, as a ratio within one run.
+"""Measures how long each function's module takes to import in a new interpreter.
 
-Run it with `make bench`. The figure to read is the ratio to `resolve_entity`: absolute times are those of
-this machine and of this moment.
+Run it with `make bench`. Compare the ratios to `resolve_entity`: absolute times depend on the machine and its load.
 """
 
 import os
@@ -24,30 +23,30 @@ _ENVIRONMENT = {
 }
 
 
-def seconds(module: str, asset: Path) -> float:
-    """Import one module of the packaged asset in an interpreter of its own, not compiled before; return the seconds."""
-    done = subprocess.run(
+def measure_import(module: str, asset: Path) -> float:
+    """Import a module of the asset in a new interpreter, without bytecode, and return the seconds."""
+    process = subprocess.run(
         [sys.executable, "-B", "-c", _IMPORT.format(module=module)],
         env={"PATH": os.defpath, "PYTHONPATH": str(asset), **_ENVIRONMENT},
         capture_output=True,
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    return float(process.stdout)
 
 
 def main() -> None:
-    """Import every function's module in turn, several times, and print the medians."""
+    """Import every function's module several times, in turn, and print the medians."""
     asset = next(path for path in assembly(OFFBOARDING).iterdir() if path.is_dir() and path.name.startswith("asset."))
     times: dict[str, list[float]] = {module: [] for module in FUNCTIONS}
     for module in FUNCTIONS:
-        seconds(module, asset)
+        measure_import(module, asset)
     for _ in range(ROUNDS):
         for module in FUNCTIONS:
-            times[module].append(seconds(module, asset))
+            times[module].append(measure_import(module, asset))
     base = statistics.median(times["resolve_entity"])
-    for module, taken in times.items():
-        median = statistics.median(taken)
+    for module, durations in times.items():
+        median = statistics.median(durations)
         print(f"{module:20} median {median:.2f} s, {median / base:.2f} of resolve_entity")
 
 

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stacks.packaging import source_files
+from stacks.packaging import list_source_files
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "workmail-offboarding.template.json"
@@ -99,4 +99,4 @@ def _digest(settings: Mapping[str, Any] | None) -> str:
 def _sources() -> Iterator[Path]:
     yield from (ROOT / name for name in _FILES)
     for folder in _FOLDERS:
-        yield from source_files(ROOT / folder)
+        yield from list_source_files(ROOT / folder)

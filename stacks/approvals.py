@@ -1,4 +1,4 @@
-"""Who is told that an offboarding waits for an approval: a topic, and events on the account's default bus."""
+"""The notifications of offboardings that wait for an approval: a topic, and events on the account's default bus."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -13,24 +13,25 @@ from stacks.functions import Access
 
 
 class Approvals(Construct):
-    """The topic. What it carries asks for a decision; nothing in it is one, so nobody decides by opening a link.
+    """The topic. Its messages ask for a decision, and contain no link that decides: mail scanners open links.
 
     Attributes
     ----------
     topic
-        Where requests for an approval are published.
+        The topic of the requests for an approval.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, emails: Iterable[str]) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        # SNS's own key, which every publisher of this account may use. The L2 construct would write an ARN.
+        # The key that AWS manages for SNS, which every publisher of this account may use; the L2 construct would render
+        # its ARN.
         cast(sns.CfnTopic, self.topic.node.default_child).kms_master_key_id = "alias/aws/sns"
         for email in emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
-    def access(self) -> tuple[Access, Access]:
-        """Let a function ask for an approval.
+    def allow_request(self) -> tuple[Access, Access]:
+        """Let a function request an approval.
 
         Returns
         -------

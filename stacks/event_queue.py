@@ -1,8 +1,8 @@
-"""Events that a function reads from a queue: the rules that let them through, the queue, and what becomes of the rest.
+"""A queue of events for a function: the rules that match them, the queue, and two dead-letter queues.
 
-The rules pass an event on as it came: an input transformer would not escape what it inserts. The queue is the buffer
-and, while the function's event source mapping is disabled, the pause. What EventBridge could not deliver and what the
-function could not act on wait in a dead-letter queue each.
+The rules do not transform an event, because an input transformer does not escape the values that it inserts. The queue
+is a buffer. It also holds the events while the function's event source mapping is disabled. One dead-letter queue has
+the events that EventBridge could not deliver, the other those that the function could not process.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.functions import TIMEOUT_SECONDS, Access
+from stacks.functions import FUNCTION_TIMEOUT_SECONDS, Access
 from stacks.nag import acknowledge
 
-Pattern = Mapping[str, object]
+EventPattern = Mapping[str, object]
 
 _RETENTION_DAYS = 14
-_RECEIVES = 100
-"""Five hours of trouble with what the function calls cost no event."""
+_MAX_RECEIVES = 100
+"""No event is lost if a service that the function calls is unavailable for five hours."""
 _BATCH_SIZE = 10
 
 
@@ -35,39 +35,39 @@ class EventRule:
     name
         Its name in the stack.
     description
-        What the EventBridge console shows.
+        The text in the EventBridge console.
     pattern
-        The event pattern, as EventBridge takes it.
+        The event pattern, in EventBridge's format.
     bus
         The name of the bus.
     """
 
     name: str
     description: str
-    pattern: Pattern
+    pattern: EventPattern
     bus: str = "default"
 
 
 class EventQueue:
-    """The queue with its rules and its dead-letter queues, all of them directly in the construct that they serve.
+    """The queue with its rules and its dead-letter queues, all of them direct children of one construct.
 
     Parameters
     ----------
     scope
         The construct.
     rules
-        What lets events through.
+        The rules that send events to the queue.
     delay
-        How long an event waits before it is read.
+        How long an event waits before it is delivered.
 
     Attributes
     ----------
     queue
-        Where the events wait to be read.
+        The events that wait for the function.
     dead_letter_queue
-        Events that the function failed on as often as it was tried.
+        Events that the function failed to process in all attempts.
     undelivered_queue
-        Events that a rule let through and EventBridge could not put into the queue.
+        Events that matched a rule, and that EventBridge could not put into the queue.
     """
 
     def __init__(self, scope: Construct, rules: Sequence[EventRule], *, delay: Duration | None = None) -> None:
@@ -77,46 +77,45 @@ class EventQueue:
         acknowledge(
             self.undelivered_queue,
             "SQS3",
-            "It is the dead-letter queue of the rules' targets, which nothing reads but a person; a dead-letter "
-            "queue has none of its own.",
+            "It is the dead-letter queue of the rules' targets, and a dead-letter queue needs no other one.",
         )
         self.queue = self._build_queue(
             "Events",
-            # Lambda asks for six times the function's timeout, so that a batch that was throttled is tried again.
-            visibility_timeout=Duration.seconds(6 * TIMEOUT_SECONDS),
+            # Lambda recommends six times the function's timeout, which leaves time to retry a throttled batch.
+            visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT_SECONDS),
             delay=delay,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES),
         )
         self._build_rules(rules)
 
-    def reading(self) -> Access:
-        """Let a function read the queue.
+    def allow_consume(self) -> Access:
+        """Let a function receive and delete the events.
 
         Returns
         -------
         Access
-            For the function's specification. It is told nothing: the events come to it.
+            For the function's specification. It needs no variable: Lambda delivers the events.
         """
         actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
         return Access("Queue", iam.PolicyStatement(actions=actions, resources=[self.queue.queue_arn]))
 
     def build_mapping(self, function: lambda_.Function, *, max_concurrency: int) -> lambda_.EventSourceMapping:
-        """Make a function read the queue.
+        """Have Lambda invoke a function with the events of the queue.
 
-        It is the function and not a version: no execution waits on this code, so the newest reads. And a release
-        leaves the mapping as it is, so that it does not end a pause.
+        The mapping targets the function and not a version, because no execution depends on this code. Therefore a
+        release does not change the mapping, and so does not end a pause.
 
         Parameters
         ----------
         function
-            The function, which fails for single events of a batch.
+            The function, which reports the failed events of a batch.
         max_concurrency
-            How many of it read at once.
+            How many invocations run at once.
 
         Returns
         -------
         lambda_.EventSourceMapping
-            Disabled, it is the pause.
+            Disable it to pause.
         """
         return lambda_.EventSourceMapping(
             self._scope,
@@ -148,7 +147,7 @@ class EventQueue:
         )
 
     def _build_rules(self, rules: Sequence[EventRule]) -> None:
-        """Lead the rules to the queue, and let no others put anything into it or beside it."""
+        """Build the rules, and allow no other sender for the queue and the undelivered events."""
         target = events.CfnRule.TargetProperty(
             id="Queue",
             arn=self.queue.queue_arn,
@@ -166,7 +165,7 @@ class EventQueue:
             for rule in rules
         ]
         for queue in (self.queue, self.undelivered_queue):
-            # One statement for all of them: the CDK's own target makes one for each, and SQS takes 20 at most.
+            # One statement for all rules: the CDK's target adds one for each, and SQS accepts 20 at most.
             queue.add_to_resource_policy(
                 iam.PolicyStatement(
                     principals=[iam.ServicePrincipal("events.amazonaws.com")],

@@ -1,10 +1,10 @@
-"""Which functions there are, what each may do, and what each is told: a table for each state machine.
+"""The functions of each state machine, with their permissions and environment variables.
 
-A function is added with one entry. One that was released is not removed or renamed but ``retired``, and keeps its
-access: an execution calls the version that was current when it started, a year later if it waited for its date first.
-A version goes with its function, and it runs with its function's role: an action that is taken away here is taken away
-from every version that still waits to be called. The same goes for the table, the parameter and the topic, which those
-versions know by the names that they have now. See ``docs/releasing.md``.
+To add a function, add one entry. Do not remove or rename a function that was released: set ``retired``, and keep its
+access. An execution calls the versions that were current when it started, up to a year later if it waits for its date.
+Deleting a function deletes its versions, and all versions run with the function's role: an action that is removed here
+is removed from every version that an execution still calls. The table, the parameter and the topic must also keep their
+names, because those names are in the environment of the versions. See ``docs/releasing.md``.
 """
 
 from aws_cdk import Stack
@@ -13,16 +13,16 @@ from aws_cdk import aws_iam as iam
 from stacks.approvals import Approvals
 from stacks.functions import Access, FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING
-from stacks.policy import Policy
-from stacks.records import Records
+from stacks.policy_parameter import PolicyParameter
+from stacks.records_table import RecordsTable
 from stacks.settings import Settings
 
-_DESCRIBE_ONE = ("DescribeUser", "DescribeGroup", "DescribeResource")
-_LIST_ALL = ("ListUsers", "ListGroups", "ListResources")
+_DESCRIBE_ACTIONS = ("DescribeUser", "DescribeGroup", "DescribeResource")
+_LIST_ACTIONS = ("ListUsers", "ListGroups", "ListResources")
 
 
 class FunctionTables:
-    """The tables, for the facilities of one stack.
+    """The tables of one stack.
 
     Parameters
     ----------
@@ -31,27 +31,34 @@ class FunctionTables:
     settings
         The deployer's settings.
     records, policy, approvals
-        What the functions use.
+        The resources that the functions use.
     """
 
     def __init__(
-        self, stack: Stack, settings: Settings, *, records: Records, policy: Policy, approvals: Approvals
+        self,
+        stack: Stack,
+        settings: Settings,
+        *,
+        records: RecordsTable,
+        policy: PolicyParameter,
+        approvals: Approvals,
     ) -> None:
-        self._stack = stack
         self._settings = settings
         self._records = records
-        self._policy = policy
         self._approvals = approvals
+        self._update_record = records.allow_actions("GetItem", "UpdateItem")
+        self._read_policy = policy.allow_read()
+        self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
+        self._approval_arn = APPROVAL.render_arn(stack)
 
-    def offboarding(self) -> tuple[FunctionSpec, ...]:
-        """Return the functions that the offboarding calls, in its order."""
-        executions = OFFBOARDING.describing_executions
+    def list_offboarding(self) -> tuple[FunctionSpec, ...]:
+        """Return the functions that an offboarding calls, in its order."""
         return (
             FunctionSpec(
                 name="ResolveEntity",
                 description="Finds the one user, group or resource that the request means",
-                workmail_actions=("DescribeEntity", *_DESCRIBE_ONE, *_LIST_ALL),
-                environment=self._service_end,
+                workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
+                environment=self._render_service_end(),
             ),
             FunctionSpec(
                 name="CheckOrganization",
@@ -62,48 +69,44 @@ class FunctionTables:
                 name="PlanOffboarding",
                 description="Says what would be done, refused or need an approval, without doing any of it",
                 workmail_actions=("ListAliases",),
-                environment=self._retention_rules,
-                access=(self._records.access("GetItem"), self._policy.access(), executions(self._stack)),
+                environment=self._render_retention_rules(),
+                access=(self._records.allow_actions("GetItem"), self._read_policy, self._describe_executions),
             ),
             FunctionSpec(
                 name="RecordOffboarding",
                 description="Writes down the entity as it is, unless another offboarding of it is live",
                 workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails"),
-                access=(
-                    self._records.access("GetItem", "UpdateItem"),
-                    self._policy.access(),
-                    executions(self._stack),
-                ),
+                access=(self._update_record, self._read_policy, self._describe_executions),
             ),
             FunctionSpec(
                 name="AwaitApproval",
                 description="Asks people whether the offboarding may go on",
-                environment={"APPROVAL_STATE_MACHINE_ARN": APPROVAL.arn(self._stack)},
-                access=(self._records.access("UpdateItem"), *self._approvals.access()),
+                environment={"APPROVAL_STATE_MACHINE_ARN": self._approval_arn},
+                access=(self._records.allow_actions("UpdateItem"), *self._approvals.allow_request()),
             ),
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Disables the entity and says from when on its mailbox is gone",
-                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ONE),
-                environment=self._retention_rules,
-                access=(self._records.access("GetItem", "UpdateItem"), self._policy.access()),
+                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
+                environment=self._render_retention_rules(),
+                access=(self._update_record, self._read_policy),
             ),
             FunctionSpec(
                 name="VerifyCleanup",
                 description="Looks for evidence that the mailbox is gone",
-                workmail_actions=(*_DESCRIBE_ONE, *_LIST_ALL, "GetMailboxDetails"),
-                access=(self._records.access("UpdateItem"),),
+                workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
+                access=(self._records.allow_actions("UpdateItem"),),
             ),
         )
 
-    def approval(self) -> tuple[FunctionSpec, ...]:
+    def list_approval(self) -> tuple[FunctionSpec, ...]:
         """Return the function that an approval calls."""
         return (
             FunctionSpec(
                 name="DecideApproval",
                 description="Tells an offboarding that waits for it what a person has decided",
                 access=(
-                    self._records.access("GetItem", "UpdateItem"),
+                    self._update_record,
                     Access(
                         "Decision",
                         iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=["*"]),
@@ -116,19 +119,19 @@ class FunctionTables:
             ),
         )
 
-    def restore(self) -> tuple[FunctionSpec, ...]:
+    def list_restore(self) -> tuple[FunctionSpec, ...]:
         """Return the functions that a restore calls, in its order."""
         return (
             FunctionSpec(
                 name="RegisterEntity",
                 description="Registers the entity again with the address that was recorded",
-                workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ONE, *_LIST_ALL),
+                workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment={"RETENTION_DAYS": str(self._settings.retention_days)},
                 access=(
-                    self._records.access("GetItem", "UpdateItem"),
-                    # It takes a name or an address too, which is looked for among the records.
-                    self._records.access_to_window(),
-                    OFFBOARDING.describing_executions(self._stack),
+                    self._update_record,
+                    # The request can contain a name or an address, which is searched among the records.
+                    self._records.allow_query_of_window(),
+                    self._describe_executions,
                 ),
             ),
             FunctionSpec(
@@ -136,21 +139,19 @@ class FunctionTables:
                 description="Puts back the aliases and the group memberships that were recorded and are gone",
                 workmail_actions=(
                     *("CreateAlias", "AssociateMemberToGroup", "ListAliases", "ListGroupsForEntity"),
-                    *("DescribeEntity", *_DESCRIBE_ONE),
+                    *("DescribeEntity", *_DESCRIBE_ACTIONS),
                 ),
-                access=(self._records.access("GetItem", "UpdateItem"),),
+                access=(self._update_record,),
             ),
         )
 
-    @property
-    def _service_end(self) -> dict[str, str]:
+    def _render_service_end(self) -> dict[str, str]:
         return {"SERVICE_ENDS_ON": self._settings.service_ends_on.isoformat()}
 
-    @property
-    def _retention_rules(self) -> dict[str, str]:
+    def _render_retention_rules(self) -> dict[str, str]:
         return {
             "RETENTION_DAYS": str(self._settings.retention_days),
             "VERIFICATION_SLACK_HOURS": str(self._settings.verification_slack_hours),
             "OVERDUE_DAYS": str(self._settings.overdue_days),
-            **self._service_end,
+            **self._render_service_end(),
         }

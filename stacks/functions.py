@@ -1,4 +1,4 @@
-"""How a Lambda function of the product is made, and what it may do: its own work, and nothing else."""
+"""The Lambda functions of the product, each with its own log group and a role that allows only its own work."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,29 +9,29 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.logs import log_group
+from stacks.logs import build_log_group
 from stacks.nag import NIST, acknowledge, acknowledge_inline_policies
 from stacks.packaging import build_asset
 from stacks.settings import Settings
 
-TIMEOUT_SECONDS = 30
-"""How long any of the functions may run; whoever waits for one waits longer."""
+FUNCTION_TIMEOUT_SECONDS = 30
+"""The timeout of each function; every caller waits longer."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Something beside WorkMail and its own log that a function may use.
+    """A permission of a function beside WorkMail and its own log.
 
     Attributes
     ----------
     name
-        What it is; the name of the role's inline policy too.
+        The name of the role's inline policy.
     statement
-        What the function may do with it.
+        The actions and the resource.
     environment
-        How the function is told which one it is.
+        The environment variables that identify the resource.
     acknowledged
-        cdk-nag's findings about the statement that are right as they are, each with the reason.
+        cdk-nag's findings about the statement that are accepted, each with the reason.
     """
 
     name: str
@@ -47,18 +47,18 @@ class FunctionSpec:
     Attributes
     ----------
     name
-        The state that it serves, or what it does. The handler's module has the same name in snake case.
+        The state that calls it, or its task. The handler's module has the same name in snake case.
     description
-        What the Lambda console shows.
+        The text in the Lambda console.
     workmail_actions
         The WorkMail operations that it calls, and so may call, on the configured organizations.
     environment
-        What it is told beyond what every function is told.
+        Its environment variables beside those of every function.
     access
-        What else it uses.
+        Its other permissions.
     retired
-        No state calls it any more; what started before that release still does. It keeps its role, and its state
-        machine may call it. How a function is retired, and when its entry may go, is in ``docs/releasing.md``.
+        Only executions that started before the present release call it. It keeps its role, and its state machine may
+        call it. ``docs/releasing.md`` describes how to retire a function, and when its entry can be removed.
     """
 
     name: str
@@ -70,25 +70,25 @@ class FunctionSpec:
 
     @property
     def handler(self) -> str:
-        """The handler as Lambda wants it: ``ResolveEntity`` is served by ``resolve_entity.handler``."""
+        """The handler in the format of Lambda: that of ``ResolveEntity`` is ``resolve_entity.handler``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower() + ".handler"
 
 
 class OffboardingFunction(Construct):
-    """One function with what belongs to it: its role, its log group and, for a state machine, its version.
+    """One function with its role, its log group and, for a state machine, its version.
 
     Attributes
     ----------
     function
-        The function itself.
+        The Lambda function.
     is_retired
-        Only what started before the present release calls it.
+        Only executions that started before the present release call it.
     """
 
     def __init__(self, scope: Construct, spec: FunctionSpec, *, code: lambda_.Code, settings: Settings) -> None:
         super().__init__(scope, spec.name)
         self.is_retired = spec.retired
-        group = log_group(self, "LogGroup", retention_days=settings.log_retention_days)
+        group = build_log_group(self, "LogGroup", retention_days=settings.log_retention_days)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -98,8 +98,8 @@ class OffboardingFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
-            timeout=Duration.seconds(TIMEOUT_SECONDS),
-            environment=_environment(spec, settings),
+            timeout=Duration.seconds(FUNCTION_TIMEOUT_SECONDS),
+            environment=_build_environment(spec, settings),
             log_group=group,
             role=self._build_role(spec, group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
@@ -108,15 +108,15 @@ class OffboardingFunction(Construct):
 
     @property
     def version(self) -> lambda_.Version:
-        """The version that a state machine calls; there is one only if it is asked for.
+        """The version that a state machine calls. Reading this property creates it.
 
-        A running execution keeps the definition that it started with, and with it this version; so versions
-        are kept when a release brings a new one.
+        A running execution keeps the definition that it started with, which calls this version. Therefore versions are
+        retained when a release publishes a new one.
         """
         return self.function.current_version
 
     def _build_role(self, spec: FunctionSpec, log_group_arn: str, settings: Settings) -> iam.Role:
-        """Allow what this function does, and nothing else."""
+        """Allow only the actions of this function."""
         statements = {
             "Logs": iam.PolicyStatement(
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
@@ -155,13 +155,13 @@ class OffboardingFunction(Construct):
         ]
 
 
-def function_code() -> lambda_.Code:
-    """Package the code that every function runs: one asset for all of them.
+def package_code() -> lambda_.Code:
+    """Package the code of all functions as one asset.
 
     Returns
     -------
     lambda_.Code
-        To be given to each function.
+        The code of each function.
     """
     return lambda_.Code.from_asset(str(build_asset()))
 
@@ -180,7 +180,7 @@ def build_functions(
     settings
         The deployer's settings.
     code
-        What `function_code` made.
+        The result of `package_code`.
 
     Returns
     -------
@@ -190,8 +190,8 @@ def build_functions(
     return {spec.name: OffboardingFunction(scope, spec, code=code, settings=settings) for spec in specs}
 
 
-def _environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
-    told = {
+def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
+    variables = {
         "WORKMAIL_REGION": _workmail_region(settings),
         "ORGANIZATION_IDS": ",".join(settings.organization_ids),
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
@@ -200,37 +200,37 @@ def _environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
         **spec.environment,
     }
     for access in spec.access:
-        told |= access.environment
-    return told
+        variables |= access.environment
+    return variables
 
 
 def _acknowledge_findings(function: lambda_.Function) -> None:
-    """Accept what is right of every function here."""
+    """Accept the findings that every function has."""
     acknowledge(
         function,
         "L1",
-        "The asset is locked for Python 3.13, which Lambda supports until 2029, two years longer than Amazon "
-        "WorkMail exists; a newer runtime comes with a release that was tested on it.",
+        "The asset is locked and tested for Python 3.13, which Lambda supports until 2029, two years after Amazon "
+        "WorkMail ends.",
     )
     acknowledge(
         function,
         "LambdaConcurrency",
-        "Lambda refuses to reserve the last 100 of an account's concurrency, and a new account may have no more; the "
-        "event source mappings cap what reads a queue, and the states retry what is throttled.",
+        "Lambda refuses to reserve the last 100 of an account's concurrency; the event source mappings limit the "
+        "concurrency, and the states retry throttled calls.",
         pack=NIST,
     )
     acknowledge(
         function,
         "LambdaDLQ",
-        "Nothing invokes it asynchronously: Step Functions waits for its answer, or Lambda reads its events from a "
-        "queue that has a dead-letter queue.",
+        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with events of a queue that "
+        "has a dead-letter queue.",
         pack=NIST,
     )
     acknowledge(
         function,
         "LambdaInsideVPC",
-        "It calls the endpoints of AWS only, over TLS and as its role allows; a VPC would keep nothing out that could "
-        "come in, and add endpoints or a NAT gateway that cost money and can fail.",
+        "It only calls endpoints of AWS, over TLS, and accepts no connections; a VPC would add costs and failures, "
+        "but no protection.",
         pack=NIST,
     )
 

@@ -1,6 +1,6 @@
-"""How identity providers start offboardings: a rule for each, one queue, and the function that reads it.
+"""Starts offboardings from the events of identity providers: the rules of each provider, one queue, and its function.
 
-The rules let through what says that somebody left. What that is differs from provider to provider.
+The rules match the events that mean that somebody left; these differ from provider to provider.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,21 +12,22 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.event_queue import EventQueue, EventRule, Pattern
+from stacks.event_queue import EventPattern, EventQueue, EventRule
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
-from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings, compact_json
+from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings
+from stacks.settings_fields import render_compact_json
 
 _OKTA_EVENT_TYPES = (
     "user.lifecycle.deactivate",
     "user.lifecycle.delete.initiated",
     "user.lifecycle.delete.completed",
-    # Starts nothing, because it is reversible; it comes through to be counted and logged.
+    # It starts nothing, because a suspension is reversible; the function counts and logs it.
     "user.lifecycle.suspend",
 )
-_SUCCEEDED = ({"exists": False}, {"anything-but": {"wildcard": "*"}})
-"""CloudTrail's ``errorCode`` where there was no error: absent, or null. A template can hold no null, and drops it
-without a word; what is there and is no text comes to the same."""
+_NO_ERROR_CODE = ({"exists": False}, {"anything-but": {"wildcard": "*"}})
+"""CloudTrail's ``errorCode`` of a successful call is absent or null. A template cannot contain null: the CDK drops it
+silently. The second pattern matches null, because it matches each value that is not a string."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,90 @@ class Provider:
     Attributes
     ----------
     key
-        Its key in the settings, by which the function knows it too.
+        Its key in the settings, which the function uses too.
     rules
-        What lets its events through.
-    facts
-        What the function is told about it.
+        The rules that match its events.
+    configuration
+        Its settings for the function.
     """
 
     key: str
     rules: tuple[EventRule, ...]
-    facts: Mapping[str, object] = field(default_factory=dict)
+    configuration: Mapping[str, object] = field(default_factory=dict)
 
 
-def configured_providers(settings: Settings) -> Iterator[Provider]:
-    """Go through the identity providers that the deployer configured.
+class EventIntake(Construct):
+    """Leads the events of identity providers to the function that starts executions of the state machine.
+
+    Attributes
+    ----------
+    events
+        The queue of the events. Its dead letters include events that the function refused, with the reason.
+    starter
+        The function that reads the queue.
+    mapping
+        The event source mapping of the function. Disable it to pause.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        state_machine: sfn.IStateMachine,
+        code: lambda_.Code,
+        settings: Settings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        providers = tuple(list_providers(settings))
+        self.events = EventQueue(self, [rule for provider in providers for rule in provider.rules])
+        self.starter = OffboardingFunction(
+            self, self._build_starter_spec(state_machine, providers, settings), code=code, settings=settings
+        )
+        self.mapping = self.events.build_mapping(
+            self.starter.function, max_concurrency=settings.starter_max_concurrency
+        )
+
+    def _build_starter_spec(
+        self, state_machine: sfn.IStateMachine, providers: Iterable[Provider], settings: Settings
+    ) -> FunctionSpec:
+        organizations = [
+            {
+                "Id": organization.id,
+                "MailDomains": organization.mail_domains,
+                "IdentityStores": organization.identity_stores,
+            }
+            for organization in settings.organizations
+        ]
+        dead_letters = self.events.dead_letter_queue
+        return FunctionSpec(
+            name="StartOffboarding",
+            description="Starts an execution for each leaver that an identity provider's event tells of",
+            workmail_actions=("ListUsers",),
+            environment={
+                "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
+                "ORGANIZATIONS": render_compact_json(organizations),
+                "PROVIDERS": render_compact_json({provider.key: provider.configuration for provider in providers}),
+            },
+            access=(
+                Access(
+                    "StateMachine",
+                    iam.PolicyStatement(actions=["states:StartExecution"], resources=[state_machine.state_machine_arn]),
+                    environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
+                ),
+                OFFBOARDING.allow_describe_executions(Stack.of(self)),
+                self.events.allow_consume(),
+                Access(
+                    "DeadLetters",
+                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]),
+                    environment={"DEAD_LETTER_QUEUE_URL": dead_letters.queue_url},
+                ),
+            ),
+        )
+
+
+def list_providers(settings: Settings) -> Iterator[Provider]:
+    """List the identity providers that the deployer configured.
 
     Parameters
     ----------
@@ -63,91 +134,20 @@ def configured_providers(settings: Settings) -> Iterator[Provider]:
     """
     providers = settings.identity_providers
     if providers.identity_center:
-        yield _identity_center(settings.identity_stores)
+        yield _build_identity_center(settings.identity_stores)
     if providers.identity_center_cloudtrail:
-        yield _identity_center_cloudtrail(settings.identity_stores)
+        yield _build_identity_center_cloudtrail(settings.identity_stores)
     if providers.okta:
-        yield _okta(providers.okta)
+        yield _build_okta(providers.okta)
     if providers.auth0:
-        yield _auth0(providers.auth0)
+        yield _build_auth0(providers.auth0)
     if providers.sailpoint:
-        yield _sailpoint(providers.sailpoint)
+        yield _build_sailpoint(providers.sailpoint)
     if providers.offboarding_requested:
-        yield _offboarding_requested(providers.offboarding_requested)
+        yield _build_offboarding_requested(providers.offboarding_requested)
 
 
-class Intake(Construct):
-    """From the identity providers' events to executions of the state machine.
-
-    Attributes
-    ----------
-    events
-        Where the events wait to be read. Among its dead letters are those that the function refused, with the reason.
-    starter
-        The function that reads the queue.
-    mapping
-        What makes it read. Disabled, it is the pause.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        state_machine: sfn.IStateMachine,
-        code: lambda_.Code,
-        settings: Settings,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        providers = tuple(configured_providers(settings))
-        self.events = EventQueue(self, [rule for provider in providers for rule in provider.rules])
-        self.starter = OffboardingFunction(
-            self, self._starter_spec(state_machine, providers, settings), code=code, settings=settings
-        )
-        self.mapping = self.events.build_mapping(
-            self.starter.function, max_concurrency=settings.starter_max_concurrency
-        )
-
-    def _starter_spec(
-        self, state_machine: sfn.IStateMachine, providers: Iterable[Provider], settings: Settings
-    ) -> FunctionSpec:
-        organizations = [
-            {
-                "Id": organization.id,
-                "MailDomains": organization.mail_domains,
-                "IdentityStores": organization.identity_stores,
-            }
-            for organization in settings.organizations
-        ]
-        return FunctionSpec(
-            name="StartOffboarding",
-            description="Starts an execution for each leaver that an identity provider's event tells of",
-            workmail_actions=("ListUsers",),
-            environment={
-                "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
-                "ORGANIZATIONS": compact_json(organizations),
-                "PROVIDERS": compact_json({provider.key: provider.facts for provider in providers}),
-            },
-            access=(
-                Access(
-                    "StateMachine",
-                    iam.PolicyStatement(actions=["states:StartExecution"], resources=[state_machine.state_machine_arn]),
-                    environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
-                ),
-                OFFBOARDING.describing_executions(Stack.of(self)),
-                self.events.reading(),
-                Access(
-                    "DeadLetters",
-                    iam.PolicyStatement(
-                        actions=["sqs:SendMessage"], resources=[self.events.dead_letter_queue.queue_arn]
-                    ),
-                    environment={"DEAD_LETTER_QUEUE_URL": self.events.dead_letter_queue.queue_url},
-                ),
-            ),
-        )
-
-
-def _identity_center(identity_stores: Iterable[str]) -> Provider:
+def _build_identity_center(identity_stores: Iterable[str]) -> Provider:
     pattern = {
         "source": ["aws.identitystore"],
         "detail-type": ["User Deleted"],
@@ -157,22 +157,22 @@ def _identity_center(identity_stores: Iterable[str]) -> Provider:
     return Provider("identityCenter", (rule,))
 
 
-def _identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provider:
-    """Make two rules, since the two sources count with different calls; ``$or`` would say it less plainly."""
+def _build_identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provider:
+    """Build two rules, because the two sources have different calls; two rules are easier to read than ``$or``."""
 
-    def calls(source: str, *names: str) -> Pattern:
+    def match_calls(source: str, *names: str) -> EventPattern:
         return {
             "source": [source],
             "detail-type": ["AWS API Call via CloudTrail"],
             "detail": {
                 "eventName": [*names],
-                "errorCode": [*_SUCCEEDED],
+                "errorCode": [*_NO_ERROR_CODE],
                 "requestParameters": {"identityStoreId": [*identity_stores]},
             },
         }
 
-    directory = calls("aws.sso-directory", "DisableUser", "DeleteUser")
-    store = calls("aws.identitystore", "DeleteUser")
+    directory = match_calls("aws.sso-directory", "DisableUser", "DeleteUser")
+    store = match_calls("aws.identitystore", "DeleteUser")
     rules = (
         EventRule("SsoDirectoryCalls", "Users disabled or deleted in IAM Identity Center, by CloudTrail", directory),
         EventRule("IdentityStoreCalls", "Users deleted through the Identity Store API, by CloudTrail", store),
@@ -180,42 +180,41 @@ def _identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provider:
     return Provider("identityCenterCloudTrail", rules)
 
 
-def _okta(okta: PartnerProvider) -> Provider:
-    pattern = {
-        "source": [okta.event_source],
-        "detail-type": ["SystemLog"],
-        "detail": {"eventType": [*_OKTA_EVENT_TYPES], "outcome": {"result": ["SUCCESS"]}},
-    }
-    rule = EventRule("Okta", "Users deactivated, deleted or suspended in Okta", pattern, okta.event_source)
-    return Provider("okta", (rule,), _organization_of(okta))
+def _build_okta(okta: PartnerProvider) -> Provider:
+    detail = {"eventType": [*_OKTA_EVENT_TYPES], "outcome": {"result": ["SUCCESS"]}}
+    description = "Users deactivated, deleted or suspended in Okta"
+    rule = _build_partner_rule("Okta", description, okta, "SystemLog", detail)
+    return Provider("okta", (rule,), _render_organization(okta))
 
 
-def _auth0(auth0: PartnerProvider) -> Provider:
-    pattern = {
-        "source": [auth0.event_source],
-        "detail-type": ["Auth0 log"],
-        # "Successful user deletion". In "sapi", the other log of it, the user is the administrator.
-        "detail": {"data": {"type": ["sdu"]}},
-    }
-    rule = EventRule("Auth0", "Users deleted in Auth0", pattern, auth0.event_source)
-    return Provider("auth0", (rule,), _organization_of(auth0))
+def _build_auth0(auth0: PartnerProvider) -> Provider:
+    # "Successful user deletion". In "sapi", the other log entry of it, the user is the administrator.
+    detail = {"data": {"type": ["sdu"]}}
+    rule = _build_partner_rule("Auth0", "Users deleted in Auth0", auth0, "Auth0 log", detail)
+    return Provider("auth0", (rule,), _render_organization(auth0))
 
 
-def _sailpoint(sailpoint: SailPointProvider) -> Provider:
-    pattern = {
-        "source": [sailpoint.event_source],
-        "detail-type": ["idn:account-deleted"],
-        "detail": {"source": {"id": [*sailpoint.account_sources]}},
-    }
-    rule = EventRule("SailPoint", "Accounts deleted in SailPoint sources that count", pattern, sailpoint.event_source)
-    return Provider("sailpoint", (rule,), {**_organization_of(sailpoint), "AccountSources": sailpoint.account_sources})
+def _build_sailpoint(sailpoint: SailPointProvider) -> Provider:
+    detail = {"source": {"id": [*sailpoint.account_sources]}}
+    description = "Accounts deleted in SailPoint sources that count"
+    rule = _build_partner_rule("SailPoint", description, sailpoint, "idn:account-deleted", detail)
+    configuration = {**_render_organization(sailpoint), "AccountSources": sailpoint.account_sources}
+    return Provider("sailpoint", (rule,), configuration)
 
 
-def _offboarding_requested(requests: OffboardingRequests) -> Provider:
+def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
     pattern = {"source": ["workmail.offboarding"], "detail-type": ["Offboarding Requested"]}
     rule = EventRule("OffboardingRequested", "Offboardings that anything else asks for", pattern, requests.event_bus)
     return Provider("offboardingRequested", (rule,))
 
 
-def _organization_of(provider: PartnerProvider) -> dict[str, object]:
+def _build_partner_rule(
+    name: str, description: str, provider: PartnerProvider, detail_type: str, detail: Mapping[str, object]
+) -> EventRule:
+    """Build a rule on a partner's event bus, which has the same name as the event source."""
+    pattern = {"source": [provider.event_source], "detail-type": [detail_type], "detail": detail}
+    return EventRule(name, description, pattern, provider.event_source)
+
+
+def _render_organization(provider: PartnerProvider) -> dict[str, object]:
     return {"OrganizationId": provider.organization_id} if provider.organization_id else {}

@@ -1,4 +1,4 @@
-"""Log groups: explicit, with a retention that the deployer chose, and kept when the stack goes."""
+"""Log groups with the retention that the deployer chose; they are kept when the stack is deleted."""
 
 from typing import cast
 
@@ -9,22 +9,23 @@ from constructs import Construct
 from stacks.nag import NIST, acknowledge
 
 
-def log_group(scope: Construct, construct_id: str, *, retention_days: int, name: str | None = None) -> logs.LogGroup:
-    """Make a log group that outlives its stack.
+def build_log_group(
+    scope: Construct, construct_id: str, *, retention_days: int, name: str | None = None
+) -> logs.LogGroup:
+    """Build a log group that is kept when its stack is deleted.
 
-    The logs are the evidence for a mailbox that is gone for good; deleting the stack, or a release that drops
-    a function, must not take them along. Their retention bounds them anyway. Only a stack that never came up
-    takes its empty log groups back down with it.
+    The logs are the evidence of a deleted mailbox. They must survive the stack, and a release that removes a function;
+    their retention limits them anyway. Only a stack whose creation fails deletes its empty log groups.
 
     Parameters
     ----------
     scope, construct_id
-        Where it stands in the construct tree.
+        The place in the construct tree.
     retention_days
-        How long events are kept; one of the values that CloudWatch Logs takes.
+        How long events are kept; one of the values that CloudWatch Logs accepts.
     name
-        The group's name. Without one CloudFormation generates it, so that a stack that is created again does
-        not collide with the log group that the former one left.
+        The group's name. If ``None``, CloudFormation generates it: a stack that is created again then does not collide
+        with the log group of the previous one.
 
     Returns
     -------
@@ -34,13 +35,13 @@ def log_group(scope: Construct, construct_id: str, *, retention_days: int, name:
     group = logs.LogGroup(
         scope, construct_id, log_group_name=name, removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
     )
-    # The L2 construct takes a name like ONE_YEAR; the setting is CloudWatch's own number.
+    # The L2 construct takes a name like ONE_YEAR; the setting is the number of days.
     cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = retention_days
     acknowledge(
         group,
         "CloudWatchLogGroupEncrypted",
-        "CloudWatch Logs encrypts it with a key of its own; the logs hold ids, states and dates, and with a "
-        "key of the account's that is deleted the evidence would be gone.",
+        "CloudWatch Logs encrypts every log group with its own key, and the deletion of a customer key would destroy "
+        "the evidence.",
         pack=NIST,
     )
     return group

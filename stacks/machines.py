@@ -1,7 +1,7 @@
-"""The state machines: which there are, and which ARNs they are going to have.
+"""The state machines of the product, with their definitions, names and ARNs.
 
-The ARNs are made of names. The functions are told of state machines and executions, and a state machine is made
-of its functions: neither could be made first if one had to wait for the other's ARN.
+An ARN is built from the name, not read from the resource: functions need the ARNs of state machines and executions,
+and a state machine needs the ARNs of its functions, which would be a circular dependency.
 """
 
 from dataclasses import dataclass
@@ -21,33 +21,33 @@ class Machine:
     Attributes
     ----------
     definition
-        The file that people read.
+        The file with the definition.
     released
-        The functions that its releases have called. An execution calls them for as long as it waits, which can be a
-        year: a synth without one of them is refused. See ``docs/releasing.md``.
+        The functions that its releases have called. An execution that waits still calls them, up to a year later: a
+        synth without one of them is refused. See ``docs/releasing.md``.
     suffix
-        What its name has after the stack's.
+        The part of its name after the stack's name.
     """
 
     definition: Path
     released: frozenset[str]
     suffix: str = ""
 
-    def name(self, stack: Stack) -> str:
+    def render_name(self, stack: Stack) -> str:
         """Return its name."""
         return stack.stack_name + self.suffix
 
-    def arn(self, stack: Stack) -> str:
-        """Return its ARN, made of its name."""
+    def render_arn(self, stack: Stack) -> str:
+        """Return its ARN, built from its name."""
         return stack.format_arn(
             service="states",
             resource="stateMachine",
-            resource_name=self.name(stack),
+            resource_name=self.render_name(stack),
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
-    def describing_executions(self, stack: Stack) -> Access:
-        """Let a function ask what became of any of its executions.
+    def allow_describe_executions(self, stack: Stack) -> Access:
+        """Let a function read the state of each execution.
 
         Parameters
         ----------
@@ -57,21 +57,23 @@ class Machine:
         Returns
         -------
         Access
-            For the function's specification. It is told nothing: records and events name executions.
+            For the function's specification. It needs no variable: records and events contain execution ARNs.
         """
         arn = stack.format_arn(
             service="states",
             resource="execution",
-            resource_name=f"{self.name(stack)}:*",
+            resource_name=f"{self.render_name(stack)}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        spelled = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{self.name(stack)}:*"
+        arn_in_finding = (
+            f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{self.render_name(stack)}:*"
+        )
         return Access(
             "Executions",
             iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[arn]),
             acknowledged={
-                f"IAM5[Resource::{spelled}]": "The wildcard stands for the executions of this one state machine, which "
-                "nobody can list beforehand; they are described, never started or stopped.",
+                f"IAM5[Resource::{arn_in_finding}]": "The wildcard stands for the executions of this state machine, "
+                "which nobody can list beforehand; they are described, never started or stopped.",
             },
         )
 

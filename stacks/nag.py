@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that are looked at and accepted, each with the reason, on the construct that has it."""
+"""Accepts findings of cdk-nag, each with its reason, on the construct that has the finding."""
 
 from typing import cast
 
@@ -20,15 +20,15 @@ def acknowledge(construct: IConstruct, finding: str, reason: str, *, pack: str =
     finding
         The finding as cdk-nag reports it, ``IAM5[Resource::*]`` for example.
     reason
-        Why this is right, in a sentence that an auditor can check.
+        Why this is acceptable, in a sentence that an auditor can check.
     pack
-        The rules that the finding is of.
+        The rule pack of the finding.
     """
     Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}-{finding}", reason=reason))
 
 
 def acknowledge_inline_policies(role: IConstruct) -> None:
-    """Accept that a role's policies are written into it, as those of every role here are.
+    """Accept that a role has inline policies, as every role in this project has.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def acknowledge_inline_policies(role: IConstruct) -> None:
     acknowledge(
         role,
         "IAMNoInlinePolicy",
-        "The policies name the resources of this one role's one user, so nothing else could share them, and they are "
-        "reviewed and deleted together with it.",
+        "The policies name the resources of this role's only user, and are reviewed and deleted together with the "
+        "role.",
         pack=NIST,
     )
 
 
-def arn_in_findings(function: lambda_.Function) -> str:
-    """How cdk-nag spells a function's ARN inside a finding.
+def render_arn_in_finding(function: lambda_.Function) -> str:
+    """Render a function's ARN in the form that cdk-nag's findings have.
 
     Parameters
     ----------

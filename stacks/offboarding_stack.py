@@ -1,4 +1,4 @@
-"""The one stack: the state machines with their functions, what these share, and what identity providers start."""
+"""The one stack: the state machines with their functions, the resources that they share, and the event intake."""
 
 from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, Fn, Stack
 from aws_cdk import aws_stepfunctions as sfn
@@ -6,21 +6,24 @@ from constructs import Construct
 
 from stacks.approvals import Approvals
 from stacks.function_tables import FunctionTables
-from stacks.functions import build_functions, function_code
-from stacks.intake import Intake
+from stacks.functions import build_functions, package_code
+from stacks.intake import EventIntake
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
-from stacks.policy import Policy
-from stacks.records import Records
+from stacks.policy_parameter import PolicyParameter
+from stacks.record_closer import RecordCloser
+from stacks.records_table import RecordsTable
 from stacks.settings import EXAMPLE_ORGANIZATION_ID, WORKMAIL_REGIONS, Settings
-from stacks.status_changes import StatusChanges
 from stacks.workflow import Workflow
+
+Outputs = dict[str, tuple[str, str]]
+"""By the name of a stack's output: its description and its value."""
 
 
 class OffboardingStack(Stack):
-    """Everything that is deployed, in whatever account and Region the CDK CLI points at.
+    """Everything that is deployed, in the account and Region of the CDK CLI.
 
-    It is protected against deletion: its executions wait for weeks, and deleting it would end all of them
-    between the deregistering and the evidence.
+    It is protected against deletion: its executions wait for weeks. Deletion would end them after an entity was
+    deregistered and before its clean-up is verified.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
@@ -30,10 +33,10 @@ class OffboardingStack(Stack):
             description="Offboards Amazon WorkMail users, groups and resources, and proves how it ended",
             termination_protection=True,
         )
-        code = function_code()
-        records = Records(self, "Records")
+        code = package_code()
+        records = RecordsTable(self, "Records")
         approvals = Approvals(self, "Approvals", emails=settings.approval_emails)
-        policy = Policy(self, "Policy", settings=settings)
+        policy = PolicyParameter(self, "Policy", settings=settings)
         tables = FunctionTables(self, settings, records=records, policy=policy, approvals=approvals)
         offboarding, approval, restore = (
             Workflow(
@@ -44,84 +47,29 @@ class OffboardingStack(Stack):
                 log_retention_days=settings.log_retention_days,
             ).state_machine
             for construct_id, machine, specs in (
-                ("Offboarding", OFFBOARDING, tables.offboarding()),
-                ("Approval", APPROVAL, tables.approval()),
-                ("Restore", RESTORE, tables.restore()),
+                ("Offboarding", OFFBOARDING, tables.list_offboarding()),
+                ("Approval", APPROVAL, tables.list_approval()),
+                ("Restore", RESTORE, tables.list_restore()),
             )
         )
-        changes = StatusChanges(
+        closer = RecordCloser(
             self, "StatusChanges", state_machine=offboarding, records=records, code=code, settings=settings
         )
-        self._tell_of_machines(offboarding, approval, restore)
-        self._tell_of_records(records, approvals, changes)
-        if settings.identity_providers.any_configured:
-            self._tell_of_intake(Intake(self, "Intake", state_machine=offboarding, code=code, settings=settings))
+        self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
+        self._add_outputs(_list_record_outputs(records, approvals, closer))
+        if settings.identity_providers.has_provider:
+            intake = EventIntake(self, "Intake", state_machine=offboarding, code=code, settings=settings)
+            self._add_outputs(_list_intake_outputs(intake))
         if settings.workmail_region is None:
             self._refuse_other_regions()
-        self._warn_of_the_example(settings)
+        self._warn_about_example(settings)
 
-    def _tell_of_machines(
-        self, offboarding: sfn.StateMachine, approval: sfn.StateMachine, restore: sfn.StateMachine
-    ) -> None:
-        self._tell(
-            "StateMachineArn",
-            "Start an execution of this state machine to offboard an entity",
-            offboarding.state_machine_arn,
-        )
-        self._tell(
-            "ApprovalStateMachineArn",
-            "Start an execution of this state machine to approve or reject an offboarding that waits for it",
-            approval.state_machine_arn,
-        )
-        self._tell(
-            "RestoreStateMachineArn",
-            "Start an execution of this state machine to take an offboarding back",
-            restore.state_machine_arn,
-        )
-
-    def _tell_of_records(self, records: Records, approvals: Approvals, changes: StatusChanges) -> None:
-        self._tell(
-            "RecordsTableName",
-            "One item per offboarding: who asked, the entity as it was, and what became of it",
-            records.table.table_name,
-        )
-        self._tell(
-            "ApprovalTopicArn", "Subscribe to hear of offboardings that wait for an approval", approvals.topic.topic_arn
-        )
-        self._tell(
-            "StatusChangeDeadLetterQueueUrl",
-            "Ends of executions that could not be written into the records",
-            changes.events.dead_letter_queue.queue_url,
-        )
-        self._tell(
-            "UndeliveredStatusChangeQueueUrl",
-            "Ends of executions that EventBridge could not put into their queue",
-            changes.events.undelivered_queue.queue_url,
-        )
-
-    def _tell_of_intake(self, intake: Intake) -> None:
-        self._tell(
-            "EventSourceMappingId",
-            "Disable this event source mapping to pause: events wait in their queue for 14 days",
-            intake.mapping.event_source_mapping_id,
-        )
-        self._tell("EventQueueUrl", "Identity providers' events that wait to be read", intake.events.queue.queue_url)
-        self._tell(
-            "EventDeadLetterQueueUrl",
-            "Events that nobody could act on: refused ones carry the reason",
-            intake.events.dead_letter_queue.queue_url,
-        )
-        self._tell(
-            "UndeliveredEventQueueUrl",
-            "Events that EventBridge could not put into their queue",
-            intake.events.undelivered_queue.queue_url,
-        )
-
-    def _tell(self, output: str, description: str, value: str) -> None:
-        CfnOutput(self, output, description=description, value=value)
+    def _add_outputs(self, outputs: Outputs) -> None:
+        for name, (description, value) in outputs.items():
+            CfnOutput(self, name, description=description, value=value)
 
     def _refuse_other_regions(self) -> None:
-        """Have CloudFormation refuse a Region without WorkMail before it makes any resource."""
+        """Have CloudFormation refuse a Region without WorkMail before it creates any resource."""
         CfnRule(
             self,
             "WorkMailRegion",
@@ -136,10 +84,68 @@ class OffboardingStack(Stack):
             ],
         )
 
-    def _warn_of_the_example(self, settings: Settings) -> None:
+    def _warn_about_example(self, settings: Settings) -> None:
         if EXAMPLE_ORGANIZATION_ID in settings.organization_ids:
             Annotations.of(self).add_warning_v2(
                 "WorkMailOffboarding:ExampleOrganization",
                 f"{EXAMPLE_ORGANIZATION_ID} is the example in cdk.json: put your organization's id into "
                 "offboarding.organizations before you deploy",
             )
+
+
+def _list_machine_outputs(
+    offboarding: sfn.StateMachine, approval: sfn.StateMachine, restore: sfn.StateMachine
+) -> Outputs:
+    return {
+        "StateMachineArn": (
+            "Start an execution of this state machine to offboard an entity",
+            offboarding.state_machine_arn,
+        ),
+        "ApprovalStateMachineArn": (
+            "Start an execution of this state machine to approve or reject an offboarding that waits for it",
+            approval.state_machine_arn,
+        ),
+        "RestoreStateMachineArn": (
+            "Start an execution of this state machine to take an offboarding back",
+            restore.state_machine_arn,
+        ),
+    }
+
+
+def _list_record_outputs(records: RecordsTable, approvals: Approvals, closer: RecordCloser) -> Outputs:
+    return {
+        "RecordsTableName": (
+            "One item per offboarding: who asked, the entity as it was, and what became of it",
+            records.table.table_name,
+        ),
+        "ApprovalTopicArn": (
+            "Subscribe to hear of offboardings that wait for an approval",
+            approvals.topic.topic_arn,
+        ),
+        "StatusChangeDeadLetterQueueUrl": (
+            "Ends of executions that could not be written into the records",
+            closer.events.dead_letter_queue.queue_url,
+        ),
+        "UndeliveredStatusChangeQueueUrl": (
+            "Ends of executions that EventBridge could not put into their queue",
+            closer.events.undelivered_queue.queue_url,
+        ),
+    }
+
+
+def _list_intake_outputs(intake: EventIntake) -> Outputs:
+    return {
+        "EventSourceMappingId": (
+            "Disable this event source mapping to pause: events wait in their queue for 14 days",
+            intake.mapping.event_source_mapping_id,
+        ),
+        "EventQueueUrl": ("Identity providers' events that wait to be read", intake.events.queue.queue_url),
+        "EventDeadLetterQueueUrl": (
+            "Events that nobody could act on: refused ones carry the reason",
+            intake.events.dead_letter_queue.queue_url,
+        ),
+        "UndeliveredEventQueueUrl": (
+            "Events that EventBridge could not put into their queue",
+            intake.events.undelivered_queue.queue_url,
+        ),
+    }

@@ -1,17 +1,29 @@
-"""The deployer's settings: the ``offboarding`` object in ``cdk.json``, checked once and frozen.
+"""The deployer's settings: the ``offboarding`` object in ``cdk.json``, checked once and immutable.
 
-A wrong value stops the synth with one sentence that names the key and says what is right. An unknown key is a
-wrong value too: a mistyped ``retentonDays`` must never mean "the default, silently".
+A wrong value or an unknown key stops the synth with one sentence that names the key and the expected value.
 """
 
-import difflib
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from functools import partial
+
+from stacks.settings_fields import (
+    Fields,
+    SettingsError,
+    build_error,
+    join_values,
+    parse_boolean,
+    parse_choice,
+    parse_date,
+    parse_pattern,
+    parse_unique,
+    parse_whole_number,
+    render_compact_json,
+    require_unique,
+)
 
 CONTEXT_KEY = "offboarding"
 
@@ -19,43 +31,37 @@ WORKMAIL_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 """Amazon WorkMail exists in these Regions only."""
 
 EXAMPLE_ORGANIZATION_ID = "m-" + "0" * 32
-"""What ``cdk.json`` holds before anybody has edited it."""
+"""The organization in the ``cdk.json`` of a new checkout."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""The only values that CloudWatch Logs takes; see
+"""The values that CloudWatch Logs accepts; see
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html."""
 
 _ORGANIZATION_ID = re.compile(r"m-[0-9a-f]{32}")
+_EXPECTED_ORGANIZATION_ID = "m- followed by 32 hexadecimal digits in lower case"
 _IDENTITY_STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f-]{36}")
 _MAIL_DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
 _ENTITY_PATTERN = re.compile(r"[a-zA-Z0-9._%+@*?-]{1,256}")
-"""What the input takes as an entity, and ``*`` for any run of characters, and ``?`` for one."""
-_EMAIL_LOCAL_PART = re.compile(r"[A-Za-z0-9._%+-]{1,64}")
+"""The entities that a request accepts, with ``*`` for any characters and ``?`` for one character."""
+_EMAIL_ADDRESS = re.compile(rf"[A-Za-z0-9._%+-]{{1,64}}@(?:{_MAIL_DOMAIN.pattern})")
 _ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
-_EVENT_SOURCE_REST = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9._-]+){2,}")
 
-_ANYBODY = "\0" * 64
-"""A local part of the greatest length that no pattern spells out: what matches it does so by wildcards alone."""
-_POLICY_BYTES = 8192
-"""What Systems Manager takes; see
+_UNMENTIONED_LOCAL_PART = "\0" * 64
+"""A local part of the maximum length that no pattern can contain: a pattern can match it by wildcards only."""
+_MAX_POLICY_BYTES = 8192
+"""The limit of Systems Manager; see
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
-
-_T = TypeVar("_T")
-
-
-class SettingsError(ValueError):
-    """A setting is missing, unknown or wrong; the message is one sentence for the person who deploys."""
 
 
 @dataclass(frozen=True)
-class Organization:
+class OrganizationSettings:
     """One Amazon WorkMail organization whose entities may be offboarded.
 
     Attributes
@@ -63,13 +69,13 @@ class Organization:
     id
         ``m-`` and 32 hexadecimal digits, as the WorkMail console shows it.
     mail_domains
-        The domains whose addresses belong to it, in lower case: events carry an address, and no organization.
+        Its mail domains in lower case. They identify the organization of an event that contains an address.
     identity_stores
-        The Identity Stores of IAM Identity Center whose users belong to it.
+        The Identity Stores of IAM Identity Center with its users.
     protected
-        Who is never offboarded: ids, names, addresses, or patterns of them, in lower case.
+        The entities that are never offboarded: ids, names, addresses, or patterns of them, in lower case.
     approval_required
-        Who is offboarded only after a person has approved it, in the same form.
+        The entities whose offboarding a person must approve, in the same form.
     """
 
     id: str
@@ -86,9 +92,9 @@ class PartnerProvider:
     Attributes
     ----------
     event_source
-        The source, ``aws.partner/okta.com/…`` for example; its event bus has the same name.
+        The source, ``aws.partner/okta.com/…`` for example. Its event bus has the same name.
     organization_id
-        Where logins without a mail domain belong, if anywhere.
+        The organization of logins without a mail domain, if there is one.
     """
 
     event_source: str
@@ -97,12 +103,12 @@ class PartnerProvider:
 
 @dataclass(frozen=True)
 class SailPointProvider(PartnerProvider):
-    """SailPoint, which tells of every deleted account, and only some of them mean that somebody left.
+    """SailPoint, which sends an event for every deleted account; only in some sources it means that somebody left.
 
     Attributes
     ----------
     account_sources
-        The ids of the SailPoint sources in which a deleted account means that.
+        The ids of these SailPoint sources.
     """
 
     account_sources: tuple[str, ...]
@@ -110,12 +116,12 @@ class SailPointProvider(PartnerProvider):
 
 @dataclass(frozen=True)
 class OffboardingRequests:
-    """Whatever is no partner of EventBridge and asks for an offboarding with an event of its own.
+    """A system that is not a partner of EventBridge and requests offboardings with an event of this project.
 
     Attributes
     ----------
     event_bus
-        The name of the bus that it puts the event on.
+        The name of the event bus of its events.
     """
 
     event_bus: str = "default"
@@ -123,16 +129,16 @@ class OffboardingRequests:
 
 @dataclass(frozen=True)
 class IdentityProviders:
-    """Who may start offboardings by events; nobody, unless the deployer says so.
+    """The identity providers whose events start offboardings; by default none.
 
     Attributes
     ----------
     identity_center
-        Whether IAM Identity Center's own events count.
+        Whether IAM Identity Center's own events start offboardings.
     identity_center_cloudtrail
-        Whether its API calls in CloudTrail do; these tell of disabled users too.
+        Whether its API calls in CloudTrail do; they include disabled users.
     okta, auth0, sailpoint, offboarding_requested
-        The others, each with what has to be known about it.
+        The settings of the other providers.
     """
 
     identity_center: bool = False
@@ -143,46 +149,46 @@ class IdentityProviders:
     offboarding_requested: OffboardingRequests | None = None
 
     @property
-    def any_configured(self) -> bool:
-        """Whether there is one at all."""
+    def has_provider(self) -> bool:
+        """Whether any provider is configured."""
         return self != IdentityProviders()
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a deployment can choose.
+    """All settings of a deployment.
 
     Attributes
     ----------
     organizations
-        The organizations that the functions may act on; their permissions name these and no others. One is
-        taken out after the last execution for it has ended, since that execution loses its permissions too.
+        The organizations that the permissions of the functions name. Remove one only after the last execution for it
+        has ended, because that execution loses its permissions too.
     retention_days
         How long WorkMail keeps the mailbox of a deregistered entity.
     verification_slack_hours
-        How long after the retention's end the first look for evidence is taken.
+        How long after the end of the retention the first verification runs.
     overdue_days
-        For how many days a clean-up that is not visible yet is looked for again, before it counts as overdue.
+        How many days the verification of a clean-up is repeated before it counts as overdue.
     log_retention_days
         How long CloudWatch keeps the logs.
     service_ends_on
-        The day on which Amazon WorkMail itself ends.
+        The day on which the Amazon WorkMail service ends.
     workmail_region
-        The Region of the organizations, or nothing when it is the Region that the stack is deployed to.
+        The Region of the organizations; ``None`` if the stack is deployed to it.
     identity_providers
-        Whose events start offboardings.
+        The identity providers whose events start offboardings.
     starter_max_concurrency
-        How many at once read the queue of those events.
+        How many invocations read the queue of those events at once.
     daily_cap
-        How many deregistrations identity providers may start in an organization on a day, in UTC, before each
-        further one waits for an approval.
+        How many deregistrations identity providers may start per organization and day (UTC). Each further one waits
+        for an approval.
     dry_run_identity_providers
-        Whether what identity providers start is only planned.
+        Whether offboardings of identity providers are dry runs.
     approval_emails
-        Who is told by e-mail that an approval is waited for.
+        The e-mail addresses for requests for an approval.
     """
 
-    organizations: tuple[Organization, ...]
+    organizations: tuple[OrganizationSettings, ...]
     retention_days: int = 30
     verification_slack_hours: int = 6
     overdue_days: int = 7
@@ -202,19 +208,19 @@ class Settings:
         Parameters
         ----------
         context
-            The object as JSON gave it; ``None`` when the context has none.
+            The parsed JSON object; ``None`` if the context has none.
         deployment_region
-            The Region that the CDK CLI is going to deploy to, when it is known.
+            The Region that the CDK CLI is going to deploy to, if it is known.
 
         Returns
         -------
         Settings
-            The same, complete with defaults and with types.
+            The settings with their defaults.
 
         Raises
         ------
         SettingsError
-            The first thing that is wrong.
+            A setting is wrong; the message describes the first one.
 
         Examples
         --------
@@ -222,30 +228,12 @@ class Settings:
         30
         """
         if context is None:
-            raise SettingsError(f"{CONTEXT_KEY} is missing: it must be an object with at least its organizations")
-        fields = _Fields(CONTEXT_KEY, context)
-        organizations = fields.take("organizations", _organizations)
-        settings = cls(
-            organizations=organizations,
-            retention_days=fields.take("retentionDays", _whole(30, 35), cls.retention_days),
-            verification_slack_hours=fields.take("verificationSlackHours", _whole(0, 48), cls.verification_slack_hours),
-            overdue_days=fields.take("overdueDays", _whole(0, 7), cls.overdue_days),
-            log_retention_days=fields.take("logRetentionDays", _one_of(LOG_RETENTION_DAYS), cls.log_retention_days),
-            service_ends_on=fields.take("serviceEndsOn", _iso_date, cls.service_ends_on),
-            workmail_region=fields.take("workmailRegion", _one_of(WORKMAIL_REGIONS), cls.workmail_region),
-            identity_providers=fields.take(
-                "identityProviders", _identity_providers(organizations), cls.identity_providers
-            ),
-            starter_max_concurrency=fields.take("starterMaxConcurrency", _whole(2, 10), cls.starter_max_concurrency),
-            daily_cap=fields.take("dailyCap", _whole(0, 500), cls.daily_cap),
-            dry_run_identity_providers=fields.take(
-                "dryRunIdentityProviders", _true_or_false, cls.dry_run_identity_providers
-            ),
-            approval_emails=fields.take("approvalEmails", _emails, cls.approval_emails),
-        )
+            raise SettingsError(f"{CONTEXT_KEY} is missing; it must be an object with at least organizations")
+        fields = Fields(CONTEXT_KEY, context)
+        settings = _parse_settings(fields)
         fields.refuse_unknown()
-        settings._check_region(deployment_region)
-        settings._check_policy()
+        settings._require_matching_region(deployment_region)
+        settings._require_policy_size()
         return settings
 
     @property
@@ -260,8 +248,8 @@ class Settings:
 
     @property
     def policy(self) -> str:
-        """What functions read of the settings when they need it, as JSON: a change counts for what waits, too."""
-        return compact_json(
+        """The settings that functions read at run time, as JSON: a change applies to waiting executions too."""
+        return render_compact_json(
             {
                 "DailyCap": self.daily_cap,
                 "Organizations": {
@@ -274,330 +262,233 @@ class Settings:
             }
         )
 
-    def _check_policy(self) -> None:
+    def _require_policy_size(self) -> None:
         size = len(self.policy.encode())
-        if size > _POLICY_BYTES:
+        if size > _MAX_POLICY_BYTES:
             raise SettingsError(
                 f"{CONTEXT_KEY}.organizations must have fewer or shorter entries in protected and approvalRequired: "
-                f"they make a parameter of {size} bytes, and Systems Manager takes {_POLICY_BYTES}"
+                f"they need {size} bytes and Systems Manager allows {_MAX_POLICY_BYTES}"
             )
 
-    def _check_region(self, deployment_region: str | None) -> None:
+    def _require_matching_region(self, deployment_region: str | None) -> None:
         if not deployment_region:
             return
         if self.workmail_region is None and deployment_region not in WORKMAIL_REGIONS:
             raise SettingsError(
-                f"{CONTEXT_KEY}.workmailRegion must be given ({_listed(WORKMAIL_REGIONS)}) when the stack is "
-                f"deployed to {deployment_region}, because Amazon WorkMail does not exist there"
+                f"{CONTEXT_KEY}.workmailRegion must be one of {join_values(WORKMAIL_REGIONS)}, because Amazon WorkMail "
+                f"does not exist in {deployment_region}, where the stack is deployed"
             )
         if self.workmail_region in (None, deployment_region):
             return
-        for key in _identity_center_keys(self.identity_providers):
+        keys = _list_identity_center_keys(self.identity_providers)
+        if keys:
             raise SettingsError(
-                f"{CONTEXT_KEY}.identityProviders.{key} must be left out when the stack is deployed to "
-                f"{deployment_region}, because IAM Identity Center's events stay where the organizations are, in "
-                f"{self.workmail_region}"
+                f"{CONTEXT_KEY}.identityProviders.{keys[0]} must be removed when the stack is deployed to "
+                f"{deployment_region}, because IAM Identity Center's events arrive only in {self.workmail_region}"
             )
 
 
-def compact_json(value: object) -> str:
-    """Write JSON without spaces, for where there is little room.
-
-    Parameters
-    ----------
-    value
-        What JSON can hold.
-
-    Returns
-    -------
-    str
-        The text.
-    """
-    return json.dumps(value, separators=(",", ":"))
-
-
-class _Fields:
-    """The members of one JSON object, taken one by one, so that what is left over is unknown."""
-
-    def __init__(self, path: str, value: object) -> None:
-        if not isinstance(value, Mapping):
-            raise SettingsError(_wrong(path, "an object", value))
-        self._path = path
-        self._values: Mapping[str, object] = value
-        self._known: list[str] = []
-
-    def take(self, key: str, parse: Callable[[str, object], _T], *default: _T) -> _T:
-        """Return the parsed member; the default, if there is one and the member is absent."""
-        self._known.append(key)
-        path = f"{self._path}.{key}"
-        if key in self._values:
-            return parse(path, self._values[key])
-        if not default:
-            raise SettingsError(f"{path} is missing")
-        return default[0]
-
-    def refuse_unknown(self) -> None:
-        """Stop at a member that nobody has taken."""
-        for key in self._values:
-            if key not in self._known:
-                known = {name.lower(): name for name in self._known}
-                near = difflib.get_close_matches(key.lower(), known, n=1)
-                settings = f"the settings are {_listed(self._known)}" if known else "it has no settings of its own"
-                hint = f"did you mean {known[near[0]]}?" if near else settings
-                raise SettingsError(f"{self._path}.{key} is not a setting; {hint}")
+def _parse_settings(fields: Fields) -> Settings:
+    organizations = fields.take("organizations", _parse_organizations)
+    return Settings(
+        organizations=organizations,
+        retention_days=fields.take("retentionDays", partial(parse_whole_number, 30, 35), Settings.retention_days),
+        verification_slack_hours=fields.take(
+            "verificationSlackHours", partial(parse_whole_number, 0, 48), Settings.verification_slack_hours
+        ),
+        overdue_days=fields.take("overdueDays", partial(parse_whole_number, 0, 7), Settings.overdue_days),
+        log_retention_days=fields.take(
+            "logRetentionDays", partial(parse_choice, LOG_RETENTION_DAYS), Settings.log_retention_days
+        ),
+        service_ends_on=fields.take("serviceEndsOn", parse_date, Settings.service_ends_on),
+        workmail_region=fields.take(
+            "workmailRegion", partial(parse_choice, WORKMAIL_REGIONS), Settings.workmail_region
+        ),
+        identity_providers=fields.take(
+            "identityProviders", partial(_parse_identity_providers, organizations), Settings.identity_providers
+        ),
+        starter_max_concurrency=fields.take(
+            "starterMaxConcurrency", partial(parse_whole_number, 2, 10), Settings.starter_max_concurrency
+        ),
+        daily_cap=fields.take("dailyCap", partial(parse_whole_number, 0, 500), Settings.daily_cap),
+        dry_run_identity_providers=fields.take(
+            "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
+        ),
+        approval_emails=fields.take("approvalEmails", partial(parse_unique, _parse_email), Settings.approval_emails),
+    )
 
 
-def _organizations(path: str, value: object) -> tuple[Organization, ...]:
+def _parse_organizations(path: str, value: object) -> tuple[OrganizationSettings, ...]:
     if not isinstance(value, list) or not value:
-        raise SettingsError(_wrong(path, 'a list of at least one object like {"id": "m-…"}', value))
-    organizations = tuple(_organization(f"{path}[{index}]", item) for index, item in enumerate(value))
-    ids = [organization.id for organization in organizations]
-    for index, identifier in enumerate(ids):
-        if identifier in ids[:index]:
-            raise SettingsError(
-                f"{path}[{index}].id must be different from the others, but {path}[{ids.index(identifier)}].id "
-                f"is {identifier} too"
-            )
-    _refuse_shared(path, "mailDomains", {one.id: one.mail_domains for one in organizations})
-    _refuse_shared(path, "identityStores", {one.id: one.identity_stores for one in organizations})
+        raise build_error(path, 'a list of at least one object like {"id": "m-…"}', value)
+    organizations = tuple(_parse_organization(f"{path}[{index}]", item) for index, item in enumerate(value))
+    require_unique([organization.id for organization in organizations], path, ".id")
+    _refuse_shared(path, "mailDomains", [(item.id, item.mail_domains) for item in organizations])
+    _refuse_shared(path, "identityStores", [(item.id, item.identity_stores) for item in organizations])
     return organizations
 
 
-def _refuse_shared(path: str, key: str, by_organization: Mapping[str, Sequence[str]]) -> None:
-    """Stop at what two organizations have: it would not say which of the two a leaver belongs to."""
+def _refuse_shared(path: str, key: str, organizations: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Refuse a value that two organizations have: it would not identify the organization of a leaver."""
     owners: dict[str, str] = {}
-    for index, (organization_id, values) in enumerate(by_organization.items()):
+    for index, (organization_id, values) in enumerate(organizations):
         for value in values:
             owner = owners.setdefault(value, organization_id)
             if owner != organization_id:
                 raise SettingsError(
-                    f"{path}[{index}].{key} must not have {value}, which can belong to one organization only: both "
-                    f"{owner} and {organization_id} have it"
+                    f"{path}[{index}].{key} must not contain {value}, because it must belong to one organization "
+                    f"only, and both {owner} and {organization_id} have it"
                 )
 
 
-def _organization(path: str, value: object) -> Organization:
+def _parse_organization(path: str, value: object) -> OrganizationSettings:
     if not isinstance(value, Mapping):
-        raise SettingsError(_wrong(path, 'an object like {"id": "m-…"}', value))
-    fields = _Fields(path, value)
-    organization = Organization(
-        id=fields.take("id", _organization_id),
-        mail_domains=fields.take("mailDomains", _mail_domains, ()),
-        identity_stores=fields.take("identityStores", _identity_stores, ()),
-        protected=fields.take("protected", _entity_patterns, ()),
-        approval_required=fields.take("approvalRequired", _entity_patterns, ()),
+        raise build_error(path, 'an object like {"id": "m-…"}', value)
+    fields = Fields(path, value)
+    organization = OrganizationSettings(
+        id=fields.take("id", partial(parse_pattern, _ORGANIZATION_ID, _EXPECTED_ORGANIZATION_ID)),
+        mail_domains=fields.take("mailDomains", partial(parse_unique, _parse_mail_domain), ()),
+        identity_stores=fields.take("identityStores", partial(parse_unique, _parse_identity_store), ()),
+        protected=fields.take("protected", partial(parse_unique, _parse_entity_pattern), ()),
+        approval_required=fields.take("approvalRequired", partial(parse_unique, _parse_entity_pattern), ()),
     )
     fields.refuse_unknown()
-    _refuse_everybody(f"{path}.protected", organization)
+    _refuse_protection_of_all(f"{path}.protected", organization)
     return organization
 
 
-def _refuse_everybody(path: str, organization: Organization) -> None:
-    """Stop at a pattern that protects everybody: a mistake, or an organization that should not be listed."""
-    domains = organization.mail_domains
+def _parse_mail_domain(path: str, value: object) -> str:
+    return parse_pattern(_MAIL_DOMAIN, "a domain name like example.com", path, value).lower()
+
+
+def _parse_identity_store(path: str, value: object) -> str:
+    expected = "an Identity Store id: d- followed by 10 hexadecimal digits, or a UUID in lower case"
+    return parse_pattern(_IDENTITY_STORE, expected, path, value)
+
+
+def _parse_entity_pattern(path: str, value: object) -> str:
+    expected = "an id, a name, an address, or a pattern with * for any characters and ? for one character"
+    return parse_pattern(_ENTITY_PATTERN, expected, path, value).lower()
+
+
+def _parse_email(path: str, value: object) -> str:
+    return parse_pattern(_EMAIL_ADDRESS, "an e-mail address like it@example.com", path, value).lower()
+
+
+def _refuse_protection_of_all(path: str, organization: OrganizationSettings) -> None:
+    """Refuse a pattern that protects every entity: it is a mistake, or the organization should not be listed."""
     for index, pattern in enumerate(organization.protected):
-        if not any(character.isalnum() for character in pattern):
-            whom = "everything"
-        elif domains and all(fnmatchcase(f"{_ANYBODY}@{domain}", pattern) for domain in domains):
-            whom = "every address of the organization"
-        elif not domains and not pattern.partition("@")[0].strip("*?"):
-            whom = "every address of a domain, and without mailDomains nothing says whether there are others"
-        else:
-            continue
-        raise SettingsError(f"{path}[{index}] must leave somebody who can be offboarded, but {pattern} matches {whom}")
-
-
-def _organization_id(path: str, value: object) -> str:
-    if not isinstance(value, str) or not _ORGANIZATION_ID.fullmatch(value):
-        raise SettingsError(_wrong(path, "m- followed by 32 hexadecimal digits in lower case", value))
-    return value
-
-
-def _mail_domains(path: str, value: object) -> tuple[str, ...]:
-    return _distinct(path, value, _MAIL_DOMAIN, "a domain name like example.com", str.lower)
-
-
-def _identity_stores(path: str, value: object) -> tuple[str, ...]:
-    right = "an Identity Store's id, d- followed by 10 hexadecimal digits or a UUID in lower case"
-    return _distinct(path, value, _IDENTITY_STORE, right)
-
-
-def _entity_patterns(path: str, value: object) -> tuple[str, ...]:
-    right = "an id, a name, an address, or a pattern with * for any run of characters and ? for one"
-    return _distinct(path, value, _ENTITY_PATTERN, right, str.lower)
-
-
-def _emails(path: str, value: object) -> tuple[str, ...]:
-    pattern = re.compile(f"{_EMAIL_LOCAL_PART.pattern}@(?:{_MAIL_DOMAIN.pattern})")
-    return _distinct(path, value, pattern, "an e-mail address like it@example.com", str.lower)
-
-
-def _account_sources(path: str, value: object) -> tuple[str, ...]:
-    sources = _distinct(path, value, _ACCOUNT_SOURCE, "the id of a SailPoint source")
-    if not sources:
-        raise SettingsError(_wrong(path, "a list of at least one id of a SailPoint source", value))
-    return sources
-
-
-def _distinct(
-    path: str, value: object, pattern: re.Pattern[str], right: str, normalise: Callable[[str], str] = str
-) -> tuple[str, ...]:
-    """Take a list of texts that fit the pattern, each of them once."""
-    if not isinstance(value, list):
-        raise SettingsError(_wrong(path, "a list", value))
-    taken: list[str] = []
-    for index, item in enumerate(value):
-        if not isinstance(item, str) or not pattern.fullmatch(item):
-            raise SettingsError(_wrong(f"{path}[{index}]", right, item))
-        text = normalise(item)
-        if text in taken:
+        matched = _describe_full_match(pattern, organization.mail_domains)
+        if matched:
             raise SettingsError(
-                f"{path}[{index}] must be different from the others, but {path}[{taken.index(text)}] is {text} too"
+                f"{path}[{index}] must leave entities that can be offboarded, but {pattern} matches {matched}"
             )
-        taken.append(text)
-    return tuple(taken)
 
 
-def _identity_providers(organizations: Sequence[Organization]) -> Callable[[str, object], IdentityProviders]:
-    """Make the parser of the providers, which have to fit the organizations."""
-
-    def parse(path: str, value: object) -> IdentityProviders:
-        fields = _Fields(path, value)
-        providers = IdentityProviders(
-            identity_center=fields.take("identityCenter", _switched_on, False),
-            identity_center_cloudtrail=fields.take("identityCenterCloudTrail", _switched_on, False),
-            okta=fields.take("okta", _partner("okta.com/<tenant>/<stream>", organizations), None),
-            auth0=fields.take("auth0", _partner("auth0.com/<tenant>/auth0.logs", organizations), None),
-            sailpoint=fields.take("sailpoint", _sailpoint(organizations), None),
-            offboarding_requested=fields.take("offboardingRequested", _offboarding_requests, None),
-        )
-        fields.refuse_unknown()
-        for key in _identity_center_keys(providers):
-            if not any(organization.identity_stores for organization in organizations):
-                raise SettingsError(
-                    f"{path}.{key} must not be configured before an organization has identityStores: they say which "
-                    "organization a leaver belongs to"
-                )
-        return providers
-
-    return parse
+def _describe_full_match(pattern: str, domains: Sequence[str]) -> str | None:
+    """Describe what a pattern matches completely; None if it leaves entities that it does not match."""
+    if not any(character.isalnum() for character in pattern):
+        return "every identifier"
+    if domains and all(fnmatchcase(f"{_UNMENTIONED_LOCAL_PART}@{domain}", pattern) for domain in domains):
+        return "every address of the organization"
+    if not domains and not pattern.partition("@")[0].strip("*?"):
+        return "every address of a domain, and mailDomains lists no other domain"
+    return None
 
 
-def _identity_center_keys(providers: IdentityProviders) -> list[str]:
-    configured = {
+def _parse_identity_providers(
+    organizations: Sequence[OrganizationSettings], path: str, value: object
+) -> IdentityProviders:
+    fields = Fields(path, value)
+    providers = IdentityProviders(
+        identity_center=fields.take("identityCenter", _parse_enabled, False),
+        identity_center_cloudtrail=fields.take("identityCenterCloudTrail", _parse_enabled, False),
+        okta=fields.take("okta", partial(_parse_partner, organizations, "okta.com/<tenant>/<stream>"), None),
+        auth0=fields.take("auth0", partial(_parse_partner, organizations, "auth0.com/<tenant>/auth0.logs"), None),
+        sailpoint=fields.take("sailpoint", partial(_parse_sailpoint, organizations), None),
+        offboarding_requested=fields.take("offboardingRequested", _parse_offboarding_requests, None),
+    )
+    fields.refuse_unknown()
+    keys = _list_identity_center_keys(providers)
+    if keys and not any(organization.identity_stores for organization in organizations):
+        raise _build_missing_key_error(f"{path}.{keys[0]}", "identityStores")
+    return providers
+
+
+def _list_identity_center_keys(providers: IdentityProviders) -> list[str]:
+    is_enabled = {
         "identityCenter": providers.identity_center,
         "identityCenterCloudTrail": providers.identity_center_cloudtrail,
     }
-    return [key for key, is_on in configured.items() if is_on]
+    return [key for key in is_enabled if is_enabled[key]]
 
 
-def _switched_on(path: str, value: object) -> bool:
-    _Fields(path, value).refuse_unknown()
+def _parse_enabled(path: str, value: object) -> bool:
+    """Parse the empty object that enables a provider."""
+    Fields(path, value).refuse_unknown()
     return True
 
 
-def _partner(example: str, organizations: Sequence[Organization]) -> Callable[[str, object], PartnerProvider]:
-    def parse(path: str, value: object) -> PartnerProvider:
-        fields = _Fields(path, value)
-        provider = PartnerProvider(
-            event_source=fields.take("eventSource", _event_source(example)),
-            organization_id=fields.take("organizationId", _one_of([one.id for one in organizations]), None),
-        )
-        fields.refuse_unknown()
-        _check_resolvable(path, provider, organizations)
-        return provider
-
-    return parse
-
-
-def _sailpoint(organizations: Sequence[Organization]) -> Callable[[str, object], SailPointProvider]:
-    def parse(path: str, value: object) -> SailPointProvider:
-        fields = _Fields(path, value)
-        provider = SailPointProvider(
-            event_source=fields.take("eventSource", _event_source("sailpoint.com/<tenant>/idn/account-deleted")),
-            # Its leavers always come with an address, so the mail domain decides.
-            organization_id=None,
-            account_sources=fields.take("accountSources", _account_sources),
-        )
-        fields.refuse_unknown()
-        _check_resolvable(path, provider, organizations)
-        return provider
-
-    return parse
+def _parse_partner(
+    organizations: Sequence[OrganizationSettings], example: str, path: str, value: object
+) -> PartnerProvider:
+    fields = Fields(path, value)
+    organization_ids = [organization.id for organization in organizations]
+    provider = PartnerProvider(
+        event_source=fields.take("eventSource", partial(_parse_event_source, example)),
+        organization_id=fields.take("organizationId", partial(parse_choice, organization_ids), None),
+    )
+    fields.refuse_unknown()
+    _require_mail_domains(path, provider, organizations)
+    return provider
 
 
-def _check_resolvable(path: str, provider: PartnerProvider, organizations: Sequence[Organization]) -> None:
+def _parse_sailpoint(organizations: Sequence[OrganizationSettings], path: str, value: object) -> SailPointProvider:
+    fields = Fields(path, value)
+    example = "sailpoint.com/<tenant>/idn/account-deleted"
+    provider = SailPointProvider(
+        event_source=fields.take("eventSource", partial(_parse_event_source, example)),
+        # SailPoint's events always contain an address, so the mail domain identifies the organization.
+        organization_id=None,
+        account_sources=fields.take("accountSources", _parse_account_sources),
+    )
+    fields.refuse_unknown()
+    _require_mail_domains(path, provider, organizations)
+    return provider
+
+
+def _parse_account_sources(path: str, value: object) -> tuple[str, ...]:
+    sources = parse_unique(partial(parse_pattern, _ACCOUNT_SOURCE, "the id of a SailPoint source"), path, value)
+    if not sources:
+        raise build_error(path, "a list of at least one id of a SailPoint source", value)
+    return sources
+
+
+def _require_mail_domains(path: str, provider: PartnerProvider, organizations: Sequence[OrganizationSettings]) -> None:
     if provider.organization_id is None and not any(organization.mail_domains for organization in organizations):
-        raise SettingsError(
-            f"offboarding.organizations must have mailDomains for {path}: without them nothing says which organization "
-            "a leaver belongs to"
-        )
+        raise _build_missing_key_error(path, "mailDomains")
 
 
-def _event_source(example: str) -> Callable[[str, object], str]:
+def _build_missing_key_error(path: str, key: str) -> SettingsError:
+    return SettingsError(
+        f"{path} requires {key} in {CONTEXT_KEY}.organizations, because they determine the organization of a leaver"
+    )
+
+
+def _parse_event_source(example: str, path: str, value: object) -> str:
     prefix = f"aws.partner/{example.partition('/')[0]}/"
-
-    def parse(path: str, value: object) -> str:
-        rest = value.removeprefix(prefix) if isinstance(value, str) else ""
-        if value != prefix + rest or len(prefix + rest) > 256 or not _EVENT_SOURCE_REST.fullmatch(rest):
-            raise SettingsError(_wrong(path, f"a partner event source like aws.partner/{example}", value))
-        return prefix + rest
-
-    return parse
+    expected = f"a partner event source like aws.partner/{example}"
+    source = parse_pattern(_EVENT_SOURCE, expected, path, value)
+    if not source.startswith(prefix):
+        raise build_error(path, expected, value)
+    return source
 
 
-def _offboarding_requests(path: str, value: object) -> OffboardingRequests:
-    fields = _Fields(path, value)
-    requests = OffboardingRequests(event_bus=fields.take("eventBus", _event_bus, OffboardingRequests.event_bus))
+def _parse_offboarding_requests(path: str, value: object) -> OffboardingRequests:
+    fields = Fields(path, value)
+    expected = "the name of an event bus in this account and Region"
+    requests = OffboardingRequests(
+        event_bus=fields.take("eventBus", partial(parse_pattern, _EVENT_BUS, expected), OffboardingRequests.event_bus)
+    )
     fields.refuse_unknown()
     return requests
-
-
-def _event_bus(path: str, value: object) -> str:
-    if not isinstance(value, str) or not _EVENT_BUS.fullmatch(value):
-        raise SettingsError(_wrong(path, "the name of an event bus of this account and Region", value))
-    return value
-
-
-def _whole(least: int, most: int) -> Callable[[str, object], int]:
-    def parse(path: str, value: object) -> int:
-        # To Python, true is the number 1.
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise SettingsError(_wrong(path, f"a whole number from {least} to {most}", value))
-        return value
-
-    return parse
-
-
-def _true_or_false(path: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise SettingsError(_wrong(path, "true or false", value))
-    return value
-
-
-def _one_of(allowed: Sequence[_T]) -> Callable[[str, object], _T]:
-    def parse(path: str, value: object) -> _T:
-        for right in allowed:
-            if type(value) is type(right) and value == right:
-                return right
-        raise SettingsError(_wrong(path, f"one of {_listed(allowed)}", value))
-
-    return parse
-
-
-def _iso_date(path: str, value: object) -> date:
-    # The standard library alone would take 20270331 and 2027-W13-3 as well.
-    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise SettingsError(_wrong(path, "a date like 2027-03-31", value))
-
-
-def _listed(values: Sequence[object]) -> str:
-    return ", ".join(str(value) for value in values)
-
-
-def _wrong(path: str, right: str, value: object) -> str:
-    return f"{path} must be {right}, got {json.dumps(value, ensure_ascii=False, default=str)}"

@@ -1,4 +1,4 @@
-"""A state machine: the definition from ``statemachine/``, pinned to the functions' current versions."""
+"""A state machine: a definition from ``statemachine/`` that calls the current versions of the functions."""
 
 import re
 from collections.abc import Iterable, Mapping, Set
@@ -10,15 +10,15 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.functions import OffboardingFunction
-from stacks.logs import log_group
+from stacks.logs import build_log_group
 from stacks.machines import Machine
-from stacks.nag import acknowledge, acknowledge_inline_policies, arn_in_findings
+from stacks.nag import acknowledge, acknowledge_inline_policies, render_arn_in_finding
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
 
 
 class DefinitionError(ValueError):
-    """The definition and the functions do not fit; the message is one sentence for the developer."""
+    """The definition and the functions do not match; the message is for the developer."""
 
 
 class Workflow(Construct):
@@ -27,7 +27,7 @@ class Workflow(Construct):
     Attributes
     ----------
     state_machine
-        One Standard execution per offboarding, approval or restore.
+        It runs one execution of the Standard type per offboarding, approval or restore.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Workflow(Construct):
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._name = machine.name(Stack.of(self))
-        _insist_on_what_was_released(machine, functions.keys())
-        # A retired function is published all the same: Lambda has to have a newer version of it than that to which
-        # a deployment of the former release would go back.
+        self._name = machine.render_name(Stack.of(self))
+        _require_released_functions(machine, functions.keys())
+        # A retired function is published too: a deployment of the previous release publishes it again, which Lambda
+        # refuses if nothing newer was published.
         versions = {name: function.version.function_arn for name, function in functions.items()}
         called = {name: arn for name, arn in versions.items() if not functions[name].is_retired}
         self.state_machine = sfn.StateMachine(
@@ -56,9 +56,11 @@ class Workflow(Construct):
             role=self._build_role(functions.values()),
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=log_group(self, "LogGroup", retention_days=log_retention_days, name=self._log_group_name()),
+                destination=build_log_group(
+                    self, "LogGroup", retention_days=log_retention_days, name=self._render_log_group_name()
+                ),
                 level=sfn.LogLevel.ALL,
-                # Inputs and outputs hold people's names and addresses.
+                # Inputs and outputs contain names and addresses of people.
                 include_execution_data=False,
             ),
         )
@@ -69,12 +71,12 @@ class Workflow(Construct):
         )
 
     def _build_role(self, functions: Iterable[OffboardingFunction]) -> iam.Role:
-        """Allow every version of the functions, because an execution calls the one that it started with."""
+        """Allow every version of the functions: an execution calls the versions that were current when it started."""
         role = iam.Role(
             self,
             "Role",
             description=f"What the state machine {self._name} may do",
-            # Nobody else's state machine may borrow it.
+            # No state machine of another account may assume it.
             assumed_by=iam.ServicePrincipal(
                 "states.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
             ),
@@ -88,48 +90,39 @@ class Workflow(Construct):
             )
             acknowledge(
                 role,
-                f"IAM5[Resource::{arn_in_findings(function.function)}:*]",
-                "The wildcard stands for this one function's versions: an execution that started before a "
-                "release goes on calling the version that was current then.",
+                f"IAM5[Resource::{render_arn_in_finding(function.function)}:*]",
+                "The wildcard stands for the versions of this function: an execution that started before a "
+                "release still calls the version that was current then.",
             )
         return role
 
-    def _log_group_name(self) -> str:
-        """With the prefix that Step Functions wants, and new for each stack, because log groups are kept."""
+    def _render_log_group_name(self) -> str:
+        """Return a name with the prefix of Step Functions that differs for each stack, because log groups are kept."""
         stack_uuid = Fn.select(2, Fn.split("/", Stack.of(self).stack_id))
         return f"/aws/vendedlogs/states/{self._name}-{stack_uuid}"
 
 
-def _insist_on_what_was_released(machine: Machine, functions: Set[str]) -> None:
-    """Refuse to lose a function, and with it all of its versions, that executions of a former release still call."""
-    for name in sorted(machine.released - functions):
-        raise DefinitionError(
-            f"{machine.definition.name}: {name} was released and is missing, and executions that wait still call it: "
-            "put its entry back, as retired (docs/releasing.md)"
-        )
-
-
 def read_definition(definition: Path, functions: Set[str]) -> str:
-    """Read a definition, which must call every function, and nothing that is none.
+    """Read a definition, and check that its placeholders are exactly the functions.
 
-    CloudFormation would take either mistake, and leave the placeholder or the function where it is.
+    CloudFormation would accept an unknown placeholder and an unused function.
 
     Parameters
     ----------
     definition
         The file.
     functions
-        The names that it can use, as in ``${ResolveEntity}``.
+        The names of the functions, without the ``${…}`` of the placeholders.
 
     Returns
     -------
     str
-        The text, placeholders and all.
+        The text with the placeholders.
 
     Raises
     ------
     DefinitionError
-        The file and the functions do not fit.
+        The placeholders and the functions differ.
     """
     text = definition.read_text(encoding="utf-8")
     called = set(_PLACEHOLDER.findall(text))
@@ -137,3 +130,12 @@ def read_definition(definition: Path, functions: Set[str]) -> str:
         problem = "is not a function" if name in called else "is a function that no state calls"
         raise DefinitionError(f"{definition.name}: ${{{name}}} {problem}")
     return text
+
+
+def _require_released_functions(machine: Machine, functions: Set[str]) -> None:
+    """Refuse to remove a function whose versions executions of an earlier release still call."""
+    for name in sorted(machine.released - functions):
+        raise DefinitionError(
+            f"{machine.definition.name}: {name} was released and is missing, but waiting executions still call it; "
+            "restore its entry with retired=True (docs/releasing.md)"
+        )

@@ -1,6 +1,6 @@
-"""What tests deploy, synthesized in their own process: starting jsii anew for each would take most of the time.
+"""Synthesizes assemblies in the process of the tests: starting jsii for each would take most of the time.
 
-That it is what ``app.py`` makes in a process of its own is seen by `tests/infrastructure/test_app.py`.
+`tests/infrastructure/test_app.py` checks that ``app.py`` makes the same assembly in a separate process.
 """
 
 import json
@@ -13,20 +13,20 @@ import pytest
 from local import assembly
 
 CONTEXT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cdk.json").read_text())["context"]
-synthesize_apart = assembly._synthesize
-"""How it is done outside of tests."""
+synthesize_in_subprocess = assembly._synthesize
+"""The function outside of tests."""
 
 
-def synthesize_here(outdir: Path, settings: Mapping[str, Any] | None) -> None:
-    # Importing them starts jsii, which takes seconds; where every assembly is at hand already, nobody needs it.
+def synthesize_in_process(outdir: Path, settings: Mapping[str, Any] | None) -> None:
+    # These imports start jsii, which takes seconds, and no test needs it if every assembly is cached.
+    from stacks.cdk_app import build_app
     from stacks.packaging import PackagingError
-    from stacks.settings import SettingsError
-    from stacks.synthesis import offboarding_app
+    from stacks.settings_fields import SettingsError
     from stacks.workflow import DefinitionError
 
-    given = {} if settings is None else {"offboarding": settings}
+    overrides = {} if settings is None else {"offboarding": settings}
     try:
-        offboarding_app({**CONTEXT, **given}, outdir=outdir).synth()
+        build_app({**CONTEXT, **overrides}, outdir=outdir).synth()
     except (SettingsError, PackagingError, DefinitionError) as problem:
         raise assembly.AssemblyError(str(problem)) from problem
 
@@ -34,5 +34,5 @@ def synthesize_here(outdir: Path, settings: Mapping[str, Any] | None) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def jsii_starts_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(assembly, "_synthesize", synthesize_here)
+        patched.setattr(assembly, "_synthesize", synthesize_in_process)
         yield

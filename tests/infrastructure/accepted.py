@@ -1,4 +1,4 @@
-"""What ``docs/accepted-findings.md`` tells an auditor, to be compared with what is really accepted."""
+"""Reads ``docs/accepted-findings.md``, to compare it with the accepted findings."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,8 @@ ROOT = Path(__file__).parents[2]
 _ROW = re.compile(r"^\| `([^`|]+)` \| (.+) \|$", re.MULTILINE)
 
 
-def documented(tool: str) -> set[tuple[str, str]]:
-    """The rules in the table below a tool's heading, each with the reason."""
+def read_documented_findings(tool: str) -> set[tuple[str, str]]:
+    """Read the rules in the table of a tool, each with the reason."""
     page = (ROOT / "docs" / "accepted-findings.md").read_text()
     [section] = re.findall(rf"^## {re.escape(tool)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     return set(_ROW.findall(section))

@@ -1,4 +1,4 @@
-"""What tests read in a synthesized template."""
+"""Reads parts of a synthesized template."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,38 +6,38 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stacks.synthesis import STACK_NAME, offboarding_app
+from stacks.cdk_app import STACK_NAME, build_app
 from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
 
 
 def template_of(settings: Mapping[str, Any]) -> Template:
-    """Synthesize in this process: starting jsii anew for each template would take most of the suite's time."""
+    """Synthesize in this process: starting jsii for each template would take most of the suite's time."""
     return json.loads(_template(json.dumps(settings)))
 
 
 @cache
 def _template(settings: str) -> str:
-    app = offboarding_app({**CONTEXT, "offboarding": json.loads(settings)})
+    app = build_app({**CONTEXT, "offboarding": json.loads(settings)})
     return Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text()
 
 
-def of_type(template: Template, kind: str) -> dict[str, Any]:
-    return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}
+def resources_of_type(template: Template, kind: str) -> dict[str, Any]:
+    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
 
 
-def the_one(template: Template, kind: str, prefix: str = "") -> tuple[str, dict[str, Any]]:
-    [found] = [item for item in of_type(template, kind).items() if item[0].startswith(prefix)]
-    return found
+def single_resource(template: Template, kind: str, prefix: str = "") -> tuple[str, dict[str, Any]]:
+    [item] = [item for item in resources_of_type(template, kind).items() if item[0].startswith(prefix)]
+    return item
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def text(value: Any) -> str:
-    """An ARN as people write it, with the references in angle brackets."""
+def render_arn(value: Any) -> str:
+    """Render an ARN with its references in angle brackets."""
     match value:
         case str():
             return value
@@ -46,25 +46,37 @@ def text(value: Any) -> str:
         case {"Fn::GetAtt": [name, attribute]}:
             return f"<{name}.{attribute}>"
         case {"Fn::Join": ["", parts]}:
-            return "".join(text(part) for part in parts)
+            return "".join(render_arn(part) for part in parts)
     raise AssertionError(value)
 
 
-def policies(template: Template, role: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that a role has, inline or attached, with its policy's name."""
+def role_statements(template: Template, role: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every statement of a role, inline or attached, with the name of its policy."""
     properties = template["Resources"][role]["Properties"]
     assert "ManagedPolicyArns" not in properties
     documents = [*properties.get("Policies", [])]
-    for attached in of_type(template, "AWS::IAM::Policy").values():
-        if {"Ref": role} in attached["Properties"].get("Roles", []):
-            documents.append(attached["Properties"])
+    for policy in resources_of_type(template, "AWS::IAM::Policy").values():
+        if {"Ref": role} in policy["Properties"].get("Roles", []):
+            documents.append(policy["Properties"])
     for document in documents:
         for statement in document["PolicyDocument"]["Statement"]:
             yield document["PolicyName"], statement
 
 
+def permissions(template: Template, role: str) -> list[tuple[str, set[str], list[str]]]:
+    """List the effect, the actions and the resources of each statement of a role."""
+    return [
+        (
+            statement["Effect"],
+            {*as_list(statement["Action"])},
+            [render_arn(arn) for arn in as_list(statement["Resource"])],
+        )
+        for _, statement in role_statements(template, role)
+    ]
+
+
 def function_of(template: Template, name: str) -> dict[str, Any]:
-    return the_one(template, "AWS::Lambda::Function", name)[1]["Properties"]
+    return single_resource(template, "AWS::Lambda::Function", name)[1]["Properties"]
 
 
 def role_of(template: Template, name: str) -> str:

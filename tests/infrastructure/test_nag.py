@@ -1,4 +1,4 @@
-"""cdk-nag's rules of AWS Solutions and of NIST 800-53: no finding that nobody has looked at."""
+"""cdk-nag's rules of AWS Solutions and of NIST 800-53: every finding is acknowledged with a reason."""
 
 import json
 from collections.abc import Iterator
@@ -14,43 +14,34 @@ from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import IConstruct
 
-from stacks.synthesis import STACK_NAME, offboarding_app
-from tests.infrastructure.accepted import documented, is_one_sentence
+from stacks.cdk_app import STACK_NAME, build_app
+from tests.infrastructure.accepted import is_one_sentence, read_documented_findings
+from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 
 SETTINGS = {"organizations": [{"id": "m-" + "a1" * 16}]}
-WITH_PROVIDERS = {
-    "organizations": [{"id": "m-" + "a1" * 16, "mailDomains": ["example.com"], "identityStores": ["d-1234567890"]}],
-    "identityProviders": {
-        "identityCenter": {},
-        "identityCenterCloudTrail": {},
-        "okta": {"eventSource": "aws.partner/okta.com/exampleco/leavers"},
-        "auth0": {"eventSource": "aws.partner/auth0.com/exampleco/auth0.logs"},
-        "sailpoint": {"eventSource": "aws.partner/sailpoint.com/exampleco/idn/x", "accountSources": ["hr"]},
-        "offboardingRequested": {},
-    },
-}
+WITH_PROVIDERS = {"organizations": ORGANIZATIONS, "identityProviders": PROVIDERS}
 EVERY_SIZE = pytest.mark.parametrize("settings", [SETTINGS, WITH_PROVIDERS], ids=["no providers", "all providers"])
 CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
 
-def app(settings: dict[str, Any]) -> App:
-    return offboarding_app({**CONTEXT, "offboarding": settings})
+def app_with(settings: dict[str, Any]) -> App:
+    return build_app({**CONTEXT, "offboarding": settings})
 
 
-def stack_of(built: App) -> Stack:
-    stack = built.node.find_child(STACK_NAME)
+def stack_of(app: App) -> Stack:
+    stack = app.node.find_child(STACK_NAME)
     assert isinstance(stack, Stack)
     return stack
 
 
 @cache
-def built_once(settings: str) -> Stack:
-    """Build it once for the tests that only look at it."""
-    return stack_of(app(json.loads(settings)))
+def cached_stack(settings: str) -> Stack:
+    """Build a stack once for the tests that do not change it."""
+    return stack_of(app_with(json.loads(settings)))
 
 
 def findings(stack: Stack) -> set[tuple[str, str]]:
-    """Each finding, with the path of the resource that has it."""
+    """Return each finding with the path of its resource."""
     return {
         (violation.rule_name, str(resource.construct_path))
         for pack in (AwsSolutionsChecks, NIST80053R5Checks)
@@ -59,8 +50,8 @@ def findings(stack: Stack) -> set[tuple[str, str]]:
     }
 
 
-def acknowledged(stack: Stack) -> Iterator[tuple[str, str, str]]:
-    """Each acknowledged finding, with the path of the construct that it is acknowledged on, and the reason."""
+def acknowledgements(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Yield each acknowledged finding with the path of its construct and the reason."""
     constructs: list[IConstruct] = stack.node.find_all()
     for construct in constructs:
         for entry in construct.node.metadata:
@@ -70,12 +61,12 @@ def acknowledged(stack: Stack) -> Iterator[tuple[str, str, str]]:
 
 
 @EVERY_SIZE
-def test_no_finding_is_left(settings: dict[str, Any]) -> None:
-    assert findings(built_once(json.dumps(settings))) == set()
+def test_every_finding_is_acknowledged(settings: dict[str, Any]) -> None:
+    assert findings(cached_stack(json.dumps(settings))) == set()
 
 
 def test_a_resource_that_breaks_a_rule_is_found() -> None:
-    broken = stack_of(app(SETTINGS))
+    broken = stack_of(app_with(SETTINGS))
     sqs.Queue(broken, "WithoutTransportSecurityOrDeadLetters")
     dynamodb.Table(broken, "WithoutBackups", partition_key={"name": "Id", "type": dynamodb.AttributeType.STRING})
     assert {finding for finding, _ in findings(broken)} == {
@@ -92,15 +83,17 @@ def test_a_resource_that_breaks_a_rule_is_found() -> None:
 def test_every_acknowledged_finding_is_real_and_has_a_reason(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    accepted = [*acknowledged(built_once(json.dumps(settings)))]
+    accepted = [*acknowledgements(cached_stack(json.dumps(settings)))]
     assert {reason for _, _, reason in accepted if not is_one_sentence(reason)} == set()
     monkeypatch.setattr("stacks.nag.Validations", Mock())
-    found = findings(stack_of(app(settings)))
+    reported = findings(stack_of(app_with(settings)))
     for finding, path, _ in accepted:
-        assert [where for what, where in found if what == finding and where.startswith(f"{path}/")], (finding, path)
-    assert {finding for finding, _ in found} == {finding for finding, _, _ in accepted}
+        assert any(rule == finding and place.startswith(f"{path}/") for rule, place in reported), (finding, path)
+    assert {rule for rule, _ in reported} == {finding for finding, _, _ in accepted}
 
 
-def test_the_docs_tell_what_is_acknowledged() -> None:
-    accepted = acknowledged(built_once(json.dumps(WITH_PROVIDERS)))
-    assert documented("cdk-nag") == {(finding.partition("[")[0], reason) for finding, _, reason in accepted}
+def test_the_docs_list_every_acknowledged_finding() -> None:
+    accepted = acknowledgements(cached_stack(json.dumps(WITH_PROVIDERS)))
+    assert read_documented_findings("cdk-nag") == {
+        (finding.partition("[")[0], reason) for finding, _, reason in accepted
+    }

@@ -1,4 +1,4 @@
-"""The Lambda asset: what is locked, complete, pure Python, small, and always the same."""
+"""The Lambda asset: it has the locked versions, and is complete, pure Python, small and reproducible."""
 
 import ast
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.packaging import ROOT, PackagingError, build_asset, locked_packages
+from stacks.packaging import ROOT, PackagingError, build_asset, read_locked_packages
 
 LAMBDA_PROVIDES = {"boto3", "botocore"}
 TWO_MEBIBYTES = 2 * 1024 * 1024
@@ -25,7 +25,7 @@ def asset() -> Path:
 
 @pytest.fixture
 def lambdas(tmp_path: Path) -> Iterator[Path]:
-    """Sources that nobody else builds an asset of."""
+    """Sources whose asset no other test builds."""
     folder = tmp_path / "lambdas"
     (folder / "shared" / "__pycache__").mkdir(parents=True)
     (folder / "handler.py").write_text(f"# {tmp_path}\n")
@@ -50,8 +50,8 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes()) for path in files}
 
 
-def imported(module: ast.Module) -> Iterator[str]:
-    """The packages that a module imports when it runs; not those for the type checker alone."""
+def list_imports(module: ast.Module) -> Iterator[str]:
+    """List the packages that a module imports at run time, not only for the type checker."""
     nodes: list[ast.AST] = [module]
     while nodes:
         node = nodes.pop()
@@ -63,7 +63,7 @@ def imported(module: ast.Module) -> Iterator[str]:
             nodes.extend(ast.iter_child_nodes(node))
 
 
-def test_the_handlers_lie_flat_beside_what_they_share_and_what_they_import(asset: Path) -> None:
+def test_the_handlers_are_at_the_top_of_the_asset_beside_their_packages(asset: Path) -> None:
     handlers = {path.name for path in (ROOT / "lambdas").glob("*.py")}
     assert {"resolve_entity.py", "decide_approval.py", "register_entity.py", "close_record.py"} <= handlers
     assert handlers <= {path.name for path in asset.iterdir()}
@@ -71,13 +71,12 @@ def test_the_handlers_lie_flat_beside_what_they_share_and_what_they_import(asset
         assert (asset / package / "__init__.py").is_file()
 
 
-def test_whatever_a_handler_imports_is_in_the_asset_or_in_the_runtime(asset: Path) -> None:
+def test_every_import_of_a_handler_is_in_the_asset_or_in_the_runtime(asset: Path) -> None:
     vendored = {path.name.partition(".")[0] for path in asset.iterdir()}
-    ours = [*asset.glob("*.py"), *(asset / "offboarding").rglob("*.py")]
-    for path in ours:
+    for path in [*asset.glob("*.py"), *(asset / "offboarding").rglob("*.py")]:
         if path.name != "typing_extensions.py":
-            needed = set(imported(ast.parse(path.read_text())))
-            assert needed <= vendored | LAMBDA_PROVIDES | sys.stdlib_module_names, path.name
+            imports = set(list_imports(ast.parse(path.read_text())))
+            assert imports <= vendored | LAMBDA_PROVIDES | sys.stdlib_module_names, path.name
 
 
 def test_the_vendored_packages_import_with_nothing_else_installed(asset: Path) -> None:
@@ -91,21 +90,21 @@ def test_the_vendored_packages_import_with_nothing_else_installed(asset: Path) -
     assert isolated.returncode == 0, isolated.stderr
 
 
-def test_nothing_is_in_the_asset_that_has_no_business_there(asset: Path) -> None:
+def test_the_asset_contains_no_unnecessary_files(asset: Path) -> None:
     paths = [path.relative_to(asset) for path in asset.rglob("*")]
     assert not [path for path in paths if path.suffix in {".so", ".pyd", ".pyc"} or path.name == "__pycache__"]
     assert not [path for path in paths if path.parts[0] in {"boto3", "botocore", "tests", "bin"}]
     assert not [path for path in paths if path.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}]
 
 
-def test_every_vendored_package_brings_its_licence_and_says_its_version(asset: Path) -> None:
-    for name, version in locked_packages().items():
+def test_every_vendored_package_has_its_licence_and_its_version(asset: Path) -> None:
+    for name, version in read_locked_packages().items():
         information = asset / f"{name.replace('-', '_')}-{version}.dist-info"
         assert f"\nVersion: {version}\n" in (information / "METADATA").read_text()
         assert list(information.rglob("LICEN*")), name
 
 
-def test_the_asset_zips_below_two_mebibytes(asset: Path, tmp_path: Path) -> None:
+def test_the_zipped_asset_is_smaller_than_two_mebibytes(asset: Path, tmp_path: Path) -> None:
     archive = tmp_path / "asset.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
         for path in sorted(asset.rglob("*")):
@@ -115,7 +114,7 @@ def test_the_asset_zips_below_two_mebibytes(asset: Path, tmp_path: Path) -> None
 
 def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -> None:
     first = build_asset(lambdas)
-    before = tree(first)
+    first_tree = tree(first)
     shutil.rmtree(first)
     umask = os.umask(0o077)
     try:
@@ -123,9 +122,9 @@ def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -
     finally:
         os.umask(umask)
     assert second == first
-    assert tree(second) == before
-    assert {"handler.py", "shared/__init__.py"} <= before.keys()
-    assert not [path for path in before if "__pycache__" in path]
+    assert tree(second) == first_tree
+    assert {"handler.py", "shared/__init__.py"} <= first_tree.keys()
+    assert not [path for path in first_tree if "__pycache__" in path]
 
 
 def test_a_changed_source_gives_another_tree(lambdas: Path) -> None:
@@ -135,7 +134,7 @@ def test_a_changed_source_gives_another_tree(lambdas: Path) -> None:
     shutil.rmtree(first)
 
 
-def test_a_vendored_package_may_not_hide_a_module_of_ours(lambdas: Path) -> None:
+def test_a_vendored_package_that_would_overwrite_a_module_is_refused(lambdas: Path) -> None:
     (lambdas / "jmespath").mkdir()
     (lambdas / "jmespath" / "__init__.py").touch()
     with pytest.raises(PackagingError, match=r"jmespath .* would overwrite jmespath/__init__.py in the Lambda asset"):
@@ -143,8 +142,8 @@ def test_a_vendored_package_may_not_hide_a_module_of_ours(lambdas: Path) -> None
     shutil.rmtree(lambdas / "jmespath")
 
 
-def test_what_is_deployed_is_the_projects_own_dependencies_without_the_development_groups() -> None:
-    assert locked_packages().keys() == {
+def test_the_deployed_packages_are_the_dependencies_without_the_development_groups() -> None:
+    assert read_locked_packages().keys() == {
         "aws-lambda-powertools",
         "fastjsonschema",
         "jmespath",
@@ -152,7 +151,7 @@ def test_what_is_deployed_is_the_projects_own_dependencies_without_the_developme
     }
 
 
-def test_the_lock_is_read_for_the_deployed_python_and_not_for_this_one(tmp_path: Path) -> None:
+def test_the_lock_is_read_for_the_deployed_python_not_the_running_one(tmp_path: Path) -> None:
     lock = lock_file(
         tmp_path,
         project('{ name = "library", extra = ["more"] }'),
@@ -169,15 +168,15 @@ def test_the_lock_is_read_for_the_deployed_python_and_not_for_this_one(tmp_path:
         'name = "extra"\nversion = "1"\ndependencies = [{ name = "library" }]',
         'name = "unwanted"\nversion = "1"',
     )
-    assert locked_packages(lock) == {"library": "2", "graviton": "1", "forked": "2", "extra": "1"}
+    assert read_locked_packages(lock) == {"library": "2", "graviton": "1", "forked": "2", "extra": "1"}
 
 
-def test_a_lock_that_leaves_a_version_open_is_refused(tmp_path: Path) -> None:
+def test_a_lock_with_an_ambiguous_version_is_refused(tmp_path: Path) -> None:
     lock = lock_file(
         tmp_path, project('{ name = "forked" }'), 'name = "forked"\nversion = "1"', 'name = "forked"\nversion = "2"'
     )
     with pytest.raises(PackagingError, match=r"uv.lock does not say which version of forked is deployed"):
-        locked_packages(lock)
+        read_locked_packages(lock)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_a_lock_that_leaves_a_version_open_is_refused(tmp_path: Path) -> None:
         ("pyyaml", metadata.version("pyyaml"), r"pyyaml .* has a compiled file \(.*\), and only pure Python can be"),
     ],
 )
-def test_what_is_not_installed_as_locked_or_not_pure_python_is_refused(
+def test_a_package_that_is_not_installed_as_locked_or_not_pure_python_is_refused(
     lambdas: Path, tmp_path: Path, name: str, version: str, sentence: str
 ) -> None:
     lock = lock_file(tmp_path, project(f'{{ name = "{name}" }}'), f'name = "{name}"\nversion = "{version}"')

@@ -1,4 +1,4 @@
-"""What is deployed, read from the synthesized template as CloudFormation would read it."""
+"""The functions, state machines, permissions and outputs in the synthesized template."""
 
 import json
 import re
@@ -10,14 +10,15 @@ import pytest
 from local.assembly import assembly
 from tests.infrastructure.templates import (
     Template,
+    as_list,
     function_of,
-    listed,
-    of_type,
-    policies,
+    permissions,
+    render_arn,
+    resources_of_type,
     role_of,
+    role_statements,
+    single_resource,
     template_of,
-    text,
-    the_one,
 )
 
 ORGANIZATION_ID = "m-" + "a1" * 16
@@ -62,11 +63,14 @@ ACTIONS = {
     | DESCRIBE_ONE,
 }
 TABLE = "<RecordsTableC9B7A30B.Arn>"
-HERE = "<AWS::Region>:<AWS::AccountId>"
-READ_POLICY = ({"ssm:GetParameter"}, f"arn:<AWS::Partition>:ssm:{HERE}:parameter/<PolicyParameter29F142FF>")
+REGION_AND_ACCOUNT = "<AWS::Region>:<AWS::AccountId>"
+READ_POLICY = (
+    {"ssm:GetParameter"},
+    f"arn:<AWS::Partition>:ssm:{REGION_AND_ACCOUNT}:parameter/<PolicyParameter29F142FF>",
+)
 DESCRIBE_OFFBOARDINGS = (
     {"states:DescribeExecution"},
-    f"arn:<AWS::Partition>:states:{HERE}:execution:workmail-offboarding:*",
+    f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:execution:workmail-offboarding:*",
 )
 READ_RECORD = ({"dynamodb:GetItem"}, TABLE)
 WRITE_RECORD = ({"dynamodb:UpdateItem"}, TABLE)
@@ -79,7 +83,7 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "AwaitApproval": [
         WRITE_RECORD,
         ({"sns:Publish"}, "<ApprovalsTopicA799959D>"),
-        ({"events:PutEvents"}, f"arn:<AWS::Partition>:events:{HERE}:event-bus/default"),
+        ({"events:PutEvents"}, f"arn:<AWS::Partition>:events:{REGION_AND_ACCOUNT}:event-bus/default"),
     ],
     "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
@@ -95,7 +99,7 @@ SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}
 RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVERDUE_DAYS": "7", **SERVICE_END}
 RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>"}
 POLICY = {"POLICY_PARAMETER": "<PolicyParameter29F142FF>"}
-TOLD: dict[str, dict[str, str]] = {
+ENVIRONMENT: dict[str, dict[str, str]] = {
     "ResolveEntity": SERVICE_END,
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
@@ -103,7 +107,9 @@ TOLD: dict[str, dict[str, str]] = {
     "AwaitApproval": {
         **RECORDS,
         "APPROVAL_TOPIC_ARN": "<ApprovalsTopicA799959D>",
-        "APPROVAL_STATE_MACHINE_ARN": f"arn:<AWS::Partition>:states:{HERE}:stateMachine:workmail-offboarding-approval",
+        "APPROVAL_STATE_MACHINE_ARN": (
+            f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-approval"
+        ),
     },
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
@@ -156,7 +162,7 @@ every_machine = pytest.mark.parametrize("machine", MACHINES)
 
 
 def state_machine(template: Template, machine: str) -> dict[str, Any]:
-    return the_one(template, "AWS::StepFunctions::StateMachine", machine)[1]["Properties"]
+    return single_resource(template, "AWS::StepFunctions::StateMachine", machine)[1]["Properties"]
 
 
 def role_of_machine(template: Template, machine: str) -> str:
@@ -168,23 +174,19 @@ def synthesized(**settings: Any) -> Template:
     return template_of(context)
 
 
-def test_there_is_one_function_for_each_task_and_one_that_closes_records(template: Template) -> None:
+def test_there_is_one_function_for_each_task_and_one_to_close_records(template: Template) -> None:
     handlers = [function["Properties"]["Handler"] for function in functions(template)]
     assert sorted(handlers) == sorted([*HANDLERS.values(), "close_record.handler"])
     assert sorted(name for called in MACHINES.values() for name in called) == FUNCTIONS
 
 
 @every_function
-def test_a_function_may_do_what_it_does_on_the_configured_organization_and_nothing_else(
+def test_a_function_has_exactly_its_permissions_and_only_on_the_configured_organization(
     template: Template, name: str
 ) -> None:
     group = function_of(template, name)["LoggingConfig"]["LogGroup"]["Ref"]
-    organization = f"arn:<AWS::Partition>:workmail:{HERE}:organization/{ORGANIZATION_ID}"
-    allowed = [
-        (statement["Effect"], {*listed(statement["Action"])}, [text(arn) for arn in listed(statement["Resource"])])
-        for _, statement in policies(template, role_of(template, name))
-    ]
-    assert allowed == [
+    organization = f"arn:<AWS::Partition>:workmail:{REGION_AND_ACCOUNT}:organization/{ORGANIZATION_ID}"
+    assert permissions(template, role_of(template, name)) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
         *([("Allow", ACTIONS[name], [organization])] if ACTIONS[name] else []),
         *(("Allow", actions, [resource]) for actions, resource in ACCESS[name]),
@@ -192,7 +194,7 @@ def test_a_function_may_do_what_it_does_on_the_configured_organization_and_nothi
 
 
 @every_function
-def test_a_function_has_a_role_of_its_own_that_only_lambda_takes(template: Template, name: str) -> None:
+def test_a_function_has_its_own_role_that_only_lambda_can_assume(template: Template, name: str) -> None:
     role = role_of(template, name)
     assert sum(p["Properties"]["Role"]["Fn::GetAtt"][0] == role for p in functions(template)) == 1
     [statement] = template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -200,11 +202,11 @@ def test_a_function_has_a_role_of_its_own_that_only_lambda_takes(template: Templ
 
 
 def functions(template: Template) -> list[dict[str, Any]]:
-    return list(of_type(template, "AWS::Lambda::Function").values())
+    return list(resources_of_type(template, "AWS::Lambda::Function").values())
 
 
 @every_function
-def test_a_function_runs_its_own_module_on_the_runtime_that_was_tested(template: Template, name: str) -> None:
+def test_a_function_runs_its_own_module_on_the_tested_runtime(template: Template, name: str) -> None:
     properties = function_of(template, name)
     assert properties["Handler"] == HANDLERS[name]
     assert properties["Runtime"] == "python3.13"
@@ -215,45 +217,48 @@ def test_a_function_runs_its_own_module_on_the_runtime_that_was_tested(template:
 
 
 @every_function
-def test_a_function_is_told_the_region_the_organizations_and_what_its_own_work_needs(
+def test_the_environment_of_a_function_has_the_region_the_organizations_and_its_own_variables(
     template: Template, name: str
 ) -> None:
-    told = {key: text(value) for key, value in function_of(template, name)["Environment"]["Variables"].items()}
-    assert told == {
+    variables = function_of(template, name)["Environment"]["Variables"]
+    assert {key: render_arn(value) for key, value in variables.items()} == {
         "WORKMAIL_REGION": "<AWS::Region>",
         "ORGANIZATION_IDS": ORGANIZATION_ID,
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",
-        **TOLD[name],
+        **ENVIRONMENT[name],
     }
 
 
 @every_function
-def test_a_version_is_kept_when_a_release_brings_a_new_one(template: Template, name: str) -> None:
-    _, version = the_one(template, "AWS::Lambda::Version", name)
-    assert version["Properties"]["FunctionName"]["Ref"] == the_one(template, "AWS::Lambda::Function", name)[0]
+def test_a_version_is_retained_when_a_release_publishes_a_new_one(template: Template, name: str) -> None:
+    _, version = single_resource(template, "AWS::Lambda::Version", name)
+    assert version["Properties"]["FunctionName"]["Ref"] == single_resource(template, "AWS::Lambda::Function", name)[0]
     assert version["DeletionPolicy"] == "Retain"
     assert version["UpdateReplacePolicy"] == "Retain"
 
 
 @every_function
-def test_a_function_and_its_role_never_change_their_identity(template: Template, name: str) -> None:
-    """Another logical id deletes the function, and with it every version that an execution still waits to call."""
-    assert (the_one(template, "AWS::Lambda::Function", name)[0], role_of(template, name)) == LOGICAL_IDS[name]
+def test_the_logical_ids_of_a_function_and_its_role_never_change(template: Template, name: str) -> None:
+    """Another logical id would delete the function, with every version that an execution still calls."""
+    assert (single_resource(template, "AWS::Lambda::Function", name)[0], role_of(template, name)) == LOGICAL_IDS[name]
 
 
 @every_machine
-def test_a_state_machine_never_changes_its_identity(template: Template, machine: str) -> None:
-    """Another logical id deletes the state machine, and with it every execution that waits."""
-    assert the_one(template, "AWS::StepFunctions::StateMachine", machine)[0] == STATE_MACHINES[machine]
+def test_the_logical_id_of_a_state_machine_never_changes(template: Template, machine: str) -> None:
+    """Another logical id would delete the state machine, with every waiting execution."""
+    assert single_resource(template, "AWS::StepFunctions::StateMachine", machine)[0] == STATE_MACHINES[machine]
 
 
-def test_a_changed_setting_makes_new_versions_of_the_functions_that_are_told_it(template: Template) -> None:
+def test_a_changed_setting_makes_new_versions_only_of_the_functions_that_use_it(template: Template) -> None:
     changed = synthesized(retentionDays=31)
-    before, after = of_type(template, "AWS::Lambda::Version"), of_type(changed, "AWS::Lambda::Version")
-    new = {version["Properties"]["FunctionName"]["Ref"] for name, version in after.items() if name not in before}
-    assert new == {LOGICAL_IDS[name][0] for name in ("PlanOffboarding", "DeregisterEntity", "RegisterEntity")}
+    previous = resources_of_type(template, "AWS::Lambda::Version")
+    versions = resources_of_type(changed, "AWS::Lambda::Version")
+    new_versions = [version for name, version in versions.items() if name not in previous]
+    assert {version["Properties"]["FunctionName"]["Ref"] for version in new_versions} == {
+        LOGICAL_IDS[name][0] for name in ("PlanOffboarding", "DeregisterEntity", "RegisterEntity")
+    }
     assert (
         state_machine(changed, "Offboarding")["DefinitionString"]
         == (state_machine(template, "Offboarding")["DefinitionString"])
@@ -261,35 +266,33 @@ def test_a_changed_setting_makes_new_versions_of_the_functions_that_are_told_it(
 
 
 @every_machine
-def test_the_definition_is_the_file_that_people_read_with_each_function_pinned_to_a_version(
-    template: Template, machine: str
-) -> None:
+def test_the_definition_is_the_file_with_a_version_for_each_function(template: Template, machine: str) -> None:
     properties = state_machine(template, machine)
     file = Path(__file__).parents[2] / "statemachine" / f"{machine.lower()}.asl.json"
     assert properties["DefinitionString"] == file.read_text()
     assert properties["DefinitionSubstitutions"] == {
-        name: {"Ref": the_one(template, "AWS::Lambda::Version", name)[0]} for name in MACHINES[machine]
+        name: {"Ref": single_resource(template, "AWS::Lambda::Version", name)[0]} for name in MACHINES[machine]
     }
     assert set(re.findall(r"\$\{(\w+)\}", properties["DefinitionString"])) == set(MACHINES[machine])
 
 
 @every_machine
-def test_a_state_machine_may_call_versions_of_its_own_functions_and_never_the_unpublished_code(
+def test_a_state_machine_may_call_versions_of_its_own_functions_but_no_unpublished_code(
     template: Template, machine: str
 ) -> None:
     called = {
-        text(arn)
-        for _, statement in policies(template, role_of_machine(template, machine))
-        if "lambda:InvokeFunction" in listed(statement["Action"])
-        for arn in listed(statement["Resource"])
+        render_arn(arn)
+        for _, statement in role_statements(template, role_of_machine(template, machine))
+        if "lambda:InvokeFunction" in as_list(statement["Action"])
+        for arn in as_list(statement["Resource"])
     }
     assert called == {f"<{LOGICAL_IDS[name][0]}.Arn>:*" for name in MACHINES[machine]}
 
 
 @every_machine
-def test_a_state_machine_may_otherwise_deliver_logs_and_traces_only(template: Template, machine: str) -> None:
+def test_a_state_machine_may_otherwise_only_deliver_logs_and_traces(template: Template, machine: str) -> None:
     role = role_of_machine(template, machine)
-    actions = {action for _, statement in policies(template, role) for action in listed(statement["Action"])}
+    actions = {action for _, statement in role_statements(template, role) for action in as_list(statement["Action"])}
     assert actions == {
         "lambda:InvokeFunction",
         *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
@@ -303,17 +306,17 @@ def test_a_state_machine_may_otherwise_deliver_logs_and_traces_only(template: Te
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-def test_every_state_machine_has_a_role_of_its_own(template: Template) -> None:
+def test_every_state_machine_has_its_own_role(template: Template) -> None:
     assert len({role_of_machine(template, machine) for machine in MACHINES}) == len(MACHINES)
 
 
-def test_only_what_has_no_resources_is_granted_on_everything(template: Template) -> None:
+def test_only_actions_without_resource_permissions_are_allowed_on_all_resources(template: Template) -> None:
     on_everything = {
         action
-        for role in of_type(template, "AWS::IAM::Role")
-        for _, statement in policies(template, role)
-        for action in listed(statement["Action"])
-        if "*" in listed(statement["Resource"]) or "*" in action
+        for role in resources_of_type(template, "AWS::IAM::Role")
+        for _, statement in role_statements(template, role)
+        for action in as_list(statement["Action"])
+        if "*" in as_list(statement["Resource"]) or "*" in action
     }
     assert {action for action in on_everything if action.split(":")[0] not in {"logs", "xray"}} == {
         "states:SendTaskSuccess"
@@ -322,7 +325,7 @@ def test_only_what_has_no_resources_is_granted_on_everything(template: Template)
 
 
 @every_machine
-def test_every_step_is_logged_without_the_data_that_names_people(template: Template, machine: str) -> None:
+def test_every_state_is_logged_without_personal_data(template: Template, machine: str) -> None:
     properties = state_machine(template, machine)
     logging = properties["LoggingConfiguration"]
     assert logging["Level"] == "ALL"
@@ -335,64 +338,64 @@ def test_every_step_is_logged_without_the_data_that_names_people(template: Templ
 
 
 @every_machine
-def test_a_state_machine_is_a_standard_one_with_the_name_that_the_functions_know(
-    template: Template, machine: str
-) -> None:
+def test_a_state_machine_is_a_standard_one_with_a_fixed_name(template: Template, machine: str) -> None:
     assert state_machine(template, machine)["StateMachineType"] == "STANDARD"
     assert state_machine(template, machine)["StateMachineName"] == NAMES[machine]
 
 
-def test_every_log_group_outlives_the_stack_for_as_long_as_its_retention(template: Template) -> None:
-    groups = of_type(template, "AWS::Logs::LogGroup")
+def test_every_log_group_is_kept_when_the_stack_is_deleted(template: Template) -> None:
+    groups = resources_of_type(template, "AWS::Logs::LogGroup")
     assert len(groups) == len(functions(template)) + len(MACHINES)
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == 365
         assert group["DeletionPolicy"] == "RetainExceptOnCreate"
         assert group["UpdateReplacePolicy"] == "Retain"
-    kept_longer = of_type(synthesized(logRetentionDays=3653), "AWS::Logs::LogGroup")
-    assert {group["Properties"]["RetentionInDays"] for group in kept_longer.values()} == {3653}
+    changed = resources_of_type(synthesized(logRetentionDays=3653), "AWS::Logs::LogGroup")
+    assert {group["Properties"]["RetentionInDays"] for group in changed.values()} == {3653}
 
 
-def test_cloudformation_refuses_a_region_without_workmail_before_it_makes_anything(template: Template) -> None:
+def test_cloudformation_refuses_a_region_without_workmail_before_it_creates_resources(template: Template) -> None:
     [assertion] = template["Rules"]["WorkMailRegion"]["Assertions"]
     assert assertion["Assert"] == {"Fn::Contains": [["us-east-1", "us-west-2", "eu-west-1"], {"Ref": "AWS::Region"}]}
     assert "offboarding.workmailRegion" in assertion["AssertDescription"]
 
 
-def test_a_deployment_can_be_elsewhere_when_it_says_where_workmail_is() -> None:
-    elsewhere = synthesized(workmailRegion="eu-west-1")
-    assert "WorkMailRegion" not in elsewhere["Rules"]
+def test_a_stack_can_be_in_another_region_than_workmail_if_the_settings_name_the_region() -> None:
+    template = synthesized(workmailRegion="eu-west-1")
+    assert "WorkMailRegion" not in template["Rules"]
     for name in FUNCTIONS:
-        assert function_of(elsewhere, name)["Environment"]["Variables"]["WORKMAIL_REGION"] == "eu-west-1"
+        assert function_of(template, name)["Environment"]["Variables"]["WORKMAIL_REGION"] == "eu-west-1"
     for name in WITH_WORKMAIL:
-        statement = dict(policies(elsewhere, role_of(elsewhere, name)))["WorkMail"]
-        assert text(statement["Resource"]).startswith("arn:<AWS::Partition>:workmail:eu-west-1:<AWS::AccountId>:")
+        statement = dict(role_statements(template, role_of(template, name)))["WorkMail"]
+        assert render_arn(statement["Resource"]).startswith("arn:<AWS::Partition>:workmail:eu-west-1:<AWS::AccountId>:")
 
 
-def test_every_configured_organization_can_be_worked_on() -> None:
+def test_the_functions_may_act_on_every_configured_organization() -> None:
     template = synthesized(organizations=[{"id": ORGANIZATION_ID}, {"id": ANOTHER_ID}])
     for name in FUNCTIONS:
-        told = function_of(template, name)["Environment"]["Variables"]["ORGANIZATION_IDS"]
-        assert told == f"{ORGANIZATION_ID},{ANOTHER_ID}"
+        organization_ids = function_of(template, name)["Environment"]["Variables"]["ORGANIZATION_IDS"]
+        assert organization_ids == f"{ORGANIZATION_ID},{ANOTHER_ID}"
     for name in WITH_WORKMAIL:
-        statement = dict(policies(template, role_of(template, name)))["WorkMail"]
-        assert [text(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]
+        statement = dict(role_statements(template, role_of(template, name)))["WorkMail"]
+        assert [render_arn(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]
 
 
-def test_the_stack_says_what_to_start_where_to_look_and_whom_to_listen_to(template: Template) -> None:
+def test_the_outputs_of_the_stack_name_the_state_machines_the_table_the_topic_and_the_queues(
+    template: Template,
+) -> None:
     assert {key: output["Value"]["Ref"] for key, output in template["Outputs"].items()} == OUTPUTS
     assert all(output["Description"] for output in template["Outputs"].values())
 
 
-def test_the_stack_is_for_any_account_and_cannot_be_deleted_by_mistake() -> None:
+def test_the_stack_fits_any_account_and_cannot_be_deleted_by_mistake() -> None:
     manifest = json.loads((assembly({"organizations": [{"id": ORGANIZATION_ID}]}) / "manifest.json").read_text())
     stack = manifest["artifacts"]["workmail-offboarding"]
     assert stack["environment"] == "aws://unknown-account/unknown-region"
     assert stack["properties"]["terminationProtection"] is True
 
 
-def test_the_example_organization_is_warned_of_until_it_is_replaced() -> None:
+def test_the_example_organization_causes_a_warning_until_it_is_replaced() -> None:
     warning = "m-00000000000000000000000000000000 is the example in cdk.json"
     assert warning in (assembly() / "validation-report.json").read_text()
-    mine = assembly({"organizations": [{"id": ORGANIZATION_ID}]})
-    assert warning not in (mine / "validation-report.json").read_text()
+    configured = assembly({"organizations": [{"id": ORGANIZATION_ID}]})
+    assert warning not in (configured / "validation-report.json").read_text()

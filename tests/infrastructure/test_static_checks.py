@@ -1,4 +1,4 @@
-"""What decides whether a finding of cfn-lint or checkov, or a licence, is all right."""
+"""Which findings of cfn-lint and checkov, and which licences, are problems."""
 
 from email.message import Message
 from importlib import metadata
@@ -7,35 +7,35 @@ from typing import Any
 
 import pytest
 
-from stacks.packaging import locked_packages
-from tools.static import licences, templates
-from tools.static.templates import Accepted, Finding
+from stacks.packaging import read_locked_packages
+from tools.static import check_licences, check_templates
+from tools.static.check_templates import AcceptedFinding, Finding
 
 TEMPLATE = Path("a.template.json")
-RULES = licences.Rules(
+RULES = check_licences.LicenceRules(
     deployed=frozenset({"MIT", "Apache-2.0"}),
     tools=frozenset({"MPL-2.0"}),
-    spelled={"MIT License": "MIT"},
-    stated={"odd": "Apache-2.0"},
+    spellings={"MIT License": "MIT"},
+    overrides={"odd": "Apache-2.0"},
 )
-WHOLE = [("odd", "see the file"), ("old", "MIT License")]
+PACKAGES_WITH_RULES = [("odd", "see the file"), ("old", "MIT License")]
 
 
-def judged(resource: dict[str, Any], *accepted: Accepted, rule: str = "R1") -> list[str]:
+def problems_of(resource: dict[str, Any], *accepted: AcceptedFinding, rule: str = "R1") -> list[str]:
     finding = Finding("checkov", rule, TEMPLATE, "Queue", "It is not encrypted")
-    return templates.judge([finding], accepted, {TEMPLATE: {"Resources": {"Queue": resource}}})
+    return check_templates.list_problems([finding], accepted, {TEMPLATE: {"Resources": {"Queue": resource}}})
 
 
-def accepted(rule: str = "R1", **on: Any) -> Accepted:
-    return Accepted("checkov", rule, "A reason.", **on)
+def accepted(rule: str = "R1", **conditions: Any) -> AcceptedFinding:
+    return AcceptedFinding("checkov", rule, "A reason.", **conditions)
 
 
-def test_a_finding_that_nobody_accepted_is_a_problem() -> None:
-    assert judged({}) == ["checkov R1 on Queue: It is not encrypted"]
+def test_a_finding_that_is_not_accepted_is_a_problem() -> None:
+    assert problems_of({}) == ["checkov R1 on Queue: It is not encrypted"]
 
 
-def test_an_accepted_finding_is_none() -> None:
-    assert judged({"Type": "AWS::SQS::Queue"}, accepted()) == []
+def test_an_accepted_finding_is_no_problem() -> None:
+    assert problems_of({"Type": "AWS::SQS::Queue"}, accepted()) == []
 
 
 @pytest.mark.parametrize(
@@ -48,50 +48,54 @@ def test_an_accepted_finding_is_none() -> None:
         ("AWS::SNS::Topic", {"Sse": {"On": True}}, 2),
     ],
 )
-def test_a_reason_holds_only_for_the_resources_that_it_speaks_of(
+def test_a_finding_is_accepted_only_on_the_described_resources(
     kind: str, properties: dict[str, Any], problems: int
 ) -> None:
     entry = accepted(resources=["AWS::SQS::Queue"], where={"Sse.On": True})
-    assert len(judged({"Type": kind, "Properties": properties}, entry)) == problems
+    assert len(problems_of({"Type": kind, "Properties": properties}, entry)) == problems
 
 
-def test_an_accepted_finding_that_is_not_found_any_more_is_a_problem() -> None:
-    assert judged({}, accepted(), accepted("R2")) == ["checkov R2 is accepted, and is not found any more: take it out"]
+def test_an_accepted_finding_that_is_no_longer_found_is_a_problem() -> None:
+    assert problems_of({}, accepted(), accepted("R2")) == [
+        "checkov R2 is accepted, but no longer found: remove its entry"
+    ]
 
 
-def test_another_tool_s_rule_of_the_same_name_is_not_accepted() -> None:
-    assert len(judged({}, Accepted("cfn-lint", "R1", "A reason."))) == 2
+def test_a_rule_of_another_tool_with_the_same_name_is_not_accepted() -> None:
+    assert len(problems_of({}, AcceptedFinding("cfn-lint", "R1", "A reason."))) == 2
 
 
-def test_every_licence_that_is_allowed_passes() -> None:
-    packages = [*WHOLE, ("new", "MIT"), ("choice", "MIT OR GPL-3.0-only"), ("both", "MIT AND MPL-2.0")]
-    assert licences.judge(packages, ["new"], RULES) == []
+def test_an_allowed_licence_is_no_problem() -> None:
+    packages = [*PACKAGES_WITH_RULES, ("new", "MIT"), ("choice", "MIT OR GPL-3.0-only"), ("both", "MIT AND MPL-2.0")]
+    assert check_licences.list_problems(packages, ["new"], RULES) == []
 
 
 @pytest.mark.parametrize(
-    ("says", "deployed", "problem"),
+    ("declared", "deployed", "problem"),
     [
-        ("GPL-3.0-only", False, "new: GPL-3.0-only is not allowed for what is used here"),
-        ("MIT AND GPL-3.0-only", False, "new: MIT AND GPL-3.0-only is not allowed for what is used here"),
-        ("MPL-2.0", True, "new: MPL-2.0 is not allowed for what is deployed"),
-        ("MIT License", True, "new: 'MIT License' is no licence that licences.toml knows"),
-        ("Free for all", False, "new: 'Free for all' is no licence that licences.toml knows"),
-        ("", False, "new: '' is no licence that licences.toml knows"),
+        ("GPL-3.0-only", False, "new: GPL-3.0-only is not allowed for tools"),
+        ("MIT AND GPL-3.0-only", False, "new: MIT AND GPL-3.0-only is not allowed for tools"),
+        ("MPL-2.0", True, "new: MPL-2.0 is not allowed for deployed packages"),
+        ("MIT License", True, "new: licences.toml does not contain the licence 'MIT License'"),
+        ("Free for all", False, "new: licences.toml does not contain the licence 'Free for all'"),
+        ("", False, "new: licences.toml does not contain the licence ''"),
     ],
 )
-def test_any_other_licence_is_a_problem(says: str, deployed: bool, problem: str) -> None:
-    assert licences.judge([*WHOLE, ("new", says)], ["new"] if deployed else [], RULES) == [problem]
+def test_any_other_licence_is_a_problem(declared: str, deployed: bool, problem: str) -> None:
+    assert check_licences.list_problems(
+        [*PACKAGES_WITH_RULES, ("new", declared)], ["new"] if deployed else [], RULES
+    ) == [problem]
 
 
 def test_a_rule_that_no_package_needs_is_a_problem() -> None:
-    assert licences.judge([("new", "MIT")], [], RULES) == [
-        "'MIT License' is spelled out, and no package says it any more",
-        "odd is stated, and is not locked any more",
+    assert check_licences.list_problems([("new", "MIT")], [], RULES) == [
+        "licences.toml: no package needs 'MIT License' in spellings",
+        "licences.toml: no package needs 'odd' in overrides",
     ]
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "licence"),
     [
         ({"License-Expression": "MIT-0", "License": "MIT"}, "MIT-0"),
         ({"License": "mit"}, "MIT"),
@@ -100,15 +104,16 @@ def test_a_rule_that_no_package_needs_is_a_problem() -> None:
         ({"Classifier": "Topic :: Office"}, ""),
     ],
 )
-def test_a_licence_is_what_the_metadata_say_most_exactly(fields: dict[str, str], says: str) -> None:
+def test_the_licence_comes_from_the_most_precise_field_of_the_metadata(fields: dict[str, str], licence: str) -> None:
     message = Message()
     for name, value in fields.items():
         message[name] = value
-    assert licences.said(message) == says
+    assert check_licences.read_declared_licence(message) == licence
 
 
-def test_what_is_deployed_is_permissive() -> None:
-    rules = licences.read_rules()
-    said = {package: licences.said(metadata.metadata(package)) for package in locked_packages()}
-    assert len(said) == 4
-    assert [rules.problem(package, says, deployed=True) for package, says in said.items()] == [None] * 4
+def test_every_deployed_package_has_a_permissive_licence() -> None:
+    rules = check_licences.read_rules()
+    packages = read_locked_packages()
+    licences = [check_licences.read_declared_licence(metadata.metadata(package)) for package in packages]
+    problems = [rules.find_problem(*pair, deployed=True) for pair in zip(packages, licences, strict=True)]
+    assert problems == [None] * 4

@@ -1,4 +1,4 @@
-"""Whatever a check is told to overlook has its reason beside it, and is really there."""
+"""Every suppression and exclusion of a check has its reason beside it, and a finding that it suppresses."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.accepted import ROOT, documented, is_one_sentence
-from tools.static.templates import accepted_findings
+from tests.infrastructure.accepted import ROOT, is_one_sentence, read_documented_findings
+from tools.static.check_templates import read_accepted_findings
 
 FOLDERS = ("benchmarks", "lambdas", "local", "stacks", "tests", "tools")
-LEFT_BY_TOOLS = {".venv", "__pycache__"}
+SKIPPED_FOLDERS = {".venv", "__pycache__"}
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 SETTINGS = tomllib.loads(PYPROJECT)["tool"]
 SUPPRESSION = re.compile(
@@ -32,7 +32,7 @@ REASONED = re.compile(
     )$""",
     re.VERBOSE,
 )
-OVERLOOKING = re.compile(
+EXCLUSION = re.compile(
     r"^(ignore\w*|omit|exclude\w*|disable_error_code|do_not_mutate\w*|follow_imports|\"[^\"]+\" = \[)"
 )
 
@@ -41,7 +41,7 @@ def python_files() -> Iterator[Path]:
     yield ROOT / "app.py"
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if not LEFT_BY_TOOLS & set(path.parts):
+            if not SKIPPED_FOLDERS & set(path.parts):
                 yield path
 
 
@@ -58,7 +58,7 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def suppressions(path: Path) -> Iterator[tuple[int, str]]:
-    """Each comment that begins as an instruction to a tool."""
+    """Yield each comment that begins as an instruction to a tool."""
     if not SUPPRESSION.search(path.read_text()):
         return
     for number, comment in comments(path):
@@ -70,7 +70,7 @@ def without_a_reason(path: Path) -> list[str]:
     return [f"{path.name}:{number}: {comment}" for number, comment in suppressions(path) if not REASONED.match(comment)]
 
 
-def test_every_suppression_in_the_code_says_which_rule_and_why() -> None:
+def test_every_suppression_in_the_code_names_its_rule_and_reason() -> None:
     paths = [*python_files(), ROOT / "Makefile", *sorted((ROOT / ".github").rglob("*.yml"))]
     assert sum(len([*suppressions(path)]) for path in paths) > 10
     assert [problem for path in paths for problem in without_a_reason(path)] == []
@@ -115,31 +115,31 @@ def test_a_suppression_with_a_reason_passes(tmp_path: Path, comment: str) -> Non
     assert without_a_reason(path) == []
 
 
-def test_types_are_ignored_only_where_types_are_checked() -> None:
-    """Elsewhere mypy would not say that it is not needed any more."""
+def test_type_errors_are_suppressed_only_in_files_that_mypy_checks() -> None:
+    """In other files mypy would not report that a suppression is no longer needed."""
     checked = {ROOT / name for name in SETTINGS["mypy"]["files"]}
     for path in python_files():
         if not checked & {path, *path.parents}:
             assert [comment for _, comment in suppressions(path) if "type:" in comment] == [], path
 
 
-def overlooked_without_a_reason(settings: str) -> list[str]:
-    """The lines that tell a tool what to overlook, without a comment on them or above; in a list each line is one."""
-    inside, bare = False, []
+def exclusions_without_a_reason(settings: str) -> list[str]:
+    """List the lines that exclude something and have no comment, on the line or above; each line of a list counts."""
+    is_inside_list, without_reason = False, []
     lines = settings.splitlines()
-    for before, line in zip(["", *lines], lines, strict=False):
-        opens = OVERLOOKING.match(line) is not None
-        if opens and line.rstrip().endswith("["):
-            inside = True
-        elif inside and line.startswith("]"):
-            inside = False
-        elif (opens or inside) and "#" not in line and not before.startswith("#"):
-            bare.append(line)
-    return bare
+    for previous, line in zip(["", *lines], lines, strict=False):
+        is_exclusion = EXCLUSION.match(line) is not None
+        if is_exclusion and line.rstrip().endswith("["):
+            is_inside_list = True
+        elif is_inside_list and line.startswith("]"):
+            is_inside_list = False
+        elif (is_exclusion or is_inside_list) and "#" not in line and not previous.startswith("#"):
+            without_reason.append(line)
+    return without_reason
 
 
-def test_whatever_the_settings_of_the_tools_overlook_has_a_reason_beside_it() -> None:
-    assert overlooked_without_a_reason(PYPROJECT) == []
+def test_every_exclusion_in_the_settings_of_the_tools_has_a_reason_beside_it() -> None:
+    assert exclusions_without_a_reason(PYPROJECT) == []
 
 
 @pytest.mark.parametrize(
@@ -153,29 +153,31 @@ def test_whatever_the_settings_of_the_tools_overlook_has_a_reason_beside_it() ->
         'do_not_mutate_patterns = ["x"]',
     ],
 )
-def test_a_setting_that_overlooks_without_a_reason_is_found(settings: str) -> None:
-    assert len(overlooked_without_a_reason(settings)) == 1
+def test_an_exclusion_without_a_reason_is_found(settings: str) -> None:
+    assert len(exclusions_without_a_reason(settings)) == 1
 
 
-def test_whatever_ruff_is_told_to_overlook_is_there() -> None:
+def test_every_rule_that_ruff_ignores_has_a_finding() -> None:
     lint = SETTINGS["ruff"]["lint"]
     ruff = [Path(sys.executable).parent / "ruff", "check", ROOT, "--output-format", "json"]
     everything = ["--config", "lint.per-file-ignores={}", "--extend-select", ",".join(lint["ignore"])]
-    answer = subprocess.run([*ruff, *everything], capture_output=True, text=True, check=False)
-    found = {(str(Path(hit["filename"]).relative_to(ROOT)), hit["code"]) for hit in json.loads(answer.stdout)}
+    process = subprocess.run([*ruff, *everything], capture_output=True, text=True, check=False)
+    findings = {(str(Path(hit["filename"]).relative_to(ROOT)), hit["code"]) for hit in json.loads(process.stdout)}
     ignored = [("**", rule) for rule in lint["ignore"]]
     ignored += [(pattern, rule) for pattern, rules in lint["per-file-ignores"].items() for rule in rules]
     for pattern, rule in ignored:
-        assert any(fnmatch(path, pattern) and code.startswith(rule) for path, code in found), (pattern, rule)
+        assert any(fnmatch(path, pattern) and code.startswith(rule) for path, code in findings), (pattern, rule)
 
 
-def test_what_is_accepted_in_the_templates_has_a_reason_of_one_sentence_that_the_docs_tell() -> None:
-    accepted = accepted_findings()
+def test_every_accepted_finding_has_a_reason_of_one_sentence_that_is_in_the_docs() -> None:
+    accepted = read_accepted_findings()
     assert {entry.reason for entry in accepted if not is_one_sentence(entry.reason)} == set()
     for tool in ("checkov", "cfn-lint"):
-        assert documented(tool) == {(entry.rule, entry.reason) for entry in accepted if entry.tool == tool}
+        assert read_documented_findings(tool) == {
+            (entry.rule, entry.reason) for entry in accepted if entry.tool == tool
+        }
 
 
-def test_what_is_stated_of_a_licence_has_a_reason_of_one_sentence() -> None:
-    stated = tomllib.loads((ROOT / "tools" / "static" / "licences.toml").read_text())["stated"]
-    assert [package for package, entry in stated.items() if not is_one_sentence(entry["reason"])] == []
+def test_every_licence_override_has_a_reason_of_one_sentence() -> None:
+    overrides = tomllib.loads((ROOT / "tools" / "static" / "licences.toml").read_text())["overrides"]
+    assert [package for package, entry in overrides.items() if not is_one_sentence(entry["reason"])] == []

@@ -19,7 +19,7 @@ from local.assembly import ROOT, TEMPLATE, assembly
 from local.deployment import package
 from local.environment import Environment
 from local.settings import ORGANIZATION_ID
-from stacks.packaging import source_files
+from stacks.packaging import list_source_files
 from tests.releases.released import SETTINGS, Release, Waiting, World, timestamp
 from tests.workflow.conftest import Flow
 
@@ -141,7 +141,7 @@ class _Play:
 def _handlers() -> bytes:
     """Zip what is deployed but for what is vendored."""
     with tempfile.TemporaryDirectory() as directory:
-        for file in source_files(ROOT / "lambdas"):
+        for file in list_source_files(ROOT / "lambdas"):
             copied = Path(directory) / file.relative_to(ROOT / "lambdas")
             copied.parent.mkdir(exist_ok=True)
             shutil.copy(file, copied)

@@ -12,11 +12,11 @@ import pytest
 
 from local.assembly import TEMPLATE, assembly
 from stacks import function_tables, offboarding_stack
+from stacks.cdk_app import STACK_NAME, build_app
 from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
-from stacks.synthesis import STACK_NAME, offboarding_app
 from stacks.workflow import DefinitionError
-from tests.infrastructure.templates import listed, of_type, policies, text, the_one
+from tests.infrastructure.templates import as_list, render_arn, resources_of_type, role_statements, single_resource
 from tests.releases.later import Later
 from tests.releases.released import SETTINGS, Release, released
 from tests.synthesis import CONTEXT
@@ -52,17 +52,17 @@ def _resources(before: Template, after: Template) -> Iterator[str]:
 
 
 def _permissions(before: Template, after: Template) -> Iterator[str]:
-    for role in of_type(before, "AWS::IAM::Role"):
+    for role in resources_of_type(before, "AWS::IAM::Role"):
         allowed = set(_allowed(after, role)) if role in after["Resources"] else set()
         for permission in sorted(set(_allowed(before, role)) - allowed):
             yield f"{role} may no longer {' on '.join(permission)}"
 
 
 def _allowed(template: Template, role: str) -> Iterator[tuple[str, str]]:
-    for _, statement in policies(template, role):
-        for action in listed(statement["Action"]):
-            for resource in listed(statement["Resource"]):
-                yield action, text(resource)
+    for _, statement in role_statements(template, role):
+        for action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                yield action, render_arn(resource)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_nothing_is_missing_of_what_a_release_had(release: Release, current: Pat
 @every_release
 @pytest.mark.parametrize("construct", MACHINES)
 def test_the_functions_that_a_release_calls_are_known_as_released(release: Release, construct: str) -> None:
-    _, machine = the_one(release.template, "AWS::StepFunctions::StateMachine", construct)
+    _, machine = single_resource(release.template, "AWS::StepFunctions::StateMachine", construct)
     assert set(machine["Properties"]["DefinitionSubstitutions"]) <= MACHINES[construct].released
 
 
@@ -101,7 +101,7 @@ def test_a_removed_function_is_missed_with_its_role_and_its_permission(current: 
 
 def test_a_removed_action_is_missed(current: Path) -> None:
     changed = copy.deepcopy(template_in(current))
-    [(_, role)] = [(n, r) for n, r in of_type(changed, "AWS::IAM::Role").items() if n.startswith("VerifyCleanup")]
+    _, role = single_resource(changed, "AWS::IAM::Role", "VerifyCleanup")
     [policy] = [policy for policy in role["Properties"]["Policies"] if policy["PolicyName"] == "WorkMail"]
     policy["PolicyDocument"]["Statement"][0]["Action"].remove("workmail:GetMailboxDetails")
 
@@ -112,7 +112,7 @@ def test_a_removed_action_is_missed(current: Path) -> None:
 
 def test_a_renamed_table_is_missed(current: Path) -> None:
     changed = copy.deepcopy(template_in(current))
-    _, table = the_one(changed, "AWS::DynamoDB::Table")
+    _, table = single_resource(changed, "AWS::DynamoDB::Table")
     table["Properties"]["TableName"] = "records"
     table["Properties"]["GlobalSecondaryIndexes"].pop()
 
@@ -126,10 +126,10 @@ Specs = tuple[FunctionSpec, ...]
 
 def synthesized(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Callable[[Specs], Specs]) -> Template:
     """Synthesize with another offboarding: its definition, and a changed table of its functions."""
-    table = function_tables.FunctionTables.offboarding
+    table = function_tables.FunctionTables.list_offboarding
     monkeypatch.setattr(offboarding_stack, "OFFBOARDING", machine)
-    monkeypatch.setattr(function_tables.FunctionTables, "offboarding", lambda self: change(table(self)))
-    app = offboarding_app({**CONTEXT, "offboarding": SETTINGS})
+    monkeypatch.setattr(function_tables.FunctionTables, "list_offboarding", lambda self: change(table(self)))
+    app = build_app({**CONTEXT, "offboarding": SETTINGS})
     return json.loads(Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text())
 
 
@@ -154,11 +154,11 @@ def test_a_retired_function_keeps_all_that_it_had(
     template = synthesized(monkeypatch, dataclasses.replace(OFFBOARDING, definition=definition), rename)
 
     assert missing(template_in(current), template) == []
-    _, machine = the_one(template, "AWS::StepFunctions::StateMachine", "Offboarding")
+    _, machine = single_resource(template, "AWS::StepFunctions::StateMachine", "Offboarding")
     called = machine["Properties"]["DefinitionSubstitutions"]
     assert "ExamineOrganization" in called
     assert "CheckOrganization" not in called
-    _, version = the_one(template, "AWS::Lambda::Version", "CheckOrganization")
+    _, version = single_resource(template, "AWS::Lambda::Version", "CheckOrganization")
     assert version["DeletionPolicy"] == "Retain", "it is published, so that going back to the former release works"
 
     later = Later(current, tmp_path / "later")

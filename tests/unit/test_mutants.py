@@ -1,12 +1,12 @@
-"""The code in which mutants are made means what the deployed code means."""
+"""The code that mutmut changes is equivalent to the deployed code, and survivors must be accepted."""
 
 import ast
 from typing import Any
 
 import pytest
 
-from tools.mutants.__main__ import Mutant, compare, function_of
-from tools.mutants.workspace import ROOT, rewritten
+from tools.mutants.__main__ import Mutant, compare, parse_function
+from tools.mutants.workspace import ROOT, rewrite
 
 SAMPLE = '''
 from functools import wraps
@@ -43,43 +43,44 @@ class Person:
 '''
 
 
-def test_decorators_and_prose_mean_the_same() -> None:
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    exec(SAMPLE, before)  # noqa: S102 (the sample is above)
-    exec(rewritten(SAMPLE), after)  # noqa: S102 (the sample is above)
+def test_rewritten_decorators_and_texts_are_equivalent() -> None:
+    original: dict[str, Any] = {}
+    rewritten: dict[str, Any] = {}
+    exec(SAMPLE, original)  # noqa: S102 (the sample is above)
+    exec(rewrite(SAMPLE), rewritten)  # noqa: S102 (the sample is above)
 
-    assert before["shout"]("hey") == after["shout"]("hey") == "HEY!!"
-    assert before["twice"](len).__name__ == after["twice"](len).__name__ == "len"
-    assert before["Person"]().greeting == after["Person"]().greeting == 'Good morning, {dana} and all "others"'
-    assert after["Person"].kind() == "USER"
+    assert original["shout"]("hey") == rewritten["shout"]("hey") == "HEY!!"
+    assert original["twice"](len).__name__ == rewritten["twice"](len).__name__ == "len"
+    assert original["Person"]().greeting == rewritten["Person"]().greeting == 'Good morning, {dana} and all "others"'
+    assert rewritten["Person"].kind() == "USER"
 
 
 @pytest.mark.long
-def test_no_function_of_the_deployed_code_keeps_a_decorator_that_would_hide_it() -> None:
+def test_no_rewritten_function_has_a_decorator_that_hides_it_from_mutmut() -> None:
     for source in (ROOT / "lambdas").rglob("*.py"):
-        for node in ast.walk(ast.parse(rewritten(source.read_text()))):
+        for node in ast.walk(ast.parse(rewrite(source.read_text()))):
             if isinstance(node, ast.FunctionDef):
-                assert {ast.unparse(one) for one in node.decorator_list} <= {"classmethod"}, (source, node.name)
+                decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+                assert decorators <= {"classmethod"}, (source, node.name)
 
 
-def test_a_mutant_is_named_by_itsfunction_of() -> None:
+def test_the_name_of_a_mutant_contains_its_function() -> None:
     assert (
-        function_of("offboarding.adapters.holding.x__was_registered_since__mutmut_12")
+        parse_function("offboarding.adapters.holding.x__was_registered_since__mutmut_12")
         == "offboarding.adapters.holding._was_registered_since"
     )
-    assert function_of("verify_cleanup.xǁSignalsǁto_json__mutmut_3") == "verify_cleanup.Signals.to_json"
+    assert parse_function("verify_cleanup.xǁSignalsǁto_json__mutmut_3") == "verify_cleanup.Signals.to_json"
 
 
-def test_what_survives_has_to_be_accepted_and_what_is_accepted_has_to_survive(
+def test_the_surviving_and_the_accepted_mutants_must_be_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    one, other = Mutant("policy.read_policy", "a < b", "a <= b"), Mutant("policy.read_policy", "a", "b")
+    first, second = Mutant("policy.read_policy", "a < b", "a <= b"), Mutant("policy.read_policy", "a", "b")
 
-    assert compare({one}, {one}, is_complete=True) == 0
+    assert compare({first}, {first}, is_complete=True) == 0
     assert capsys.readouterr().out == ""
-    assert compare({one, other}, {one}, is_complete=False) == 1
-    assert "These survive and are not accepted:\n\n[[because.mutants]]" in capsys.readouterr().out
-    assert compare({one}, {one, other}, is_complete=True) == 1
-    assert "These are accepted and do not survive" in capsys.readouterr().out
-    assert compare({one}, {one, other}, is_complete=False) == 0
+    assert compare({first, second}, {first}, is_complete=False) == 1
+    assert "These mutants survive and are not accepted:\n\n[[because.mutants]]" in capsys.readouterr().out
+    assert compare({first}, {first, second}, is_complete=True) == 1
+    assert "These mutants are accepted and do not survive" in capsys.readouterr().out
+    assert compare({first}, {first, second}, is_complete=False) == 0

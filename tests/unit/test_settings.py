@@ -1,4 +1,4 @@
-"""The settings in cdk.json: what is taken, and the sentence for what is not."""
+"""The settings in cdk.json: the accepted values, and the sentences for all others."""
 
 from datetime import date
 from typing import Any
@@ -8,12 +8,12 @@ import pytest
 from stacks.settings import (
     IdentityProviders,
     OffboardingRequests,
-    Organization,
+    OrganizationSettings,
     PartnerProvider,
     SailPointProvider,
     Settings,
-    SettingsError,
 )
+from stacks.settings_fields import SettingsError
 
 ONE = "m-" + "1" * 32
 TWO = "m-" + "2" * 32
@@ -23,11 +23,40 @@ MAPPED: dict[str, Any] = {"organizations": [{"id": ONE, "mailDomains": ["example
 OKTA = "aws.partner/okta.com/exampleco/leavers"
 SAILPOINT = "aws.partner/sailpoint.com/11111111-2222-3333-4444-555555555555/idn/account-deleted"
 HR_SOURCE = "2c918085784cc5a30178500f1c3a0b2f"
+EVERY_SETTING: dict[str, Any] = {
+    "organizations": [
+        {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
+        {
+            "id": ONE,
+            "identityStores": ["12345678-1234-1234-1234-123456789012"],
+            "protected": ["Chief@example.com", "svc-*", "S-1-1-12-????"],
+            "approvalRequired": ["*"],
+        },
+    ],
+    "retentionDays": 35,
+    "verificationSlackHours": 0,
+    "overdueDays": 0,
+    "logRetentionDays": 3653,
+    "serviceEndsOn": "2027-06-30",
+    "workmailRegion": "eu-west-1",
+    "identityProviders": {
+        "identityCenter": {},
+        "identityCenterCloudTrail": {},
+        "okta": {"eventSource": OKTA, "organizationId": TWO},
+        "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
+        "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
+        "offboardingRequested": {"eventBus": "leavers"},
+    },
+    "starterMaxConcurrency": 10,
+    "dailyCap": 0,
+    "dryRunIdentityProviders": True,
+    "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
+}
 
 
-def test_the_organizations_are_enough() -> None:
+def test_only_the_organizations_are_required() -> None:
     assert Settings.from_context(MINIMAL) == Settings(
-        organizations=(Organization(id=ONE),),
+        organizations=(OrganizationSettings(id=ONE),),
         retention_days=30,
         verification_slack_hours=6,
         overdue_days=7,
@@ -40,47 +69,17 @@ def test_the_organizations_are_enough() -> None:
         dry_run_identity_providers=False,
         approval_emails=(),
     )
-    assert not Settings.from_context(MINIMAL).identity_providers.any_configured
+    assert not Settings.from_context(MINIMAL).identity_providers.has_provider
 
 
-def test_every_setting_is_taken_as_it_is_written() -> None:
-    settings = Settings.from_context(
-        {
-            "organizations": [
-                {"id": TWO, "mailDomains": ["Example.COM", "sub.example.com"], "identityStores": [STORE]},
-                {
-                    "id": ONE,
-                    "identityStores": ["12345678-1234-1234-1234-123456789012"],
-                    "protected": ["Chief@example.com", "svc-*", "S-1-1-12-????"],
-                    "approvalRequired": ["*"],
-                },
-            ],
-            "retentionDays": 35,
-            "verificationSlackHours": 0,
-            "overdueDays": 0,
-            "logRetentionDays": 3653,
-            "serviceEndsOn": "2027-06-30",
-            "workmailRegion": "eu-west-1",
-            "identityProviders": {
-                "identityCenter": {},
-                "identityCenterCloudTrail": {},
-                "okta": {"eventSource": OKTA, "organizationId": TWO},
-                "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
-                "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
-                "offboardingRequested": {"eventBus": "leavers"},
-            },
-            "starterMaxConcurrency": 10,
-            "dailyCap": 0,
-            "dryRunIdentityProviders": True,
-            "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
-        }
-    )
+def test_every_setting_is_parsed() -> None:
+    settings = Settings.from_context(EVERY_SETTING)
     assert settings.organization_ids == (TWO, ONE)
     assert settings.identity_stores == (STORE, "12345678-1234-1234-1234-123456789012")
     assert settings == Settings(
         organizations=(
-            Organization(id=TWO, mail_domains=("example.com", "sub.example.com"), identity_stores=(STORE,)),
-            Organization(
+            OrganizationSettings(id=TWO, mail_domains=("example.com", "sub.example.com"), identity_stores=(STORE,)),
+            OrganizationSettings(
                 id=ONE,
                 identity_stores=("12345678-1234-1234-1234-123456789012",),
                 protected=("chief@example.com", "svc-*", "s-1-1-12-????"),
@@ -112,59 +111,59 @@ def test_every_setting_is_taken_as_it_is_written() -> None:
     )
 
 
-def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
+def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None:
     providers = Settings.from_context({**MINIMAL, "identityProviders": {"offboardingRequested": {}}}).identity_providers
     assert providers == IdentityProviders(offboarding_requested=OffboardingRequests(event_bus="default"))
-    assert providers.any_configured
+    assert providers.has_provider
 
 
 @pytest.mark.parametrize(
     ("context", "sentence"),
     [
-        (None, "offboarding is missing: it must be an object with at least its organizations"),
-        ("3", 'offboarding must be an object, got "3"'),
-        ([], "offboarding must be an object, got []"),
+        (None, "offboarding is missing; it must be an object with at least organizations"),
+        ("3", 'offboarding must be an object, but it is "3"'),
+        ([], "offboarding must be an object, but it is []"),
         ({}, "offboarding.organizations is missing"),
         (
             {"organizations": []},
-            'offboarding.organizations must be a list of at least one object like {"id": "m-…"}, got []',
+            'offboarding.organizations must be a list of at least one object like {"id": "m-…"}, but it is []',
         ),
         (
             {"organizations": {"id": ONE}},
             'offboarding.organizations must be a list of at least one object like {"id": "m-…"}, '
-            f'got {{"id": "{ONE}"}}',
+            f'but it is {{"id": "{ONE}"}}',
         ),
         (
             {"organizations": [ONE]},
-            f'offboarding.organizations[0] must be an object like {{"id": "m-…"}}, got "{ONE}"',
+            f'offboarding.organizations[0] must be an object like {{"id": "m-…"}}, but it is "{ONE}"',
         ),
         (
             {"organizations": [None]},
-            'offboarding.organizations[0] must be an object like {"id": "m-…"}, got null',
+            'offboarding.organizations[0] must be an object like {"id": "m-…"}, but it is null',
         ),
         ({"organizations": [{}]}, "offboarding.organizations[0].id is missing"),
         (
             {"organizations": [{"id": ONE}, {"id": "m-123"}]},
-            'offboarding.organizations[1].id must be m- followed by 32 hexadecimal digits in lower case, got "m-123"',
+            "offboarding.organizations[1].id must be m- followed by 32 hexadecimal digits in lower case, but it is "
+            '"m-123"',
         ),
         (
             {"organizations": [{"id": ONE.replace("1", "A")}]},
-            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, got "
+            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, but it is "
             f'"m-{"A" * 32}"',
         ),
         (
             {"organizations": [{"id": f"{ONE}\n"}]},
-            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, got "
+            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, but it is "
             f'"{ONE}\\n"',
         ),
         (
             {"organizations": [{"id": 7}]},
-            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, got 7",
+            "offboarding.organizations[0].id must be m- followed by 32 hexadecimal digits in lower case, but it is 7",
         ),
         (
             {"organizations": [{"id": ONE}, {"id": TWO}, {"id": ONE}]},
-            "offboarding.organizations[2].id must be different from the others, but "
-            f"offboarding.organizations[0].id is {ONE} too",
+            f"offboarding.organizations[2].id must be unique, but offboarding.organizations[0].id is also {ONE}",
         ),
         (
             {"organizations": [{"id": ONE, "Id": TWO}]},
@@ -179,87 +178,87 @@ def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
         ),
         (
             {**MINIMAL, "retentionDays": 29},
-            "offboarding.retentionDays must be a whole number from 30 to 35, got 29",
+            "offboarding.retentionDays must be a whole number from 30 to 35, but it is 29",
         ),
         (
             {**MINIMAL, "retentionDays": "30"},
-            'offboarding.retentionDays must be a whole number from 30 to 35, got "30"',
+            'offboarding.retentionDays must be a whole number from 30 to 35, but it is "30"',
         ),
         (
             {**MINIMAL, "retentionDays": 30.5},
-            "offboarding.retentionDays must be a whole number from 30 to 35, got 30.5",
+            "offboarding.retentionDays must be a whole number from 30 to 35, but it is 30.5",
         ),
         (
             {**MINIMAL, "retentionDays": None},
-            "offboarding.retentionDays must be a whole number from 30 to 35, got null",
+            "offboarding.retentionDays must be a whole number from 30 to 35, but it is null",
         ),
         (
             {**MINIMAL, "verificationSlackHours": 49},
-            "offboarding.verificationSlackHours must be a whole number from 0 to 48, got 49",
+            "offboarding.verificationSlackHours must be a whole number from 0 to 48, but it is 49",
         ),
         (
             {**MINIMAL, "verificationSlackHours": True},
-            "offboarding.verificationSlackHours must be a whole number from 0 to 48, got true",
+            "offboarding.verificationSlackHours must be a whole number from 0 to 48, but it is true",
         ),
         (
             {**MINIMAL, "overdueDays": -1},
-            "offboarding.overdueDays must be a whole number from 0 to 7, got -1",
+            "offboarding.overdueDays must be a whole number from 0 to 7, but it is -1",
         ),
         (
             {**MINIMAL, "overdueDays": 8},
-            "offboarding.overdueDays must be a whole number from 0 to 7, got 8",
+            "offboarding.overdueDays must be a whole number from 0 to 7, but it is 8",
         ),
         (
             {**MINIMAL, "logRetentionDays": 31},
             "offboarding.logRetentionDays must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, "
-            "731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, got 31",
+            "731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, but it is 31",
         ),
         (
             {**MINIMAL, "serviceEndsOn": "31.03.2027"},
-            'offboarding.serviceEndsOn must be a date like 2027-03-31, got "31.03.2027"',
+            'offboarding.serviceEndsOn must be a date like 2027-03-31, but it is "31.03.2027"',
         ),
         (
             {**MINIMAL, "serviceEndsOn": "20270331"},
-            'offboarding.serviceEndsOn must be a date like 2027-03-31, got "20270331"',
+            'offboarding.serviceEndsOn must be a date like 2027-03-31, but it is "20270331"',
         ),
         (
             {**MINIMAL, "serviceEndsOn": "2027-02-30"},
-            'offboarding.serviceEndsOn must be a date like 2027-03-31, got "2027-02-30"',
+            'offboarding.serviceEndsOn must be a date like 2027-03-31, but it is "2027-02-30"',
         ),
         (
             {**MINIMAL, "workmailRegion": "eu-central-1"},
-            "offboarding.workmailRegion must be one of us-east-1, us-west-2, eu-west-1, got " + '"eu-central-1"',
+            "offboarding.workmailRegion must be one of us-east-1, us-west-2, eu-west-1, but it is " + '"eu-central-1"',
         ),
         (
             {**MINIMAL, "starterMaxConcurrency": 1},
-            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, got 1",
+            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, but it is 1",
         ),
         (
             {**MINIMAL, "starterMaxConcurrency": 11},
-            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, got 11",
+            "offboarding.starterMaxConcurrency must be a whole number from 2 to 10, but it is 11",
         ),
         *(
             (
                 {**MINIMAL, "dailyCap": wrong},
-                f"offboarding.dailyCap must be a whole number from 0 to 500, got {spelled}",
+                f"offboarding.dailyCap must be a whole number from 0 to 500, but it is {spelled}",
             )
             for wrong, spelled in ((-1, "-1"), (501, "501"), (True, "true"), ("20", '"20"'), (20.5, "20.5"))
         ),
         *(
             (
                 {**MINIMAL, "dryRunIdentityProviders": wrong},
-                f"offboarding.dryRunIdentityProviders must be true or false, got {spelled}",
+                f"offboarding.dryRunIdentityProviders must be true or false, but it is {spelled}",
             )
             for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
         ),
         (
             {**MINIMAL, "approvalEmails": "it@example.com"},
-            'offboarding.approvalEmails must be a list, got "it@example.com"',
+            'offboarding.approvalEmails must be a list, but it is "it@example.com"',
         ),
         *(
             (
                 {**MINIMAL, "approvalEmails": ["it@example.com", wrong]},
-                f"offboarding.approvalEmails[1] must be an e-mail address like it@example.com, got {spelled}",
+                f"offboarding.approvalEmails[1] must be an e-mail address like it@example.com, but it is {spelled}",
             )
             for wrong, spelled in (
                 ("example.com", '"example.com"'),
@@ -274,12 +273,11 @@ def test_requests_come_on_the_default_bus_unless_another_is_named() -> None:
         ),
         (
             {**MINIMAL, "approvalEmails": ["it@example.com", "IT@Example.com"]},
-            "offboarding.approvalEmails[1] must be different from the others, but offboarding.approvalEmails[0] is "
-            "it@example.com too",
+            "offboarding.approvalEmails[1] must be unique, but offboarding.approvalEmails[0] is also it@example.com",
         ),
     ],
 )
-def test_a_wrong_setting_is_refused_with_a_sentence_that_names_it(context: object, sentence: str) -> None:
+def test_a_wrong_setting_is_refused_with_a_sentence_that_names_its_key(context: object, sentence: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context(context)
     assert str(refusal.value) == sentence
@@ -288,38 +286,38 @@ def test_a_wrong_setting_is_refused_with_a_sentence_that_names_it(context: objec
 @pytest.mark.parametrize(
     ("organization", "sentence"),
     [
-        ({"mailDomains": "example.com"}, 'mailDomains must be a list, got "example.com"'),
-        ({"mailDomains": None}, "mailDomains must be a list, got null"),
+        ({"mailDomains": "example.com"}, 'mailDomains must be a list, but it is "example.com"'),
+        ({"mailDomains": None}, "mailDomains must be a list, but it is null"),
         *(
             (
                 {"mailDomains": ["example.com", wrong]},
-                f'mailDomains[1] must be a domain name like example.com, got "{wrong}"',
+                f'mailDomains[1] must be a domain name like example.com, but it is "{wrong}"',
             )
             for wrong in ("example", "@example.com", "example.com.", "-a.example.com", "exa mple.com", "1.2.3.4", "")
         ),
-        ({"mailDomains": [7]}, "mailDomains[0] must be a domain name like example.com, got 7"),
+        ({"mailDomains": [7]}, "mailDomains[0] must be a domain name like example.com, but it is 7"),
         (
             {"mailDomains": ["example.org", "example.com", "Example.com"]},
-            "mailDomains[2] must be different from the others, but offboarding.organizations[0].mailDomains[1] is "
-            "example.com too",
+            "mailDomains[2] must be unique, but offboarding.organizations[0].mailDomains[1] is also example.com",
         ),
         *(
             (
                 {"identityStores": [wrong]},
-                "identityStores[0] must be an Identity Store's id, d- followed by 10 hexadecimal digits or a UUID in "
-                f'lower case, got "{wrong}"',
+                "identityStores[0] must be an Identity Store id: d- followed by 10 hexadecimal digits, or a UUID in "
+                f'lower case, but it is "{wrong}"',
             )
             for wrong in ("d-123", "d-123456789G", "D-1234567890", "d-12345678901")
         ),
         (
             {"identityStores": [STORE, STORE]},
-            "identityStores[1] must be different from the others, but offboarding.organizations[0].identityStores[0] "
-            f"is {STORE} too",
+            f"identityStores[1] must be unique, but offboarding.organizations[0].identityStores[0] is also {STORE}",
         ),
         ({"maildomains": []}, "maildomains is not a setting; did you mean mailDomains?"),
     ],
 )
-def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], sentence: str) -> None:
+def test_the_mail_domains_and_identity_stores_of_an_organization_are_checked(
+    organization: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, **organization}]})
     assert str(refusal.value) == f"offboarding.organizations[0].{sentence}"
@@ -329,14 +327,15 @@ def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], 
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("chief", ' must be a list, got "chief"'),
-        (None, " must be a list, got null"),
-        ({}, " must be a list, got {}"),
+        ("chief", ' must be a list, but it is "chief"'),
+        (None, " must be a list, but it is null"),
+        ({}, " must be a list, but it is {}"),
         *(
             (
                 ["chief", wrong],
-                "[1] must be an id, a name, an address, or a pattern with * for any run of characters and ? for one, "
-                f"got {spelled}",
+                "[1] must be an id, a name, an address, or a pattern with * for any characters and ? for one "
+                "character, "
+                f"but it is {spelled}",
             )
             for wrong, spelled in (
                 ("", '""'),
@@ -352,11 +351,13 @@ def test_what_leads_to_an_organization_is_checked(organization: dict[str, Any], 
         ),
         (
             ["svc-*", "chief@example.com", "Chief@Example.com"],
-            "[2] must be different from the others, but offboarding.organizations[0].{key}[1] is chief@example.com too",
+            "[2] must be unique, but offboarding.organizations[0].{key}[1] is also chief@example.com",
         ),
     ],
 )
-def test_who_is_protected_or_needs_an_approval_is_checked(key: str, value: object, sentence: str) -> None:
+def test_the_lists_of_protected_entities_and_required_approvals_are_checked(
+    key: str, value: object, sentence: str
+) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, key: value}]})
     assert str(refusal.value) == f"offboarding.organizations[0].{key}{sentence.replace('{key}', key)}"
@@ -368,8 +369,8 @@ def test_a_protected_pattern_without_a_letter_or_a_digit_is_refused(pattern: str
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": ["chief", pattern]}]})
     assert str(refusal.value) == (
-        f"offboarding.organizations[0].protected[1] must leave somebody who can be offboarded, but {pattern} matches "
-        "everything"
+        f"offboarding.organizations[0].protected[1] must leave entities that can be offboarded, but {pattern} matches "
+        "every identifier"
     )
 
 
@@ -392,14 +393,14 @@ def test_a_protected_pattern_that_matches_every_address_is_refused(pattern: str,
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": [pattern]}]})
     assert str(refusal.value) == (
-        "offboarding.organizations[0].protected[0] must leave somebody who can be offboarded, but "
+        "offboarding.organizations[0].protected[0] must leave entities that can be offboarded, but "
         f"{pattern.lower()} matches every address of the organization"
     )
 
 
 @pytest.mark.parametrize("pattern", ["*@example.com", "?*@*.com", "@example.com"])
-def test_a_protected_pattern_for_a_whole_domain_needs_the_other_domains(pattern: str) -> None:
-    with pytest.raises(SettingsError, match="without mailDomains nothing says whether there are others"):
+def test_a_protected_pattern_for_a_whole_domain_requires_the_other_domains(pattern: str) -> None:
+    with pytest.raises(SettingsError, match="every address of a domain, and mailDomains lists no other domain"):
         Settings.from_context({"organizations": [{"id": ONE, "protected": [pattern]}]})
 
 
@@ -422,12 +423,12 @@ def test_a_protected_pattern_for_a_whole_domain_needs_the_other_domains(pattern:
         ("a" * 256, ["example.com"]),
     ],
 )
-def test_a_protected_pattern_that_leaves_somebody_is_taken(pattern: str, domains: list[str]) -> None:
+def test_a_protected_pattern_that_leaves_other_entities_is_accepted(pattern: str, domains: list[str]) -> None:
     settings = Settings.from_context({"organizations": [{"id": ONE, "mailDomains": domains, "protected": [pattern]}]})
     assert settings.organizations[0].protected == (pattern,)
 
 
-def test_a_pattern_of_many_stars_is_compared_in_no_time() -> None:
+def test_a_pattern_with_many_stars_is_compared_quickly() -> None:
     pattern = "*a" * 127 + "*b"
     Settings.from_context({"organizations": [{"id": ONE, "mailDomains": ["a" * 60 + ".com"], "protected": [pattern]}]})
 
@@ -445,7 +446,7 @@ def test_the_policy_is_compact_and_names_every_organization() -> None:
     )
 
 
-def test_a_policy_is_refused_when_systems_manager_could_not_hold_it() -> None:
+def test_a_policy_above_the_limit_of_systems_manager_is_refused() -> None:
     def with_size(size: int) -> Settings:
         entries = [f"{number:03}{'x' * 197}" for number in range(39)]
         room = size - len(Settings.from_context({"organizations": [{"id": ONE, "protected": entries}]}).policy)
@@ -456,8 +457,8 @@ def test_a_policy_is_refused_when_systems_manager_could_not_hold_it() -> None:
     with pytest.raises(SettingsError) as refusal:
         with_size(8193)
     assert str(refusal.value) == (
-        "offboarding.organizations must have fewer or shorter entries in protected and approvalRequired: they make a "
-        "parameter of 8193 bytes, and Systems Manager takes 8192"
+        "offboarding.organizations must have fewer or shorter entries in protected and approvalRequired: they need "
+        "8193 bytes and Systems Manager allows 8192"
     )
 
 
@@ -465,38 +466,39 @@ def test_a_policy_is_refused_when_systems_manager_could_not_hold_it() -> None:
     ("key", "first", "second"),
     [("mailDomains", "example.com", "EXAMPLE.com"), ("identityStores", STORE, STORE)],
 )
-def test_what_leads_to_two_organizations_is_refused_with_both_named(key: str, first: str, second: str) -> None:
+def test_a_value_of_two_organizations_is_refused_with_the_names_of_both(key: str, first: str, second: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({"organizations": [{"id": ONE, key: [first]}, {"id": TWO, key: [second]}]})
     assert str(refusal.value) == (
-        f"offboarding.organizations[1].{key} must not have {first}, which can belong to one organization only: both "
-        f"{ONE} and {TWO} have it"
+        f"offboarding.organizations[1].{key} must not contain {first}, because it must belong to one organization "
+        f"only, and both {ONE} and {TWO} have it"
     )
 
 
 @pytest.mark.parametrize(
     ("providers", "sentence"),
     [
-        (None, " must be an object, got null"),
-        ([], " must be an object, got []"),
+        (None, " must be an object, but it is null"),
+        ([], " must be an object, but it is []"),
         (
             {"onelogin": {}},
             ".onelogin is not a setting; the settings are identityCenter, identityCenterCloudTrail, okta, auth0, "
             "sailpoint, offboardingRequested",
         ),
         ({"Okta": {}}, ".Okta is not a setting; did you mean okta?"),
-        ({"identityCenter": True}, ".identityCenter must be an object, got true"),
+        ({"identityCenter": True}, ".identityCenter must be an object, but it is true"),
         (
             {"identityCenter": {"identityStores": [STORE]}},
-            ".identityCenter.identityStores is not a setting; it has no settings of its own",
+            ".identityCenter.identityStores is not a setting; offboarding.identityProviders.identityCenter must be an "
+            "empty object",
         ),
-        ({"okta": None}, ".okta must be an object, got null"),
+        ({"okta": None}, ".okta must be an object, but it is null"),
         ({"okta": {}}, ".okta.eventSource is missing"),
         *(
             (
                 {"okta": {"eventSource": wrong}},
                 ".okta.eventSource must be a partner event source like aws.partner/okta.com/<tenant>/<stream>, "
-                f'got "{wrong}"',
+                f'but it is "{wrong}"',
             )
             for wrong in (
                 "exampleco/leavers",
@@ -511,7 +513,7 @@ def test_what_leads_to_two_organizations_is_refused_with_both_named(key: str, fi
         ),
         (
             {"okta": {"eventSource": OKTA, "organizationId": TWO}},
-            f'.okta.organizationId must be one of {ONE}, got "{TWO}"',
+            f'.okta.organizationId must be one of {ONE}, but it is "{TWO}"',
         ),
         (
             {"okta": {"eventSource": OKTA, "colour": 1}},
@@ -519,87 +521,89 @@ def test_what_leads_to_two_organizations_is_refused_with_both_named(key: str, fi
         ),
         (
             {"auth0": {"eventSource": OKTA}},
-            ".auth0.eventSource must be a partner event source like aws.partner/auth0.com/<tenant>/auth0.logs, got "
-            f'"{OKTA}"',
+            ".auth0.eventSource must be a partner event source like aws.partner/auth0.com/<tenant>/auth0.logs, but it "
+            f'is "{OKTA}"',
         ),
         (
             {"sailpoint": {"eventSource": OKTA, "accountSources": [HR_SOURCE]}},
             ".sailpoint.eventSource must be a partner event source like "
-            f'aws.partner/sailpoint.com/<tenant>/idn/account-deleted, got "{OKTA}"',
+            f'aws.partner/sailpoint.com/<tenant>/idn/account-deleted, but it is "{OKTA}"',
         ),
         ({"sailpoint": {"eventSource": SAILPOINT}}, ".sailpoint.accountSources is missing"),
         (
             {"sailpoint": {"eventSource": SAILPOINT, "accountSources": []}},
-            ".sailpoint.accountSources must be a list of at least one id of a SailPoint source, got []",
+            ".sailpoint.accountSources must be a list of at least one id of a SailPoint source, but it is []",
         ),
         (
             {"sailpoint": {"eventSource": SAILPOINT, "accountSources": ["an HR source"]}},
-            '.sailpoint.accountSources[0] must be the id of a SailPoint source, got "an HR source"',
+            '.sailpoint.accountSources[0] must be the id of a SailPoint source, but it is "an HR source"',
         ),
         *(
             (
                 {"offboardingRequested": {"eventBus": wrong}},
-                ".offboardingRequested.eventBus must be the name of an event bus of this account and Region, got "
+                ".offboardingRequested.eventBus must be the name of an event bus in this account and Region, but it is "
                 f'"{wrong}"',
             )
             for wrong in ("", OKTA, "arn:aws:events:us-east-1:123456789012:event-bus/leavers")
         ),
     ],
 )
-def test_a_wrong_identity_provider_is_refused_with_a_sentence_that_names_it(providers: object, sentence: str) -> None:
+def test_a_wrong_identity_provider_is_refused_with_a_sentence_that_names_its_key(
+    providers: object, sentence: str
+) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({**MAPPED, "identityProviders": providers})
     assert str(refusal.value) == f"offboarding.identityProviders{sentence}"
 
 
 @pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
-def test_identity_center_needs_an_organization_with_an_identity_store(key: str) -> None:
+def test_identity_center_requires_an_organization_with_an_identity_store(key: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({**MINIMAL, "identityProviders": {key: {}}})
     assert str(refusal.value) == (
-        f"offboarding.identityProviders.{key} must not be configured before an organization has identityStores: they "
-        "say which organization a leaver belongs to"
+        f"offboarding.identityProviders.{key} requires identityStores in offboarding.organizations, because they "
+        "determine the organization of a leaver"
     )
 
 
-def test_a_partner_needs_something_that_says_which_organization_a_leaver_belongs_to() -> None:
+def test_a_partner_requires_mail_domains_or_an_organization_id() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA}}})
     assert str(refusal.value) == (
-        "offboarding.organizations must have mailDomains for offboarding.identityProviders.okta: without them "
-        "nothing says which organization a leaver belongs to"
+        "offboarding.identityProviders.okta requires mailDomains in offboarding.organizations, because they determine "
+        "the organization of a leaver"
     )
     Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA, "organizationId": ONE}}})
 
 
 @pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
-def test_identity_centers_events_are_refused_where_they_never_arrive(key: str) -> None:
-    there = {**MAPPED, "workmailRegion": "eu-west-1", "identityProviders": {key: {}}}
+def test_identity_center_is_refused_in_a_region_where_its_events_never_arrive(key: str) -> None:
+    context = {**MAPPED, "workmailRegion": "eu-west-1", "identityProviders": {key: {}}}
     with pytest.raises(SettingsError) as refusal:
-        Settings.from_context(there, "eu-central-1")
+        Settings.from_context(context, "eu-central-1")
     assert str(refusal.value) == (
-        f"offboarding.identityProviders.{key} must be left out when the stack is deployed to eu-central-1, because "
-        "IAM Identity Center's events stay where the organizations are, in eu-west-1"
+        f"offboarding.identityProviders.{key} must be removed when the stack is deployed to eu-central-1, because "
+        "IAM Identity Center's events arrive only in eu-west-1"
     )
-    assert Settings.from_context(there, "eu-west-1") == Settings.from_context(there)
+    assert Settings.from_context(context, "eu-west-1") == Settings.from_context(context)
 
 
-def test_true_is_not_a_number_of_days() -> None:
-    with pytest.raises(SettingsError, match=r"logRetentionDays must be one of .*, got true"):
+def test_true_is_not_accepted_as_a_number_of_days() -> None:
+    with pytest.raises(SettingsError, match=r"logRetentionDays must be one of .*, but it is true"):
         Settings.from_context({**MINIMAL, "logRetentionDays": True})
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2", "eu-west-1", None])
-def test_a_region_with_workmail_or_one_that_is_not_known_yet_needs_no_setting(region: str | None) -> None:
+def test_a_region_with_workmail_or_an_unknown_region_needs_no_setting(region: str | None) -> None:
     assert Settings.from_context(MINIMAL, region).workmail_region is None
 
 
-def test_deploying_where_workmail_does_not_exist_needs_to_know_where_it_is() -> None:
+def test_a_deployment_to_a_region_without_workmail_requires_the_region_of_workmail() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context(MINIMAL, "eu-central-1")
     assert str(refusal.value) == (
-        "offboarding.workmailRegion must be given (us-east-1, us-west-2, eu-west-1) when the stack is deployed to "
-        "eu-central-1, because Amazon WorkMail does not exist there"
+        "offboarding.workmailRegion must be one of us-east-1, us-west-2, eu-west-1, because Amazon WorkMail does not "
+        "exist in eu-central-1, where the stack is deployed"
     )
     settings = Settings.from_context({**MINIMAL, "workmailRegion": "eu-west-1"}, "eu-central-1")
     assert settings.workmail_region == "eu-west-1"

@@ -1,8 +1,8 @@
-"""mutmut, with the kinds of mutants that its first argument chooses; the others are mutmut's own.
+"""Runs mutmut with the kinds of mutants in the first argument; the other arguments are those of mutmut.
 
 `decisions` changes comparisons, `and`, `or`, `not`, `is` and `in`, arithmetic, numbers, `True` and `False`, conditional
-expressions and loops. `everything` changes arguments, assignments and texts as well, six times as many; each text in
-one way instead of three, of which two differ from the first in letter case alone.
+expressions and loops. `everything` also changes arguments, assignments and texts, which makes six times as many
+mutants. It changes each text in one way; two of mutmut's three ways only change the letter case.
 """
 
 import sys
@@ -13,7 +13,7 @@ import libcst as cst
 from mutmut.__main__ import cli
 from mutmut.mutation import mutators
 
-_NO_DECISION = frozenset(
+_MUTATORS_OF_EVERYTHING = frozenset(
     {
         mutators.operator_arg_removal,
         mutators.operator_assignment,
@@ -23,19 +23,19 @@ _NO_DECISION = frozenset(
 )
 
 
-def _one_per_string(node: cst.BaseString) -> Iterable[cst.BaseString]:
+def _mutate_string_once(node: cst.BaseString) -> Iterable[cst.BaseString]:
     return islice(mutators.operator_string(node), 1)
 
 
-def _chosen(kind: str) -> mutators.OPERATORS_TYPE:
+def _choose_mutators(kind: str) -> mutators.OPERATORS_TYPE:
     if kind == "decisions":
-        return [(node, mutate) for node, mutate in mutators.mutation_operators if mutate not in _NO_DECISION]
+        return [(node, mutate) for node, mutate in mutators.mutation_operators if mutate not in _MUTATORS_OF_EVERYTHING]
     return [
-        (node, _one_per_string if mutate is mutators.operator_string else mutate)
+        (node, _mutate_string_once if mutate is mutators.operator_string else mutate)
         for node, mutate in mutators.mutation_operators
     ]
 
 
 if __name__ == "__main__":
-    mutators.mutation_operators[:] = _chosen(sys.argv.pop(1))  # type: ignore[index]  # it is a list in fact
+    mutators.mutation_operators[:] = _choose_mutators(sys.argv.pop(1))  # type: ignore[index]  # at run time it is a list
     cli()

@@ -1,9 +1,8 @@
-"""A copy of the deployed code in which mutmut finds every function, and leaves prose alone.
+"""Makes a copy of the deployed code in which mutmut changes every function, but no text for people.
 
-mutmut 3 skips what is decorated, and names what it mutates by its path, without a leading `src/`. So the copy of
-`lambdas/` is called `src`, and each decorator is applied in a statement of its own, which means the same. What is
-written for people is made an f-string, whose text mutmut does not touch: the tests look for what a sentence has to
-say, not for its every letter.
+mutmut 3 skips decorated functions, and names mutants by their path, without a leading `src/`. So the copy of `lambdas/`
+is called `src`, and each decorator is applied in a separate statement, which is equivalent. A text for people becomes
+an f-string, which mutmut does not change, because the tests do not check every word of a sentence.
 """
 
 import re
@@ -14,9 +13,9 @@ import libcst as cst
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_KEPT = frozenset({"staticmethod", "classmethod"})
+_KEPT_DECORATORS = frozenset({"staticmethod", "classmethod"})
 _PROSE = re.compile(r"\S\s+\S")
-_TESTED_OTHERWISE = frozenset({"test_mutants.py", "test_settings.py"})
+_EXCLUDED_TESTS = frozenset({"test_mutants.py", "test_settings.py"})
 
 
 def make_workspace(workspace: Path, *, keep: bool = False) -> None:
@@ -25,9 +24,9 @@ def make_workspace(workspace: Path, *, keep: bool = False) -> None:
     Parameters
     ----------
     workspace
-        A folder; what is in it is deleted.
+        A folder, which is deleted first.
     keep
-        Whether to bring it up to date instead, so that mutmut keeps what it knows of functions that stay.
+        Whether to update the folder instead, so that mutmut keeps the outcomes of unchanged functions.
     """
     if not keep:
         shutil.rmtree(workspace, ignore_errors=True)
@@ -35,40 +34,41 @@ def make_workspace(workspace: Path, *, keep: bool = False) -> None:
     shutil.copy2(ROOT / "pyproject.toml", workspace)
     for source in (ROOT / "lambdas").rglob("*.py"):
         target = workspace / "src" / source.relative_to(ROOT / "lambdas")
-        _write(target, rewritten(source.read_text()))
+        _write_if_changed(target, rewrite(source.read_text()))
     tests = [
         ROOT / "tests" / "conftest.py",
         *(ROOT / "tests" / "events").iterdir(),
         *(ROOT / "tests/unit").glob("*.py"),
     ]
     for source in [*tests, *(ROOT / "local").rglob("*.py")]:
-        if source.name not in _TESTED_OTHERWISE:
-            _write(workspace / source.relative_to(ROOT), source.read_text())
+        if source.name not in _EXCLUDED_TESTS:
+            _write_if_changed(workspace / source.relative_to(ROOT), source.read_text())
 
 
-def rewritten(source: str) -> str:
-    """Return code that means the same, and that mutmut mutates as a whole.
+def rewrite(source: str) -> str:
+    """Rewrite a module to equivalent code in which mutmut can change every function.
 
     Parameters
     ----------
     source
-        A module.
+        The code of the module.
     """
     return cst.parse_module(source).visit(_Rewriter()).code
 
 
-def _write(target: Path, text: str) -> None:
+def _write_if_changed(target: Path, text: str) -> None:
     if not target.exists() or target.read_text() != text:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
 
 class _Rewriter(cst.CSTTransformer):
-    def leave_FunctionDef(  # noqa: N802 (libcst finds it by its name)
+    def leave_FunctionDef(  # noqa: N802 (libcst calls it by its name)
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.FunctionDef | cst.FlattenSentinel[cst.BaseStatement]:
-        decorators = [decorator.decorator for decorator in updated_node.decorators]
-        if not decorators or any(isinstance(one, cst.Name) and one.value in _KEPT for one in decorators):
+        decorators = [node.decorator for node in updated_node.decorators]
+        names = {decorator.value for decorator in decorators if isinstance(decorator, cst.Name)}
+        if not decorators or names & _KEPT_DECORATORS:
             return updated_node
         applied: cst.BaseExpression = updated_node.name
         for decorator in reversed(decorators):
@@ -76,7 +76,7 @@ class _Rewriter(cst.CSTTransformer):
         assignment = cst.Assign([cst.AssignTarget(updated_node.name)], applied)
         return cst.FlattenSentinel([updated_node.with_changes(decorators=[]), cst.SimpleStatementLine([assignment])])
 
-    def leave_SimpleString(  # noqa: N802 (libcst finds it by its name)
+    def leave_SimpleString(  # noqa: N802 (libcst calls it by its name)
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.BaseExpression:
         if updated_node.prefix or len(updated_node.quote) > 1 or not _PROSE.search(updated_node.raw_value):

@@ -1,4 +1,4 @@
-"""The records: one item per offboarding, which outlives its execution, its stack and Step Functions' memory."""
+"""The table of records: one item per offboarding, which is kept longer than its execution and its stack."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -8,20 +8,17 @@ from constructs import Construct
 from stacks.functions import Access
 from stacks.nag import NIST, acknowledge
 
-_BY_STATUS = "ByStatus"
+_STATUS_INDEX = "ByStatus"
+_ORGANIZATION_INDEX = "ByOrganization"
 
 
-def _text(name: str) -> dynamodb.Attribute:
-    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
-
-
-class Records(Construct):
-    """The table, kept whatever happens to the stack: without it nothing that was deregistered can be restored.
+class RecordsTable(Construct):
+    """The table, which is kept when the stack is deleted: without it no deregistered entity can be restored.
 
     Attributes
     ----------
     table
-        Beside the records it holds each entity's pointer to its live offboarding, and each day's counter.
+        It also holds each entity's pointer to its running offboarding, and the counter of each day.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -29,29 +26,29 @@ class Records(Construct):
         self.table = dynamodb.Table(
             self,
             "Table",
-            partition_key=_text("Id"),
+            partition_key=_string_attribute("Id"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
             deletion_protection=True,
-            # Even where the stack never came up: a table that is protected cannot be rolled back.
+            # Also when the first deployment fails: a protected table cannot be rolled back.
             removal_policy=RemovalPolicy.RETAIN,
         )
         acknowledge(
             self.table,
             "DynamoDBInBackupPlan",
-            "Point-in-time recovery goes back 35 days, and the table is protected and outlives its stack; older copies "
-            "are for the account's own backup plan to make, which may keep names and addresses as long as it must.",
+            "Point-in-time recovery covers 35 days, and the table is kept without its stack; the account's backup "
+            "plan can keep older copies.",
             pack=NIST,
         )
-        # Only what is live has a StatusKey: the index answers who is in the window, and until when.
-        self._add_index(_BY_STATUS, partition="StatusKey", sort="DueAt")
-        self._add_index("ByOrganization", partition="OrganizationId", sort="StartedAt")
+        # Only records of running offboardings have a StatusKey: the index lists the entities in the window.
+        self._add_index(_STATUS_INDEX, partition="StatusKey", sort="DueAt")
+        self._add_index(_ORGANIZATION_INDEX, partition="OrganizationId", sort="StartedAt")
 
-    def access(self, *actions: str) -> Access:
-        """Let a function work on items, each of which it names.
+    def allow_actions(self, *actions: str) -> Access:
+        """Let a function work on items whose keys it has.
 
         Parameters
         ----------
@@ -69,21 +66,25 @@ class Records(Construct):
             environment={"RECORDS_TABLE": self.table.table_name},
         )
 
-    def access_to_window(self) -> Access:
-        """Let a function go through the entities that are in their window.
+    def allow_query_of_window(self) -> Access:
+        """Let a function query the entities that are in their window.
 
         Returns
         -------
         Access
-            For the function's specification, beside `access`, which tells it the table.
+            For the function's specification. `allow_actions` provides the name of the table.
         """
-        index_arn = f"{self.table.table_arn}/index/{_BY_STATUS}"
+        index_arn = f"{self.table.table_arn}/index/{_STATUS_INDEX}"
         return Access("Window", iam.PolicyStatement(actions=["dynamodb:Query"], resources=[index_arn]))
 
     def _add_index(self, name: str, *, partition: str, sort: str) -> None:
         self.table.add_global_secondary_index(
             index_name=name,
-            partition_key=_text(partition),
-            sort_key=_text(sort),
+            partition_key=_string_attribute(partition),
+            sort_key=_string_attribute(sort),
             projection_type=dynamodb.ProjectionType.ALL,
         )
+
+
+def _string_attribute(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

@@ -1,4 +1,4 @@
-"""From the CDK context to the app that can be synthesized."""
+"""Builds the CDK app from the CDK context."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +11,19 @@ from stacks.settings import CONTEXT_KEY, Settings
 STACK_NAME = "workmail-offboarding"
 
 
-def offboarding_app(
+def build_app(
     context: Mapping[str, object], *, outdir: Path | None = None, deployment_region: str | None = None
 ) -> App:
-    """Make the app with its one stack, not yet synthesized.
+    """Build the app with its one stack, not yet synthesized.
 
     Parameters
     ----------
     context
-        The context of ``cdk.json``. What the CDK CLI hands over in the environment goes before it.
+        The context of ``cdk.json``. The context that the CDK CLI passes in the environment takes precedence.
     outdir
-        Where the cloud assembly is going to be written; a temporary directory when not given.
+        The directory of the cloud assembly; a temporary one if ``None``.
     deployment_region
-        The Region that the CDK CLI is going to deploy to, when it is known.
+        The Region that the CDK CLI is going to deploy to, if it is known.
 
     Returns
     -------

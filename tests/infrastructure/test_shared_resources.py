@@ -1,8 +1,8 @@
-"""What outlives the executions and what rules them: the records, the policy, and who is told of approvals."""
+"""The resources that executions share: the table of records, the policy parameter and the approval topic."""
 
 from typing import Any
 
-from tests.infrastructure.templates import Template, of_type, template_of, the_one
+from tests.infrastructure.templates import Template, resources_of_type, single_resource, template_of
 
 ORGANIZATION_ID = "m-" + "a1" * 16
 ANOTHER_ID = "m-" + "b2" * 16
@@ -14,27 +14,27 @@ def synthesized(organization: dict[str, Any], **settings: Any) -> Template:
 
 
 def parameter(template: Template) -> dict[str, Any]:
-    return the_one(template, "AWS::SSM::Parameter")[1]["Properties"]
+    return single_resource(template, "AWS::SSM::Parameter")[1]["Properties"]
 
 
 def key(partition: str, sort: str) -> list[dict[str, str]]:
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
-def test_the_records_outlive_the_stack_and_nobody_deletes_them_by_mistake(template: Template) -> None:
-    _, table = the_one(template, "AWS::DynamoDB::Table")
+def test_the_records_are_kept_without_the_stack_and_cannot_be_deleted_by_mistake(template: Template) -> None:
+    _, table = single_resource(template, "AWS::DynamoDB::Table")
     assert table["DeletionPolicy"] == "Retain"
     assert table["UpdateReplacePolicy"] == "Retain"
     assert table["Properties"]["DeletionProtectionEnabled"] is True
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    # Without a key of its own: the one that AWS manages for DynamoDB in this account.
+    # The key is the one that AWS manages for DynamoDB in this account.
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
     assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
-    assert "TableName" not in table["Properties"], "a stack that is made again would collide with what is kept"
+    assert "TableName" not in table["Properties"], "a stack that is created again would collide with the kept table"
 
 
-def test_the_records_are_found_by_execution_by_what_is_due_and_by_organization(template: Template) -> None:
-    _, table = the_one(template, "AWS::DynamoDB::Table")
+def test_the_records_can_be_queried_by_execution_by_due_date_and_by_organization(template: Template) -> None:
+    _, table = single_resource(template, "AWS::DynamoDB::Table")
     assert table["Properties"]["KeySchema"] == [{"AttributeName": "Id", "KeyType": "HASH"}]
     assert table["Properties"]["GlobalSecondaryIndexes"] == [
         {"IndexName": name, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}
@@ -43,18 +43,21 @@ def test_the_records_are_found_by_execution_by_what_is_due_and_by_organization(t
             "ByOrganization": key("OrganizationId", "StartedAt"),
         }.items()
     ]
-    types = {one["AttributeName"]: one["AttributeType"] for one in table["Properties"]["AttributeDefinitions"]}
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"]
+        for attribute in table["Properties"]["AttributeDefinitions"]
+    }
     assert types == dict.fromkeys(["Id", "StatusKey", "DueAt", "OrganizationId", "StartedAt"], "S")
 
 
-def test_what_waiting_versions_know_by_name_never_changes_its_identity(template: Template) -> None:
-    """Another logical id makes another resource, and the versions that wait were told the name of the former one."""
+def test_the_logical_ids_of_resources_that_waiting_versions_use_never_change(template: Template) -> None:
+    """Another logical id creates another resource, but waiting versions have the name of the previous one."""
     kinds = ("AWS::DynamoDB::Table", "AWS::SSM::Parameter", "AWS::SNS::Topic")
-    identities = [the_one(template, kind)[0] for kind in kinds]
+    identities = [single_resource(template, kind)[0] for kind in kinds]
     assert identities == ["RecordsTableC9B7A30B", "PolicyParameter29F142FF", "ApprovalsTopicA799959D"]
 
 
-def test_the_policy_is_what_the_settings_say_of_each_organization() -> None:
+def test_the_policy_parameter_has_the_settings_of_each_organization() -> None:
     template = synthesized(EXECUTIVES, dailyCap=7)
     assert parameter(template)["Type"] == "String"
     assert parameter(template)["Value"] == (
@@ -63,36 +66,37 @@ def test_the_policy_is_what_the_settings_say_of_each_organization() -> None:
     )
 
 
-def test_a_policy_that_grows_and_shrinks_again_can_be_deployed() -> None:
-    """Systems Manager makes a parameter advanced above 4 KB, and refuses to make it a standard one again."""
+def test_a_policy_can_grow_above_4_kb_and_shrink_again() -> None:
+    """Systems Manager makes a parameter advanced above 4 KB, and refuses to make it standard again."""
     long = {"protected": [f"service-account-{number:04}@example.com" for number in range(150)]}
     assert len(parameter(synthesized(long))["Value"]) > 4096
     assert parameter(synthesized(long))["Tier"] == parameter(synthesized({}))["Tier"] == "Intelligent-Tiering"
 
 
-def test_a_changed_policy_touches_the_parameter_and_no_function() -> None:
-    """So it counts for executions that wait, whose versions stay as they are."""
-    before, after = synthesized({})["Resources"], synthesized(EXECUTIVES, dailyCap=0)["Resources"]
-    assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == ["PolicyParameter29F142FF"]
+def test_a_changed_policy_changes_the_parameter_but_no_function() -> None:
+    """So it applies to waiting executions, whose versions do not change."""
+    default, changed = synthesized({})["Resources"], synthesized(EXECUTIVES, dailyCap=0)["Resources"]
+    assert default.keys() == changed.keys()
+    assert [name for name in default if default[name] != changed[name]] == ["PolicyParameter29F142FF"]
 
 
 def test_requests_for_approval_are_encrypted_and_published_over_tls_only(template: Template) -> None:
-    topic, resource = the_one(template, "AWS::SNS::Topic")
+    topic, resource = single_resource(template, "AWS::SNS::Topic")
     assert resource["Properties"] == {"KmsMasterKeyId": "alias/aws/sns"}
-    _, policy = the_one(template, "AWS::SNS::TopicPolicy")
+    _, policy = single_resource(template, "AWS::SNS::TopicPolicy")
     assert policy["Properties"]["Topics"] == [{"Ref": topic}]
     [tls] = policy["Properties"]["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sns:Publish", "*")
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_whoever_is_named_is_told_of_approvals_by_email(template: Template) -> None:
-    assert not of_type(template, "AWS::SNS::Subscription")
-    told = synthesized({}, approvalEmails=["it@example.com", "Helpdesk@example.com"])
-    subscriptions = [one["Properties"] for one in of_type(told, "AWS::SNS::Subscription").values()]
-    topic = {"Ref": the_one(told, "AWS::SNS::Topic")[0]}
-    assert sorted(subscriptions, key=lambda one: one["Endpoint"]) == [
+def test_the_configured_addresses_get_requests_for_approval_by_email(template: Template) -> None:
+    assert not resources_of_type(template, "AWS::SNS::Subscription")
+    template = synthesized({}, approvalEmails=["it@example.com", "Helpdesk@example.com"])
+    resources = resources_of_type(template, "AWS::SNS::Subscription").values()
+    topic = {"Ref": single_resource(template, "AWS::SNS::Topic")[0]}
+    subscriptions = [subscription["Properties"] for subscription in resources]
+    assert sorted(subscriptions, key=lambda subscription: subscription["Endpoint"]) == [
         {"Protocol": "email", "TopicArn": topic, "Endpoint": email}
         for email in ("helpdesk@example.com", "it@example.com")
     ]

@@ -1,7 +1,7 @@
-"""The policy: who is protected, who needs an approval, and how many a day identity providers may take.
+"""The policy parameter: the protected entities, the required approvals and the daily cap.
 
-It is a parameter and not a part of the functions' environment. An execution calls the versions that were current
-when it started, and can wait for a year; whoever is put on a list meanwhile has to be safe from it.
+It is a parameter because the environment of a function is fixed with its version. An execution calls the versions that
+were current when it started, and can wait for a year. An entity that becomes protected meanwhile must be safe from it.
 """
 
 from aws_cdk import aws_iam as iam
@@ -12,7 +12,7 @@ from stacks.functions import Access
 from stacks.settings import Settings
 
 
-class Policy(Construct):
+class PolicyParameter(Construct):
     """The parameter that the functions read before they act.
 
     Attributes
@@ -28,11 +28,11 @@ class Policy(Construct):
             "Parameter",
             description="Protected entities, required approvals and the daily cap, from cdk.json; do not edit it here",
             string_value=settings.policy,
-            # Advanced above 4 KB, and no way back from there: to ask for Standard again fails the deployment.
+            # An advanced parameter (above 4 KB) cannot become a standard one again: the deployment would fail.
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
         )
 
-    def access(self) -> Access:
+    def allow_read(self) -> Access:
         """Let a function read the parameter.
 
         Returns

@@ -1,7 +1,7 @@
-"""How an offboarding that ended without a word is closed in the records: stopped by hand, timed out, or failed.
+"""Closes the records of executions that could not do it: stopped by hand, timed out, or failed.
 
-Step Functions tells EventBridge how each execution ends. Its own states write the record too, but an execution
-that is stopped runs no further state. AWS delivers these events on a best-effort basis.
+Step Functions sends an event to EventBridge when an execution ends. The states of an execution write the record too,
+but an execution that is stopped runs no further state. AWS delivers these events on a best-effort basis.
 """
 
 from aws_cdk import Duration, Stack
@@ -10,27 +10,26 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.event_queue import EventQueue, EventRule
-from stacks.functions import TIMEOUT_SECONDS, FunctionSpec, OffboardingFunction
+from stacks.functions import FUNCTION_TIMEOUT_SECONDS, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
-from stacks.records import Records
+from stacks.records_table import RecordsTable
 from stacks.settings import Settings
 
 _MAX_CONCURRENCY = 2
-"""The least that Lambda takes: hundreds of executions stopped at once must not use up what DescribeExecution allows."""
+"""The minimum of Lambda: hundreds of executions that are stopped at once must not exhaust DescribeExecution's quota."""
+
+_DELIVERY_DELAY = Duration.seconds(3 * FUNCTION_TIMEOUT_SECONDS)
+"""The function of a stopped execution runs to its end, and can still write the record. DescribeExecution can also be
+some seconds behind."""
 
 
-_DELAY = Duration.seconds(3 * TIMEOUT_SECONDS)
-"""A stopped execution's function runs on to its own end, and may still write the record; and what Step Functions says
-of an execution can be behind by some seconds."""
-
-
-class StatusChanges(Construct):
-    """From the ends of the state machine's executions to the records.
+class RecordCloser(Construct):
+    """Leads the ends of the state machine's executions to the function that closes records.
 
     Attributes
     ----------
     events
-        Where the ends wait to be recorded.
+        The queue of ended executions.
     """
 
     def __init__(
@@ -39,26 +38,26 @@ class StatusChanges(Construct):
         construct_id: str,
         *,
         state_machine: sfn.IStateMachine,
-        records: Records,
+        records: RecordsTable,
         code: lambda_.Code,
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.events = EventQueue(self, [_execution_ended(state_machine)], delay=_DELAY)
+        self.events = EventQueue(self, [_build_rule(state_machine)], delay=_DELIVERY_DELAY)
         spec = FunctionSpec(
             name="CloseRecord",
             description="Closes the record of an offboarding whose execution has ended",
             access=(
-                records.access("GetItem", "UpdateItem"),
-                OFFBOARDING.describing_executions(Stack.of(self)),
-                self.events.reading(),
+                records.allow_actions("GetItem", "UpdateItem"),
+                OFFBOARDING.allow_describe_executions(Stack.of(self)),
+                self.events.allow_consume(),
             ),
         )
         closer = OffboardingFunction(self, spec, code=code, settings=settings)
         self.events.build_mapping(closer.function, max_concurrency=_MAX_CONCURRENCY)
 
 
-def _execution_ended(state_machine: sfn.IStateMachine) -> EventRule:
+def _build_rule(state_machine: sfn.IStateMachine) -> EventRule:
     pattern = {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],

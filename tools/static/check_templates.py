@@ -1,6 +1,6 @@
-"""cfn-lint and checkov over the synthesized templates: what they find is explained in ``accepted.toml``, or it fails.
+"""Checks the synthesized templates with cfn-lint and checkov; each finding must be accepted in ``accepted.toml``.
 
-Two templates are looked at: that of ``cdk.json`` as it is, and that of the embedded AWS, with every identity provider.
+It checks two templates: that of ``cdk.json``, and that of the embedded AWS, with every identity provider.
 """
 
 import json
@@ -23,21 +23,21 @@ Templates = Mapping[Path, Mapping[str, Any]]
 
 
 class ToolError(RuntimeError):
-    """A tool did not do its work; the message has what it wrote."""
+    """A tool failed; the message contains its output."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a tool has against one resource.
+    """A finding of a tool about one resource.
 
     Attributes
     ----------
     tool, rule
-        Who says it.
+        The tool and its rule.
     template
         The file.
     resource
-        The logical id; empty for what is about the template as a whole.
+        The logical id; empty for a finding about the template as a whole.
     message
         The tool's sentence.
     """
@@ -50,19 +50,19 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """Findings that are right as they are.
+class AcceptedFinding:
+    """Findings of one rule that are accepted.
 
     Attributes
     ----------
     tool, rule
-        What is accepted.
+        The tool and its rule.
     reason
-        Why, in one sentence.
+        Why they are accepted, in one sentence.
     resources
-        The types of the resources on which it is accepted; any when empty.
+        The types of the resources on which they are accepted; any type if empty.
     where
-        What these resources must have: values by the paths of properties, ``SSESpecification.SSEEnabled`` for example.
+        Required values of these resources by the paths of properties, ``SSESpecification.SSEEnabled`` for example.
     """
 
     tool: str
@@ -71,8 +71,8 @@ class Accepted:
     resources: tuple[str, ...] = ()
     where: Mapping[str, object] = field(default_factory=dict)
 
-    def explains(self, finding: Finding, templates: Templates) -> bool:
-        """Say whether the reason holds for a finding.
+    def is_match(self, finding: Finding, templates: Templates) -> bool:
+        """Say whether the reason applies to a finding.
 
         Parameters
         ----------
@@ -84,18 +84,18 @@ class Accepted:
         Returns
         -------
         bool
-            False for another rule, another type of resource, or a resource that lacks what the reason builds on.
+            False for another rule, another type of resource, or a resource without the required values.
         """
         if (self.tool, self.rule) != (finding.tool, finding.rule):
             return False
         resource = templates[finding.template]["Resources"].get(finding.resource, {})
         if self.resources and resource.get("Type") not in self.resources:
             return False
-        return all(_property(resource, path) == value for path, value in self.where.items())
+        return all(_read_property(resource, path) == value for path, value in self.where.items())
 
 
-def accepted_findings(table: Path = HERE / "accepted.toml") -> tuple[Accepted, ...]:
-    """Read the table of what is accepted.
+def read_accepted_findings(table: Path = HERE / "accepted.toml") -> tuple[AcceptedFinding, ...]:
+    """Read the table of accepted findings.
 
     Parameters
     ----------
@@ -104,44 +104,46 @@ def accepted_findings(table: Path = HERE / "accepted.toml") -> tuple[Accepted, .
 
     Returns
     -------
-    tuple[Accepted, ...]
+    tuple[AcceptedFinding, ...]
         Its entries.
     """
     entries = tomllib.loads(table.read_text(encoding="utf-8"))
-    return tuple(Accepted(tool, rule, **entry) for tool, rules in entries.items() for rule, entry in rules.items())
+    return tuple(
+        AcceptedFinding(tool, rule, **entry) for tool, rules in entries.items() for rule, entry in rules.items()
+    )
 
 
-def judge(findings: Iterable[Finding], accepted: Iterable[Accepted], templates: Templates) -> list[str]:
-    """Compare what was found with what is accepted.
+def list_problems(findings: Iterable[Finding], accepted: Iterable[AcceptedFinding], templates: Templates) -> list[str]:
+    """Compare the findings with the accepted ones.
 
     Parameters
     ----------
     findings
-        What the tools found.
+        The findings of the tools.
     accepted
-        What is right as it is.
+        The accepted findings.
     templates
         The templates by their files.
 
     Returns
     -------
     list[str]
-        A sentence for each finding that nothing explains, and for each entry that explains none.
+        A sentence for each finding that is not accepted, and for each accepted finding that no tool reports.
     """
     unused = {(entry.tool, entry.rule): entry for entry in accepted}
     problems = []
     for finding in findings:
-        entry = next((entry for entry in accepted if entry.explains(finding, templates)), None)
+        entry = next((entry for entry in accepted if entry.is_match(finding, templates)), None)
         if entry is None:
             problems.append(f"{finding.tool} {finding.rule} on {finding.resource or 'the template'}: {finding.message}")
         else:
             unused.pop((entry.tool, entry.rule), None)
-    problems += [f"{tool} {rule} is accepted, and is not found any more: take it out" for tool, rule in unused]
+    problems += [f"{tool} {rule} is accepted, but no longer found: remove its entry" for tool, rule in unused]
     return sorted(set(problems))
 
 
-def cfn_lint(templates: Iterable[Path]) -> Iterator[Finding]:
-    """Lint templates, hints included, for the Regions where WorkMail is.
+def run_cfn_lint(templates: Iterable[Path]) -> Iterator[Finding]:
+    """Lint templates for the Regions of WorkMail, hints included.
 
     Parameters
     ----------
@@ -156,17 +158,17 @@ def cfn_lint(templates: Iterable[Path]) -> Iterator[Finding]:
     Raises
     ------
     ToolError
-        cfn-lint did not run.
+        cfn-lint failed.
     """
     arguments = ["--format", "json", "--include-checks", "I", "--regions", *REGIONS]
-    for match in _answer("cfn-lint", [*arguments, "--", *map(str, templates)]):
+    for match in _run_json_tool("cfn-lint", [*arguments, "--", *map(str, templates)]):
         path = match["Location"]["Path"] or [""]
         resource = str(path[1]) if path[0] == "Resources" and len(path) > 1 else ""
         yield Finding("cfn-lint", match["Rule"]["Id"], Path(match["Filename"]), resource, match["Message"])
 
 
-def checkov(templates: Iterable[Path]) -> Iterator[Finding]:
-    """Scan templates with every rule that checkov brings, without asking its maker's service for more.
+def run_checkov(templates: Iterable[Path]) -> Iterator[Finding]:
+    """Scan templates with every rule that is part of checkov, without downloads from the service of its vendor.
 
     Parameters
     ----------
@@ -181,10 +183,10 @@ def checkov(templates: Iterable[Path]) -> Iterator[Finding]:
     Raises
     ------
     ToolError
-        checkov did not run, or could not read a template.
+        checkov failed, or could not read a template.
     """
     files = [*map(str, templates)]
-    report = _answer("checkov", ["--framework", "cloudformation", "--skip-download", "-o", "json", "-f", *files])
+    report = _run_json_tool("checkov", ["--framework", "cloudformation", "--skip-download", "-o", "json", "-f", *files])
     if report["summary"]["parsing_errors"] or not report["summary"]["resource_count"]:
         raise ToolError(f"checkov could not read the templates: {report['summary']}")
     for check in report["results"]["failed_checks"]:
@@ -193,39 +195,39 @@ def checkov(templates: Iterable[Path]) -> Iterator[Finding]:
 
 
 def main() -> int:
-    """Look at both templates.
+    """Check both templates.
 
     Returns
     -------
     int
-        0 if everything that was found is explained, otherwise 1.
+        0 if every finding is accepted, otherwise 1.
     """
     templates = {
         path: json.loads(path.read_text(encoding="utf-8"))
         for path in (assembly(settings) / TEMPLATE for settings in (None, OFFBOARDING))
     }
-    findings = [*cfn_lint(templates), *checkov(templates)]
-    problems = judge(findings, accepted_findings(), templates)
+    findings = [*run_cfn_lint(templates), *run_checkov(templates)]
+    problems = list_problems(findings, read_accepted_findings(), templates)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     sys.stdout.write(f"{len(templates)} templates, {len(findings)} findings, {len(problems)} problems\n")
     return 1 if problems else 0
 
 
-def _answer(tool: str, arguments: list[str]) -> Any:  # noqa: ANN401 (JSON, of a shape of the tool's own)
-    """Run a tool that answers in JSON; it reports findings by its exit code too, which is of no use here."""
-    done = subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, check=False)
+def _run_json_tool(tool: str, arguments: list[str]) -> Any:  # noqa: ANN401 (each tool has its own JSON format)
+    """Run a tool and parse its JSON; the exit code is ignored, because findings set it too."""
+    process = subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, check=False)
     try:
-        return json.loads(done.stdout)
+        return json.loads(process.stdout)
     except json.JSONDecodeError:
-        raise ToolError(f"{tool} ended with exit code {done.returncode}: {done.stdout}{done.stderr}") from None
+        raise ToolError(f"{tool} ended with exit code {process.returncode}: {process.stdout}{process.stderr}") from None
 
 
-def _property(resource: Mapping[str, Any], path: str) -> object:
-    found: Any = resource.get("Properties", {})
+def _read_property(resource: Mapping[str, Any], path: str) -> object:
+    value: Any = resource.get("Properties", {})
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 if __name__ == "__main__":

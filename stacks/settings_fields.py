@@ -1,0 +1,178 @@
+"""Parses the members of the settings' JSON objects, and describes each wrong value in one sentence.
+
+A parser takes the path of a member and its value, and returns the parsed value. Its other parameters come first, so
+that ``functools.partial`` can set them.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+Parser = Callable[[str, object], _T]
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class SettingsError(ValueError):
+    """A setting is missing, unknown or wrong; the message is one sentence for the deployer."""
+
+
+class Fields:
+    """The members of one JSON object. Each is taken once; the members that remain are unknown.
+
+    Parameters
+    ----------
+    path
+        The path of the object in the settings.
+    value
+        The object.
+
+    Raises
+    ------
+    SettingsError
+        The value is not an object.
+    """
+
+    def __init__(self, path: str, value: object) -> None:
+        if not isinstance(value, Mapping):
+            raise build_error(path, "an object", value)
+        self._path = path
+        self._values: Mapping[str, object] = value
+        self._keys: list[str] = []
+
+    def take(self, key: str, parse: Parser[_T], *default: _T) -> _T:
+        """Parse a member.
+
+        Parameters
+        ----------
+        key
+            The member's key.
+        parse
+            Its parser.
+        default
+            The result if the member is absent. Without a default the member is required.
+
+        Raises
+        ------
+        SettingsError
+            The member is missing or wrong.
+        """
+        self._keys.append(key)
+        path = f"{self._path}.{key}"
+        if key in self._values:
+            return parse(path, self._values[key])
+        if not default:
+            raise SettingsError(f"{path} is missing")
+        return default[0]
+
+    def refuse_unknown(self) -> None:
+        """Check that every member was taken.
+
+        Raises
+        ------
+        SettingsError
+            A member is unknown: a mistyped key must not silently mean the default.
+        """
+        for key in self._values:
+            if key not in self._keys:
+                raise SettingsError(f"{self._path}.{key} is not a setting; {self._suggest_key(key)}")
+
+    def _suggest_key(self, unknown: str) -> str:
+        keys = {key.lower(): key for key in self._keys}
+        similar = difflib.get_close_matches(unknown.lower(), keys, n=1)
+        if similar:
+            return f"did you mean {keys[similar[0]]}?"
+        return f"the settings are {join_values(self._keys)}" if keys else f"{self._path} must be an empty object"
+
+
+def parse_boolean(path: str, value: object) -> bool:
+    """Parse true or false."""
+    if not isinstance(value, bool):
+        raise build_error(path, "true or false", value)
+    return value
+
+
+def parse_whole_number(minimum: int, maximum: int, path: str, value: object) -> int:
+    """Parse a whole number from a minimum to a maximum."""
+    # In Python, true is the number 1.
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+        raise build_error(path, f"a whole number from {minimum} to {maximum}", value)
+    return value
+
+
+def parse_date(path: str, value: object) -> date:
+    """Parse a date like 2027-03-31."""
+    # The standard library also accepts 20270331 and 2027-W13-3.
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise build_error(path, "a date like 2027-03-31", value)
+
+
+def parse_choice(choices: Sequence[_T], path: str, value: object) -> _T:
+    """Parse one of several values."""
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    raise build_error(path, f"one of {join_values(choices)}", value)
+
+
+def parse_pattern(pattern: re.Pattern[str], expected: str, path: str, value: object) -> str:
+    """Parse a string that matches a pattern; the error describes the pattern as expected."""
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise build_error(path, expected, value)
+    return value
+
+
+def parse_unique(parse: Parser[str], path: str, value: object) -> tuple[str, ...]:
+    """Parse a list of different strings with the parser of its items."""
+    if not isinstance(value, list):
+        raise build_error(path, "a list", value)
+    items = tuple(parse(f"{path}[{index}]", item) for index, item in enumerate(value))
+    require_unique(items, path)
+    return items
+
+
+def require_unique(values: Sequence[str], path: str, member: str = "") -> None:
+    """Refuse a value that stands twice in the list of a path, or in a member of the objects in that list."""
+    for index, value in enumerate(values):
+        first = values.index(value)
+        if first != index:
+            raise SettingsError(f"{path}[{index}]{member} must be unique, but {path}[{first}]{member} is also {value}")
+
+
+def build_error(path: str, expected: str, value: object) -> SettingsError:
+    """Build the error for a wrong value.
+
+    Parameters
+    ----------
+    path
+        The path of the value in the settings.
+    expected
+        The phrase that completes "<path> must be …".
+    value
+        The wrong value.
+
+    Returns
+    -------
+    SettingsError
+        To be raised.
+    """
+    return SettingsError(f"{path} must be {expected}, but it is {json.dumps(value, ensure_ascii=False, default=str)}")
+
+
+def join_values(values: Sequence[object]) -> str:
+    """Join values for a sentence."""
+    return ", ".join(str(value) for value in values)
+
+
+def render_compact_json(value: object) -> str:
+    """Render a value as JSON without spaces, because a parameter and an environment are limited in size."""
+    return json.dumps(value, separators=(",", ":"))
