@@ -105,11 +105,11 @@ def test_every_handler_is_a_function_of_the_stack(all_providers: dict[str, Any])
 
 @pytest.mark.parametrize("module", HANDLERS)
 def test_a_function_has_the_variables_that_it_reads_and_no_others(module: str, all_providers: dict[str, Any]) -> None:
-    given, read = functions_of(all_providers)[module], variables_read_by(module)
+    configured, read = functions_of(all_providers)[module], variables_read_by(module)
 
-    assert read - given <= ONLY_WITHOUT_SERVICE_END
-    assert given - read <= GIVEN_TO_ALL
-    assert module != "resolve_entity" or given >= ONLY_WITHOUT_SERVICE_END
+    assert read - configured <= ONLY_WITHOUT_SERVICE_END
+    assert configured - read <= GIVEN_TO_ALL
+    assert module != "resolve_entity" or configured >= ONLY_WITHOUT_SERVICE_END
 
 
 def test_the_environment_is_read_in_one_module_only() -> None:

@@ -1,4 +1,4 @@
-"""The layers of what the functions share: each imports only from those before it, and only one of them calls WorkMail."""
+"""The layers of what the functions share: each imports only from those before it, and one module calls WorkMail."""
 
 import ast
 from pathlib import Path
