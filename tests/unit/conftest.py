@@ -1,10 +1,11 @@
-"""What the unit tests share: AWS in this process without a stack, and who is offboarded in it."""
+"""What the unit tests share: AWS in this process without a stack, entities, records, and calls that fail."""
 
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,6 +22,7 @@ from local.workmail.exceptions import CommonError
 from offboarding import configuration
 from offboarding.adapters import policy
 from offboarding.adapters.directory import Directory
+from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain.entities import Entity, EntityReference, EntityType
 from offboarding.domain.offboarding import Offboarding
@@ -28,18 +30,26 @@ from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse
 from offboarding.edge.observability import logger, metrics
 
-TABLE = "records"
-PARAMETER = "/offboarding/policy"
-NOW = "2026-11-24T09:00:00.000Z"
+ReadMetrics = Callable[[], dict[str, float]]
+PutPolicy = Callable[[str], None]
+
+EVENTS = Path(__file__).parents[1] / "events"
+TABLE_NAME = "records"
+POLICY_PARAMETER = "/offboarding/policy"
 DAY = "2026-11-24"
+NOW = "2026-11-24T09:00:00.000Z"
+RETENTION_ENDS_AT = "2026-12-24T09:00:00.000Z"
+SERVICE_ENDS_AT = "2027-03-31T00:00:00.000Z"
 USER_ID = "12a3b4c5-0000-4000-8000-000000000001"
+OTHER_ORGANIZATION_ID = f"m-{'0' * 32}"
 INDEXES = {"ByStatus": ("StatusKey", "DueAt"), "ByOrganization": ("OrganizationId", "StartedAt")}
-KNOWN_OF_A_RECORD = {
+RECORD_DEFAULTS = {
     "organization_id": ORGANIZATION_ID,
     "entity": {"Id": USER_ID, "Type": "USER", "Name": "dana", "Email": "dana@example.com"},
     "status": Status.RECORDED,
     "deregistration_attempted": False,
 }
+RUNNING = ExecutionStatus(is_running=True)
 
 
 @cache
@@ -48,22 +58,54 @@ def client(service: str) -> Any:
     return boto3.client(service, REGION)
 
 
-def execution(name: str, machine: str = "offboarding") -> str:
-    return f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:{name}"
+def make_execution_arn(name: str, state_machine: str = "offboarding") -> str:
+    return f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{state_machine}:{name}"
 
 
-def a_record(name: str = "a", **changes: Any) -> Record:
-    unknown = dict.fromkeys(field.name for field in fields(Record))
-    return Record(**{**unknown, **KNOWN_OF_A_RECORD, "execution_arn": execution(name), **changes})
+ARN_A, ARN_B, ARN_C = (make_execution_arn(name) for name in "abc")
 
 
-def an_offboarding(execution_arn: str, entity_id: str = USER_ID, organization_id: str = ORGANIZATION_ID) -> Offboarding:
+def make_record(name: str = "a", **members: Any) -> Record:
+    empty = dict.fromkeys(field.name for field in fields(Record))
+    return Record(**{**empty, **RECORD_DEFAULTS, "execution_arn": make_execution_arn(name), **members})
+
+
+def make_offboarding(
+    execution_arn: str, entity_id: str = USER_ID, organization_id: str = ORGANIZATION_ID
+) -> Offboarding:
     return Offboarding(execution_arn, organization_id, entity_id)
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """Set an environment variable of the functions, which they read once per process otherwise."""
-    monkeypatch.setenv(name, value)
+def make_policy(
+    *, protected: tuple[str, ...] = (), approval_required: tuple[str, ...] = (), daily_cap: int = 20
+) -> str:
+    """Return the text of the parameter that the stack keeps."""
+    lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
+    return json.dumps({"DailyCap": daily_cap, "Organizations": {ORGANIZATION_ID: lists}})
+
+
+def make_entity_step(entity: Entity, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event of a state that acts on an entity: the members of every such state, and those of this one."""
+    return {
+        "ExecutionArn": ARN_A,
+        "Now": NOW,
+        "OrganizationId": ORGANIZATION_ID,
+        "Entity": entity.to_json(),
+        "ServiceEndsAt": SERVICE_ENDS_AT,
+        **members,
+    }
+
+
+def load_event(name: str) -> dict[str, Any]:
+    """Read an event of an identity provider."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Set environment variables of the functions, which they otherwise read once per process."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     _forget_configuration()
 
 
@@ -73,126 +115,160 @@ def _forget_configuration() -> None:
             reader.cache_clear()
 
 
-def described(entity_id: str, kind: EntityType = EntityType.USER) -> Entity:
+def describe_entity(entity_id: str, entity_type: EntityType = EntityType.USER) -> Entity:
     """Return an entity as WorkMail shows it now."""
-    return Directory(client("workmail"), ORGANIZATION_ID).describe(EntityReference(kind, entity_id))
+    return Directory(client("workmail"), ORGANIZATION_ID).describe(EntityReference(entity_type, entity_id))
 
 
 def deregister(entity_id: str) -> None:
-    """Have an entity deregistered by somebody."""
+    """Deregister an entity by WorkMail's API, without the functions."""
     client("workmail").deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
 
 
-def fail(organization: WorkMailBackend, operation: str, code: str, times: int = 1) -> None:
-    """Have WorkMail answer an operation with an error, some times."""
-    left = [times]
+def delete_user(user_id: str) -> None:
+    client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=user_id)
 
-    def before(name: str, parameters: Mapping[str, Any]) -> None:
-        if name == operation and left[0]:
-            left[0] -= 1
+
+def fail_operation(organization: WorkMailBackend, operation: str, code: str, *, always: bool = False) -> None:
+    """Make WorkMail answer an operation with an error, the next time or always."""
+
+    def fail(name: str, parameters: Mapping[str, Any]) -> None:
+        if name == operation:
+            if not always:
+                organization.before.remove(fail)
             raise CommonError(code, "made by the test", 400)
 
-    organization.before.append(before)
+    organization.before.append(fail)
 
 
-def called(organization: WorkMailBackend) -> list[str]:
-    """Return the operations that WorkMail was asked for, and forget them."""
+def take_calls(organization: WorkMailBackend) -> list[str]:
+    """Return the operations that WorkMail was called for since the last time, and forget them."""
     operations = [call.operation for call in organization.calls]
     organization.calls.clear()
     return operations
 
 
-def a_policy(*, protected: tuple[str, ...] = (), approval_required: tuple[str, ...] = (), daily_cap: int = 20) -> str:
-    """Return the text of the parameter that the stack keeps."""
-    lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
-    return json.dumps({"DailyCap": daily_cap, "Organizations": {ORGANIZATION_ID: lists}})
+def make_raiser(error: Exception) -> Callable[..., Any]:
+    """Return a function that raises an error whatever its arguments are."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    return fail
 
 
 @dataclass(frozen=True)
 class Context:
-    """What AWS Lambda tells a function about its call, as far as anybody reads it."""
+    """The context that AWS Lambda passes to a handler, with the members that are read."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
     aws_request_id: str = "request"
+    remaining_milliseconds: int = 30_000
 
     def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        return self.remaining_milliseconds
 
 
 @dataclass
 class Table:
-    """The table of records: as the product sees it, and as it is."""
+    """The table of records: its items, and the adapter that the functions write it with."""
 
     client: Any
     records: Records
 
-    def item(self, key: str) -> dict[str, Any] | None:
+    def read_item(self, key: str) -> Any:
         """Return an item in DynamoDB's own notation, or None."""
-        answer: dict[str, Any] = self.client.get_item(TableName=TABLE, Key={"Id": {"S": key}}, ConsistentRead=True)
+        answer = self.client.get_item(TableName=TABLE_NAME, Key={"Id": {"S": key}}, ConsistentRead=True)
         return answer.get("Item")
 
-    def text(self, key: str, member: str) -> str | None:
-        item = self.item(key) or {}
+    def read_text(self, key: str, member: str) -> str | None:
+        item = self.read_item(key) or {}
         return item[member]["S"] if member in item else None
 
-    def steps(self, key: str) -> list[str]:
-        return [step["M"]["Step"]["S"] for step in (self.item(key) or {})["Steps"]["L"]]
+    def read_steps(self, execution_arn: str) -> list[dict[str, Any]]:
+        """Return the entries of a record's log in DynamoDB's own notation, the oldest first."""
+        return [entry["M"] for entry in self.read_item(execution_arn)["Steps"]["L"]]
 
-    def delete(self, key: str) -> None:
-        self.client.delete_item(TableName=TABLE, Key={"Id": {"S": key}})
+    def read_step_names(self, execution_arn: str) -> list[str]:
+        return [entry["Step"]["S"] for entry in self.read_steps(execution_arn)]
 
-    def with_status(self, status: str) -> list[str]:
-        """Return whose records the index has under a status, the first due first."""
+    def delete_item(self, key: str) -> None:
+        self.client.delete_item(TableName=TABLE_NAME, Key={"Id": {"S": key}})
+
+    def list_executions(self, status: str) -> list[str]:
+        """Return the names of the executions that the index has under a status, the first due first."""
         answer = self.client.query(
-            TableName=TABLE,
+            TableName=TABLE_NAME,
             IndexName="ByStatus",
             KeyConditionExpression="StatusKey = :key",
             ExpressionAttributeValues={":key": {"S": f"{status} {ORGANIZATION_ID}"}},
         )
         return [item["Id"]["S"].rpartition(":")[2] for item in answer["Items"]]
 
-    def open(self, name: str = "a", entity_id: str = USER_ID, **facts: Any) -> str:
+    def create_record(self, name: str = "a", entity_id: str = USER_ID, **facts: Any) -> str:
         """Hold an entity and write its record, as RecordOffboarding does; return the execution's ARN."""
-        arn = execution(name)
-        self.records.hold(an_offboarding(arn, entity_id), NOW)
-        entity = {**a_record().entity, "Id": entity_id, **facts.pop("Entity", {})}
-        given = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": entity, **facts}
-        self.records.create_or_update(arn, given, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
-        return arn
+        execution_arn = make_execution_arn(name)
+        self.records.hold(make_offboarding(execution_arn, entity_id), NOW)
+        entity = {**RECORD_DEFAULTS["entity"], "Id": entity_id, **facts.pop("Entity", {})}
+        facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": entity, **facts}
+        self.records.create_or_update(execution_arn, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+        return execution_arn
 
-    def deregister(self, name: str = "a", entity_id: str = USER_ID, due_at: str = "2026-12-24T09:00:00.000Z") -> str:
-        """Write a record of what WorkMail has deregistered."""
-        arn = self.open(name, entity_id)
-        step = {"At": NOW, "Step": "Deregister"}
-        assert self.records.record_attempt(an_offboarding(arn, entity_id), due_at, step)
-        dates = {"DeregisteredAt": NOW, "RetentionEndsAt": due_at}
-        assert self.records.record_deregistration(
-            an_offboarding(arn, entity_id), dates, {"At": NOW, "Step": "Deregistered"}
-        )
-        return arn
+    def record_attempt(self, execution_arn: str, entity_id: str = USER_ID, at: str = NOW) -> bool:
+        """Record that WorkMail is asked next to deregister an entity; return whether that was recorded."""
+        offboarding, log_entry = make_offboarding(execution_arn, entity_id), {"At": at, "Step": "Deregister"}
+        return self.records.record_attempt(offboarding, RETENTION_ENDS_AT, log_entry) is not None
 
-    def holder(self, entity_id: str = USER_ID) -> str | None:
-        """Return which execution holds an entity, if one does."""
-        pointer = self.records.find_lock(ORGANIZATION_ID, entity_id)
-        return pointer.execution_arn if pointer and pointer.is_live else None
+    def record_deregistration(
+        self,
+        execution_arn: str,
+        entity_id: str = USER_ID,
+        *,
+        deregistered_at: str = NOW,
+        retention_ends_at: str = RETENTION_ENDS_AT,
+    ) -> bool:
+        """Record the dates that WorkMail confirmed; return whether there is a record for them."""
+        dates = {"DeregisteredAt": deregistered_at, "RetentionEndsAt": retention_ends_at}
+        log_entry = {"At": NOW, "Step": "Deregistered"}
+        return self.records.record_deregistration(make_offboarding(execution_arn, entity_id), dates, log_entry)
 
-    def get(self, arn: str) -> Record:
-        record = self.records.find(arn)
+    def create_deregistered_record(
+        self, name: str = "a", entity_id: str = USER_ID, retention_ends_at: str = RETENTION_ENDS_AT
+    ) -> str:
+        """Hold an entity, and write the record of its confirmed deregistration; return the execution's ARN."""
+        execution_arn = self.create_record(name, entity_id)
+        assert self.record_attempt(execution_arn, entity_id)
+        assert self.record_deregistration(execution_arn, entity_id, retention_ends_at=retention_ends_at)
+        return execution_arn
+
+    def close_record(
+        self, execution_arn: str, outcome: str = "Stopped", *, cause: str | None = None, ended_at: str = NOW
+    ) -> bool:
+        """Record how an execution ended; return whether the record was as it was read."""
+        return self.records.close(self.load_record(execution_arn), outcome, cause, ended_at)
+
+    def find_holder(self, entity_id: str = USER_ID) -> str | None:
+        """Return the ARN of the execution that holds an entity, or None."""
+        lock = self.records.find_lock(ORGANIZATION_ID, entity_id)
+        return lock.execution_arn if lock and lock.is_live else None
+
+    def load_record(self, execution_arn: str) -> Record:
+        record = self.records.find(execution_arn)
         assert record is not None
         return record
 
 
 @pytest.fixture(autouse=True)
-def fresh_configuration() -> None:
-    """Read the environment again in each test."""
+def reset_configuration() -> None:
+    """Let each test read the environment again."""
     _forget_configuration()
 
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """AWS in this process, empty, with WorkMail; DynamoDB is mended where moto's differs."""
+    """AWS in this process, empty, with WorkMail, and with DynamoDB as AWS has it."""
     workmail.register()
     with Hooks() as hooks, mock_aws():
         dynamodb.install(hooks)
@@ -200,8 +276,8 @@ def aws() -> Iterator[None]:
 
 
 @pytest.fixture
-def frozen() -> Iterator[None]:
-    """Time stands still, at NOW."""
+def frozen_time() -> Iterator[None]:
+    """Make the time stand still, at NOW."""
     with time_machine.travel(parse(NOW), tick=False):
         yield
 
@@ -209,10 +285,10 @@ def frozen() -> Iterator[None]:
 @pytest.fixture
 def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
     """The table, with the key and the indexes that the stack gives it."""
-    configure(monkeypatch, "RECORDS_TABLE", TABLE)
+    configure(monkeypatch, RECORDS_TABLE=TABLE_NAME)
     attributes = ("Id", *(attribute for index in INDEXES.values() for attribute in index))
     client("dynamodb").create_table(
-        TableName=TABLE,
+        TableName=TABLE_NAME,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
@@ -232,12 +308,12 @@ def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
 
 
 @pytest.fixture
-def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutPolicy]:
     """Write the parameter that the stack keeps; without a call there is none."""
-    configure(monkeypatch, "POLICY_PARAMETER", PARAMETER)
+    configure(monkeypatch, POLICY_PARAMETER=POLICY_PARAMETER)
 
     def put(text: str) -> None:
-        client("ssm").put_parameter(Name=PARAMETER, Type="String", Value=text, Overwrite=True)
+        client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=text, Overwrite=True)
         policy.provider.clear_cache()
 
     policy.provider.clear_cache()
@@ -247,12 +323,23 @@ def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 @pytest.fixture
 def organization(aws: None, monkeypatch: pytest.MonkeyPatch) -> WorkMailBackend:
-    """WorkMail with one organization, which the settings know."""
-    configure(monkeypatch, "ORGANIZATION_IDS", ORGANIZATION_ID)
-    configure(monkeypatch, "RETENTION_DAYS", "30")
+    """WorkMail with one organization, which is configured."""
+    configure(monkeypatch, ORGANIZATION_IDS=ORGANIZATION_ID, RETENTION_DAYS="30")
     backend = workmail_backends[ACCOUNT][REGION]
     backend.create_organization_with_id(ORGANIZATION_ID, ORGANIZATION_ALIAS, mail_domains=("example.com",))
     return backend
+
+
+@pytest.fixture
+def retention_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configure the retention as cdk.json does."""
+    configure(
+        monkeypatch,
+        RETENTION_DAYS="30",
+        VERIFICATION_SLACK_HOURS="6",
+        OVERDUE_DAYS="7",
+        SERVICE_ENDS_ON="2027-03-31",
+    )
 
 
 @pytest.fixture
@@ -261,7 +348,17 @@ def people(organization: WorkMailBackend) -> People:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
+def dana(people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend) -> str:
+    """A user with an alias, whom the policy does not name."""
+    put_policy(make_policy())
+    user = people.user("dana")
+    people.alias(user, "d.leaver")
+    take_calls(organization)
+    return user
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[str]]:
     """The lines of the log, as they are written."""
     lines: list[str] = []
 
@@ -276,17 +373,17 @@ def logged() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]]:
-    """What the handlers have counted since the last call, each metric's sum."""
+def read_metrics(capsys: pytest.CaptureFixture[str]) -> ReadMetrics:
+    """Read the sum of each metric that the handlers have published since the last call."""
 
     def read() -> dict[str, float]:
         sums: dict[str, float] = {}
         for line in capsys.readouterr().out.splitlines():
             if '"_aws"' in line:
-                written = json.loads(line)
-                for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                document = json.loads(line)
+                for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
                     assert metric["Unit"] == "Count"
-                    sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(written[metric["Name"]])
+                    sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(document[metric["Name"]])
         return sums
 
     metrics.clear_metrics()

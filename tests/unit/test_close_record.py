@@ -1,8 +1,7 @@
-"""How an execution ended is written into its record, whichever way that becomes known."""
+"""The status change of an execution closes its record with the outcome."""
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -10,31 +9,38 @@ import close_record
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
 from offboarding.domain.record import Status
-from tests.unit.conftest import NOW, Context, Table, execution
+from tests.unit.conftest import ARN_A, ARN_B, NOW, RUNNING, Context, Table
 
-A, B = execution("a"), execution("b")
-ENDED = "2026-12-01T00:00:00.000Z"
+ENDED_AT = "2026-12-01T00:00:00.000Z"
 EVENT_TIME = "2026-12-01T00:00:05Z"
-RUNNING = ExecutionStatus(is_running=True)
-STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=ENDED)
+STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=ENDED_AT)
+VERIFIED = ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=ENDED_AT)
 
 
-VERIFIED = ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=ENDED)
+def make_message(execution_arn: object, status: str = "ABORTED") -> str:
+    return json.dumps(
+        {"time": EVENT_TIME, "source": "aws.states", "detail": {"executionArn": execution_arn, "status": status}}
+    )
 
 
-def change(arn: object, status: str = "ABORTED") -> str:
-    return json.dumps({"time": EVENT_TIME, "source": "aws.states", "detail": {"executionArn": arn, "status": status}})
+def deliver_messages(
+    monkeypatch: pytest.MonkeyPatch,
+    *bodies: str,
+    status: ExecutionStatus | Exception = STOPPED,
+    action: Callable[[], object] = lambda: None,
+) -> list[str]:
+    """Deliver a batch of messages; return those that go back into the queue.
 
+    The action runs after a record has been read and before it is closed.
+    """
 
-def deliver(monkeypatch: pytest.MonkeyPatch, *bodies: str, stands: Any = STOPPED) -> list[str]:
-    """Deliver a batch of messages; return which of them go back into the queue."""
+    def read_status(execution_arn: str) -> ExecutionStatus:
+        action()
+        if isinstance(status, Exception):
+            raise status
+        return status
 
-    def status(arn: str) -> ExecutionStatus:
-        if isinstance(stands, Exception):
-            raise stands
-        return stands
-
-    monkeypatch.setattr(close_record, "read_execution_status", status)
+    monkeypatch.setattr(close_record, "read_execution_status", read_status)
     records = [
         {
             "messageId": f"m-{number}",
@@ -48,148 +54,148 @@ def deliver(monkeypatch: pytest.MonkeyPatch, *bodies: str, stands: Any = STOPPED
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_an_execution_that_was_stopped_leaves_a_record_that_says_so(
+def test_the_outcome_and_cause_of_a_stopped_execution_are_recorded(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.open("a")
+    table.create_record("a")
 
-    assert deliver(monkeypatch, change(A)) == []
+    assert deliver_messages(monkeypatch, make_message(ARN_A)) == []
 
-    record = table.get(A)
-    assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, "Stopped", ENDED)
-    assert table.text(A, "Cause") == "by mistake"
-
-
-def test_step_functions_is_believed_and_not_the_event(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.deregister("a")
-
-    deliver(monkeypatch, change(A), stands=VERIFIED)
-
-    assert (table.get(A).status, table.get(A).outcome) == (Status.ENDED, "CleanupVerified")
+    record = table.load_record(ARN_A)
+    assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, "Stopped", ENDED_AT)
+    assert table.read_text(ARN_A, "Cause") == "by mistake"
 
 
-def test_what_runs_again_is_not_closed_by_a_late_event(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.deregister("a")
-    before = table.item(A)
-
-    assert deliver(monkeypatch, change(A), stands=ExecutionStatus(is_running=True, is_redriven=True)) == []
-
-    assert table.item(A) == before
-
-
-def test_what_does_not_yet_read_as_over_is_looked_at_again(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.deregister("a")
-
-    assert deliver(monkeypatch, change(A), stands=RUNNING) == ["m-0"]
-    assert table.get(A).outcome is None
-
-
-def test_what_step_functions_has_forgotten_ended_when_the_event_says(
+def test_the_outcome_comes_from_step_functions_and_not_from_the_event(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.open("a")
+    table.create_deregistered_record("a")
 
-    deliver(monkeypatch, change(A), stands=ExecutionStatus(is_running=False, outcome="Forgotten"))
+    deliver_messages(monkeypatch, make_message(ARN_A), status=VERIFIED)
 
-    assert (table.get(A).outcome, table.get(A).ended_at) == ("Forgotten", EVENT_TIME)
-
-
-def test_an_execution_without_a_record_is_left_alone(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert deliver(monkeypatch, change(A)) == []
-    assert table.item(A) is None
+    assert (table.load_record(ARN_A).status, table.load_record(ARN_A).outcome) == (Status.ENDED, "CleanupVerified")
 
 
-def test_a_record_that_changes_while_it_is_closed_is_closed_by_the_next_delivery(
+def test_the_record_of_a_redriven_execution_is_not_closed_by_a_late_event(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.open("a")
+    table.create_deregistered_record("a")
+    item = table.read_item(ARN_A)
+
+    assert (
+        deliver_messages(monkeypatch, make_message(ARN_A), status=ExecutionStatus(is_running=True, is_redriven=True))
+        == []
+    )
+
+    assert table.read_item(ARN_A) == item
+
+
+def test_a_message_is_retried_while_its_execution_still_reads_as_running(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_deregistered_record("a")
+
+    assert deliver_messages(monkeypatch, make_message(ARN_A), status=RUNNING) == ["m-0"]
+    assert table.load_record(ARN_A).outcome is None
+
+
+def test_a_forgotten_execution_is_closed_with_the_time_of_the_event(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_record("a")
+
+    deliver_messages(monkeypatch, make_message(ARN_A), status=ExecutionStatus(is_running=False, outcome="Forgotten"))
+
+    assert (table.load_record(ARN_A).outcome, table.load_record(ARN_A).ended_at) == ("Forgotten", EVENT_TIME)
+
+
+def test_a_message_about_an_execution_without_a_record_writes_nothing(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert deliver_messages(monkeypatch, make_message(ARN_A)) == []
+    assert table.read_item(ARN_A) is None
+
+
+def test_a_message_is_retried_if_the_record_changes_while_it_is_closed(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_record("a")
     monkeypatch.setattr(close_record.Records, "close", lambda *_: False)
-    assert deliver(monkeypatch, change(A)) == ["m-0"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A)) == ["m-0"]
 
 
-def test_an_event_that_comes_twice_is_one_step(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.open("a")
+def test_a_repeated_event_adds_one_log_entry(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.create_record("a")
 
-    deliver(monkeypatch, change(A), change(A))
-    deliver(monkeypatch, change(A))
+    deliver_messages(monkeypatch, make_message(ARN_A), make_message(ARN_A))
+    deliver_messages(monkeypatch, make_message(ARN_A))
 
-    assert table.steps(A).count("Ended") == 1
+    assert table.read_step_names(ARN_A).count("Ended") == 1
 
 
 @pytest.mark.parametrize(
-    "body", ["no JSON", "null", "[]", "{}", '{"detail": null}', '{"detail": {}}', change(7), change(None)]
+    "body", ["no JSON", "null", "[]", "{}", '{"detail": null}', '{"detail": {}}', make_message(7), make_message(None)]
 )
-def test_what_is_no_status_change_goes_back_alone(table: Table, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    table.open("a")
-    table.open("b", "entity-b")
+def test_only_an_invalid_message_goes_back_into_the_queue(
+    table: Table, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    table.create_record("a")
+    table.create_record("b", "entity-b")
 
-    assert deliver(monkeypatch, change(A), body, change(B)) == ["m-1"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A), body, make_message(ARN_B)) == ["m-1"]
 
-    assert [table.get(arn).outcome for arn in (A, B)] == ["Stopped", "Stopped"]
+    assert [table.load_record(arn).outcome for arn in (ARN_A, ARN_B)] == ["Stopped", "Stopped"]
 
 
 @pytest.mark.parametrize("error", [errors.RecordUnavailable("later"), errors.AccessDenied("no")])
-def test_what_cannot_be_looked_up_now_goes_back(
+def test_a_message_is_retried_if_the_status_of_its_execution_cannot_be_read(
     table: Table, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    table.open("a")
+    table.create_record("a")
 
-    assert deliver(monkeypatch, change(A), stands=error) == ["m-0"]
-    assert table.get(A).outcome is None
+    assert deliver_messages(monkeypatch, make_message(ARN_A), status=error) == ["m-0"]
+    assert table.load_record(ARN_A).outcome is None
 
 
-def test_a_log_line_tells_which_execution_and_nobodys_name(
-    table: Table, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+def test_the_log_has_the_execution_and_no_personal_data(
+    table: Table, monkeypatch: pytest.MonkeyPatch, log_lines: list[str]
 ) -> None:
-    table.open("a")
+    table.create_record("a")
 
-    deliver(monkeypatch, change(A))
+    deliver_messages(monkeypatch, make_message(ARN_A))
 
-    [closed] = [json.loads(line) for line in logged if '"record closed"' in line]
-    assert (closed["correlation_id"], closed["outcome"]) == (A, "Stopped")
-    assert not any("dana" in line or "by mistake" in line for line in logged)
-
-
-def deliver_while(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> list[Any]:
-    """Deliver a status change, and have something happen after the record was read and before it is closed.
-
-    Return what goes back into the queue; it is delivered again at once, with nothing else happening.
-    """
-
-    def status(arn: str) -> ExecutionStatus:
-        happens()
-        return STOPPED
-
-    monkeypatch.setattr(close_record, "read_execution_status", status)
-    message = {"messageId": "m", "body": change(A), "eventSource": "aws:sqs"}
-    answer = close_record.handler({"Records": [message]}, Context())
-    assert deliver(monkeypatch, change(A)) == []
-    return list(answer["batchItemFailures"])
+    [entry] = [json.loads(line) for line in log_lines if '"record closed"' in line]
+    assert (entry["correlation_id"], entry["outcome"]) == (ARN_A, "Stopped")
+    assert not any("dana" in line or "by mistake" in line for line in log_lines)
 
 
-def test_a_restore_that_completes_while_a_record_is_being_closed_is_not_undone(
+def test_a_restore_that_completes_while_the_record_is_closed_is_kept(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.deregister("a")
-    step = {"At": NOW, "Step": "Restored"}
+    table.create_deregistered_record("a")
+    log_entry = {"At": NOW, "Step": "Restored"}
 
-    back = deliver_while(
-        monkeypatch, lambda: table.records.record_restore_step(table.get(A), Status.RESTORED, {}, step)
-    )
+    def restore() -> bool:
+        return table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORED, {}, log_entry)
 
-    assert back == [{"itemIdentifier": "m"}]
-    assert table.get(A).status is Status.ENDED
-    assert table.with_status("InWindow") == []
-    assert table.with_status("Restored") == ["a"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A), action=restore) == ["m-0"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A)) == []
+
+    assert table.load_record(ARN_A).status is Status.ENDED
+    assert table.list_executions("InWindow") == []
+    assert table.list_executions("Restored") == ["a"]
 
 
-def test_what_the_function_of_a_stopped_execution_still_deregisters_stays_in_the_window(
+def test_an_entity_that_is_deregistered_while_its_record_is_closed_stays_in_the_window(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.open("a")
+    table.create_record("a")
 
-    back = deliver_while(monkeypatch, lambda: table.deregister("a"))
+    def deregister() -> str:
+        return table.create_deregistered_record("a")
 
-    assert back == [{"itemIdentifier": "m"}]
-    assert table.get(A).status is Status.UNWATCHED
-    assert table.with_status("InWindow") == ["a"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A), action=deregister) == ["m-0"]
+    assert deliver_messages(monkeypatch, make_message(ARN_A)) == []
+
+    assert table.load_record(ARN_A).status is Status.UNWATCHED
+    assert table.list_executions("InWindow") == ["a"]

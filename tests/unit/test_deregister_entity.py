@@ -1,4 +1,4 @@
-"""Who is deregistered, right before and right after it, and since when WorkMail itself says so."""
+"""The checks before the deregistration, its confirmation afterwards, and the dates that WorkMail gives."""
 
 import json
 from collections.abc import Callable
@@ -25,254 +25,245 @@ from offboarding.domain.entities import Entity, EntityState, EntityType
 from offboarding.domain.record import Status
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
+    ARN_A,
+    ARN_B,
     NOW,
+    RETENTION_ENDS_AT,
     USER_ID,
     Context,
+    PutPolicy,
+    ReadMetrics,
     Table,
-    a_policy,
-    an_offboarding,
-    called,
-    configure,
     deregister,
-    described,
-    execution,
-    fail,
+    describe_entity,
+    fail_operation,
+    make_entity_step,
+    make_offboarding,
+    make_policy,
+    take_calls,
 )
 
-A = execution("a")
-MOMENT = timedelta(milliseconds=1)
-MONTH_LATER = "2026-12-24T09:00:00.000Z"
+MILLISECOND = timedelta(milliseconds=1)
 
 
-@pytest.fixture(autouse=True)
-def rules(monkeypatch: pytest.MonkeyPatch, frozen: None) -> None:
-    configure(monkeypatch, "VERIFICATION_SLACK_HOURS", "6")
-    configure(monkeypatch, "OVERDUE_DAYS", "7")
-    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
+pytestmark = pytest.mark.usefixtures("frozen_time", "retention_settings")
 
 
 @pytest.fixture
-def dana(people: People, table: Table, put_policy: Callable[[str], None], organization: WorkMailBackend) -> str:
-    """A user whom the execution a holds, has recorded, and may deregister."""
-    put_policy(a_policy())
-    user = people.user("dana")
-    table.open("a", user)
-    called(organization)
-    return user
+def dana(dana: str, table: Table) -> str:
+    """A user whom execution a holds and has recorded."""
+    table.create_record("a", dana)
+    return dana
 
 
-def step(entity: Entity, **changes: Any) -> dict[str, Any]:
-    return {
-        "ExecutionArn": A,
-        "Now": NOW,
-        "OrganizationId": ORGANIZATION_ID,
-        "Entity": entity.to_json(),
-        "ServiceEndsAt": "2027-03-31T00:00:00.000Z",
-        "ResolvedAt": NOW,
-        "RetryCount": 0,
-        **changes,
-    }
+def call_handler(entity: Entity, **changes: Any) -> dict[str, Any]:
+    members = {"ResolvedAt": NOW, "RetryCount": 0, **changes}
+    return deregister_entity.handler(make_entity_step(entity, members), Context())
 
 
-def act(entity: Entity, **changes: Any) -> dict[str, Any]:
-    return deregister_entity.handler(step(entity, **changes), Context())
-
-
-def test_who_is_enabled_is_deregistered_and_the_dates_are_workmails(
-    dana: str, table: Table, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_an_enabled_entity_is_deregistered_with_the_dates_that_workmail_gives(
+    dana: str, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
-    resolved = described(dana)
-    called(organization)
+    resolved = describe_entity(dana)
+    take_calls(organization)
 
-    answer = act(resolved)
+    answer = call_handler(resolved)
 
-    assert called(organization) == ["DeregisterFromWorkMail", "DescribeUser"]
-    assert described(dana).state is EntityState.DISABLED
-    assert [said["Operation"] for said in answer["Evidence"].pop("Answers")] == [
+    assert take_calls(organization) == ["DeregisterFromWorkMail", "DescribeUser"]
+    assert describe_entity(dana).state is EntityState.DISABLED
+    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == [
         "DeregisterFromWorkMail",
         "DescribeUser",
     ]
     dates = {
         "DeregisteredAt": NOW,
-        "RetentionEndsAt": MONTH_LATER,
+        "RetentionEndsAt": RETENTION_ENDS_AT,
         "VerifyAt": "2026-12-24T15:00:00.000Z",
         "GiveUpAt": "2026-12-31T15:00:00.000Z",
         "ServiceEndsFirst": False,
     }
     assert answer == {**dates, "Evidence": {"At": NOW, "WasEnabled": True, "Recorded": True}}
-    assert counted() == {"EntitiesDeregistered": 1}
-    record = table.get(A)
-    assert (record.status, record.deregistered_at, record.retention_ends_at) == (Status.IN_WINDOW, NOW, MONTH_LATER)
-    assert table.steps(A) == ["Recorded", "Deregister", "Deregistered"]
+    assert read_metrics() == {"EntitiesDeregistered": 1}
+    record = table.load_record(ARN_A)
+    assert (record.status, record.deregistered_at, record.retention_ends_at) == (
+        Status.IN_WINDOW,
+        NOW,
+        RETENTION_ENDS_AT,
+    )
+    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister", "Deregistered"]
 
 
-def test_the_steps_of_the_record_say_when_which_attempt_and_whether_it_was_enabled(dana: str, table: Table) -> None:
-    act(described(dana), RetryCount=2)
+def test_the_log_of_the_record_has_the_attempt_and_whether_the_entity_was_enabled(dana: str, table: Table) -> None:
+    call_handler(describe_entity(dana), RetryCount=2)
 
-    _, before, after = (entry["M"] for entry in (table.item(A) or {})["Steps"]["L"])
-    assert before == {"At": {"S": NOW}, "Step": {"S": "Deregister"}, "Attempt": {"N": "3"}}
-    assert after == {"At": {"S": NOW}, "Step": {"S": "Deregistered"}, "WasEnabled": {"BOOL": True}}
+    _, attempt_entry, confirmation_entry = table.read_steps(ARN_A)
+    assert attempt_entry == {"At": {"S": NOW}, "Step": {"S": "Deregister"}, "Attempt": {"N": "3"}}
+    assert confirmation_entry == {"At": {"S": NOW}, "Step": {"S": "Deregistered"}, "WasEnabled": {"BOOL": True}}
 
 
 @pytest.mark.parametrize(
-    ("resolved_before", "retry_count", "reads_first"),
+    ("resolution_age", "retry_count", "is_read_first"),
     [
         (timedelta(), 0, False),
-        (REUSE_RESOLUTION_FOR - MOMENT, 0, False),
+        (REUSE_RESOLUTION_FOR - MILLISECOND, 0, False),
         (REUSE_RESOLUTION_FOR, 0, True),
         (MAX_RESOLUTION_AGE, 0, True),
         (timedelta(), 1, True),
     ],
 )
-def test_what_is_not_fresh_or_was_tried_before_is_read_again_first(
-    dana: str, organization: WorkMailBackend, resolved_before: timedelta, retry_count: int, reads_first: bool
+def test_the_entity_is_read_again_before_the_call_in_a_retry_or_after_15_minutes(
+    dana: str, organization: WorkMailBackend, resolution_age: timedelta, retry_count: int, is_read_first: bool
 ) -> None:
-    resolved = described(dana)
-    called(organization)
+    resolved = describe_entity(dana)
+    take_calls(organization)
 
-    act(resolved, ResolvedAt=render(parse(NOW) - resolved_before), RetryCount=retry_count)
+    call_handler(resolved, ResolvedAt=render(parse(NOW) - resolution_age), RetryCount=retry_count)
 
-    first = ["DescribeUser"] if reads_first else []
-    assert called(organization) == [*first, "DeregisterFromWorkMail", "DescribeUser"]
+    reads = ["DescribeUser"] if is_read_first else []
+    assert take_calls(organization) == [*reads, "DeregisterFromWorkMail", "DescribeUser"]
 
 
-def test_nothing_is_deregistered_by_what_was_looked_up_long_ago(
+def test_no_entity_is_deregistered_by_a_resolution_older_than_an_hour(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    long_ago = render(parse(NOW) - MAX_RESOLUTION_AGE - MOMENT)
+    resolved_at = render(parse(NOW) - MAX_RESOLUTION_AGE - MILLISECOND)
 
-    with pytest.raises(errors.EntityMismatch, match=f"resolved at {long_ago}, too long ago"):
-        act(described(dana), ResolvedAt=long_ago)
+    with pytest.raises(errors.EntityMismatch, match=f"resolved at {resolved_at}, too long ago"):
+        call_handler(describe_entity(dana), ResolvedAt=resolved_at)
 
-    assert "DeregisterFromWorkMail" not in called(organization)
-    assert described(dana).state is EntityState.ENABLED
-    assert table.steps(A) == ["Recorded", "Mismatch"]
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+    assert describe_entity(dana).state is EntityState.ENABLED
+    assert table.read_step_names(ARN_A) == ["Recorded", "Mismatch"]
 
 
-def test_what_was_disabled_before_is_only_joined(
-    dana: str, table: Table, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_a_disabled_entity_is_only_read_and_keeps_its_date(
+    dana: str, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
     deregister(dana)
     a_week_ago = parse(NOW) - timedelta(days=7)
     organization.arrange(ORGANIZATION_ID, dana, disabled_date=a_week_ago)
-    resolved = described(dana)
-    called(organization)
+    resolved = describe_entity(dana)
+    take_calls(organization)
 
-    answer = act(resolved)
+    answer = call_handler(resolved)
 
-    assert called(organization) == ["DescribeUser"]
+    assert take_calls(organization) == ["DescribeUser"]
     assert answer["DeregisteredAt"] == render(a_week_ago)
     assert answer["Evidence"]["WasEnabled"] is False
-    assert counted() == {"EntitiesDeregistered": 0}
-    assert table.steps(A) == ["Recorded", "Deregistered"]
-    assert table.get(A).deregistered_at == render(a_week_ago)
+    assert read_metrics() == {"EntitiesDeregistered": 0}
+    assert table.read_step_names(ARN_A) == ["Recorded", "Deregistered"]
+    assert table.load_record(ARN_A).deregistered_at == render(a_week_ago)
 
 
-def test_who_was_disabled_when_looked_up_and_is_enabled_now_is_left_alone(
+def test_an_entity_that_was_registered_after_it_was_resolved_as_disabled_is_not_deregistered(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    resolved = replace(described(dana), state=EntityState.DISABLED)
+    resolved = replace(describe_entity(dana), state=EntityState.DISABLED)
 
     with pytest.raises(errors.EntityMismatch, match=f"Somebody has registered {dana} since it was resolved"):
-        act(resolved)
+        call_handler(resolved)
 
-    assert "DeregisterFromWorkMail" not in called(organization)
-    assert table.steps(A) == ["Recorded", "Mismatch"]
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+    assert table.read_step_names(ARN_A) == ["Recorded", "Mismatch"]
 
 
-def test_who_was_registered_anew_since_looked_up_is_left_alone(dana: str, organization: WorkMailBackend) -> None:
-    resolved = described(dana)
+def test_an_entity_that_was_registered_again_after_its_resolution_is_not_deregistered(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    resolved = describe_entity(dana)
     organization.arrange(ORGANIZATION_ID, dana, enabled_date=parse(NOW) + timedelta(seconds=1))
 
     with pytest.raises(errors.EntityMismatch, match="Somebody has registered"):
-        act(resolved, RetryCount=1)
-    assert "DeregisterFromWorkMail" not in called(organization)
+        call_handler(resolved, RetryCount=1)
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
-def test_a_retry_after_the_call_took_effect_finds_it_done(dana: str, organization: WorkMailBackend) -> None:
-    resolved = described(dana)
+def test_a_retry_after_a_successful_call_only_reads_the_entity(dana: str, organization: WorkMailBackend) -> None:
+    resolved = describe_entity(dana)
     deregister(dana)
-    called(organization)
+    take_calls(organization)
 
-    answer = act(resolved, RetryCount=1)
+    answer = call_handler(resolved, RetryCount=1)
 
-    assert called(organization) == ["DescribeUser"]
+    assert take_calls(organization) == ["DescribeUser"]
     assert answer["DeregisteredAt"] == NOW
     assert answer["Evidence"]["WasEnabled"] is True
 
 
 @pytest.mark.parametrize("entry", ["DANA", "dana@*", "d.leaver@example.com"])
-def test_who_was_put_on_the_protected_list_meanwhile_is_safe(
-    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend, entry: str
+def test_an_entity_that_was_protected_after_its_resolution_is_not_deregistered(
+    dana: str, table: Table, put_policy: PutPolicy, organization: WorkMailBackend, entry: str
 ) -> None:
-    table.open("a", dana, Entity={"Aliases": ["d.leaver@example.com"]})
-    put_policy(a_policy(protected=("ceo", entry)))
+    table.create_record("a", dana, Entity={"Aliases": ["d.leaver@example.com"]})
+    put_policy(make_policy(protected=("ceo", entry)))
 
     with pytest.raises(errors.EntityProtected, match="by entry 2 of the organization's protected"):
-        act(described(dana))
-    assert "DeregisterFromWorkMail" not in called(organization)
+        call_handler(describe_entity(dana))
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
-def test_who_was_put_on_the_list_after_workmail_was_asked_is_not_called_untouched(
-    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend
+def test_an_entity_that_was_protected_after_an_attempt_stays_in_the_window(
+    dana: str, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", "ThrottlingException")
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", "ThrottlingException")
     with pytest.raises(errors.WorkMailUnavailable):
-        act(resolved)
-    put_policy(a_policy(protected=("dana",)))
-    called(organization)
+        call_handler(resolved)
+    put_policy(make_policy(protected=("dana",)))
+    take_calls(organization)
 
     with pytest.raises(errors.DeregistrationNotConfirmed, match=r"by entry 1 .* Before that, WorkMail may have been"):
-        act(resolved, RetryCount=1)
-    assert called(organization) == ["DescribeUser"]
-    assert table.with_status("InWindow") == ["a"]
+        call_handler(resolved, RetryCount=1)
+    assert take_calls(organization) == ["DescribeUser"]
+    assert table.list_executions("InWindow") == ["a"]
 
 
-def test_a_record_without_aliases_protects_nobody_and_forbids_nothing(dana: str, table: Table) -> None:
-    table.open("a", dana, Entity={"Aliases": None})
+def test_a_record_without_aliases_does_not_prevent_the_deregistration(dana: str, table: Table) -> None:
+    table.create_record("a", dana, Entity={"Aliases": None})
 
-    assert act(described(dana))["DeregisteredAt"] == NOW
+    assert call_handler(describe_entity(dana))["DeregisteredAt"] == NOW
 
 
-def test_who_became_a_system_user_meanwhile_is_safe(dana: str, organization: WorkMailBackend) -> None:
-    resolved = described(dana)
+def test_an_entity_that_became_a_system_user_is_not_deregistered(dana: str, organization: WorkMailBackend) -> None:
+    resolved = describe_entity(dana)
     organization.set_user_role(ORGANIZATION_ID, dana, "SYSTEM_USER")
 
     with pytest.raises(errors.EntityProtected, match="system user"):
-        act(resolved, RetryCount=1)
-    assert "DeregisterFromWorkMail" not in called(organization)
+        call_handler(resolved, RetryCount=1)
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
-def test_without_the_settings_nobody_is_deregistered(dana: str, put_policy: Any, organization: WorkMailBackend) -> None:
+def test_without_a_readable_policy_no_entity_is_deregistered(
+    dana: str, put_policy: PutPolicy, organization: WorkMailBackend
+) -> None:
     put_policy("no JSON")
 
     with pytest.raises(errors.SettingsUnavailable):
-        act(described(dana))
-    assert "DeregisterFromWorkMail" not in called(organization)
+        call_handler(describe_entity(dana))
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
-def test_without_a_record_nobody_is_deregistered(dana: str, table: Table, organization: WorkMailBackend) -> None:
-    table.delete(A)
+def test_without_a_record_no_entity_is_deregistered(dana: str, table: Table, organization: WorkMailBackend) -> None:
+    table.delete_item(ARN_A)
 
     with pytest.raises(errors.RecordMissing, match="record of this offboarding is gone"):
-        act(described(dana))
-    assert "DeregisterFromWorkMail" not in called(organization)
-    table.delete(f"{ORGANIZATION_ID}/{dana}")
+        call_handler(describe_entity(dana))
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+    table.delete_item(f"{ORGANIZATION_ID}/{dana}")
     with pytest.raises(errors.RecordMissing):
-        act(described(dana))
-    assert "DeregisterFromWorkMail" not in called(organization)
+        call_handler(describe_entity(dana))
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
-def test_who_is_held_by_another_execution_is_not_deregistered_by_this_one(
+def test_an_entity_that_another_execution_holds_is_not_deregistered(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    table.records.release(an_offboarding(A, dana))
-    table.records.hold(an_offboarding(execution("b"), dana), NOW)
+    table.records.release(make_offboarding(ARN_A, dana))
+    table.records.hold(make_offboarding(ARN_B, dana), NOW)
 
-    with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{execution("b")}"'):
-        act(described(dana))
-    assert "DeregisterFromWorkMail" not in called(organization)
+    with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{ARN_B}"'):
+        call_handler(describe_entity(dana))
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
 @pytest.mark.parametrize(
@@ -285,233 +276,246 @@ def test_who_is_held_by_another_execution_is_not_deregistered_by_this_one(
         ("OrganizationStateException", errors.OrganizationNotActive),
     ],
 )
-def test_a_clear_no_of_workmail_takes_the_entity_out_of_the_window(
+def test_a_definite_refusal_removes_the_entity_from_the_window(
     dana: str, table: Table, organization: WorkMailBackend, code: str, error: type[Exception]
 ) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", code)
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", code)
 
     with pytest.raises(error):
-        act(resolved)
+        call_handler(resolved)
 
-    assert table.steps(A) == ["Recorded", "Deregister", "Refused"]
-    assert table.get(A).status is Status.RECORDED
-    assert table.with_status("InWindow") == []
+    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister", "Refused"]
+    assert table.load_record(ARN_A).status is Status.RECORDED
+    assert table.list_executions("InWindow") == []
 
 
 @pytest.mark.parametrize(
-    ("asked_before", "in_window"),
+    ("attempt_age", "window_executions"),
     [
         (-timedelta(minutes=1), ["b"]),
         (timedelta(), ["b"]),
         (WORKMAIL_LAG_MARGIN, ["b"]),
-        (WORKMAIL_LAG_MARGIN + MOMENT, []),
+        (WORKMAIL_LAG_MARGIN + MILLISECOND, []),
         (None, []),
     ],
 )
-def test_a_no_is_none_about_what_the_former_execution_asked_a_moment_ago(
+def test_a_refusal_keeps_the_window_if_an_earlier_execution_may_have_deregistered(
     dana: str,
     table: Table,
     organization: WorkMailBackend,
     people: People,
-    asked_before: timedelta | None,
-    in_window: list[str],
+    attempt_age: timedelta | None,
+    window_executions: list[str],
 ) -> None:
-    """Its answer was lost, it was stopped, and WorkMail does not show it yet."""
-    if asked_before is not None:
-        asked = {"At": render(parse(NOW) - asked_before), "Step": "Deregister"}
-        table.records.record_attempt(an_offboarding(A, dana), MONTH_LATER, asked)
+    if attempt_age is not None:
+        table.record_attempt(ARN_A, dana, at=render(parse(NOW) - attempt_age))
     else:
         deregister(dana)
-        act(described(dana))
+        call_handler(describe_entity(dana))
         people.register(dana, "dana")
-    table.records.release(an_offboarding(A, dana))
-    table.open("b", dana)
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", "AccessDeniedException")
+    table.records.release(make_offboarding(ARN_A, dana))
+    table.create_record("b", dana)
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", "AccessDeniedException")
 
     with pytest.raises(errors.AccessDenied):
-        act(resolved, ExecutionArn=execution("b"))
+        call_handler(resolved, ExecutionArn=ARN_B)
 
-    assert table.with_status("InWindow") == in_window
-    assert table.get(A).superseded_by == execution("b")
+    assert table.list_executions("InWindow") == window_executions
+    assert table.load_record(ARN_A).superseded_by == ARN_B
 
 
-def test_a_no_to_an_execution_that_was_redriven_counts(dana: str, table: Table, organization: WorkMailBackend) -> None:
-    resolved = described(dana)
+def test_a_refusal_of_a_redriven_execution_removes_the_entity_from_the_window(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    resolved = describe_entity(dana)
     for _ in range(2):
-        fail(organization, "DeregisterFromWorkMail", "AccessDeniedException")
+        fail_operation(organization, "DeregisterFromWorkMail", "AccessDeniedException")
         with pytest.raises(errors.AccessDenied):
-            act(resolved)
+            call_handler(resolved)
 
-    assert table.with_status("InWindow") == []
+    assert table.list_executions("InWindow") == []
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "SomethingNew"])
-def test_what_may_have_taken_effect_stays_in_the_window_until_the_retention_would_end(
+def test_an_entity_stays_in_the_window_if_the_call_may_have_taken_effect(
     dana: str, table: Table, organization: WorkMailBackend, code: str
 ) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", code)
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", code)
 
     with pytest.raises(errors.OffboardingError):
-        act(resolved, ResolvedAt=render(parse(NOW) - timedelta(minutes=1)))
+        call_handler(resolved, ResolvedAt=render(parse(NOW) - timedelta(minutes=1)))
 
-    assert table.steps(A) == ["Recorded", "Deregister"]
-    assert table.with_status("InWindow") == ["a"]
-    assert table.text(A, "DueAt") == MONTH_LATER
+    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister"]
+    assert table.list_executions("InWindow") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
 
 
 @pytest.mark.parametrize(
-    ("retry_count", "resolved_before", "in_window"),
+    ("retry_count", "resolution_age", "window_executions"),
     [
         (0, timedelta(), []),
         (1, timedelta(), ["a"]),
         (1, WORKMAIL_LAG_MARGIN, ["a"]),
-        (1, WORKMAIL_LAG_MARGIN + MOMENT, []),
-        (7, WORKMAIL_LAG_MARGIN + MOMENT, []),
+        (1, WORKMAIL_LAG_MARGIN + MILLISECOND, []),
+        (7, WORKMAIL_LAG_MARGIN + MILLISECOND, []),
     ],
 )
-def test_a_no_to_a_retry_counts_once_workmail_would_show_what_an_earlier_attempt_did(
+def test_a_refused_retry_keeps_the_window_until_the_lag_of_workmail_has_passed(
     dana: str,
     table: Table,
     organization: WorkMailBackend,
     retry_count: int,
-    resolved_before: timedelta,
-    in_window: list[str],
+    resolution_age: timedelta,
+    window_executions: list[str],
 ) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", "EntityStateException")
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", "EntityStateException")
 
     with pytest.raises(errors.DeregistrationRefused, match=f"refuses to deregister {dana}"):
-        act(resolved, RetryCount=retry_count, ResolvedAt=render(parse(NOW) - resolved_before))
+        call_handler(resolved, RetryCount=retry_count, ResolvedAt=render(parse(NOW) - resolution_age))
 
-    assert table.with_status("InWindow") == in_window
-    assert ("Refused" in table.steps(A)) is not bool(in_window)
-    if not in_window:
-        assert (table.item(A) or {})["Steps"]["L"][-1]["M"]["At"] == {"S": NOW}
+    assert table.list_executions("InWindow") == window_executions
+    assert ("Refused" in table.read_step_names(ARN_A)) is not bool(window_executions)
+    if not window_executions:
+        assert table.read_steps(ARN_A)[-1]["At"] == {"S": NOW}
 
 
-def test_a_refusal_because_it_is_disabled_already_is_success(
+def test_a_state_conflict_of_a_disabled_entity_is_a_success(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    resolved = described(dana)
+    resolved = describe_entity(dana)
     deregister(dana)
     organization.behaviour = Behaviour(deregister_disabled="EntityStateException")
 
-    assert act(resolved)["DeregisteredAt"] == NOW
-    assert table.get(A).status is Status.IN_WINDOW
+    assert call_handler(resolved)["DeregisteredAt"] == NOW
+    assert table.load_record(ARN_A).status is Status.IN_WINDOW
 
 
-def test_what_still_reads_as_enabled_is_asked_for_again_and_stays_in_the_window(
-    dana: str, table: Table, organization: WorkMailBackend
-) -> None:
-    resolved = described(dana)
+def delay_descriptions(organization: WorkMailBackend) -> None:
     organization.behaviour = Behaviour(describe_lag_seconds=60)
 
-    with pytest.raises(errors.DeregistrationNotConfirmed, match=f"{dana} still reads as enabled"):
-        act(resolved)
-    assert table.with_status("InWindow") == ["a"]
 
-
-def test_who_is_not_found_when_read_back_stays_in_the_window_and_is_looked_for_again(
-    dana: str, table: Table, organization: WorkMailBackend
-) -> None:
-    resolved = described(dana)
-    fail(organization, "DescribeUser", "EntityNotFoundException")
-
-    with pytest.raises(errors.DeregistrationNotConfirmed, match=f"took the deregistration of {dana} and does not find"):
-        act(resolved)
-    assert table.with_status("InWindow") == ["a"]
-
-
-MAY_HAVE = "Before that, WorkMail may have been asked to deregister {user}, and may have done so."
+def fail_description(organization: WorkMailBackend) -> None:
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
 
 
 @pytest.mark.parametrize(
-    ("operation", "retry_count", "says_so"), [("DeregisterFromWorkMail", 0, True), ("DescribeUser", 1, False)]
+    ("prepare", "message"),
+    [
+        (delay_descriptions, "{user} still reads as enabled"),
+        (fail_description, "took the deregistration of {user} and does not find"),
+    ],
 )
-def test_what_fails_after_the_call_says_that_it_may_have_taken_effect(
-    dana: str, organization: WorkMailBackend, operation: str, retry_count: int, says_so: bool
+def test_an_entity_that_does_not_read_back_as_disabled_stays_in_the_window_and_is_retried(
+    dana: str,
+    table: Table,
+    organization: WorkMailBackend,
+    prepare: Callable[[WorkMailBackend], None],
+    message: str,
 ) -> None:
-    resolved = described(dana)
-    fail(organization, operation, "ThrottlingException")
+    resolved = describe_entity(dana)
+    prepare(organization)
+
+    with pytest.raises(errors.DeregistrationNotConfirmed, match=message.format(user=dana)):
+        call_handler(resolved)
+    assert table.list_executions("InWindow") == ["a"]
+
+
+ATTEMPT_SENTENCE = "Before that, WorkMail may have been asked to deregister {user}, and may have done so."
+
+
+@pytest.mark.parametrize(
+    ("operation", "retry_count", "mentions_attempt"), [("DeregisterFromWorkMail", 0, True), ("DescribeUser", 1, False)]
+)
+def test_an_error_mentions_an_attempt_only_if_there_was_one(
+    dana: str, organization: WorkMailBackend, operation: str, retry_count: int, mentions_attempt: bool
+) -> None:
+    resolved = describe_entity(dana)
+    fail_operation(organization, operation, "ThrottlingException")
 
     with pytest.raises(errors.WorkMailUnavailable, match=f"answered {operation} with ThrottlingException") as failure:
-        act(resolved, RetryCount=retry_count)
-    assert (MAY_HAVE.format(user=dana) in str(failure.value)) is says_so
+        call_handler(resolved, RetryCount=retry_count)
+    assert (ATTEMPT_SENTENCE.format(user=dana) in str(failure.value)) is mentions_attempt
 
 
-def test_an_answer_that_never_comes_says_that_the_call_may_have_taken_effect(
-    dana: str, organization: WorkMailBackend
-) -> None:
-    resolved = described(dana)
+def test_a_timeout_of_the_call_mentions_the_attempt(dana: str, organization: WorkMailBackend) -> None:
+    resolved = describe_entity(dana)
 
-    def lost(operation: str, _: Any) -> None:
+    def time_out(operation: str, _: object) -> None:
         if operation == "DeregisterFromWorkMail":
             raise ReadTimeoutError(endpoint_url="https://workmail")
 
-    organization.after.append(lost)
+    organization.after.append(time_out)
     with pytest.raises(errors.WorkMailUnavailable, match="did not answer") as failure:
-        act(resolved)
+        call_handler(resolved)
 
-    assert MAY_HAVE.format(user=dana) in str(failure.value)
+    assert ATTEMPT_SENTENCE.format(user=dana) in str(failure.value)
 
 
-def test_whoever_only_joins_the_wait_has_asked_nobody(dana: str, table: Table, organization: WorkMailBackend) -> None:
+def test_an_error_about_a_disabled_entity_does_not_mention_an_attempt(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
     deregister(dana)
-    resolved = described(dana)
-    act(resolved)
-    fail(organization, "DescribeUser", "ThrottlingException")
+    resolved = describe_entity(dana)
+    call_handler(resolved)
+    fail_operation(organization, "DescribeUser", "ThrottlingException")
 
     with pytest.raises(errors.WorkMailUnavailable) as failure:
-        act(resolved, RetryCount=1)
+        call_handler(resolved, RetryCount=1)
 
-    assert table.get(A).deregistration_attempted
+    assert table.load_record(ARN_A).deregistration_attempted
     assert "Before that" not in str(failure.value)
 
 
-def test_what_fails_beside_workmail_or_without_a_record_says_nothing_of_a_call(
-    dana: str, table: Table, put_policy: Any, organization: WorkMailBackend
+def test_an_error_of_another_service_or_without_a_record_does_not_mention_an_attempt(
+    dana: str, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", "ThrottlingException")
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", "ThrottlingException")
     with pytest.raises(errors.WorkMailUnavailable):
-        act(resolved)
+        call_handler(resolved)
     put_policy("no JSON")
-    with pytest.raises(errors.SettingsUnavailable) as beside:
-        act(resolved, RetryCount=1)
-    table.delete(A)
-    fail(organization, "DescribeUser", "ThrottlingException")
-    with pytest.raises(errors.WorkMailUnavailable) as without:
-        act(resolved, RetryCount=1)
+    with pytest.raises(errors.SettingsUnavailable) as policy_failure:
+        call_handler(resolved, RetryCount=1)
+    table.delete_item(ARN_A)
+    fail_operation(organization, "DescribeUser", "ThrottlingException")
+    with pytest.raises(errors.WorkMailUnavailable) as missing_record_failure:
+        call_handler(resolved, RetryCount=1)
 
-    assert "Before that" not in str(beside.value) + str(without.value)
-
-
-def test_the_log_says_whether_workmail_was_asked_to_deregister(dana: str, logged: list[str]) -> None:
-    act(described(dana))
-    act(described(dana))
-
-    assert [json.loads(line)["called"] for line in logged if '"deregistered"' in line] == [True, False]
+    assert "Before that" not in str(policy_failure.value) + str(missing_record_failure.value)
 
 
-def test_groups_and_resources_are_deregistered_by_their_own_kind(
-    people: People, table: Table, put_policy: Any, organization: WorkMailBackend
+def test_the_log_has_whether_workmail_was_called(dana: str, log_lines: list[str]) -> None:
+    call_handler(describe_entity(dana))
+    call_handler(describe_entity(dana))
+
+    assert [json.loads(line)["called"] for line in log_lines if '"deregistered"' in line] == [True, False]
+
+
+def test_groups_and_resources_are_deregistered_too(
+    people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
-    put_policy(a_policy())
-    for kind, entity_id in ((EntityType.GROUP, people.group("staff")), (EntityType.RESOURCE, people.resource("room"))):
-        table.open("a", entity_id)
-        assert act(described(entity_id, kind))["DeregisteredAt"] == NOW
-        assert described(entity_id, kind).state is EntityState.DISABLED
+    put_policy(make_policy())
+    for entity_type, entity_id in (
+        (EntityType.GROUP, people.group("staff")),
+        (EntityType.RESOURCE, people.resource("room")),
+    ):
+        table.create_record("a", entity_id)
+        assert call_handler(describe_entity(entity_id, entity_type))["DeregisteredAt"] == NOW
+        assert describe_entity(entity_id, entity_type).state is EntityState.DISABLED
 
 
-def test_when_workmail_ends_what_is_refused_is_that_end(dana: str, organization: WorkMailBackend) -> None:
-    resolved = described(dana)
-    fail(organization, "DeregisterFromWorkMail", "AccessDeniedException")
+def test_a_refusal_from_the_end_date_on_means_that_the_service_has_ended(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    resolved = describe_entity(dana)
+    fail_operation(organization, "DeregisterFromWorkMail", "AccessDeniedException")
 
     with pytest.raises(errors.ServiceEnded):
-        act(resolved, ServiceEndsAt=NOW)
+        call_handler(resolved, ServiceEndsAt=NOW)
 
 
 DISABLED = Entity(EntityType.USER, USER_ID, "dana", EntityState.DISABLED, disabled_date=parse(NOW))
@@ -520,12 +524,12 @@ DISABLED = Entity(EntityType.USER, USER_ID, "dana", EntityState.DISABLED, disabl
 @pytest.mark.parametrize(
     "enabled_until", [None, parse(NOW), parse(NOW) - timedelta(days=1), parse(NOW) + WORKMAIL_CLOCK_SKEW]
 )
-def test_a_date_that_fits_is_believed(enabled_until: datetime | None) -> None:
+def test_a_plausible_disabled_date_is_accepted(enabled_until: datetime | None) -> None:
     assert confirmed_date(DISABLED, enabled_until) == parse(NOW)
 
 
 @pytest.mark.parametrize(
-    ("entity", "enabled_until", "error", "says"),
+    ("entity", "enabled_until", "error", "message"),
     [
         (
             replace(DISABLED, state=EntityState.DELETED),
@@ -537,26 +541,24 @@ def test_a_date_that_fits_is_believed(enabled_until: datetime | None) -> None:
         (replace(DISABLED, disabled_date=None), None, errors.DeregistrationNotConfirmed, "WorkMail gives no date"),
         (
             DISABLED,
-            parse(NOW) + WORKMAIL_CLOCK_SKEW + MOMENT,
+            parse(NOW) + WORKMAIL_CLOCK_SKEW + MILLISECOND,
             errors.DeregistrationNotConfirmed,
             f"{USER_ID} reads as disabled, but with the date of an earlier time, so the deregistration cannot be",
         ),
     ],
 )
-def test_a_date_that_does_not_fit_is_not_believed(
-    entity: Entity, enabled_until: datetime | None, error: type[Exception], says: str
+def test_an_implausible_state_or_disabled_date_is_not_accepted(
+    entity: Entity, enabled_until: datetime | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error) as refusal:
         confirmed_date(entity, enabled_until)
-    assert says in str(refusal.value)
+    assert message in str(refusal.value)
 
 
-def test_a_date_left_over_from_an_earlier_time_is_not_taken_for_this_deregistration(
-    dana: str, organization: WorkMailBackend
-) -> None:
-    resolved = described(dana)
+def test_a_disabled_date_of_an_earlier_deregistration_is_not_accepted(dana: str, organization: WorkMailBackend) -> None:
+    resolved = describe_entity(dana)
     deregister(dana)
     organization.arrange(ORGANIZATION_ID, dana, disabled_date=parse(NOW) - timedelta(days=90))
 
     with pytest.raises(errors.DeregistrationNotConfirmed, match="an earlier time"):
-        act(resolved, RetryCount=1)
+        call_handler(resolved, RetryCount=1)

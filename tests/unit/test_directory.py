@@ -1,4 +1,4 @@
-"""The port: every answer and every error of WorkMail becomes one thing of this project."""
+"""Directory maps each answer and each error of WorkMail to one type of this project."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.stub import Stubber
 
+from local.settings import ORGANIZATION_ID
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
 from offboarding.domain.entities import EntityReference, EntityType
+from tests.unit.conftest import USER_ID, make_raiser
 
-ORGANIZATION = "m-d281d0a2fd824be5b6cd3d3ce909fd27"
-USER_ID = "12a3b4c5-0000-4000-8000-000000000001"
 USER = EntityReference(EntityType.USER, USER_ID)
-DISABLED = datetime(2026, 11, 22, 10, tzinfo=UTC)
+DISABLED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -50,9 +50,11 @@ def stub() -> Any:
         ("SomethingNew", 400, errors.UnexpectedAnswer),
     ],
 )
-def test_every_error_has_one_name(stub: Stubber, code: str, status: int, error: type[Exception]) -> None:
+def test_each_error_code_is_mapped_to_one_error_without_personal_data(
+    stub: Stubber, code: str, status: int, error: type[Exception]
+) -> None:
     stub.add_client_error("deregister_from_work_mail", code, "dana@example.com is secret", http_status_code=status)
-    directory = Directory(stub.client, ORGANIZATION)
+    directory = Directory(stub.client, ORGANIZATION_ID)
 
     with pytest.raises(error) as failure:
         directory.deregister(USER_ID)
@@ -65,21 +67,17 @@ def test_every_error_has_one_name(stub: Stubber, code: str, status: int, error: 
 
 
 @pytest.mark.parametrize("error", [ConnectTimeoutError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
-def test_no_answer_at_all_is_transient_and_recorded(error: Exception) -> None:
+def test_a_call_without_an_answer_is_unavailable_and_kept_as_evidence(error: Exception) -> None:
     client = boto3.client("workmail", region_name="us-east-1")
-
-    def fail(**_: object) -> None:
-        raise error
-
-    client.meta.events.register("before-send.workmail.*", fail)
-    directory = Directory(client, ORGANIZATION)
+    client.meta.events.register("before-send.workmail.*", make_raiser(error))
+    directory = Directory(client, ORGANIZATION_ID)
     with pytest.raises(errors.WorkMailUnavailable, match="did not answer"):
         directory.describe(USER)
     assert directory.answers[0]["Error"] == type(error).__name__
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         ({}, "without UserId"),
         ({"UserId": USER_ID, "State": "DISABLED"}, "without Name"),
@@ -87,14 +85,14 @@ def test_no_answer_at_all_is_transient_and_recorded(error: Exception) -> None:
         ({"UserId": USER_ID, "Name": "dana", "State": "GONE"}, "the State GONE"),
     ],
 )
-def test_an_empty_or_odd_answer_is_never_believed(stub: Stubber, answer: dict[str, Any], says: str) -> None:
+def test_an_incomplete_or_unknown_answer_is_unavailable(stub: Stubber, answer: dict[str, Any], message: str) -> None:
     stub.add_response("describe_user", answer)
 
-    with pytest.raises(errors.WorkMailUnavailable, match=says):
-        Directory(stub.client, ORGANIZATION).describe(USER)
+    with pytest.raises(errors.WorkMailUnavailable, match=message):
+        Directory(stub.client, ORGANIZATION_ID).describe(USER)
 
 
-def test_what_is_kept_as_evidence_holds_no_name_and_no_address(stub: Stubber) -> None:
+def test_the_evidence_holds_no_name_and_no_address(stub: Stubber) -> None:
     stub.add_response(
         "describe_user",
         {
@@ -105,10 +103,10 @@ def test_what_is_kept_as_evidence_holds_no_name_and_no_address(stub: Stubber) ->
             "Telephone": "1",
             "State": "DISABLED",
             "UserRole": "USER",
-            "DisabledDate": DISABLED,
+            "DisabledDate": DISABLED_AT,
         },
     )
-    directory = Directory(stub.client, ORGANIZATION)
+    directory = Directory(stub.client, ORGANIZATION_ID)
 
     entity = directory.describe(USER)
 
@@ -129,23 +127,23 @@ def test_what_is_kept_as_evidence_holds_no_name_and_no_address(stub: Stubber) ->
     ]
 
 
-def test_an_id_that_finds_another_entity_by_its_name_is_refused(stub: Stubber) -> None:
+def test_an_id_that_matches_the_name_of_another_entity_is_not_found(stub: Stubber) -> None:
     stub.add_response("describe_user", {"UserId": "9" * 36, "Name": USER_ID, "State": "ENABLED"})
 
     with pytest.raises(errors.EntityNotFound, match="Use the entity's id"):
-        Directory(stub.client, ORGANIZATION).describe(USER)
+        Directory(stub.client, ORGANIZATION_ID).describe(USER)
 
 
-def test_lists_are_read_to_their_end_and_compared_whole(stub: Stubber) -> None:
-    def page(*names: str, **more: str) -> dict[str, Any]:
-        return {"Users": [{"Id": f"id-{n:0>12}", "Name": n, "State": "ENABLED"} for n in names], **more}
+def test_a_list_is_read_to_the_last_page_and_compared_with_the_whole_name(stub: Stubber) -> None:
+    def make_page(name: str, **members: str) -> dict[str, Any]:
+        return {"Users": [{"Id": f"id-{name:0>12}", "Name": name, "State": "ENABLED"}], **members}
 
-    request = {"OrganizationId": ORGANIZATION, "Filters": {"UsernamePrefix": "dana"}, "MaxResults": 100}
-    stub.add_response("list_users", page("dana2", NextToken="t"), request)
-    stub.add_response("list_users", page("Dana"), {**request, "NextToken": "t"})
+    request = {"OrganizationId": ORGANIZATION_ID, "Filters": {"UsernamePrefix": "dana"}, "MaxResults": 100}
+    stub.add_response("list_users", make_page("dana2", NextToken="t"), request)
+    stub.add_response("list_users", make_page("Dana"), {**request, "NextToken": "t"})
     stub.add_response("list_groups", {"Groups": [{"Id": "g" * 12, "Name": "dana", "State": "DELETED"}]})
     stub.add_response("list_resources", {"Resources": []})
 
-    found = Directory(stub.client, ORGANIZATION).list_by_name("dana")
+    references = Directory(stub.client, ORGANIZATION_ID).list_by_name("dana")
 
-    assert found == [EntityReference(EntityType.USER, "id-00000000Dana")]
+    assert references == [EntityReference(EntityType.USER, "id-00000000Dana")]

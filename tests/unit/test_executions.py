@@ -1,4 +1,4 @@
-"""How an execution stands, as Step Functions says it."""
+"""The status of an execution, as Step Functions shows it."""
 
 import json
 from typing import Any
@@ -11,66 +11,67 @@ from offboarding.adapters import executions
 from offboarding.adapters.executions import ExecutionStatus, read_execution_status
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse
-from tests.unit.conftest import NOW, execution
+from tests.unit.conftest import ARN_A, NOW, make_raiser
 
-ARN = execution("a")
-STARTED, STOPPED = "2026-11-01T00:00:00.000Z", NOW
+STARTED_AT, STOPPED_AT = "2026-11-01T00:00:00.000Z", NOW
 
 
-def answer(status: str, **more: Any) -> dict[str, Any]:
+def make_answer(status: str, **members: Any) -> dict[str, Any]:
     return {
-        "executionArn": ARN,
+        "executionArn": ARN_A,
         "stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding",
         "status": status,
-        "startDate": parse(STARTED),
-        **({} if status in {"RUNNING", "PENDING_REDRIVE"} else {"stopDate": parse(STOPPED)}),
-        **more,
+        "startDate": parse(STARTED_AT),
+        **({} if status in {"RUNNING", "PENDING_REDRIVE"} else {"stopDate": parse(STOPPED_AT)}),
+        **members,
     }
 
 
 @pytest.mark.parametrize(
-    ("answered", "expected"),
+    ("answer", "expected"),
     [
-        (answer("RUNNING"), ExecutionStatus(is_running=True)),
-        (answer("PENDING_REDRIVE"), ExecutionStatus(is_running=True)),
-        (answer("RUNNING", redriveCount=1), ExecutionStatus(is_running=True, is_redriven=True)),
-        (answer("RUNNING", redriveCount=0, input="{}"), ExecutionStatus(is_running=True, input="{}")),
+        (make_answer("RUNNING"), ExecutionStatus(is_running=True)),
+        (make_answer("PENDING_REDRIVE"), ExecutionStatus(is_running=True)),
+        (make_answer("RUNNING", redriveCount=1), ExecutionStatus(is_running=True, is_redriven=True)),
+        (make_answer("RUNNING", redriveCount=0, input="{}"), ExecutionStatus(is_running=True, input="{}")),
         (
-            answer("SUCCEEDED", output=json.dumps({"Outcome": "CleanupVerified"})),
-            ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=STOPPED),
+            make_answer("SUCCEEDED", output=json.dumps({"Outcome": "CleanupVerified"})),
+            ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=STOPPED_AT),
         ),
         (
-            answer("FAILED", error="EntityNotFound", cause="No entity."),
-            ExecutionStatus(is_running=False, outcome="EntityNotFound", cause="No entity.", ended_at=STOPPED),
+            make_answer("FAILED", error="EntityNotFound", cause="No entity."),
+            ExecutionStatus(is_running=False, outcome="EntityNotFound", cause="No entity.", ended_at=STOPPED_AT),
         ),
-        (answer("FAILED"), ExecutionStatus(is_running=False, outcome="UnexpectedFailure", ended_at=STOPPED)),
+        (make_answer("FAILED"), ExecutionStatus(is_running=False, outcome="UnexpectedFailure", ended_at=STOPPED_AT)),
         (
-            answer("ABORTED", error="Whatever", cause="by mistake"),
-            ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=STOPPED),
+            make_answer("ABORTED", error="Whatever", cause="by mistake"),
+            ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=STOPPED_AT),
         ),
         (
-            answer("TIMED_OUT", error="States.Timeout"),
-            ExecutionStatus(is_running=False, outcome="TimedOut", ended_at=STOPPED),
+            make_answer("TIMED_OUT", error="States.Timeout"),
+            ExecutionStatus(is_running=False, outcome="TimedOut", ended_at=STOPPED_AT),
         ),
     ],
 )
-def test_each_status_means_one_thing(answered: dict[str, Any], expected: ExecutionStatus) -> None:
+def test_each_answer_is_parsed_into_a_status(answer: dict[str, Any], expected: ExecutionStatus) -> None:
     with Stubber(executions.states) as stub:
-        stub.add_response("describe_execution", answered, {"executionArn": ARN})
-        assert read_execution_status(ARN) == expected
+        stub.add_response("describe_execution", answer, {"executionArn": ARN_A})
+        assert read_execution_status(ARN_A) == expected
 
 
 @pytest.mark.parametrize("output", [None, "", "{}", "null", "[]", "7", '"CleanupVerified"', "not JSON", '{"Out": 1}'])
-def test_a_success_without_an_outcome_is_unexpected(output: str | None) -> None:
+def test_a_success_without_an_outcome_is_an_unexpected_failure(output: str | None) -> None:
     with Stubber(executions.states) as stub:
-        stub.add_response("describe_execution", answer("SUCCEEDED", **({} if output is None else {"output": output})))
-        assert read_execution_status(ARN).outcome == "UnexpectedFailure"
+        stub.add_response(
+            "describe_execution", make_answer("SUCCEEDED", **({} if output is None else {"output": output}))
+        )
+        assert read_execution_status(ARN_A).outcome == "UnexpectedFailure"
 
 
-def test_what_step_functions_has_forgotten_is_over() -> None:
+def test_an_execution_that_step_functions_does_not_know_is_forgotten() -> None:
     with Stubber(executions.states) as stub:
         stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
-        status = read_execution_status(ARN)
+        status = read_execution_status(ARN_A)
 
     assert (status.is_running, status.outcome, status.ended_at) == (False, "Forgotten", None)
     assert "90 days" in (status.cause or "")
@@ -85,28 +86,27 @@ def test_what_step_functions_has_forgotten_is_over() -> None:
         ("AccessDeniedException", errors.AccessDenied),
     ],
 )
-def test_where_step_functions_does_not_say_nobody_is_taken_to_be_over(code: str, error: type[Exception]) -> None:
+def test_each_error_of_step_functions_is_mapped_to_one_error(code: str, error: type[Exception]) -> None:
     with Stubber(executions.states) as stub:
         stub.add_client_error("describe_execution", code, "secret")
         with pytest.raises(errors.OffboardingError) as failure:
-            read_execution_status(ARN)
+            read_execution_status(ARN_A)
 
     assert type(failure.value) is error
     assert "states:DescribeExecution" in str(failure.value)
     assert "secret" not in str(failure.value)
 
 
-def test_an_answer_without_a_status_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_without_a_status_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executions.states, "describe_execution", lambda **_: {})
 
     with pytest.raises(errors.RecordUnavailable, match="without a status"):
-        read_execution_status(ARN)
+        read_execution_status(ARN_A)
 
 
-def test_no_answer_of_step_functions_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
-        raise EndpointConnectionError(endpoint_url="https://states")
+def test_a_call_to_step_functions_without_an_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = EndpointConnectionError(endpoint_url="https://states")
+    monkeypatch.setattr(executions.states, "describe_execution", make_raiser(error))
 
-    monkeypatch.setattr(executions.states, "describe_execution", fail)
     with pytest.raises(errors.RecordUnavailable, match="EndpointConnectionError"):
-        read_execution_status(ARN)
+        read_execution_status(ARN_A)

@@ -1,20 +1,18 @@
-"""What every state's handler logs and counts of itself."""
+"""The log and the metrics of the handler of each state."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from offboarding.domain import errors
 from offboarding.edge.observability import observed
-from tests.unit.conftest import Context, execution
+from tests.unit.conftest import ARN_A, Context, ReadMetrics
 
-Counted = Callable[[], dict[str, float]]
-EVENT = {"ExecutionArn": execution("a")}
+EVENT = {"ExecutionArn": ARN_A}
 
 
-def failing(error: Exception) -> Any:
+def make_failing_handler(error: Exception) -> Any:
     @observed
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         raise error
@@ -22,33 +20,32 @@ def failing(error: Exception) -> Any:
     return handler
 
 
-def test_what_a_handler_says_no_with_is_logged_by_its_name_alone_and_counted(
-    counted: Counted, logged: list[str]
+def test_an_offboarding_error_is_logged_by_its_name_alone_and_counted(
+    read_metrics: ReadMetrics, log_lines: list[str]
 ) -> None:
     with pytest.raises(errors.EntityProtected, match="dana"):
-        failing(errors.EntityProtected("dana@example.com is protected"))(EVENT, Context())
+        make_failing_handler(errors.EntityProtected("dana@example.com is protected"))(EVENT, Context())
 
-    assert counted() == {"EntityProtected": 1}
-    (line,) = (json.loads(line) for line in logged)
+    assert read_metrics() == {"EntityProtected": 1}
+    (line,) = (json.loads(line) for line in log_lines)
     assert (line["level"], line["message"], line["error"]) == ("WARNING", "failed", "EntityProtected")
-    assert line["correlation_id"] == execution("a")
+    assert line["correlation_id"] == ARN_A
     assert "dana" not in str(line)
 
 
-def test_what_nobody_foresaw_is_counted_and_raised(counted: Counted, logged: list[str]) -> None:
+def test_an_unexpected_error_is_counted_and_raised(read_metrics: ReadMetrics, log_lines: list[str]) -> None:
     with pytest.raises(ZeroDivisionError):
-        failing(ZeroDivisionError("dana@example.com"))(EVENT, Context())
+        make_failing_handler(ZeroDivisionError("dana@example.com"))(EVENT, Context())
 
-    assert counted() == {"UnexpectedErrors": 1}
-    assert logged == []
+    assert read_metrics() == {"UnexpectedErrors": 1}
+    assert log_lines == []
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_what_a_handler_returns_is_returned(counted: Counted) -> None:
+def test_the_result_of_the_handler_is_returned(read_metrics: ReadMetrics) -> None:
     @observed
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Say what it does."""
         return {"Seen": event["ExecutionArn"]}
 
-    assert handler(EVENT, Context()) == {"Seen": execution("a")}
-    assert counted() == {}
+    assert handler(EVENT, Context()) == {"Seen": ARN_A}
+    assert read_metrics() == {}

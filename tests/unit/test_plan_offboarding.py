@@ -1,6 +1,5 @@
-"""A plan says what would happen, and changes nothing."""
+"""A plan has what an offboarding would do, and changes nothing."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,66 +16,42 @@ from offboarding.domain import errors
 from offboarding.domain.entities import Entity
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
+    ARN_A,
+    ARN_B,
     DAY,
     NOW,
+    RUNNING,
     Context,
+    PutPolicy,
+    ReadMetrics,
     Table,
-    a_policy,
-    an_offboarding,
-    called,
-    configure,
     deregister,
-    described,
-    execution,
-    fail,
+    describe_entity,
+    fail_operation,
+    make_entity_step,
+    make_offboarding,
+    make_policy,
+    take_calls,
 )
 
-B = execution("b")
 READS = {"DescribeUser", "ListAliases"}
 OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
-RUNNING = ExecutionStatus(is_running=True)
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=NOW)
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
-
-@pytest.fixture(autouse=True)
-def rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, "VERIFICATION_SLACK_HOURS", "6")
-    configure(monkeypatch, "OVERDUE_DAYS", "7")
-    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
-
-
-@pytest.fixture
-def dana(people: People, table: Table, put_policy: Callable[[str], None], organization: WorkMailBackend) -> str:
-    put_policy(a_policy())
-    user = people.user("dana")
-    people.alias(user, "d.leaver")
-    called(organization)
-    return user
+pytestmark = pytest.mark.usefixtures("frozen_time", "retention_settings")
 
 
 def plan(entity: Entity, **changes: Any) -> dict[str, Any]:
-    event = {
-        "ExecutionArn": execution("a"),
-        "Now": NOW,
-        "OrganizationId": ORGANIZATION_ID,
-        "Entity": entity.to_json(),
-        "ServiceEndsAt": "2027-03-31T00:00:00.000Z",
-        "Request": {},
-        "NeverRegistered": entity.never_registered,
-        "IsMigrationAdmin": False,
-        **changes,
-    }
-    return plan_offboarding.handler(event, Context())
+    members = {"Request": {}, "NeverRegistered": entity.never_registered, "IsMigrationAdmin": False, **changes}
+    return plan_offboarding.handler(make_entity_step(entity, members), Context())
 
 
-def test_a_plan_names_the_call_and_the_dates_and_changes_nothing(
-    dana: str, table: Table, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_a_plan_has_the_call_and_the_dates_and_changes_nothing(
+    dana: str, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
-    answer = plan(described(dana), Request=OKTA)
+    answer = plan(describe_entity(dana), Request=OKTA)
 
-    assert [said["Operation"] for said in answer["Evidence"].pop("Answers")] == ["ListAliases"]
+    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == ["ListAliases"]
     assert answer == {
         "Explanation": "Without DryRun it would deregister the entity.",
         "Plan": {
@@ -90,42 +65,44 @@ def test_a_plan_names_the_call_and_the_dates_and_changes_nothing(
         },
         "Evidence": {"At": NOW},
     }
-    assert counted() == {"OffboardingsPlanned": 1}
-    assert set(called(organization)) == READS
-    assert table.item(execution("a")) is None
-    assert table.holder(dana) is None
+    assert read_metrics() == {"OffboardingsPlanned": 1}
+    assert set(take_calls(organization)) == READS
+    assert table.read_item(ARN_A) is None
+    assert table.find_holder(dana) is None
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
 
 
 @pytest.mark.parametrize(
-    ("not_before", "at"),
+    ("not_before", "deregisters_at"),
     [("2026-12-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z"), ("2026-11-01T00:00:00.000Z", NOW)],
 )
-def test_a_date_ahead_is_when_it_would_be_deregistered_and_one_past_is_not(dana: str, not_before: str, at: str) -> None:
-    planned = plan(described(dana), Request={"NotBefore": not_before})["Plan"]
-
-    assert planned["DeregistersAt"] == at
-    assert planned["MailboxIsRemovedAt"] == render(parse(at) + timedelta(days=30))
-
-
-def test_a_plan_says_when_workmail_ends_before_the_retention(dana: str) -> None:
-    planned = plan(described(dana), Request={"NotBefore": "2027-03-15T00:00:00.000Z"})["Plan"]
-
-    assert planned["RetentionEndsBeforeWorkMail"] is False
-
-
-def test_what_is_disabled_already_would_only_be_watched(
-    dana: str, put_policy: Any, organization: WorkMailBackend
+def test_a_plan_is_for_the_requested_date_unless_that_has_passed(
+    dana: str, not_before: str, deregisters_at: str
 ) -> None:
-    put_policy(a_policy(approval_required=("*",), daily_cap=0))
+    plan_members = plan(describe_entity(dana), Request={"NotBefore": not_before})["Plan"]
+
+    assert plan_members["DeregistersAt"] == deregisters_at
+    assert plan_members["MailboxIsRemovedAt"] == render(parse(deregisters_at) + timedelta(days=30))
+
+
+def test_a_plan_has_whether_the_service_ends_before_the_retention(dana: str) -> None:
+    plan_members = plan(describe_entity(dana), Request={"NotBefore": "2027-03-15T00:00:00.000Z"})["Plan"]
+
+    assert plan_members["RetentionEndsBeforeWorkMail"] is False
+
+
+def test_a_disabled_entity_would_only_be_watched(
+    dana: str, put_policy: PutPolicy, organization: WorkMailBackend
+) -> None:
+    put_policy(make_policy(approval_required=("*",), daily_cap=0))
     deregister(dana)
     organization.arrange(ORGANIZATION_ID, dana, disabled_date=parse(NOW) - timedelta(days=7))
-    entity = described(dana)
-    called(organization)
+    entity = describe_entity(dana)
+    take_calls(organization)
 
     answer = plan(entity, Request=OKTA)
 
-    assert called(organization) == [], "WorkMail tells the aliases of enabled entities only"
+    assert take_calls(organization) == [], "WorkMail lists the aliases of enabled entities only"
     assert answer["Explanation"] == (
         "The entity is disabled already. Without DryRun it would only be watched until its mailbox is gone."
     )
@@ -140,8 +117,8 @@ def test_what_is_disabled_already_would_only_be_watched(
     }
 
 
-def test_a_date_left_over_from_an_earlier_departure_does_not_count(dana: str) -> None:
-    registered_again = replace(described(dana), disabled_date=parse(NOW) - timedelta(days=90))
+def test_the_disabled_date_of_an_earlier_departure_is_ignored(dana: str) -> None:
+    registered_again = replace(describe_entity(dana), disabled_date=parse(NOW) - timedelta(days=90))
 
     assert plan(registered_again)["Plan"]["MailboxIsRemovedAt"] == "2026-12-24T09:00:00.000Z"
 
@@ -150,11 +127,11 @@ def test_a_disabled_entity_without_a_date_is_planned_from_now_on(dana: str, orga
     deregister(dana)
     organization.arrange(ORGANIZATION_ID, dana, disabled_date=None)
 
-    assert plan(described(dana))["Plan"]["DeregisteredAt"] == NOW
+    assert plan(describe_entity(dana))["Plan"]["DeregisteredAt"] == NOW
 
 
-def test_what_was_never_registered_has_no_dates(dana: str, people: People) -> None:
-    answer = plan(described(people.user("kim", registered=False)))
+def test_an_entity_that_was_never_registered_has_no_dates(dana: str, people: People) -> None:
+    answer = plan(describe_entity(people.user("kim", registered=False)))
 
     assert answer["Explanation"] == (
         "Without DryRun it would end as NothingToDo: the entity was never registered to WorkMail."
@@ -163,10 +140,10 @@ def test_what_was_never_registered_has_no_dates(dana: str, people: People) -> No
 
 
 @pytest.mark.parametrize("entry", ["dana", "d.leaver@*"])
-def test_a_plan_says_who_is_protected_by_the_settings_and_by_an_alias(dana: str, put_policy: Any, entry: str) -> None:
-    put_policy(a_policy(protected=(entry,), approval_required=("*",)))
+def test_a_plan_has_a_protection_by_the_settings_even_by_an_alias(dana: str, put_policy: PutPolicy, entry: str) -> None:
+    put_policy(make_policy(protected=(entry,), approval_required=("*",)))
 
-    answer = plan(described(dana))
+    answer = plan(describe_entity(dana))
 
     assert answer["Explanation"] == "Without DryRun it would end as EntityProtected, and nothing would be changed."
     (refusal,) = answer["Plan"]["WouldBeRefused"]
@@ -176,37 +153,41 @@ def test_a_plan_says_who_is_protected_by_the_settings_and_by_an_alias(dana: str,
     assert len(answer["Plan"]["NeedsApproval"]) == 1
 
 
-def test_a_plan_names_every_refusal(dana: str, put_policy: Any, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_policy(a_policy(protected=("dana",)))
-    table.open("b", dana)
-    monkeypatch.setattr(holding, "read_execution_status", {B: RUNNING}.__getitem__)
+def test_a_plan_has_every_refusal(
+    dana: str, put_policy: PutPolicy, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_policy(make_policy(protected=("dana",)))
+    table.create_record("b", dana)
+    monkeypatch.setattr(holding, "read_execution_status", {ARN_B: RUNNING}.__getitem__)
 
-    refusals = plan(described(dana), IsMigrationAdmin=True)["Plan"]["WouldBeRefused"]
+    refusals = plan(describe_entity(dana), IsMigrationAdmin=True)["Plan"]["WouldBeRefused"]
 
     assert [refusal["Error"] for refusal in refusals] == ["EntityProtected", "EntityProtected", "AlreadyInProgress"]
     assert "migration administrator" in refusals[0]["Cause"]
-    assert refusals[2]["Cause"] == f"The execution {B} offboards this entity."
+    assert refusals[2]["Cause"] == f"The execution {ARN_B} offboards this entity."
 
 
-def test_an_offboarding_that_gives_way_or_is_over_is_no_refusal(
+def test_an_execution_that_can_be_taken_over_is_not_a_refusal(
     dana: str, table: Table, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.deregister("b", dana)
+    table.create_deregistered_record("b", dana)
     organization.arrange(ORGANIZATION_ID, dana, enabled_date=parse(NOW) + timedelta(days=1))
-    monkeypatch.setattr(holding, "read_execution_status", {B: RUNNING}.__getitem__)
-    assert plan(described(dana))["Plan"]["WouldBeRefused"] == [], "it watches a departure that was taken back"
-    monkeypatch.setattr(holding, "read_execution_status", {B: STOPPED}.__getitem__)
-    assert plan(described(dana))["Plan"]["WouldBeRefused"] == [], "it is over"
-    table.records.release(an_offboarding(B, dana))
+    monkeypatch.setattr(holding, "read_execution_status", {ARN_B: RUNNING}.__getitem__)
+    assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], "it watches a departure that was taken back"
+    monkeypatch.setattr(holding, "read_execution_status", {ARN_B: STOPPED}.__getitem__)
+    assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], "it has ended"
+    table.records.release(make_offboarding(ARN_B, dana))
     monkeypatch.setattr(holding, "read_execution_status", {}.__getitem__)
-    assert plan(described(dana))["Plan"]["WouldBeRefused"] == [], "it has let go, and nobody is asked how it stands"
+    assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], (
+        "it has released the entity, and its status is not read"
+    )
 
 
 @pytest.mark.parametrize("entry", ["dana", "d.leaver@*"])
-def test_a_plan_says_that_a_person_would_have_to_approve(dana: str, put_policy: Any, entry: str) -> None:
-    put_policy(a_policy(approval_required=(entry,), daily_cap=0))
+def test_a_plan_has_the_approval_that_the_settings_require(dana: str, put_policy: PutPolicy, entry: str) -> None:
+    put_policy(make_policy(approval_required=(entry,), daily_cap=0))
 
-    answer = plan(described(dana), Request=OKTA)
+    answer = plan(describe_entity(dana), Request=OKTA)
 
     assert answer["Explanation"] == "Without DryRun it would wait for an approval, and then deregister the entity."
     assert answer["Plan"]["NeedsApproval"] == [
@@ -225,21 +206,21 @@ def test_a_plan_says_that_a_person_would_have_to_approve(dana: str, put_policy: 
         ({**OKTA, "NotBefore": "2026-11-24T23:59:59.000Z"}, 1, [f"1 of the 1 deregistrations of {DAY} are taken."]),
     ],
 )
-def test_a_plan_looks_at_the_cap_of_the_day_on_which_it_would_be(
-    dana: str, put_policy: Any, table: Table, request_: dict[str, Any], cap: int, reasons: list[str]
+def test_a_plan_uses_the_cap_of_the_day_of_the_deregistration(
+    dana: str, put_policy: PutPolicy, table: Table, request_: dict[str, Any], cap: int, reasons: list[str]
 ) -> None:
-    put_policy(a_policy(daily_cap=cap))
-    table.records.take_slot(an_offboarding(B), DAY, 20)
+    put_policy(make_policy(daily_cap=cap))
+    table.records.take_slot(make_offboarding(ARN_B), DAY, 20)
 
-    assert plan(described(dana), Request=request_)["Plan"]["NeedsApproval"] == reasons
+    assert plan(describe_entity(dana), Request=request_)["Plan"]["NeedsApproval"] == reasons
 
 
 @pytest.mark.parametrize("code", ["EntityStateException", "EntityNotFoundException"])
-def test_where_the_aliases_are_not_told_nobody_knows_who_is_protected(
+def test_a_plan_is_not_made_if_the_aliases_cannot_be_listed(
     dana: str, organization: WorkMailBackend, code: str
 ) -> None:
-    entity = described(dana)
-    fail(organization, "ListAliases", code)
+    entity = describe_entity(dana)
+    fail_operation(organization, "ListAliases", code)
 
     with pytest.raises(errors.WorkMailUnavailable, match=f"described {dana} as enabled, but does not list its aliases"):
         plan(entity)

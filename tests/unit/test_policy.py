@@ -1,7 +1,6 @@
-"""The settings that count at the moment of acting: without them nobody is deregistered."""
+"""The policy that counts at the moment of a deregistration; without it no entity is deregistered."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,36 +11,35 @@ from local.settings import ORGANIZATION_ID
 from offboarding.adapters import policy
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.domain import errors
-from tests.unit.conftest import client
+from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
-Put = Callable[[str], None]
-GOOD: dict[str, Any] = {
+POLICY: dict[str, Any] = {
     "DailyCap": 20,
     "Organizations": {ORGANIZATION_ID: {"Protected": ["ceo", "*@board.example.com"], "ApprovalRequired": ["*"]}},
 }
 
 
-def test_the_policy_is_what_the_parameter_says_of_the_organization(put_policy: Put) -> None:
-    put_policy(json.dumps(GOOD))
+def test_the_policy_of_an_organization_is_read_from_the_parameter(put_policy: PutPolicy) -> None:
+    put_policy(json.dumps(POLICY))
 
     assert read_policy(ORGANIZATION_ID) == Policy(
         daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",)
     )
 
 
-def test_a_change_counts_for_executions_that_run(put_policy: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_policy_counts_for_running_executions(put_policy: PutPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "_CACHE_SECONDS", 0)
-    put_policy(json.dumps(GOOD))
+    put_policy(json.dumps(POLICY))
     assert read_policy(ORGANIZATION_ID).daily_cap == 20
 
-    changed = json.dumps({**GOOD, "DailyCap": 5})
-    client("ssm").put_parameter(Name="/offboarding/policy", Type="String", Value=changed, Overwrite=True)
+    changed_policy = json.dumps({**POLICY, "DailyCap": 5})
+    client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=changed_policy, Overwrite=True)
 
     assert read_policy(ORGANIZATION_ID).daily_cap == 5
     assert policy._CACHE_SECONDS < 60
 
 
-def test_without_the_parameter_nothing_goes_on(put_policy: Put) -> None:
+def test_without_the_parameter_the_settings_are_unavailable(put_policy: PutPolicy) -> None:
     with pytest.raises(errors.SettingsUnavailable, match=r"ssm:GetParameter failed \(ParameterNotFound\)"):
         read_policy(ORGANIZATION_ID)
 
@@ -55,14 +53,14 @@ def test_without_the_parameter_nothing_goes_on(put_policy: Put) -> None:
         "[]",
         "{}",
         json.dumps({"DailyCap": 20}),
-        json.dumps({**GOOD, "Organizations": {}}),
-        json.dumps({**GOOD, "Organizations": {"m-" + "0" * 32: GOOD["Organizations"][ORGANIZATION_ID]}}),
-        json.dumps({**GOOD, "Organizations": {ORGANIZATION_ID: {"Protected": []}}}),
-        json.dumps({**GOOD, "Organizations": {ORGANIZATION_ID: {"Protected": None, "ApprovalRequired": []}}}),
-        json.dumps({"Organizations": GOOD["Organizations"]}),
+        json.dumps({**POLICY, "Organizations": {}}),
+        json.dumps({**POLICY, "Organizations": {OTHER_ORGANIZATION_ID: POLICY["Organizations"][ORGANIZATION_ID]}}),
+        json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: {"Protected": []}}}),
+        json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: {"Protected": None, "ApprovalRequired": []}}}),
+        json.dumps({"Organizations": POLICY["Organizations"]}),
     ],
 )
-def test_what_is_garbled_protects_everybody(put_policy: Put, text: str) -> None:
+def test_an_invalid_parameter_makes_the_settings_unavailable(put_policy: PutPolicy, text: str) -> None:
     put_policy(text)
 
     with pytest.raises(errors.SettingsUnavailable) as failure:
@@ -73,7 +71,7 @@ def test_what_is_garbled_protects_everybody(put_policy: Put, text: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ParameterNotFound"])
-def test_an_error_of_systems_manager_may_pass(put_policy: Put, code: str) -> None:
+def test_an_error_of_systems_manager_makes_the_settings_unavailable(put_policy: PutPolicy, code: str) -> None:
     with Stubber(policy.provider.client) as stub:
         stub.add_client_error("get_parameter", code, "secret")
         with pytest.raises(errors.SettingsUnavailable) as failure:
@@ -82,26 +80,24 @@ def test_an_error_of_systems_manager_may_pass(put_policy: Put, code: str) -> Non
     assert "secret" not in str(failure.value)
 
 
-def test_no_answer_of_systems_manager_may_pass(put_policy: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
-        raise ReadTimeoutError(endpoint_url="https://ssm")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ReadTimeoutError(endpoint_url="https://ssm"), r"^ssm:GetParameter failed \(ReadTimeoutError\)"),
+        (RuntimeError("secret"), r"^The settings in Systems Manager cannot be read"),
+    ],
+)
+def test_a_call_to_systems_manager_without_an_answer_makes_the_settings_unavailable(
+    put_policy: PutPolicy, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    monkeypatch.setattr(policy.provider.client, "get_parameter", make_raiser(error))
 
-    monkeypatch.setattr(policy.provider.client, "get_parameter", fail)
-    with pytest.raises(errors.SettingsUnavailable):
+    with pytest.raises(errors.SettingsUnavailable, match=message):
         read_policy(ORGANIZATION_ID)
 
 
-def test_a_refusal_of_systems_manager_stays(put_policy: Put) -> None:
+def test_a_call_that_systems_manager_denies_raises_access_denied(put_policy: PutPolicy) -> None:
     with Stubber(policy.provider.client) as stub:
         stub.add_client_error("get_parameter", "AccessDeniedException")
         with pytest.raises(errors.AccessDenied, match="ssm:GetParameter"):
             read_policy(ORGANIZATION_ID)
-
-
-def test_what_fails_in_another_way_may_pass_too(put_policy: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
-        raise RuntimeError("secret")
-
-    monkeypatch.setattr(policy.provider.client, "get_parameter", fail)
-    with pytest.raises(errors.SettingsUnavailable, match=r"^The settings in Systems Manager cannot be read"):
-        read_policy(ORGANIZATION_ID)

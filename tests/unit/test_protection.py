@@ -1,4 +1,4 @@
-"""Who is never offboarded, and who only with an approval."""
+"""The entities that are never offboarded, and those that need an approval."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ ALIASES = ["sales@example.com", "d.leaver@example.org"]
         "*",
     ],
 )
-def test_an_entry_protects_by_id_name_address_and_alias_without_regard_to_case(pattern: str) -> None:
+def test_an_entry_matches_id_name_address_and_alias_without_regard_to_case(pattern: str) -> None:
     assert protected_by_settings([pattern], DANA, ALIASES)
     assert approval_required_by_settings([pattern], DANA, ALIASES)
 
@@ -54,55 +54,57 @@ def test_an_entry_protects_by_id_name_address_and_alias_without_regard_to_case(p
         "",
     ],
 )
-def test_an_entry_is_compared_whole(pattern: str) -> None:
+def test_an_entry_must_match_the_whole_identifier(pattern: str) -> None:
     assert protected_by_settings([pattern], DANA, ALIASES) is None
     assert approval_required_by_settings([pattern], DANA, ALIASES) is None
 
 
-def test_a_dot_of_an_entry_is_a_dot() -> None:
+def test_a_dot_in_an_entry_matches_only_a_dot() -> None:
     assert protected_by_settings(["dana.leaver@*"], replace(DANA, email="danaxleaver@example.com"), []) is None
 
 
-def test_the_sentence_has_the_place_of_the_entry_and_nobodys_name_or_address() -> None:
+def test_the_message_has_the_position_of_the_entry_and_no_name_or_address() -> None:
     patterns = ["nobody", "*@example.net", "dana.leaver@example.com", "*"]
 
-    protection = protected_by_settings(patterns, DANA, ALIASES) or ""
-    approval = approval_required_by_settings(patterns, DANA, ALIASES) or ""
+    protection_message = protected_by_settings(patterns, DANA, ALIASES) or ""
+    approval_message = approval_required_by_settings(patterns, DANA, ALIASES) or ""
 
-    assert protection.startswith(f"{USER_ID} is protected by entry 3 of the organization's protected in cdk.json.")
-    assert "Nothing in an input lifts this" in protection
-    assert approval == f"{USER_ID} matches entry 3 of the organization's approvalRequired in cdk.json."
-    for sentence in (protection, approval):
-        assert "@" not in sentence
-        assert "dana" not in sentence.casefold()
+    assert protection_message.startswith(
+        f"{USER_ID} is protected by entry 3 of the organization's protected in cdk.json."
+    )
+    assert "Nothing in an input lifts this" in protection_message
+    assert approval_message == f"{USER_ID} matches entry 3 of the organization's approvalRequired in cdk.json."
+    for message in (protection_message, approval_message):
+        assert "@" not in message
+        assert "dana" not in message.casefold()
 
 
-def test_what_an_entity_does_not_have_matches_nothing() -> None:
-    nobody = replace(DANA, email=None)
+def test_a_missing_address_matches_no_entry() -> None:
+    without_address = replace(DANA, email=None)
 
-    assert protected_by_settings(["*@*"], nobody, []) is None
-    assert protected_by_settings(["*@*"], nobody, ["sales@example.com"])
+    assert protected_by_settings(["*@*"], without_address, []) is None
+    assert protected_by_settings(["*@*"], without_address, ["sales@example.com"])
     assert protected_by_settings([], DANA, ALIASES) is None
 
 
 @pytest.mark.parametrize(
-    ("role", "says"),
+    ("role", "reason"),
     [
         ("SYSTEM_USER", "a system user of WorkMail"),
         ("RESOURCE", "offboard the resource itself"),
         ("REMOTE_USER", "whose mailbox is not in WorkMail"),
     ],
 )
-def test_what_is_nobodys_mailbox_is_protected_whatever_the_settings_are(role: str, says: str) -> None:
-    sentence = protected_by_nature(replace(DANA, user_role=role)) or ""
+def test_a_system_user_a_resource_and_a_remote_user_are_protected_by_nature(role: str, reason: str) -> None:
+    message = protected_by_nature(replace(DANA, user_role=role)) or ""
 
-    assert says in sentence
-    assert sentence.endswith("It is never offboarded.")
-    assert "Dana" not in sentence
+    assert reason in message
+    assert message.endswith("It is never offboarded.")
+    assert "Dana" not in message
 
 
 @pytest.mark.parametrize("role", ["USER", None, "SOMETHING_NEW"])
-def test_a_user_is_not_protected_unless_it_administers_the_migration(role: str | None) -> None:
+def test_a_user_is_protected_by_nature_only_as_migration_administrator(role: str | None) -> None:
     user = replace(DANA, user_role=role)
 
     assert protected_by_nature(user) is None

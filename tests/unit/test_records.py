@@ -1,4 +1,4 @@
-"""The records: one live offboarding per entity, one count per day, and writes that can be made again."""
+"""The table of records: one live offboarding per entity, one count per day, and writes that can be repeated."""
 
 import threading
 from decimal import Decimal
@@ -10,322 +10,334 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from botocore.stub import Stubber
 
 from local.settings import ORGANIZATION_ID
-from offboarding.adapters import records as module
+from offboarding.adapters import records as records_module
 from offboarding.adapters.records import Records, entity_lock_id, status_key
 from offboarding.domain import errors
 from offboarding.domain.record import EntityLock, Status
-from tests.unit.conftest import DAY, NOW, USER_ID, Table, a_record, an_offboarding, configure, execution
+from tests.unit.conftest import (
+    ARN_A,
+    ARN_B,
+    ARN_C,
+    DAY,
+    NOW,
+    OTHER_ORGANIZATION_ID,
+    RETENTION_ENDS_AT,
+    USER_ID,
+    Table,
+    configure,
+    make_execution_arn,
+    make_offboarding,
+    make_raiser,
+    make_record,
+)
 
-A, B, C = execution("a"), execution("b"), execution("c")
-POINTER = entity_lock_id(ORGANIZATION_ID, USER_ID)
+LOCK_ID = entity_lock_id(ORGANIZATION_ID, USER_ID)
 LATER = "2026-11-24T10:00:00.000Z"
-ENDS = "2026-12-24T09:00:00.000Z"
-STEP = {"At": LATER, "Step": "Something"}
+LOG_ENTRY = {"At": LATER, "Step": "Something"}
 
 
-def hold(table: Table, arn: str, over: str | None = None) -> str:
-    """Try to hold the entity; return who holds it then."""
-    other = table.records.hold(an_offboarding(arn), NOW, take_over_from=over)
-    return other.execution_arn if other else arn
+def hold(table: Table, execution_arn: str, take_over_from: str | None = None) -> str:
+    """Try to hold the entity; return the ARN of the execution that holds it afterwards."""
+    lock = table.records.hold(make_offboarding(execution_arn), NOW, take_over_from=take_over_from)
+    return lock.execution_arn if lock else execution_arn
 
 
-def holder(table: Table) -> str | None:
-    return table.holder()
+def find_window_execution(table: Table) -> str | None:
+    lock = table.records.find_lock(ORGANIZATION_ID, USER_ID)
+    return lock.window_execution_arn if lock else None
 
 
-def window_of(table: Table) -> str | None:
-    pointer = table.records.find_lock(ORGANIZATION_ID, USER_ID)
-    return pointer.window_execution_arn if pointer else None
+def list_window(table: Table) -> list[str]:
+    records = table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)
+    return [record.execution_arn for record in records]
 
 
-def deregistered(table: Table, arn: str, ends: str) -> bool:
-    step = {"At": LATER, "Step": "Deregistered"}
-    return table.records.record_deregistration(an_offboarding(arn), {"RetentionEndsAt": ends}, step)
+def take_slot(table: Table, name: str, cap: int, day: str = DAY, organization_id: str = ORGANIZATION_ID) -> bool:
+    offboarding = make_offboarding(make_execution_arn(name), organization_id=organization_id)
+    return table.records.take_slot(offboarding, day, cap)
 
 
-def take(table: Table, name: str, cap: int, day: str = DAY, organization_id: str = ORGANIZATION_ID) -> bool:
-    return table.records.take_slot(an_offboarding(execution(name), organization_id=organization_id), day, cap)
+def request_approval(table: Table, token: str = "token-1") -> bool:
+    offboarding = make_offboarding(ARN_A)
+    return table.records.record_approval_request(offboarding, token, ["a reason"], RETENTION_ENDS_AT, LOG_ENTRY)
 
 
-def begin(table: Table, arn: str) -> bool:
-    step = {"At": NOW, "Step": "Deregister"}
-    return table.records.record_attempt(an_offboarding(arn), ENDS, step) is not None
+def decide(table: Table, decided_in: str = ARN_B, token: str = "token-1", decision: str = "Approved") -> bool:
+    members = {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"}
+    return table.records.record_decision(ARN_A, token, members)
 
 
-def test_whoever_comes_first_holds_an_entity_and_the_next_one_is_told_who(table: Table) -> None:
-    assert holder(table) is None
-    assert hold(table, A) == A
-    assert hold(table, B) == A
-    assert hold(table, A) == A, "to hold it again changes nothing"
-    assert holder(table) == A
+def record_verification(table: Table, outcome: str | None) -> bool:
+    return table.records.record_verification(make_offboarding(ARN_A), outcome, LOG_ENTRY)
 
 
-def test_an_entity_is_taken_over_only_from_the_holder_that_was_looked_at(table: Table) -> None:
-    hold(table, A)
+def test_the_first_execution_holds_an_entity_and_the_next_one_gets_its_arn(table: Table) -> None:
+    assert table.find_holder() is None
+    assert hold(table, ARN_A) == ARN_A
+    assert hold(table, ARN_B) == ARN_A
+    assert hold(table, ARN_A) == ARN_A, "holding it again changes nothing"
+    assert table.find_holder() == ARN_A
 
-    assert hold(table, C, over=B) == A
-    assert hold(table, B, over=A) == B
-    assert hold(table, C, over=A) == B, "two that look at the same holder do not both take over"
-    assert holder(table) == B
 
+def test_an_entity_is_taken_over_only_from_the_expected_holder(table: Table) -> None:
+    hold(table, ARN_A)
 
-def test_what_was_let_go_can_be_held_by_anybody_and_is_still_found(table: Table) -> None:
-    hold(table, A)
-    table.records.release(an_offboarding(A))
-
-    assert holder(table) is None
-    assert table.records.find_lock(ORGANIZATION_ID, USER_ID) == EntityLock(
-        A, NOW, is_live=False, window_execution_arn=None
+    assert hold(table, ARN_C, take_over_from=ARN_B) == ARN_A
+    assert hold(table, ARN_B, take_over_from=ARN_A) == ARN_B
+    assert hold(table, ARN_C, take_over_from=ARN_A) == ARN_B, (
+        "only one of two executions takes over from the same holder"
     )
-    assert hold(table, B) == B
+    assert table.find_holder() == ARN_B
 
 
-def test_only_the_holder_lets_go(table: Table) -> None:
-    hold(table, A)
-    hold(table, B, over=A)
+def test_a_released_entity_can_be_held_again_and_its_lock_is_kept(table: Table) -> None:
+    hold(table, ARN_A)
+    table.records.release(make_offboarding(ARN_A))
 
-    table.records.release(an_offboarding(A))
-
-    assert holder(table) == B
-
-
-def test_to_let_go_of_what_nobody_holds_writes_nothing(table: Table) -> None:
-    table.records.release(an_offboarding(A))
-
-    assert table.item(POINTER) is None
+    assert table.find_holder() is None
+    assert table.records.find_lock(ORGANIZATION_ID, USER_ID) == EntityLock(
+        ARN_A, NOW, is_live=False, window_execution_arn=None
+    )
+    assert hold(table, ARN_B) == ARN_B
 
 
-def test_each_entity_and_each_organization_is_held_by_itself(table: Table) -> None:
-    hold(table, A)
+def test_only_the_holder_releases_an_entity(table: Table) -> None:
+    hold(table, ARN_A)
+    hold(table, ARN_B, take_over_from=ARN_A)
 
-    assert table.records.hold(an_offboarding(B, "another"), NOW) is None
-    assert table.records.hold(an_offboarding(C, USER_ID, "m-" + "0" * 32), NOW) is None
+    table.records.release(make_offboarding(ARN_A))
 
-
-def test_the_one_who_holds_an_entity_is_told_with_since_when(table: Table) -> None:
-    hold(table, A)
-
-    assert table.records.hold(an_offboarding(B), LATER) == EntityLock(A, NOW, is_live=True, window_execution_arn=None)
+    assert table.find_holder() == ARN_B
 
 
-def test_only_the_last_holder_holds_an_entity_again(table: Table) -> None:
-    assert not table.records.renew_hold(an_offboarding(A))
-    assert table.item(POINTER) is None
-    hold(table, A)
-    table.records.release(an_offboarding(A))
+def test_releasing_an_entity_without_a_lock_writes_nothing(table: Table) -> None:
+    table.records.release(make_offboarding(ARN_A))
 
-    assert not table.records.renew_hold(an_offboarding(B))
-    assert table.records.renew_hold(an_offboarding(A))
-    assert holder(table) == A
+    assert table.read_item(LOCK_ID) is None
 
 
-def test_a_record_that_is_opened_again_has_the_newer_facts_and_both_steps(table: Table) -> None:
+def test_each_entity_of_each_organization_has_its_own_lock(table: Table) -> None:
+    hold(table, ARN_A)
+
+    assert table.records.hold(make_offboarding(ARN_B, "another"), NOW) is None
+    assert table.records.hold(make_offboarding(ARN_C, USER_ID, OTHER_ORGANIZATION_ID), NOW) is None
+
+
+def test_a_lock_has_the_time_since_which_the_entity_is_held(table: Table) -> None:
+    hold(table, ARN_A)
+
+    assert table.records.hold(make_offboarding(ARN_B), LATER) == EntityLock(
+        ARN_A, NOW, is_live=True, window_execution_arn=None
+    )
+
+
+def test_only_the_last_holder_can_renew_its_hold(table: Table) -> None:
+    assert not table.records.renew_hold(make_offboarding(ARN_A))
+    assert table.read_item(LOCK_ID) is None
+    hold(table, ARN_A)
+    table.records.release(make_offboarding(ARN_A))
+
+    assert not table.records.renew_hold(make_offboarding(ARN_B))
+    assert table.records.renew_hold(make_offboarding(ARN_A))
+    assert table.find_holder() == ARN_A
+
+
+def test_an_updated_record_has_the_new_facts_and_both_log_entries(table: Table) -> None:
     facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": {"Id": USER_ID, "Name": "dana"}}
     table.records.create_or_update(
-        A, {**facts, "Reason": "left"}, Status.SCHEDULED, ENDS, {"At": NOW, "Step": "Scheduled"}
+        ARN_A, {**facts, "Reason": "left"}, Status.SCHEDULED, RETENTION_ENDS_AT, {"At": NOW, "Step": "Scheduled"}
     )
-    assert table.with_status("Scheduled") == ["a"]
-    assert table.text(A, "DueAt") == ENDS
+    assert table.list_executions("Scheduled") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
 
     renamed = {**facts, "Entity": {"Id": USER_ID, "Name": "dana2"}}
-    table.records.create_or_update(A, renamed, Status.RECORDED, None, {"At": LATER, "Step": "Recorded"})
+    table.records.create_or_update(ARN_A, renamed, Status.RECORDED, None, {"At": LATER, "Step": "Recorded"})
 
-    assert table.with_status("Scheduled") == []
-    assert table.steps(A) == ["Scheduled", "Recorded"]
-    assert table.text(A, "Reason") == "left"
-    assert table.get(A).entity["Name"] == "dana2"
-    assert table.get(A).status is Status.RECORDED
+    assert table.list_executions("Scheduled") == []
+    assert table.read_step_names(ARN_A) == ["Scheduled", "Recorded"]
+    assert table.read_text(ARN_A, "Reason") == "left"
+    assert table.load_record(ARN_A).entity["Name"] == "dana2"
+    assert table.load_record(ARN_A).status is Status.RECORDED
 
 
-def test_what_is_not_recorded_is_none(table: Table) -> None:
-    assert table.records.find(A) is None
+def test_a_missing_item_is_none_or_zero(table: Table) -> None:
+    assert table.records.find(ARN_A) is None
     assert table.records.find_lock(ORGANIZATION_ID, USER_ID) is None
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
 
 
-def test_a_cap_of_nought_lets_nobody_through(table: Table) -> None:
-    assert not take(table, "a", 0)
+def test_a_cap_of_zero_has_no_slots(table: Table) -> None:
+    assert not take_slot(table, "a", 0)
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
 
 
-def test_an_execution_counts_once_however_often_it_asks(table: Table) -> None:
-    assert take(table, "a", 1)
-    assert take(table, "a", 1), "a retry has its slot already"
-    assert not take(table, "b", 1)
+def test_an_execution_takes_one_slot_even_if_it_retries(table: Table) -> None:
+    assert take_slot(table, "a", 1)
+    assert take_slot(table, "a", 1), "a retry already has its slot"
+    assert not take_slot(table, "b", 1)
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
 
 
-def test_a_cap_that_is_lowered_stops_the_next_ones_and_not_those_who_have_a_slot(table: Table) -> None:
-    assert all(take(table, name, 3) for name in "abc")
+def test_a_lowered_cap_stops_new_executions_and_keeps_the_taken_slots(table: Table) -> None:
+    assert all(take_slot(table, name, 3) for name in "abc")
 
-    assert not take(table, "d", 2)
-    assert take(table, "c", 2)
-    assert take(table, "d", 4), "raised again, there is room"
+    assert not take_slot(table, "d", 2)
+    assert take_slot(table, "c", 2)
+    assert take_slot(table, "d", 4), "a raised cap has room"
 
 
 def test_each_day_and_each_organization_has_its_own_count(table: Table) -> None:
-    assert take(table, "a", 1)
-    assert take(table, "b", 1, day="2026-11-25")
-    assert take(table, "c", 1, organization_id="m-" + "0" * 32)
+    assert take_slot(table, "a", 1)
+    assert take_slot(table, "b", 1, day="2026-11-25")
+    assert take_slot(table, "c", 1, organization_id=OTHER_ORGANIZATION_ID)
 
 
-def test_thirty_at_once_take_exactly_the_twenty_slots_there_are(table: Table) -> None:
-    start, answers = threading.Barrier(30), []
+def test_thirty_simultaneous_executions_take_exactly_twenty_slots(table: Table) -> None:
+    start, results = threading.Barrier(30), []
 
-    def claim(number: int) -> None:
+    def claim_slot(number: int) -> None:
         start.wait()
-        answers.append(take(table, f"claim-{number}", 20))
+        results.append(take_slot(table, f"claim-{number}", 20))
 
-    threads = [threading.Thread(target=claim, args=(number,)) for number in range(30)]
+    threads = [threading.Thread(target=claim_slot, args=(number,)) for number in range(30)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert sorted(answers) == [False] * 10 + [True] * 20
+    assert sorted(results) == [False] * 10 + [True] * 20
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 20
 
 
-@pytest.mark.parametrize("slots_first", [False, True])
-def test_the_notice_of_a_day_is_given_once(table: Table, slots_first: bool) -> None:
-    if slots_first:
-        take(table, "a", 1)
+@pytest.mark.parametrize("has_count", [False, True])
+def test_one_execution_a_day_claims_the_notification(table: Table, has_count: bool) -> None:
+    if has_count:
+        take_slot(table, "a", 1)
 
-    assert table.records.claim_notification(an_offboarding(A), DAY)
-    assert not table.records.claim_notification(an_offboarding(B), DAY)
-    assert table.records.claim_notification(an_offboarding(A), DAY), "a retry may give it once more"
-    assert table.records.claim_notification(an_offboarding(B), "2026-11-25")
-    assert take(table, "a", 1), "the count is not disturbed by the notice"
+    assert table.records.claim_notification(make_offboarding(ARN_A), DAY)
+    assert not table.records.claim_notification(make_offboarding(ARN_B), DAY)
+    assert table.records.claim_notification(make_offboarding(ARN_A), DAY), "a retry may send it again"
+    assert table.records.claim_notification(make_offboarding(ARN_B), "2026-11-25")
+    assert take_slot(table, "a", 1), "the notification does not change the count"
     assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
 
 
-def test_a_notice_that_could_not_be_given_is_left_to_the_next_one(table: Table) -> None:
-    table.records.claim_notification(an_offboarding(A), DAY)
+def test_a_released_notification_can_be_claimed_by_the_next_execution(table: Table) -> None:
+    table.records.claim_notification(make_offboarding(ARN_A), DAY)
 
-    table.records.release_notification(an_offboarding(B), DAY)
-    assert not table.records.claim_notification(an_offboarding(B), DAY), "only whoever has it gives it back"
-    table.records.release_notification(an_offboarding(A), DAY)
-    assert table.records.claim_notification(an_offboarding(B), DAY)
-
-
-def await_approval(table: Table, token: str = "token-1") -> bool:
-    return table.records.record_approval_request(an_offboarding(A), token, ["because"], ENDS, STEP)
+    table.records.release_notification(make_offboarding(ARN_B), DAY)
+    assert not table.records.claim_notification(make_offboarding(ARN_B), DAY), "only the claiming execution releases it"
+    table.records.release_notification(make_offboarding(ARN_A), DAY)
+    assert table.records.claim_notification(make_offboarding(ARN_B), DAY)
 
 
-def decide(table: Table, decided_in: str = B, token: str = "token-1", decision: str = "Approved") -> bool:
-    return table.records.record_decision(A, token, {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"})
+def test_a_pending_approval_is_in_the_index_until_it_expires(table: Table) -> None:
+    table.create_record("a")
+
+    assert request_approval(table)
+
+    assert table.list_executions("AwaitingApproval") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+    assert table.load_record(ARN_A).task_token == "token-1"
 
 
-def test_an_approval_is_awaited_in_the_index_until_its_time_is_over(table: Table) -> None:
-    table.open("a")
-
-    assert await_approval(table)
-
-    assert table.with_status("AwaitingApproval") == ["a"]
-    assert table.text(A, "DueAt") == ENDS
-    assert table.get(A).task_token == "token-1"
+def test_no_approval_is_requested_without_a_record(table: Table) -> None:
+    assert not request_approval(table)
+    assert table.read_item(ARN_A) is None
 
 
-def test_an_approval_for_a_record_that_is_gone_is_not_awaited(table: Table) -> None:
-    assert not await_approval(table)
-    assert table.item(A) is None
+def test_only_the_first_decision_is_recorded(table: Table) -> None:
+    table.create_record("a")
+    request_approval(table)
+
+    assert decide(table, ARN_B)
+    assert decide(table, ARN_B), "the same execution may record its decision again"
+    assert not decide(table, ARN_C, decision="Rejected")
+    assert table.load_record(ARN_A).decision == {"Decision": "Approved", "DecidedIn": ARN_B, "DecidedBy": "boss"}
 
 
-def test_the_first_decision_counts(table: Table) -> None:
-    table.open("a")
-    await_approval(table)
-
-    assert decide(table, B)
-    assert decide(table, B), "whoever decided may write it again"
-    assert not decide(table, C, decision="Rejected")
-    assert table.get(A).decision == {"Decision": "Approved", "DecidedIn": B, "DecidedBy": "boss"}
-
-
-def test_a_decision_needs_the_token_of_the_request(table: Table) -> None:
-    table.open("a")
-    assert not decide(table), "nothing is awaited yet"
-    await_approval(table)
+def test_a_decision_needs_the_token_of_the_current_request(table: Table) -> None:
+    table.create_record("a")
+    assert not decide(table), "no approval is requested yet"
+    request_approval(table)
 
     assert not decide(table, token="another")
     assert not decide(table, token="")
-    assert table.get(A).decision is None
+    assert table.load_record(ARN_A).decision is None
 
 
-def test_a_new_request_forgets_the_answer_to_the_former_one(table: Table) -> None:
-    table.open("a")
-    await_approval(table)
+def test_a_new_request_removes_the_decision_on_the_previous_one(table: Table) -> None:
+    table.create_record("a")
+    request_approval(table)
     decide(table)
 
-    await_approval(table, "token-2")
+    request_approval(table, "token-2")
 
-    assert table.get(A).decision is None
+    assert table.load_record(ARN_A).decision is None
     assert not decide(table, token="token-1")
-    assert decide(table, C, token="token-2", decision="Rejected")
+    assert decide(table, ARN_C, token="token-2", decision="Rejected")
 
 
-def test_a_decision_on_what_is_not_recorded_writes_nothing(table: Table) -> None:
+def test_a_decision_without_a_record_writes_nothing(table: Table) -> None:
     assert not decide(table)
-    assert table.item(A) is None
+    assert table.read_item(ARN_A) is None
 
 
-def test_before_the_call_the_record_says_that_it_comes_and_until_when_the_mailbox_would_last(table: Table) -> None:
-    table.open("a")
-    await_approval(table)
+def test_an_attempt_is_recorded_with_the_end_of_the_retention(table: Table) -> None:
+    table.create_record("a")
+    request_approval(table)
 
-    assert begin(table, A)
+    assert table.record_attempt(ARN_A)
 
-    record = table.get(A)
+    record = table.load_record(ARN_A)
     assert (record.status, record.deregistration_attempted, record.task_token) == (Status.DEREGISTERING, True, None)
-    assert table.with_status("InWindow") == ["a"]
-    assert table.text(A, "DueAt") == ENDS
-    assert table.steps(A)[-1] == "Deregister"
+    assert table.list_executions("InWindow") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+    assert table.read_step_names(ARN_A)[-1] == "Deregister"
 
 
-def test_nothing_is_begun_by_an_execution_that_does_not_hold_the_entity(table: Table) -> None:
-    table.open("a")
-    hold(table, B, over=A)
-    before = table.item(A)
+def test_no_attempt_is_recorded_by_an_execution_that_does_not_hold_the_entity(table: Table) -> None:
+    table.create_record("a")
+    hold(table, ARN_B, take_over_from=ARN_A)
+    item = table.read_item(ARN_A)
 
-    assert not begin(table, A)
-    assert table.item(A) == before
-
-
-def test_nothing_is_begun_for_an_entity_that_nobody_holds(table: Table) -> None:
-    table.open("a")
-    table.delete(POINTER)
-
-    assert not begin(table, A)
-    assert table.item(POINTER) is None
-    assert not table.get(A).deregistration_attempted
+    assert not table.record_attempt(ARN_A)
+    assert table.read_item(ARN_A) == item
 
 
-def test_nothing_is_begun_without_a_record(table: Table) -> None:
-    hold(table, A)
+def test_no_attempt_is_recorded_without_a_lock(table: Table) -> None:
+    table.create_record("a")
+    table.delete_item(LOCK_ID)
 
-    assert not begin(table, A)
-    assert table.item(A) is None
+    assert not table.record_attempt(ARN_A)
+    assert table.read_item(LOCK_ID) is None
+    assert not table.load_record(ARN_A).deregistration_attempted
 
 
-def test_what_workmail_confirmed_is_in_the_window_until_the_retention_ends(table: Table) -> None:
-    table.deregister("a", due_at="2026-12-24T09:00:00.000Z")
-    table.deregister("b", "entity-b", due_at="2026-12-23T09:00:00.000Z")
-    table.open("c", "entity-c")
+def test_no_attempt_is_recorded_without_a_record(table: Table) -> None:
+    hold(table, ARN_A)
 
-    assert [record.execution_arn for record in table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)] == [
-        B,
-        A,
-    ]
-    assert list(table.records.iterate_by_status(Status.IN_WINDOW, "m-" + "0" * 32)) == []
-    record = table.get(A)
+    assert not table.record_attempt(ARN_A)
+    assert table.read_item(ARN_A) is None
+
+
+def test_a_deregistered_entity_is_in_the_window_until_the_retention_ends(table: Table) -> None:
+    table.create_deregistered_record("a", retention_ends_at=RETENTION_ENDS_AT)
+    table.create_deregistered_record("b", "entity-b", retention_ends_at="2026-12-23T09:00:00.000Z")
+    table.create_record("c", "entity-c")
+
+    assert list_window(table) == [ARN_B, ARN_A]
+    assert list(table.records.iterate_by_status(Status.IN_WINDOW, OTHER_ORGANIZATION_ID)) == []
+    record = table.load_record(ARN_A)
     assert (record.status, record.deregistered_at) == (Status.IN_WINDOW, NOW)
-    assert record.retention_ends_at == "2026-12-24T09:00:00.000Z"
+    assert record.retention_ends_at == RETENTION_ENDS_AT
 
 
-def test_the_window_is_read_to_its_end(table: Table) -> None:
-    table.deregister("a")
-    item = table.item(A)
-    with Stubber(module.database) as stub:
-        stub.add_response("query", {"Items": [item], "LastEvaluatedKey": {"Id": {"S": A}}})
+def test_the_index_is_read_to_the_last_page(table: Table) -> None:
+    table.create_deregistered_record("a")
+    item = table.read_item(ARN_A)
+    with Stubber(records_module.database) as stub:
+        stub.add_response("query", {"Items": [item], "LastEvaluatedKey": {"Id": {"S": ARN_A}}})
         stub.add_response(
             "query",
             {"Items": [item]},
@@ -334,287 +346,279 @@ def test_the_window_is_read_to_its_end(table: Table) -> None:
                 "IndexName": "ByStatus",
                 "KeyConditionExpression": "StatusKey = :key",
                 "ExpressionAttributeValues": {":key": {"S": f"InWindow {ORGANIZATION_ID}"}},
-                "ExclusiveStartKey": {"Id": {"S": A}},
+                "ExclusiveStartKey": {"Id": {"S": ARN_A}},
             },
         )
-        assert [
-            record.execution_arn for record in table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)
-        ] == [A, A]
+        assert list_window(table) == [ARN_A, ARN_A]
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda records: records.record_deregistration(an_offboarding(A), {"RetentionEndsAt": ENDS}, STEP),
-        lambda records: records.record_refusal(A, STEP),
-        lambda records: records.record_verification(an_offboarding(A), None, STEP),
-        lambda records: records.record_verification(an_offboarding(A), "CleanupVerified", STEP),
-        lambda records: records.supersede(A, B, STEP),
-        lambda records: records.record_restore_step(a_record("a"), Status.RESTORED, {"RestoredAt": LATER}, STEP),
-        lambda records: records.close(a_record("a"), "Stopped", None, LATER),
+        lambda records: records.record_deregistration(
+            make_offboarding(ARN_A), {"RetentionEndsAt": RETENTION_ENDS_AT}, LOG_ENTRY
+        ),
+        lambda records: records.record_refusal(ARN_A, LOG_ENTRY),
+        lambda records: records.record_verification(make_offboarding(ARN_A), None, LOG_ENTRY),
+        lambda records: records.record_verification(make_offboarding(ARN_A), "CleanupVerified", LOG_ENTRY),
+        lambda records: records.supersede(ARN_A, ARN_B, LOG_ENTRY),
+        lambda records: records.record_restore_step(
+            make_record("a"), Status.RESTORED, {"RestoredAt": LATER}, LOG_ENTRY
+        ),
+        lambda records: records.close(make_record("a"), "Stopped", None, LATER),
     ],
 )
-def test_a_record_that_somebody_deleted_does_not_come_back_in_pieces(table: Table, write: Any) -> None:
+def test_an_update_does_not_create_a_deleted_record_again(table: Table, write: Any) -> None:
     assert write(table.records) is False
-    assert table.item(A) is None
+    assert table.read_item(ARN_A) is None
 
 
-def test_a_step_is_added_and_nothing_else_changes(table: Table) -> None:
-    table.open("a")
-    before = table.item(A) or {}
+def test_a_verification_without_an_outcome_adds_only_a_log_entry(table: Table) -> None:
+    table.create_record("a")
+    item = table.read_item(ARN_A)
 
-    assert look(table, None)
+    assert record_verification(table, None)
 
-    after = table.item(A) or {}
-    assert table.steps(A) == ["Recorded", "Something"]
-    assert {k: v for k, v in after.items() if k != "Steps"} == {k: v for k, v in before.items() if k != "Steps"}
-
-
-def look(table: Table, outcome: str | None, arn: str = A) -> bool:
-    step = {"At": LATER, "Step": "Something"}
-    return table.records.record_verification(an_offboarding(arn), outcome, step)
+    updated_item = table.read_item(ARN_A)
+    assert table.read_step_names(ARN_A) == ["Recorded", "Something"]
+    assert {**updated_item, "Steps": None} == {**item, "Steps": None}
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
-def test_a_look_with_an_outcome_ends_the_record_and_the_window(table: Table, outcome: str) -> None:
-    table.deregister("a")
+def test_a_verification_with_an_outcome_ends_the_record_and_the_window(table: Table, outcome: str) -> None:
+    table.create_deregistered_record("a")
 
-    assert look(table, outcome)
+    assert record_verification(table, outcome)
 
-    record = table.get(A)
+    record = table.load_record(ARN_A)
     assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, outcome, LATER)
-    assert table.with_status("InWindow") == []
-    assert holder(table) is None
+    assert table.list_executions("InWindow") == []
+    assert table.find_holder() is None
 
 
-def test_where_workmail_ends_first_the_mailbox_stays_listed_until_its_retention_ends(table: Table) -> None:
-    table.deregister("a")
+def test_a_mailbox_stays_in_the_window_if_the_service_ends_before_the_retention(table: Table) -> None:
+    table.create_deregistered_record("a")
 
-    look(table, "ServiceEnded")
-    assert table.with_status("InWindow") == ["a"]
-    table.records.close(table.get(A), "ServiceEnded", None, LATER)
-    assert table.with_status("InWindow") == ["a"]
-    assert table.get(A).status is Status.ENDED
+    record_verification(table, "ServiceEnded")
+    assert table.list_executions("InWindow") == ["a"]
+    table.close_record(ARN_A, "ServiceEnded", ended_at=LATER)
+    assert table.list_executions("InWindow") == ["a"]
+    assert table.load_record(ARN_A).status is Status.ENDED
 
 
-def test_what_workmail_refused_to_deregister_is_not_in_the_window(table: Table) -> None:
-    table.open("a")
-    begin(table, A)
+def test_a_refused_deregistration_is_not_in_the_window(table: Table) -> None:
+    table.create_record("a")
+    table.record_attempt(ARN_A)
 
-    assert table.records.record_refusal(A, {"At": LATER, "Step": "Refused"})
+    assert table.records.record_refusal(ARN_A, {"At": LATER, "Step": "Refused"})
 
-    record = table.get(A)
+    record = table.load_record(ARN_A)
     assert (record.status, record.deregistration_attempted) == (Status.RECORDED, False)
-    assert table.with_status("InWindow") == []
-    assert table.steps(A)[-1] == "Refused"
+    assert table.list_executions("InWindow") == []
+    assert table.read_step_names(ARN_A)[-1] == "Refused"
 
 
-def test_who_watches_the_same_window_anew_has_its_record(table: Table) -> None:
-    table.deregister("a")
-    assert window_of(table) == A
-    table.records.close(table.get(A), "Stopped", None, LATER)
+def test_the_window_belongs_to_the_record_of_the_last_deregistration(table: Table) -> None:
+    table.create_deregistered_record("a")
+    assert find_window_execution(table) == ARN_A
+    table.close_record(ARN_A, ended_at=LATER)
 
-    table.deregister("b")
+    table.create_deregistered_record("b")
 
-    assert window_of(table) == B
-    assert table.get(A).superseded_by == B
-    assert table.with_status("InWindow") == ["b"]
-    assert table.steps(A)[-1] == "Superseded"
-
-
-def test_who_does_not_hold_the_entity_does_not_have_its_window(table: Table) -> None:
-    table.deregister("a")
-    hold(table, B, over=A)
-    assert window_of(table) == A, "to take over is not to deregister"
-
-    deregistered(table, C, ENDS)
-
-    assert window_of(table) == A
-    assert table.get(A).superseded_by is None
+    assert find_window_execution(table) == ARN_B
+    assert table.load_record(ARN_A).superseded_by == ARN_B
+    assert table.list_executions("InWindow") == ["b"]
+    assert table.read_step_names(ARN_A)[-1] == "Superseded"
 
 
-def test_to_record_the_same_deregistration_again_supersedes_nobody(table: Table) -> None:
-    table.deregister("a")
+def test_an_execution_that_does_not_hold_the_entity_does_not_take_over_its_window(table: Table) -> None:
+    table.create_deregistered_record("a")
+    hold(table, ARN_B, take_over_from=ARN_A)
+    assert find_window_execution(table) == ARN_A, "taking over the entity does not take over its window"
 
-    assert deregistered(table, A, ENDS)
+    table.create_record("c")
+    assert table.record_deregistration(ARN_C)
 
-    assert table.get(A).superseded_by is None
-    assert table.with_status("InWindow") == ["a"]
-
-
-def test_what_is_superseded_is_not_in_the_window_any_more(table: Table) -> None:
-    table.deregister("a")
-
-    assert table.records.supersede(A, B, STEP)
-
-    assert table.get(A).superseded_by == B
-    assert table.with_status("InWindow") == []
+    assert find_window_execution(table) == ARN_A
+    assert table.load_record(ARN_A).superseded_by is None
 
 
-def test_a_restore_leaves_the_window_only_when_it_is_complete(table: Table) -> None:
-    table.deregister("a")
+def test_recording_the_same_deregistration_again_supersedes_no_record(table: Table) -> None:
+    table.create_deregistered_record("a")
 
-    table.records.record_restore_step(table.get(A), Status.RESTORING, {}, STEP)
-    assert table.with_status("InWindow") == ["a"]
-    table.records.record_restore_step(table.get(A), Status.RESTORED, {"RestoredAt": LATER}, STEP)
-    assert table.with_status("InWindow") == []
-    assert table.with_status("Restored") == ["a"]
-    assert table.text(A, "DueAt") == ENDS
-    assert table.get(A).status is Status.RESTORED
-    assert table.text(A, "RestoredAt") == LATER
+    assert table.record_deregistration(ARN_A)
+
+    assert table.load_record(ARN_A).superseded_by is None
+    assert table.list_executions("InWindow") == ["a"]
+
+
+def test_a_superseded_record_is_not_in_the_window(table: Table) -> None:
+    table.create_deregistered_record("a")
+
+    assert table.records.supersede(ARN_A, ARN_B, LOG_ENTRY)
+
+    assert table.load_record(ARN_A).superseded_by == ARN_B
+    assert table.list_executions("InWindow") == []
+
+
+def test_only_a_complete_restore_removes_the_entity_from_the_window(table: Table) -> None:
+    table.create_deregistered_record("a")
+
+    table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORING, {}, LOG_ENTRY)
+    assert table.list_executions("InWindow") == ["a"]
+    table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORED, {"RestoredAt": LATER}, LOG_ENTRY)
+    assert table.list_executions("InWindow") == []
+    assert table.list_executions("Restored") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+    assert table.load_record(ARN_A).status is Status.RESTORED
+    assert table.read_text(ARN_A, "RestoredAt") == LATER
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
-def test_what_was_watched_to_the_end_is_ended_and_leaves_the_index(table: Table, outcome: str) -> None:
-    table.deregister("a")
+def test_a_record_that_is_closed_with_a_verified_outcome_leaves_the_index(table: Table, outcome: str) -> None:
+    table.create_deregistered_record("a")
 
-    assert table.records.close(table.get(A), outcome, None, LATER)
+    assert table.close_record(ARN_A, outcome, ended_at=LATER)
 
-    item = table.item(A) or {}
+    item = table.read_item(ARN_A)
     assert (item["Status"], item["Outcome"], item["EndedAt"]) == ({"S": "Ended"}, {"S": outcome}, {"S": LATER})
     assert not {"StatusKey", "DueAt", "Cause"} & set(item)
-    assert holder(table) is None
+    assert table.find_holder() is None
 
 
 @pytest.mark.parametrize("outcome", ["Stopped", "TimedOut", "Forgotten", "WorkMailUnavailable", "CleanupOverdue"])
-def test_what_is_not_watched_to_the_end_stays_in_the_window_for_its_mailbox_goes(table: Table, outcome: str) -> None:
-    table.deregister("a")
+def test_a_record_that_is_closed_without_a_verified_outcome_stays_in_the_window(table: Table, outcome: str) -> None:
+    table.create_deregistered_record("a")
 
-    assert table.records.close(table.get(A), outcome, "a mistake", LATER)
+    assert table.close_record(ARN_A, outcome, cause="a mistake", ended_at=LATER)
 
-    assert table.get(A).status is Status.UNWATCHED
-    assert table.get(A).outcome == outcome
-    assert table.text(A, "Cause") == "a mistake"
-    assert table.with_status("InWindow") == ["a"]
-    assert table.text(A, "DueAt") == ENDS
-    assert holder(table) is None
-
-
-def test_what_was_stopped_while_the_call_was_being_made_stays_in_the_window(table: Table) -> None:
-    table.open("a")
-    begin(table, A)
-
-    table.records.close(table.get(A), "Stopped", None, LATER)
-
-    assert table.get(A).status is Status.UNWATCHED
-    assert table.with_status("InWindow") == ["a"]
+    assert table.load_record(ARN_A).status is Status.UNWATCHED
+    assert table.load_record(ARN_A).outcome == outcome
+    assert table.read_text(ARN_A, "Cause") == "a mistake"
+    assert table.list_executions("InWindow") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+    assert table.find_holder() is None
 
 
-def test_what_was_stopped_before_anything_happened_is_ended(table: Table) -> None:
-    table.open("a")
-    await_approval(table)
+def test_a_record_that_is_closed_after_an_attempt_stays_in_the_window(table: Table) -> None:
+    table.create_record("a")
+    table.record_attempt(ARN_A)
 
-    table.records.close(table.get(A), "Stopped", None, LATER)
+    table.close_record(ARN_A, ended_at=LATER)
 
-    record = table.get(A)
+    assert table.load_record(ARN_A).status is Status.UNWATCHED
+    assert table.list_executions("InWindow") == ["a"]
+
+
+def test_a_record_that_is_closed_before_an_attempt_is_ended(table: Table) -> None:
+    table.create_record("a")
+    request_approval(table)
+
+    table.close_record(ARN_A, ended_at=LATER)
+
+    record = table.load_record(ARN_A)
     assert (record.status, record.outcome, record.task_token) == (Status.ENDED, "Stopped", None)
-    assert table.with_status("AwaitingApproval") == []
+    assert table.list_executions("AwaitingApproval") == []
 
 
-def test_what_was_restored_or_superseded_is_ended_however_it_stopped(table: Table) -> None:
-    table.deregister("a")
-    table.records.record_restore_step(table.get(A), Status.RESTORED, {}, STEP)
-    table.deregister("b", "entity-b")
-    table.records.supersede(B, C, STEP)
+def test_a_restored_or_superseded_record_is_ended_whatever_the_outcome(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORED, {}, LOG_ENTRY)
+    table.create_deregistered_record("b", "entity-b")
+    table.records.supersede(ARN_B, ARN_C, LOG_ENTRY)
 
-    table.records.close(table.get(A), "Stopped", None, LATER)
-    table.records.close(table.get(B), "Stopped", None, LATER)
+    table.close_record(ARN_A, ended_at=LATER)
+    table.close_record(ARN_B, ended_at=LATER)
 
-    assert [table.get(arn).status for arn in (A, B)] == [Status.ENDED, Status.ENDED]
-    assert table.with_status("InWindow") == []
+    assert [table.load_record(arn).status for arn in (ARN_A, ARN_B)] == [Status.ENDED, Status.ENDED]
+    assert table.list_executions("InWindow") == []
 
 
-def test_a_record_is_closed_once_however_often_it_is_told(table: Table) -> None:
-    table.deregister("a")
-    record = table.get(A)
+def test_a_record_is_closed_only_once(table: Table) -> None:
+    table.create_deregistered_record("a")
+    record = table.load_record(ARN_A)
 
     assert table.records.close(record, "Stopped", None, LATER)
     assert not table.records.close(record, "Stopped", None, LATER), "it has changed since it was read"
-    assert table.steps(A).count("Ended") == 1
+    assert table.read_step_names(ARN_A).count("Ended") == 1
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "Stopped"])
-def test_to_close_again_what_is_closed_changes_nothing(table: Table, outcome: str) -> None:
-    table.open("a")
-    table.records.close(table.get(A), outcome, None, LATER)
-    before = table.item(A)
+def test_closing_a_closed_record_changes_nothing(table: Table, outcome: str) -> None:
+    table.create_record("a")
+    table.close_record(ARN_A, outcome, ended_at=LATER)
+    item = table.read_item(ARN_A)
 
-    assert table.records.close(table.get(A), outcome, None, LATER)
+    assert table.close_record(ARN_A, outcome, ended_at=LATER)
 
-    assert table.item(A) == before
-
-
-def test_a_record_that_changed_since_it_was_read_is_not_closed_by_it(table: Table) -> None:
-    table.open("a")
-    read = table.get(A)
-    begin(table, A)
-
-    assert not table.records.close(read, "Stopped", None, LATER)
-
-    assert table.get(A).status is Status.DEREGISTERING
-    assert table.with_status("InWindow") == ["a"]
+    assert table.read_item(ARN_A) == item
 
 
-def test_an_execution_that_was_redriven_opens_its_record_and_closes_it_again(table: Table) -> None:
-    table.deregister("a")
-    table.records.close(table.get(A), "WorkMailUnavailable", "no answer", LATER)
+def test_a_record_that_has_changed_since_it_was_read_is_not_closed(table: Table) -> None:
+    table.create_record("a")
+    stale_record = table.load_record(ARN_A)
+    table.record_attempt(ARN_A)
 
-    deregistered(table, A, ENDS)
-    record = table.get(A)
+    assert not table.records.close(stale_record, "Stopped", None, LATER)
+
+    assert table.load_record(ARN_A).status is Status.DEREGISTERING
+    assert table.list_executions("InWindow") == ["a"]
+
+
+def test_a_redriven_execution_reopens_its_record_and_closes_it_again(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, "WorkMailUnavailable", cause="no answer", ended_at=LATER)
+
+    table.record_deregistration(ARN_A)
+    record = table.load_record(ARN_A)
     assert (record.status, record.outcome, record.ended_at) == (Status.IN_WINDOW, None, None)
-    assert table.records.close(record, "CleanupVerified", None, ENDS)
+    assert table.records.close(record, "CleanupVerified", None, RETENTION_ENDS_AT)
 
-    assert table.get(A).outcome == "CleanupVerified"
-    assert table.steps(A).count("Ended") == 2
-    assert table.with_status("InWindow") == []
-
-
-def test_to_close_a_record_does_not_let_go_for_the_one_who_took_over(table: Table) -> None:
-    table.deregister("a")
-    hold(table, B, over=A)
-
-    table.records.close(table.get(A), "Stopped", None, LATER)
-
-    assert holder(table) == B
+    assert table.load_record(ARN_A).outcome == "CleanupVerified"
+    assert table.read_step_names(ARN_A).count("Ended") == 2
+    assert table.list_executions("InWindow") == []
 
 
-def test_to_close_what_was_deleted_lets_go_all_the_same(table: Table) -> None:
-    table.deregister("a")
-    record = table.get(A)
-    table.delete(A)
+def test_closing_a_record_does_not_release_the_entity_of_another_holder(table: Table) -> None:
+    table.create_deregistered_record("a")
+    hold(table, ARN_B, take_over_from=ARN_A)
+
+    table.close_record(ARN_A, ended_at=LATER)
+
+    assert table.find_holder() == ARN_B
+
+
+def test_closing_a_deleted_record_releases_the_entity(table: Table) -> None:
+    table.create_deregistered_record("a")
+    record = table.load_record(ARN_A)
+    table.delete_item(ARN_A)
 
     assert not table.records.close(record, "Stopped", None, LATER)
-    assert table.item(A) is None
-    assert holder(table) is None
+    assert table.read_item(ARN_A) is None
+    assert table.find_holder() is None
 
 
-def test_the_identifiers_of_a_record_are_the_id_the_name_the_address_and_the_aliases(table: Table) -> None:
-    table.open("a", Entity={"Aliases": ["d@example.com"]})
-    table.open("b", "entity-b", Entity={"Aliases": None, "Email": None})
-
-    assert table.get(A).identifiers == {USER_ID, "dana", "dana@example.com", "d@example.com"}
-    assert table.get(B).identifiers == {"entity-b", "dana"}
-
-
-def test_a_number_with_a_fraction_is_written_as_it_reads(table: Table) -> None:
-    table.open("a", Entity={"MailboxSize": 0.1, "Groups": [{"Share": 2.5}]})
+def test_a_number_with_a_fraction_is_written_exactly(table: Table) -> None:
+    table.create_record("a", Entity={"MailboxSize": 0.1, "Groups": [{"Share": 2.5}]})
     table.records.record_verification(
-        an_offboarding(A), None, {**STEP, "Signals": {"MailboxSize": 1536.25, "Check": 2, "NotGiven": []}}
+        make_offboarding(ARN_A), None, {**LOG_ENTRY, "Signals": {"MailboxSize": 1536.25, "Check": 2, "NotGiven": []}}
     )
 
-    item = {name: TypeDeserializer().deserialize(value) for name, value in (table.item(A) or {}).items()}
+    item = {name: TypeDeserializer().deserialize(value) for name, value in table.read_item(ARN_A).items()}
     assert item["Entity"]["MailboxSize"] == Decimal("0.1")
     assert item["Entity"]["Groups"] == [{"Share": Decimal("2.5")}]
     assert item["Steps"][-1]["Signals"] == {"MailboxSize": Decimal("1536.25"), "Check": 2, "NotGiven": []}
 
 
-def test_the_key_of_the_index_is_a_status_and_an_organization() -> None:
+def test_the_key_of_the_index_has_the_status_and_the_organization() -> None:
     assert status_key(Status.IN_WINDOW, ORGANIZATION_ID) == f"InWindow {ORGANIZATION_ID}"
 
 
 READ_AND_WRITE = [
-    pytest.param("get_item", lambda records: records.find(A), "dynamodb:GetItem", id="read"),
-    pytest.param("update_item", lambda records: records.supersede(A, B, STEP), "dynamodb:UpdateItem", id="write"),
+    pytest.param("get_item", lambda records: records.find(ARN_A), "dynamodb:GetItem", id="read"),
+    pytest.param(
+        "update_item", lambda records: records.supersede(ARN_A, ARN_B, LOG_ENTRY), "dynamodb:UpdateItem", id="write"
+    ),
     pytest.param(
         "query",
         lambda records: list(records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)),
@@ -638,11 +642,11 @@ READ_AND_WRITE = [
         ("UnrecognizedClientException", errors.AccessDenied),
     ],
 )
-def test_an_error_of_dynamodb_has_one_name(
+def test_each_error_of_dynamodb_is_mapped_to_one_error(
     method: str, call: Any, action: str, code: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(monkeypatch, "RECORDS_TABLE", "records")
-    with Stubber(module.database) as stub:
+    configure(monkeypatch, RECORDS_TABLE="records")
+    with Stubber(records_module.database) as stub:
         stub.add_client_error(method, code, "dana@example.com is secret")
         with pytest.raises(errors.OffboardingError) as failure:
             call(Records())
@@ -655,14 +659,12 @@ def test_an_error_of_dynamodb_has_one_name(
 
 
 @pytest.mark.parametrize(("method", "call", "action"), READ_AND_WRITE)
-@pytest.mark.parametrize("problem", [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError])
-def test_no_answer_of_dynamodb_may_pass(
-    method: str, call: Any, action: str, problem: type[Exception], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError])
+def test_a_call_to_dynamodb_without_an_answer_is_unavailable(
+    method: str, call: Any, action: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(**_: object) -> None:
-        raise problem(endpoint_url="https://dynamodb")
+    configure(monkeypatch, RECORDS_TABLE="records")
+    monkeypatch.setattr(records_module.database, method, make_raiser(error(endpoint_url="https://dynamodb")))
 
-    configure(monkeypatch, "RECORDS_TABLE", "records")
-    monkeypatch.setattr(module.database, method, fail)
-    with pytest.raises(errors.RecordUnavailable, match=rf"{action} failed \({problem.__name__}\)"):
+    with pytest.raises(errors.RecordUnavailable, match=rf"{action} failed \({error.__name__}\)"):
         call(Records())

@@ -1,4 +1,4 @@
-"""By which record an entity is restored, and when it is registered again and when it is not."""
+"""The record by which an entity is restored, and the conditions under which it is registered again."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,92 +17,106 @@ from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse
 from register_entity import find_record, register
 from tests.unit.conftest import (
+    ARN_A,
+    ARN_B,
     NOW,
+    OTHER_ORGANIZATION_ID,
+    RUNNING,
     USER_ID,
     Context,
     Table,
-    a_record,
-    an_offboarding,
     client,
-    described,
-    execution,
-    fail,
+    delete_user,
+    deregister,
+    describe_entity,
+    fail_operation,
+    make_execution_arn,
+    make_record,
+    take_calls,
 )
 
-A = execution("a")
-RESTORE = execution("r", "offboarding-restore")
+RESTORE_ARN = make_execution_arn("r", "offboarding-restore")
 LATER = "2026-11-24T10:00:00.000Z"
-RUNNING = ExecutionStatus(is_running=True)
-OVER = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=LATER)
+STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=LATER)
 
 
-def directory() -> Directory:
+def make_directory() -> Directory:
     return Directory(register_entity.client, ORGANIZATION_ID, refused=errors.RestoreRefused)
 
 
-def offboarded(people: People, name: str = "dana") -> str:
-    """Make a user and deregister it."""
+def create_deregistered_user(people: People, name: str = "dana") -> str:
     user = people.user(name)
-    client("workmail").deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    deregister(user)
     return user
 
 
-def record_of(user: str, email: str | None = "dana@example.com", **changes: Any) -> Record:
+def make_user_record(user: str, email: str | None = "dana@example.com", **changes: Any) -> Record:
     entity = {"Id": user, "Type": "USER", "Name": "dana", **({"Email": email} if email else {})}
-    return a_record(
+    return make_record(
         entity=entity, status=Status.IN_WINDOW, deregistration_attempted=True, deregistered_at=NOW, **changes
     )
 
 
-def soon(user: str) -> datetime:
-    """Return a moment at which its retention has not ended."""
-    disabled = described(user).disabled_date
-    assert disabled is not None
-    return disabled + timedelta(days=30) - timedelta(milliseconds=1)
+def read_last_moment(user: str) -> datetime:
+    """Return the last moment at which the retention of a user has not ended."""
+    disabled_date = describe_entity(user).disabled_date
+    assert disabled_date is not None
+    return disabled_date + timedelta(days=30) - timedelta(milliseconds=1)
+
+
+def register_user(user: str, now: datetime | None = None, **members: Any) -> bool:
+    """Register a user by a record, right before the retention ends unless another time is given."""
+    record = make_user_record(user, **members)
+    return register(make_directory(), record, describe_entity(user), now or read_last_moment(user))
 
 
 def restore(table: Table, **request: Any) -> dict[str, Any]:
-    event = {"ExecutionArn": RESTORE, "Now": LATER, "Input": request}
+    event = {"ExecutionArn": RESTORE_ARN, "Now": LATER, "Input": request}
     return register_entity.handler(event, Context())
 
 
-def test_a_record_is_found_by_its_execution_or_by_the_id_of_its_entity(table: Table, people: People) -> None:
-    table.deregister("a")
+def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(table: Table, people: People) -> None:
+    table.create_deregistered_record("a")
 
-    assert find_record(table.records, {"ExecutionArn": A}).execution_arn == A
+    assert find_record(table.records, {"ExecutionArn": ARN_A}).execution_arn == ARN_A
     by_id = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID}
-    assert find_record(table.records, by_id).execution_arn == A
+    assert find_record(table.records, by_id).execution_arn == ARN_A
 
 
 @pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com", "d.leaver@example.com"])
-def test_a_record_in_the_window_is_found_by_name_and_address(table: Table, people: People, identifier: str) -> None:
-    table.deregister("a")
+def test_a_record_in_the_window_is_found_by_name_address_and_alias(
+    table: Table, people: People, identifier: str
+) -> None:
+    table.create_deregistered_record("a")
     table.records.create_or_update(
-        A,
-        {"OrganizationId": ORGANIZATION_ID, "Entity": {**table.get(A).entity, "Aliases": ["d.leaver@example.com"]}},
+        ARN_A,
+        {
+            "OrganizationId": ORGANIZATION_ID,
+            "Entity": {**table.load_record(ARN_A).entity, "Aliases": ["d.leaver@example.com"]},
+        },
         Status.RECORDED,
         None,
         {"At": NOW, "Step": "Recorded"},
     )
-    table.records.record_attempt(an_offboarding(A), LATER, {"At": NOW, "Step": "Deregister"})
+    table.record_attempt(ARN_A)
 
-    found = find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
+    record = find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
 
-    assert found.execution_arn == A
+    assert record.execution_arn == ARN_A
 
 
-def test_two_records_of_one_name_are_ambiguous(table: Table, people: People) -> None:
-    table.deregister("a")
-    table.deregister("b", "entity-b")
+def test_a_name_of_two_records_is_ambiguous(table: Table, people: People) -> None:
+    table.create_deregistered_record("a")
+    table.create_deregistered_record("b", "entity-b")
 
     with pytest.raises(errors.EntityAmbiguous, match=f"2 recorded .*{USER_ID}.*Give the id") as failure:
         find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
     assert "entity-b" in str(failure.value)
 
 
-@pytest.mark.parametrize("request_", [{"ExecutionArn": A}, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dan"}])
-def test_what_nobody_recorded_cannot_be_restored(table: Table, people: People, request_: dict[str, str]) -> None:
-    table.deregister("b", "entity-b")
+@pytest.mark.parametrize("request_", [{"ExecutionArn": ARN_A}, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dan"}])
+def test_an_entity_without_a_record_is_not_restored(table: Table, people: People, request_: dict[str, str]) -> None:
+    table.create_deregistered_record("b", "entity-b")
 
     with pytest.raises(errors.NothingRecorded, match="register-to-work-mail"):
         find_record(table.records, request_)
@@ -114,93 +128,92 @@ def test_what_nobody_recorded_cannot_be_restored(table: Table, people: People, r
         {},
         {"EntityId": USER_ID},
         {"OrganizationId": ORGANIZATION_ID},
-        {"ExecutionArn": A, "EntityId": USER_ID},
-        {"ExecutionArn": A, "EntityId": USER_ID, "OrganizationId": ORGANIZATION_ID},
+        {"ExecutionArn": ARN_A, "EntityId": USER_ID},
+        {"ExecutionArn": ARN_A, "EntityId": USER_ID, "OrganizationId": ORGANIZATION_ID},
     ],
 )
-def test_a_restore_is_of_an_entity_or_of_an_execution(table: Table, people: People, request_: dict[str, str]) -> None:
+def test_a_restore_needs_either_an_entity_or_an_execution(
+    table: Table, people: People, request_: dict[str, str]
+) -> None:
     with pytest.raises(errors.InvalidRequest, match="either ExecutionArn, the offboarding's, or OrganizationId and"):
         find_record(table.records, request_)
 
 
-def test_an_organization_that_is_not_served_is_not_restored_in(table: Table, people: People) -> None:
+def test_an_organization_that_is_not_configured_is_refused(table: Table, people: People) -> None:
     with pytest.raises(errors.InvalidRequest, match="not configured in this stack"):
-        find_record(table.records, {"OrganizationId": "m-" + "0" * 32, "EntityId": USER_ID})
+        find_record(table.records, {"OrganizationId": OTHER_ORGANIZATION_ID, "EntityId": USER_ID})
 
 
-def test_what_is_disabled_is_registered_with_the_address_it_had(people: People) -> None:
-    user = offboarded(people)
+def test_a_disabled_entity_is_registered_with_its_recorded_address(people: People) -> None:
+    user = create_deregistered_user(people)
 
-    assert register(directory(), record_of(user), described(user), soon(user)) is True
+    assert register_user(user) is True
 
-    assert described(user).state is EntityState.ENABLED
-    assert described(user).email == "dana@example.com"
+    assert describe_entity(user).state is EntityState.ENABLED
+    assert describe_entity(user).email == "dana@example.com"
 
 
-def test_what_is_registered_already_is_left_alone(people: People, organization: WorkMailBackend) -> None:
+def test_an_entity_that_is_registered_with_the_recorded_address_is_not_changed(
+    people: People, organization: WorkMailBackend
+) -> None:
     user = people.user("dana")
-    organization.calls.clear()
+    take_calls(organization)
 
-    assert register(directory(), record_of(user, "DANA@example.com"), described(user), parse(NOW)) is False
-    assert "RegisterToWorkMail" not in [call.operation for call in organization.calls]
+    assert register_user(user, parse(NOW), email="DANA@example.com") is False
+    assert "RegisterToWorkMail" not in take_calls(organization)
 
 
-def test_what_somebody_registered_with_another_address_is_left_alone(people: People) -> None:
+def test_an_entity_that_is_registered_with_another_address_is_refused(people: People) -> None:
     user = people.user("dana")
 
     with pytest.raises(errors.RestoreRefused, match="its primary address is not the recorded one") as refusal:
-        register(directory(), record_of(user, "other@example.com"), described(user), parse(NOW))
+        register_user(user, parse(NOW), email="other@example.com")
     assert "@" not in str(refusal.value)
 
 
-def test_a_mailbox_that_is_gone_is_not_registered_anew(people: People, organization: WorkMailBackend) -> None:
-    user = offboarded(people)
-    entity = described(user)
-    ends = soon(user) + timedelta(milliseconds=1)
-    organization.calls.clear()
+def test_an_entity_is_not_registered_after_its_retention(people: People, organization: WorkMailBackend) -> None:
+    user = create_deregistered_user(people)
+    entity = describe_entity(user)
+    retention_ends_at = read_last_moment(user) + timedelta(milliseconds=1)
+    take_calls(organization)
 
     with pytest.raises(errors.RetentionEnded, match="a new, empty one"):
-        register(directory(), record_of(user), entity, ends)
-    assert organization.calls == []
+        register(make_directory(), make_user_record(user), entity, retention_ends_at)
+    assert take_calls(organization) == []
 
 
-def test_where_workmail_gives_no_date_the_recorded_one_counts(people: People, organization: WorkMailBackend) -> None:
-    user = offboarded(people)
+def test_the_recorded_end_of_the_retention_counts_if_workmail_gives_no_date(
+    people: People, organization: WorkMailBackend
+) -> None:
+    user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
-    record = record_of(user, retention_ends_at="2026-12-24T09:00:00.000Z")
+    record = make_user_record(user, retention_ends_at="2026-12-24T09:00:00.000Z")
 
     with pytest.raises(errors.RetentionEnded):
-        register(directory(), record, described(user), parse("2026-12-24T09:00:00Z"))
-    assert register(directory(), record, described(user), parse("2026-12-24T08:59:59Z"))
+        register(make_directory(), record, describe_entity(user), parse("2026-12-24T09:00:00Z"))
+    assert register(make_directory(), record, describe_entity(user), parse("2026-12-24T08:59:59Z"))
 
 
-def test_an_entity_whose_address_nobody_knew_is_registered_by_hand(people: People) -> None:
-    user = offboarded(people)
+def test_an_entity_without_a_recorded_address_must_be_registered_by_hand(people: People) -> None:
+    user = create_deregistered_user(people)
 
     with pytest.raises(errors.NothingRecorded, match="Register it by hand"):
-        register(directory(), record_of(user, None), described(user), soon(user))
+        register_user(user, email=None)
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "says"),
-    [
-        (Behaviour(), "belongs to the USER {other} now"),
-        (Behaviour(describe_entity_of_disabled="EntityNotFoundException"), "belongs to the USER {other} now"),
-    ],
-)
-def test_an_address_that_is_taken_is_refused_with_who_has_it(
-    people: People, organization: WorkMailBackend, behaviour: Behaviour, says: str
+@pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(describe_entity_of_disabled="EntityNotFoundException")])
+def test_an_address_in_use_is_refused_with_its_current_holder(
+    people: People, organization: WorkMailBackend, behaviour: Behaviour
 ) -> None:
     organization.behaviour = behaviour
-    user = offboarded(people)
+    user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, email=None)
-    other = people.user("kim", registered=False)
-    people.register(other, "dana")
+    holder = people.user("kim", registered=False)
+    people.register(holder, "dana")
 
-    with pytest.raises(errors.AddressInUse) as refusal:
-        register(directory(), record_of(user), described(user), soon(user))
+    with pytest.raises(errors.AddressInUse, match=f"belongs to the USER {holder} now") as refusal:
+        register_user(user)
 
-    assert says.format(other=other) in str(refusal.value)
     assert "@" not in str(refusal.value)
 
 
@@ -212,233 +225,219 @@ def test_an_address_that_is_taken_is_refused_with_who_has_it(
         ("MailDomainNotFoundException", errors.RestoreRefused),
         ("MailDomainStateException", errors.RestoreRefused),
         ("EntityAlreadyRegisteredException", errors.RestoreRefused),
-        # It is listed all the same, so that is not believed.
+        # WorkMail still lists the entity, so one answer is not enough.
         ("EntityNotFoundException", errors.WorkMailUnavailable),
         ("ThrottlingException", errors.WorkMailUnavailable),
         ("AccessDeniedException", errors.AccessDenied),
     ],
 )
-def test_a_no_of_workmail_is_no_success(
+def test_each_error_of_the_registration_is_raised(
     people: People, organization: WorkMailBackend, code: str, error: type[Exception]
 ) -> None:
-    user = offboarded(people)
-    fail(organization, "RegisterToWorkMail", code)
+    user = create_deregistered_user(people)
+    fail_operation(organization, "RegisterToWorkMail", code)
 
     with pytest.raises(errors.OffboardingError) as failure:
-        register(directory(), record_of(user), described(user), soon(user))
+        register_user(user)
 
     assert type(failure.value) is error
-    assert described(user).state is EntityState.DISABLED
+    assert describe_entity(user).state is EntityState.DISABLED
 
 
-def test_who_was_deleted_a_moment_before_the_registration_is_gone(
+def test_an_entity_that_is_deleted_before_its_registration_is_gone(
     people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = offboarded(people)
+    user = create_deregistered_user(people)
     monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
-    fail(organization, "RegisterToWorkMail", "EntityNotFoundException")
+    fail_operation(organization, "RegisterToWorkMail", "EntityNotFoundException")
 
     with pytest.raises(errors.EntityGone, match="nothing left to restore"):
-        register(directory(), record_of(user), described(user), soon(user))
+        register_user(user)
 
 
-def test_where_nobody_can_say_who_has_the_name_now_nobody_is_named(
+def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
     table: Table, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = offboarded(people)
-    table.deregister("a", user)
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
     monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
-    fail(organization, "DescribeUser", "EntityNotFoundException")
-    fail(organization, "ListUsers", "EntityNotFoundException")
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
+    fail_operation(organization, "ListUsers", "EntityNotFoundException")
 
     with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
-        restore(table, ExecutionArn=A)
+        restore(table, ExecutionArn=ARN_A)
 
 
-def test_a_registration_that_does_not_read_back_is_asked_for_again(
-    people: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user = offboarded(people)
-    before = described(user)
+def test_a_registration_that_does_not_read_back_is_retried(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = create_deregistered_user(people)
+    entity = describe_entity(user)
     with monkeypatch.context() as patch:
-        patch.setattr(Directory, "describe", lambda self, reference: before)
+        patch.setattr(Directory, "describe", lambda self, reference: entity)
         with pytest.raises(errors.RegistrationNotConfirmed):
-            register(directory(), record_of(user), before, soon(user))
+            register(make_directory(), make_user_record(user), entity, read_last_moment(user))
 
-    assert register(directory(), record_of(user), described(user), parse(NOW)) is False
+    assert register_user(user, parse(NOW)) is False
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "says"),
+    ("is_stopped", "message"),
     [
-        (lambda table: None, errors.NotDeregistered, "its status is Recorded. To cancel it, stop the execution"),
-        (
-            lambda table: table.records.close(table.get(A), "Stopped", None, LATER),
-            errors.NotDeregistered,
-            "ended as Stopped before it deregistered",
-        ),
+        (False, "its status is Recorded. To cancel it, stop the execution"),
+        (True, "ended as Stopped before it deregistered"),
     ],
 )
-def test_what_was_not_deregistered_is_not_restored(
-    table: Table, people: People, change: Any, error: type[Exception], says: str
+def test_an_entity_that_was_not_deregistered_is_not_restored(
+    table: Table, people: People, is_stopped: bool, message: str
 ) -> None:
-    table.open("a", people.user("dana"))
-    change(table)
+    table.create_record("a", people.user("dana"))
+    if is_stopped:
+        table.close_record(ARN_A)
 
-    with pytest.raises(error) as refusal:
-        restore(table, ExecutionArn=A)
-    assert says in str(refusal.value)
+    with pytest.raises(errors.NotDeregistered) as refusal:
+        restore(table, ExecutionArn=ARN_A)
+    assert message in str(refusal.value)
 
 
-def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_later_one(
+def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_current_one(
     table: Table, people: People
 ) -> None:
-    user = offboarded(people)
-    table.deregister("a", user)
-    table.records.close(table.get(A), "Stopped", None, LATER)
-    table.deregister("b", user)
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    table.close_record(ARN_A)
+    table.create_deregistered_record("b", user)
 
-    with pytest.raises(errors.RestoreRefused, match=f"Restore by that one: {execution('b')}"):
-        restore(table, ExecutionArn=A)
-    assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == execution("b")
+    with pytest.raises(errors.RestoreRefused, match=f"Restore by that one: {ARN_B}"):
+        restore(table, ExecutionArn=ARN_A)
+    assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == ARN_B
 
 
 def test_an_offboarding_that_was_stopped_early_does_not_hide_the_record_of_the_window(
     table: Table, people: People
 ) -> None:
-    user = offboarded(people)
-    table.deregister("a", user)
-    table.records.close(table.get(A), "Stopped", None, LATER)
-    table.open("b", user)
-    table.records.close(table.get(execution("b")), "Stopped", None, LATER)
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    table.close_record(ARN_A)
+    table.create_record("b", user)
+    table.close_record(ARN_B)
 
-    assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == A
+    assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == ARN_A
 
 
-def test_what_somebody_registered_after_the_retention_has_a_new_mailbox(
+def test_an_entity_that_was_registered_after_its_retention_has_a_new_mailbox(
     people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
-    ends = "2026-12-24T09:00:00.000Z"
-    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(ends))
+    retention_ends_at = "2026-12-24T09:00:00.000Z"
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at))
 
     with pytest.raises(errors.RetentionEnded, match="with a new mailbox"):
-        register(directory(), record_of(user, retention_ends_at=ends), described(user), parse(ends))
-    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(ends) - timedelta(seconds=1))
-    assert register(directory(), record_of(user, retention_ends_at=ends), described(user), parse(ends)) is False
+        register_user(user, parse(retention_ends_at), retention_ends_at=retention_ends_at)
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at) - timedelta(seconds=1))
+    assert register_user(user, parse(retention_ends_at), retention_ends_at=retention_ends_at) is False
 
 
-def deregistering(table: Table, user: str) -> None:
-    table.open("a", user)
-    step = {"At": NOW, "Step": "Deregister"}
-    assert table.records.record_attempt(an_offboarding(A, user), LATER, step)
-
-
-def test_an_offboarding_that_deregisters_at_this_moment_is_waited_for(
+def test_a_restore_waits_for_a_deregistration_in_progress(
     table: Table, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deregistering(table, people.user("dana"))
+    user = people.user("dana")
+    table.record_attempt(table.create_record("a", user), user)
     monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: RUNNING)
 
-    with pytest.raises(errors.OffboardingUnsettled, match=A):
-        restore(table, ExecutionArn=A)
+    with pytest.raises(errors.OffboardingUnsettled, match=ARN_A):
+        restore(table, ExecutionArn=ARN_A)
 
 
-def test_one_that_was_stopped_at_that_moment_is_restored(
+def test_an_entity_whose_offboarding_was_stopped_after_an_attempt_is_restored(
     table: Table, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = offboarded(people)
-    deregistering(table, user)
-    monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: OVER)
+    user = create_deregistered_user(people)
+    table.record_attempt(table.create_record("a", user), user)
+    monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: STOPPED)
 
-    assert restore(table, ExecutionArn=A)["Evidence"]["Registered"] is True
-    assert described(user).state is EntityState.ENABLED
+    assert restore(table, ExecutionArn=ARN_A)["Evidence"]["Registered"] is True
+    assert describe_entity(user).state is EntityState.ENABLED
 
 
-def test_a_restore_is_noted_with_who_asked_and_can_run_again(table: Table, people: People) -> None:
-    user = offboarded(people)
-    table.deregister("a", user)
+def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(table: Table, people: People) -> None:
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
 
-    first = restore(table, ExecutionArn=A, RequestedBy="boss", Reason="came back")
-    second = restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)
+    first_answer = restore(table, ExecutionArn=ARN_A, RequestedBy="boss", Reason="came back")
+    second_answer = restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)
 
-    assert first["OffboardingArn"] == second["OffboardingArn"] == A
-    assert first["Entity"] == {"Id": user, "Type": "USER", "Name": "dana"}
-    assert (first["Evidence"]["Registered"], second["Evidence"]["Registered"]) == (True, False)
-    assert table.get(A).status is Status.RESTORING
-    step = (table.item(A) or {})["Steps"]["L"][-2]["M"]
-    assert {name: value["S"] for name, value in step.items()} == {
+    assert first_answer["OffboardingArn"] == second_answer["OffboardingArn"] == ARN_A
+    assert first_answer["Entity"] == {"Id": user, "Type": "USER", "Name": "dana"}
+    assert (first_answer["Evidence"]["Registered"], second_answer["Evidence"]["Registered"]) == (True, False)
+    assert table.load_record(ARN_A).status is Status.RESTORING
+    assert {name: value["S"] for name, value in table.read_steps(ARN_A)[-2].items()} == {
         "At": LATER,
         "Step": "RegisterEntity",
-        "RestoredIn": RESTORE,
+        "RestoredIn": RESTORE_ARN,
         "RequestedBy": "boss",
         "Reason": "came back",
     }
 
 
 @pytest.mark.parametrize("describe_deleted", ["DELETED", "EntityNotFoundException"])
-def test_an_entity_that_was_deleted_is_gone_and_so_is_one_that_was_made_anew(
+def test_a_deleted_entity_is_gone_even_if_it_was_recreated(
     table: Table, people: People, organization: WorkMailBackend, describe_deleted: Any
 ) -> None:
     organization.behaviour = Behaviour(describe_deleted=describe_deleted)
-    user = offboarded(people)
-    table.deregister("a", user)
-    client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    delete_user(user)
 
-    with pytest.raises(errors.EntityGone) as gone:
-        restore(table, ExecutionArn=A)
-    assert (
-        str(gone.value)
-        == f"{user} was deleted from the directory, and its mailbox with it. There is nothing left to restore."
+    with pytest.raises(errors.EntityGone) as failure:
+        restore(table, ExecutionArn=ARN_A)
+    assert str(failure.value) == (
+        f"{user} was deleted from the directory, and its mailbox with it. There is nothing left to restore."
     )
 
-    anew = people.user("dana", registered=False)
-    with pytest.raises(errors.EntityGone, match=f"The USER {anew} has the same name, but is another entity"):
-        restore(table, ExecutionArn=A)
+    namesake = people.user("dana", registered=False)
+    with pytest.raises(errors.EntityGone, match=f"The USER {namesake} has the same name, but is another entity"):
+        restore(table, ExecutionArn=ARN_A)
 
 
-def test_a_refused_restore_leaves_the_record_as_it_was(table: Table, people: People) -> None:
+def test_a_refused_restore_does_not_change_the_record(table: Table, people: People) -> None:
     user = people.user("dana")
-    table.deregister("a", user)
+    table.create_deregistered_record("a", user)
     client("workmail").update_primary_email_address(
         OrganizationId=ORGANIZATION_ID, EntityId=user, Email="other@example.com"
     )
-    before = table.item(A)
+    item = table.read_item(ARN_A)
 
     with pytest.raises(errors.RestoreRefused):
-        restore(table, ExecutionArn=A)
-    assert table.item(A) == before
+        restore(table, ExecutionArn=ARN_A)
+    assert table.read_item(ARN_A) == item
 
 
-def test_what_workmail_and_the_record_give_no_date_of_can_be_registered(
-    people: People, organization: WorkMailBackend
-) -> None:
-    user = offboarded(people)
+def test_an_entity_without_any_date_can_be_registered(people: People, organization: WorkMailBackend) -> None:
+    user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
 
-    assert register(directory(), record_of(user), described(user), parse("2036-11-24T09:00:00Z")) is True
+    assert register_user(user, parse("2036-11-24T09:00:00Z")) is True
 
 
-def test_an_address_of_somebody_whom_workmail_does_not_name_is_refused_all_the_same(
+def test_an_address_in_use_is_refused_even_if_its_holder_is_unknown(
     people: People, organization: WorkMailBackend
 ) -> None:
-    user = offboarded(people)
-    fail(organization, "RegisterToWorkMail", "EmailAddressInUseException")
-    fail(organization, "DescribeEntity", "EntityNotFoundException")
+    user = create_deregistered_user(people)
+    fail_operation(organization, "RegisterToWorkMail", "EmailAddressInUseException")
+    fail_operation(organization, "DescribeEntity", "EntityNotFoundException")
 
     with pytest.raises(errors.AddressInUse, match=f"address of {user} belongs to another entity, which WorkMail does"):
-        register(directory(), record_of(user), described(user), soon(user))
+        register_user(user)
 
 
-@pytest.mark.parametrize("also", ["DescribeUser", "ListUsers"])
-def test_what_one_answer_says_is_gone_is_not_believed_to_be(
-    table: Table, people: People, organization: WorkMailBackend, also: str
+@pytest.mark.parametrize("failing_operation", ["DescribeUser", "ListUsers"])
+def test_a_single_answer_does_not_prove_that_an_entity_is_gone(
+    table: Table, people: People, organization: WorkMailBackend, failing_operation: str
 ) -> None:
-    user = offboarded(people)
-    table.deregister("a", user)
-    fail(organization, "DescribeUser", "EntityNotFoundException")
-    if also == "ListUsers":
-        fail(organization, also, "EntityNotFoundException")
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
+    if failing_operation == "ListUsers":
+        fail_operation(organization, failing_operation, "EntityNotFoundException")
 
     with pytest.raises(errors.WorkMailUnavailable):
-        restore(table, ExecutionArn=A)
+        restore(table, ExecutionArn=ARN_A)

@@ -1,6 +1,5 @@
-"""Whom an execution's input means, and the date before which nothing may happen."""
+"""The entity that an execution's input identifies, and the date before which nothing happens."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -20,68 +19,84 @@ from offboarding.domain.errors import InvalidRequest
 from offboarding.domain.retention import service_end
 from offboarding.domain.timestamps import parse, render
 from resolve_entity import MAX_NOT_BEFORE, _not_before_note, _parse_not_before, resolve
-from tests.unit.conftest import NOW, Context, called, client, configure, deregister, described, execution, fail
+from tests.unit.conftest import (
+    ARN_A,
+    NOW,
+    OTHER_ORGANIZATION_ID,
+    SERVICE_ENDS_AT,
+    Context,
+    ReadMetrics,
+    client,
+    configure,
+    delete_user,
+    deregister,
+    describe_entity,
+    fail_operation,
+    take_calls,
+)
 
-STARTED = parse("2026-11-24T09:00:00Z")
-SERVICE_ENDS = service_end(date(2030, 3, 31))
+STARTED_AT = parse("2026-11-24T09:00:00Z")
+SERVICE_END = service_end(date(2030, 3, 31))
 SECOND = timedelta(seconds=1)
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-def read(not_before: str, started: datetime = STARTED, ends: datetime = SERVICE_ENDS) -> datetime | None:
-    return _parse_not_before({"NotBefore": not_before}, started, ends)
+def parse_date(
+    not_before: str, started_at: datetime = STARTED_AT, service_ends_at: datetime = SERVICE_END
+) -> datetime | None:
+    return _parse_not_before({"NotBefore": not_before}, started_at, service_ends_at)
 
 
-def test_without_a_date_there_is_none() -> None:
-    assert _parse_not_before({}, STARTED, SERVICE_ENDS) is None
-    assert _not_before_note(None, STARTED) == {}
+def test_without_a_date_nothing_is_waited_for() -> None:
+    assert _parse_not_before({}, STARTED_AT, SERVICE_END) is None
+    assert _not_before_note(None, STARTED_AT) == {}
 
 
 @given(ahead=st.timedeltas(timedelta(days=-20_000), MAX_NOT_BEFORE - SECOND), offset=OFFSETS)
-def test_every_date_up_to_300_days_ahead_is_taken_on_the_next_whole_second(ahead: timedelta, offset: timezone) -> None:
-    moment = STARTED + ahead
+def test_a_date_up_to_300_days_ahead_is_rounded_up_to_a_whole_second(ahead: timedelta, offset: timezone) -> None:
+    moment = STARTED_AT + ahead
 
-    taken = read(moment.astimezone(offset).isoformat())
+    parsed = parse_date(moment.astimezone(offset).isoformat())
 
-    assert taken is not None
-    assert taken.microsecond == 0
-    assert timedelta() <= taken - moment < SECOND
-    assert taken.tzinfo is UTC
+    assert parsed is not None
+    assert parsed.microsecond == 0
+    assert timedelta() <= parsed - moment < SECOND
+    assert parsed.tzinfo is UTC
 
 
 @given(beyond=st.timedeltas(timedelta(microseconds=1), timedelta(days=20_000)), offset=OFFSETS)
-def test_no_date_further_ahead_is_taken(beyond: timedelta, offset: timezone) -> None:
+def test_a_date_more_than_300_days_ahead_is_refused(beyond: timedelta, offset: timezone) -> None:
     with pytest.raises(InvalidRequest, match=r"at most 300 days ahead, not after 2027-09-20T09:00:00.000Z"):
-        read((STARTED + MAX_NOT_BEFORE + beyond).astimezone(offset).isoformat())
+        parse_date((STARTED_AT + MAX_NOT_BEFORE + beyond).astimezone(offset).isoformat())
 
 
-@given(started=st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 (hypothesis adds the zone)
-def test_the_limit_is_counted_from_the_start(started: datetime) -> None:
-    whole = started.replace(microsecond=0)
+@given(started_at=st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 (hypothesis adds the zone)
+def test_the_limit_of_300_days_counts_from_the_start_of_the_execution(started_at: datetime) -> None:
+    started_at = started_at.replace(microsecond=0)
 
-    assert read(render(whole + MAX_NOT_BEFORE), whole) == whole + MAX_NOT_BEFORE
+    assert parse_date(render(started_at + MAX_NOT_BEFORE), started_at) == started_at + MAX_NOT_BEFORE
     with pytest.raises(InvalidRequest, match="300 days"):
-        read(render(whole + MAX_NOT_BEFORE + SECOND), whole)
+        parse_date(render(started_at + MAX_NOT_BEFORE + SECOND), started_at)
 
 
-def test_the_last_second_before_workmail_ends_is_taken_and_that_end_is_not() -> None:
-    ends = service_end(date(2027, 3, 31))
+def test_a_date_must_be_before_the_end_of_the_service() -> None:
+    service_ends_at = service_end(date(2027, 3, 31))
 
-    assert read("2027-03-30T23:59:59Z", ends=ends) == ends - SECOND
-    for late in ("2027-03-31T00:00:00Z", "2027-03-30T23:59:59.001Z", "2027-03-31T01:59:59+01:00"):
+    assert parse_date("2027-03-30T23:59:59Z", service_ends_at=service_ends_at) == service_ends_at - SECOND
+    for not_before in ("2027-03-31T00:00:00Z", "2027-03-30T23:59:59.001Z", "2027-03-31T01:59:59+01:00"):
         with pytest.raises(InvalidRequest, match=r"before 2027-03-31T00:00:00.000Z, when Amazon WorkMail ends"):
-            read(late, ends=ends)
+            parse_date(not_before, service_ends_at=service_ends_at)
 
 
-def test_a_date_in_the_past_is_taken_even_after_the_end_of_workmail() -> None:
-    ends = service_end(date(2026, 11, 1))
+def test_a_date_in_the_past_is_accepted_even_after_the_end_of_the_service() -> None:
+    service_ends_at = service_end(date(2026, 11, 1))
 
-    assert read("2026-11-02T00:00:00Z", ends=ends) == parse("2026-11-02T00:00:00Z")
-    assert read(render(STARTED), ends=ends) == STARTED
+    assert parse_date("2026-11-02T00:00:00Z", service_ends_at=service_ends_at) == parse("2026-11-02T00:00:00Z")
+    assert parse_date(render(STARTED_AT), service_ends_at=service_ends_at) == STARTED_AT
 
 
 @pytest.mark.parametrize(
-    "no_date",
+    "impossible_date",
     [
         "2026-13-01T00:00:00Z",
         "2027-02-29T00:00:00Z",
@@ -95,39 +110,40 @@ def test_a_date_in_the_past_is_taken_even_after_the_end_of_workmail() -> None:
         "٢٠٢٦-12-22T17:00:00Z",
     ],
 )
-def test_what_has_the_form_and_is_no_date_gets_a_sentence(no_date: str) -> None:
+def test_an_impossible_date_is_refused_without_repeating_it(impossible_date: str) -> None:
     with pytest.raises(
         InvalidRequest, match=r"NotBefore must be an RFC 3339 timestamp .*; there is no such date"
-    ) as no:
-        read(no_date)
+    ) as refusal:
+        parse_date(impossible_date)
 
-    assert no_date not in str(no.value)
-
-
-def test_what_is_said_of_a_date_tells_whether_it_was_waited_for() -> None:
-    assert "was past when the execution started" in _not_before_note(STARTED, STARTED)["NotBefore"]
-    assert "resolved and checked again" in _not_before_note(STARTED + SECOND, STARTED)["NotBefore"]
+    assert impossible_date not in str(refusal.value)
 
 
-LATER = "2026-11-25T09:00:00.000Z"
-OTHER_ORGANIZATION = "m-" + "0" * 32
+def test_the_note_on_a_date_has_whether_it_was_waited_for() -> None:
+    assert "was past when the execution started" in _not_before_note(STARTED_AT, STARTED_AT)["NotBefore"]
+    assert "resolved and checked again" in _not_before_note(STARTED_AT + SECOND, STARTED_AT)["NotBefore"]
+
+
+TOMORROW = "2026-11-25T09:00:00.000Z"
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, organization: WorkMailBackend, frozen: None) -> None:
-    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
+def settings(monkeypatch: pytest.MonkeyPatch, organization: WorkMailBackend, frozen_time: None) -> None:
+    configure(monkeypatch, SERVICE_ENDS_ON="2027-03-31")
 
 
-def found(identifier: str) -> Entity:
+def resolve_identifier(identifier: str) -> Entity:
     return resolve(Directory(client("workmail"), ORGANIZATION_ID), identifier)
 
 
-def ask(entity_id: str, now: str = NOW, planned: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def call_handler(
+    entity_id: str, now: str = NOW, planned: dict[str, str] | None = None, **members: Any
+) -> dict[str, Any]:
     event = {
-        "ExecutionArn": execution("a"),
+        "ExecutionArn": ARN_A,
         "Now": now,
         "StartedAt": NOW,
-        "Input": {"OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **more},
+        "Input": {"OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **members},
         "Planned": planned,
     }
     return resolve_entity.handler(event, Context())
@@ -138,54 +154,68 @@ def test_a_user_is_found_by_id_name_and_primary_address(people: People, identifi
     user = people.user("dana")
     people.user("dana2")
 
-    assert found(identifier.format(id=user)) == described(user)
+    assert resolve_identifier(identifier.format(id=user)) == describe_entity(user)
 
 
 def test_a_group_and_a_resource_are_found_by_id_and_name(people: People) -> None:
     group, room = people.group("staff"), people.resource("room")
 
-    assert found(group) == found("staff") == found("staff@example.com") == described(group, EntityType.GROUP)
-    assert found(room) == found("room") == found("room@example.com") == described(room, EntityType.RESOURCE)
+    assert (
+        resolve_identifier(group)
+        == resolve_identifier("staff")
+        == resolve_identifier("staff@example.com")
+        == describe_entity(group, EntityType.GROUP)
+    )
+    assert (
+        resolve_identifier(room)
+        == resolve_identifier("room")
+        == resolve_identifier("room@example.com")
+        == describe_entity(room, EntityType.RESOURCE)
+    )
 
 
-def test_what_looks_like_an_id_is_never_taken_for_a_name(people: People, organization: WorkMailBackend) -> None:
+def test_an_identifier_in_the_form_of_an_id_is_not_compared_with_names(
+    people: People, organization: WorkMailBackend
+) -> None:
     user, room = people.user("dana"), people.resource("room")
-    for like_an_id in ("12a3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3", "r-" + "0" * 32):
-        organization.arrange(ORGANIZATION_ID, user, name=like_an_id)
-        organization.arrange(ORGANIZATION_ID, room, name=like_an_id)
+    for identifier in ("12a3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3", "r-" + "0" * 32):
+        organization.arrange(ORGANIZATION_ID, user, name=identifier)
+        organization.arrange(ORGANIZATION_ID, room, name=identifier)
         with pytest.raises(errors.EntityNotFound):
-            found(like_an_id)
+            resolve_identifier(identifier)
 
 
-def test_an_id_of_the_other_form_is_looked_up_as_an_id(people: People, organization: WorkMailBackend) -> None:
+def test_an_identifier_in_the_second_form_of_an_id_is_read_as_an_id(
+    people: People, organization: WorkMailBackend
+) -> None:
     user = people.user("dana")
     organization.arrange(ORGANIZATION_ID, user, id="S-1-1-12-1-2-3")
-    called(organization)
+    take_calls(organization)
 
-    assert found("S-1-1-12-1-2-3").name == "dana"
-    assert called(organization) == ["DescribeUser"]
+    assert resolve_identifier("S-1-1-12-1-2-3").name == "dana"
+    assert take_calls(organization) == ["DescribeUser"]
 
 
-def test_an_address_that_is_an_alias_identifies_nobody(people: People) -> None:
+def test_an_alias_does_not_identify_an_entity(people: People) -> None:
     user = people.user("kim")
     people.alias(user, "dana")
 
     with pytest.raises(errors.EntityMismatch, match=f"alias of the USER {user}, not its primary address"):
-        found("dana@example.com")
+        resolve_identifier("dana@example.com")
     people.alias(people.group("staff"), "everybody")
     with pytest.raises(errors.EntityMismatch, match="alias of the GROUP"):
-        found("everybody@example.com")
+        resolve_identifier("everybody@example.com")
 
 
-def test_an_enabled_entity_that_shows_no_address_is_not_taken_by_one(
+def test_an_enabled_entity_without_an_address_does_not_match_an_address(
     people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = people.user("dana")
-    without = replace(described(user), email=None)
-    monkeypatch.setattr(Directory, "describe", lambda self, reference: without)
+    entity = replace(describe_entity(user), email=None)
+    monkeypatch.setattr(Directory, "describe", lambda self, reference: entity)
 
     with pytest.raises(errors.EntityMismatch, match="an alias"):
-        found("dana@example.com")
+        resolve_identifier("dana@example.com")
 
 
 @pytest.mark.parametrize(
@@ -196,141 +226,148 @@ def test_an_enabled_entity_that_shows_no_address_is_not_taken_by_one(
         Behaviour(describe_entity_of_disabled="EntityNotFoundException"),
     ],
 )
-def test_a_disabled_entity_is_found_by_its_address_however_workmail_speaks_of_it(
+def test_a_disabled_entity_is_found_by_its_address_whatever_workmail_shows_of_it(
     people: People, organization: WorkMailBackend, behaviour: Behaviour
 ) -> None:
     user = people.user("dana")
     deregister(user)
     organization.behaviour = behaviour
 
-    assert found("dana@example.com").id == user
+    assert resolve_identifier("dana@example.com").id == user
 
 
-def test_a_disabled_entity_with_another_address_is_no_match(
+def test_a_disabled_entity_with_another_address_does_not_match(
     people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = people.user("kim")
     deregister(user)
-    reference = described(user).reference
+    reference = describe_entity(user).reference
     monkeypatch.setattr(Directory, "find_by_address", lambda self, address: reference)
 
     with pytest.raises(errors.EntityMismatch, match="an alias"):
-        found("dana@example.com")
+        resolve_identifier("dana@example.com")
 
 
-def test_an_address_that_nobody_has_can_be_somebodys_name(people: People, organization: WorkMailBackend) -> None:
+def test_an_identifier_that_is_no_address_in_use_can_match_a_name(
+    people: People, organization: WorkMailBackend
+) -> None:
     user = people.user("dana", registered=False)
     organization.arrange(ORGANIZATION_ID, user, name="dana@old.example.com")
 
-    assert found("Dana@old.example.com").id == user
+    assert resolve_identifier("Dana@old.example.com").id == user
     with pytest.raises(errors.EntityNotFound, match=r"resource of the organization has this e-mail address. Check"):
-        found("kim@example.com")
+        resolve_identifier("kim@example.com")
 
 
 @pytest.mark.parametrize(
-    "no_address",
+    "invalid_address",
     ["@", "dana@", "@example.com", "dana@example", "da@na@example.com", "x" * 65 + "@example.com", "d@e.c"],
 )
-def test_what_has_an_at_and_is_no_address_gets_a_sentence(people: People, no_address: str) -> None:
+def test_an_invalid_address_is_refused(people: People, invalid_address: str) -> None:
     with pytest.raises(InvalidRequest, match=r"must be an e-mail address like alice@example.com, of at most 254 char"):
-        found(no_address)
+        resolve_identifier(invalid_address)
 
 
-def test_an_address_has_254_characters_at_most(people: People) -> None:
+def test_an_address_may_have_254_characters(people: People) -> None:
     longest = "x" * 64 + "@" + "y" * 185 + ".com"
     assert len(longest) == 254
 
     with pytest.raises(errors.EntityNotFound):
-        found(longest)
+        resolve_identifier(longest)
     with pytest.raises(InvalidRequest):
-        found(longest.replace("@", "@y"))
+        resolve_identifier(longest.replace("@", "@y"))
 
 
-def test_names_are_compared_whole_and_only_one_may_have_it(people: People, organization: WorkMailBackend) -> None:
+def test_a_name_must_match_exactly_one_entity_as_a_whole(people: People, organization: WorkMailBackend) -> None:
     user, group = people.user("dana"), people.group("staff")
     with pytest.raises(errors.EntityNotFound, match=r"resource of the organization has this name. Check the spelling"):
-        found("dan")
+        resolve_identifier("dan")
     organization.arrange(ORGANIZATION_ID, group, name="Dana")
 
     with pytest.raises(errors.EntityAmbiguous) as refusal:
-        found("dana")
+        resolve_identifier("dana")
     assert f"2 entities have this name: USER {user}, GROUP {group}. Give the id" in str(refusal.value)
 
 
-def test_what_was_deleted_is_not_offboarded(people: People, organization: WorkMailBackend) -> None:
+def test_a_deleted_entity_is_not_found(people: People, organization: WorkMailBackend) -> None:
     user = people.user("dana")
     deregister(user)
-    client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+    delete_user(user)
 
     with pytest.raises(errors.EntityNotFound, match=f"The USER {user} was deleted from the directory"):
-        found(user)
+        resolve_identifier(user)
 
 
-def test_the_answer_says_who_it_is_and_what_comes_next(
-    settings: None, people: People, counted: Callable[[], dict[str, float]]
-) -> None:
+def test_the_result_has_the_entity_and_the_request(settings: None, people: People, read_metrics: ReadMetrics) -> None:
     user = people.user("dana")
-    asked = {"Reason": "left", "RequestedBy": "boss", "Requester": {"Provider": "okta", "EventId": "e-1"}}
+    request = {"Reason": "left", "RequestedBy": "boss", "Requester": {"Provider": "okta", "EventId": "e-1"}}
 
-    answer = ask(user, **asked, Expected={"Type": "USER"})
+    answer = call_handler(user, **request, Expected={"Type": "USER"})
 
-    assert [said["Operation"] for said in answer["Evidence"].pop("Answers")] == ["DescribeUser"]
+    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == ["DescribeUser"]
     assert answer == {
         "OrganizationId": ORGANIZATION_ID,
-        "Entity": described(user).to_json(),
+        "Entity": describe_entity(user).to_json(),
         "NeverRegistered": False,
         "DryRun": False,
         "NotBefore": None,
         "DateIsAhead": False,
-        "ServiceEndsAt": "2027-03-31T00:00:00.000Z",
-        "Request": asked,
+        "ServiceEndsAt": SERVICE_ENDS_AT,
+        "Request": request,
         "Evidence": {"At": NOW},
     }
-    assert counted() == {"EntitiesResolved": 1}
+    assert read_metrics() == {"EntitiesResolved": 1}
 
 
-def test_who_was_never_registered_is_said_to_be_so(settings: None, people: People) -> None:
-    assert ask(people.user("dana", registered=False))["NeverRegistered"] is True
+def test_an_entity_that_was_never_registered_is_marked_as_such(settings: None, people: People) -> None:
+    assert call_handler(people.user("dana", registered=False))["NeverRegistered"] is True
 
 
-@pytest.mark.parametrize(("now", "is_ahead"), [(NOW, True), ("2026-11-25T08:59:59.999Z", True), (LATER, False)])
-def test_a_date_is_ahead_until_it_has_come(settings: None, people: People, now: str, is_ahead: bool) -> None:
-    answer = ask(people.user("dana"), now=now, NotBefore="2026-11-25T10:00:00+01:00")
+@pytest.mark.parametrize(("now", "is_ahead"), [(NOW, True), ("2026-11-25T08:59:59.999Z", True), (TOMORROW, False)])
+def test_a_date_is_ahead_until_it_is_reached(settings: None, people: People, now: str, is_ahead: bool) -> None:
+    answer = call_handler(people.user("dana"), now=now, NotBefore="2026-11-25T10:00:00+01:00")
 
     assert answer["DateIsAhead"] is is_ahead
-    assert answer["NotBefore"] == answer["Request"]["NotBefore"] == LATER
+    assert answer["NotBefore"] == answer["Request"]["NotBefore"] == TOMORROW
     assert "resolved and checked again" in answer["Evidence"]["NotBefore"]
 
 
-def test_an_organization_that_is_not_served_is_refused(
+def test_an_organization_that_is_not_configured_is_refused(
     settings: None, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = people.user("dana")
     with pytest.raises(InvalidRequest, match=f"It must be {ORGANIZATION_ID}. Another organization has to be added"):
-        ask(user, OrganizationId=OTHER_ORGANIZATION)
-    configure(monkeypatch, "ORGANIZATION_IDS", f"{ORGANIZATION_ID},m-{'1' * 32}")
+        call_handler(user, OrganizationId=OTHER_ORGANIZATION_ID)
+    configure(monkeypatch, ORGANIZATION_IDS=f"{ORGANIZATION_ID},m-{'1' * 32}")
     with pytest.raises(InvalidRequest, match=f"It must be {ORGANIZATION_ID} or m-{'1' * 32}. Another organization"):
-        ask(user, OrganizationId=OTHER_ORGANIZATION)
+        call_handler(user, OrganizationId=OTHER_ORGANIZATION_ID)
 
 
-def test_a_member_that_nobody_knows_is_the_request_s_fault(settings: None, people: People) -> None:
+def test_an_unknown_member_of_the_input_is_an_invalid_request(settings: None, people: People) -> None:
     with pytest.raises(errors.InvalidRequest, match="The execution's input has an unknown member: More"):
-        ask("dana", More=1)
+        call_handler("dana", More=1)
 
 
-def test_an_invalid_parameter_is_the_request_s_fault(
+def test_a_parameter_that_workmail_refuses_is_an_invalid_request(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
-    fail(organization, "DescribeUser", "InvalidParameterException")
+    fail_operation(organization, "DescribeUser", "InvalidParameterException")
     with pytest.raises(errors.InvalidRequest, match="The value is not accepted"):
-        ask(people.user("dana"))
+        call_handler(people.user("dana"))
 
 
 @pytest.mark.parametrize(
-    ("expected", "wrong"),
+    "expected", [{}, {"Type": "USER", "Name": "DANA", "Email": "Dana@Example.com", "DisplayName": "dana leaver"}]
+)
+def test_an_entity_that_is_as_expected_is_accepted(settings: None, people: People, expected: dict[str, str]) -> None:
+    user = people.user("dana", "Dana Leaver")
+
+    assert call_handler(user, Expected=expected)["Entity"]["Id"] == user
+
+
+@pytest.mark.parametrize(
+    ("expected", "differing"),
     [
-        ({}, ""),
-        ({"Type": "USER", "Name": "DANA", "Email": "Dana@Example.com", "DisplayName": "dana leaver"}, ""),
         ({"Type": "GROUP"}, "Type"),
         ({"Name": "dan"}, "Name"),
         ({"Email": "kim@example.com"}, "Email"),
@@ -338,107 +375,110 @@ def test_an_invalid_parameter_is_the_request_s_fault(
         ({"Type": "GROUP", "Name": "dana", "Email": "kim@example.com"}, "Type and Email"),
     ],
 )
-def test_who_is_found_must_be_who_is_expected(
-    settings: None, people: People, expected: dict[str, str], wrong: str
+def test_an_entity_that_differs_from_the_expected_one_is_refused(
+    settings: None, people: People, expected: dict[str, str], differing: str
 ) -> None:
     user = people.user("dana", "Dana Leaver")
-    if not wrong:
-        assert ask(user, Expected=expected)["Entity"]["Id"] == user
-        return
-    with pytest.raises(errors.EntityMismatch, match=f"means the USER {user}, which differs from Expected in {wrong}"):
-        ask(user, Expected=expected)
+
+    with pytest.raises(
+        errors.EntityMismatch, match=f"means the USER {user}, which differs from Expected in {differing}"
+    ):
+        call_handler(user, Expected=expected)
 
 
-def test_what_an_entity_does_not_have_is_not_what_is_expected(settings: None, people: People) -> None:
+def test_a_member_that_the_entity_lacks_is_not_as_expected(settings: None, people: People) -> None:
     group = people.group("staff")
 
     with pytest.raises(errors.EntityMismatch, match="DisplayName"):
-        ask(group, Expected={"DisplayName": "XXXX"})
+        call_handler(group, Expected={"DisplayName": "XXXX"})
     with pytest.raises(errors.EntityMismatch, match="Email"):
-        ask(people.user("dana", registered=False), Expected={"Email": "XXXX"})
+        call_handler(people.user("dana", registered=False), Expected={"Email": "XXXX"})
 
 
-@pytest.mark.parametrize("who", ["{id}", "DANA", "Dana@example.com"])
-@pytest.mark.parametrize("through_a_provider", [False, True])
-def test_nobody_offboards_themselves(settings: None, people: People, who: str, through_a_provider: bool) -> None:
+@pytest.mark.parametrize("identifier", ["{id}", "DANA", "Dana@example.com"])
+@pytest.mark.parametrize("is_from_provider", [False, True])
+def test_the_requester_must_not_be_the_leaver(
+    settings: None, people: People, identifier: str, is_from_provider: bool
+) -> None:
     user = people.user("dana")
-    asks = {"RequestedBy": who.format(id=user)}
-    asked: dict[str, Any] = {"Requester": {"Provider": "okta", "EventId": "e", **asks}} if through_a_provider else asks
+    request: dict[str, Any] = {"RequestedBy": identifier.format(id=user)}
+    if is_from_provider:
+        request = {"Requester": {"Provider": "okta", "EventId": "e", **request}}
 
     with pytest.raises(InvalidRequest, match="Requester and leaver must be different people"):
-        ask(user, **asked)
+        call_handler(user, **request)
 
 
-def test_who_has_no_address_can_be_offboarded_by_another(settings: None, people: People) -> None:
+def test_an_entity_without_an_address_can_have_another_requester(settings: None, people: People) -> None:
     user = people.user("dana", registered=False)
 
-    assert ask(user, RequestedBy="boss")["Entity"]["Id"] == user
-    assert ask(user, Requester={"Provider": "okta", "EventId": "e"})["Entity"]["Id"] == user
+    assert call_handler(user, RequestedBy="boss")["Entity"]["Id"] == user
+    assert call_handler(user, Requester={"Provider": "okta", "EventId": "e"})["Entity"]["Id"] == user
 
 
-def test_what_is_nobodys_mailbox_is_refused_and_can_be_planned(
+def test_a_system_user_is_refused_and_can_be_planned(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
     organization.set_user_role(ORGANIZATION_ID, user, "SYSTEM_USER")
 
     with pytest.raises(errors.EntityProtected, match="a system user"):
-        ask(user)
-    assert ask(user, DryRun=True)["DryRun"] is True
+        call_handler(user)
+    assert call_handler(user, DryRun=True)["DryRun"] is True
 
 
-def test_after_a_wait_the_entity_is_read_by_its_id_however_it_is_called_now(
+def test_after_a_wait_the_entity_is_read_by_its_id_whatever_its_name(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
-    planned = described(user).to_json()
+    planned = describe_entity(user).to_json()
     organization.arrange(ORGANIZATION_ID, user, name="kim")
     people.user("other")
-    called(organization)
+    take_calls(organization)
 
-    assert ask("dana", planned=planned)["Entity"]["Id"] == user
-    assert called(organization) == ["DescribeUser"]
+    assert call_handler("dana", planned=planned)["Entity"]["Id"] == user
+    assert take_calls(organization) == ["DescribeUser"]
 
 
-def test_who_was_registered_anew_while_it_waited_is_not_the_mailbox_that_was_meant(
+def test_an_entity_that_was_registered_again_during_the_wait_is_refused(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
-    planned = described(user).to_json()
-    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(LATER))
+    planned = describe_entity(user).to_json()
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(TOMORROW))
 
     with pytest.raises(errors.EntityMismatch, match=f"{user} was registered again while this execution waited"):
-        ask("dana", planned=planned)
+        call_handler("dana", planned=planned)
     deregister(user)
-    assert ask("dana", planned=planned)["Entity"]["State"] == "DISABLED"
+    assert call_handler("dana", planned=planned)["Entity"]["State"] == "DISABLED"
 
 
-def test_who_had_no_registration_before_the_wait_may_have_one_after(
+def test_an_entity_that_was_first_registered_during_the_wait_is_accepted(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana", registered=False)
-    planned = described(user).to_json()
+    planned = describe_entity(user).to_json()
     people.register(user, "dana")
 
-    assert ask("dana", planned=planned)["Entity"]["State"] == "ENABLED"
+    assert call_handler("dana", planned=planned)["Entity"]["State"] == "ENABLED"
 
 
-def test_who_was_deleted_while_it_waited_is_gone(settings: None, people: People) -> None:
+def test_an_entity_that_was_deleted_during_the_wait_is_not_found(settings: None, people: People) -> None:
     user = people.user("dana")
-    planned = described(user).to_json()
+    planned = describe_entity(user).to_json()
     deregister(user)
-    client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+    delete_user(user)
 
     with pytest.raises(errors.EntityNotFound, match="was deleted"):
-        ask("dana", planned=planned)
+        call_handler("dana", planned=planned)
 
 
-def test_from_its_last_day_on_what_cannot_be_read_is_the_end_of_workmail(
+def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_has_ended(
     settings: None, people: People, organization: WorkMailBackend
 ) -> None:
     organization.set_organization_state(ORGANIZATION_ID, "Deleted")
 
     with pytest.raises(errors.OrganizationNotActive):
-        ask("dana", now="2027-03-30T23:59:59.999Z")
+        call_handler("dana", now="2027-03-30T23:59:59.999Z")
     with pytest.raises(errors.ServiceEnded):
-        ask("dana", now="2027-03-31T00:00:00.000Z")
+        call_handler("dana", now=SERVICE_ENDS_AT)

@@ -1,6 +1,5 @@
-"""What is put back beside the address, what cannot be, and that it can be done again."""
+"""The aliases and groups that a restore puts back, those that it cannot put back, and its repetition."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,140 +8,137 @@ import restore_aliases_and_groups
 from local.people import People
 from local.settings import ORGANIZATION_ID
 from local.workmail import WorkMailBackend
-from local.workmail.exceptions import CommonError
 from offboarding.domain import errors
 from offboarding.domain.record import Status
-from tests.unit.conftest import NOW, Context, Table, an_offboarding, client, execution
+from tests.unit.conftest import (
+    ARN_A,
+    NOW,
+    Context,
+    Table,
+    client,
+    deregister,
+    fail_operation,
+    make_execution_arn,
+    take_calls,
+)
 
-A = execution("a")
-RESTORE = execution("r", "offboarding-restore")
+RESTORE_ARN = make_execution_arn("r", "offboarding-restore")
 
 
-def complete(table: Table) -> dict[str, Any]:
-    event = {"ExecutionArn": RESTORE, "Now": NOW, "OffboardingArn": A}
+def restore(table: Table) -> dict[str, Any]:
+    event = {"ExecutionArn": RESTORE_ARN, "Now": NOW, "OffboardingArn": ARN_A}
     return restore_aliases_and_groups.handler(event, Context())
 
 
-def recorded(table: Table, entity_id: str, **entity: Any) -> None:
-    """Write the record of an entity that is registered again."""
-    table.open("a", entity_id, Entity=entity)
-    step = {"At": NOW, "Step": "Deregister"}
-    assert table.records.record_attempt(an_offboarding(A, entity_id), NOW, step)
+def create_attempted_record(table: Table, entity_id: str, **members: Any) -> None:
+    """Write the record of an entity, and that WorkMail was asked to deregister it."""
+    assert table.record_attempt(table.create_record("a", entity_id, Entity=members), entity_id)
 
 
-def aliases(entity_id: str) -> list[str]:
+def list_aliases(entity_id: str) -> list[str]:
     answer = client("workmail").list_aliases(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
     return [alias for alias in answer["Aliases"] if not alias.startswith("dana@")]
 
 
-def groups(entity_id: str) -> set[str]:
+def list_groups(entity_id: str) -> set[str]:
     answer = client("workmail").list_groups_for_entity(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
     return {group["GroupId"] for group in answer["Groups"]}
 
 
-def answer_with(organization: WorkMailBackend, operation: str, code: str) -> None:
-    def before(name: str, parameters: Mapping[str, Any]) -> None:
-        if name == operation:
-            raise CommonError(code, "made by the test", 400)
-
-    organization.before.append(before)
+def take_writes(organization: WorkMailBackend) -> list[str]:
+    return [name for name in take_calls(organization) if name in {"CreateAlias", "AssociateMemberToGroup"}]
 
 
-def writes(organization: WorkMailBackend) -> list[str]:
-    made = [call.operation for call in organization.calls]
-    return [name for name in made if name in {"CreateAlias", "AssociateMemberToGroup"}]
-
-
-def test_what_is_gone_is_put_back_and_what_is_there_is_left_alone(
+def test_missing_aliases_and_groups_are_put_back_and_current_ones_are_not_changed(
     table: Table, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
-    there = people.group("staff", members=(user,))
-    gone = people.group("sales")
-    client("workmail").create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias="kept@example.com")
-    recorded(
+    current_group = people.group("staff", members=(user,))
+    missing_group = people.group("sales")
+    people.alias(user, "kept")
+    create_attempted_record(
         table,
         user,
         Aliases=["Kept@example.com", "lost@example.com"],
-        Groups=[{"Id": there, "Name": "staff"}, {"Id": gone, "Name": "sales"}],
+        Groups=[{"Id": current_group, "Name": "staff"}, {"Id": missing_group, "Name": "sales"}],
     )
-    organization.calls.clear()
+    take_calls(organization)
 
-    answer = complete(table)
+    answer = restore(table)
 
     assert answer["Outcome"] == "Restored"
-    assert answer["PutBack"] == [{"Alias": "lost@example.com"}, {"Group": gone}]
+    assert answer["PutBack"] == [{"Alias": "lost@example.com"}, {"Group": missing_group}]
     assert answer["Missing"] == []
-    assert sorted(aliases(user)) == ["kept@example.com", "lost@example.com"]
-    assert groups(user) == {there, gone}
-    assert writes(organization) == ["CreateAlias", "AssociateMemberToGroup"]
+    assert sorted(list_aliases(user)) == ["kept@example.com", "lost@example.com"]
+    assert list_groups(user) == {current_group, missing_group}
+    assert take_writes(organization) == ["CreateAlias", "AssociateMemberToGroup"]
 
 
-def test_it_can_run_again_and_the_second_time_puts_nothing_back(
-    table: Table, people: People, organization: WorkMailBackend
-) -> None:
+def test_a_repeated_restore_puts_nothing_back(table: Table, people: People, organization: WorkMailBackend) -> None:
     user, group = people.user("dana"), people.group("sales")
-    recorded(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
-    complete(table)
-    organization.calls.clear()
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
+    restore(table)
+    take_calls(organization)
 
-    again = complete(table)
+    second_answer = restore(table)
 
-    assert (again["Outcome"], again["PutBack"]) == ("Restored", [])
-    assert writes(organization) == []
+    assert (second_answer["Outcome"], second_answer["PutBack"]) == ("Restored", [])
+    assert take_writes(organization) == []
 
 
-def test_a_complete_restore_ends_the_window_and_lets_the_entity_go(table: Table, people: People) -> None:
+def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table, people: People) -> None:
     user = people.user("dana")
-    recorded(table, user, Aliases=[], Groups=[])
+    create_attempted_record(table, user, Aliases=[], Groups=[])
 
-    complete(table)
+    restore(table)
 
-    assert table.get(A).status is Status.RESTORED
-    assert table.text(A, "RestoredIn") == RESTORE
-    assert table.with_status("InWindow") == []
-    assert table.holder(user) is None
-    assert table.steps(A)[-1] == "Restored"
+    assert table.load_record(ARN_A).status is Status.RESTORED
+    assert table.read_text(ARN_A, "RestoredIn") == RESTORE_ARN
+    assert table.list_executions("InWindow") == []
+    assert table.find_holder(user) is None
+    assert table.read_step_names(ARN_A)[-1] == "Restored"
 
 
-def test_an_alias_that_somebody_else_has_is_named_with_who_that_is(table: Table, people: People) -> None:
-    user, other = people.user("dana"), people.user("kim")
-    recorded(table, user, Aliases=["kim@example.com", "lost@example.com"], Groups=[])
+def test_an_alias_in_use_is_missing_with_its_current_holder(table: Table, people: People) -> None:
+    user, holder = people.user("dana"), people.user("kim")
+    create_attempted_record(table, user, Aliases=["kim@example.com", "lost@example.com"], Groups=[])
 
-    answer = complete(table)
+    answer = restore(table)
 
     assert answer["Outcome"] == "RestoredInPart"
     assert answer["PutBack"] == [{"Alias": "lost@example.com"}]
     assert answer["Missing"] == [
-        {"Alias": "kim@example.com", "Because": f"It belongs to the USER {other} now."},
+        {"Alias": "kim@example.com", "Because": f"It belongs to the USER {holder} now."},
     ]
     assert "Not all" in answer["Explanation"]
 
 
 @pytest.mark.parametrize("code", ["LimitExceededException", "MailDomainNotFoundException", "MailDomainStateException"])
-def test_an_alias_that_workmail_refuses_is_missing_with_the_reason(
+def test_a_refused_alias_is_missing_with_the_reason(
     table: Table, people: People, organization: WorkMailBackend, code: str
 ) -> None:
     user, group = people.user("dana"), people.group("sales")
-    recorded(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
-    answer_with(organization, "CreateAlias", code)
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
+    fail_operation(organization, "CreateAlias", code, always=True)
 
-    answer = complete(table)
+    answer = restore(table)
 
     assert answer["Outcome"] == "RestoredInPart"
     assert code in answer["Missing"][0]["Because"]
-    assert answer["PutBack"] == [{"Group": group}], "the rest is put back all the same"
+    assert answer["PutBack"] == [{"Group": group}], "the group is put back without the alias"
 
 
-def test_a_group_that_was_deleted_or_disabled_is_missing_with_the_reason(table: Table, people: People) -> None:
+def test_a_deleted_or_disabled_group_is_missing_with_the_reason(table: Table, people: People) -> None:
     user = people.user("dana")
     deleted, disabled = people.group("deleted"), people.group("disabled")
-    for group in (deleted, disabled):
-        client("workmail").deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=group)
+    deregister(deleted)
+    deregister(disabled)
     client("workmail").delete_group(OrganizationId=ORGANIZATION_ID, GroupId=deleted)
-    recorded(table, user, Aliases=[], Groups=[{"Id": deleted, "Name": "deleted"}, {"Id": disabled, "Name": "disabled"}])
+    create_attempted_record(
+        table, user, Aliases=[], Groups=[{"Id": deleted, "Name": "deleted"}, {"Id": disabled, "Name": "disabled"}]
+    )
 
-    answer = complete(table)
+    answer = restore(table)
 
     assert answer["Outcome"] == "RestoredInPart"
     assert answer["Missing"] == [
@@ -151,46 +147,53 @@ def test_a_group_that_was_deleted_or_disabled_is_missing_with_the_reason(table: 
     ]
 
 
-def test_a_group_that_is_gone_by_the_time_its_state_is_read_is_missing_like_any_other(
-    table: Table, people: People, organization: WorkMailBackend
+@pytest.mark.parametrize(
+    "failures",
+    [
+        {"AssociateMemberToGroup": "EntityNotFoundException"},
+        {"AssociateMemberToGroup": "EntityStateException", "DescribeGroup": "EntityNotFoundException"},
+    ],
+)
+def test_a_group_that_is_deleted_during_the_restore_is_missing(
+    table: Table, people: People, organization: WorkMailBackend, failures: dict[str, str]
 ) -> None:
     user, group = people.user("dana"), people.group("sales")
-    recorded(table, user, Aliases=[], Groups=[{"Id": group, "Name": "sales"}])
-    answer_with(organization, "AssociateMemberToGroup", "EntityStateException")
-    answer_with(organization, "DescribeGroup", "EntityNotFoundException")
+    create_attempted_record(table, user, Aliases=[], Groups=[{"Id": group, "Name": "sales"}])
+    for operation, code in failures.items():
+        fail_operation(organization, operation, code, always=True)
 
-    assert complete(table)["Missing"] == [{"Group": group, "Because": "The group does not exist any more."}]
+    assert restore(table)["Missing"] == [{"Group": group, "Because": "The group does not exist any more."}]
 
 
 @pytest.mark.parametrize("operation", ["ListAliases", "CreateAlias", "ListGroupsForEntity", "AssociateMemberToGroup"])
-def test_where_workmail_lags_behind_the_registration_it_is_asked_again(
+def test_a_state_conflict_is_retried_until_workmail_shows_the_registration(
     table: Table, people: People, organization: WorkMailBackend, operation: str
 ) -> None:
     user, group = people.user("dana"), people.group("sales")
-    recorded(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
-    answer_with(organization, operation, "EntityStateException")
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
+    fail_operation(organization, operation, "EntityStateException", always=True)
 
     with pytest.raises(errors.RegistrationNotConfirmed):
-        complete(table)
+        restore(table)
     organization.before.clear()
-    answer = complete(table)
+    answer = restore(table)
 
     assert (answer["Outcome"], answer["Missing"]) == ("Restored", [])
-    assert groups(user) == {group}
-    assert aliases(user) == ["lost@example.com"]
+    assert list_groups(user) == {group}
+    assert list_aliases(user) == ["lost@example.com"]
 
 
-@pytest.mark.parametrize("listed", ["list_aliases", "list_groups_of"])
-def test_what_does_not_read_back_is_not_claimed(
-    table: Table, people: People, listed: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", ["list_aliases", "list_groups_of"])
+def test_an_alias_or_group_that_does_not_read_back_is_retried(
+    table: Table, people: People, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, group = people.user("dana"), people.group("sales")
-    recorded(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
-    monkeypatch.setattr(restore_aliases_and_groups.Directory, listed, lambda self, entity: [])
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
+    monkeypatch.setattr(restore_aliases_and_groups.Directory, method, lambda self, entity: [])
 
     with pytest.raises(errors.RegistrationNotConfirmed, match="do not read back"):
-        complete(table)
-    assert table.get(A).status is not Status.RESTORED
+        restore(table)
+    assert table.load_record(ARN_A).status is not Status.RESTORED
 
 
 @pytest.mark.parametrize(
@@ -201,73 +204,67 @@ def test_what_does_not_read_back_is_not_claimed(
         ({}, [{"Aliases": "unknown"}, {"Groups": "unknown"}]),
     ],
 )
-def test_what_was_not_known_when_it_was_recorded_is_said_to_be_missing(
+def test_unknown_aliases_and_groups_are_reported_as_missing(
     table: Table, people: People, members: dict[str, Any], missing: list[dict[str, str]]
 ) -> None:
-    recorded(table, people.user("dana"), **members)
+    create_attempted_record(table, people.user("dana"), **members)
 
-    answer = complete(table)
+    answer = restore(table)
 
     assert answer["Outcome"] == "RestoredInPart"
-    assert [{k: v for k, v in item.items() if k != "Because"} for item in answer["Missing"]] == missing
+    assert [{name: item[name] for name in item if name != "Because"} for item in answer["Missing"]] == missing
 
 
-def test_a_resource_is_in_no_groups_and_lacks_none(table: Table, people: People, organization: WorkMailBackend) -> None:
+def test_a_resource_has_no_groups_to_put_back(table: Table, people: People, organization: WorkMailBackend) -> None:
     room = people.resource("room")
-    recorded(table, room, Type="RESOURCE", Name="room", Aliases=[], Groups=None)
+    create_attempted_record(table, room, Type="RESOURCE", Name="room", Aliases=[], Groups=None)
 
-    assert complete(table)["Outcome"] == "Restored"
-    assert "ListGroupsForEntity" not in [call.operation for call in organization.calls]
+    assert restore(table)["Outcome"] == "Restored"
+    assert "ListGroupsForEntity" not in take_calls(organization)
 
 
 def test_a_group_is_put_back_into_its_groups(table: Table, people: People) -> None:
     inner, outer = people.group("inner"), people.group("outer")
-    recorded(table, inner, Type="GROUP", Name="inner", Aliases=[], Groups=[{"Id": outer, "Name": "outer"}])
+    create_attempted_record(
+        table, inner, Type="GROUP", Name="inner", Aliases=[], Groups=[{"Id": outer, "Name": "outer"}]
+    )
 
-    assert complete(table)["Outcome"] == "Restored"
-    assert groups(inner) == {outer}
+    assert restore(table)["Outcome"] == "Restored"
+    assert list_groups(inner) == {outer}
 
 
-def test_what_does_not_read_as_registered_is_asked_for_again(table: Table, people: People) -> None:
-    recorded(table, people.user("dana", registered=False), Aliases=[], Groups=[])
+def test_an_entity_that_does_not_read_as_registered_is_retried(table: Table, people: People) -> None:
+    create_attempted_record(table, people.user("dana", registered=False), Aliases=[], Groups=[])
 
     with pytest.raises(errors.RegistrationNotConfirmed, match="does not read as registered"):
-        complete(table)
+        restore(table)
 
 
-def test_a_record_that_was_deleted_meanwhile_is_said_to_be(table: Table, people: People) -> None:
+def test_a_restore_without_a_record_is_refused(table: Table, people: People) -> None:
     with pytest.raises(errors.NothingRecorded, match="The entity is registered again"):
-        complete(table)
+        restore(table)
 
 
-def test_an_alias_of_somebody_whom_workmail_does_not_name_is_missing(
+def test_an_alias_in_use_is_missing_even_if_its_holder_is_unknown(
     table: Table, people: People, organization: WorkMailBackend
 ) -> None:
-    user, other = people.user("dana"), people.user("kim")
-    people.alias(other, "lost")
-    recorded(table, user, Aliases=["lost@example.com"], Groups=[])
-    answer_with(organization, "DescribeEntity", "EntityNotFoundException")
+    user, holder = people.user("dana"), people.user("kim")
+    people.alias(holder, "lost")
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[])
+    fail_operation(organization, "DescribeEntity", "EntityNotFoundException", always=True)
 
-    assert complete(table)["Missing"] == [
+    assert restore(table)["Missing"] == [
         {"Alias": "lost@example.com", "Because": "It belongs to another entity, which WorkMail does not name."}
     ]
 
 
-def test_a_group_that_workmail_refuses_is_missing_with_the_reason(
+def test_a_refused_group_is_missing_with_the_reason(
     table: Table, people: People, organization: WorkMailBackend
 ) -> None:
     user, group = people.user("dana"), people.group("staff")
-    recorded(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
-    answer_with(organization, "AssociateMemberToGroup", "UnsupportedOperationException")
+    create_attempted_record(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
+    fail_operation(organization, "AssociateMemberToGroup", "UnsupportedOperationException", always=True)
 
-    (missing,) = complete(table)["Missing"]
+    (missing,) = restore(table)["Missing"]
     assert missing["Group"] == group
     assert "AssociateMemberToGroup with UnsupportedOperationException" in missing["Because"]
-
-
-def test_a_group_that_is_not_found_is_missing(table: Table, people: People, organization: WorkMailBackend) -> None:
-    user, group = people.user("dana"), people.group("staff")
-    recorded(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
-    answer_with(organization, "AssociateMemberToGroup", "EntityNotFoundException")
-
-    assert complete(table)["Missing"] == [{"Group": group, "Because": "The group does not exist any more."}]

@@ -1,4 +1,4 @@
-"""From the day on which WorkMail ends, no answer is no failure."""
+"""From the day on which WorkMail ends, a call without an answer means that the service has ended."""
 
 from typing import Any
 
@@ -7,106 +7,105 @@ import pytest
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse
 from offboarding.edge.service_end import until_service_ends
-from tests.unit.conftest import Context, configure
+from tests.unit.conftest import SERVICE_ENDS_AT, Context, configure
 
-ENDS = "2027-03-31T00:00:00.000Z"
-BEFORE = "2027-03-30T23:59:59.999Z"
-SAYS = "WorkMail did not answer."
+LAST_MOMENT = "2027-03-30T23:59:59.999Z"
+MESSAGE = "WorkMail did not answer."
 NO_ANSWER = [
     errors.WorkMailUnavailable,
     errors.OrganizationNotFound,
     errors.OrganizationNotActive,
     errors.DirectoryAuthenticationFailed,
 ]
-IF_WORKMAIL_SAYS_SO = [errors.AccessDenied, errors.UnexpectedAnswer]
-MEANS_THE_END = [*NO_ANSWER, *IF_WORKMAIL_SAYS_SO]
-STAYS = [
+NO_ANSWER_IF_WORKMAIL_RAISED_IT = [errors.AccessDenied, errors.UnexpectedAnswer]
+ENDING_ERRORS = [*NO_ANSWER, *NO_ANSWER_IF_WORKMAIL_RAISED_IT]
+UNCHANGED_ERRORS = [
     kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, Exception) and kind not in {*MEANS_THE_END, errors.OffboardingError}
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind not in {*ENDING_ERRORS, errors.OffboardingError}
 ]
 
 
-def call(error: type[Exception], now: str, *, raised_by_workmail: bool = True, **event: Any) -> Any:
+def call_failing_handler(error: type[Exception], now: str, *, raised_by_workmail: bool = True, **event: Any) -> Any:
     @until_service_ends
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        failure = error(SAYS, "arn:…") if error is errors.AlreadyInProgress else error(SAYS)
+        failure = error(MESSAGE, "arn:…") if error is errors.AlreadyInProgress else error(MESSAGE)
         failure.raised_by_workmail = raised_by_workmail
         raise failure
 
     return handler({"Now": now, **event}, Context())
 
 
-@pytest.mark.parametrize("error", MEANS_THE_END)
-@pytest.mark.parametrize("now", [ENDS, "2027-04-02T10:00:00.000Z"])
-def test_from_that_day_on_no_answer_is_the_end_of_the_service(error: type[Exception], now: str) -> None:
-    with pytest.raises(errors.ServiceEnded) as ended:
-        call(error, now, ServiceEndsAt=ENDS)
+@pytest.mark.parametrize("error", ENDING_ERRORS)
+@pytest.mark.parametrize("now", [SERVICE_ENDS_AT, "2027-04-02T10:00:00.000Z"])
+def test_from_the_end_date_on_no_answer_means_that_the_service_has_ended(error: type[Exception], now: str) -> None:
+    with pytest.raises(errors.ServiceEnded) as failure:
+        call_failing_handler(error, now, ServiceEndsAt=SERVICE_ENDS_AT)
 
-    assert str(ended.value).startswith(f"At {now}, on or after the day on which Amazon WorkMail ends: ")
-    assert str(ended.value).endswith(SAYS)
-    assert ended.value.__cause__ is None
+    assert str(failure.value).startswith(f"At {now}, on or after the day on which Amazon WorkMail ends: ")
+    assert str(failure.value).endswith(MESSAGE)
+    assert failure.value.__cause__ is None
 
 
-@pytest.mark.parametrize("error", MEANS_THE_END)
-def test_until_then_it_is_what_it_is(error: type[Exception]) -> None:
+@pytest.mark.parametrize("error", ENDING_ERRORS)
+def test_before_the_end_date_an_error_is_unchanged(error: type[Exception]) -> None:
     with pytest.raises(errors.OffboardingError) as failure:
-        call(error, BEFORE, ServiceEndsAt=ENDS)
+        call_failing_handler(error, LAST_MOMENT, ServiceEndsAt=SERVICE_ENDS_AT)
 
     assert type(failure.value) is error
 
 
-@pytest.mark.parametrize("error", [*STAYS, ValueError])
-def test_what_says_something_of_the_entity_or_of_the_records_stays(error: type[Exception]) -> None:
+@pytest.mark.parametrize("error", [*UNCHANGED_ERRORS, ValueError])
+def test_an_error_about_an_entity_or_a_record_is_unchanged(error: type[Exception]) -> None:
     with pytest.raises(error) as failure:
-        call(error, "2027-04-02T10:00:00.000Z", ServiceEndsAt=ENDS)
+        call_failing_handler(error, "2027-04-02T10:00:00.000Z", ServiceEndsAt=SERVICE_ENDS_AT)
 
     assert type(failure.value) is error
 
 
-@pytest.mark.parametrize("error", IF_WORKMAIL_SAYS_SO)
-def test_a_refusal_of_what_stands_beside_workmail_is_no_end(error: type[Exception]) -> None:
+@pytest.mark.parametrize("error", NO_ANSWER_IF_WORKMAIL_RAISED_IT)
+def test_a_refusal_of_another_service_is_unchanged(error: type[Exception]) -> None:
     with pytest.raises(error):
-        call(error, ENDS, raised_by_workmail=False, ServiceEndsAt=ENDS)
+        call_failing_handler(error, SERVICE_ENDS_AT, raised_by_workmail=False, ServiceEndsAt=SERVICE_ENDS_AT)
 
 
 @pytest.mark.parametrize("error", NO_ANSWER)
-def test_no_answer_at_all_needs_nobody_to_have_said_it(error: type[Exception]) -> None:
+def test_no_answer_means_that_the_service_has_ended_whichever_service_raised_it(error: type[Exception]) -> None:
     with pytest.raises(errors.ServiceEnded):
-        call(error, ENDS, raised_by_workmail=False, ServiceEndsAt=ENDS)
+        call_failing_handler(error, SERVICE_ENDS_AT, raised_by_workmail=False, ServiceEndsAt=SERVICE_ENDS_AT)
 
 
-def test_the_first_state_reads_the_day_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, "SERVICE_ENDS_ON", "2027-03-31")
+def test_the_first_state_reads_the_end_date_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, SERVICE_ENDS_ON="2027-03-31")
 
     with pytest.raises(errors.ServiceEnded):
-        call(errors.AccessDenied, ENDS)
+        call_failing_handler(errors.AccessDenied, SERVICE_ENDS_AT)
     with pytest.raises(errors.AccessDenied):
-        call(errors.AccessDenied, BEFORE)
+        call_failing_handler(errors.AccessDenied, LAST_MOMENT)
 
 
-def test_the_day_is_the_one_that_was_fixed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, "SERVICE_ENDS_ON", "2026-12-31")
+def test_other_states_use_the_end_date_that_was_fixed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, SERVICE_ENDS_ON="2026-12-31")
 
     with pytest.raises(errors.AccessDenied):
-        call(errors.AccessDenied, "2027-01-15T10:00:00.000Z", ServiceEndsAt=ENDS)
+        call_failing_handler(errors.AccessDenied, "2027-01-15T10:00:00.000Z", ServiceEndsAt=SERVICE_ENDS_AT)
 
 
-def test_an_answer_is_an_answer_whatever_the_day_is() -> None:
+def test_a_result_is_returned_after_the_end_date_too() -> None:
     @until_service_ends
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"Seen": event["Now"]}
 
-    late = "2027-04-02T10:00:00.000Z"
-    assert handler({"Now": late, "ServiceEndsAt": ENDS}, Context()) == {"Seen": late}
-    assert parse(ENDS) < parse(late)
+    now = "2027-04-02T10:00:00.000Z"
+    assert handler({"Now": now, "ServiceEndsAt": SERVICE_ENDS_AT}, Context()) == {"Seen": now}
+    assert parse(SERVICE_ENDS_AT) < parse(now)
 
 
-def test_a_handler_is_called_with_its_context_and_keeps_its_name() -> None:
+def test_a_handler_gets_its_context_and_keeps_its_name() -> None:
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"Context": context}
 
-    lasting = until_service_ends(handler)
+    wrapper = until_service_ends(handler)
 
-    assert lasting.__name__ == "handler"
-    assert lasting({"Now": ENDS}, Context()) == {"Context": Context()}
+    assert wrapper.__name__ == "handler"
+    assert wrapper({"Now": SERVICE_ENDS_AT}, Context()) == {"Context": Context()}

@@ -1,10 +1,9 @@
-"""What an identity provider's event becomes: an execution's input and name, as a plan or for real, now or later."""
+"""The event of an identity provider becomes the input and the name of an execution."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,79 +21,94 @@ from offboarding.domain import errors
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
 from start_offboarding import find_organization
-from tests.unit.conftest import NOW, Context, client, configure, deregister, fail
+from tests.unit.conftest import (
+    NOW,
+    OTHER_ORGANIZATION_ID,
+    Context,
+    ReadMetrics,
+    client,
+    configure,
+    deregister,
+    fail_operation,
+    load_event,
+    make_raiser,
+)
 
-EVENTS = Path(__file__).parents[1] / "events"
-MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
-STORE = "d-1234567890"
-ORGANIZATIONS = [{"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [STORE]}]
+STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
+IDENTITY_STORE_ID = "d-1234567890"
+ORGANIZATIONS = [{"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [IDENTITY_STORE_ID]}]
 NOT_BEFORE = "2026-12-22T17:00:00+01:00"
 
 
-STARTED = {"executionArn": MACHINE}
-
-
-class Started:
-    """What was asked of Step Functions: the name and the input."""
+class FakeStepFunctions:
+    """Step Functions, which keeps the name and the input of each execution that it starts."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.executions: list[tuple[str, dict[str, Any]]] = []
 
     def start_execution(self, stateMachineArn: str, name: str, input: str) -> dict[str, str]:  # noqa: N803 (the API's names)
-        assert stateMachineArn == MACHINE
-        self.requests.append((name, json.loads(input)))
-        return {"executionArn": f"{MACHINE}:{name}"}
+        assert stateMachineArn == STATE_MACHINE_ARN
+        self.executions.append((name, json.loads(input)))
+        return {"executionArn": f"{STATE_MACHINE_ARN}:{name}"}
 
 
 Start = Callable[..., tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
-def intake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the stack tells the function."""
-    configure(monkeypatch, "STATE_MACHINE_ARN", MACHINE)
-    configure(monkeypatch, "DEAD_LETTER_QUEUE_URL", "not used")
-    configure(monkeypatch, "DRY_RUN", "false")
-    configure(monkeypatch, "ORGANIZATIONS", json.dumps(ORGANIZATIONS))
-    configure(monkeypatch, "PROVIDERS", json.dumps({"okta": {}, "offboardingRequested": {}}))
+def intake_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(
+        monkeypatch,
+        STATE_MACHINE_ARN=STATE_MACHINE_ARN,
+        DEAD_LETTER_QUEUE_URL="not used",
+        DRY_RUN="false",
+        ORGANIZATIONS=json.dumps(ORGANIZATIONS),
+        PROVIDERS=json.dumps({"okta": {}, "offboardingRequested": {}}),
+    )
 
 
 @pytest.fixture
-def start(people: People, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Start an offboarding from an event, and say under which name and with which input."""
-    started = Started()
-    monkeypatch.setattr(executions.states, "start_execution", started.start_execution)
+def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    fake = FakeStepFunctions()
+    monkeypatch.setattr(executions.states, "start_execution", fake.start_execution)
+    return fake
 
-    def start(event: dict[str, Any], *, setting: str = "false") -> tuple[str, dict[str, Any]]:
-        configure(monkeypatch, "DRY_RUN", setting)
+
+@pytest.fixture
+def start(people: People, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Start an offboarding from an event; return the name and the input of the execution."""
+
+    def start(event: dict[str, Any], *, dry_run: str = "false") -> tuple[str, dict[str, Any]]:
+        configure(monkeypatch, DRY_RUN=dry_run)
         leaver = parse_event(event, configuration.intake().providers)
         assert isinstance(leaver, LeaverEvent)
         name = start_offboarding.start_offboarding(leaver)
-        assert started.requests[-1][0] == name
-        return started.requests[-1]
+        assert step_functions.executions[-1][0] == name
+        return step_functions.executions[-1]
 
     return start
 
 
-def requested(entity_id: str, request_id: str = "r-1", **more: Any) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / "offboarding-requested.json").read_text())
+def make_request_event(entity_id: str, request_id: str = "r-1", **members: Any) -> dict[str, Any]:
+    event = load_event("offboarding-requested")
     event["time"] = "2099-01-01T00:00:00Z"
-    event["detail"] = {"RequestId": request_id, "OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **more}
+    event["detail"] = {"RequestId": request_id, "OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **members}
     return event
 
 
-def okta() -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / "okta-user-lifecycle-deactivate.json").read_text())
+def make_okta_event(login: str = "dana.leaver@example.com") -> dict[str, Any]:
+    event = load_event("okta-user-lifecycle-deactivate")
     event["detail"]["published"] = "2099-01-01T00:00:00.000Z"
+    event["detail"]["target"][0]["alternateId"] = login
     return event
 
 
-def test_without_the_setting_an_event_is_an_offboarding(start: Start, people: People) -> None:
+def test_without_the_dry_run_setting_an_event_starts_an_offboarding(start: Start, people: People) -> None:
     people.user("dana.leaver")
 
-    _, given = start(okta())
+    _, execution_input = start(make_okta_event())
 
-    assert given == {
+    assert execution_input == {
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": "dana.leaver@example.com",
         "Expected": {"Type": "USER"},
@@ -106,25 +120,25 @@ def test_without_the_setting_an_event_is_an_offboarding(start: Start, people: Pe
     }
 
 
-def test_the_setting_makes_a_plan_of_every_event(start: Start, people: People) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [make_okta_event(), make_request_event("dana.leaver"), make_request_event("dana.leaver", DryRun=False)],
+    ids=["okta", "request", "request without a dry run"],
+)
+def test_the_dry_run_setting_makes_every_event_a_plan(start: Start, people: People, event: dict[str, Any]) -> None:
     people.user("dana.leaver")
 
-    assert start(okta(), setting="true")[1]["DryRun"] is True
-    assert start(requested("dana.leaver"), setting="true")[1]["DryRun"] is True
+    assert start(event, dry_run="true")[1]["DryRun"] is True
 
 
-def test_no_event_lifts_the_setting(start: Start, people: People) -> None:
+def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: People) -> None:
     people.user("dana")
 
-    assert start(requested("dana", DryRun=False), setting="true")[1]["DryRun"] is True
+    _, execution_input = start(
+        make_request_event("dana", DryRun=True, NotBefore=NOT_BEFORE, Reason="left", RequestedBy="hr")
+    )
 
-
-def test_a_request_can_ask_for_a_plan_a_date_and_give_its_reason(start: Start, people: People) -> None:
-    people.user("dana")
-
-    _, given = start(requested("dana", DryRun=True, NotBefore=NOT_BEFORE, Reason="left", RequestedBy="hr"))
-
-    assert given == {
+    assert execution_input == {
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": "dana",
         "DryRun": True,
@@ -134,54 +148,52 @@ def test_a_request_can_ask_for_a_plan_a_date_and_give_its_reason(start: Start, p
     }
 
 
-def test_a_request_for_no_plan_and_no_date_says_nothing_of_them(start: Start, people: People) -> None:
+def test_optional_members_are_left_out_of_the_input(start: Start, people: People) -> None:
     people.user("dana")
 
-    assert not {"DryRun", "NotBefore", "Reason"} & set(start(requested("dana", DryRun=False))[1])
+    assert not {"DryRun", "NotBefore", "Reason"} & set(start(make_request_event("dana", DryRun=False))[1])
 
 
-@pytest.mark.parametrize("by_setting", [False, True])
+@pytest.mark.parametrize("is_by_setting", [False, True])
 @pytest.mark.parametrize("subject", ["dana", "room"])
-def test_a_plan_never_takes_the_name_of_the_offboarding_that_follows(
-    start: Start, people: People, subject: str, by_setting: bool
+def test_a_plan_has_another_name_than_the_offboarding_that_follows(
+    start: Start, people: People, subject: str, is_by_setting: bool
 ) -> None:
     people.user("dana")
     people.resource("room")
 
-    if by_setting:
-        planned, _ = start(requested(subject), setting="true")
-    else:
-        planned, _ = start(requested(subject, DryRun=True))
-    real, _ = start(requested(subject))
+    event = make_request_event(subject) if is_by_setting else make_request_event(subject, DryRun=True)
+    plan_name, _ = start(event, dry_run=str(is_by_setting).lower())
+    offboarding_name, _ = start(make_request_event(subject))
 
-    assert planned != real
-    assert start(requested(subject))[0] == real, "the same request again has the same name"
+    assert plan_name != offboarding_name
+    assert start(make_request_event(subject))[0] == offboarding_name, "the same request again has the same name"
 
 
-def test_a_plan_by_the_setting_and_one_by_a_request_are_the_same_plan(start: Start, people: People) -> None:
+def test_a_plan_by_the_setting_has_the_name_of_a_plan_by_a_request(start: Start, people: People) -> None:
     people.user("dana")
 
-    assert start(requested("dana", DryRun=True))[0] == start(requested("dana"), setting="true")[0]
+    assert start(make_request_event("dana", DryRun=True))[0] == start(make_request_event("dana"), dry_run="true")[0]
 
 
-def test_the_reports_of_two_providers_have_one_name_whatever_date_one_of_them_asks_for(
-    start: Start, people: People
-) -> None:
+def test_the_events_of_two_providers_have_one_name_even_with_different_dates(start: Start, people: People) -> None:
     people.user("dana.leaver")
 
-    assert start(okta())[0] == start(requested("dana.leaver", NotBefore=NOT_BEFORE))[0]
+    assert start(make_okta_event())[0] == start(make_request_event("dana.leaver", NotBefore=NOT_BEFORE))[0]
 
 
-def test_who_was_hired_again_leaves_under_another_name(start: Start, people: People, organization: Any) -> None:
+def test_the_departure_of_a_user_who_was_registered_again_has_another_name(
+    start: Start, people: People, organization: WorkMailBackend
+) -> None:
     user = people.user("dana")
-    first, _ = start(requested("dana"))
+    first_name, _ = start(make_request_event("dana"))
     organization.arrange(ORGANIZATION_ID, user, enabled_date=parse("2098-06-01T00:00:00Z"))
 
-    assert start(requested("dana"))[0] != first
+    assert start(make_request_event("dana"))[0] != first_name
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("members", "message"),
     [
         ({"DryRun": "true"}, "DryRun must be true or false."),
         ({"DryRun": 1}, "DryRun must be true or false."),
@@ -190,34 +202,34 @@ def test_who_was_hired_again_leaves_under_another_name(start: Start, people: Peo
         ({"NotBefore": 7}, "NotBefore must be an RFC 3339 timestamp"),
     ],
 )
-def test_a_request_that_is_wrong_starts_nothing(start: Start, people: People, more: Any, says: str) -> None:
+def test_an_invalid_request_starts_no_execution(start: Start, people: People, members: Any, message: str) -> None:
     people.user("dana")
 
     with pytest.raises(RefusedEvent) as refusal:
-        start(requested("dana", **more))
-    assert says in str(refusal.value)
+        start(make_request_event("dana", **members))
+    assert message in str(refusal.value)
 
 
 @pytest.fixture
 def start_again(people: People, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Start an offboarding whose name is taken by an execution that stands as a test says."""
-    asked: list[str] = []
+    """Start an offboarding whose name is that of an execution with the status that a test gives."""
+    arns_read: list[str] = []
 
-    def start_again(stands: ExecutionStatus, **more: Any) -> str:
-        leaver = parse_event(requested("dana", **more), configuration.intake().providers)
+    def start_again(status: ExecutionStatus, **members: Any) -> str:
+        leaver = parse_event(make_request_event("dana", **members), configuration.intake().providers)
         assert isinstance(leaver, LeaverEvent)
-        monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: asked.append(arn) or stands)
+        monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: arns_read.append(arn) or status)
         with Stubber(executions.states) as states:
             states.add_client_error("start_execution", "ExecutionAlreadyExists")
             name = start_offboarding.start_offboarding(leaver)
-        assert asked == [f"{MACHINE.replace('stateMachine', 'execution')}:{name}"]
+        assert arns_read == [f"{STATE_MACHINE_ARN.replace('stateMachine', 'execution')}:{name}"]
         return name
 
     people.user("dana")
     return start_again
 
 
-def over(outcome: str) -> ExecutionStatus:
+def make_ended_status(outcome: str) -> ExecutionStatus:
     return ExecutionStatus(is_running=False, outcome=outcome, ended_at=NOW)
 
 
@@ -232,83 +244,92 @@ def over(outcome: str) -> ExecutionStatus:
         "Rejected",
     ],
 )
-def test_a_departure_that_was_dealt_with_is_not_started_again(start_again: Any, outcome: str) -> None:
-    assert start_again(over(outcome))
+def test_a_settled_departure_is_not_started_again(start_again: Any, outcome: str) -> None:
+    assert start_again(make_ended_status(outcome))
 
 
-PLANS = ExecutionStatus(is_running=True, input='{"DryRun": true}')
-OFFBOARDS = ExecutionStatus(is_running=True, input="{}")
+RUNNING_PLAN = ExecutionStatus(is_running=True, input='{"DryRun": true}')
+RUNNING_OFFBOARDING = ExecutionStatus(is_running=True, input="{}")
 
 
-@pytest.mark.parametrize("stands", [over("Planned"), PLANS], ids=["over", "running"])
-def test_a_plan_is_all_that_an_event_asks_for_which_asks_for_a_plan(start_again: Any, stands: ExecutionStatus) -> None:
-    assert start_again(stands, DryRun=True)
+@pytest.mark.parametrize("status", [make_ended_status("Planned"), RUNNING_PLAN], ids=["ended", "running"])
+def test_an_existing_plan_satisfies_an_event_that_requests_a_plan(start_again: Any, status: ExecutionStatus) -> None:
+    assert start_again(status, DryRun=True)
 
 
 @pytest.mark.parametrize(
-    ("stands", "asked", "says"),
+    ("status", "members", "message"),
     [
-        (over("Planned"), {}, r"ended as Planned\. If the leaver is still to be offboarded"),
-        (PLANS, {}, "with another NotBefore or DryRun"),
-        (OFFBOARDS, {"DryRun": True}, "with another NotBefore or DryRun"),
+        (make_ended_status("Planned"), {}, r"ended as Planned\. If the leaver is still to be offboarded"),
+        (RUNNING_PLAN, {}, "with another NotBefore or DryRun"),
+        (RUNNING_OFFBOARDING, {"DryRun": True}, "with another NotBefore or DryRun"),
     ],
     ids=["planned", "plans", "offboards"],
 )
-def test_a_plan_and_an_offboarding_are_not_silently_taken_for_each_other(
-    start_again: Any, stands: ExecutionStatus, asked: dict[str, Any], says: str
+def test_a_plan_and_an_offboarding_do_not_satisfy_each_other(
+    start_again: Any, status: ExecutionStatus, members: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(RefusedEvent, match=says):
-        start_again(stands, **asked)
+    with pytest.raises(RefusedEvent, match=message):
+        start_again(status, **members)
 
 
-def test_an_execution_that_exists_and_does_not_is_no_reason_to_be_done_with_the_event(start_again: Any) -> None:
+def test_an_execution_that_exists_and_is_not_found_is_unexpected(start_again: Any) -> None:
     with pytest.raises(errors.UnexpectedAnswer, match="because it exists, and does not find it"):
-        start_again(over("Forgotten"))
+        start_again(make_ended_status("Forgotten"))
 
 
 @pytest.mark.parametrize(
     "outcome", ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut"]
 )
-def test_a_departure_whose_execution_failed_is_shown_to_a_person(start_again: Any, outcome: str) -> None:
+def test_a_departure_whose_execution_failed_is_refused(start_again: Any, outcome: str) -> None:
     with pytest.raises(RefusedEvent, match=f"ended as {outcome}. If the leaver is still to be offboarded"):
-        start_again(over(outcome))
+        start_again(make_ended_status(outcome))
+
+
+INVALID_DATE = "2026-13-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("runs_with", "asked", "refused"),
+    ("running_input", "members"),
     [
-        ({}, {}, False),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": NOT_BEFORE}, False),
-        ({"NotBefore": NOT_BEFORE}, {}, True),
-        ({}, {"NotBefore": NOT_BEFORE}, True),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-23T17:00:00+01:00"}, True),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-22T16:00:00Z"}, False),
-        ({"NotBefore": "2026-13-01T00:00:00Z"}, {"NotBefore": "2026-13-01T00:00:00Z"}, False),
-        ({"NotBefore": "2026-13-01T00:00:00Z"}, {"NotBefore": NOT_BEFORE}, True),
+        ({}, {}),
+        ({"NotBefore": NOT_BEFORE}, {"NotBefore": NOT_BEFORE}),
+        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-22T16:00:00Z"}),
+        ({"NotBefore": INVALID_DATE}, {"NotBefore": INVALID_DATE}),
     ],
 )
-def test_an_execution_that_runs_is_not_silently_taken_for_one_with_another_date(
-    start_again: Any, runs_with: dict[str, str], asked: dict[str, str], refused: bool
+def test_a_running_execution_with_the_same_date_satisfies_an_event(
+    start_again: Any, running_input: dict[str, str], members: dict[str, str]
 ) -> None:
-    stands = ExecutionStatus(is_running=True, input=json.dumps(runs_with))
-    if not refused:
-        assert start_again(stands, **asked)
-        return
+    assert start_again(ExecutionStatus(is_running=True, input=json.dumps(running_input)), **members)
+
+
+@pytest.mark.parametrize(
+    ("running_input", "members"),
+    [
+        ({"NotBefore": NOT_BEFORE}, {}),
+        ({}, {"NotBefore": NOT_BEFORE}),
+        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-23T17:00:00+01:00"}),
+        ({"NotBefore": INVALID_DATE}, {"NotBefore": NOT_BEFORE}),
+    ],
+)
+def test_a_running_execution_with_another_date_does_not_satisfy_an_event(
+    start_again: Any, running_input: dict[str, str], members: dict[str, str]
+) -> None:
     with pytest.raises(RefusedEvent, match="with another NotBefore"):
-        start_again(stands, **asked)
+        start_again(ExecutionStatus(is_running=True, input=json.dumps(running_input)), **members)
 
 
-def test_a_group_that_is_meant_is_not_expected_to_be_a_user(start: Start, people: People) -> None:
+def test_a_request_for_a_group_does_not_expect_a_user(start: Start, people: People) -> None:
     group = people.group("staff")
 
-    _, given = start(requested("staff", DryRun=True))
+    _, execution_input = start(make_request_event("staff", DryRun=True))
 
-    assert "Expected" not in given
+    assert "Expected" not in execution_input
     assert client("workmail").describe_group(OrganizationId=ORGANIZATION_ID, GroupId=group)["State"] == "ENABLED"
 
 
-STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
-OTHER_ORGANIZATION = "m-" + "0" * 32
+STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 LEAVER = LeaverEvent(
     provider="okta",
     subject="dana@example.com",
@@ -316,30 +337,24 @@ LEAVER = LeaverEvent(
     deduplication_id="e-1",
     occurred_at="2099-01-01T00:00:00Z",
 )
-TWO = [
-    {"Id": ORGANIZATION_ID, "MailDomains": ["example.com", "shared.example.com"], "IdentityStores": [STORE]},
-    {"Id": OTHER_ORGANIZATION, "MailDomains": ["shared.example.com"], "IdentityStores": []},
+TWO_ORGANIZATIONS = [
+    {
+        "Id": ORGANIZATION_ID,
+        "MailDomains": ["example.com", "shared.example.com"],
+        "IdentityStores": [IDENTITY_STORE_ID],
+    },
+    {"Id": OTHER_ORGANIZATION_ID, "MailDomains": ["shared.example.com"], "IdentityStores": []},
 ]
 
 
-@dataclass(frozen=True)
-class LittleTime(Context):
-    """A function that has some time left."""
-
-    milliseconds: int = 0
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
-
-
 class Batch:
-    """Messages that the starter gets, and what it puts aside."""
+    """The messages that the handler gets, and those that it sends to the dead-letter queue."""
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
 
     def deliver(self, *bodies: object, context: Context | None = None) -> list[str]:
-        """Deliver messages 0, 1, …; return those that go back to the queue."""
+        """Deliver messages 0, 1, …; return the ids of those that return to the queue."""
         records = [
             {
                 "messageId": str(place),
@@ -356,178 +371,174 @@ class Batch:
         answer = start_offboarding.handler({"Records": records}, context or Context())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
-    def put_aside(self) -> list[tuple[str, str, str]]:
-        """Return of each message that was put aside the body, the reason and the former id."""
-        found = client("sqs").receive_message(
+    def receive_dead_letters(self) -> list[tuple[str, str, str]]:
+        """Return the body, the reason and the former id of each message in the dead-letter queue."""
+        answer = client("sqs").receive_message(
             QueueUrl=self._queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
         return [
-            (m["Body"], *(m["MessageAttributes"][name]["StringValue"] for name in ("Reason", "MessageId")))
-            for m in found.get("Messages", [])
+            (message["Body"], *(message["MessageAttributes"][name]["StringValue"] for name in ("Reason", "MessageId")))
+            for message in answer.get("Messages", [])
         ]
 
 
 @pytest.fixture
 def batch(start: Start, monkeypatch: pytest.MonkeyPatch) -> Batch:
     queue = client("sqs").create_queue(QueueName="refused")["QueueUrl"]
-    configure(monkeypatch, "DEAD_LETTER_QUEUE_URL", queue)
+    configure(monkeypatch, DEAD_LETTER_QUEUE_URL=queue)
     return Batch(queue)
 
 
-def test_what_is_started_is_counted_and_leaves_the_queue(
-    batch: Batch, people: People, counted: Callable[[], dict[str, float]], logged: list[str]
+def test_an_accepted_event_is_counted_logged_and_removed_from_the_queue(
+    batch: Batch, people: People, read_metrics: ReadMetrics, log_lines: list[str]
 ) -> None:
     people.user("dana.leaver")
 
-    assert batch.deliver(okta()) == []
+    assert batch.deliver(make_okta_event()) == []
 
-    assert batch.put_aside() == []
-    assert counted() == {"LeaversAccepted": 1}
-    (line,) = (json.loads(line) for line in logged)
+    assert batch.receive_dead_letters() == []
+    assert read_metrics() == {"LeaversAccepted": 1}
+    (line,) = (json.loads(line) for line in log_lines)
     assert (line["message"], line["provider"], line["message_id"]) == ("execution started", "okta", "0")
     assert line["event_id"] == "6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a"
     assert "dana" not in str(line)
 
 
-def test_what_is_not_for_us_leaves_the_queue_and_starts_nothing(
-    batch: Batch, counted: Callable[[], dict[str, float]]
-) -> None:
-    event = okta()
+def test_an_ignored_event_is_counted_and_removed_from_the_queue(batch: Batch, read_metrics: ReadMetrics) -> None:
+    event = make_okta_event()
     event["detail"]["eventType"] = "user.lifecycle.suspend"
 
     assert batch.deliver(event) == []
 
-    assert batch.put_aside() == []
-    assert counted() == {"EventsNotForUs": 1}
+    assert batch.receive_dead_letters() == []
+    assert read_metrics() == {"EventsNotForUs": 1}
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         ("no JSON", "The message is not JSON."),
         ("[]", "not an EventBridge event"),
         (json.dumps({"source": "aws.ec2"}), "No identity provider of this product"),
     ],
 )
-def test_what_nobody_may_act_on_is_put_aside_with_the_reason(
-    batch: Batch, counted: Callable[[], dict[str, float]], body: str, says: str
+def test_a_refused_event_becomes_a_dead_letter_with_the_reason(
+    batch: Batch, read_metrics: ReadMetrics, body: str, message: str
 ) -> None:
     assert batch.deliver(body) == []
 
-    ((kept, reason, message_id),) = batch.put_aside()
-    assert (kept, message_id) == (body, "0")
-    assert says in reason
-    assert counted() == {"EventsRefused": 1}
+    ((dead_letter_body, reason, message_id),) = batch.receive_dead_letters()
+    assert (dead_letter_body, message_id) == (body, "0")
+    assert message in reason
+    assert read_metrics() == {"EventsRefused": 1}
 
 
-def test_a_long_reason_is_cut(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*given: object) -> None:
-        raise RefusedEvent("x" * 1024 + "never said")
-
-    monkeypatch.setattr(start_offboarding, "parse_event", refuse)
+def test_a_long_reason_is_cut_to_1024_characters(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = RefusedEvent("x" * 1024 + "cut off")
+    monkeypatch.setattr(start_offboarding, "parse_event", make_raiser(refusal))
 
     assert batch.deliver("{}") == []
-    assert [reason for _, reason, _ in batch.put_aside()] == ["x" * 1024]
+    assert [reason for _, reason, _ in batch.receive_dead_letters()] == ["x" * 1024]
 
 
-def test_a_message_that_leaves_no_room_for_the_reason_is_left_to_the_queue_itself(
-    batch: Batch, counted: Callable[[], dict[str, float]]
-) -> None:
+def test_a_message_without_room_for_the_reason_returns_to_the_queue(batch: Batch, read_metrics: ReadMetrics) -> None:
     reason = "The message is not JSON."
     room = 256 * 1024 - len(reason) - 128
 
     assert batch.deliver("x" * room) == []
-    assert len(batch.put_aside()) == 1
-    assert counted() == {"EventsRefused": 1}
+    assert len(batch.receive_dead_letters()) == 1
+    assert read_metrics() == {"EventsRefused": 1}
     assert batch.deliver("x" * (room + 1)) == ["0"]
-    assert batch.put_aside() == []
-    assert counted() == {"EventsLeftInQueue": 1}
+    assert batch.receive_dead_letters() == []
+    assert read_metrics() == {"EventsLeftInQueue": 1}
     assert batch.deliver("ä" * (room // 2)) == []
-    assert batch.deliver("ä" * (room // 2 + 1)) == ["0"], "it is bytes that are counted"
+    assert batch.deliver("ä" * (room // 2 + 1)) == ["0"], "the limit is in bytes"
 
 
-def test_one_message_that_fails_is_delivered_again_and_it_alone(
-    batch: Batch, people: People, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_only_a_failed_message_returns_to_the_queue(
+    batch: Batch, people: People, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
     people.user("dana.leaver")
-    fail(organization, "ListUsers", "ThrottlingException")
+    fail_operation(organization, "ListUsers", "ThrottlingException")
 
-    assert batch.deliver(okta(), okta(), "no JSON") == ["0"]
+    assert batch.deliver(make_okta_event(), make_okta_event(), "no JSON") == ["0"]
 
-    assert len(batch.put_aside()) == 1
-    assert counted() == {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1}
-
-
-@pytest.mark.parametrize(("milliseconds", "left"), [(19_999, ["0"]), (20_000, [])])
-def test_a_message_for_which_there_is_too_little_time_is_left_for_later(
-    batch: Batch, people: People, milliseconds: int, left: list[str]
-) -> None:
-    people.user("dana.leaver")
-
-    assert batch.deliver(okta(), context=LittleTime(milliseconds=milliseconds)) == left
+    assert len(batch.receive_dead_letters()) == 1
+    assert read_metrics() == {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1}
 
 
-def test_another_event_of_the_same_departure_is_said_to_be_so(
-    batch: Batch, people: People, counted: Callable[[], dict[str, float]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("milliseconds", "returned"), [(19_999, ["0"]), (20_000, [])])
+def test_a_message_returns_to_the_queue_if_too_little_time_is_left(
+    batch: Batch, people: People, milliseconds: int, returned: list[str]
 ) -> None:
     people.user("dana.leaver")
 
-    def taken(**given: str) -> None:
-        raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
-
-    monkeypatch.setattr(executions.states, "start_execution", taken)
-    monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: over("CleanupVerified"))
-
-    assert batch.deliver(okta()) == []
-    assert counted() == {"LeaversRepeated": 1}
+    assert batch.deliver(make_okta_event(), context=Context(remaining_milliseconds=milliseconds)) == returned
 
 
-def test_an_answer_that_shows_no_execution_is_not_taken_for_one(
-    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    people.user("dana.leaver")
-    monkeypatch.setattr(executions.states, "start_execution", lambda **given: {})
-
-    assert batch.deliver(okta()) == ["0"]
-
-
-def test_what_step_functions_refuses_is_tried_again(
-    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_event_is_counted_as_repeated(
+    batch: Batch, people: People, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people.user("dana.leaver")
 
-    def denied(**given: str) -> None:
-        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "StartExecution")
+    error = ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
+    monkeypatch.setattr(executions.states, "start_execution", make_raiser(error))
+    monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: make_ended_status("CleanupVerified"))
 
-    monkeypatch.setattr(executions.states, "start_execution", denied)
-
-    assert batch.deliver(okta()) == ["0"]
+    assert batch.deliver(make_okta_event()) == []
+    assert read_metrics() == {"LeaversRepeated": 1}
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    "start_execution",
+    [
+        lambda **_: {},
+        make_raiser(ClientError({"Error": {"Code": "AccessDeniedException"}}, "StartExecution")),
+    ],
+    ids=["empty answer", "access denied"],
+)
+def test_a_message_returns_to_the_queue_if_its_execution_does_not_start(
+    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch, start_execution: Callable[..., Any]
+) -> None:
+    people.user("dana.leaver")
+    monkeypatch.setattr(executions.states, "start_execution", start_execution)
+
+    assert batch.deliver(make_okta_event()) == ["0"]
+
+
+def test_a_message_returns_to_the_queue_if_the_dead_letter_queue_does_not_confirm_it(
+    batch: Batch, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_offboarding.queues, "send_message", lambda **_: {})
+
+    assert batch.deliver("no JSON") == ["0"]
+    assert read_metrics() == {"EventsLeftInQueue": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "organization_id"),
     [
         ({}, ORGANIZATION_ID),
         ({"subject": "Dana@Example.COM"}, ORGANIZATION_ID),
         ({"subject": "a@b@example.com"}, ORGANIZATION_ID),
-        ({"subject": "dana@shared.example.com", "organization_id": OTHER_ORGANIZATION}, OTHER_ORGANIZATION),
-        ({"organization_id": OTHER_ORGANIZATION, "identity_store_id": STORE}, OTHER_ORGANIZATION),
-        ({"identity_store_id": STORE, "subject": STORE_USER}, ORGANIZATION_ID),
-        ({"subject": "dana", "subject_kind": SubjectKind.NAME}, OTHER_ORGANIZATION),
-        ({"subject": STORE_USER, "subject_kind": SubjectKind.IDENTITY_STORE_USER}, OTHER_ORGANIZATION),
+        ({"subject": "dana@shared.example.com", "organization_id": OTHER_ORGANIZATION_ID}, OTHER_ORGANIZATION_ID),
+        ({"organization_id": OTHER_ORGANIZATION_ID, "identity_store_id": IDENTITY_STORE_ID}, OTHER_ORGANIZATION_ID),
+        ({"identity_store_id": IDENTITY_STORE_ID, "subject": STORE_USER_ID}, ORGANIZATION_ID),
+        ({"subject": "dana", "subject_kind": SubjectKind.NAME}, OTHER_ORGANIZATION_ID),
+        ({"subject": STORE_USER_ID, "subject_kind": SubjectKind.IDENTITY_STORE_USER}, OTHER_ORGANIZATION_ID),
     ],
 )
-def test_a_leaver_belongs_to_the_one_organization_that_fits(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], found: str
+def test_a_leaver_belongs_to_the_one_organization_that_matches(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], organization_id: str
 ) -> None:
-    configure(monkeypatch, "ORGANIZATIONS", json.dumps(TWO))
-    configure(monkeypatch, "PROVIDERS", json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION}}))
+    configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
+    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION_ID}}))
 
-    assert find_organization(replace(LEAVER, **changes), configuration.intake()).id == found
+    assert find_organization(replace(LEAVER, **changes), configuration.intake()).id == organization_id
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         (
             {"subject": "dana@elsewhere.example.com"},
@@ -539,46 +550,49 @@ def test_a_leaver_belongs_to_the_one_organization_that_fits(
         ({"subject": "dana", "subject_kind": SubjectKind.NAME}, "0 organizations of the settings fit a leaver without"),
     ],
 )
-def test_a_leaver_whom_none_or_several_organizations_fit_is_refused(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str
+def test_a_leaver_of_no_or_several_organizations_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
 ) -> None:
-    configure(monkeypatch, "ORGANIZATIONS", json.dumps(TWO))
-    configure(monkeypatch, "PROVIDERS", json.dumps({"okta": {}}))
+    configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
+    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {}}))
 
     with pytest.raises(RefusedEvent) as refusal:
         find_organization(replace(LEAVER, **changes), configuration.intake())
-    assert str(refusal.value).startswith(says)
+    assert str(refusal.value).startswith(message)
 
 
-def deleted_in_identity_center() -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / "identity-center-user-deleted.json").read_text())
-    return {**event, "time": "2099-01-01T00:00:00Z"}
+def make_identity_center_event() -> dict[str, Any]:
+    return {**load_event("identity-center-user-deleted"), "time": "2099-01-01T00:00:00Z"}
 
 
-def test_who_left_identity_center_is_found_by_the_id_there_and_asked_for_by_the_one_in_workmail(
-    batch: Batch, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
+    batch: Batch,
+    people: People,
+    organization: WorkMailBackend,
+    step_functions: FakeStepFunctions,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(executions.states, "start_execution", lambda **given: asked.append(given) or STARTED)
-    configure(monkeypatch, "PROVIDERS", json.dumps({"identityCenter": {}}))
+    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}}))
     user = people.user("dana")
-    organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER)
+    organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER_ID)
 
-    assert batch.deliver(deleted_in_identity_center()) == []
+    assert batch.deliver(make_identity_center_event()) == []
 
-    assert batch.put_aside() == []
-    assert json.loads(asked[0]["input"])["EntityId"] == user
+    assert batch.receive_dead_letters() == []
+    assert [execution_input["EntityId"] for _, execution_input in step_functions.executions] == [user]
 
 
-def test_who_is_no_user_of_workmail_is_put_aside(batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    login = okta()
-    login["detail"]["target"][0]["alternateId"] = "dana.leaver"
-    configure(monkeypatch, "PROVIDERS", json.dumps({"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}}))
+def test_a_leaver_without_a_user_becomes_a_dead_letter(
+    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [make_identity_center_event(), make_okta_event(), make_okta_event("dana.leaver")]
+    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}}))
 
-    assert batch.deliver(deleted_in_identity_center(), okta(), login) == []
+    assert batch.deliver(*events) == []
 
     assert [
-        reason.partition(", and exactly one")[0] for _, reason, _ in sorted(batch.put_aside(), key=lambda m: m[2])
+        reason.partition(", and exactly one")[0]
+        for _, reason, _ in sorted(batch.receive_dead_letters(), key=lambda dead_letter: dead_letter[2])
     ] == [
         "0 users of the organization have this Identity Center user id",
         "0 users of the organization have this primary address",
@@ -586,85 +600,81 @@ def test_who_is_no_user_of_workmail_is_put_aside(batch: Batch, people: People, m
     ]
 
 
-def test_two_users_of_one_name_are_no_leaver(batch: Batch, people: People, organization: WorkMailBackend) -> None:
+def test_an_address_of_two_users_becomes_a_dead_letter(
+    batch: Batch, people: People, organization: WorkMailBackend
+) -> None:
     people.user("dana.leaver")
     organization.arrange(ORGANIZATION_ID, people.user("kim"), email="dana.leaver@example.com")
 
-    assert batch.deliver(okta()) == []
-    ((_, reason, _),) = batch.put_aside()
+    assert batch.deliver(make_okta_event()) == []
+    ((_, reason, _),) = batch.receive_dead_letters()
     assert reason.startswith("2 users of the organization have this primary address, and exactly one must have it.")
 
 
-def test_a_login_without_an_address_is_a_name(start: Start, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, "PROVIDERS", json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+def test_a_login_without_an_at_sign_is_a_name(start: Start, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
     people.user("dana.leaver")
-    event = okta()
-    event["detail"]["target"][0]["alternateId"] = "dana.leaver"
 
-    assert start(event)[1]["EntityId"] == "dana.leaver"
+    assert start(make_okta_event("dana.leaver"))[1]["EntityId"] == "dana.leaver"
 
 
-@pytest.mark.parametrize("form", ["12A3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3"])
+@pytest.mark.parametrize("user_id", ["12A3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3"])
 def test_a_request_by_id_is_about_the_user_with_this_id(
-    start: Start, people: People, organization: WorkMailBackend, form: str
+    start: Start, people: People, organization: WorkMailBackend, user_id: str
 ) -> None:
     user = people.user("dana")
-    organization.arrange(ORGANIZATION_ID, user, id=form)
-    by_name, _ = start(requested("dana"))
+    organization.arrange(ORGANIZATION_ID, user, id=user_id)
+    by_name, _ = start(make_request_event("dana"))
 
-    assert start(requested(form))[0] == by_name
+    assert start(make_request_event(user_id))[0] == by_name
 
 
-def test_a_login_that_looks_like_an_id_is_a_name_all_the_same(
+def test_a_login_in_the_form_of_an_id_is_a_name(
     start: Start, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(monkeypatch, "PROVIDERS", json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
     user = people.user("dana")
-    event = okta()
-    event["detail"]["target"][0]["alternateId"] = user
 
     with pytest.raises(RefusedEvent, match="0 users of the organization have this name"):
-        start(event)
+        start(make_okta_event(user))
 
 
-def test_an_event_from_before_the_user_was_registered_is_about_an_earlier_departure(
+def test_an_event_from_before_the_registration_of_the_user_is_refused(
     start: Start, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
     registered_at = parse("2026-11-20T10:00:00Z")
     organization.arrange(ORGANIZATION_ID, user, enabled_date=registered_at)
 
-    def happened(at: str) -> tuple[str, dict[str, Any]]:
-        event = requested("dana")
+    def start_at(at: str) -> tuple[str, dict[str, Any]]:
+        event = make_request_event("dana")
         event["time"] = at
         return start(event)
 
-    assert happened(render(registered_at - timedelta(minutes=1)))
+    assert start_at(render(registered_at - timedelta(minutes=1)))
     with pytest.raises(RefusedEvent, match=r"registered later, at 2026-11-20T10:00:00.000Z. It is about an earlier"):
-        happened(render(registered_at - timedelta(minutes=1, milliseconds=1)))
+        start_at(render(registered_at - timedelta(minutes=1, milliseconds=1)))
     with pytest.raises(RefusedEvent, match="has no RFC 3339 timestamp of when it happened"):
-        happened("yesterday")
+        start_at("yesterday")
     deregister(user)
-    assert happened("2020-01-01T00:00:00Z"), "who is disabled left at some time, whenever it was"
+    assert start_at("2020-01-01T00:00:00Z"), "a disabled user may have left at any time"
 
 
-@pytest.mark.parametrize("actor", ["dana.leaver@example.com", "DANA.leaver@Example.com"])
-def test_who_asked_and_who_leaves_are_never_the_same(start: Start, people: People, actor: str) -> None:
+@pytest.mark.parametrize("requester", ["dana.leaver@example.com", "DANA.leaver@Example.com"])
+def test_the_requester_must_not_be_the_leaver(start: Start, people: People, requester: str) -> None:
     people.user("dana.leaver")
 
     with pytest.raises(RefusedEvent, match="Requester and leaver must be different people"):
-        start(requested("dana.leaver", RequestedBy=actor))
+        start(make_request_event("dana.leaver", RequestedBy=requester))
     with pytest.raises(RefusedEvent, match="Requester and leaver must be different people"):
-        start(requested("room", RequestedBy="ROOM"))
+        start(make_request_event("room", RequestedBy="ROOM"))
 
 
-def test_what_the_schema_of_the_input_refuses_starts_nothing(
+def test_an_input_that_the_schema_refuses_starts_no_execution(
     start: Start, people: People, organization: WorkMailBackend
 ) -> None:
     user = people.user("dana")
     organization.arrange(ORGANIZATION_ID, user, email="dä@example.com")
-    event = okta()
-    event["detail"]["target"][0]["alternateId"] = "dä@example.com"
 
     with pytest.raises(RefusedEvent, match="EntityId must be the id, name or e-mail address"):
-        start(event)
+        start(make_okta_event("dä@example.com"))

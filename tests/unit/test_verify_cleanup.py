@@ -1,6 +1,5 @@
-"""The verdict: what WorkMail shows decides the outcome, and nothing else does."""
+"""What WorkMail shows after the retention decides the outcome."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,72 +16,87 @@ from offboarding.domain.entities import Entity, EntityState, EntityType, Mailbox
 from offboarding.domain.errors import CleanupOverdue
 from offboarding.domain.record import Status
 from offboarding.domain.timestamps import parse
-from tests.unit.conftest import NOW as STARTED
-from tests.unit.conftest import Context, Table, called, client, deregister, described, execution, fail
+from tests.unit.conftest import (
+    ARN_A,
+    NOW,
+    RETENTION_ENDS_AT,
+    Context,
+    ReadMetrics,
+    Table,
+    client,
+    delete_user,
+    deregister,
+    describe_entity,
+    fail_operation,
+    make_entity_step,
+    take_calls,
+)
 from verify_cleanup import RetentionDates, Signals, Verdict, _outcome_or_next_check, decide, read_signals
 
-DISABLED = parse("2026-11-22T10:00:00.123Z")
-ENDS = DISABLED + timedelta(days=30)
-NOW = ENDS + timedelta(hours=6)
-USER = Entity(EntityType.USER, "0c1a", "dana", EntityState.DISABLED, disabled_date=DISABLED)
-GONE = Signals(USER, mailbox="NotFound")
-PROMISE = RetentionDates(DISABLED, ENDS, service_ends_first=False)
+DISABLED_AT = parse("2026-11-22T10:00:00.123Z")
+ENDS_AT = DISABLED_AT + timedelta(days=30)
+CHECKED_AT = ENDS_AT + timedelta(hours=6)
+DISABLED_USER = Entity(EntityType.USER, "0c1a", "dana", EntityState.DISABLED, disabled_date=DISABLED_AT)
+NO_MAILBOX = Signals(DISABLED_USER, mailbox="NotFound")
+DATES = RetentionDates(DISABLED_AT, ENDS_AT, service_ends_first=False)
 
 
-def seen(mailbox: str = "NotFound", size: float | None = None, **changes: Any) -> Signals:
-    return Signals(replace(USER, **changes), mailbox=mailbox, mailbox_size=size)
+def make_signals(mailbox: str = "NotFound", size: float | None = None, **changes: Any) -> Signals:
+    return Signals(replace(DISABLED_USER, **changes), mailbox=mailbox, mailbox_size=size)
 
 
 @pytest.mark.parametrize(
-    ("signals", "outcome", "says"),
+    ("signals", "outcome", "message"),
     [
-        (GONE, "CleanupVerified", "does not find the mailbox"),
-        (seen("Empty", 0.0), "CleanupVerified", "a size of 0"),
-        (seen("NotGiven"), "CleanupVerified", "was not observed"),
-        (seen("NotApplicable", type=EntityType.GROUP), "CleanupVerified", "A group has no mailbox"),
-        (seen(mailbox_deprovisioned_date=DISABLED), "CleanupVerified", "was not observed"),
-        (seen(mailbox_deprovisioned_date=ENDS), "CleanupVerified", "was not observed"),
-        (seen(mailbox_deprovisioned_date=NOW), "CleanupVerified", "was not observed"),
-        (seen("Present", 0.1), None, "the mailbox still has a size of 0.1 MB"),
-        (seen(mailbox_deprovisioned_date=NOW + timedelta(seconds=1)), None, "still ahead"),
-        (seen(disabled_date=None), None, "no DisabledDate"),
-        (seen(state=EntityState.ENABLED), "Reenabled", "registered again"),
-        (seen(disabled_date=DISABLED + timedelta(milliseconds=1)), "Reenabled", "disabled again since"),
-        (seen(disabled_date=DISABLED - timedelta(days=90)), "Reenabled", "disabled again since"),
-        (seen(disabled_date=DISABLED + timedelta(microseconds=1)), "CleanupVerified", "disabled since"),
-        (seen(state=EntityState.DELETED), "EntityRemoved", "deleted from the directory"),
+        (NO_MAILBOX, "CleanupVerified", "does not find the mailbox"),
+        (make_signals("Empty", 0.0), "CleanupVerified", "a size of 0"),
+        (make_signals("NotGiven"), "CleanupVerified", "was not observed"),
+        (make_signals("NotApplicable", type=EntityType.GROUP), "CleanupVerified", "A group has no mailbox"),
+        (make_signals(mailbox_deprovisioned_date=DISABLED_AT), "CleanupVerified", "was not observed"),
+        (make_signals(mailbox_deprovisioned_date=ENDS_AT), "CleanupVerified", "was not observed"),
+        (make_signals(mailbox_deprovisioned_date=CHECKED_AT), "CleanupVerified", "was not observed"),
+        (make_signals("Present", 0.1), None, "the mailbox still has a size of 0.1 MB"),
+        (make_signals(mailbox_deprovisioned_date=CHECKED_AT + timedelta(seconds=1)), None, "still ahead"),
+        (make_signals(disabled_date=None), None, "no DisabledDate"),
+        (make_signals(state=EntityState.ENABLED), "Reenabled", "registered again"),
+        (make_signals(disabled_date=DISABLED_AT + timedelta(milliseconds=1)), "Reenabled", "disabled again since"),
+        (make_signals(disabled_date=DISABLED_AT - timedelta(days=90)), "Reenabled", "disabled again since"),
+        (make_signals(disabled_date=DISABLED_AT + timedelta(microseconds=1)), "CleanupVerified", "disabled since"),
+        (make_signals(state=EntityState.DELETED), "EntityRemoved", "deleted from the directory"),
         (Signals(None, mailbox="NotGiven"), "EntityRemoved", "deleted from the directory"),
     ],
 )
-def test_the_outcome_follows_from_what_workmail_shows(signals: Signals, outcome: str | None, says: str) -> None:
-    verdict = decide(signals, PROMISE, NOW)
+def test_the_outcome_follows_from_the_signals(signals: Signals, outcome: str | None, message: str) -> None:
+    verdict = decide(signals, DATES, CHECKED_AT)
 
     assert verdict.outcome == outcome
-    assert says in verdict.explanation
+    assert message in verdict.explanation
 
 
-@pytest.mark.parametrize(("now", "outcome"), [(ENDS - timedelta(milliseconds=1), None), (ENDS, "CleanupVerified")])
-def test_nothing_is_verified_before_the_retention_has_ended(now: datetime, outcome: str | None) -> None:
-    assert decide(GONE, PROMISE, now).outcome == outcome
+@pytest.mark.parametrize(
+    ("now", "outcome"), [(ENDS_AT - timedelta(milliseconds=1), None), (ENDS_AT, "CleanupVerified")]
+)
+def test_no_cleanup_is_verified_before_the_retention_has_ended(now: datetime, outcome: str | None) -> None:
+    assert decide(NO_MAILBOX, DATES, now).outcome == outcome
 
 
 @pytest.mark.parametrize(
     ("signals", "outcome"),
     [
-        (GONE, "ServiceEnded"),
-        (seen("Present", 3.0), "ServiceEnded"),
-        (seen(state=EntityState.ENABLED), "Reenabled"),
+        (NO_MAILBOX, "ServiceEnded"),
+        (make_signals("Present", 3.0), "ServiceEnded"),
+        (make_signals(state=EntityState.ENABLED), "Reenabled"),
         (Signals(None, mailbox="NotGiven"), "EntityRemoved"),
     ],
 )
-def test_when_workmail_ends_first_the_cleanup_is_not_claimed(signals: Signals, outcome: str) -> None:
-    promise = RetentionDates(DISABLED, ENDS, service_ends_first=True)
+def test_no_cleanup_is_verified_if_the_service_ends_first(signals: Signals, outcome: str) -> None:
+    dates = RetentionDates(DISABLED_AT, ENDS_AT, service_ends_first=True)
 
-    assert decide(signals, promise, DISABLED + timedelta(days=20)).outcome == outcome
+    assert decide(signals, dates, DISABLED_AT + timedelta(days=20)).outcome == outcome
 
 
-def test_the_evidence_names_the_signals_that_workmail_did_not_give() -> None:
-    assert GONE.to_json() == {
+def test_the_evidence_has_the_names_of_the_missing_signals() -> None:
+    assert NO_MAILBOX.to_json() == {
         "Mailbox": "NotFound",
         "State": "DISABLED",
         "DisabledDate": "2026-11-22T10:00:00.123Z",
@@ -90,221 +104,227 @@ def test_the_evidence_names_the_signals_that_workmail_did_not_give() -> None:
     }
 
 
-def test_an_undecided_verdict_is_looked_at_again_a_day_later_until_it_is_overdue() -> None:
+def test_an_undecided_verdict_is_checked_daily_until_it_is_overdue() -> None:
     undecided = Verdict(None, "The mailbox still has a size.")
 
-    assert _outcome_or_next_check(undecided, NOW, NOW + timedelta(days=7)) == {
+    assert _outcome_or_next_check(undecided, CHECKED_AT, CHECKED_AT + timedelta(days=7)) == {
         "LookAgainAt": "2026-12-23T16:00:01.000Z"
     }
-    assert _outcome_or_next_check(undecided, NOW, NOW + timedelta(hours=2)) == {
+    assert _outcome_or_next_check(undecided, CHECKED_AT, CHECKED_AT + timedelta(hours=2)) == {
         "LookAgainAt": "2026-12-22T18:00:01.000Z"
     }
     with pytest.raises(CleanupOverdue, match="still has a size"):
-        _outcome_or_next_check(undecided, NOW, NOW)
+        _outcome_or_next_check(undecided, CHECKED_AT, CHECKED_AT)
 
 
-def test_every_signal_that_the_mailbox_is_still_there_is_named() -> None:
-    ahead = seen("Present", 0.5, mailbox_deprovisioned_date=NOW + timedelta(days=1))
+def test_the_explanation_has_every_signal_of_a_present_mailbox() -> None:
+    signals = make_signals("Present", 0.5, mailbox_deprovisioned_date=CHECKED_AT + timedelta(days=1))
 
-    assert decide(ahead, PROMISE, NOW).explanation == (
+    assert decide(signals, DATES, CHECKED_AT).explanation == (
         "The entity has been disabled since 2026-11-22T10:00:00.123Z and the retention has ended, but the mailbox "
         "still has a size of 0.5 MB and MailboxDeprovisionedDate is still ahead (2026-12-23T16:00:00.123Z)."
     )
-    assert Signals(None, "Present", 0.5).of_present_mailbox(NOW) == ["the mailbox still has a size of 0.5 MB"]
+    assert Signals(None, "Present", 0.5).of_present_mailbox(CHECKED_AT) == ["the mailbox still has a size of 0.5 MB"]
 
 
-A = execution("a")
-MONTH_LATER = "2026-12-24T09:00:00.000Z"
-LOOKED = "2026-12-24T15:00:00.000Z"
+VERIFIED_AT = "2026-12-24T15:00:00.000Z"
 
 
 @pytest.fixture
-def dana(people: People, table: Table, frozen: None) -> str:
-    """A user whom the execution a has deregistered."""
+def dana(people: People, table: Table, frozen_time: None) -> str:
+    """A user whom execution a has deregistered."""
     user = people.user("dana")
     deregister(user)
-    table.deregister("a", user, MONTH_LATER)
+    table.create_deregistered_record("a", user, RETENTION_ENDS_AT)
     return user
 
 
-def known(entity: Entity) -> dict[str, str]:
+def make_resolved(entity: Entity) -> Entity:
     """Return an entity as it was when it was resolved."""
-    return replace(entity, state=EntityState.ENABLED, disabled_date=None).to_json()
+    return replace(entity, state=EntityState.ENABLED, disabled_date=None)
 
 
-def look(entity: Entity, **changes: Any) -> dict[str, Any]:
-    event = {
-        "ExecutionArn": A,
-        "Now": LOOKED,
-        "OrganizationId": ORGANIZATION_ID,
-        "Entity": known(entity),
-        "ServiceEndsAt": "2027-03-31T00:00:00.000Z",
-        "DeregisteredAt": STARTED,
-        "RetentionEndsAt": MONTH_LATER,
+def call_handler(entity: Entity, **changes: Any) -> dict[str, Any]:
+    members = {
+        "Now": VERIFIED_AT,
+        "DeregisteredAt": NOW,
+        "RetentionEndsAt": RETENTION_ENDS_AT,
         "GiveUpAt": "2026-12-31T15:00:00.000Z",
         "ServiceEndsFirst": False,
         "Check": 1,
         **changes,
     }
-    return verify_cleanup.handler(event, Context())
+    return verify_cleanup.handler(make_entity_step(make_resolved(entity), members), Context())
 
 
-def observed(entity: Entity) -> Signals:
-    return read_signals(Directory(client("workmail"), ORGANIZATION_ID), known(entity))
+def read_current_signals(entity: Entity) -> Signals:
+    return read_signals(Directory(client("workmail"), ORGANIZATION_ID), make_resolved(entity).to_json())
 
 
-def test_a_mailbox_that_is_gone_is_verified_and_the_record_says_so(
-    dana: str, table: Table, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_a_removed_mailbox_is_verified_and_recorded(
+    dana: str, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
-    entity = described(dana)
+    entity = describe_entity(dana)
     organization.behaviour = Behaviour(mailbox_details_of_disabled="EntityNotFoundException")
 
-    answer = look(entity)
+    answer = call_handler(entity)
 
-    assert [said["Operation"] for said in answer["Evidence"].pop("Answers")] == ["DescribeUser", "GetMailboxDetails"]
+    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == ["DescribeUser", "GetMailboxDetails"]
     signals = {
         "Mailbox": "NotFound",
         "State": "DISABLED",
-        "DisabledDate": STARTED,
-        "MailboxDeprovisionedDate": STARTED,
+        "DisabledDate": NOW,
+        "MailboxDeprovisionedDate": NOW,
         "NotGiven": ["MailboxSize"],
     }
     explanation = (
-        f"The entity has been disabled since {STARTED}, and the retention has ended. WorkMail does not find the "
+        f"The entity has been disabled since {NOW}, and the retention has ended. WorkMail does not find the "
         "mailbox. It may not find that of any disabled entity, so the removal itself was not observed."
     )
     assert answer == {
         "Outcome": "CleanupVerified",
         "Explanation": explanation,
-        "Evidence": {"At": LOOKED, "Check": 1, "Recorded": True, "Signals": signals},
+        "Evidence": {"At": VERIFIED_AT, "Check": 1, "Recorded": True, "Signals": signals},
     }
-    assert counted() == {"CleanupVerified": 1}
-    record = table.get(A)
-    assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, "CleanupVerified", LOOKED)
-    assert table.holder(dana) is None
-    noted = (table.item(A) or {})["Steps"]["L"][-1]["M"]
-    assert {name: noted[name]["S"] for name in ("At", "Step", "Outcome", "Explanation")} == {
-        "At": LOOKED,
+    assert read_metrics() == {"CleanupVerified": 1}
+    record = table.load_record(ARN_A)
+    assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, "CleanupVerified", VERIFIED_AT)
+    assert table.find_holder(dana) is None
+    log_entry = table.read_steps(ARN_A)[-1]
+    assert {name: log_entry[name]["S"] for name in ("At", "Step", "Outcome", "Explanation")} == {
+        "At": VERIFIED_AT,
         "Step": "VerifyCleanup",
         "Outcome": "CleanupVerified",
         "Explanation": explanation,
     }
-    assert noted["Check"] == {"N": "1"}
-    assert noted["Signals"]["M"]["Mailbox"] == {"S": "NotFound"}
+    assert log_entry["Check"] == {"N": "1"}
+    assert log_entry["Signals"]["M"]["Mailbox"] == {"S": "NotFound"}
 
 
-def test_a_mailbox_that_is_still_there_is_looked_at_again(
-    dana: str, table: Table, organization: WorkMailBackend, counted: Callable[[], dict[str, float]]
+def test_a_present_mailbox_is_checked_again_until_it_is_overdue(
+    dana: str, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
     organization.set_mailbox_size(ORGANIZATION_ID, dana, 0.5)
 
-    answer = look(described(dana), Check=2)
+    answer = call_handler(describe_entity(dana), Check=2)
 
     assert answer["LookAgainAt"] == "2026-12-25T15:00:00.000Z"
     assert "Outcome" not in answer
     assert answer["Evidence"]["Signals"]["MailboxSize"] == 0.5
-    assert counted() == {"LooksAgain": 1}
-    assert table.get(A).outcome is None
-    assert "Outcome" not in (table.item(A) or {})["Steps"]["L"][-1]["M"]
-    assert table.holder(dana) == A
-    with pytest.raises(CleanupOverdue, match=f"It was checked until {LOOKED}"):
-        look(described(dana), GiveUpAt=LOOKED)
+    assert read_metrics() == {"LooksAgain": 1}
+    assert table.load_record(ARN_A).outcome is None
+    assert "Outcome" not in table.read_steps(ARN_A)[-1]
+    assert table.find_holder(dana) == ARN_A
+    with pytest.raises(CleanupOverdue, match=f"It was checked until {VERIFIED_AT}"):
+        call_handler(describe_entity(dana), GiveUpAt=VERIFIED_AT)
 
 
 @pytest.mark.parametrize("service_ends_first", [False, True])
-def test_the_promise_decides_what_is_claimed(dana: str, service_ends_first: bool) -> None:
-    answer = look(described(dana), ServiceEndsFirst=service_ends_first, Now="2026-12-24T08:59:59.999Z")
+def test_before_the_retention_ends_the_outcome_depends_on_whether_the_service_ends_first(
+    dana: str, service_ends_first: bool
+) -> None:
+    answer = call_handler(describe_entity(dana), ServiceEndsFirst=service_ends_first, Now="2026-12-24T08:59:59.999Z")
 
     assert answer.get("Outcome") == ("ServiceEnded" if service_ends_first else None)
-    assert MONTH_LATER in answer["Explanation"] or not service_ends_first
+    assert RETENTION_ENDS_AT in answer["Explanation"] or not service_ends_first
 
 
-def test_another_date_than_the_recorded_one_is_another_window(dana: str, table: Table) -> None:
-    answer = look(described(dana), DeregisteredAt="2026-11-24T08:59:59.999Z")
+def test_another_disabled_date_than_the_recorded_one_means_another_window(dana: str, table: Table) -> None:
+    answer = call_handler(describe_entity(dana), DeregisteredAt="2026-11-24T08:59:59.999Z")
 
     assert answer["Outcome"] == "Reenabled"
     assert answer["Explanation"] == (
-        f"The entity was registered again, and is disabled again since {STARTED}, so its 30 days began again. Start "
+        f"The entity was registered again, and is disabled again since {NOW}, so its 30 days began again. Start "
         "another offboarding to have them watched."
     )
 
 
-def test_without_a_record_the_verdict_stands(dana: str, table: Table) -> None:
-    table.delete(A)
+def test_without_a_record_the_outcome_is_the_same(dana: str, table: Table, organization: WorkMailBackend) -> None:
+    table.delete_item(ARN_A)
+    organization.set_mailbox_size(ORGANIZATION_ID, dana, 0.0)
 
-    assert look(described(dana))["Evidence"]["Recorded"] is False
+    answer = call_handler(describe_entity(dana))
+
+    assert answer["Outcome"] == "CleanupVerified"
+    assert answer["Evidence"]["Recorded"] is False
 
 
 @pytest.mark.parametrize(("size", "mailbox"), [(0.0, "Empty"), (0.01, "Present"), (1.0, "Present")])
-def test_a_mailbox_is_there_if_there_is_anything_in_it(
+def test_a_mailbox_is_present_if_its_size_is_not_zero(
     dana: str, organization: WorkMailBackend, size: float, mailbox: str
 ) -> None:
     organization.set_mailbox_size(ORGANIZATION_ID, dana, size)
 
-    assert observed(described(dana)) == Signals(described(dana), mailbox, size)
+    assert read_current_signals(describe_entity(dana)) == Signals(describe_entity(dana), mailbox, size)
 
 
-def test_a_mailbox_without_a_size_says_nothing(dana: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    entity = described(dana)
+def test_a_mailbox_without_a_size_gives_no_signal(dana: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = describe_entity(dana)
     monkeypatch.setattr(Directory, "describe_mailbox", lambda self, entity_id: Mailbox(size=None))
 
-    assert observed(entity) == Signals(entity, "NotGiven", None)
+    assert read_current_signals(entity) == Signals(entity, "NotGiven", None)
 
 
-def test_of_what_is_enabled_or_a_group_no_mailbox_is_asked(people: People, organization: WorkMailBackend) -> None:
-    enabled, group = described(people.user("kim")), people.group("staff")
+def test_the_mailbox_of_an_enabled_entity_or_of_a_group_is_not_read(
+    people: People, organization: WorkMailBackend
+) -> None:
+    enabled, group = describe_entity(people.user("kim")), people.group("staff")
     deregister(group)
-    disabled = described(group, EntityType.GROUP)
-    called(organization)
+    disabled = describe_entity(group, EntityType.GROUP)
+    take_calls(organization)
 
-    assert observed(enabled) == Signals(enabled, "NotGiven")
-    assert observed(disabled) == Signals(disabled, "NotApplicable")
-    assert called(organization) == ["DescribeUser", "DescribeGroup"]
+    assert read_current_signals(enabled) == Signals(enabled, "NotGiven")
+    assert read_current_signals(disabled) == Signals(disabled, "NotApplicable")
+    assert take_calls(organization) == ["DescribeUser", "DescribeGroup"]
 
 
 @pytest.mark.parametrize("describe_deleted", ["DELETED", "EntityNotFoundException"])
-def test_an_entity_that_was_deleted_takes_two_answers(
+def test_a_deleted_entity_needs_a_second_answer_unless_it_reads_as_deleted(
     dana: str, table: Table, organization: WorkMailBackend, describe_deleted: Any
 ) -> None:
-    entity = described(dana)
+    entity = describe_entity(dana)
     organization.behaviour = Behaviour(describe_deleted=describe_deleted)
-    client("workmail").delete_user(OrganizationId=ORGANIZATION_ID, UserId=dana)
-    called(organization)
+    delete_user(dana)
+    take_calls(organization)
 
-    assert observed(entity).mailbox == "NotGiven"
-    called(organization)
-    assert look(entity)["Outcome"] == "EntityRemoved"
+    assert read_current_signals(entity).mailbox == "NotGiven"
+    take_calls(organization)
+    assert call_handler(entity)["Outcome"] == "EntityRemoved"
 
-    looked = ["DescribeUser"] if describe_deleted == "DELETED" else ["DescribeUser", "ListUsers"]
-    assert called(organization) == looked
-    assert table.get(A).outcome == "EntityRemoved"
+    operations = ["DescribeUser"] if describe_deleted == "DELETED" else ["DescribeUser", "ListUsers"]
+    assert take_calls(organization) == operations
+    assert table.load_record(ARN_A).outcome == "EntityRemoved"
 
 
-def test_what_is_not_found_and_listed_all_the_same_is_asked_for_again(
+def test_an_entity_that_is_not_found_but_listed_is_retried(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    entity = described(dana)
-    fail(organization, "DescribeUser", "EntityNotFoundException")
+    entity = describe_entity(dana)
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
 
     with pytest.raises(errors.WorkMailUnavailable, match=f"does not find {dana} by its id, but lists it"):
-        look(entity)
-    assert table.get(A).outcome is None
+        call_handler(entity)
+    assert table.load_record(ARN_A).outcome is None
 
 
-def test_a_list_that_is_not_found_is_not_an_empty_one(dana: str, organization: WorkMailBackend) -> None:
-    entity = described(dana)
-    fail(organization, "DescribeUser", "EntityNotFoundException")
-    fail(organization, "ListUsers", "EntityNotFoundException")
+def test_a_list_that_is_not_found_does_not_prove_that_an_entity_is_gone(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    entity = describe_entity(dana)
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
+    fail_operation(organization, "ListUsers", "EntityNotFoundException")
 
     with pytest.raises(errors.WorkMailUnavailable, match="does not list the entities either"):
-        look(entity)
+        call_handler(entity)
 
 
-def test_once_workmail_has_ended_its_silence_is_that_end(dana: str, organization: WorkMailBackend) -> None:
-    entity = described(dana)
+def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_has_ended(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    entity = describe_entity(dana)
     organization.set_organization_state(ORGANIZATION_ID, "Deleted")
 
     with pytest.raises(errors.OrganizationNotActive):
-        look(entity)
+        call_handler(entity)
     with pytest.raises(errors.ServiceEnded):
-        look(entity, ServiceEndsAt=LOOKED)
+        call_handler(entity, ServiceEndsAt=VERIFIED_AT)

@@ -1,0 +1,155 @@
+"""Each reader of the configuration parses its environment variables, once per process."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.settings import ORGANIZATION_ID
+from offboarding import configuration
+from offboarding.configuration import (
+    ApprovalConfiguration,
+    ConfiguredOrganization,
+    IntakeConfiguration,
+    ProviderSettings,
+)
+from offboarding.domain.retention import RetentionRules
+from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
+
+ORGANIZATIONS = [
+    {"Id": ORGANIZATION_ID, "MailDomains": ["example.com", "sub.example.com"], "IdentityStores": ["d-1234567890"]},
+    {"Id": OTHER_ORGANIZATION_ID, "MailDomains": [], "IdentityStores": []},
+]
+PROVIDERS = {
+    "identityCenter": {},
+    "okta": {"OrganizationId": ORGANIZATION_ID},
+    "sailpoint": {"AccountSources": ["hr", "payroll"]},
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, its variables with other values for a second read, and the value that it parses first."""
+
+    read: Callable[[], object]
+    variables: dict[str, str]
+    other_variables: dict[str, str]
+    value: object
+
+
+READERS = {
+    "WorkMail's Region": Reader(
+        configuration.workmail_region, {"WORKMAIL_REGION": "eu-west-1"}, {"WORKMAIL_REGION": "us-west-2"}, "eu-west-1"
+    ),
+    "one organization": Reader(
+        configuration.organization_ids,
+        {"ORGANIZATION_IDS": ORGANIZATION_ID},
+        {"ORGANIZATION_IDS": OTHER_ORGANIZATION_ID},
+        (ORGANIZATION_ID,),
+    ),
+    "two organizations": Reader(
+        configuration.organization_ids,
+        {"ORGANIZATION_IDS": f"{OTHER_ORGANIZATION_ID},{ORGANIZATION_ID}"},
+        {"ORGANIZATION_IDS": ORGANIZATION_ID},
+        (OTHER_ORGANIZATION_ID, ORGANIZATION_ID),
+    ),
+    "the table": Reader(
+        configuration.records_table, {"RECORDS_TABLE": "records-1"}, {"RECORDS_TABLE": "records-2"}, "records-1"
+    ),
+    "the parameter": Reader(
+        configuration.policy_parameter, {"POLICY_PARAMETER": "/policy"}, {"POLICY_PARAMETER": "/another"}, "/policy"
+    ),
+    "the end of the service": Reader(
+        configuration.service_ends_at,
+        {"SERVICE_ENDS_ON": "2027-03-31"},
+        {"SERVICE_ENDS_ON": "2027-06-30"},
+        datetime(2027, 3, 31, tzinfo=UTC),
+    ),
+    "the retention": Reader(
+        configuration.retention, {"RETENTION_DAYS": "35"}, {"RETENTION_DAYS": "30"}, timedelta(days=35)
+    ),
+    "the rules of the retention": Reader(
+        configuration.retention_rules,
+        {
+            "RETENTION_DAYS": "35",
+            "VERIFICATION_SLACK_HOURS": "0",
+            "OVERDUE_DAYS": "7",
+            "SERVICE_ENDS_ON": "2027-03-31",
+        },
+        {"VERIFICATION_SLACK_HOURS": "6"},
+        RetentionRules(timedelta(days=35), timedelta(), timedelta(days=7), date(2027, 3, 31)),
+    ),
+    "the approval": Reader(
+        configuration.approval,
+        {"APPROVAL_TOPIC_ARN": "arn:topic", "APPROVAL_STATE_MACHINE_ARN": "arn:machine"},
+        {"APPROVAL_TOPIC_ARN": "arn:another"},
+        ApprovalConfiguration(topic_arn="arn:topic", state_machine_arn="arn:machine"),
+    ),
+    "the intake": Reader(
+        configuration.intake,
+        {
+            "STATE_MACHINE_ARN": "arn:machine",
+            "DEAD_LETTER_QUEUE_URL": "https://queue",
+            "DRY_RUN": "true",
+            "ORGANIZATIONS": json.dumps(ORGANIZATIONS),
+            "PROVIDERS": json.dumps(PROVIDERS),
+        },
+        {"DRY_RUN": "false"},
+        IntakeConfiguration(
+            state_machine_arn="arn:machine",
+            dead_letter_queue_url="https://queue",
+            is_dry_run=True,
+            organizations=(
+                ConfiguredOrganization(
+                    ORGANIZATION_ID, frozenset({"example.com", "sub.example.com"}), frozenset({"d-1234567890"})
+                ),
+                ConfiguredOrganization(OTHER_ORGANIZATION_ID, frozenset(), frozenset()),
+            ),
+            providers={
+                "identityCenter": ProviderSettings(),
+                "okta": ProviderSettings(organization_id=ORGANIZATION_ID),
+                "sailpoint": ProviderSettings(account_sources=frozenset({"hr", "payroll"})),
+            },
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_a_reader_parses_its_variables_once_per_process(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> None:
+    configure(monkeypatch, **reader.variables)
+
+    assert reader.read() == reader.value
+
+    for name, value in reader.other_variables.items():
+        monkeypatch.setenv(name, value)
+    assert reader.read() == reader.value, "the variables are not read again"
+
+    configure(monkeypatch, **reader.other_variables)
+    assert reader.read() != reader.value, "another process reads the other values"
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_a_reader_needs_each_of_its_variables(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> None:
+    for missing in reader.variables:
+        configure(monkeypatch, **reader.variables)
+        monkeypatch.delenv(missing)
+
+        with pytest.raises(KeyError, match=missing):
+            reader.read()
+
+
+@pytest.mark.parametrize(("variable", "is_dry_run"), [("true", True), ("false", False), ("", False), ("True", False)])
+def test_only_true_makes_the_intake_a_dry_run(monkeypatch: pytest.MonkeyPatch, variable: str, is_dry_run: bool) -> None:
+    configure(monkeypatch, **{**READERS["the intake"].variables, "DRY_RUN": variable})
+
+    assert configuration.intake().is_dry_run is is_dry_run
+
+
+def test_every_reader_is_tested() -> None:
+    readers: set[Any] = {value for value in vars(configuration).values() if hasattr(value, "cache_clear")}
+
+    assert {reader.read for reader in READERS.values()} == readers

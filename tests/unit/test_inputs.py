@@ -1,0 +1,51 @@
+"""The checks of an execution's input that several handlers share."""
+
+import pytest
+
+from local.settings import ORGANIZATION_ID
+from offboarding.domain.errors import InvalidRequest
+from offboarding.edge.inputs import requesters, require_configured_organization
+from offboarding.edge.steps import RecordedRequest
+from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
+
+
+def test_each_configured_organization_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, ORGANIZATION_IDS=f"{ORGANIZATION_ID},{OTHER_ORGANIZATION_ID}")
+
+    require_configured_organization(ORGANIZATION_ID)
+    require_configured_organization(OTHER_ORGANIZATION_ID)
+
+
+@pytest.mark.parametrize("organization_id", [ORGANIZATION_ID, ORGANIZATION_ID[:-1], ""])
+def test_an_organization_that_is_not_configured_is_an_invalid_request(
+    monkeypatch: pytest.MonkeyPatch, organization_id: str
+) -> None:
+    configured_ids = [OTHER_ORGANIZATION_ID, f"m-{'1' * 32}"]
+    configure(monkeypatch, ORGANIZATION_IDS=",".join(configured_ids))
+
+    with pytest.raises(InvalidRequest) as failure:
+        require_configured_organization(organization_id)
+
+    assert str(failure.value).startswith(f"OrganizationId {organization_id} is not configured in this stack.")
+    assert f"It must be {configured_ids[0]} or {configured_ids[1]}." in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, set()),
+        ({"Reason": "left"}, set()),
+        ({"RequestedBy": ""}, set()),
+        ({"RequestedBy": "Boss@Example.com"}, {"boss@example.com"}),
+        ({"Requester": {"Provider": "okta", "EventId": "e-1"}}, set()),
+        ({"Requester": {"Provider": "okta", "EventId": "e-1", "RequestedBy": "IT.Admin"}}, {"it.admin"}),
+        (
+            {"RequestedBy": "boss", "Requester": {"Provider": "okta", "EventId": "e-1", "RequestedBy": "IT.Admin"}},
+            {"boss", "it.admin"},
+        ),
+    ],
+)
+def test_the_requesters_are_the_persons_in_the_input_and_in_the_event(
+    request_: RecordedRequest, expected: set[str]
+) -> None:
+    assert requesters(request_) == expected
