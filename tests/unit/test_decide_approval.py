@@ -238,18 +238,18 @@ def test_a_second_decision_is_refused_while_an_approved_offboarding_continues(
 
 def test_a_retry_of_an_approval_succeeds_while_the_offboarding_continues(pending_table: Table, states: Stubber) -> None:
     expect_decision(states, make_decision())
-    first = call_handler()
+    answer = call_handler()
     record_approval(pending_table, make_decision())
 
-    assert call_handler() == first
+    assert call_handler() == answer
 
 
 def test_a_retry_of_a_rejection_succeeds_after_the_offboarding_has_ended(pending_table: Table, states: Stubber) -> None:
     expect_decision(states, make_decision(decision="Rejected"))
-    first = call_handler(Decision="Rejected")
+    answer = call_handler(Decision="Rejected")
     pending_table.close_record(ARN_A, "Rejected")
 
-    assert call_handler(Decision="Rejected") == first
+    assert call_handler(Decision="Rejected") == answer
     with pytest.raises(errors.ApprovalNotPending, match="ended as Rejected"):
         call_handler(SECOND_ARN)
 

@@ -328,11 +328,8 @@ def test_an_execution_for_a_disabled_entity_takes_over_the_state_in_the_record_o
 
     assert table.load_record(ARN_B).entity["Aliases"] == ["d.leaver@example.com"]
     assert table.find_holder(dana) == ARN_B
-    assert (table.load_record(ARN_A).status, table.load_record(ARN_A).outcome, table.load_record(ARN_A).ended_at) == (
-        Status.UNWATCHED,
-        "Stopped",
-        ENDED_AT,
-    )
+    record_of_a = table.load_record(ARN_A)
+    assert (record_of_a.status, record_of_a.outcome, record_of_a.ended_at) == (Status.UNWATCHED, "Stopped", ENDED_AT)
     assert table.read_text(ARN_A, "Cause") == "by hand"
 
 
@@ -421,11 +418,8 @@ def test_an_entity_is_taken_over_from_an_ended_execution_whose_record_is_closed(
     assert record(describe_entity(dana))["Decision"] == "Deregister"
 
     assert table.find_holder(dana) == ARN_A
-    assert (table.load_record(ARN_B).status, table.load_record(ARN_B).outcome, table.load_record(ARN_B).ended_at) == (
-        Status.ENDED,
-        "Stopped",
-        ENDED_AT,
-    )
+    record_of_b = table.load_record(ARN_B)
+    assert (record_of_b.status, record_of_b.outcome, record_of_b.ended_at) == (Status.ENDED, "Stopped", ENDED_AT)
 
 
 def test_the_record_of_a_forgotten_execution_is_closed_as_forgotten(
