@@ -7,13 +7,12 @@ import sys
 
 from rich.console import Console
 
-from local.assembly import assembly
-from local.console import show
-from local.demo import BEGINS, Story
-from local.diagram import DEFINITION, diagram
+from local.cdk.assembly import assembly
+from local.defaults import OFFBOARDING, ORGANIZATION_ID, REGION
+from local.demo.console import show
+from local.demo.scenario import BEGINS, Story
 from local.environment import Environment
-from local.serve import HOST, server
-from local.settings import OFFBOARDING, ORGANIZATION_ID, REGION
+from local.server.local_api import HOST, server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,9 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.disable(logging.WARNING)
     if options.command == "demo":
         return _demo(as_json=options.json)
-    if options.command == "diagram":
-        print(diagram(DEFINITION.read_text()), end="")
-        return 0
     return _serve(options.port)
 
 
@@ -39,7 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
     demo.add_argument("--json", action="store_true", help="print what happened as JSON")
-    commands.add_parser("diagram", help="print the flow as the Mermaid diagram of the README")
     serve = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
     serve.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
     return parser

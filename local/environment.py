@@ -15,28 +15,25 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
-import botocore.loaders
-import botocore.session
-from botocore.config import Config
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import answers, deployment, dynamodb, event_buses, stepfunctions, workmail
+from local import workmail
+from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.runtime import Runtime
+from local.aws.iam import Permissions
+from local.aws.shared_clients import share_clients, shared_session
+from local.aws.stepfunctions.status_events import StatusChanges
+from local.cdk.deployment import Stack, deploy
 from local.clock import Clock
-from local.deployment import Stack
-from local.event_sources import Poller
+from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.faults import Faults
-from local.hooks import Hooks
-from local.lambda_runtime import Runtime, undisturbed
-from local.permissions import Permissions
-from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
-from local.status_changes import StatusChanges
 from local.workmail import WorkMailBackend, workmail_backends
 
 _CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -66,7 +63,7 @@ class Environment:
     now
         Where the clock starts; the real time when not given.
     truncate_timestamps
-        See `local.stepfunctions.install`.
+        See `local.aws.stepfunctions.install`.
     """
 
     clock: Clock
@@ -109,14 +106,14 @@ class Environment:
         self.runtime.install(hooks)
         self.faults.install(hooks)
         self.permissions.install(hooks)
-        answers.install(hooks)
-        deployment.install(hooks)
+        response_cache.install(hooks)
+        cloudformation.install(hooks)
         dynamodb.install(hooks)
-        event_buses.install(hooks)
+        eventbridge.install(hooks)
         Poller(self.clock).install(hooks)
         self._status_changes.install(hooks)
         opened.enter_context(mock_aws(config=_CONFIG))
-        boto3.DEFAULT_SESSION = _session()
+        boto3.DEFAULT_SESSION = shared_session()
         share_clients(hooks)
         opened.callback(self._clients.clear)
         opened.callback(self._end_executions)
@@ -130,7 +127,7 @@ class Environment:
 
     def deploy(self, assembly_dir: Path) -> Stack:
         """Create the stack of a cloud assembly, or update it."""
-        self.stack = deployment.deploy(assembly_dir, region=REGION, account=ACCOUNT)
+        self.stack = deploy(assembly_dir, region=REGION, account=ACCOUNT)
         return self.stack
 
     @property
@@ -218,45 +215,6 @@ class Environment:
                     execution.stop(stop_date=datetime.now(UTC), error=None, cause="The environment was closed")
         self.clock.release()
         self.clock.settle(_CLOSING_SECONDS)
-
-
-@lru_cache(maxsize=1)
-def _session() -> boto3.Session:
-    """Make the session of all environments, which shares the service descriptions: reading them takes long."""
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _service_descriptions())
-    # One of boto3's as well: each adds its methods to the clients that botocore's makes, and none may come twice.
-    return boto3.Session(botocore_session=session)
-
-
-_shared_clients: dict[tuple[str, str, str], Any] = {}
-
-
-def share_clients(hooks: Hooks) -> None:
-    """Make a boto3 client once per service, Region and configuration, for as long as the hooks are in place.
-
-    Each function's code makes its own when it is loaded, which is most of a cold start here; on Lambda they are in
-    processes of their own anyway. moto answers all of them, whenever they were made.
-    """
-    make = boto3.client
-
-    def client(service_name: str, region_name: str | None = None, *, config: Config | None = None, **more: Any) -> Any:
-        if more:
-            with undisturbed():
-                return make(service_name, region_name, config=config, **more)
-        options = repr(sorted(config._user_provided_options.items())) if config else ""
-        key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
-        with undisturbed():
-            if key not in _shared_clients:
-                _shared_clients[key] = make(service_name, region_name, config=config)
-            return _shared_clients[key]
-
-    hooks.replace(boto3, "client", client)
-
-
-@lru_cache(maxsize=1)
-def _service_descriptions() -> botocore.loaders.Loader:
-    return botocore.loaders.create_loader()
 
 
 @contextlib.contextmanager

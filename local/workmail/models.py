@@ -12,9 +12,8 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.utils import get_service_model
 from moto.moto_api._internal import mock_random
 
-from .answers import Answer
 from .behaviour import Behaviour
-from .entities import RETENTION, By, Entity, MailDomain, Organization, User, now
+from .descriptions import Answer
 from .exceptions import CommonError, error_code
 from .operations import (
     GroupOperations,
@@ -26,6 +25,7 @@ from .operations import (
     TagOperations,
     UserOperations,
 )
+from .state import RETENTION, By, Entity, MailDomain, Organization, User, now
 from .validation import validate
 
 Hook = Callable[[str, dict[str, Any]], None]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local import assembly as module
-from local.assembly import TEMPLATE, AssemblyError, assembly
+from local.cdk import assembly as module
+from local.cdk.assembly import TEMPLATE, AssemblyError, assembly
 from stacks.workflow import DefinitionError, read_definition
 from tests.synthesis import synthesize_apart
 

@@ -17,10 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from local.assembly import TEMPLATE
+from local.cdk.assembly import TEMPLATE
+from local.defaults import OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
-from local.settings import OFFBOARDING, ORGANIZATION_ID
-from local.workmail.entities import Entity, Group, Mailbox, Resource, User
+from local.workmail.state import Entity, Group, Mailbox, Resource, User
 
 FOLDER = Path(__file__).parent
 SETTINGS: Mapping[str, Any] = {"organizations": OFFBOARDING["organizations"]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.assembly import TEMPLATE, assembly
+from local.cdk.assembly import TEMPLATE, assembly
 from stacks import function_tables, offboarding_stack
 from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine

@@ -11,8 +11,8 @@ from botocore.exceptions import ReadTimeoutError
 
 import deregister_entity
 from deregister_entity import CLOCK_SKEW, FRESH, LAG, OLD, confirmed_date
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding import errors
 from offboarding.entities import Entity, EntityState, EntityType

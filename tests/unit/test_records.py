@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding import errors
 from offboarding import records as module
 from offboarding.records import Pointer, Records, Status, pointer_id, status_key

@@ -28,9 +28,9 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.faults import function_name
-from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
-from local.workmail.entities import DELETED, DISABLED, ENABLED
+from local.workmail.state import DELETED, DISABLED, ENABLED
 from tests.workflow.conftest import Flow, deregistration_without_record
 
 RETENTION = timedelta(days=30)

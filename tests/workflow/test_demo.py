@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local import __main__ as command
-from local import demo
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.demo import scenario as demo
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.serve import server
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.server.local_api import server
 from tests.workflow.runtime_api import invoke, link_runtime, load_each
 
 ROOT = Path(__file__).parents[2]

@@ -15,11 +15,11 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
-from local.people import People
-from local.serve import server
-from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
+from local.organization import People
+from local.server.local_api import server
 
 ROOT = Path(__file__).parents[2]
 

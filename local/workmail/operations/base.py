@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from ..answers import Answer, Shown, show, summary
 from ..behaviour import Behaviour
-from ..entities import DELETED, DISABLED, ENABLED, By, Entity, Group, Kind, Organization, Resource, User, now
+from ..descriptions import Answer, Shown, show, summary
 from ..exceptions import (
     EntityNotFoundException,
     EntityStateException,
@@ -18,6 +17,7 @@ from ..exceptions import (
     UnsupportedOperationException,
 )
 from ..paging import Page
+from ..state import DELETED, DISABLED, ENABLED, By, Entity, Group, Kind, Organization, Resource, User, now
 
 Filters = Mapping[str, str]
 FilterGetters = Mapping[str, Callable[[Entity, Shown], str | None]]

@@ -2,10 +2,10 @@
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_group, member
-from ..entities import Group, User
+from ..descriptions import Answer, describe_group, member
 from ..exceptions import EntityNotFoundException, InvalidParameterException
 from ..paging import Page
+from ..state import Group, User
 from .base import Filters, Operations, with_token
 
 

@@ -1,7 +1,6 @@
 """Mail domains."""
 
-from ..answers import Answer
-from ..entities import MailDomain, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     InvalidParameterException,
     MailDomainInUseException,
@@ -9,6 +8,7 @@ from ..exceptions import (
     MailDomainStateException,
 )
 from ..paging import Page
+from ..state import MailDomain, Organization, now
 from .base import Operations, with_token
 
 

@@ -1,9 +1,9 @@
 """Mailboxes: their size, their quota, and who else may use them."""
 
-from ..answers import Answer
-from ..entities import ENABLED, By, Entity, Group, Mailbox, Organization, Resource, User
+from ..descriptions import Answer
 from ..exceptions import EntityNotFoundException
 from ..paging import Page
+from ..state import ENABLED, By, Entity, Group, Mailbox, Organization, Resource, User
 from .base import EVERY_KIND, Operations, with_token
 
 

@@ -4,8 +4,7 @@ import json
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer
-from ..entities import ENABLED, MailDomain, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     DirectoryInUseException,
     InvalidParameterException,
@@ -14,6 +13,7 @@ from ..exceptions import (
     OrganizationStateException,
 )
 from ..paging import Page
+from ..state import ENABLED, MailDomain, Organization, now
 from .base import Operations, with_token
 
 ORGANIZATIONS_PER_ACCOUNT = 100

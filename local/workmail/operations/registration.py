@@ -1,7 +1,6 @@
 """Registering and deregistering entities, and the addresses that they have while registered."""
 
-from ..answers import Answer
-from ..entities import ENABLED, By, Entity, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     EmailAddressInUseException,
     EntityAlreadyRegisteredException,
@@ -11,6 +10,7 @@ from ..exceptions import (
     LimitExceededException,
 )
 from ..paging import Page
+from ..state import ENABLED, By, Entity, Organization, now
 from .base import EVERY_KIND, Operations, with_token
 
 ALIASES_PER_ENTITY = 100

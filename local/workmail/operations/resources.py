@@ -2,10 +2,10 @@
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_resource
-from ..entities import Group, Resource, User
+from ..descriptions import Answer, describe_resource
 from ..exceptions import EntityNotFoundException, InvalidConfigurationException
 from ..paging import Page
+from ..state import Group, Resource, User
 from .base import Filters, Operations, with_token
 
 

@@ -1,8 +1,8 @@
 """Tags on organizations."""
 
-from ..answers import Answer
-from ..entities import Organization
+from ..descriptions import Answer
 from ..exceptions import OrganizationStateException, ResourceNotFoundException, TooManyTagsException
+from ..state import Organization
 from .base import Operations
 
 TAGS_PER_ORGANIZATION = 50

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_user
-from ..entities import By, User
+from ..descriptions import Answer, describe_user
 from ..exceptions import InvalidParameterException, InvalidPasswordException
 from ..paging import Page
+from ..state import By, User
 from .base import Filters, Operations, with_token
 
 SHORTEST_PASSWORD = 8

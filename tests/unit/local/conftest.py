@@ -13,11 +13,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local import stepfunctions
+from local.aws import stepfunctions
+from local.aws.functions.runtime import Runtime
+from local.aws.shared_clients import share_clients
 from local.clock import Clock
-from local.environment import share_clients
 from local.hooks import Hooks
-from local.lambda_runtime import Runtime
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_of_a_module_tells_what_is_personal,
     no_environment_tells_what_is_personal,

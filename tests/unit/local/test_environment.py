@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from local.aws.functions.process_state import hold_functions
 from local.environment import Environment
-from local.lambda_runtime import undisturbed
 
 
 def test_clients_can_be_made_in_each_of_several_environments() -> None:
@@ -24,7 +24,7 @@ def test_no_client_is_made_while_a_function_has_its_variables_in_the_process(mor
     entered, leave, made = threading.Event(), threading.Event(), threading.Event()
 
     def a_function() -> None:
-        with undisturbed():
+        with hold_functions():
             entered.set()
             leave.wait(10)
 

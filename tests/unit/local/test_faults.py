@@ -10,10 +10,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from local.faults import COMMON_ERRORS, Asked, Fault, modelled_errors, possible_errors, read_faults
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.organization import People
 from tests.unit.local.conftest import NOON, Functions, zipped
 
 ONCE = Config(connect_timeout=2, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})

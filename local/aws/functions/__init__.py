@@ -1,0 +1,1 @@
+"""AWS Lambda: the runtime, its snapshots, and the event source mappings."""

@@ -1,0 +1,164 @@
+"""What of this process a function sees differently while its code runs: variables, modules, output, warnings.
+
+One invocation runs at a time, so nothing else meets what is changed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+HIDDEN_PACKAGES = frozenset({"pydantic"})
+"""Loaded by moto, and not there on Lambda: Powertools asks whether it is loaded, and would go on to use it."""
+invocation_lock = threading.RLock()
+"""Held while a function's code runs."""
+_printing = threading.local()
+_running = threading.local()
+
+
+@contextlib.contextmanager
+def hold_functions() -> Iterator[None]:
+    """Keep every function from putting its environment variables into the process meanwhile.
+
+    What goes through ``os.environ`` outside of a function, as the making of a boto3 client does to find proxies,
+    could otherwise meet variables that are gone before they are read.
+    """
+    with invocation_lock:
+        yield
+
+
+def running_function() -> Any:
+    """Return moto's function whose code the calling thread runs, or None."""
+    return getattr(_running, "function", None)
+
+
+@contextlib.contextmanager
+def mark_running(function: Any) -> Iterator[None]:
+    """Have `running_function` return a function in this thread meanwhile."""
+    outer = running_function()
+    _running.function = function
+    try:
+        yield
+    finally:
+        _running.function = outer
+
+
+@contextlib.contextmanager
+def capture_output() -> Iterator[io.StringIO]:
+    """Collect what this thread prints, once `redirect_output` has been called."""
+    outer = getattr(_printing, "buffer", None)
+    _printing.buffer = buffer = io.StringIO()
+    try:
+        yield buffer
+    finally:
+        _printing.buffer = outer
+
+
+def has_printed() -> bool:
+    """Tell whether this thread has printed anything since `capture_output` began."""
+    return bool(_printing.buffer.getvalue())
+
+
+def redirect_output() -> None:
+    """Have what is printed from now on, and warnings, go to the thread's buffer if it has one."""
+    sys.stdout = _ThreadStream(sys.stdout)
+    sys.stderr = _ThreadStream(sys.stderr)
+    warnings.simplefilter("default")
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.showwarning = _print_warning
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What of the process a function sees differently."""
+
+    environment: dict[str, str]
+    path: list[str]
+    modules: dict[str, ModuleType]
+    stdout: Any
+    stderr: Any
+    import_: Callable[..., Any]
+    dont_write_bytecode: bool
+    warnings: warnings.catch_warnings[None]
+
+    @classmethod
+    def take(cls, names: frozenset[str]) -> ProcessState:
+        """Remove the modules of these names, and remember everything."""
+        modules = {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in names}
+        for name in modules:
+            del sys.modules[name]
+        warned = warnings.catch_warnings()
+        warned.__enter__()
+        return cls(
+            environment=dict(os.environ),
+            path=list(sys.path),
+            modules=modules,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            import_=builtins.__import__,
+            dont_write_bytecode=sys.dont_write_bytecode,
+            warnings=warned,
+        )
+
+    def put_back(self, names: frozenset[str]) -> None:
+        """Undo everything."""
+        for name in [n for n in list(sys.modules) if n.partition(".")[0] in names]:
+            del sys.modules[name]
+        sys.modules.update(self.modules)
+        sys.path[:] = self.path
+        sys.stdout, sys.stderr = self.stdout, self.stderr
+        sys.dont_write_bytecode = self.dont_write_bytecode
+        builtins.__import__ = self.import_
+        self.warnings.__exit__(None, None, None)
+        replace_environment_variables(self.environment)
+
+
+class _ThreadStream(io.TextIOBase):
+    """Standard output: what an invocation's thread writes is collected, what others write passes through."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def write(self, text: str) -> int:
+        buffer: io.StringIO | None = getattr(_printing, "buffer", None)
+        target = self._real if buffer is None else buffer
+        written: int = target.write(text)
+        return written
+
+    def flush(self) -> None:
+        if getattr(_printing, "buffer", None) is None:
+            self._real.flush()
+
+    def writable(self) -> bool:
+        return True
+
+
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def replace_environment_variables(variables: Mapping[str, str]) -> None:
+    """Have the process see these environment variables and no others, and their time zone."""
+    for name in [name for name in os.environ if name not in variables]:
+        del os.environ[name]
+    for name, value in variables.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    time.tzset()
