@@ -1,4 +1,4 @@
-"""`python -m local demo` and `python -m local serve`: AWS on this machine, from the command line."""
+"""`python -m local demo` and `python -m local serve`: the embedded AWS, from the command line."""
 
 import argparse
 import json
@@ -10,7 +10,8 @@ from rich.console import Console
 from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING, ORGANIZATION_ID, REGION
 from local.demo.console import show
-from local.demo.scenario import BEGINS, Story
+from local.demo.rows import STARTS_AT
+from local.demo.scenario import DemoScenario
 from local.environment import Environment
 from local.server.local_api import HOST, server
 
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 only if everything went as it should.
+        The exit status: 0 only if every row of the demo ended as expected, or the server was stopped.
     """
     options = _parser().parse_args(arguments)
     logging.disable(logging.WARNING)
@@ -44,16 +45,16 @@ def _demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
         stack = assembly(OFFBOARDING)
-    with Environment(stack, now=BEGINS) as environment:
-        story = Story(environment)
+    with Environment(stack, now=STARTS_AT) as environment:
+        scenario = DemoScenario(environment)
         if as_json:
-            for _ in story.run():
+            for _ in scenario.run():
                 pass
-            print(json.dumps(story.to_json(), indent=2))
+            print(json.dumps(scenario.to_json(), indent=2))
         else:
-            show(story, console)
-    unexpected = [ending for ending in story.latest if not ending.as_expected]
-    console.print(f"{len(story.latest) - len(unexpected)} of {len(story.latest)} rows ended as expected.")
+            show(scenario, console)
+    unexpected = [result for result in scenario.results if not result.is_as_expected]
+    console.print(f"{len(scenario.results) - len(unexpected)} of {len(scenario.results)} rows ended as expected.")
     return 1 if unexpected else 0
 
 

@@ -11,11 +11,11 @@ PERSONAL = {
     "LastName": "Lastname of",
     "Password": "Password of",
 }
-"""How the members begin that only WorkMail has to know, so that they are recognised wherever they show."""
+"""How the values begin that only WorkMail needs, so that a test recognises them in any log or output."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class UserState:
     """What a restore must bring back of a user: the state, the address, the aliases, and the groups by name."""
 
     state: str
@@ -24,7 +24,7 @@ class Standing:
     groups: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it with AWS' names."""
+        """Return it with AWS's names."""
         return {
             "State": self.state,
             "Email": self.email,
@@ -104,13 +104,13 @@ class People:
             OrganizationId=self.organization_id, EntityId=entity_id, Alias=self.address(name, domain)
         )
 
-    def standing(self, user_id: str) -> Standing:
-        """Read how a user with a mailbox stands."""
-        who = {"OrganizationId": self.organization_id, "EntityId": user_id}
+    def read_user_state(self, user_id: str) -> UserState:
+        """Read the state of a user with a mailbox."""
+        entity = {"OrganizationId": self.organization_id, "EntityId": user_id}
         user = self._workmail.describe_user(OrganizationId=self.organization_id, UserId=user_id)
-        aliases = self._workmail.list_aliases(**who)["Aliases"]
-        groups = self._workmail.list_groups_for_entity(**who)["Groups"]
-        return Standing(
+        aliases = self._workmail.list_aliases(**entity)["Aliases"]
+        groups = self._workmail.list_groups_for_entity(**entity)["Groups"]
+        return UserState(
             state=user["State"],
             email=user.get("Email"),
             aliases=tuple(sorted(aliases)),

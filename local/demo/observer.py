@@ -1,6 +1,6 @@
-"""What the demo sees: executions and their histories, the table of records, dead letters, and the approval topic.
+"""What the demo reads: executions and their histories, the table of records, dead letters, and the approval topic.
 
-All of it is read with AWS' own APIs, as an operator would. What has ended is read once.
+All of it is read with AWS' own APIs, as an operator would. An execution that has ended is read once.
 """
 
 import json
@@ -24,7 +24,7 @@ AWAITING_APPROVAL = f"AwaitingApproval {ORGANIZATION_ID}"
 SCHEDULED = f"Scheduled {ORGANIZATION_ID}"
 """Partitions of the table's index `ByStatus`."""
 
-_SHOWN = "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision"
+_PROJECTION = "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution, as `DescribeExecution` tells it."""
+    """One execution, as `DescribeExecution` returns it."""
 
     arn: str
     status: str
@@ -47,8 +47,8 @@ class Execution:
     cause: str | None
 
     @property
-    def running(self) -> bool:
-        """Whether it goes on."""
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
         return self.status == "RUNNING"
 
     @property
@@ -58,8 +58,8 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What the table holds of one offboarding, as far as it is shown."""
+class RecordSummary:
+    """The attributes of one record that the demo shows."""
 
     execution_arn: str
     name: str
@@ -67,17 +67,17 @@ class Record:
     outcome: str | None
     due_at: str | None
     deregistered_at: str | None
-    reasons: tuple[str, ...]
+    approval_reasons: tuple[str, ...]
     decision: dict[str, Any] | None
     steps: tuple[str, ...]
 
     @property
-    def had_to_wait(self) -> bool:
-        """Whether an approval was asked for."""
-        return bool(self.reasons)
+    def has_approval_reasons(self) -> bool:
+        """Whether an approval was required."""
+        return bool(self.approval_reasons)
 
     def to_json(self) -> dict[str, Any]:
-        """Return how it stands, and how it came there."""
+        """Return its status, and the steps that led to it."""
         return {
             "Status": self.status,
             "Outcome": self.outcome,
@@ -88,23 +88,23 @@ class Record:
 
 @dataclass(frozen=True)
 class Window:
-    """The answer to "who is in the window, until when": the names, and until when each can be restored."""
+    """The entities in the window: the name of each, and until when it can be restored."""
 
     at: datetime
-    stays: tuple[tuple[str, str], ...]
+    entities: tuple[tuple[str, str], ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it, and by which query it was read."""
+        """Return it, with the query that it was read by."""
         return {
             "At": self.at.isoformat(),
             "Index": "ByStatus",
             "Partition": IN_WINDOW,
-            "Entities": [{"Name": name, "Until": until} for name, until in self.stays],
+            "Entities": [{"Name": name, "Until": until} for name, until in self.entities],
         }
 
 
-class Watch:
-    """Sees how everything stands whenever it is told to look.
+class Observer:
+    """Reads the state of everything whenever `refresh` is called.
 
     Parameters
     ----------
@@ -114,60 +114,64 @@ class Watch:
     Attributes
     ----------
     records
-        The records by execution: of those that are under way by the index, of those that have ended by their key.
-        The steps are there once it has ended.
+        The records by execution. Those of running executions are read from the index, those of ended ones by their
+        key; only the latter have their steps.
     window
-        Who is in the window now.
+        The entities that are in the window now.
     messages
-        What the approval topic has sent to its subscriber so far, each with `Subject` and `Message`.
+        The messages of the approval topic so far, each with `Subject` and `Message`.
     dead_letters
-        Why events were refused, by Okta's ids. SQS keeps them for 14 days only.
+        The reasons for which events were refused, by Okta's ids. SQS keeps them for 14 days only.
     """
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._outputs = environment.outputs
-        self._on_call = self._subscribe()
+        self._approver_queue = self._subscribe()
         self._executions: dict[str, list[Execution]] = {}
         self._ended: dict[str, Execution] = {}
         self._inputs: dict[str, dict[str, Any]] = {}
-        self._histories: dict[str, tuple[Record | None, tuple[Step, ...]]] = {}
-        self._ended_records: dict[str, Record | None] = {}
-        self.records: dict[str, Record] = {}
+        self._histories: dict[str, tuple[RecordSummary | None, tuple[Step, ...]]] = {}
+        self._ended_records: dict[str, RecordSummary | None] = {}
+        self.records: dict[str, RecordSummary] = {}
         self.window = Window(environment.clock.now(), ())
         self.messages: list[dict[str, str]] = []
         self.dead_letters: dict[str, str] = {}
 
-    def look(self) -> None:
-        """Read everything anew that can have changed."""
+    def refresh(self) -> None:
+        """Read everything that can have changed."""
         self._executions = {
             machine: list(self._read_executions(machine)) for machine in (OFFBOARDING, APPROVAL, RESTORE)
         }
-        in_window = self.by_status(IN_WINDOW)
-        stays = tuple((record.name, record.due_at or "") for record in in_window)
-        self.window = Window(self._environment.clock.now(), stays)
-        under_way = [*in_window, *self.by_status(AWAITING_APPROVAL), *self.by_status(SCHEDULED)]
-        ended = [self._ended_record(execution) for execution in self._executions[OFFBOARDING] if not execution.running]
-        self.records = {record.execution_arn: record for record in (*under_way, *ended) if record}
-        for message in self._receive(self._on_call):
+        in_window = self.query_by_status(IN_WINDOW)
+        entities = tuple((record.name, record.due_at or "") for record in in_window)
+        self.window = Window(self._environment.clock.now(), entities)
+        unfinished = [*in_window, *self.query_by_status(AWAITING_APPROVAL), *self.query_by_status(SCHEDULED)]
+        ended = [
+            self._read_ended_record(execution)
+            for execution in self._executions[OFFBOARDING]
+            if not execution.is_running
+        ]
+        self.records = {record.execution_arn: record for record in (*unfinished, *ended) if record}
+        for message in self._receive(self._approver_queue):
             body = json.loads(message["Body"])
             self.messages.append({member: body[member] for member in ("Subject", "Message")})
         for message in self._receive(self._outputs["EventDeadLetterQueueUrl"]):
             reason = message["MessageAttributes"]["Reason"]["StringValue"]
             self.dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
 
-    def executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
-        """Return the executions whose input names an entity, as they were at the last look."""
-        found = self._executions.get(machine, [])
-        return [execution for execution in found if execution.input.get("EntityId") == entity_id]
+    def find_executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
+        """Return the executions whose input names an entity, as they were at the last `refresh`."""
+        executions = self._executions.get(machine, [])
+        return [execution for execution in executions if execution.input.get("EntityId") == entity_id]
 
     @property
-    def anything_runs(self) -> bool:
-        """Whether any execution ran at the last look."""
-        return any(execution.running for found in self._executions.values() for execution in found)
+    def has_running_executions(self) -> bool:
+        """Whether any execution ran at the last `refresh`."""
+        return any(e.is_running for executions in self._executions.values() for e in executions)
 
-    def by_status(self, partition: str) -> list[Record]:
-        """Ask the index `ByStatus` now; what is due first comes first."""
+    def query_by_status(self, partition: str) -> list[RecordSummary]:
+        """Query the index `ByStatus`; what is due first comes first."""
         pages = (
             self._environment.client("dynamodb")
             .get_paginator("query")
@@ -176,61 +180,61 @@ class Watch:
                 IndexName="ByStatus",
                 KeyConditionExpression="StatusKey = :partition",
                 ExpressionAttributeValues={":partition": {"S": partition}},
-                ProjectionExpression=_SHOWN,
+                ProjectionExpression=_PROJECTION,
                 ExpressionAttributeNames={"#Name": "Name", "#Status": "Status"},
             )
         )
-        return [_record(item) for page in pages for item in page["Items"]]
+        return [_parse_record(item) for page in pages for item in page["Items"]]
 
-    def steps(self, execution: Execution) -> tuple[Step, ...]:
-        """Return the states that an execution has entered; while it waits, its record stays as it is."""
+    def read_steps(self, execution: Execution) -> tuple[Step, ...]:
+        """Return the states that an execution has entered; they are read again when its record has changed."""
         record = self.records.get(execution.arn)
         if execution.arn in self._histories:
-            then, steps = self._histories[execution.arn]
-            if record == then:
+            previous_record, steps = self._histories[execution.arn]
+            if record == previous_record:
                 return steps
         steps = tuple(
             Step(event["timestamp"], event["stateEnteredEventDetails"]["name"])
             for event in self._environment.history(execution.arn)
             if event["type"].endswith("StateEntered")
         )
-        if record or not execution.running:
+        if record or not execution.is_running:
             self._histories[execution.arn] = record, steps
         return steps
 
-    def not_for_us(self) -> str:
-        """Return what the starter logged about events that do not mean that somebody left."""
+    def read_ignored_event_reasons(self) -> str:
+        """Return the reasons that StartOffboarding logged for the events that it ignored."""
         lines = [json.loads(line) for line in self._environment.logs("StartOffboarding") if line.startswith("{")]
         return "; ".join(line["because"] for line in lines if line.get("message") == "not for us")
 
     def _subscribe(self) -> str:
-        """Have a queue get what the approval topic publishes, in place of somebody's telephone."""
-        queues = self._environment.client("sqs")
-        queue: str = queues.create_queue(QueueName="on-call")["QueueUrl"]
-        attributes = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+        """Subscribe a queue to the approval topic, in place of an approver."""
+        sqs = self._environment.client("sqs")
+        queue: str = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
         self._environment.client("sns").subscribe(
             TopicArn=self._outputs["ApprovalTopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
         )
         return queue
 
     def _receive(self, queue: str) -> Iterator[dict[str, Any]]:
-        """Take the messages out of a queue until it is empty."""
-        queues = self._environment.client("sqs")
-        while messages := queues.receive_message(
+        """Receive and delete the messages of a queue until it is empty."""
+        sqs = self._environment.client("sqs")
+        while messages := sqs.receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         ).get("Messages"):
             for message in messages:
                 yield message
-                queues.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
     def _read_executions(self, machine: str) -> Iterator[Execution]:
         pages = self._environment.client("stepfunctions").get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=self._outputs[machine]):
             for item in page["executions"]:
-                yield self._execution(item["executionArn"], item["status"])
+                yield self._describe_execution(item["executionArn"], item["status"])
 
-    def _execution(self, arn: str, status: str) -> Execution:
-        """Describe an execution at its start and at its end; in between it says nothing new."""
+    def _describe_execution(self, arn: str, status: str) -> Execution:
+        """Describe an execution at its start and at its end; nothing changes in between."""
         if arn in self._ended:
             return self._ended[arn]
         if status == "RUNNING" and arn in self._inputs:
@@ -245,33 +249,33 @@ class Watch:
             error=answer.get("error"),
             cause=answer.get("cause"),
         )
-        if not execution.running:
+        if not execution.is_running:
             self._ended[arn] = execution
         return execution
 
-    def _ended_record(self, execution: Execution) -> Record | None:
-        """Read the record of an execution that has ended, until it says so too."""
+    def _read_ended_record(self, execution: Execution) -> RecordSummary | None:
+        """Read the record of an execution that has ended, again until the record has an outcome."""
         if execution.arn in self._ended_records:
             return self._ended_records[execution.arn]
         answer = self._environment.client("dynamodb").get_item(
             TableName=self._outputs["RecordsTableName"], Key={"Id": {"S": execution.arn}}, ConsistentRead=True
         )
-        record = _record(answer["Item"]) if "Item" in answer else None
+        record = _parse_record(answer["Item"]) if "Item" in answer else None
         if record is None or record.outcome:
             self._ended_records[execution.arn] = record
         return record
 
 
-def _record(attributes: dict[str, Any]) -> Record:
+def _parse_record(attributes: dict[str, Any]) -> RecordSummary:
     item = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
-    return Record(
+    return RecordSummary(
         execution_arn=item["Id"],
         name=item["Entity"]["Name"],
         status=item["Status"],
         outcome=item.get("Outcome"),
         due_at=item.get("DueAt"),
         deregistered_at=item.get("DeregisteredAt"),
-        reasons=tuple(item.get("ApprovalReasons", ())),
+        approval_reasons=tuple(item.get("ApprovalReasons", ())),
         decision=item.get("Decision"),
         steps=tuple(step["Step"] for step in item.get("Steps", ())),
     )

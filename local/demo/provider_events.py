@@ -1,4 +1,4 @@
-"""Events as identity providers send them, for the demo: the shapes are theirs, the people are made up."""
+"""Events as identity providers send them: the shapes are theirs, the people are invented."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any
 
 from local.defaults import IDENTITY_STORE_ID, OKTA_BUS
 
-_ENTRIES = 10
-"""How many events one call of `PutEvents` takes."""
+_MAX_ENTRIES = 10
+"""The limit of one call of `PutEvents`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ProviderEvent:
     bus: str = "default"
 
     def to_entry(self) -> dict[str, str]:
-        """Return it as `PutEvents` takes it."""
+        """Return it as an entry of `PutEvents`."""
         return {
             "Source": self.source,
             "DetailType": self.detail_type,
@@ -38,7 +38,7 @@ class ProviderEvent:
         }
 
 
-def put(events: Sequence[ProviderEvent], client: Any) -> None:
+def put_events(events: Sequence[ProviderEvent], client: Any) -> None:
     """Put events on their buses, as the providers would.
 
     Parameters
@@ -48,19 +48,21 @@ def put(events: Sequence[ProviderEvent], client: Any) -> None:
     client
         A boto3 client for EventBridge.
     """
-    for first in range(0, len(events), _ENTRIES):
-        answer = client.put_events(Entries=[event.to_entry() for event in events[first : first + _ENTRIES]])
+    for first in range(0, len(events), _MAX_ENTRIES):
+        answer = client.put_events(Entries=[event.to_entry() for event in events[first : first + _MAX_ENTRIES]])
         if answer["FailedEntryCount"]:
             raise RuntimeError(f"EventBridge refused events: {answer['Entries']}")
 
 
-def okta(uuid: str, login: str, published: datetime, kind: str = "user.lifecycle.deactivate") -> ProviderEvent:
+def make_okta_event(
+    uuid: str, login: str, published: datetime, event_type: str = "user.lifecycle.deactivate"
+) -> ProviderEvent:
     """Make an entry of Okta's System Log about one user."""
     administrator = {"id": "00uadmin", "type": "User", "alternateId": "it.admin@example.com"}
     detail = {
         "uuid": uuid,
         "published": published.isoformat(),
-        "eventType": kind,
+        "eventType": event_type,
         "actor": administrator,
         "outcome": {"result": "SUCCESS"},
         "target": [{"id": f"00u{uuid}", "type": "User", "alternateId": login}],
@@ -68,13 +70,13 @@ def okta(uuid: str, login: str, published: datetime, kind: str = "user.lifecycle
     return ProviderEvent(uuid, OKTA_BUS, "SystemLog", detail, OKTA_BUS)
 
 
-def identity_center_user_deleted(user_id: str) -> ProviderEvent:
+def make_identity_center_event(user_id: str) -> ProviderEvent:
     """Make Identity Center's own event for a deleted user; EventBridge gives it its id."""
     detail = {"event-version": "1.0", "identityStoreId": IDENTITY_STORE_ID, "userId": user_id}
     return ProviderEvent("", "aws.identitystore", "User Deleted", detail)
 
 
-def offboarding_requested(request_id: str, entity_id: str, requested_by: str) -> ProviderEvent:
-    """Make the event of the open contract."""
+def make_offboarding_request(request_id: str, entity_id: str, requested_by: str) -> ProviderEvent:
+    """Make the event of this project's own contract."""
     detail = {"RequestId": request_id, "EntityId": entity_id, "RequestedBy": requested_by}
     return ProviderEvent(request_id, "workmail.offboarding", "Offboarding Requested", detail)
