@@ -8,12 +8,12 @@ import sys
 from rich.console import Console
 
 from local.cdk.assembly import assembly
-from local.defaults import OFFBOARDING, ORGANIZATION_ID, REGION
+from local.defaults import OFFBOARDING
 from local.demo.console import show
 from local.demo.rows import STARTS_AT
 from local.demo.scenario import DemoScenario
 from local.environment import Environment
-from local.server.local_api import HOST, server
+from local.server.serve import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,24 +24,24 @@ def main(arguments: list[str] | None = None) -> int:
     int
         The exit status: 0 only if every row of the demo ended as expected, or the server was stopped.
     """
-    options = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
     logging.disable(logging.WARNING)
     if options.command == "demo":
-        return _demo(as_json=options.json)
-    return _serve(options.port)
+        return _run_demo(as_json=options.json)
+    return serve(options.port)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, in memory.")
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The embedded AWS, in memory.")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
-    demo.add_argument("--json", action="store_true", help="print what happened as JSON")
-    serve = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
-    serve.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    demo.add_argument("--json", action="store_true", help="print the results as JSON")
+    server = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
+    server.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
     return parser
 
 
-def _demo(*, as_json: bool) -> int:
+def _run_demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
         stack = assembly(OFFBOARDING)
@@ -56,25 +56,6 @@ def _demo(*, as_json: bool) -> int:
     unexpected = [result for result in scenario.results if not result.is_as_expected]
     console.print(f"{len(scenario.results) - len(unexpected)} of {len(scenario.results)} rows ended as expected.")
     return 1 if unexpected else 0
-
-
-def _serve(port: int) -> int:
-    with Environment(assembly(OFFBOARDING)) as environment:
-        try:
-            http = server(environment, port)
-        except OSError as error:
-            print(f"Port {port} on {HOST} cannot be used ({error}). Choose another: --port 5001", file=sys.stderr)
-            return 1
-        print(f"AWS on this machine listens on http://{HOST}:{http.port} (Region {REGION}). In memory: Ctrl-C ends it,")
-        print(f"and all that is in it. Organization {ORGANIZATION_ID}")
-        print(f"State machine {environment.outputs['StateMachineArn']}", flush=True)
-        try:
-            http.serve_forever()
-        except KeyboardInterrupt:
-            print("Ended.")
-        finally:
-            http.server_close()
-    return 0
 
 
 if __name__ == "__main__":
