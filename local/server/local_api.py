@@ -112,12 +112,15 @@ class LocalApi:
 
     def _read_behaviour(self, _: Request | None = None) -> dict[str, Any]:
         behaviour = self._environment.workmail.behaviour
-        return {"Behaviour": asdict(behaviour), "Answers": {**behaviour.answers(), "describe_lag_seconds": "0 to 120"}}
+        return {
+            "Behaviour": asdict(behaviour),
+            "Answers": {**behaviour.possible_values(), "describe_lag_seconds": "0 to 120"},
+        }
 
     def _change_behaviour(self, request: Request) -> dict[str, Any]:
         workmail = self._environment.workmail
         try:
-            workmail.behaviour = workmail.behaviour.changed_by(request.get_data())
+            workmail.behaviour = workmail.behaviour.with_changes(request.get_data())
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {_BEHAVIOUR_HINT}") from None
         return self._read_behaviour()

@@ -1,18 +1,18 @@
-"""How an entity appears in descriptions and lists, under the undocumented behaviour in force."""
+"""Descriptions of entities and their entries in lists, under the undocumented behaviour in force."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from .behaviour import Behaviour
-from .state import DELETED, DISABLED, ENABLED, RETENTION, Entity, Group, Resource, User
+from .state import DELETED, DISABLED, ENABLED, RETENTION, Group, Resource, User, WorkMailEntity
 
 Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a client is shown of an entity at one moment, which can lag behind what is true."""
+class VisibleState:
+    """What a client sees of an entity at one time, which can lag behind the true state."""
 
     state: str
     email: str | None
@@ -21,82 +21,82 @@ class Shown:
     mailbox_deprovisioned_date: datetime | None
 
 
-def show(entity: Entity, behaviour: Behaviour, moment: datetime) -> Shown:
-    """Return what a client is shown of the entity.
+def get_visible_state(entity: WorkMailEntity, behaviour: Behaviour, time: datetime) -> VisibleState:
+    """Return what a client sees of the entity.
 
     Parameters
     ----------
     entity
-        The entity as it is.
+        The entity in its true state.
     behaviour
         The switches in force.
-    moment
-        When the client asks.
+    time
+        The time of the request.
     """
     lag = timedelta(seconds=behaviour.describe_lag_seconds)
     deregistered = entity.state == DISABLED and entity.disabled_date is not None
-    if deregistered and entity.disabled_date is not None and moment < entity.disabled_date + lag:
-        return Shown(ENABLED, entity.email, entity.enabled_date, None, None)
+    if deregistered and entity.disabled_date is not None and time < entity.disabled_date + lag:
+        return VisibleState(ENABLED, entity.email, entity.enabled_date, None, None)
     hides_email = deregistered and behaviour.email_of_disabled == "absent"
-    return Shown(
+    return VisibleState(
         state=entity.state,
         email=None if hides_email else entity.email,
         enabled_date=entity.enabled_date,
         disabled_date=entity.disabled_date,
-        mailbox_deprovisioned_date=_deprovisioned_date(entity, behaviour),
+        mailbox_deprovisioned_date=_visible_deprovisioned_date(entity, behaviour),
     )
 
 
-def describe_user(user: User, shown: Shown) -> Answer:
+def describe_user(user: User, visible: VisibleState) -> Answer:
     """Return the answer of ``DescribeUser``."""
-    return _present(
+    return _without_none(
         UserId=user.id,
         Name=user.name,
-        Email=shown.email,
+        Email=visible.email,
         DisplayName=user.display_name,
-        **_state(shown),
+        **_state_members(visible),
         UserRole=user.role,
         MailboxProvisionedDate=user.mailbox_provisioned_date,
-        MailboxDeprovisionedDate=shown.mailbox_deprovisioned_date,
+        MailboxDeprovisionedDate=visible.mailbox_deprovisioned_date,
         HiddenFromGlobalAddressList=user.hidden,
         IdentityProviderUserId=user.identity_provider_user_id,
         **user.attributes,
     )
 
 
-def describe_group(group: Group, shown: Shown) -> Answer:
+def describe_group(group: Group, visible: VisibleState) -> Answer:
     """Return the answer of ``DescribeGroup``."""
-    return _present(
+    return _without_none(
         GroupId=group.id,
         Name=group.name,
-        Email=shown.email,
-        **_state(shown),
+        Email=visible.email,
+        **_state_members(visible),
         HiddenFromGlobalAddressList=group.hidden,
     )
 
 
-def describe_resource(resource: Resource, shown: Shown) -> Answer:
+def describe_resource(resource: Resource, visible: VisibleState) -> Answer:
     """Return the answer of ``DescribeResource``."""
     booking = {
         "AutoAcceptRequests": resource.auto_accept_requests,
         "AutoDeclineRecurringRequests": resource.auto_decline_recurring_requests,
         "AutoDeclineConflictingRequests": resource.auto_decline_conflicting_requests,
     }
-    return _present(
+    return _without_none(
         ResourceId=resource.id,
         Name=resource.name,
-        Email=shown.email,
+        Email=visible.email,
         Type=resource.resource_type,
         BookingOptions=booking,
-        **_state(shown),
+        **_state_members(visible),
         Description=resource.description,
         HiddenFromGlobalAddressList=resource.hidden,
     )
 
 
-def summary(entity: Entity, shown: Shown) -> Answer:
+def summarize(entity: WorkMailEntity, visible: VisibleState) -> Answer:
     """Return the entity's entry in ``ListUsers``, ``ListGroups`` or ``ListResources``."""
-    common = {"Id": entity.id, "Email": shown.email, "Name": entity.name, **_state(shown)}
+    common = {"Id": entity.id, "Email": visible.email, "Name": entity.name, **_state_members(visible)}
     if isinstance(entity, User):
         common["DisplayName"] = entity.display_name
         common["UserRole"] = entity.role
@@ -104,34 +104,34 @@ def summary(entity: Entity, shown: Shown) -> Answer:
     if isinstance(entity, Resource):
         common["Type"] = entity.resource_type
         common["Description"] = entity.description
-    return _present(**common)
+    return _without_none(**common)
 
 
-def member(entity: Entity, shown: Shown) -> Answer:
+def describe_member(entity: WorkMailEntity, visible: VisibleState) -> Answer:
     """Return the entity's entry in ``ListGroupMembers``."""
-    return _present(Id=entity.id, Name=entity.name, Type=entity.type, **_state(shown))
+    return _without_none(Id=entity.id, Name=entity.name, Type=entity.type, **_state_members(visible))
 
 
-def _state(shown: Shown) -> Answer:
+def _state_members(visible: VisibleState) -> Answer:
     return {
-        "State": shown.state,
-        "EnabledDate": shown.enabled_date,
-        "DisabledDate": shown.disabled_date,
+        "State": visible.state,
+        "EnabledDate": visible.enabled_date,
+        "DisabledDate": visible.disabled_date,
     }
 
 
-def _deprovisioned_date(entity: Entity, behaviour: Behaviour) -> datetime | None:
-    answer = behaviour.mailbox_deprovisioned_date
+def _visible_deprovisioned_date(entity: WorkMailEntity, behaviour: Behaviour) -> datetime | None:
+    rule = behaviour.mailbox_deprovisioned_date
     if entity.state not in (DISABLED, DELETED) or entity.disabled_date is None:
         return None
-    if entity.mailbox_provisioned_date is None or answer == "never":
+    if entity.mailbox_provisioned_date is None or rule == "never":
         return None
-    if answer == "deregistered-past":
+    if rule == "deregistered-past":
         return entity.disabled_date
-    if answer == "deregistered-future":
+    if rule == "deregistered-future":
         return entity.disabled_date + RETENTION
     return entity.mailbox_removed_date
 
 
-def _present(**members: Any) -> Answer:
+def _without_none(**members: Any) -> Answer:
     return {name: value for name, value in members.items() if value is not None}

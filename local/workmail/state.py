@@ -1,8 +1,8 @@
-"""What an organization holds: users, groups and resources, their mailboxes, and its mail domains.
+"""The state of an organization: users, groups and resources, their mailboxes, and its mail domains.
 
 The states are WorkMail's: an entity starts DISABLED, is ENABLED while registered, and DELETED for good.
-Nothing here runs on a timer. A mailbox is removed when somebody looks, 30 days after its entity was
-deregistered, which is all that a client could ever tell.
+Nothing here runs on a timer. A mailbox is removed at the first call that is made 30 days or more after its
+entity was deregistered. A client cannot see the difference.
 """
 
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ DELETED = "DELETED"
 RETENTION = timedelta(days=30)
 
 
-class By(Flag):
-    """By what an operation identifies an entity."""
+class IdentifiedBy(Flag):
+    """The identifiers of an entity that an operation accepts."""
 
     ID = auto()
     NAME = auto()
@@ -30,14 +30,14 @@ class By(Flag):
 
 
 def now() -> datetime:
-    """Return the time, in the milliseconds that the service answers with."""
-    moment = datetime.now(tz=UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    """Return the time in whole milliseconds, as the service returns it."""
+    time = datetime.now(tz=UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 @dataclass
 class Mailbox:
-    """What a registered user or resource keeps its mail in; sizes in MB."""
+    """The mailbox of a registered user or resource; sizes in MB."""
 
     provisioned_date: datetime
     size: float = 1.5
@@ -45,8 +45,8 @@ class Mailbox:
 
 
 @dataclass
-class Entity:
-    """What users, groups and resources have in common."""
+class WorkMailEntity:
+    """An entity: a user, a group or a resource."""
 
     id: str
     name: str
@@ -64,54 +64,54 @@ class Entity:
     type: ClassVar[str]
     has_mailbox: ClassVar[bool] = True
 
-    def holds(self, address: str) -> bool:
+    def has_address(self, address: str) -> bool:
         """Tell whether the address is this entity's e-mail or one of its aliases."""
-        own = [self.email, *self.aliases]
-        return any(held is not None and held.casefold() == address.casefold() for held in own)
+        addresses = {held.casefold() for held in (self.email, *self.aliases) if held is not None}
+        return address.casefold() in addresses
 
-    def reserves(self, moment: datetime) -> bool:
-        """Tell whether nobody else may have this entity's addresses: while enabled, and 30 days more."""
+    def reserves_addresses(self, time: datetime) -> bool:
+        """Tell whether no other entity may take this entity's addresses: while enabled, and for 30 days after."""
         if self.state == ENABLED:
             return True
-        in_window = self.disabled_date is not None and moment < self.disabled_date + RETENTION
+        in_window = self.disabled_date is not None and time < self.disabled_date + RETENTION
         return self.state == DISABLED and in_window
 
-    def forget(self, address: str) -> None:
-        """Give up an address, so that another entity can have it."""
+    def remove_address(self, address: str) -> None:
+        """Remove an address, so that another entity can have it."""
         self.aliases = [alias for alias in self.aliases if alias.casefold() != address.casefold()]
         if self.email is not None and self.email.casefold() == address.casefold():
             self.email = None
 
-    def register(self, email: str, moment: datetime) -> None:
-        """Enable the entity; a mailbox that is still there comes back, otherwise a new one begins."""
-        self.forget(email)
+    def register(self, email: str, time: datetime) -> None:
+        """Enable the entity, with its mailbox if that still exists, and otherwise with a new one."""
+        self.remove_address(email)
         self.state, self.email = ENABLED, email
-        self.enabled_date, self.disabled_date = moment, None
+        self.enabled_date, self.disabled_date = time, None
         if self.has_mailbox and self.mailbox is None:
-            self.mailbox = Mailbox(provisioned_date=moment)
-            self.mailbox_provisioned_date = moment
+            self.mailbox = Mailbox(provisioned_date=time)
+            self.mailbox_provisioned_date = time
         self.mailbox_removed_date = None
 
-    def deregister(self, moment: datetime) -> None:
-        """Disable the entity; from now on its mailbox has 30 days."""
-        self.state, self.disabled_date = DISABLED, moment
+    def deregister(self, time: datetime) -> None:
+        """Disable the entity; its mailbox is kept for 30 days."""
+        self.state, self.disabled_date = DISABLED, time
 
     def delete(self) -> None:
-        """Delete the entity; its name and addresses are free, its mailbox stays archived to the 30th day."""
+        """Delete the entity; its name and addresses are free, its mailbox is kept until the 30th day."""
         self.state, self.email, self.aliases, self.permissions = DELETED, None, [], {}
 
-    def expire(self, moment: datetime, retention: timedelta = RETENTION) -> None:
+    def remove_expired_mailbox(self, time: datetime, retention: timedelta = RETENTION) -> None:
         """Remove the mailbox if its retention is over."""
         if self.mailbox is None or self.state == ENABLED or self.disabled_date is None:
             return
-        if moment >= self.disabled_date + retention:
+        if time >= self.disabled_date + retention:
             self.mailbox = None
             self.mailbox_removed_date = self.disabled_date + retention
             self.permissions = {}
 
 
 @dataclass
-class User(Entity):
+class User(WorkMailEntity):
     """A user of the directory."""
 
     display_name: str = ""
@@ -121,16 +121,16 @@ class User(Entity):
 
     type: ClassVar[str] = "USER"
 
-    def expire(self, moment: datetime, retention: timedelta = RETENTION) -> None:
+    def remove_expired_mailbox(self, time: datetime, retention: timedelta = RETENTION) -> None:
         """Remove the mailbox if its retention is over, and the aliases with it."""
         had_mailbox = self.mailbox is not None
-        super().expire(moment, retention)
+        super().remove_expired_mailbox(time, retention)
         if had_mailbox and self.mailbox is None:
             self.aliases = []
 
 
 @dataclass
-class Group(Entity):
+class Group(WorkMailEntity):
     """A group of users and groups; it never has a mailbox."""
 
     members: list[str] = field(default_factory=list)
@@ -140,7 +140,7 @@ class Group(Entity):
 
 
 @dataclass
-class Resource(Entity):
+class Resource(WorkMailEntity):
     """A room or a piece of equipment."""
 
     resource_type: str = "ROOM"
@@ -153,12 +153,12 @@ class Resource(Entity):
     type: ClassVar[str] = "RESOURCE"
 
 
-Kind = TypeVar("Kind", bound=Entity)
+EntityT = TypeVar("EntityT", bound=WorkMailEntity)
 
 
 @dataclass
 class MailDomain:
-    """A domain that the organization's addresses can be in."""
+    """A mail domain of an organization."""
 
     name: str
     is_test: bool = False
@@ -167,7 +167,7 @@ class MailDomain:
 
 
 @dataclass
-class Organization:
+class WorkMailOrganization:
     """An organization and everything in it."""
 
     id: str
@@ -183,72 +183,72 @@ class Organization:
     migration_admin: str | None = None
     error_message: str | None = None
     domains: dict[str, MailDomain] = field(default_factory=dict)
-    entities: dict[str, Entity] = field(default_factory=dict)
+    entities: dict[str, WorkMailEntity] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:
-        """Whether the organization's entities can be worked with."""
+        """Whether operations on the organization's entities are possible."""
         return self.state.casefold() == "active"
 
     @property
     def is_deleted(self) -> bool:
-        """Whether nothing but the organization's description is left."""
+        """Whether only the organization's description is left."""
         return self.state.casefold() == "deleted"
 
-    def find(self, identifier: str, kinds: tuple[type[Kind], ...], by: By) -> Kind | None:
-        """Return the entity of one of these kinds, a deleted one by its id only.
+    def find(self, identifier: str, kinds: tuple[type[EntityT], ...], by: IdentifiedBy) -> EntityT | None:
+        """Return the entity of one of these types, a deleted one by its id only.
 
         Parameters
         ----------
         identifier
-            An id, a name or an address, whichever `by` allows.
+            An id, a name or an address, as `by` allows.
         kinds
-            The classes to look among.
+            The classes to search.
         by
-            What the operation accepts.
+            The identifiers that the operation accepts.
         """
-        identified = self.entities.get(identifier)
-        if By.ID in by and isinstance(identified, kinds):
-            return identified
-        alive = [e for e in self.entities.values() if isinstance(e, kinds) and e.state != DELETED]
-        if By.NAME in by:
-            for entity in alive:
+        entity_with_id = self.entities.get(identifier)
+        if IdentifiedBy.ID in by and isinstance(entity_with_id, kinds):
+            return entity_with_id
+        candidates = [e for e in self.entities.values() if isinstance(e, kinds) and e.state != DELETED]
+        if IdentifiedBy.NAME in by:
+            for entity in candidates:
                 if entity.name.casefold() == identifier.casefold():
                     return entity
-        if By.EMAIL in by:
-            return next((entity for entity in alive if entity.holds(identifier)), None)
+        if IdentifiedBy.EMAIL in by:
+            return next((entity for entity in candidates if entity.has_address(identifier)), None)
         return None
 
     def has_name(self, name: str) -> bool:
         """Tell whether a user, group or resource has this name."""
-        return self.find(name, (Entity,), By.NAME) is not None
+        return self.find(name, (WorkMailEntity,), IdentifiedBy.NAME) is not None
 
-    def claim(self, address: str, claimant: Entity, moment: datetime) -> None:
-        """Take an address for an entity, from one that no longer reserves it if need be.
+    def claim_address(self, address: str, claimant: WorkMailEntity, time: datetime) -> None:
+        """Take an address for an entity, if necessary from an entity that no longer reserves it.
 
         Raises
         ------
         EmailAddressInUseException
-            If another entity has it.
+            If another entity reserves it.
         """
-        others = [e for e in self.entities.values() if e is not claimant and e.holds(address)]
-        for other in others:
-            if other.reserves(moment):
-                raise EmailAddressInUseException(f"The address {address} is in use by {other.id}.")
-        for other in others:
-            other.forget(address)
+        holders = [e for e in self.entities.values() if e is not claimant and e.has_address(address)]
+        for holder in holders:
+            if holder.reserves_addresses(time):
+                raise EmailAddressInUseException(f"The address {address} is in use by {holder.id}.")
+        for holder in holders:
+            holder.remove_address(address)
 
-    def drop(self, entity: Entity) -> None:
-        """Take a deleted entity out of every group, every set of delegates and every permission."""
+    def remove_references(self, entity: WorkMailEntity) -> None:
+        """Remove a deleted entity from every group, every set of delegates and every permission."""
         self.leave_groups(entity)
-        for other in self.entities.values():
-            other.permissions.pop(entity.id, None)
-            if isinstance(other, Resource) and entity.id in other.delegates:
-                other.delegates.remove(entity.id)
+        for holder in self.entities.values():
+            holder.permissions.pop(entity.id, None)
+            if isinstance(holder, Resource) and entity.id in holder.delegates:
+                holder.delegates.remove(entity.id)
 
-    def leave_groups(self, entity: Entity) -> None:
-        """Take an entity out of every group that it is a member of."""
+    def leave_groups(self, entity: WorkMailEntity) -> None:
+        """Remove an entity from every group that it is a member of."""
         for group in self.entities.values():
             if isinstance(group, Group) and entity.id in group.members:
                 group.members.remove(entity.id)

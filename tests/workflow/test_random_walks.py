@@ -122,7 +122,7 @@ TROUBLE = st.one_of(
 
 behaviours = st.builds(
     Behaviour,
-    **{name: st.sampled_from(answers) for name, answers in Behaviour.answers().items()},
+    **{name: st.sampled_from(answers) for name, answers in Behaviour.possible_values().items()},
     describe_lag_seconds=st.sampled_from([0, 0, 60, 120]),
 )
 options = st.one_of(

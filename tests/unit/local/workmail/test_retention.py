@@ -512,7 +512,7 @@ def test_whoever_is_created_anew_under_a_deleted_users_name_is_somebody_else(wor
 def test_every_combination_of_the_switches_answers(workmail, clock):
     user = workmail.user("dana")
     workmail.deregister(user)
-    names, answers = zip(*Behaviour.answers().items(), strict=True)
+    names, answers = zip(*Behaviour.possible_values().items(), strict=True)
 
     for combination in product(*answers):
         behaviour = Behaviour(**dict(zip(names, combination, strict=True)))
@@ -523,8 +523,8 @@ def test_every_combination_of_the_switches_answers(workmail, clock):
 def test_a_change_of_the_behaviour_names_only_what_changes():
     before = Behaviour(email_of_disabled="absent")
 
-    assert before.changed_by("{}") == before
-    assert before.changed_by('{"describe_lag_seconds": 90}') == replace(before, describe_lag_seconds=90)
+    assert before.with_changes("{}") == before
+    assert before.with_changes('{"describe_lag_seconds": 90}') == replace(before, describe_lag_seconds=90)
 
 
 @pytest.mark.parametrize(
@@ -541,4 +541,4 @@ def test_a_change_of_the_behaviour_names_only_what_changes():
 )
 def test_a_behaviour_that_cannot_be_says_why(text, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Behaviour().changed_by(text)
+        Behaviour().with_changes(text)
