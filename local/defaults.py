@@ -1,4 +1,7 @@
-"""The settings of the embedded AWS: what a deployer would write into cdk.json, for this machine."""
+"""The account, the Region, the organization and the settings of the embedded AWS.
+
+The settings are those that a deployer writes into ``cdk.json``.
+"""
 
 from typing import Any
 

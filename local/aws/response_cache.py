@@ -1,8 +1,8 @@
-"""How moto takes requests and writes its answers, made faster: what follows from classes alone is found out once.
+"""A cache for what moto computes in each request and answer: speed only.
 
-- moto tries half a dozen aliases of each member of each answer, whether there or not, and makes them anew each time.
-  They follow from the member, and from the class of the object that is answered.
-- moto lists the actions of a service anew for each request.
+- moto tries half a dozen aliases of each member of each answer, and computes them each time. They depend only on the
+  member, and on the class of the object in the answer.
+- moto lists the actions of a service for each request.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from local.hooks import Hooks
 
 
 def install(hooks: Hooks) -> None:
-    """Keep the names for as long as the hooks are in place."""
-    names = XFormedAttributePicker.get_possible_keys
+    """Cache the names for as long as the hooks are in place."""
+    compute_names = XFormedAttributePicker.get_possible_keys
 
     def get_possible_keys(self: XFormedAttributePicker, context: AttributePickerContext) -> list[str]:
-        kept: dict[Any, list[str]] = vars(context.shape).setdefault("local_possible_keys", {})
-        which = (context.key, type(context.obj))
-        if which not in kept:
-            kept[which] = list(dict.fromkeys(names(self, context)))
-        return kept[which]
+        cached_names: dict[Any, list[str]] = vars(context.shape).setdefault("local_possible_keys", {})
+        key = (context.key, type(context.obj))
+        if key not in cached_names:
+            cached_names[key] = list(dict.fromkeys(compute_names(self, context)))
+        return cached_names[key]
 
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)
     hooks.replace(responses, "method_names_from_class", cache(responses.method_names_from_class))

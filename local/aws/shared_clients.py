@@ -14,23 +14,23 @@ from botocore.config import Config
 from local.aws.functions.process_state import hold_functions
 from local.hooks import Hooks
 
-_shared_clients: dict[tuple[str, str, str], Any] = {}
+_clients_by_key: dict[tuple[str, str, str], Any] = {}
 
 
 @lru_cache(maxsize=1)
 def shared_session() -> boto3.Session:
-    """Make the session of all environments, which shares the service descriptions: reading them takes long."""
+    """Return the session of all environments, which shares the service descriptions: reading them takes long."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _make_service_loader())
-    # One of boto3's as well: each adds its methods to the clients that botocore's makes, and none may come twice.
+    # One boto3 session for the botocore session: each adds its methods to the clients, which must happen only once.
     return boto3.Session(botocore_session=session)
 
 
 def share_clients(hooks: Hooks) -> None:
-    """Make a boto3 client once per service, Region and configuration, for as long as the hooks are in place.
+    """Make each boto3 client once per service, Region and configuration, for as long as the hooks are in place.
 
-    Each function's code makes its own when it is loaded, which is most of a cold start here; on Lambda they are in
-    processes of their own anyway. moto answers all of them, whenever they were made.
+    Each function's code makes its clients when it is loaded, which is most of a cold start here. On Lambda each
+    function has a separate process. moto answers all clients, whenever they were made.
     """
     make = boto3.client
 
@@ -41,9 +41,9 @@ def share_clients(hooks: Hooks) -> None:
         options = repr(sorted(config._user_provided_options.items())) if config else ""
         key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
         with hold_functions():
-            if key not in _shared_clients:
-                _shared_clients[key] = make(service_name, region_name, config=config)
-            return _shared_clients[key]
+            if key not in _clients_by_key:
+                _clients_by_key[key] = make(service_name, region_name, config=config)
+            return _clients_by_key[key]
 
     hooks.replace(boto3, "client", client)
 

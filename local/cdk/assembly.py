@@ -1,7 +1,7 @@
-"""The cloud assembly, synthesized when what it depends on has changed.
+"""The cloud assembly, synthesized when a file or setting that it depends on has changed.
 
-A synth takes about five seconds, nearly all of it the start of jsii. The embedded AWS deploys what this
-returns, so it is the template and the asset that would be deployed to an account, and not a copy of them.
+A synth takes about five seconds, nearly all of it the start of jsii. The embedded AWS deploys the same template and
+asset that would be deployed to an account.
 """
 
 import hashlib
@@ -21,32 +21,32 @@ from stacks.packaging import source_files
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "workmail-offboarding.template.json"
 
-_FILES = ("app.py", "cdk.json", "uv.lock")
-_FOLDERS = ("stacks", "lambdas", "statemachine")
+_SOURCE_FILES = ("app.py", "cdk.json", "uv.lock")
+_SOURCE_FOLDERS = ("stacks", "lambdas", "statemachine")
 
 
 class AssemblyError(RuntimeError):
-    """The app cannot be synthesized; the message is the sentence that ``app.py`` has for it."""
+    """The app cannot be synthesized; the message is that of ``app.py``."""
 
 
 def assembly(settings: Mapping[str, Any] | None = None) -> Path:
-    """Find or make the cloud assembly for some settings.
+    """Return the cloud assembly for some settings; it is synthesized if it is not in the cache.
 
     Parameters
     ----------
     settings
-        The ``offboarding`` object that stands in for the one in ``cdk.json``.
+        The ``offboarding`` object that replaces the one in ``cdk.json``.
 
     Returns
     -------
     Path
-        The directory with ``manifest.json``, the template and the asset. It is shared: read it, and copy
-        what has to be changed.
+        The directory with ``manifest.json``, the template and the asset. It is shared: do not change it,
+        change a copy.
 
     Raises
     ------
     AssemblyError
-        A setting is wrong, or something else stops the synth.
+        If a setting is invalid, or the synth fails for another reason.
     """
     final = ROOT / ".cache" / "assembly" / _digest(settings)
     if not final.is_dir():
@@ -61,25 +61,25 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
 
 
 def _synthesize(outdir: Path, settings: Mapping[str, Any] | None) -> None:
-    """Run the app as the CDK CLI does, in a process of its own."""
-    # Neither the Region nor the context of whatever runs this may leak in: they are not part of the digest.
+    """Run the app as the CDK CLI does, in a separate process."""
+    # The caller's Region and context must have no effect: they are not part of the digest.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CDK_")}
     environment["CDK_OUTDIR"] = str(outdir)
     if settings is not None:
         environment["CDK_CONTEXT_JSON"] = json.dumps({"offboarding": settings})
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        raise AssemblyError(done.stderr.strip() or f"app.py ended with exit code {done.returncode}")
+    if result.returncode != 0:
+        raise AssemblyError(result.stderr.strip() or f"app.py ended with exit code {result.returncode}")
 
 
 def _publish(unfinished: Path, final: Path) -> None:
-    """Rename, which nobody can see half done."""
+    """Rename the directory, which is atomic."""
     try:
         unfinished.rename(final)
     except OSError:
-        # Another process was faster; what it made is the same.
+        # Another process was faster; its result is the same.
         if not final.is_dir():
             raise
 
@@ -97,6 +97,6 @@ def _digest(settings: Mapping[str, Any] | None) -> str:
 
 
 def _sources() -> Iterator[Path]:
-    yield from (ROOT / name for name in _FILES)
-    for folder in _FOLDERS:
+    yield from (ROOT / name for name in _SOURCE_FILES)
+    for folder in _SOURCE_FOLDERS:
         yield from source_files(ROOT / folder)

@@ -21,9 +21,9 @@ import boto3
 from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
-from local.aws.eventbridge import make_named_buses
+from local.aws.eventbridge import create_named_buses
 
-# A package is the same for the same files: no times, no owners, one order.
+# The same files make the same package: no times, no owners, one order.
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _BOOTSTRAP_VERSION = "30"
 _UNSUPPORTED_TYPE_WARNING = "Tried to parse"
@@ -41,7 +41,7 @@ class Stack:
     outputs: Mapping[str, str]
     resources: Mapping[str, str]
     unsupported: tuple[str, ...] = ()
-    """What moto's CloudFormation does not know, and therefore did not make."""
+    """The types of resources that moto's CloudFormation does not know and did not make."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Asset:
 
 
 def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "123456789012") -> Stack:
-    """Deploy a cloud assembly; what exists already is updated.
+    """Deploy a cloud assembly: create its stack, or update it.
 
     Parameters
     ----------
@@ -63,23 +63,25 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
     Raises
     ------
     DeploymentError
-        When CloudFormation refuses.
+        If CloudFormation refuses the template, or a resource cannot be made.
     """
     name, artifact, assets = _read_manifest(assembly, region, account)
     _put_bootstrap_version(artifact, region)
     for asset in assets:
         _upload(asset, region)
     template = (assembly / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
-    make_named_buses(template, region=region, account=account)
-    uploaded = _find_template_url(artifact["properties"].get("stackTemplateAssetObjectUrl"), assets, region, account)
-    source = {"TemplateURL": uploaded} if uploaded else {"TemplateBody": template}
-    with warnings.catch_warnings(record=True) as caught:
+    create_named_buses(template, region=region, account=account)
+    template_url = _find_template_url(
+        artifact["properties"].get("stackTemplateAssetObjectUrl"), assets, region, account
+    )
+    source = {"TemplateURL": template_url} if template_url else {"TemplateBody": template}
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
         _create_or_update(name, source, artifact["properties"].get("parameters", {}), region)
-        outputs, made = _describe(name, region, account)
-    texts = [str(warning.message) for warning in caught]
-    unknown = {text.split()[3] for text in texts if text.startswith(_UNSUPPORTED_TYPE_WARNING)}
-    return Stack(name=name, outputs=outputs, resources=made, unsupported=tuple(sorted(unknown)))
+        outputs, resource_ids = _describe_stack(name, region, account)
+    texts = [str(warning.message) for warning in caught_warnings]
+    unsupported = {text.split()[3] for text in texts if text.startswith(_UNSUPPORTED_TYPE_WARNING)}
+    return Stack(name=name, outputs=outputs, resources=resource_ids, unsupported=tuple(sorted(unsupported)))
 
 
 def _read_manifest(assembly: Path, region: str, account: str) -> tuple[str, dict[str, Any], list[_Asset]]:
@@ -92,11 +94,11 @@ def _read_manifest(assembly: Path, region: str, account: str) -> tuple[str, dict
     for artifact in artifacts.values():
         if artifact["type"] == "cdk:asset-manifest":
             manifest = json.loads((assembly / artifact["properties"]["file"]).read_text(encoding="utf-8"))
-            assets += _assets(assembly, manifest, region, account)
+            assets += _list_assets(assembly, manifest, region, account)
     return stack["properties"].get("stackName", name), stack, assets
 
 
-def _assets(assembly: Path, manifest: dict[str, Any], region: str, account: str) -> list[_Asset]:
+def _list_assets(assembly: Path, manifest: dict[str, Any], region: str, account: str) -> list[_Asset]:
     return [
         _Asset(
             source=assembly / file["source"]["path"],
@@ -115,7 +117,7 @@ def _replace_placeholders(text: str, region: str, account: str) -> str:
 
 
 def _find_template_url(url: str | None, assets: list[_Asset], region: str, account: str) -> str | None:
-    """Return where the template is, for CloudFormation to read: it is too long for a request."""
+    """Return the URL of the uploaded template: it is too long for a request."""
     for asset in assets:
         if url is not None and _replace_placeholders(url, region, account) == f"s3://{asset.bucket}/{asset.key}":
             return f"https://s3.{region}.amazonaws.com/{asset.bucket}/{asset.key}"
@@ -138,7 +140,7 @@ def _upload(asset: _Asset, region: str) -> None:
 
 
 def package(directory: Path) -> bytes:
-    """Zip a directory; the same files make the same bytes, wherever and whenever."""
+    """Zip a directory; the same files make the same bytes."""
     return _package(directory, tuple(sorted(_file_stamps(str(directory)))))
 
 
@@ -172,7 +174,7 @@ def _create_or_update(name: str, source: dict[str, str], parameters: dict[str, s
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
     }
     try:
-        if _exists(name, region):
+        if _stack_exists(name, region):
             cloudformation.update_stack(**request)
         else:
             cloudformation.create_stack(**request)
@@ -181,7 +183,7 @@ def _create_or_update(name: str, source: dict[str, str], parameters: dict[str, s
             raise DeploymentError(str(error)) from error
 
 
-def _exists(name: str, region: str) -> bool:
+def _stack_exists(name: str, region: str) -> bool:
     try:
         boto3.client("cloudformation", region).describe_stacks(StackName=name)
     except ClientError:
@@ -189,14 +191,16 @@ def _exists(name: str, region: str) -> bool:
     return True
 
 
-def _describe(name: str, region: str, account: str) -> tuple[dict[str, str], dict[str, str]]:
+def _describe_stack(name: str, region: str, account: str) -> tuple[dict[str, str], dict[str, str]]:
     cloudformation = boto3.client("cloudformation", region)
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
-        last = cloudformation.describe_stack_events(StackName=name)["StackEvents"][0]
-        raise DeploymentError(f"{name} is {stack['StackStatus']}: {last.get('ResourceStatusReason', '')}")
+        last_event = cloudformation.describe_stack_events(StackName=name)["StackEvents"][0]
+        raise DeploymentError(f"{name} is {stack['StackStatus']}: {last_event.get('ResourceStatusReason', '')}")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    # Not by the API: its answer of all resources takes longer than to make most of them.
+    # Not with the API: listing all resources takes longer than making most of them.
     _, resources = cloudformation_backends[account][region].list_stack_resources(name)
-    made = {r.logical_resource_id: str(getattr(r, "physical_resource_id", "")) for r in resources if r is not None}
-    return outputs, made
+    resource_ids = {
+        r.logical_resource_id: str(getattr(r, "physical_resource_id", "")) for r in resources if r is not None
+    }
+    return outputs, resource_ids

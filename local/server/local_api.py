@@ -96,7 +96,9 @@ class LocalApi:
         }
 
     def _read_faults(self, _: Request | None = None) -> dict[str, Any]:
-        return {"Faults": [{**fault.to_members(), "Happened": hits} for fault, hits in self._environment.faults.hits()]}
+        return {
+            "Faults": [{**fault.to_members(), "Happened": hits} for fault, hits in self._environment.faults.list_hits()]
+        }
 
     def _add_faults(self, request: Request) -> dict[str, Any]:
         try:

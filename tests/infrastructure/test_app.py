@@ -111,7 +111,7 @@ def test_an_assembly_is_made_again_for_other_settings_or_other_sources(
 ) -> None:
     made = assembly(MINE)
     monkeypatch.setattr(module, "_synthesize", lambda outdir, _: (outdir / "made").touch())
-    for name in module._FILES:
+    for name in module._SOURCE_FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     (tmp_path / "lambdas").mkdir()
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -124,7 +124,7 @@ def test_an_assembly_is_made_again_for_other_settings_or_other_sources(
 
 
 def test_two_at_once_agree_on_one_assembly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in module._FILES:
+    for name in module._SOURCE_FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.setattr(module, "ROOT", tmp_path)
     all_have_started = Barrier(4, timeout=30)

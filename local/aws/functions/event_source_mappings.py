@@ -1,8 +1,8 @@
 """SQS event source mappings on the clock: batches, partial failures, redelivery, dead letters, pausing.
 
-moto invokes a function for each message alone, at the moment it is sent and inside the sender's call, and
-knows no partial batch responses. Here a poller takes over: it reads batches as AWS Lambda does, deletes what
-was processed, and leaves what failed to the queue's visibility timeout and redrive policy.
+moto invokes a function for each single message, when it is sent and inside the sender's call, and does not support
+partial batch responses. Here a poller does it instead: it reads batches as AWS Lambda does, deletes the messages that
+were processed, and leaves the failed ones to the queue's visibility timeout and redrive policy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from moto.sqs.models import Queue, sqs_backends
 from local.clock import Clock
 from local.hooks import Hooks
 
-_MOMENT = timedelta(milliseconds=1)
+_ONE_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Poller:
@@ -28,16 +28,16 @@ class Poller:
     Parameters
     ----------
     clock
-        Failed messages become visible again on it; a batch that is being processed is work on it.
+        The clock on which failed messages become visible again, and on which a batch is work.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.RLock()
-        self._polled: set[str] = set()
+        self._queues_in_progress: set[str] = set()
 
     def install(self, hooks: Hooks) -> None:
-        """Take over from moto for as long as the hooks are in place."""
+        """Poll instead of moto for as long as the hooks are in place."""
         add_message = Queue.add_message
         update_mapping = LambdaBackend.update_event_source_mapping
 
@@ -63,31 +63,33 @@ class Poller:
         hooks.replace(LambdaBackend, "update_event_source_mapping", updated)
 
     def poll(self, queue: Queue) -> None:
-        """Have the queue read to its end for its enabled mapping, unless that is under way."""
+        """Have the queue read until it is empty for its enabled mapping, unless that is in progress."""
         with self._lock:
             mapping = next((m for m in queue.lambda_event_source_mappings.values() if m.enabled), None)
-            if mapping is None or queue.queue_arn in self._polled:
+            if mapping is None or queue.queue_arn in self._queues_in_progress:
                 return
-            self._polled.add(queue.queue_arn)
-        self._clock.start_thread(f"event source mapping of {queue.name}", lambda: self._read(queue, mapping))
+            self._queues_in_progress.add(queue.queue_arn)
+        self._clock.start_thread(
+            f"event source mapping of {queue.name}", lambda: self._process_messages(queue, mapping)
+        )
 
-    def _read(self, queue: Queue, mapping: EventSourceMapping) -> None:
+    def _process_messages(self, queue: Queue, mapping: EventSourceMapping) -> None:
         while True:
             with self._lock:
-                messages = self._receive(queue, mapping) if mapping.enabled else []
+                messages = self._receive_batch(queue, mapping) if mapping.enabled else []
                 if not messages:
-                    self._polled.discard(queue.queue_arn)
+                    self._queues_in_progress.discard(queue.queue_arn)
                     return
-            failed = _failed(_invoke(mapping, messages), messages)
+            failed = _failed_message_ids(_invoke(mapping, messages), messages)
             for message in messages:
                 if message.id not in failed:
                     sqs_backends[queue.account_id][queue.region].delete_message(queue.name, message.receipt_handle)
 
-    def _receive(self, queue: Queue, mapping: EventSourceMapping) -> list[Any]:
+    def _receive_batch(self, queue: Queue, mapping: EventSourceMapping) -> list[Any]:
         backend = sqs_backends[queue.account_id][queue.region]
         messages = backend.receive_message(queue.name, mapping.batch_size, 0, int(queue.visibility_timeout))
         for message in messages:
-            visible = datetime.fromtimestamp(message.visible_at / 1000, UTC) + _MOMENT
+            visible = datetime.fromtimestamp(message.visible_at / 1000, UTC) + _ONE_MILLISECOND
             self._clock.call_at(visible, lambda: self.poll(queue), f"redelivery from {queue.name}")
         return messages
 
@@ -103,7 +105,7 @@ def _invoke(mapping: EventSourceMapping, messages: list[Any]) -> Any:
     answer = get_backend(account, region).invoke(
         function_name=mapping.function_arn,
         qualifier=None,
-        body=json.dumps({"Records": [_record(mapping, message, region) for message in messages]}),
+        body=json.dumps({"Records": [_make_record(mapping, message, region) for message in messages]}),
         headers={},
         response_headers=headers,
     )
@@ -112,7 +114,7 @@ def _invoke(mapping: EventSourceMapping, messages: list[Any]) -> Any:
     return json.loads(answer or "null")
 
 
-def _record(mapping: EventSourceMapping, message: Any, region: str) -> dict[str, Any]:
+def _make_record(mapping: EventSourceMapping, message: Any, region: str) -> dict[str, Any]:
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt_handle,
@@ -131,10 +133,10 @@ def _record(mapping: EventSourceMapping, message: Any, region: str) -> dict[str,
     }
 
 
-def _failed(answer: Any, messages: list[Any]) -> set[str]:
-    """Return the ids of the messages that stay in the queue, as Lambda understands the function's answer."""
-    everything = {message.id for message in messages}
+def _failed_message_ids(answer: Any, messages: list[Any]) -> set[str]:
+    """Return the ids of the messages that stay in the queue, as Lambda interprets the function's answer."""
+    all_ids = {message.id for message in messages}
     if not isinstance(answer, dict):
-        return everything
+        return all_ids
     failures = {item.get("itemIdentifier") for item in answer.get("batchItemFailures", [])}
-    return failures & everything if failures <= everything else everything
+    return failures & all_ids if failures <= all_ids else all_ids

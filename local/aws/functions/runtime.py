@@ -70,7 +70,7 @@ class Runtime:
 
         hooks.replace(LambdaResponse, "invoke", with_qualifier)
         hooks.replace(LambdaSimpleBackend, "invoke", self._moto_invoke())
-        hooks.at_the_end(self._close)
+        hooks.add_cleanup(self._close)
 
     def logs(self, function_name: str) -> list[str]:
         """Return what a function has printed and logged, line by line, all versions together."""
@@ -90,7 +90,7 @@ class Runtime:
         """
         request_id = str(uuid.uuid4())
         name = function.function_name
-        with self._clock.doing(f"invocation of {name}"), capture_output() as printed, mark_running(function):
+        with self._clock.count_as_work(f"invocation of {name}"), capture_output() as printed, mark_running(function):
             environment = self._environment(function)
             error = None
             try:
@@ -120,7 +120,7 @@ class Runtime:
         )
         try:
             name = function_name(function.handler)
-            return self._faults.invocation(name, timeout, lambda: environment.call(event, context))
+            return self._faults.run_invocation(name, timeout, lambda: environment.call(event, context))
         except InvocationLostError as lost:
             raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
         finally:

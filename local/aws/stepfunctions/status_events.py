@@ -1,13 +1,13 @@
-"""Step Functions tells EventBridge when an execution starts and when it ends.
+"""The events that Step Functions sends to EventBridge when an execution starts and when it ends.
 
 A Standard execution sends ``Step Functions Execution Status Change`` to the default bus: RUNNING at its
 start and SUCCEEDED, FAILED, TIMED_OUT or ABORTED at its end, each once and in this order. The events go
 through moto's rules, so what a rule triggers is work on the clock. They are sent by the thread of the
-execution, before the clock takes it for over: ``settle`` also waits for what they trigger, and
-``DescribeExecution`` tells the same as the event. (An execution that is stopped has that status at once;
-its event follows when what it was doing has been interrupted.)
+execution, before its work on the clock ends. So ``settle`` also waits for what they trigger, and
+``DescribeExecution`` returns the same status as the event. (An execution that is stopped has that status at
+once; its event follows when its current state has been interrupted.)
 
-AWS delivers these events on a best effort basis. Here each arrives, unless its target cannot take it.
+AWS delivers these events on a best effort basis. Here each is delivered, unless its target refuses it.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 """
@@ -30,46 +30,46 @@ DETAIL_TYPE = "Step Functions Execution Status Change"
 
 _INCLUDED = {"included": True}
 _EXCLUDED = {"included": False}
-_LARGEST = 248 * 1024
+_MAX_BYTES = 248 * 1024
 _log = logging.getLogger(__name__)
 
 
-class StatusChanges:
+class StatusEvents:
     """Sends the events, from `install` until `close`."""
 
     def __init__(self) -> None:
         self._closed = False
 
     def install(self, hooks: Hooks) -> None:
-        """Have executions tell their status for as long as the hooks are in place."""
+        """Have executions send events for as long as the hooks are in place."""
         start, terminated = Execution.start, BaseExecutionWorkerCommunication.terminated
 
-        def start_and_tell(self_: Execution) -> None:
-            if not _tells(self_):
-                start(self_)
+        def start_and_publish(execution: Execution) -> None:
+            if not _sends_events(execution):
+                start(execution)
                 return
-            told = self_.local_told_start = threading.Event()
+            start_published = execution.local_start_published = threading.Event()
             try:
-                start(self_)
-                self._tell(self_, "RUNNING")
+                start(execution)
+                self._send_event(execution, "RUNNING")
             finally:
-                told.set()
+                start_published.set()
 
-        def end_and_tell(self_: BaseExecutionWorkerCommunication) -> None:
-            terminated(self_)
-            if _tells(self_.execution):
-                # Not a wait on the clock: whoever starts an execution waits for nothing of it.
-                self_.execution.local_told_start.wait()
-                self._tell(self_.execution, self_.execution.status)
+        def end_and_publish(worker: BaseExecutionWorkerCommunication) -> None:
+            terminated(worker)
+            if _sends_events(worker.execution):
+                # Not a wait on the clock: the caller that starts an execution does not wait for it.
+                worker.execution.local_start_published.wait()
+                self._send_event(worker.execution, worker.execution.status)
 
-        hooks.replace(Execution, "start", start_and_tell)
-        hooks.replace(BaseExecutionWorkerCommunication, "terminated", end_and_tell)
+        hooks.replace(Execution, "start", start_and_publish)
+        hooks.replace(BaseExecutionWorkerCommunication, "terminated", end_and_publish)
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Send no more events."""
         self._closed = True
 
-    def _tell(self, execution: Execution, status: str) -> None:
+    def _send_event(self, execution: Execution, status: str) -> None:
         if self._closed:
             return
         backend = events_backends[execution.account_id][execution.region_name]
@@ -80,7 +80,7 @@ class StatusChanges:
             "account": execution.account_id,
             "region": execution.region_name,
             "resources": [execution.exec_arn],
-            "detail": detail_of(execution, status),
+            "detail": make_detail(execution, status),
         }
         rules = list(backend.describe_event_bus("default").rules.values())
         if not any(rule.event_pattern.matches_event(event) for rule in rules):
@@ -94,18 +94,18 @@ class StatusChanges:
         try:
             backend.put_events([entry])
         except Exception:
-            # As on AWS, the execution does not depend on whether anybody can be told of it.
-            _log.warning("The status change of %s could not be delivered", execution.exec_arn, exc_info=True)
+            # As on AWS, the execution does not depend on the delivery of its events.
+            _log.warning("status event not delivered: %s", execution.exec_arn, exc_info=True)
 
 
-def detail_of(execution: Execution, status: str) -> dict[str, Any]:
-    """Return the detail of the event for a status of an execution, as AWS documents it."""
+def make_detail(execution: Execution, status: str) -> dict[str, Any]:
+    """Make the detail of the event for a status of an execution, as AWS documents it."""
     ended = status != "RUNNING"
-    given, output = execution.execution_input or "{}", None
+    execution_input, output = execution.execution_input or "{}", None
     if status == "SUCCEEDED":
         output = json.dumps(execution.output, separators=(",", ":"))
-    given_size, output_size = (len(json.dumps(text).encode()) if text else 0 for text in (given, output))
-    fits, output_fits = given_size + output_size <= _LARGEST, output_size <= _LARGEST
+    input_size, output_size = (len(json.dumps(text).encode()) if text else 0 for text in (execution_input, output))
+    input_fits, output_fits = input_size + output_size <= _MAX_BYTES, output_size <= _MAX_BYTES
     output_details = _INCLUDED if output_fits else _EXCLUDED
     return {
         "executionArn": execution.exec_arn,
@@ -114,8 +114,8 @@ def detail_of(execution: Execution, status: str) -> dict[str, Any]:
         "status": status,
         "startDate": _milliseconds(execution.start_date),
         "stopDate": _milliseconds(execution.stop_date) if ended else None,
-        "input": given if fits else None,
-        "inputDetails": _INCLUDED if fits else _EXCLUDED,
+        "input": execution_input if input_fits else None,
+        "inputDetails": _INCLUDED if input_fits else _EXCLUDED,
         "output": output if output_fits else None,
         "outputDetails": output_details if output is not None else None,
         "error": execution.error if ended else None,
@@ -123,7 +123,7 @@ def detail_of(execution: Execution, status: str) -> dict[str, Any]:
     }
 
 
-def _tells(execution: Execution) -> bool:
+def _sends_events(execution: Execution) -> bool:
     return execution.state_machine.type == "STANDARD" and not isinstance(execution, SyncExecution)
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
-from local.faults import COMMON_ERRORS, Asked, Fault, modelled_errors, possible_errors, read_faults
+from local.faults import COMMON_ERRORS, Fault, RecordedCall, modelled_errors, possible_errors, read_faults
 from local.organization import People
 from tests.unit.local.conftest import NOON, Functions, zipped
 
@@ -75,7 +75,7 @@ def test_each_error_arrives_with_its_name_so_often_and_no_longer(aws: Environmen
     aws.faults.add(Fault("workmail", "DescribeUser", error=name, times=2))
 
     assert [stack.describe() for _ in range(3)] == [name, name, "ENABLED"]
-    assert [hits for _, hits in aws.faults.hits()] == [2]
+    assert [hits for _, hits in aws.faults.list_hits()] == [2]
 
 
 def test_a_server_error_has_the_status_that_makes_clients_try_again(aws: Environment, stack: Stack) -> None:
@@ -144,7 +144,7 @@ def test_of_two_faults_the_first_one_counts_and_none_once_they_are_cleared(aws: 
     assert [stack.describe() for _ in range(2)] == ["ThrottlingException", "InternalFailure"]
     aws.faults.clear()
     assert stack.describe() == "ENABLED"
-    assert aws.faults.hits() == []
+    assert aws.faults.list_hits() == []
 
 
 @pytest.mark.parametrize("name", ["KMSThrottling", "KMSDisabled", "EmptyAnswer"])
@@ -205,16 +205,16 @@ def test_a_fault_can_be_that_of_one_function_and_what_was_asked_for_is_recorded(
         functions.create({f"{module}.py": code}, name, handler=f"{module}.handler")
     aws.faults.add(Fault("workmail", "ListOrganizations", error="AccessDeniedException", function="VerifyCleanup"))
 
-    with aws.faults.recording() as asked:
+    with aws.faults.record_calls() as calls:
         answers = [functions.invoke(name=name) for name in ("first", "second")]
     functions.invoke(name="first")
 
     assert answers == [1, "AccessDeniedException"]
-    assert asked == [
-        Asked(None, "lambda", "ResolveEntity"),
-        Asked("ResolveEntity", "workmail", "ListOrganizations"),
-        Asked(None, "lambda", "VerifyCleanup"),
-        Asked("VerifyCleanup", "workmail", "ListOrganizations"),
+    assert calls == [
+        RecordedCall(None, "lambda", "ResolveEntity"),
+        RecordedCall("ResolveEntity", "workmail", "ListOrganizations"),
+        RecordedCall(None, "lambda", "VerifyCleanup"),
+        RecordedCall("VerifyCleanup", "workmail", "ListOrganizations"),
     ]
 
 

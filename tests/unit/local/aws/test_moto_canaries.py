@@ -54,7 +54,7 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
 from local.aws.functions.event_source_mappings import Poller
 from local.aws.functions.runtime import Runtime
-from local.aws.stepfunctions.status_events import StatusChanges
+from local.aws.stepfunctions.status_events import StatusEvents
 from local.clock import Clock
 from local.hooks import Hooks, Replaced
 from tests.unit.local.conftest import CONFIG, ROLE, zipped
@@ -205,7 +205,7 @@ def hooked() -> list[Replaced]:
         dynamodb.install(others)
         eventbridge.install(others)
         Poller(clock).install(others)
-        StatusChanges().install(others)
+        StatusEvents().install(others)
         return [*states.replaced, *others.replaced]
 
 

@@ -12,7 +12,7 @@ from moto.events.models import EventsBackend
 
 from local.aws import eventbridge
 from local.aws.functions.event_source_mappings import Poller
-from local.aws.stepfunctions.status_events import StatusChanges
+from local.aws.stepfunctions.status_events import StatusEvents
 from local.environment import Environment
 from local.hooks import Hooks
 from tests.unit.local.conftest import NOON, ROLE, Functions, Run, StepFunctions
@@ -71,9 +71,9 @@ class Listener:
 
 
 @pytest.fixture
-def changes(functions: Functions, aws: StepFunctions) -> Iterator[StatusChanges]:
+def changes(functions: Functions, aws: StepFunctions) -> Iterator[StatusEvents]:
     with Hooks() as hooks:
-        changes = StatusChanges()
+        changes = StatusEvents()
         eventbridge.install(hooks)
         Poller(aws.clock).install(hooks)
         changes.install(hooks)
@@ -81,7 +81,7 @@ def changes(functions: Functions, aws: StepFunctions) -> Iterator[StatusChanges]
 
 
 @pytest.fixture
-def listener(functions: Functions, changes: StatusChanges) -> Listener:
+def listener(functions: Functions, changes: StatusEvents) -> Listener:
     return Listener(functions)
 
 
@@ -246,7 +246,7 @@ def test_an_express_workflow_tells_nothing(aws: StepFunctions, listener: Listene
 
 
 def test_a_target_that_takes_nothing_does_not_disturb_the_execution(
-    aws: StepFunctions, changes: StatusChanges, caplog: pytest.LogCaptureFixture
+    aws: StepFunctions, changes: StatusEvents, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = boto3.client("events", "us-east-1")
     events.put_rule(Name="lost", EventPattern='{"source": ["aws.states"]}')

@@ -175,7 +175,7 @@ def test_stopping_ends_the_wait_and_the_token(aws: StepFunctions) -> None:
 def test_an_answer_counts_once(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask()})
     (token,) = tokens_of(run)
-    with aws.clock.doing("both answers before anything moves on"):
+    with aws.clock.count_as_work("both answers before anything moves on"):
         aws.client.send_task_success(taskToken=token, output='"first"')
         with pytest.raises(ClientError, match="TaskTimedOut"):
             aws.client.send_task_success(taskToken=token, output='"second"')
