@@ -1,9 +1,9 @@
-"""What the functions' roles allow: each call of a deployed function's code is held against its role, as IAM does it.
+"""AWS IAM for the functions' roles: each call of a deployed function's code is checked against its role.
 
-A call that the role does not allow is answered as AWS answers it, so what runs here has the permissions that it needs
-there. What was called, by whom and on what, is kept: it is compared with what the roles allow.
+A call that the role does not allow is answered as AWS answers it. So code that runs here has the permissions that it
+needs on AWS. All calls are recorded, so that a test can compare them with the permissions of the roles.
 
-A function whose role IAM does not know is not held to anything, and neither is who calls from outside.
+A function whose role does not exist in IAM is not checked, and neither is a client outside of functions.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from local.hooks import Hooks
 
 Parameters = Mapping[str, Any]
 
-_answering = threading.local()
+_service_call = threading.local()
 
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """One kind of call that a function's code made.
+    """An action on a resource that a function's code called.
 
     Attributes
     ----------
@@ -50,30 +50,30 @@ class Call:
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource that a policy allows or, if `denies`, forbids; both can have wildcards."""
+    """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards."""
 
     action: str
     resource: str
     denies: bool = False
 
     def covers(self, action: str, resource: str) -> bool:
-        """Say whether it is about this action, which has no letter case, on this resource."""
-        return _matches(self.action.lower(), action.lower()) and _matches(self.resource, resource)
+        """Tell whether it matches this action, regardless of letter case, on this resource."""
+        return _matches_pattern(self.action.lower(), action.lower()) and _matches_pattern(self.resource, resource)
 
 
 class PolicyError(ValueError):
-    """A policy says something that is not understood here, so nobody could say what it allows."""
+    """A policy has an element that is not supported here, so its effect is unknown."""
 
 
 class Permissions:
-    """Holds the functions to their roles.
+    """Checks the functions' calls against their roles.
 
     Attributes
     ----------
     calls
-        What the code of functions with a role has called, allowed or not.
+        The calls of functions that have a role, allowed or not.
     listeners
-        Hear of each of these calls, before it is made: its action and its parameters.
+        Called before each of these calls, with its action and its parameters.
     """
 
     def __init__(self) -> None:
@@ -81,35 +81,35 @@ class Permissions:
         self.listeners: list[Callable[[str, Parameters], None]] = []
 
     def install(self, hooks: Hooks) -> None:
-        """Stand before every client for as long as the hooks are in place."""
+        """Check every client's calls for as long as the hooks are in place."""
         permissions, make_api_call = self, BaseClient._make_api_call
 
         def allowed(self: BaseClient, operation_name: str, api_params: Parameters) -> Any:
             function = running_function()
-            if function is None or getattr(_answering, "now", False):
+            if function is None or getattr(_service_call, "now", False):
                 return make_api_call(self, operation_name, api_params)
-            permissions._check(function, self, operation_name, api_params)
-            with _answered():
+            permissions._require_permission(function, self, operation_name, api_params)
+            with _mark_service_call():
                 return make_api_call(self, operation_name, api_params)
 
         hooks.replace(BaseClient, "_make_api_call", allowed)
         _hook_policies(hooks)
 
-    def _check(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
+    def _require_permission(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
         policies = _policies_of(function)
         if policies is None:
             return
-        action, resources = asked_for(client, operation, parameters, function.account_id)
+        action, resources = required_permission(client, operation, parameters, function.account_id)
         self.calls.update(Call(function.function_name, action, resource) for resource in resources)
         for listener in self.listeners:
             listener(action, parameters)
         for resource in resources:
-            if not allows(policies, action, resource):
-                raise _denied(client, operation, action, resource)
+            if not is_allowed(policies, action, resource):
+                raise _access_denied_error(client, operation, action, resource)
 
 
-def allows(policies: Iterable[str], action: str, resource: str) -> bool:
-    """Say whether policies allow an action on a resource: one has to, and none may forbid it.
+def is_allowed(policies: Iterable[str], action: str, resource: str) -> bool:
+    """Tell whether policies allow an action on a resource: one must allow it, and none may deny it.
 
     Parameters
     ----------
@@ -121,28 +121,28 @@ def allows(policies: Iterable[str], action: str, resource: str) -> bool:
     Raises
     ------
     PolicyError
-        If one of them has something other than actions and resources.
+        If one of them has elements other than actions and resources.
     """
-    about = [grant for policy in policies for grant in grants(policy) if grant.covers(action, resource)]
-    return bool(about) and not any(grant.denies for grant in about)
+    matching = [grant for policy in policies for grant in parse_grants(policy) if grant.covers(action, resource)]
+    return bool(matching) and not any(grant.denies for grant in matching)
 
 
 @lru_cache(maxsize=256)
-def grants(policy: str) -> tuple[Grant, ...]:
-    """Read a policy document, as JSON, that is attached to a role.
+def parse_grants(policy: str) -> tuple[Grant, ...]:
+    """Parse a policy document, as JSON, that is attached to a role.
 
     Raises
     ------
     PolicyError
-        If it has something other than actions and resources.
+        If it has elements other than actions and resources.
     """
-    return tuple(_grants(json.loads(policy)))
+    return tuple(_iterate_grants(json.loads(policy)))
 
 
-def asked_for(
+def required_permission(
     client: BaseClient, operation: str, parameters: Parameters, account_id: str
 ) -> tuple[str, tuple[str, ...]]:
-    """Say what a call needs a permission for: the action, and each resource.
+    """Return the permission that a call needs: the action, and each resource.
 
     Parameters
     ----------
@@ -151,88 +151,88 @@ def asked_for(
     operation
         The operation's name in the API.
     parameters
-        Those of the call.
+        The parameters of the call.
     account_id
-        Whose resources they are where a parameter is not an ARN.
+        The account of the resources whose parameters are not ARNs.
 
     Raises
     ------
     NotImplementedError
-        If it is not known here what the operation is about.
+        If the resources of the service's operations are not defined here.
     """
-    # Of all services that are called here the name in a signature is that in IAM; a boto3 client can have another.
+    # For all services that are called here, the signing name is the name in IAM; that of a boto3 client can differ.
     service = client.meta.service_model.signing_name
     action = f"{service}:{operation}"
-    if service not in _RESOURCES:
-        raise NotImplementedError(f"local/aws/iam.py does not know on what {action} needs a permission")
-    here = f"{client.meta.region_name}:{account_id}"
-    return action, tuple(_RESOURCES[service](operation, parameters, here))
+    if service not in _RESOURCES_OF_SERVICE:
+        raise NotImplementedError(f"local/aws/iam.py does not define the resources of {action}")
+    place = f"{client.meta.region_name}:{account_id}"
+    return action, tuple(_RESOURCES_OF_SERVICE[service](operation, parameters, place))
 
 
 @contextlib.contextmanager
-def _answered() -> Iterator[None]:
-    """While a service answers, in the caller's thread, what calls on is the service and not the function."""
-    _answering.now = True
+def _mark_service_call() -> Iterator[None]:
+    """Mark this thread's calls as the service's: a service answers in the caller's thread, and can call others."""
+    _service_call.now = True
     try:
         yield
     finally:
-        _answering.now = False
+        _service_call.now = False
 
 
-def _workmail(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
+def _workmail_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
     organization_id = parameters.get("OrganizationId")
-    yield f"arn:aws:workmail:{here}:organization/{organization_id}" if organization_id else "*"
+    yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
 
 
-def _dynamodb(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
-    table = f"arn:aws:dynamodb:{here}:table/{parameters['TableName']}"
+def _dynamodb_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    table = f"arn:aws:dynamodb:{place}:table/{parameters['TableName']}"
     yield f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
 
 
-def _sqs(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
-    yield f"arn:aws:sqs:{here}:{parameters['QueueUrl'].rpartition('/')[2]}"
+def _sqs_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:sqs:{place}:{parameters['QueueUrl'].rpartition('/')[2]}"
 
 
-def _sns(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
+def _sns_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
     yield parameters["TopicArn"]
 
 
-def _events(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
+def _events_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
     for entry in parameters["Entries"]:
         bus = entry.get("EventBusName", "default")
-        yield bus if bus.startswith("arn:") else f"arn:aws:events:{here}:event-bus/{bus}"
+        yield bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
 
 
-def _ssm(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
-    yield f"arn:aws:ssm:{here}:parameter/{parameters['Name'].removeprefix('/')}"
+def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:ssm:{place}:parameter/{parameters['Name'].removeprefix('/')}"
 
 
-def _states(operation: str, parameters: Parameters, here: str) -> Iterator[str]:
-    if operation in _BY_TASK_TOKEN:
+def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    if operation in _TASK_TOKEN_OPERATIONS:
         yield "*"
     else:
         yield parameters.get("executionArn") or parameters["stateMachineArn"]
 
 
-_BY_TASK_TOKEN = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
+_TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-_RESOURCES: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
-    "dynamodb": _dynamodb,
-    "events": _events,
-    "sns": _sns,
-    "sqs": _sqs,
-    "ssm": _ssm,
-    "states": _states,
-    "workmail": _workmail,
+_RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
+    "dynamodb": _dynamodb_resources,
+    "events": _events_resources,
+    "sns": _sns_resources,
+    "sqs": _sqs_resources,
+    "ssm": _ssm_resources,
+    "states": _states_resources,
+    "workmail": _workmail_resources,
 }
 
-# How a service refuses, where it is not the way of most of them.
-_REFUSALS = {"sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
+# The error code and status of services that differ from the others.
+_DENIALS = {"sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
 
 
-def _denied(client: BaseClient, operation: str, action: str, resource: str) -> ClientError:
-    code, status = _REFUSALS.get(action.partition(":")[0], ("AccessDeniedException", 400))
+def _access_denied_error(client: BaseClient, operation: str, action: str, resource: str) -> ClientError:
+    code, status = _DENIALS.get(action.partition(":")[0], ("AccessDeniedException", 400))
     message = (
         f"User is not authorized to perform: {action} on resource: {resource} because no identity-based policy "
         f"allows the {action} action"
@@ -249,37 +249,37 @@ def _policies_of(function: Any) -> list[str] | None:
     if role is None:
         return None
     if role.managed_policies:
-        raise PolicyError(f"{role.name} has managed policies, which are not looked into here")
+        raise PolicyError(f"{role.name} has managed policies, which are not supported here")
     return list(role.policies.values())
 
 
-def _grants(document: Mapping[str, Any]) -> Iterator[Grant]:
-    for statement in _listed(document["Statement"]):
-        strange = statement.keys() - {"Sid", "Effect", "Action", "Resource"}
-        if strange:
-            raise PolicyError(f"A statement has {', '.join(sorted(strange))}, which is not understood here")
-        for action in _listed(statement["Action"]):
-            for resource in _listed(statement["Resource"]):
+def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
+    for statement in _as_list(document["Statement"]):
+        unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource"}
+        if unsupported:
+            raise PolicyError(f"A statement has {', '.join(sorted(unsupported))}, which is not supported here")
+        for action in _as_list(statement["Action"]):
+            for resource in _as_list(statement["Resource"]):
                 yield Grant(action, resource, denies=statement["Effect"] == "Deny")
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _matches(pattern: str, text: str) -> bool:
-    return _compiled(pattern).fullmatch(text) is not None
+def _matches_pattern(pattern: str, text: str) -> bool:
+    return _compile_pattern(pattern).fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     """Compile IAM's wildcards: ``*`` for anything, ``?`` for one character."""
-    spelled = {"*": ".*", "?": "."}
-    return re.compile("".join(spelled.get(character) or re.escape(character) for character in pattern), re.DOTALL)
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(character) or re.escape(character) for character in pattern), re.DOTALL)
 
 
 def _hook_policies(hooks: Hooks) -> None:
-    """Keep policies as text, as the API has them, and have an update of a stack change those of its roles."""
+    """Keep policies as text, as in the API, and have an update of a stack change the policies of its roles."""
     put_policy, update = Role.put_policy, Role.update_from_cloudformation_json.__func__
 
     def put(self: Role, policy_name: str, policy: Any) -> None:

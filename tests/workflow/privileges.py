@@ -14,7 +14,7 @@ from typing import Any
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import clean_json
 
-from local.aws.iam import Grant, grants
+from local.aws.iam import Grant, parse_grants
 from local.defaults import ACCOUNT, REGION
 from local.environment import Environment
 
@@ -94,7 +94,7 @@ class Deployed:
             Allowed(who, grant)
             for who, role in self._roles().items()
             for document in self._documents(role)
-            for grant in grants(json.dumps(document, sort_keys=True))
+            for grant in parse_grants(json.dumps(document, sort_keys=True))
         ]
 
     def needs_of_services(self) -> set[Need]:

@@ -28,28 +28,28 @@ def install(hooks: Hooks) -> None:
     publish = LambdaVersion.create_from_cloudformation_json.__func__
     configuration = LambdaFunction.get_configuration
 
-    def created(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
+    def create_function(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
         function = create(cls, resource_name, cloudformation_json, *args, **kwargs)
         return _set_properties(function, cloudformation_json["Properties"])
 
-    def updated(cls: type, original_resource: Any, new_resource_name: str, **kwargs: Any) -> Any:
+    def update_function(cls: type, original_resource: Any, new_resource_name: str, **kwargs: Any) -> Any:
         properties = kwargs["cloudformation_json"]["Properties"]
         function = update(cls, original_resource, new_resource_name, **kwargs)
         function.environment_vars = properties.get("Environment", {}).get("Variables", {})
         return _set_properties(function, properties)
 
-    def published(
+    def publish_version(
         cls: type, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> Any:
         function_name = str(cloudformation_json["Properties"]["FunctionName"]).split(":")[-1]
-        _refuse_same_version(lambda_simple_backends[account_id][region_name], function_name)
+        _require_changed_version(lambda_simple_backends[account_id][region_name], function_name)
         version = publish(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
         function = f"arn:aws:lambda:{region_name}:{account_id}:function:{function_name}"
         version.physical_resource_id = f"{function}:{version.version}"
         return version
 
     def delete(self: LambdaVersion, account_id: str, region_name: str) -> None:
-        # A function that went before has taken its versions along.
+        # A function that was deleted first has deleted its versions.
         with contextlib.suppress(UnknownFunctionException):
             lambda_simple_backends[account_id][region_name].delete_function(self.physical_resource_id)
 
@@ -60,14 +60,14 @@ def install(hooks: Hooks) -> None:
         return result
 
     hooks.replace(awslambda_models, "_s3_content", _read_once_per_object(awslambda_models._s3_content))
-    hooks.replace(LambdaFunction, "create_from_cloudformation_json", classmethod(created))
-    hooks.replace(LambdaFunction, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(LambdaFunction, "create_from_cloudformation_json", classmethod(create_function))
+    hooks.replace(LambdaFunction, "update_from_cloudformation_json", classmethod(update_function))
     hooks.replace(LambdaFunction, "get_configuration", get_configuration)
-    hooks.replace(LambdaVersion, "create_from_cloudformation_json", classmethod(published))
+    hooks.replace(LambdaVersion, "create_from_cloudformation_json", classmethod(publish_version))
     hooks.replace(LambdaVersion, "delete", delete)
 
 
-def _refuse_same_version(backend: LambdaBackend, function_name: str) -> None:
+def _require_changed_version(backend: LambdaBackend, function_name: str) -> None:
     latest, *versions = backend.list_versions_by_function(function_name)
     if versions and _published_content(versions[-1]) == _published_content(latest):
         raise ValidationError(
@@ -82,7 +82,7 @@ def _published_content(function: LambdaFunction) -> tuple[Any, ...]:
 
 
 def _read_once_per_object(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Read and hash a package once: every function of a stack, and every version of it, has the same."""
+    """Read and hash each package once: all functions of a stack, and all their versions, have the same package."""
     contents: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
     def content(key: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Types of resources that moto's CloudFormation makes differently from AWS's, or not at all.
+"""Resource types that moto's CloudFormation makes differently from AWS's, or not at all.
 
 - ``AWS::DynamoDB::Table``: point in time recovery and encryption are kept. An update changes the table in
-  place, so its items stay; another key is refused, because it would replace the table.
-- ``AWS::SSM::Parameter``: has a name also when the template gives none; an update writes the next version.
+  place, so its items stay; another key is refused because it would replace the table.
+- ``AWS::SSM::Parameter``: has a name even if the template has none; an update writes the next version.
 - ``AWS::SNS::Topic``: ``TopicArn`` is an attribute; an update changes the topic in place, so its
   subscriptions stay.
 - ``AWS::SNS::Subscription`` and ``AWS::SNS::TopicPolicy`` exist.
@@ -28,11 +28,11 @@ def install(hooks: Hooks) -> None:
     _hook_table(hooks)
     _hook_parameter(hooks)
     _hook_topic(hooks)
-    known = parsing.resource_class_from_type
-    added: dict[str, Any] = {"AWS::SNS::Subscription": Subscription, "AWS::SNS::TopicPolicy": TopicPolicy}
+    find_class = parsing.resource_class_from_type
+    added_types: dict[str, Any] = {"AWS::SNS::Subscription": Subscription, "AWS::SNS::TopicPolicy": TopicPolicy}
 
     def resource_class_from_type(resource_type: str) -> Any:
-        return added.get(resource_type) or known(resource_type)
+        return added_types.get(resource_type) or find_class(resource_type)
 
     hooks.replace(parsing, "resource_class_from_type", resource_class_from_type)
 
@@ -45,7 +45,7 @@ def _hook_table(hooks: Hooks) -> None:
     ) -> Table:
         properties = cloudformation_json["Properties"]
         if "SSESpecification" in properties:
-            properties["SSESpecification"] = _sse(properties["SSESpecification"], account_id, region_name)
+            properties["SSESpecification"] = _render_encryption(properties["SSESpecification"], account_id, region_name)
         table: Table = create(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
         _set_recovery(table, properties)
         return table
@@ -69,7 +69,7 @@ def _hook_table(hooks: Hooks) -> None:
         table.billing_mode = properties.get("BillingMode", "PROVISIONED")
         table.deletion_protection_enabled = properties.get("DeletionProtectionEnabled", False)
         table.tags = properties.get("Tags", [])
-        table.sse_specification = _sse(properties.get("SSESpecification"), account_id, region_name)
+        table.sse_specification = _render_encryption(properties.get("SSESpecification"), account_id, region_name)
         _set_recovery(table, properties)
         return table
 
@@ -77,19 +77,21 @@ def _hook_table(hooks: Hooks) -> None:
     hooks.replace(Table, "update_from_cloudformation_json", classmethod(updated))
 
 
-def _sse(specification: dict[str, Any] | None, account_id: str, region_name: str) -> dict[str, Any] | None:
-    """Write an encryption as the API spells it."""
+def _render_encryption(
+    specification: dict[str, Any] | None, account_id: str, region_name: str
+) -> dict[str, Any] | None:
+    """Render an encryption as in the API."""
     if not specification:
         return None
-    # Named, or else moto generates an RSA key, which takes as long as half a boot.
+    # Without a key moto generates an RSA key, which takes as long as half a start.
     key = f"arn:aws:kms:{region_name}:{account_id}:alias/aws/dynamodb"
-    spelled = {("Enabled" if name == "SSEEnabled" else name): value for name, value in specification.items()}
-    return {"KMSMasterKeyId": key, **spelled}
+    members = {("Enabled" if name == "SSEEnabled" else name): value for name, value in specification.items()}
+    return {"KMSMasterKeyId": key, **members}
 
 
 def _set_recovery(table: Table, properties: dict[str, Any]) -> None:
-    wanted = properties.get("PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": False})
-    dynamodb_backends[table.account_id][table.region_name].update_continuous_backups(table.name, wanted)
+    specification = properties.get("PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": False})
+    dynamodb_backends[table.account_id][table.region_name].update_continuous_backups(table.name, specification)
 
 
 def _hook_parameter(hooks: Hooks) -> None:
@@ -148,7 +150,7 @@ def _hook_topic(hooks: Hooks) -> None:
 
 
 class _Resource:
-    """What moto's CloudFormation asks of a resource."""
+    """The interface of a resource in moto's CloudFormation."""
 
     def __init__(self, properties: dict[str, Any]) -> None:
         self.properties = properties
@@ -157,7 +159,7 @@ class _Resource:
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> _Resource:
-        """Make it."""
+        """Make the resource."""
         resource = cls(cloudformation_json["Properties"])
         resource.make(resource_name, account_id, region_name)
         return resource
@@ -171,30 +173,30 @@ class _Resource:
         account_id: str,
         region_name: str,
     ) -> _Resource:
-        """Make it anew."""
+        """Delete the resource and make it again."""
         original_resource.delete(account_id, region_name)
         return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
-        """Tell that it has no attributes: none is used."""
+        """Return false: no template uses an attribute."""
         return False
 
     def is_created(self) -> bool:
-        """Tell that it takes no time to make."""
+        """Return true: it is made at once."""
         return True
 
     def make(self, resource_name: str, account_id: str, region_name: str) -> None:
-        """Make what it stands for."""
+        """Make the resource of the service."""
         raise NotImplementedError
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Delete what it stands for."""
+        """Delete the resource of the service."""
         raise NotImplementedError
 
 
 class Subscription(_Resource):
-    """``AWS::SNS::Subscription``. One to an e-mail address stays unconfirmed: nobody reads the mail."""
+    """``AWS::SNS::Subscription``. A subscription of an e-mail address stays unconfirmed."""
 
     physical_resource_id: str
 
@@ -217,14 +219,14 @@ class TopicPolicy(_Resource):
     def make(self, resource_name: str, account_id: str, region_name: str) -> None:
         """Put the policy in place."""
         self.physical_resource_id = resource_name
-        for topic in self._topics(account_id, region_name):
+        for topic in self._find_topics(account_id, region_name):
             topic._policy_json = self.properties["PolicyDocument"]
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Give the topics back the policy that they were made with."""
-        for topic in self._topics(account_id, region_name):
+        """Restore the topics' default policies."""
+        for topic in self._find_topics(account_id, region_name):
             topic._policy_json = topic._create_default_topic_policy(region_name, account_id, topic.name)
 
-    def _topics(self, account_id: str, region_name: str) -> list[Topic]:
-        known = sns_backends[account_id][region_name].topics
-        return [known[arn] for arn in self.properties["Topics"] if arn in known]
+    def _find_topics(self, account_id: str, region_name: str) -> list[Topic]:
+        topics = sns_backends[account_id][region_name].topics
+        return [topics[arn] for arn in self.properties["Topics"] if arn in topics]

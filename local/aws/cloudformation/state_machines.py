@@ -20,12 +20,12 @@ def install(hooks: Hooks) -> None:
     update = StateMachine.update_from_cloudformation_json.__func__
     attribute, has_attribute = StateMachine.get_cfn_attribute, StateMachine.has_cfn_attr.__func__
 
-    def created(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
+    def create_machine(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
         properties = cloudformation_json["Properties"]
         _apply_substitutions(properties)
         return _set_properties(create(cls, resource_name, cloudformation_json, *args, **kwargs), properties)
 
-    def updated(cls: type, original_resource: Any, new_resource_name: str, **kwargs: Any) -> Any:
+    def update_machine(cls: type, original_resource: Any, new_resource_name: str, **kwargs: Any) -> Any:
         properties = kwargs["cloudformation_json"]["Properties"]
         _apply_substitutions(properties)
         machine = update(cls, original_resource, new_resource_name, **kwargs)
@@ -37,8 +37,8 @@ def install(hooks: Hooks) -> None:
     def has_cfn_attr(cls: type, attr: str) -> bool:
         return attr == "Arn" or bool(has_attribute(cls, attr))
 
-    hooks.replace(StateMachine, "create_from_cloudformation_json", classmethod(created))
-    hooks.replace(StateMachine, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(StateMachine, "create_from_cloudformation_json", classmethod(create_machine))
+    hooks.replace(StateMachine, "update_from_cloudformation_json", classmethod(update_machine))
     hooks.replace(StateMachine, "get_cfn_attribute", get_attribute)
     hooks.replace(StateMachine, "has_cfn_attr", classmethod(has_cfn_attr))
 
@@ -54,16 +54,16 @@ def _apply_substitutions(properties: dict[str, Any]) -> None:
 
 
 def _set_properties(machine: Any, properties: dict[str, Any]) -> Any:
-    """Keep what the template says and moto does not read, in the spelling of the API."""
-    machine.loggingConfiguration = _api_spelling(properties.get("LoggingConfiguration")) or {"level": "OFF"}
-    machine.tracingConfiguration = _api_spelling(properties.get("TracingConfiguration")) or {"enabled": False}
+    """Set the properties that moto does not read from the template, as in the API."""
+    machine.loggingConfiguration = _to_api_names(properties.get("LoggingConfiguration")) or {"level": "OFF"}
+    machine.tracingConfiguration = _to_api_names(properties.get("TracingConfiguration")) or {"enabled": False}
     machine.type = properties.get("StateMachineType", "STANDARD")
     return machine
 
 
-def _api_spelling(value: Any) -> Any:
+def _to_api_names(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key[0].lower() + key[1:]: _api_spelling(item) for key, item in value.items()}
+        return {key[0].lower() + key[1:]: _to_api_names(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_api_spelling(item) for item in value]
+        return [_to_api_names(item) for item in value]
     return value

@@ -25,24 +25,25 @@ def install(hooks: Hooks) -> None:
     update_stack = CloudFormationStack.update
 
     def update(self: parsing.ResourceMap, template: dict[str, Any], parameters: Any = None) -> None:
-        former, inputs, existing = self._template, self.input_parameters, set(self._parsed_resources)
+        previous_template, inputs = self._template, self.input_parameters
+        existing = set(self._parsed_resources)
         actions = self.build_resource_diff(template, parameters)
         try:
             _apply_template(self, template, parameters or inputs, actions)
         except Exception:
-            _apply_template(self, former, inputs, {**actions, "Add": []})
+            _apply_template(self, previous_template, inputs, {**actions, "Add": []})
             for name in [name for name in actions["Add"] if name not in existing]:
                 _remove(self, name, template["Resources"][name], kept_by={"Retain"})
             raise
         for name in actions["Remove"]:
-            _remove(self, name, former["Resources"][name], kept_by=_RETAINING_POLICIES)
+            _remove(self, name, previous_template["Resources"][name], kept_by=_RETAINING_POLICIES)
 
     def update_or_roll_back(self: CloudFormationStack, template: str, *args: Any, **kwargs: Any) -> None:
-        former = self.template
+        previous_template = self.template
         try:
             update_stack(self, template, *args, **kwargs)
-        except Exception as error:  # whatever a resource raises; UpdateStack has answered long before
-            self.template = former
+        except Exception as error:  # any error of a resource: UpdateStack has already been answered
+            self.template = previous_template
             self._parse_template()
             self.status = "UPDATE_ROLLBACK_COMPLETE"
             self._add_stack_event(self.status, resource_status_reason=str(error))
@@ -54,27 +55,27 @@ def install(hooks: Hooks) -> None:
 def _apply_template(
     resources: parsing.ResourceMap, template: dict[str, Any], parameters: Any, actions: dict[str, list[str]]
 ) -> None:
-    """Make what is there as the template has it, and add what is not there."""
+    """Change the existing resources as in the template, and add the missing ones."""
     resources._template, resources._resource_json_map = template, template["Resources"]
     resources.input_parameters = parameters
     resources.load_mapping()
     resources.load_parameters()
     resources.load_conditions()
-    for name in _dependencies_first(template["Resources"]):
+    for name in _sort_by_dependencies(template["Resources"]):
         if name in actions["Add"]:
             _ = resources[name]
         elif name in actions["Modify"]:
-            _modify(resources, name)
+            _update_resource(resources, name)
 
 
 def _remove(resources: parsing.ResourceMap, name: str, resource: dict[str, Any], *, kept_by: set[str]) -> None:
-    """Forget a resource, and delete it unless its policy is one of those that keep it."""
+    """Remove a resource from the stack, and delete it unless its policy is one of `kept_by`."""
     parsed = resources._parsed_resources.pop(name, None)
     if parsed is not None and resource.get("DeletionPolicy") not in kept_by:
         resources._delete_resource(parsed, resource)
 
 
-def _modify(resources: parsing.ResourceMap, name: str) -> None:
+def _update_resource(resources: parsing.ResourceMap, name: str) -> None:
     changed = parsing.parse_and_update_resource(
         name,
         resources._resource_json_map[name],
@@ -82,19 +83,19 @@ def _modify(resources: parsing.ResourceMap, name: str) -> None:
         account_id=resources._account_id,
         region_name=resources._region_name,
     )
-    # Nothing comes back for a type that moto cannot update; it stays as it is.
+    # None is returned for a type that moto cannot update; it stays unchanged.
     if changed is not None:
         resources._parsed_resources[name] = changed
 
 
-def _dependencies_first(resources: dict[str, Any]) -> list[str]:
+def _sort_by_dependencies(resources: dict[str, Any]) -> list[str]:
     order: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in order or name in path:
             return
-        for other in _find_references(resources[name], resources):
-            visit(other, (*path, name))
+        for reference in _find_references(resources[name], resources):
+            visit(reference, (*path, name))
         order[name] = None
 
     for name in resources:
@@ -103,7 +104,7 @@ def _dependencies_first(resources: dict[str, Any]) -> list[str]:
 
 
 def _find_references(value: Any, resources: dict[str, Any]) -> list[str]:
-    """Find the resources that a part of a template refers to, in whichever way."""
+    """Return the resources that a part of a template refers to, by any function."""
     if isinstance(value, str):
         return [name for name in _WORD.findall(value) if name in resources]
     if isinstance(value, dict):

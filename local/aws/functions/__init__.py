@@ -1,1 +1,1 @@
-"""AWS Lambda: the runtime, its snapshots, and the event source mappings."""
+"""AWS Lambda: the runtime with its execution environments and snapshots, and the event source mappings."""

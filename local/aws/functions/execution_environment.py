@@ -1,8 +1,8 @@
 """The execution environment of a function: its modules, its variables, its handler.
 
 One is made per function, version, code and configuration, and kept for the next invocation. Its modules are its own:
-two versions of the code, or two functions with the same code, share no module. Only what Lambda's runtime brings along
-comes from this process: the standard library (but for ``logging``, which an environment has to itself) and boto3 with
+two versions of the code, or two functions with the same code, share no module. Only the packages of Lambda's runtime
+come from this process: the standard library (but for ``logging``, which an environment has to itself) and boto3 with
 what it needs. Any other package of this machine cannot be imported.
 """
 
@@ -40,18 +40,18 @@ from local.aws.functions.snapshot import ModuleState, Snapshot, SnapshotPool
 from local.clock import Clock
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
-_BROUGHT_ALONG = frozenset(
+_PACKAGES_OF_LAMBDA = frozenset(
     ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "six", "urllib3", "_distutils_hack")
 )
-_AVAILABLE = sys.stdlib_module_names | _BROUGHT_ALONG
+_IMPORTABLE_NAMES = sys.stdlib_module_names | _PACKAGES_OF_LAMBDA
 _PRIVATE_STDLIB = frozenset({"logging"})
 _TASK_ROOT = "/var/task"
-_snapshot_pool = SnapshotPool(at_most=32)
+_snapshot_pool = SnapshotPool(max_size=32)
 
 
 @dataclass(eq=False)
 class FunctionError(Exception):
-    """An invocation failed; this is what the caller and the log are told."""
+    """An invocation failed, with the error as the caller and the log see it."""
 
     type: str
     message: str
@@ -89,7 +89,7 @@ class Context:
     client_context: None = None
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how much of the function's time is left, on the movable clock."""
+        """Return how much of the function's time is left, on the movable clock."""
         return max(0, int((self.deadline - self.clock.now()) / timedelta(milliseconds=1)))
 
 
@@ -103,31 +103,31 @@ class ExecutionEnvironment:
         self._handler_name = handler
         self._variables = variables
         self._modules: dict[str, ModuleType] = {}
-        self._names = _PRIVATE_STDLIB | {_top_level_name(path) for path in code.iterdir()}
+        self._module_names = _PRIVATE_STDLIB | {_top_level_name(path) for path in code.iterdir()}
         self._handler: Callable[..., Any] | None = None
-        self._globals_before: list[ProcessState] = []
-        self._calls = 0
+        self._outer_states: list[ProcessState] = []
+        self._running_calls = 0
         self._key = (code, handler, {name: value for name, value in variables.items() if value != log_stream})
         self._snapshot = _snapshot_pool.take(self._key)
         if self._snapshot is not None:
-            self._snapshot.state.put_back()
+            self._snapshot.state.restore()
             self._modules = dict(self._snapshot.state.modules)
             self._handler = self._snapshot.handler
 
     def close(self) -> None:
-        """Leave the snapshot to others, unless an invocation has not come to its end."""
-        if self._snapshot is not None and self._calls == 0:
-            _snapshot_pool.leave(self._key, self._snapshot)
+        """Return the snapshot to the pool, unless an invocation is still running."""
+        if self._snapshot is not None and self._running_calls == 0:
+            _snapshot_pool.put(self._key, self._snapshot)
 
     def call(self, event: str | bytes, context: Context) -> str:
-        """Run the handler; what goes wrong is a `FunctionError`."""
+        """Run the handler; every failure is a `FunctionError`."""
         try:
-            with self._entered():
+            with self._run_in_process():
                 return self._call(event, context)
         except FunctionError:
             raise
         except Exception as error:
-            raise FunctionError(type(error).__name__, str(error), self._trace(error)) from error
+            raise FunctionError(type(error).__name__, str(error), self._format_trace(error)) from error
         except SystemExit as error:
             text = f"RequestId: {context.aws_request_id} Error: Runtime exited with error: exit status {error.code}"
             raise FunctionError("Runtime.ExitError", text) from error
@@ -148,11 +148,11 @@ class ExecutionEnvironment:
     def _initialize(self) -> Callable[..., Any]:
         handler = self._import_handler()
         if not has_printed():
-            self._snapshot = Snapshot(handler, ModuleState(self._loaded()))
+            self._snapshot = Snapshot(handler, ModuleState(self._loaded_modules()))
         return handler
 
-    def _loaded(self) -> dict[str, ModuleType]:
-        return {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in self._names}
+    def _loaded_modules(self) -> dict[str, ModuleType]:
+        return {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in self._module_names}
 
     def _import_handler(self) -> Callable[..., Any]:
         module_name, _, attribute = self._handler_name.rpartition(".")
@@ -171,43 +171,43 @@ class ExecutionEnvironment:
         handler: Callable[..., Any] = getattr(module, attribute)
         return handler
 
-    def _trace(self, error: BaseException) -> tuple[str, ...]:
+    def _format_trace(self, error: BaseException) -> tuple[str, ...]:
         frames = traceback.extract_tb(error.__traceback__)
         first = next((i for i, f in enumerate(frames) if f.filename.startswith(str(self._code))), len(frames))
         lines = traceback.format_list(frames[first:])
         return tuple(line.replace(str(self._code), _TASK_ROOT) for line in lines)
 
     @contextlib.contextmanager
-    def _entered(self) -> Iterator[None]:
+    def _run_in_process(self) -> Iterator[None]:
         """Make the process this function's, and step aside whenever the invocation waits on the clock."""
         self._enter()
-        self._calls += 1
+        self._running_calls += 1
         try:
             with self._clock.while_blocked(self._leave, self._enter):
                 yield
         finally:
-            self._calls -= 1
+            self._running_calls -= 1
             self._leave()
 
     def _enter(self) -> None:
         invocation_lock.acquire()
-        self._globals_before.append(ProcessState.take(self._names | HIDDEN_PACKAGES))
+        self._outer_states.append(ProcessState.take(self._module_names | HIDDEN_PACKAGES))
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self._code))
-        # Kept next to the unpacked code: every environment loads all of it again.
+        # Bytecode is kept next to the unpacked code: every environment loads all of it again.
         sys.dont_write_bytecode = False
         redirect_output()
-        builtins.__import__ = self._importing(builtins.__import__)
+        builtins.__import__ = self._make_guarded_import(builtins.__import__)
         replace_environment_variables(self._variables)
 
     def _leave(self) -> None:
-        self._modules = self._loaded()
-        self._globals_before.pop().put_back(self._names | HIDDEN_PACKAGES)
+        self._modules = self._loaded_modules()
+        self._outer_states.pop().restore(self._module_names | HIDDEN_PACKAGES)
         invocation_lock.release()
 
-    def _importing(self, import_: Callable[..., Any]) -> Callable[..., Any]:
-        """Refuse to the function's code what Lambda would not have; all others import as ever."""
-        inside, allowed = str(self._code), _AVAILABLE | self._names
+    def _make_guarded_import(self, import_: Callable[..., Any]) -> Callable[..., Any]:
+        """Refuse the function's code the packages that Lambda does not have; other code can import everything."""
+        inside, allowed = str(self._code), _IMPORTABLE_NAMES | self._module_names
 
         def guarded(
             name: str,
@@ -226,7 +226,7 @@ class ExecutionEnvironment:
 
 
 def environment_variables_of(function: Any, log_stream: str) -> dict[str, str]:
-    """Return the environment variables of a function's code: Lambda's own, and the configured ones."""
+    """Return the environment variables of a function's code: those of Lambda, and the configured ones."""
     return {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_CONFIG_FILE": os.devnull,

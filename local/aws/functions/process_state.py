@@ -1,6 +1,7 @@
-"""What of this process a function sees differently while its code runs: variables, modules, output, warnings.
+"""The parts of this process that a function sees differently while its code runs.
 
-One invocation runs at a time, so nothing else meets what is changed.
+These are environment variables, modules, output and warnings. One invocation runs at a time, so no other code sees
+the changes.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from types import ModuleType
 from typing import Any
 
 HIDDEN_PACKAGES = frozenset({"pydantic"})
-"""Loaded by moto, and not there on Lambda: Powertools asks whether it is loaded, and would go on to use it."""
+"""Loaded by moto, and missing on Lambda: Powertools would use it if it is loaded."""
 invocation_lock = threading.RLock()
 """Held while a function's code runs."""
-_printing = threading.local()
-_running = threading.local()
+_output = threading.local()
+_invocation = threading.local()
 
 
 @contextlib.contextmanager
@@ -39,34 +40,34 @@ def hold_functions() -> Iterator[None]:
 
 def running_function() -> Any:
     """Return moto's function whose code the calling thread runs, or None."""
-    return getattr(_running, "function", None)
+    return getattr(_invocation, "function", None)
 
 
 @contextlib.contextmanager
 def mark_running(function: Any) -> Iterator[None]:
     """Have `running_function` return a function in this thread meanwhile."""
     outer = running_function()
-    _running.function = function
+    _invocation.function = function
     try:
         yield
     finally:
-        _running.function = outer
+        _invocation.function = outer
 
 
 @contextlib.contextmanager
 def capture_output() -> Iterator[io.StringIO]:
     """Collect what this thread prints, once `redirect_output` has been called."""
-    outer = getattr(_printing, "buffer", None)
-    _printing.buffer = buffer = io.StringIO()
+    outer = getattr(_output, "buffer", None)
+    _output.buffer = buffer = io.StringIO()
     try:
         yield buffer
     finally:
-        _printing.buffer = outer
+        _output.buffer = outer
 
 
 def has_printed() -> bool:
     """Tell whether this thread has printed anything since `capture_output` began."""
-    return bool(_printing.buffer.getvalue())
+    return bool(_output.buffer.getvalue())
 
 
 def redirect_output() -> None:
@@ -80,7 +81,7 @@ def redirect_output() -> None:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What of the process a function sees differently."""
+    """The parts of the process that a function sees differently."""
 
     environment: dict[str, str]
     path: list[str]
@@ -97,8 +98,8 @@ class ProcessState:
         modules = {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in names}
         for name in modules:
             del sys.modules[name]
-        warned = warnings.catch_warnings()
-        warned.__enter__()
+        catcher = warnings.catch_warnings()
+        catcher.__enter__()
         return cls(
             environment=dict(os.environ),
             path=list(sys.path),
@@ -107,11 +108,11 @@ class ProcessState:
             stderr=sys.stderr,
             import_=builtins.__import__,
             dont_write_bytecode=sys.dont_write_bytecode,
-            warnings=warned,
+            warnings=catcher,
         )
 
-    def put_back(self, names: frozenset[str]) -> None:
-        """Undo everything."""
+    def restore(self, names: frozenset[str]) -> None:
+        """Restore everything."""
         for name in [n for n in list(sys.modules) if n.partition(".")[0] in names]:
             del sys.modules[name]
         sys.modules.update(self.modules)
@@ -130,13 +131,13 @@ class _ThreadStream(io.TextIOBase):
         self._real = real
 
     def write(self, text: str) -> int:
-        buffer: io.StringIO | None = getattr(_printing, "buffer", None)
+        buffer: io.StringIO | None = getattr(_output, "buffer", None)
         target = self._real if buffer is None else buffer
         written: int = target.write(text)
         return written
 
     def flush(self) -> None:
-        if getattr(_printing, "buffer", None) is None:
+        if getattr(_output, "buffer", None) is None:
             self._real.flush()
 
     def writable(self) -> bool:

@@ -1,7 +1,7 @@
 """AWS Lambda on this machine: runs the deployed package in this process, as Lambda's Python runtime would.
 
-moto keeps functions, versions and their code; without Docker it answers an invocation by an echo. Here
-the function's own zip is run, in an execution environment (see `local.aws.functions.execution_environment`):
+moto keeps functions, versions and their code; without Docker it answers an invocation with an echo. Here
+the function's zip is run, in an execution environment (see `local.aws.functions.execution_environment`):
 
 - A function that was initialized once in this process is not initialized again by a later `Runtime`. It
   starts from a snapshot of what its modules held when they were loaded, as on Lambda with SnapStart. One
@@ -43,14 +43,14 @@ from local.hooks import Hooks
 
 
 class Runtime:
-    """Invokes functions and keeps their execution environments and logs.
+    """Invokes functions, and keeps their execution environments and logs.
 
     Parameters
     ----------
     clock
-        The clock that time-outs are measured with.
+        The clock by which time-outs are measured.
     faults
-        What ends invocations without an answer; nothing does when not given.
+        The faults that apply to invocations; none by default.
     """
 
     def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
@@ -60,24 +60,24 @@ class Runtime:
         self._logs: dict[str, list[str]] = defaultdict(list)
 
     def install(self, hooks: Hooks) -> None:
-        """Have moto's Lambda run functions with this runtime."""
+        """Have moto run functions with this runtime for as long as the hooks are in place."""
         respond = LambdaResponse.invoke
 
         def with_qualifier(self: LambdaResponse) -> Any:
-            # moto looks for it in lower case, and then in the payload; clients send it with a capital.
+            # moto reads it in lower case, and then from the payload; clients send it with a capital.
             self.querystring["qualifier"] = self.querystring.get("Qualifier", [None])
             return respond(self)
 
         hooks.replace(LambdaResponse, "invoke", with_qualifier)
-        hooks.replace(LambdaSimpleBackend, "invoke", self._moto_invoke())
+        hooks.replace(LambdaSimpleBackend, "invoke", self._make_moto_invoke())
         hooks.add_cleanup(self._close)
 
     def logs(self, function_name: str) -> list[str]:
-        """Return what a function has printed and logged, line by line, all versions together."""
+        """Return the lines that a function has printed and logged, all versions together."""
         return list(self._logs[function_name])
 
     def all_logs(self) -> list[str]:
-        """Return what all functions have printed and logged."""
+        """Return the lines that all functions have printed and logged."""
         return [line for lines in self._logs.values() for line in lines]
 
     def invoke(self, function: Any, event: str | bytes, invoked_arn: str) -> tuple[Any, str, FunctionError | None]:
@@ -91,7 +91,7 @@ class Runtime:
         request_id = str(uuid.uuid4())
         name = function.function_name
         with self._clock.count_as_work(f"invocation of {name}"), capture_output() as printed, mark_running(function):
-            environment = self._environment(function)
+            environment = self._get_environment(function)
             error = None
             try:
                 answer = self._run(environment, function, event, invoked_arn, request_id)
@@ -105,7 +105,7 @@ class Runtime:
     def _run(
         self, environment: ExecutionEnvironment, function: Any, event: str | bytes, arn: str, request_id: str
     ) -> str:
-        began = self._clock.now()
+        started_at = self._clock.now()
         timeout = timedelta(seconds=int(function.timeout))
         context = Context(
             function_name=function.function_name,
@@ -115,7 +115,7 @@ class Runtime:
             aws_request_id=request_id,
             log_group_name=function.logs_group_name,
             log_stream_name=environment.log_stream,
-            deadline=began + timeout,
+            deadline=started_at + timeout,
             clock=self._clock,
         )
         try:
@@ -124,11 +124,11 @@ class Runtime:
         except InvocationLostError as lost:
             raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
         finally:
-            if self._clock.now() - began > timeout:
+            if self._clock.now() - started_at > timeout:
                 text = f"RequestId: {request_id} Error: Task timed out after {timeout.total_seconds():.2f} seconds"
                 raise FunctionError("Sandbox.Timedout", text)
 
-    def _environment(self, function: Any) -> ExecutionEnvironment:
+    def _get_environment(self, function: Any) -> ExecutionEnvironment:
         variables = function.environment_vars
         key = (
             function.function_arn,
@@ -147,7 +147,7 @@ class Runtime:
             return self._environments[key]
 
     def _close(self) -> None:
-        """Leave the snapshots to other runtimes."""
+        """Return the snapshots to the pool."""
         with invocation_lock:
             for environment in self._environments.values():
                 environment.close()
@@ -165,7 +165,7 @@ class Runtime:
         now = int(self._clock.now().timestamp() * 1000)
         backend.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
 
-    def _moto_invoke(self) -> Callable[..., str | bytes]:
+    def _make_moto_invoke(self) -> Callable[..., str | bytes]:
         runtime = self
 
         def invoke(

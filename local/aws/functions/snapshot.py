@@ -1,12 +1,12 @@
-"""The state of loaded modules, remembered once and put back at will.
+"""The state of loaded modules, remembered once and restored on request.
 
-Remembered is what the modules reach through their own objects: their names, the attributes of their classes
-and of the objects made of them, dictionaries, lists and sets, what functions enclose. What belongs to other
-modules, as a boto3 client does, is neither looked into nor put back.
+Remembered is everything that the modules reach through their own objects: their names, the attributes of their
+classes and instances, dictionaries, lists and sets, and the closures of functions. Objects of other modules, such as
+a boto3 client, are neither remembered nor restored.
 
 >>> state = ModuleState({"offboarding": offboarding})                      # doctest: +SKIP
 >>> offboarding.records.SEEN.append("dana")                                # doctest: +SKIP
->>> state.put_back()                                                       # doctest: +SKIP
+>>> state.restore()                                                       # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet
 _DESCRIPTORS = (classmethod, staticmethod, property, functools.partial, functools.cached_property)
 _PARTS = ("__func__", "fget", "fset", "fdel", "func", "args", "keywords")
 _ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None), types.CodeType, types.BuiltinFunctionType})
-_OF_THE_INTERPRETER = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl"})
+_INTERPRETER_ATTRIBUTES = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl"})
 _MISSING = object()
 
 
 class ModuleState:
-    """What some modules hold at the moment at which this is made.
+    """The state of some modules at the time at which this is made.
 
     Parameters
     ----------
@@ -43,27 +43,27 @@ class ModuleState:
 
     def __init__(self, modules: Mapping[str, ModuleType]) -> None:
         self.modules = dict(modules)
-        self._own = {name.partition(".")[0] for name in modules}
+        self._own_names = {name.partition(".")[0] for name in modules}
         self._undo: list[Callable[[], None]] = []
-        self._seen: dict[int, Any] = {id(value): value for value in _of_others(modules)}
-        self._walk([vars(module) for module in modules.values()])
+        self._seen: dict[int, Any] = {id(value): value for value in _reachable_from_other_modules(modules)}
+        self._remember_all([vars(module) for module in modules.values()])
 
-    def put_back(self) -> None:
-        """Have everything hold again what it held."""
+    def restore(self) -> None:
+        """Restore the remembered state."""
         for undo in self._undo:
             undo()
 
-    def _walk(self, found: list[Any]) -> None:
-        while found:
-            value = found.pop()
+    def _remember_all(self, pending: list[Any]) -> None:
+        while pending:
+            value = pending.pop()
             if type(value) in _ATOMS or id(value) in self._seen:
                 continue
-            # Kept, so that no other object gets its id, and what is put back exists.
+            # Kept, so that no other object gets its id, and so that it still exists when it is restored.
             self._seen[id(value)] = value
-            found.extend(self._remember(value))
+            pending.extend(self._remember(value))
 
     def _remember(self, value: Any) -> Iterable[Any]:
-        """Note how to put one object back; return what it leads to."""
+        """Remember how to restore one object; return the objects that it refers to."""
         parts: list[Any] = []
         if isinstance(value, type):
             return self._remember_class(value) if self._is_own(value) else ()
@@ -72,7 +72,7 @@ class ModuleState:
         if isinstance(value, tuple | frozenset):
             parts += value
         elif isinstance(value, FunctionType):
-            parts += self._function(value)
+            parts += self._list_function_parts(value)
         elif isinstance(value, MethodType):
             parts += (value.__self__, value.__func__)
         elif isinstance(value, CellType):
@@ -87,9 +87,9 @@ class ModuleState:
         return parts
 
     def _is_own(self, owner: Any) -> bool:
-        return str(getattr(owner, "__module__", "")).partition(".")[0] in self._own
+        return str(getattr(owner, "__module__", "")).partition(".")[0] in self._own_names
 
-    def _function(self, function: FunctionType) -> Iterable[Any]:
+    def _list_function_parts(self, function: FunctionType) -> Iterable[Any]:
         if not self._is_own(function):
             return ()
         return (function.__dict__, function.__defaults__, function.__kwdefaults__, *(function.__closure__ or ()))
@@ -102,14 +102,14 @@ class ModuleState:
         return list(container)
 
     def _remember_class(self, cls: type) -> Iterable[Any]:
-        names = [name for name in vars(cls) if name not in _OF_THE_INTERPRETER]
+        names = [name for name in vars(cls) if name not in _INTERPRETER_ATTRIBUTES]
         values = [vars(cls)[name] for name in names]
 
         def undo() -> None:
-            now = vars(cls)
-            if len(now) == size and all(map(is_, map(now.get, names), values)):
+            current = vars(cls)
+            if len(current) == size and all(map(is_, map(current.get, names), values)):
                 return
-            for name in set(now) - set(names) - _OF_THE_INTERPRETER:
+            for name in set(current) - set(names) - _INTERPRETER_ATTRIBUTES:
                 delattr(cls, name)
             for name, value in zip(names, values, strict=True):
                 if vars(cls).get(name, _MISSING) is not value:
@@ -142,8 +142,8 @@ class ModuleState:
         return [*parts, *slots.values()]
 
 
-def _of_others(modules: Mapping[str, ModuleType]) -> Iterable[Any]:
-    """Yield what is in plain sight of all other modules: one of these may have been imported by name."""
+def _reachable_from_other_modules(modules: Mapping[str, ModuleType]) -> Iterable[Any]:
+    """Yield the names and containers of all other modules: one of these may have been imported by name."""
     for name, module in list(sys.modules.items()):
         if name not in modules and isinstance(module, ModuleType):
             names = vars(module)
@@ -177,39 +177,39 @@ def _undo_collection(container: Any) -> Callable[[], None]:
 
 def _undo_slots(value: Any, slots: Mapping[str, Any]) -> Callable[[], None]:
     def undo() -> None:
-        for name, before in slots.items():
-            if before is _MISSING:
+        for name, original in slots.items():
+            if original is _MISSING:
                 if hasattr(value, name):
                     object.__delattr__(value, name)
-            elif getattr(value, name, _MISSING) is not before:
-                object.__setattr__(value, name, before)
+            elif getattr(value, name, _MISSING) is not original:
+                object.__setattr__(value, name, original)
 
     return undo
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A function as its initialization left it."""
+    """A function after its initialization."""
 
     handler: Callable[..., Any]
     state: ModuleState
 
 
 class SnapshotPool:
-    """The snapshots that nobody uses at the moment, those that were used last at the end."""
+    """The snapshots that are not in use, the last used ones at the end."""
 
-    def __init__(self, at_most: int) -> None:
-        self._at_most = at_most
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
         self._idle: list[tuple[Any, Snapshot]] = []
 
     def take(self, key: Any) -> Snapshot | None:
-        """Hand one out, which is then the caller's alone."""
-        for index, (other, _) in enumerate(self._idle):
-            if other == key:
+        """Remove a snapshot from the pool and return it."""
+        for index, (idle_key, _) in enumerate(self._idle):
+            if idle_key == key:
                 return self._idle.pop(index)[1]
         return None
 
-    def leave(self, key: Any, snapshot: Snapshot) -> None:
-        """Put one down for whoever asks next; the oldest is forgotten when there are too many."""
+    def put(self, key: Any, snapshot: Snapshot) -> None:
+        """Add a snapshot to the pool; the oldest is removed if there are too many."""
         self._idle.append((key, snapshot))
-        del self._idle[: -self._at_most]
+        del self._idle[: -self._max_size]

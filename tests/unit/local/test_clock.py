@@ -223,9 +223,9 @@ def test_who_waits_for_work_is_busy_before_that_work_is_over() -> None:
     idle: list[bool] = []
 
     class Watching(Clock):
-        def _drive(self) -> None:
+        def _run_automatic_waits(self) -> None:
             idle.append(not self._busy)
-            super()._drive()
+            super()._run_automatic_waits()
 
     with Watching(START) as clock:
         child = clock.begin("child")

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.aws.iam import Call, PolicyError, allows, asked_for, grants
+from local.aws.iam import Call, PolicyError, is_allowed, parse_grants, required_permission
 from local.environment import Environment
 
 ACCOUNT = "123456789012"
@@ -56,21 +56,21 @@ def policy(action: Any, resource: Any, effect: str = "Allow", **more: Any) -> st
 def test_a_policy_allows_its_actions_on_its_resources_wildcards_included(
     action: Any, resource: Any, allowed: bool
 ) -> None:
-    assert allows([policy(action, resource)], "sqs:SendMessage", QUEUE) is allowed
+    assert is_allowed([policy(action, resource)], "sqs:SendMessage", QUEUE) is allowed
 
 
 def test_nothing_is_allowed_without_a_policy_and_what_one_forbids_is_forbidden() -> None:
     allowing = policy("sqs:*", QUEUE)
 
-    assert not allows([], "sqs:SendMessage", QUEUE)
-    assert not allows([allowing, policy("*", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
-    assert allows([allowing, policy("sqs:ReceiveMessage", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
+    assert not is_allowed([], "sqs:SendMessage", QUEUE)
+    assert not is_allowed([allowing, policy("*", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
+    assert is_allowed([allowing, policy("sqs:ReceiveMessage", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
 
 
 @pytest.mark.parametrize("strange", [{"Condition": {}}, {"NotAction": "x:Y"}, {"NotResource": "*"}])
 def test_what_is_not_understood_is_not_guessed(strange: dict[str, Any]) -> None:
     with pytest.raises(PolicyError, match=next(iter(strange))):
-        grants(policy("sqs:SendMessage", QUEUE, **strange))
+        parse_grants(policy("sqs:SendMessage", QUEUE, **strange))
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_what_is_not_understood_is_not_guessed(strange: dict[str, Any]) -> None:
 def test_a_call_is_an_action_on_resources(
     service: str, operation: str, parameters: dict[str, Any], action: str, resources: list[str]
 ) -> None:
-    assert asked_for(boto3.client(service), operation, parameters, ACCOUNT) == (action, tuple(resources))
+    assert required_permission(boto3.client(service), operation, parameters, ACCOUNT) == (action, tuple(resources))
 
 
 def test_a_service_that_is_not_known_is_not_guessed() -> None:
     with pytest.raises(NotImplementedError, match="s3:GetObject"):
-        asked_for(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
+        required_permission(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
 
 
 class Sender:

@@ -194,10 +194,10 @@ class TestSnapshots:
         assert (before, self.invoked_twice(functions, clock)) == (["a", "a"], ["b", "b"])
 
     def test_only_so_many_are_kept(self) -> None:
-        snapshots = SnapshotPool(at_most=2)
+        snapshots = SnapshotPool(max_size=2)
         made = {name: Snapshot(print, ModuleState({})) for name in "abc"}
         for name, snapshot in made.items():
-            snapshots.leave(name, snapshot)
+            snapshots.put(name, snapshot)
 
         assert snapshots.take("a") is None
         assert snapshots.take("b") is made["b"]
@@ -212,7 +212,7 @@ class TestSnapshots:
         state = ModuleState({"own": own})
         own.seen.append(1)
         other.seen.append(1)
-        state.put_back()
+        state.restore()
 
         assert (own.seen, other.seen) == ([], [1])
 
