@@ -54,7 +54,7 @@ def install(hooks: Hooks) -> None:
             lambda_simple_backends[account_id][region_name].delete_function(self.physical_resource_id)
 
     def get_configuration(self: LambdaFunction, on_create: bool = False) -> dict[str, Any]:
-        # moto's own CloudFormation asks for the text of a function; nothing is left out here.
+        # moto's CloudFormation also calls this.
         result: dict[str, Any] = configuration(self, on_create)
         result["LoggingConfig"] = {"LogFormat": "Text", "LogGroup": self.logs_group_name}
         return result

@@ -32,7 +32,7 @@ def hold_functions() -> Iterator[None]:
     """Keep every function from putting its environment variables into the process meanwhile.
 
     What goes through ``os.environ`` outside of a function, as the making of a boto3 client does to find proxies,
-    could otherwise meet variables that are gone before they are read.
+    could otherwise find variables that are removed before they are read.
     """
     with invocation_lock:
         yield

@@ -1,13 +1,13 @@
 """The API of AWS Step Functions where moto's differs from AWS's.
 
-- ``StartExecution`` checks the name, makes one up when there is none, is idempotent for a running
+- ``StartExecution`` checks the name, makes one up if there is none, is idempotent for a running
   execution with the same input, and frees a name 90 days after its execution has ended.
 - ``StopExecution`` keeps ``error`` and ``cause``, and the status changes at once.
 - ``SendTaskFailure`` keeps the ``cause``. (How tokens are answered is in ``local.aws.stepfunctions.task_tokens``.)
 - ``DescribeExecution`` and ``ListExecutions`` give the stop date of a timed out execution, and an
-  ``output`` that is JSON also when it is a string or null.
+  ``output`` that is JSON even if it is a string or null.
 - ``DescribeStateMachineForExecution`` gives the definition that the execution started with.
-- ``GetExecutionHistory`` knows ``reverseOrder``.
+- ``GetExecutionHistory`` supports ``reverseOrder``.
 - Errors of the interpreter (``InvalidDefinition``, ``InvalidExecutionInput`` …) have their code.
 - State machines of a CloudFormation template go to the backend that executes them.
 """
@@ -33,29 +33,29 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from local.clock import Clock
 from local.hooks import Hooks
 
-NAME_IS_TAKEN_FOR = timedelta(days=90)
-_UNSPEAKABLE = {*map(chr, range(0x80, 0xA0)), "\ufffe", "\uffff"}
+NAME_REUSE_AFTER = timedelta(days=90)
+_FORBIDDEN_CHARACTERS = {*map(chr, range(0x80, 0xA0)), "\ufffe", "\uffff"}
 
 
 def install(hooks: Hooks, clock: Clock) -> None:
-    """Mend the API for as long as the hooks are in place."""
+    """Have the API answer as on AWS for as long as the hooks are in place."""
     hooks.replace(models, "stepfunctions_backends", stepfunctions_parser_backends)
-    for error in _nameless_errors():
+    for error in _find_errors_without_code():
         hooks.replace(error, "TYPE", error.__name__)
-    _hook_starting(hooks, clock)
-    _hook_stopping(hooks, clock)
-    _hook_reading(hooks)
+    _hook_start(hooks, clock)
+    _hook_stop(hooks, clock)
+    _hook_reads(hooks)
 
 
-def _nameless_errors() -> list[type[AWSError]]:
-    """Find the interpreter's errors: moto answers them without the code by which clients tell them apart."""
-    found = [value for value in vars(parser_api).values() if isinstance(value, type)]
-    return [error for error in found if issubclass(error, AWSError) and error.TYPE is None and error is not AWSError]
+def _find_errors_without_code() -> list[type[AWSError]]:
+    """Return the interpreter's errors that have no code: clients could not distinguish them."""
+    classes = [value for value in vars(parser_api).values() if isinstance(value, type)]
+    return [error for error in classes if issubclass(error, AWSError) and error.TYPE is None and error is not AWSError]
 
 
-def _hook_starting(hooks: Hooks, clock: Clock) -> None:
+def _hook_start(hooks: Hooks, clock: Clock) -> None:
     start = StepFunctionsParserBackend.start_execution
-    one_at_a_time = threading.RLock()
+    start_lock = threading.RLock()
 
     def start_execution(
         self: StepFunctionsParserBackend,
@@ -66,27 +66,27 @@ def _hook_starting(hooks: Hooks, clock: Clock) -> None:
     ) -> Any:
         name = name or str(uuid.uuid4())
         self._validate_name(name)
-        _refuse_control_characters(name)
-        with one_at_a_time:
-            _forget_old_name(self.describe_state_machine(state_machine_arn), name, clock.now())
+        _require_allowed_characters(name)
+        with start_lock:
+            _release_old_name(self.describe_state_machine(state_machine_arn), name, clock.now())
             return start(self, state_machine_arn, name, execution_input, trace_header)
 
     hooks.replace(StepFunctionsParserBackend, "start_execution", start_execution)
 
 
-def _refuse_control_characters(name: str) -> None:
-    if any(character in _UNSPEAKABLE or character.isspace() for character in name):
+def _require_allowed_characters(name: str) -> None:
+    if any(character in _FORBIDDEN_CHARACTERS or character.isspace() for character in name):
         raise models.InvalidName(f"Invalid Name: '{name}'")
 
 
-def _forget_old_name(state_machine: Any, name: str, now: datetime) -> None:
+def _release_old_name(state_machine: Any, name: str, now: datetime) -> None:
     for execution in list(state_machine.executions):
-        ended = execution.stop_date
-        if execution.name == name and ended is not None and ended + NAME_IS_TAKEN_FOR <= now:
+        ended_at = execution.stop_date
+        if execution.name == name and ended_at is not None and ended_at + NAME_REUSE_AFTER <= now:
             state_machine.executions.remove(execution)
 
 
-def _hook_stopping(hooks: Hooks, clock: Clock) -> None:
+def _hook_stop(hooks: Hooks, clock: Clock) -> None:
     responses = responses_module.StepFunctionResponse
     reflect = BaseExecutionWorkerCommunication._reflect_execution_status
 
@@ -125,23 +125,23 @@ def _hook_stopping(hooks: Hooks, clock: Clock) -> None:
     hooks.replace(responses, "send_task_failure", respond_to_failure)
 
 
-def _hook_reading(hooks: Hooks) -> None:
+def _hook_reads(hooks: Hooks) -> None:
     responses = responses_module.StepFunctionResponse
-    describe, list_them = responses.describe_execution, responses.list_executions
+    describe, list_all = responses.describe_execution, responses.list_executions
     history = responses.get_execution_history
 
     def describe_execution(self: Any) -> ActionResult:
         result = describe(self).result
         execution = self.stepfunction_backend.describe_execution(result["executionArn"])
-        _complete(result, execution)
+        _add_stop_date(result, execution)
         if execution.status == ExecutionStatus.SUCCEEDED:
             result["output"] = json.dumps(execution.output, separators=(",", ":"))
         return ActionResult(result)
 
     def list_executions(self: Any) -> ActionResult:
-        result = list_them(self).result
+        result = list_all(self).result
         for item in result["executions"]:
-            _complete(item, self.stepfunction_backend.describe_execution(item["executionArn"]))
+            _add_stop_date(item, self.stepfunction_backend.describe_execution(item["executionArn"]))
         return ActionResult(result)
 
     def describe_state_machine_for_execution(self: Any) -> ActionResult:
@@ -172,6 +172,6 @@ def _hook_reading(hooks: Hooks) -> None:
     hooks.replace(responses, "get_execution_history", get_execution_history)
 
 
-def _complete(result: dict[str, Any], execution: Any) -> None:
+def _add_stop_date(result: dict[str, Any], execution: Any) -> None:
     if execution.stop_date is not None:
         result["stopDate"] = execution.stop_date.astimezone(UTC)

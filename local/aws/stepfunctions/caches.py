@@ -1,4 +1,4 @@
-"""Speed and quiet: definitions and clients are made once, and what fails is logged at the level of a debugger."""
+"""Caches of definitions and clients, and less logging: speed only."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _hook_parser(hooks: Hooks) -> None:
     """Parse each definition once; every execution gets its own copy of the components."""
 
     def parse_and_copy(definition: str) -> Any:
-        program, tree = _parsed(definition)
+        program, tree = _parse_once(definition)
         return pickle.loads(program), tree  # noqa: S301 (made above)
 
     hooks.replace(AmazonStateLanguageParser, "parse", staticmethod(parse_and_copy))
 
 
 @functools.lru_cache(maxsize=128)
-def _parsed(definition: str) -> tuple[bytes, Any]:
+def _parse_once(definition: str) -> tuple[bytes, Any]:
     program, tree = _parse_definition(definition)
     return pickle.dumps(program, pickle.HIGHEST_PROTOCOL), tree
 
@@ -58,7 +58,7 @@ def _hook_clients(hooks: Hooks) -> None:
 
 
 def _hook_logging(hooks: Hooks) -> None:
-    """Log a failing state at the level of a debugger: what failed is in the execution's history."""
+    """Log a failing state at level DEBUG only: the failure is in the execution's history."""
 
     def log_at_debug(self: EvalComponent, *_: Any, **error: Exception) -> None:
         _log.debug("%s: %r", type(self).__name__, error)

@@ -21,30 +21,30 @@ def install(hooks: Hooks) -> None:
     """Have contexts look as on AWS for as long as the hooks are in place."""
     state_data = state_module.StateData
     reset = States.reset
-    frame_of = Environment.as_inner_frame_of.__func__
+    make_frame = Environment.as_inner_frame_of.__func__
 
-    def with_aws_time(**fields: Any) -> Any:
-        entered = datetime.fromisoformat(fields["EnteredTime"])
-        return state_data(**{**fields, "EnteredTime": aws_timestamp(entered)})
+    def make_state_data(**fields: Any) -> Any:
+        entered_at = datetime.fromisoformat(fields["EnteredTime"])
+        return state_data(**{**fields, "EnteredTime": render_timestamp(entered_at)})
 
-    def reset_without_leftovers(self: States, input_value: Any) -> None:
+    def reset_without_nulls(self: States, input_value: Any) -> None:
         reset(self, input_value)
-        # Absent and not null: reading them where they do not exist fails the state, as on AWS.
+        # Missing and not null: reading a missing one fails the state, as on AWS.
         self._states_data.pop("result", None)
         self._states_data.pop("errorOutput", None)
 
-    def frame_with_map(cls: type[Environment], env: Environment, *args: Any, **kwargs: Any) -> Environment:
-        frame: Environment = frame_of(cls, env, *args, **kwargs)
+    def make_frame_with_map(cls: type[Environment], env: Environment, *args: Any, **kwargs: Any) -> Environment:
+        frame: Environment = make_frame(cls, env, *args, **kwargs)
         outer = env.states.context_object.context_object_data
         if "Map" in outer:
             frame.states.context_object.context_object_data["Map"] = copy.deepcopy(outer["Map"])
         return frame
 
-    hooks.replace(state_module, "StateData", with_aws_time)
-    hooks.replace(States, "reset", reset_without_leftovers)
-    hooks.replace(Environment, "as_inner_frame_of", classmethod(frame_with_map))
+    hooks.replace(state_module, "StateData", make_state_data)
+    hooks.replace(States, "reset", reset_without_nulls)
+    hooks.replace(Environment, "as_inner_frame_of", classmethod(make_frame_with_map))
 
 
-def aws_timestamp(when: datetime) -> str:
-    """Write an instant as Step Functions does: UTC, milliseconds, ``Z``."""
+def render_timestamp(when: datetime) -> str:
+    """Render an instant as Step Functions does: UTC, milliseconds, ``Z``."""
     return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

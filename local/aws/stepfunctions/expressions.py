@@ -42,9 +42,9 @@ def install(hooks: Hooks) -> None:
     _hook_variables(hooks)
 
 
-def forget_recorded_failure() -> None:
-    """Forget that a failed evaluation is in the history already: another state begins."""
-    _this_thread.recorded = False
+def reset_failure_recorded() -> None:
+    """Note that a new state begins, whose evaluation failure is not in the history."""
+    _this_thread.failure_recorded = False
 
 
 def _hook_jsonata(hooks: Hooks) -> None:
@@ -52,9 +52,9 @@ def _hook_jsonata(hooks: Hooks) -> None:
 
     def evaluate(self: StringJSONata | StringVariableSample, env: Environment) -> None:
         try:
-            value = jsonata.evaluate(self.expression, _variables_in(env, self.expression))
+            value = jsonata.evaluate(self.expression, _select_variables(env, self.expression))
         except jsonata.QueryError as error:
-            failure = _query_failure(env, self.expression, error)
+            failure = _evaluation_failed_error(env, self.expression, error)
             details = failure.get_evaluation_failed_event_details()
             add_event(
                 env.event_manager,
@@ -62,15 +62,15 @@ def _hook_jsonata(hooks: Hooks) -> None:
                 event_type=api.HistoryEventType.EvaluationFailed,
                 event_details={"evaluationFailedEventDetails": details},
             )
-            _this_thread.recorded = True
+            _this_thread.failure_recorded = True
             raise failure from error
         env.stack.append(value)
 
     def add_event_once(self: EventManager, *args: Any, **kwargs: Any) -> int:
-        # Task and Map states add the event of the failure that they handle; it is in the history already.
+        # Task and Map states add an event for the failure that they handle, which is in the history already.
         event_type = kwargs.get("event_type", args[1] if len(args) > 1 else None)
-        recorded, _this_thread.recorded = getattr(_this_thread, "recorded", False), False
-        if recorded and event_type == api.HistoryEventType.EvaluationFailed:
+        is_recorded, _this_thread.failure_recorded = getattr(_this_thread, "failure_recorded", False), False
+        if is_recorded and event_type == api.HistoryEventType.EvaluationFailed:
             return int(self._history_event_list[-1]["id"])
         return add_event(self, *args, **kwargs)
 
@@ -79,7 +79,7 @@ def _hook_jsonata(hooks: Hooks) -> None:
     hooks.replace(StringVariableSample, "_eval_body", evaluate)
 
 
-def _variables_in(env: Environment, expression: str) -> dict[str, Any]:
+def _select_variables(env: Environment, expression: str) -> dict[str, Any]:
     scopes = {**env.variable_store._outer_scope, **env.variable_store._inner_scope}
     variables = {name: value for name, value in scopes.items() if f"${name}" in expression}
     if "$states" in expression:
@@ -87,7 +87,7 @@ def _variables_in(env: Environment, expression: str) -> dict[str, Any]:
     return variables
 
 
-def _query_failure(env: Environment, expression: str, error: jsonata.QueryError) -> FailureEventException:
+def _evaluation_failed_error(env: Environment, expression: str, error: jsonata.QueryError) -> FailureEventException:
     text = f"The JSONata expression '{expression.strip()}' "
     if isinstance(error, jsonata.UndefinedResultError | jsonata.UnsupportedResultError):
         text += f"{error}."
@@ -113,25 +113,25 @@ def _hook_variables(hooks: Hooks) -> None:
         for binding in self.declaration_bindings:
             binding.eval(env=env)
             declarations.update(env.stack.pop())
-        env.variable_store.local_pending = declarations
+        env.variable_store.local_pending_assignments = declarations
 
-    def take_effect(self: Any, env: Environment) -> Any:
+    def apply_pending_assignments(self: Any, env: Environment) -> Any:
         for name, value in _take_pending_assignments(env).items():
             env.variable_store.set(variable_identifier=name, variable_value=value)
         return original_details(self, env)
 
-    def assigned(self: VariableStore) -> dict[str, str]:
+    def get_assigned_variables(self: VariableStore) -> dict[str, str]:
         return {
             name: json.dumps(self.get(name), separators=(",", ":"), ensure_ascii=False)
             for name in sorted(self._declaration_tracing)
         }
 
     hooks.replace(AssignDecl, "_eval_body", assign)
-    hooks.replace(state_module.CommonStateField, "_get_state_exited_event_details", take_effect)
-    hooks.replace(VariableStore, "get_assigned_variables", assigned)
+    hooks.replace(state_module.CommonStateField, "_get_state_exited_event_details", apply_pending_assignments)
+    hooks.replace(VariableStore, "get_assigned_variables", get_assigned_variables)
 
 
 def _take_pending_assignments(env: Environment) -> dict[str, Any]:
-    pending: dict[str, Any] = getattr(env.variable_store, "local_pending", {})
-    env.variable_store.local_pending = {}
+    pending: dict[str, Any] = getattr(env.variable_store, "local_pending_assignments", {})
+    env.variable_store.local_pending_assignments = {}
     return pending

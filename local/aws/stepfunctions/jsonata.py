@@ -1,7 +1,7 @@
 """JSONata as AWS Step Functions evaluates it.
 
 `evaluate` takes an expression (without ``{% %}``) and the variables that it may read. Values are bound,
-never written into the expression's text, so a value is data whatever characters it holds.
+never written into the expression's text, so a value is data whatever its characters.
 
 Where Step Functions differs from JSONata itself:
 
@@ -31,11 +31,11 @@ from jsonata.utils import Utils
 
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _MAX_RANGE = 1000
-_LARGEST_EXACT = 2**53
+_MAX_EXACT_INTEGER = 2**53
 
 # jsonata-python keeps the expression that is being evaluated in thread-local state of its classes, and
-# the parsed expressions are shared here. Evaluation is pure computation, so nothing is lost by the lock.
-_one_at_a_time = threading.RLock()
+# the parsed expressions are shared here. Evaluation is pure computation, so the lock costs nothing.
+_evaluation_lock = threading.RLock()
 
 
 class QueryError(Exception):
@@ -63,9 +63,9 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     Raises
     ------
     QueryError
-        When it is not valid, fails, evaluates to nothing, or to something that is not JSON.
+        If it is not valid, fails, evaluates to nothing, or to something that is not JSON.
     """
-    with _one_at_a_time:
+    with _evaluation_lock:
         try:
             parsed = _parse(expression)
             result = _evaluate(parsed, variables)
@@ -99,7 +99,7 @@ def _parse(expression: str) -> Jsonata:
 
 
 def _from_json(value: Any) -> Any:
-    """Copy a JSON value for the evaluator, which tells null from nothing and may write into it."""
+    """Copy a JSON value for the evaluator, which distinguishes null from nothing and can change the value."""
     if value is None:
         return Utils.NULL_VALUE
     if isinstance(value, dict):
@@ -117,7 +117,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, bool | str | int):
         return value
     if isinstance(value, float):
-        return _number(value)
+        return _to_json_number(value)
     if isinstance(value, dict):
         return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -125,14 +125,14 @@ def _to_json(value: Any) -> Any:
     raise UnsupportedResultError("returned an unsupported result type")
 
 
-def _number(value: float) -> float | int:
+def _to_json_number(value: float) -> float | int:
     if not math.isfinite(value):
         raise QueryError(f"D1001: Number out of range: {value}")
-    return int(value) if value.is_integer() and abs(value) < _LARGEST_EXACT else value
+    return int(value) if value.is_integer() and abs(value) < _MAX_EXACT_INTEGER else value
 
 
 def _partition(*arguments: Any) -> Any:
-    array, size = _arguments("partition", arguments, 2)
+    array, size = _check_arguments("partition", arguments, 2)
     if array is None:
         return None
     items = list(array) if isinstance(array, list) else [array]
@@ -142,7 +142,7 @@ def _partition(*arguments: Any) -> Any:
 
 
 def _range(*arguments: Any) -> Any:
-    first, last, step = _arguments("range", arguments, 3)
+    first, last, step = _check_arguments("range", arguments, 3)
     if not all(_is_integer(value) for value in (first, last, step)):
         raise QueryError("$range: the start, the end and the step must be integers")
     if step == 0:
@@ -154,7 +154,7 @@ def _range(*arguments: Any) -> Any:
 
 
 def _hash(*arguments: Any) -> Any:
-    content, algorithm = _arguments("hash", arguments, 2)
+    content, algorithm = _check_arguments("hash", arguments, 2)
     if content is None:
         return None
     if algorithm not in _ALGORITHMS:
@@ -164,7 +164,7 @@ def _hash(*arguments: Any) -> Any:
 
 
 def _random(*arguments: Any) -> float:
-    (seed,) = _arguments("random", arguments, 1, required=0)
+    (seed,) = _check_arguments("random", arguments, 1, required=0)
     if seed is None:
         return random.random()
     if not _is_integer(seed):
@@ -173,12 +173,12 @@ def _random(*arguments: Any) -> float:
 
 
 def _uuid(*arguments: Any) -> str:
-    _arguments("uuid", arguments, 0)
+    _check_arguments("uuid", arguments, 0)
     return str(uuid.uuid4())
 
 
 def _parse_json(*arguments: Any) -> Any:
-    (text,) = _arguments("parse", arguments, 1)
+    (text,) = _check_arguments("parse", arguments, 1)
     if text is None:
         return None
     if not isinstance(text, str):
@@ -189,30 +189,30 @@ def _parse_json(*arguments: Any) -> Any:
         raise QueryError(f"$parse: not valid JSON: {error}") from error
 
 
-def _eval(*_: Any) -> Any:
+def _refuse_eval(*_: Any) -> Any:
     raise QueryError("$eval is not supported by Step Functions; use $parse for JSON")
 
 
-def _arguments(name: str, given: tuple[Any, ...], count: int, required: int | None = None) -> tuple[Any, ...]:
-    if not (count if required is None else required) <= len(given) <= count:
-        raise QueryError(f"${name}: takes {count} argument(s), {len(given)} given")
-    return given + (None,) * (count - len(given))
+def _check_arguments(name: str, arguments: tuple[Any, ...], count: int, required: int | None = None) -> tuple[Any, ...]:
+    if not (count if required is None else required) <= len(arguments) <= count:
+        raise QueryError(f"${name}: takes {count} argument(s), {len(arguments)} given")
+    return arguments + (None,) * (count - len(arguments))
 
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _native(function: Callable[..., Any]) -> Any:
+def _to_native_function(function: Callable[..., Any]) -> Any:
     return Jsonata.JLambda(function)
 
 
 _FUNCTIONS: dict[str, Any] = {
-    "partition": _native(_partition),
-    "range": _native(_range),
-    "hash": _native(_hash),
-    "random": _native(_random),
-    "uuid": _native(_uuid),
-    "parse": _native(_parse_json),
-    "eval": _native(_eval),
+    "partition": _to_native_function(_partition),
+    "range": _to_native_function(_range),
+    "hash": _to_native_function(_hash),
+    "random": _to_native_function(_random),
+    "uuid": _to_native_function(_uuid),
+    "parse": _to_native_function(_parse_json),
+    "eval": _to_native_function(_refuse_eval),
 }

@@ -27,8 +27,8 @@ from moto.stepfunctions.parser.asl.component.state.choice.state_choice import St
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
-from local.aws.stepfunctions.expressions import forget_recorded_failure
-from local.aws.stepfunctions.task_tokens import token_of_attempt
+from local.aws.stepfunctions.expressions import reset_failure_recorded
+from local.aws.stepfunctions.task_tokens import use_attempt_token
 from local.aws.stepfunctions.waits import Interrupted
 from local.clock import Clock, Work
 from local.hooks import Hooks
@@ -42,8 +42,8 @@ def install(hooks: Hooks, clock: Clock) -> None:
     evaluate_state = state_module.CommonStateField._eval_body
     choose = StateChoice._eval_state
 
-    def until_interrupted(self: Any, env: Environment) -> None:
-        forget_recorded_failure()
+    def evaluate_until_interrupted(self: Any, env: Environment) -> None:
+        reset_failure_recorded()
         with contextlib.suppress(Interrupted):
             evaluate_state(self, env)
 
@@ -53,17 +53,17 @@ def install(hooks: Hooks, clock: Clock) -> None:
         except RuntimeError as error:
             if not str(error.args[0]).startswith(_NO_CHOICE_MESSAGE):
                 raise
-            raise _no_choice_matched(env, self.name) from error
+            raise _no_choice_matched_error(env, self.name) from error
 
     def evaluate_in_this_thread(self: ExecutionState, env: Environment) -> None:
         _evaluate_execution(clock, self, env)
 
-    hooks.replace(state_module.CommonStateField, "_eval_body", until_interrupted)
+    hooks.replace(state_module.CommonStateField, "_eval_body", evaluate_until_interrupted)
     hooks.replace(StateChoice, "_eval_state", choose_or_fail)
     hooks.replace(ExecutionState, "_evaluate_with_timeout", evaluate_in_this_thread)
 
 
-def _no_choice_matched(env: Environment, state_name: str) -> FailureEventException:
+def _no_choice_matched_error(env: Environment, state_name: str) -> FailureEventException:
     name = StatesErrorName(typ=StatesErrorNameType.StatesNoChoiceMatched)
     cause = f"Failed to transition out of the state '{state_name}'. The state does not point to a next state."
     return FailureEventException(
@@ -77,14 +77,14 @@ def _no_choice_matched(env: Environment, state_name: str) -> FailureEventExcepti
 
 
 def _evaluate_execution(clock: Clock, state: ExecutionState, env: Environment) -> None:
-    """Run what a Task, Parallel or Map state does, and take over its result.
+    """Run a Task, Parallel or Map state, and set its result.
 
-    moto does it in a thread that it abandons at the time-out. Here time stands still while something
-    runs, so it is run in place, and the time that it has let pass is compared afterwards.
+    moto runs it in a thread that it abandons at the time-out. Here time stands still while a state runs. So the
+    state runs in the current thread, and the time that has passed is compared with the time-out afterwards.
     """
     state.timeout.eval(env=env)
     deadline = clock.now() + timedelta(seconds=env.stack.pop())
-    with token_of_attempt(state, env):
+    with use_attempt_token(state, env):
         frame, failure = _run_attempt(clock, state, env)
     if not env.is_running():
         raise Interrupted
@@ -92,7 +92,7 @@ def _evaluate_execution(clock: Clock, state: ExecutionState, env: Environment) -
         raise EvalTimeoutError
     if failure is not None:
         raise failure
-    _take_result(state, env, frame.stack.pop())
+    _set_result(state, env, frame.stack.pop())
 
 
 def _run_attempt(clock: Clock, state: ExecutionState, env: Environment) -> tuple[Environment, Exception | None]:
@@ -103,7 +103,7 @@ def _run_attempt(clock: Clock, state: ExecutionState, env: Environment) -> tuple
     with _collect_children() as children:
         try:
             state._eval_execution(frame)
-        except Exception as error:  # raised by the caller, once everything is closed
+        except Exception as error:  # raised by the caller, when everything is closed
             failure = error
             for inner in list(frame._frames):
                 inner.set_stop(stop_date=clock.now(), cause=None, error=None)
@@ -114,7 +114,7 @@ def _run_attempt(clock: Clock, state: ExecutionState, env: Environment) -> tuple
     return frame, failure
 
 
-def _take_result(state: ExecutionState, env: Environment, output: Any) -> None:
+def _set_result(state: ExecutionState, env: Environment, output: Any) -> None:
     env.stack.append(output)
     if not state._is_language_query_jsonpath():
         env.states.set_result(output)

@@ -1,9 +1,10 @@
 """Task tokens: waiting for the answer to one, and answering.
 
 - A wait for a token, and its heartbeat, are on the clock.
-- Each attempt of a task has a token of its own.
-- ``SendTaskSuccess`` refuses what is not JSON. An answer to a task that is over raises ``TaskTimedOut``. That includes
-  a second answer, and one to an earlier attempt.
+- Each attempt of a task has a separate token.
+- ``SendTaskSuccess`` refuses what is not JSON.
+- An answer to a task that has ended raises ``TaskTimedOut``. That includes a second answer, and one to an earlier
+  attempt.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from local.hooks import Hooks
 
 
 class TaskTimedOutError(AWSError):
-    """The task that the token stands for is over."""
+    """The task of the token has ended."""
 
     TYPE = "TaskTimedOut"
     STATUS = 400
@@ -64,7 +65,7 @@ def install(hooks: Hooks, clock: Clock) -> None:
     ) -> Any:
         return _wait_for_answer(clock, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
 
-    def opening(method: Callable[..., Any]) -> Callable[..., Any]:
+    def open_gate_after(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         def call(self: CallbackEndpoint, *args: Any, **kwargs: Any) -> Any:
             result = method(self, *args, **kwargs)
@@ -75,7 +76,7 @@ def install(hooks: Hooks, clock: Clock) -> None:
 
         return call
 
-    def indexing(method: Callable[..., CallbackEndpoint]) -> Callable[..., CallbackEndpoint]:
+    def index_endpoint_after(method: Callable[..., CallbackEndpoint]) -> Callable[..., CallbackEndpoint]:
         @functools.wraps(method)
         def call(self: CallbackPoolManager, *args: Any, **kwargs: Any) -> CallbackEndpoint:
             endpoint = method(self, *args, **kwargs)
@@ -86,15 +87,15 @@ def install(hooks: Hooks, clock: Clock) -> None:
 
     hooks.replace(service, "_eval_wait_for_task_token", wait_for_token)
     for name in ("notify", "notify_heartbeat", "interrupt_all"):
-        hooks.replace(CallbackEndpoint, name, opening(getattr(CallbackEndpoint, name)))
-    hooks.replace(CallbackPoolManager, "add", indexing(add))
-    hooks.replace(CallbackPoolManager, "add_activity_task", indexing(add_activity_task))
+        hooks.replace(CallbackEndpoint, name, open_gate_after(getattr(CallbackEndpoint, name)))
+    hooks.replace(CallbackPoolManager, "add", index_endpoint_after(add))
+    hooks.replace(CallbackPoolManager, "add_activity_task", index_endpoint_after(add_activity_task))
     _hook_answers(hooks, endpoints)
 
 
 @contextlib.contextmanager
-def token_of_attempt(state: ExecutionState, env: Environment) -> Iterator[None]:
-    """Give each attempt a token of its own, which is worth nothing once the attempt is over."""
+def use_attempt_token(state: ExecutionState, env: Environment) -> Iterator[None]:
+    """Give each attempt a separate token, which is invalid when the attempt has ended."""
     resource = getattr(state, "resource", None)
     if getattr(resource, "condition", None) != ResourceCondition.WaitForTaskToken:
         yield
@@ -107,7 +108,7 @@ def token_of_attempt(state: ExecutionState, env: Environment) -> Iterator[None]:
     try:
         yield
     finally:
-        # From now on nobody listens: whoever answers is told that the task timed out, as on AWS.
+        # From now on an answer gets the error that the task timed out, as on AWS.
         env.callback_pool_manager.get(token).report(CallbackConsumerTimeout())
 
 
@@ -115,37 +116,37 @@ def _wait_for_answer(
     clock: Clock, env: Environment, timeout_seconds: int, endpoint: CallbackEndpoint, heartbeat: Any
 ) -> Any:
     """Wait for the answer to a task token; every heartbeat postpones the heartbeat's time-out."""
-    times_out = clock.now() + timedelta(seconds=timeout_seconds)
+    times_out_at = clock.now() + timedelta(seconds=timeout_seconds)
     interval = timedelta(seconds=heartbeat._heartbeat_seconds) if heartbeat else None
-    last_beat = clock.now()
+    last_heartbeat_at = clock.now()
     while True:
         gate = endpoint.local_gate = clock.gate()
         if endpoint.get_outcome() is not None:
             return endpoint.get_outcome()
         if heartbeat and heartbeat._next_heartbeat_event.is_set():
             heartbeat._next_heartbeat_event.clear()
-            last_beat = clock.now()
-        until = min(times_out, last_beat + interval) if interval else times_out
+            last_heartbeat_at = clock.now()
+        until = min(times_out_at, last_heartbeat_at + interval) if interval else times_out_at
         with interruptible(env, gate):
             opened = gate.wait(until)
         if not env.is_running():
             raise Interrupted
         if not opened:
-            return HeartbeatTimedOut() if until < times_out else CallbackOutcomeTimedOut(endpoint.callback_id)
+            return HeartbeatTimedOut() if until < times_out_at else CallbackOutcomeTimedOut(endpoint.callback_id)
 
 
 def _hook_answers(hooks: Hooks, endpoints: Mapping[str, CallbackEndpoint]) -> None:
-    """Have tasks answered by looking their token up; moto asks every execution for it.
+    """Find the task of an answer in an index of tokens; moto searches every execution.
 
     Parameters
     ----------
     hooks
-        What the replacements are part of.
+        The set that the replacements are added to.
     endpoints
-        What waits for the answer, by token: of all tasks there ever were, also those that are over.
+        The endpoints that wait for answers, by token, of all tasks, including those that have ended.
     """
 
-    def endpoint_of(token: str) -> CallbackEndpoint:
+    def get_open_endpoint(token: str) -> CallbackEndpoint:
         endpoint = endpoints.get(token)
         if endpoint is None:
             raise parser_api.InvalidToken
@@ -154,7 +155,7 @@ def _hook_answers(hooks: Hooks, endpoints: Mapping[str, CallbackEndpoint]) -> No
         return endpoint
 
     def succeed(_: StepFunctionsParserBackend, task_token: str, outcome: str) -> None:
-        endpoint = endpoint_of(task_token)
+        endpoint = get_open_endpoint(task_token)
         try:
             json.loads(outcome)
         except ValueError as error:
@@ -164,11 +165,11 @@ def _hook_answers(hooks: Hooks, endpoints: Mapping[str, CallbackEndpoint]) -> No
     def fail(
         _: StepFunctionsParserBackend, task_token: str, error: str | None = None, cause: str | None = None
     ) -> None:
-        endpoint_of(task_token).notify(CallbackOutcomeFailure(task_token, error, cause))
+        get_open_endpoint(task_token).notify(CallbackOutcomeFailure(task_token, error, cause))
 
-    def beat(_: StepFunctionsParserBackend, task_token: str) -> None:
-        endpoint_of(task_token).notify_heartbeat()
+    def record_heartbeat(_: StepFunctionsParserBackend, task_token: str) -> None:
+        get_open_endpoint(task_token).notify_heartbeat()
 
     hooks.replace(StepFunctionsParserBackend, "send_task_success", succeed)
     hooks.replace(StepFunctionsParserBackend, "send_task_failure", fail)
-    hooks.replace(StepFunctionsParserBackend, "send_task_heartbeat", beat)
+    hooks.replace(StepFunctionsParserBackend, "send_task_heartbeat", record_heartbeat)

@@ -1,6 +1,6 @@
 """Waits on the clock: ``Wait`` states, the intervals of a ``Retry``, and what interrupts a wait.
 
-Stopping or timing out an execution interrupts whatever it is blocked in, and stays the outcome. Retry intervals are
+A stop or a time-out of an execution interrupts its current wait, and remains its outcome. Retry intervals are
 automatic waits (see ``local.clock``).
 """
 
@@ -30,7 +30,7 @@ _this_thread = threading.local()
 
 
 class Interrupted(BaseException):
-    """The execution was stopped or timed out while this state was under way."""
+    """The execution was stopped or timed out while this state was running."""
 
 
 def install(hooks: Hooks, clock: Clock, *, truncate_timestamps: bool) -> None:
@@ -41,10 +41,10 @@ def install(hooks: Hooks, clock: Clock, *, truncate_timestamps: bool) -> None:
 
 
 def _hook_environments(hooks: Hooks) -> None:
-    """Have every change of an environment's state wake what is blocked in it."""
+    """Have every change of an environment's state end the waits in it."""
     set_error = Environment.set_error
 
-    def waking(method: Callable[..., None]) -> Callable[..., None]:
+    def open_gates_after(method: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(method)
         def call(self: Environment, *args: Any, **kwargs: Any) -> None:
             method(self, *args, **kwargs)
@@ -65,15 +65,15 @@ def _hook_environments(hooks: Hooks) -> None:
             for frame in list(self._frames):
                 frame.set_stop(stop_date=datetime.now(UTC), cause=None, error=None)
 
-    hooks.replace(Environment, "set_ended", waking(Environment.set_ended))
-    hooks.replace(Environment, "set_stop", waking(Environment.set_stop))
-    hooks.replace(Environment, "set_error", waking(set_error_while_running))
-    hooks.replace(Environment, "set_timed_out", waking(set_timed_out_while_running))
+    hooks.replace(Environment, "set_ended", open_gates_after(Environment.set_ended))
+    hooks.replace(Environment, "set_stop", open_gates_after(Environment.set_stop))
+    hooks.replace(Environment, "set_error", open_gates_after(set_error_while_running))
+    hooks.replace(Environment, "set_timed_out", open_gates_after(set_timed_out_while_running))
 
 
 @contextlib.contextmanager
 def interruptible(env: Environment, gate: Gate) -> Iterator[None]:
-    """Have `gate` open when the environment stops running, or at once if it does not run."""
+    """Open `gate` when the environment stops running, or at once if it does not run."""
     gates = env.__dict__.setdefault("local_gates", set())
     gates.add(gate)
     if not env.is_running():
@@ -100,11 +100,11 @@ def _hook_waits(hooks: Hooks, clock: Clock, *, truncate_timestamps: bool) -> Non
             until = clock.now() + timedelta(seconds=self._get_wait_seconds(env=env))
         _sleep(clock, env, until)
 
-    def is_valid(timestamp: str) -> bool:
+    def is_valid_timestamp(timestamp: str) -> bool:
         return isinstance(timestamp, str) and _TIMESTAMP.match(timestamp) is not None
 
-    def from_string(timestamp: str) -> datetime | None:
-        if not is_valid(timestamp):
+    def parse_timestamp(timestamp: str) -> datetime | None:
+        if not is_valid_timestamp(timestamp):
             return None
         try:
             return datetime.fromisoformat(timestamp).astimezone(UTC)
@@ -112,8 +112,8 @@ def _hook_waits(hooks: Hooks, clock: Clock, *, truncate_timestamps: bool) -> Non
             return None
 
     hooks.replace(WaitFunction, "_eval_body", wait)
-    hooks.replace(Timestamp, "_is_valid_timestamp_pattern", staticmethod(is_valid))
-    hooks.replace(Timestamp, "_from_timestamp_string", staticmethod(from_string))
+    hooks.replace(Timestamp, "_is_valid_timestamp_pattern", staticmethod(is_valid_timestamp))
+    hooks.replace(Timestamp, "_from_timestamp_string", staticmethod(parse_timestamp))
 
 
 def _evaluate_timestamp(wait: Timestamp, env: Environment) -> datetime:
@@ -128,12 +128,12 @@ def _evaluate_timestamp(wait: Timestamp, env: Environment) -> datetime:
 def _hook_retries(hooks: Hooks, clock: Clock) -> None:
     evaluate = retrier_decl.RetrierDecl._eval_body
 
-    def remember_environment(self: retrier_decl.RetrierDecl, env: Environment) -> None:
+    def evaluate_and_remember_environment(self: retrier_decl.RetrierDecl, env: Environment) -> None:
         _this_thread.retrying = env
         evaluate(self, env)
 
     def sleep(seconds: float) -> None:
         _sleep(clock, _this_thread.retrying, clock.now() + timedelta(seconds=seconds), automatic=True)
 
-    hooks.replace(retrier_decl.RetrierDecl, "_eval_body", remember_environment)
+    hooks.replace(retrier_decl.RetrierDecl, "_eval_body", evaluate_and_remember_environment)
     hooks.replace(retrier_decl, "time", SimpleNamespace(sleep=sleep))

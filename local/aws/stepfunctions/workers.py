@@ -1,4 +1,4 @@
-"""Threads: an execution runs in one, a branch or an iteration in one each, and the clock knows them."""
+"""Threads: each execution, branch and iteration runs in its own thread, which is work on the clock."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramRunning
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local.aws.stepfunctions.contexts import aws_timestamp
+from local.aws.stepfunctions.contexts import render_timestamp
 from local.aws.stepfunctions.states import start_child
 from local.clock import Clock
 from local.hooks import Hooks
 
 
 def install(hooks: Hooks, clock: Clock) -> None:
-    """Have executions run in threads that the clock knows, for as long as the hooks are in place."""
+    """Have executions run in threads that are work on the clock, for as long as the hooks are in place."""
     _hook_programs(hooks, clock)
     _hook_workers(hooks, clock)
 
 
 def _hook_workers(hooks: Hooks, clock: Clock) -> None:
     init_pool, init_jobs = branches_decl.BranchWorkerPool.__init__, job.JobPool.__init__
-    environment = ExecutionWorker._get_evaluation_environment
+    make_environment = ExecutionWorker._get_evaluation_environment
 
     def init_branches(self: branches_decl.BranchWorkerPool, workers_num: int) -> None:
         init_pool(self, workers_num)
@@ -52,10 +52,10 @@ def _hook_workers(hooks: Hooks, clock: Clock) -> None:
         return worker
 
     def start_execution(self: ExecutionWorker) -> None:
-        # Made here and not in the thread: an execution can be stopped as soon as it was started.
-        env = environment(self)
+        # Made here and not in the thread: an execution can be stopped as soon as it is started.
+        env = make_environment(self)
         execution = env.states.context_object.context_object_data["Execution"]
-        execution["StartTime"] = aws_timestamp(execution["StartTime"])
+        execution["StartTime"] = render_timestamp(execution["StartTime"])
         env._program_state = ProgramRunning()
         self.env = env
         self._get_evaluation_environment = lambda: env
@@ -90,7 +90,7 @@ def _execution_name(env: Environment) -> str:
 
 def _hook_programs(hooks: Hooks, clock: Clock) -> None:
     def evaluate(self: Program, env: Environment) -> None:
-        # Refused when it was stopped before it began: then only the end is recorded below.
+        # Raised if it was stopped before it began: then only its end is recorded below.
         with contextlib.suppress(RuntimeError):
             env.next_state_name = self.start_at.start_at_name
         timer = None
