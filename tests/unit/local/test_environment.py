@@ -20,7 +20,7 @@ def test_clients_can_be_made_in_each_of_several_environments() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"aws_access_key_id": "ak", "aws_secret_access_key": "sk"}], ids=["kept", "own"])
-def test_no_client_is_made_while_a_function_has_its_variables_in_the_process(more: dict[str, Any]) -> None:
+def test_no_client_is_made_while_a_function_s_variables_are_set(more: dict[str, Any]) -> None:
     entered, leave, made = threading.Event(), threading.Event(), threading.Event()
 
     def a_function() -> None:

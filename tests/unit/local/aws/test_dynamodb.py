@@ -77,7 +77,7 @@ def table() -> Iterator[Table]:
         yield Table()
 
 
-def test_a_set_takes_members_up_to_a_cap_and_those_it_has_beyond_it(table: Table) -> None:
+def test_a_set_accepts_new_members_up_to_a_cap_and_existing_ones_beyond_it(table: Table) -> None:
     table.take("a", 2)
     assert table.take("b", 2)["Members"]["SS"] == ["a", "b"]
     assert sorted(table.take("a", 2)["Members"]["SS"]) == ["a", "b"]
@@ -89,7 +89,7 @@ def test_a_set_takes_members_up_to_a_cap_and_those_it_has_beyond_it(table: Table
     assert sorted(table.take("c", 3)["Members"]["SS"]) == ["a", "b", "c"]
 
 
-def test_the_size_of_what_is_not_there_meets_no_condition(table: Table) -> None:
+def test_the_size_of_a_missing_attribute_meets_no_condition(table: Table) -> None:
     for comparison in ("<", "<=", ">", ">=", "="):
         with pytest.raises(ClientError) as refused:
             table.update("day", "SET A = :n", condition=f"size(Members) {comparison} :n", n={"N": "0"})
@@ -97,7 +97,7 @@ def test_the_size_of_what_is_not_there_meets_no_condition(table: Table) -> None:
         assert "Item" not in refused.value.response
 
 
-def test_the_last_member_takes_the_set_with_it(table: Table) -> None:
+def test_a_set_without_members_is_removed(table: Table) -> None:
     table.take("a", 2)
     assert table.update("day", "DELETE Members :vs", vs={"SS": ["a"]}) == {"Id": {"S": "day"}}
     assert table.take("b", 1)["Members"]["SS"] == ["b"]
@@ -109,7 +109,7 @@ def test_an_empty_set_is_refused(table: Table, value: dict[str, Any]) -> None:
         table.update("day", "SET A = :v", v=value)
 
 
-def test_steps_are_appended_to_a_list_that_need_not_be_there(table: Table) -> None:
+def test_steps_are_appended_to_a_list_that_may_be_missing(table: Table) -> None:
     append = "SET Steps = list_append(if_not_exists(Steps, :none), :step)"
     for step in ("one", "two"):
         item = table.update("r", append, none={"L": []}, step={"L": [{"M": {"Name": {"S": step}}}]})
@@ -131,7 +131,7 @@ def test_members_of_maps_are_changed_one_by_one(table: Table) -> None:
         table.update("r", "SET Nothing.Inside = :n", n={"S": "x"})
 
 
-def test_a_failed_condition_gives_the_item_as_it_was_if_there_is_one(table: Table) -> None:
+def test_a_failed_condition_returns_the_existing_item_if_any(table: Table) -> None:
     table.client.put_item(TableName=TABLE, Item={"Id": {"S": "r"}, "Outcome": {"S": "Completed"}})
     with pytest.raises(ClientError) as refused:
         table.update("r", "SET Outcome = :o", condition="attribute_not_exists(Outcome)", o={"S": "Failed"})
@@ -157,7 +157,7 @@ def test_an_index_holds_the_items_that_have_both_its_keys(table: Table) -> None:
     assert table.live() == ["r1", "r2", "r3"]
 
 
-def test_a_cap_holds_however_many_come_at_once(table: Table) -> None:
+def test_a_cap_holds_for_concurrent_requests(table: Table) -> None:
     taken: list[str] = []
     start = threading.Barrier(8)
 
@@ -196,7 +196,7 @@ EXPRESSIONS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def test_an_expression_does_what_it_does_without_the_hooks() -> None:
+def test_an_expression_has_the_same_effect_as_without_the_hooks() -> None:
     def answer(table: Table, item: str, expression: str, values: dict[str, Any]) -> Any:
         names = {"#d": "New"} if "#d" in expression else None
         try:

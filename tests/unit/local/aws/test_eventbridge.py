@@ -47,7 +47,7 @@ def test_an_event_has_all_members_that_aws_gives_it() -> None:
     assert event["detail"] == {"a": None}
 
 
-def test_nothing_is_filled_into_its_text() -> None:
+def test_placeholders_in_the_text_of_an_event_are_not_replaced() -> None:
     detail = {"text": 'a <source> "b" \\ <id> <aws.events.event.json>', "ö": ["<detail>"]}
     (event,) = delivered({**ENTRY, "Detail": json.dumps(detail)}, {})
 

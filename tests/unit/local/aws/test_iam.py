@@ -53,13 +53,11 @@ def policy(action: Any, resource: Any, effect: str = "Allow", **more: Any) -> st
         ("sns:SendMessage", QUEUE, False),
     ],
 )
-def test_a_policy_allows_its_actions_on_its_resources_wildcards_included(
-    action: Any, resource: Any, allowed: bool
-) -> None:
+def test_a_policy_allows_its_actions_on_its_resources_with_wildcards(action: Any, resource: Any, allowed: bool) -> None:
     assert is_allowed([policy(action, resource)], "sqs:SendMessage", QUEUE) is allowed
 
 
-def test_nothing_is_allowed_without_a_policy_and_what_one_forbids_is_forbidden() -> None:
+def test_an_action_is_denied_without_a_policy_or_by_an_explicit_denial() -> None:
     allowing = policy("sqs:*", QUEUE)
 
     assert not is_allowed([], "sqs:SendMessage", QUEUE)
@@ -68,7 +66,7 @@ def test_nothing_is_allowed_without_a_policy_and_what_one_forbids_is_forbidden()
 
 
 @pytest.mark.parametrize("strange", [{"Condition": {}}, {"NotAction": "x:Y"}, {"NotResource": "*"}])
-def test_what_is_not_understood_is_not_guessed(strange: dict[str, Any]) -> None:
+def test_an_unsupported_policy_is_an_error(strange: dict[str, Any]) -> None:
     with pytest.raises(PolicyError, match=next(iter(strange))):
         parse_grants(policy("sqs:SendMessage", QUEUE, **strange))
 
@@ -102,7 +100,7 @@ def test_a_call_is_an_action_on_resources(
     assert required_permission(boto3.client(service), operation, parameters, ACCOUNT) == (action, tuple(resources))
 
 
-def test_a_service_that_is_not_known_is_not_guessed() -> None:
+def test_an_unknown_service_is_an_error() -> None:
     with pytest.raises(NotImplementedError, match="s3:GetObject"):
         required_permission(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
 
@@ -141,7 +139,7 @@ def sender() -> Iterator[Sender]:
         yield Sender(environment)
 
 
-def test_a_call_that_the_role_does_not_allow_is_refused_and_one_that_it_allows_is_made(sender: Sender) -> None:
+def test_a_call_succeeds_only_if_the_role_allows_it(sender: Sender) -> None:
     sender.create(sender.role())
 
     answer = sender.answer()
@@ -153,14 +151,14 @@ def test_a_call_that_the_role_does_not_allow_is_refused_and_one_that_it_allows_i
     assert sender.environment.permissions.calls == {Call("sends", "sqs:SendMessage", QUEUE)}
 
 
-def test_a_function_without_a_role_in_iam_is_not_held_to_anything(sender: Sender) -> None:
+def test_a_function_without_a_role_in_iam_is_not_checked(sender: Sender) -> None:
     sender.create(sender.role())
     sender.environment.client("iam").delete_role(RoleName="r")
 
     assert sender.answer() == "sent"
 
 
-def test_an_update_of_a_stack_changes_what_its_roles_allow() -> None:
+def test_an_update_of_a_stack_changes_the_permissions_of_its_roles() -> None:
     def template(*actions: str) -> str:
         named = [
             {"PolicyName": action, "PolicyDocument": json.loads(policy(f"sqs:{action}", QUEUE))} for action in actions

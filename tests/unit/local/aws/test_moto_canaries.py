@@ -233,7 +233,7 @@ def test_no_replaced_or_relied_upon_function_has_changed_in_moto() -> None:
     assert fingerprints() == FINGERPRINTS, f"moto is {moto.__version__}: see this module's text"
 
 
-def test_what_is_replaced_and_is_no_function_is_what_it_was() -> None:
+def test_no_other_replaced_object_has_changed_in_moto() -> None:
     others = {
         name_of(r.owner, r.name): r.original
         for r in hooked()
@@ -322,7 +322,7 @@ def test_the_gap_is_still_there(originals: dict[str, str], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_what_is_missing_is_still_missing(originals: dict[str, str], name: str) -> None:
+def test_the_missing_behaviour_is_still_missing(originals: dict[str, str], name: str) -> None:
     text, gap = ABSENT[name]
     assert text not in originals[name], f"{name}: {text} {gap} — or not any more?"
 
@@ -389,7 +389,7 @@ def test_cloudformation_still_uses_the_backend_that_does_not_execute() -> None:
         assert parser_models.stepfunctions_parser_backends["123456789012"]["us-east-1"].state_machines == []
 
 
-def test_cloudformation_still_knows_neither_subscriptions_nor_topic_policies_nor_updates_of_tables() -> None:
+def test_cloudformation_still_lacks_subscriptions_and_topic_policies_and_updates_of_tables() -> None:
     assert not {"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy"} & parsing.get_model_map().keys()
     assert hasattr(Table.update_from_cloudformation_json, "__isabstractmethod__")
 

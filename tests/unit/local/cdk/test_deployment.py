@@ -159,7 +159,7 @@ def test_the_outputs_and_the_lambda_version_are_arns(open_environment: Any) -> N
     assert "${Worker}" not in text
 
 
-def test_what_the_template_says_about_the_machine_is_kept(open_environment: Any) -> None:
+def test_the_machine_has_the_properties_of_the_template(open_environment: Any) -> None:
     aws = open_environment()
     machine = aws.client("stepfunctions").describe_state_machine(stateMachineArn=aws.state_machine_arn)
     (group,) = aws.client("logs").describe_log_groups(logGroupNamePrefix="/own/worker")["logGroups"]
@@ -173,7 +173,7 @@ def test_what_the_template_says_about_the_machine_is_kept(open_environment: Any)
     assert listed["stateMachineArn"] == aws.state_machine_arn
 
 
-def test_what_the_template_says_about_the_function_is_kept(open_environment: Any) -> None:
+def test_the_function_has_the_properties_of_the_template(open_environment: Any) -> None:
     aws = open_environment()
     function = aws.client("lambda").get_function_configuration(FunctionName=aws.stack.resources["Worker"])
 
@@ -187,7 +187,7 @@ def test_what_the_template_says_about_the_function_is_kept(open_environment: Any
     assert [event["message"] for event in events] == ["ran"]
 
 
-def test_the_package_and_the_configured_variables_can_be_had(open_environment: Any) -> None:
+def test_the_package_and_the_configured_variables_can_be_read(open_environment: Any) -> None:
     aws = open_environment()
 
     assert zipfile.ZipFile(aws.function_code("ResolveEntity")).namelist() == ["resolve_entity.py"]
@@ -211,7 +211,7 @@ def test_an_update_changes_the_code_for_new_executions_only(
     assert aws.history(old)[-1]["timestamp"] == NOON + 30 * DAY
 
 
-def test_versions_of_a_former_template_stay_and_can_be_invoked(
+def test_versions_of_an_earlier_template_are_retained_and_can_be_invoked(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     aws = open_environment(make_assembly("one"))
@@ -229,7 +229,7 @@ def test_versions_of_a_former_template_stay_and_can_be_invoked(
     assert answer("3") == [*answer("$LATEST")[:2], "3"] == ["three", "three", "3"]
 
 
-def test_a_version_that_is_not_retained_goes_with_its_template(
+def test_a_version_without_a_retaining_policy_is_deleted(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     def let_go(template: dict[str, Any]) -> None:
@@ -245,7 +245,7 @@ def test_a_version_that_is_not_retained_goes_with_its_template(
     assert [version["Version"] for version in versions] == ["$LATEST", "2"]
 
 
-def test_going_back_to_a_former_template_publishes_the_former_code_anew(
+def test_going_back_to_an_earlier_template_publishes_its_code_again(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     aws = open_environment(make_assembly("one"))
@@ -257,7 +257,7 @@ def test_going_back_to_a_former_template_publishes_the_former_code_anew(
     assert finished(aws, arn) == ["one", "test", "3"]
 
 
-def test_a_change_of_the_variables_alone_is_a_version_of_its_own(
+def test_a_change_of_the_variables_makes_a_new_version(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     aws = open_environment(make_assembly(stage="first"))
@@ -268,7 +268,7 @@ def test_a_change_of_the_variables_alone_is_a_version_of_its_own(
     assert finished(aws, arn) == ["one", "second", "2"]
 
 
-def test_variables_that_a_template_no_longer_has_are_gone(
+def test_variables_that_a_template_no_longer_has_are_removed(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     def remove(template: dict[str, Any]) -> None:
@@ -291,12 +291,12 @@ class TestAnUpdateThatFails:
         template["Resources"]["Broken"] = {"Type": "AWS::SQS::Queue", "DependsOn": [*after, "Kept", "Gone"],
                                            "Properties": {"QueueName": "not a name"}}  # fmt: skip
 
-    def test_is_an_error_that_says_why(self, open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+    def test_raises_an_error_with_the_reason(self, open_environment: Any, make_assembly: Callable[..., Path]) -> None:
         aws = open_environment(make_assembly("one"))
         with pytest.raises(DeploymentError, match=r"stack is UPDATE_ROLLBACK_COMPLETE: .*alphanumeric"):
             aws.deploy(make_assembly("two", change=self.spoil))
 
-    def test_leaves_the_former_code_and_variables_in_charge(
+    def test_keeps_the_previous_code_and_variables(
         self, open_environment: Any, make_assembly: Callable[..., Path]
     ) -> None:
         aws = open_environment(make_assembly("one"))
@@ -308,7 +308,7 @@ class TestAnUpdateThatFails:
         assert finished(aws, arn) == ["one", "test", "1"]
         assert aws.function_environment("ResolveEntity") == {"STAGE": "test"}
 
-    def test_takes_back_what_it_added_but_for_what_is_retained(
+    def test_removes_the_added_resources_without_a_retaining_policy(
         self, open_environment: Any, make_assembly: Callable[..., Path]
     ) -> None:
         aws = open_environment(make_assembly("one"))
@@ -320,7 +320,7 @@ class TestAnUpdateThatFails:
         versions = aws.client("lambda").list_versions_by_function(FunctionName=function)["Versions"]
         assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
 
-    def test_can_be_made_again_with_other_code_only_or_without_the_version_that_it_left(
+    def test_can_be_repeated_with_other_code_or_without_the_version_that_it_left(
         self, open_environment: Any, make_assembly: Callable[..., Path]
     ) -> None:
         aws = open_environment(make_assembly("one"))
@@ -342,7 +342,7 @@ def test_an_update_without_a_change_changes_nothing(open_environment: Any, make_
     assert aws.deploy(make_assembly()) == before
 
 
-def test_what_is_retained_survives_its_removal_and_the_rest_does_not(
+def test_a_removed_resource_is_deleted_unless_it_is_retained(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
     def add(template: dict[str, Any]) -> None:
@@ -357,7 +357,7 @@ def test_what_is_retained_survives_its_removal_and_the_rest_does_not(
     assert [url.rpartition("/")[2] for url in aws.client("sqs").list_queues()["QueueUrls"]] == ["kept"]
 
 
-def test_what_moto_cannot_make_is_told(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+def test_unsupported_resource_types_are_reported(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
     def add(template: dict[str, Any]) -> None:
         template["Resources"]["Other"] = {"Type": "AWS::Nothing::Known", "Properties": {}}
 
@@ -387,13 +387,13 @@ def test_a_package_is_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
 
 
 class TestEnvironment:
-    def test_the_organization_is_there_and_active(self, open_environment: Any) -> None:
+    def test_the_organization_exists_and_is_active(self, open_environment: Any) -> None:
         from local.defaults import ORGANIZATION_ID
 
         answer = open_environment().client("workmail").describe_organization(OrganizationId=ORGANIZATION_ID)
         assert answer["State"] == "Active"
 
-    def test_credentials_are_fake_and_only_there_while_it_is_open(
+    def test_credentials_are_fake_and_set_only_while_it_is_open(
         self, make_assembly: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_PROFILE", "production")
@@ -416,7 +416,7 @@ class TestEnvironment:
                 assert len(aws.client("stepfunctions").list_executions(
                     stateMachineArn=aws.state_machine_arn)["executions"]) == 1  # fmt: skip
 
-    def test_nothing_is_left_behind_of_what_still_waits(self, make_assembly: Callable[..., Path]) -> None:
+    def test_no_thread_is_left_behind(self, make_assembly: Callable[..., Path]) -> None:
         threads = set(threading.enumerate())
         with Environment(make_assembly("one", definition(86400)), now=NOON) as aws:
             for _ in range(20):
@@ -431,7 +431,7 @@ class TestEnvironment:
         assert {execution.status for execution in executions} == {"ABORTED"}
         assert {e.to_history_output()["events"][-1]["type"] for e in executions} == {"ExecutionAborted"}
 
-    def test_an_error_on_the_way_in_puts_everything_back(self, tmp_path: Path) -> None:
+    def test_an_error_while_opening_restores_everything(self, tmp_path: Path) -> None:
         before = dict(os.environ)
         real = time.time()
         with pytest.raises(FileNotFoundError), Environment(tmp_path, now=NOON + 900 * DAY):

@@ -31,7 +31,7 @@ def test_a_new_user_is_disabled_and_never_had_a_mailbox(workmail):
     assert not workmail.backend.mailbox_exists(ORGANIZATION, user)
 
 
-def test_a_user_keeps_what_it_was_created_with(workmail):
+def test_a_user_has_the_attributes_of_the_request(workmail):
     user = workmail.user(
         "dana",
         enabled=False,
@@ -58,7 +58,7 @@ def test_a_user_keeps_what_it_was_created_with(workmail):
         ({"Name": "kim", "Role": "RESOURCE"}, "InvalidParameterException"),
     ],
 )
-def test_a_user_that_cannot_be_is_not_created(workmail, parameters, code):
+def test_an_invalid_user_is_not_created(workmail, parameters, code):
     workmail.user("dana")
     workmail.group("staff")
 
@@ -88,7 +88,7 @@ def test_a_user_is_described_by_name_and_address_too(workmail, identifier):
     assert workmail.describe(identifier)["UserId"] == user
 
 
-def test_a_description_finds_only_its_own_kind(workmail):
+def test_a_description_finds_only_entities_of_its_type(workmail):
     user, group, resource = workmail.user("dana"), workmail.group("staff"), workmail.resource("room1")
 
     assert workmail.fails("describe_user", UserId=group) == "EntityNotFoundException"
@@ -97,7 +97,7 @@ def test_a_description_finds_only_its_own_kind(workmail):
     assert workmail.fails("describe_user", UserId="nobody") == "EntityNotFoundException"
 
 
-def test_updating_a_user_changes_what_the_request_names(workmail):
+def test_updating_a_user_changes_only_the_members_of_the_request(workmail):
     user = workmail.user("dana", FirstName="Dana", IdentityProviderUserId=PROVIDER_ID)
     details = {
         "Initials": "DJ",
@@ -189,14 +189,14 @@ def test_users_are_listed_in_pages(workmail):
     assert seen == names
 
 
-def test_a_hundred_is_the_size_of_a_page_without_one(workmail):
+def test_the_default_page_size_is_a_hundred(workmail):
     for number in range(101):
         workmail.user(f"user{number}", enabled=False)
 
     assert len(workmail.call("list_users")["Users"]) == 100
 
 
-def test_a_token_is_good_for_its_own_list_only(workmail):
+def test_a_token_is_valid_for_its_list_only(workmail):
     for number in range(3):
         workmail.user(f"user{number}", enabled=False)
         workmail.group(f"group{number}", enabled=False)
@@ -348,7 +348,7 @@ def test_a_resource_needs_a_delegate_before_it_stops_accepting_requests(workmail
     assert delegates == [{"Id": user, "Type": "USER"}]
 
 
-def test_delegates_come_and_go(workmail):
+def test_delegates_are_added_and_removed(workmail):
     workmail.resource("room1")
     workmail.user("dana")
     workmail.group("staff")
@@ -365,7 +365,7 @@ def test_delegates_come_and_go(workmail):
     assert len(workmail.call("list_resource_delegates", ResourceId="room1")["Delegates"]) == 1
 
 
-def test_aliases_come_and_go(workmail):
+def test_aliases_are_created_and_deleted(workmail):
     user = workmail.user("dana")
     for alias in ("dj@acme.awsapps.com", "dana@example.com", "DJ@acme.awsapps.com"):
         workmail.call("create_alias", EntityId=user, Alias=alias)
@@ -379,7 +379,7 @@ def test_aliases_come_and_go(workmail):
     assert workmail.call("list_aliases", EntityId=user)["Aliases"] == ["dana@example.com"]
 
 
-def test_aliases_have_their_errors(workmail):
+def test_invalid_requests_about_aliases_are_refused(workmail):
     user = workmail.user("dana")
     workmail.user("kim")
 
@@ -404,7 +404,7 @@ def test_an_entity_has_at_most_a_hundred_aliases(workmail):
     assert one_more == "LimitExceededException"
 
 
-def test_the_former_primary_address_becomes_an_alias(workmail):
+def test_the_previous_primary_address_becomes_an_alias(workmail):
     user = workmail.user("dana")
     workmail.user("kim")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
@@ -443,7 +443,7 @@ def test_a_mailbox_has_a_size_and_a_quota(workmail):
     assert workmail.call("get_mailbox_details", UserId=room)["MailboxQuota"] == 51200
 
 
-def test_who_has_no_mailbox_has_no_details(workmail):
+def test_an_entity_without_a_mailbox_has_no_details(workmail):
     workmail.user("kim", enabled=False)
     workmail.group("staff")
 
@@ -453,7 +453,7 @@ def test_who_has_no_mailbox_has_no_details(workmail):
     assert workmail.fails("update_mailbox_quota", UserId="staff", MailboxQuota=1) == "EntityNotFoundException"
 
 
-def test_mailbox_permissions_replace_the_former_ones(workmail):
+def test_mailbox_permissions_replace_the_previous_ones(workmail):
     user, kim, staff = workmail.user("dana"), workmail.user("kim"), workmail.group("staff")
     put = {"EntityId": user, "GranteeId": "kim"}
     workmail.call("put_mailbox_permissions", PermissionValues=["FULL_ACCESS", "SEND_AS"], **put)
@@ -470,7 +470,7 @@ def test_mailbox_permissions_replace_the_former_ones(workmail):
     assert workmail.call("list_mailbox_permissions", EntityId=user)["Permissions"] == []
 
 
-def test_mailbox_permissions_have_their_errors(workmail):
+def test_invalid_requests_about_mailbox_permissions_are_refused(workmail):
     workmail.user("dana")
     workmail.user("kim", enabled=False)
     workmail.resource("room1")

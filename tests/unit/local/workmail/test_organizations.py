@@ -30,7 +30,7 @@ def test_a_new_organization_is_active_at_once(workmail):
     assert "MigrationAdmin" not in answer
 
 
-def test_creating_an_organization_again_with_the_same_token_answers_the_same_id(workmail):
+def test_creating_an_organization_again_with_the_same_token_returns_the_same_id(workmail):
     first = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
     again = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
 
@@ -50,7 +50,7 @@ def test_creating_an_organization_again_with_the_same_token_answers_the_same_id(
         ({"Alias": "initech", "EnableInteroperability": True}, "InvalidParameterException"),
     ],
 )
-def test_an_organization_that_cannot_be_is_not_created(workmail, parameters, code):
+def test_an_invalid_organization_is_not_created(workmail, parameters, code):
     workmail.client.create_organization(Alias="globex", DirectoryId="d-0123456789")
 
     assert error_code(lambda: workmail.client.create_organization(**parameters)) == code
@@ -77,7 +77,7 @@ def test_an_organization_is_created_with_the_domains_of_the_request(workmail):
     ]
 
 
-def test_a_deleted_organization_is_still_described_and_does_nothing_else(workmail):
+def test_a_deleted_organization_can_only_be_described(workmail):
     user = workmail.user("dana")
     assert workmail.fails("delete_organization", DeleteDirectory=True) == "OrganizationStateException"
 
@@ -99,7 +99,7 @@ def test_an_unknown_organization_is_not_found(workmail):
 
 
 @pytest.mark.parametrize("state", ["Requested", "Creating", "Deleting", "Suspended"])
-def test_nothing_works_in_an_organization_that_is_not_active(workmail, state):
+def test_no_operation_works_in_an_organization_that_is_not_active(workmail, state):
     workmail.backend.set_organization_state(ORGANIZATION, state, error_message="out of order")
 
     assert workmail.fails("create_group", Name="staff") == "OrganizationStateException"
@@ -121,14 +121,14 @@ def test_the_migration_administrator_is_described(workmail):
     assert workmail.call("describe_organization")["MigrationAdmin"] == user
 
 
-def test_an_organization_made_in_python_needs_a_real_and_new_id(workmail):
+def test_an_organization_created_in_python_needs_a_valid_and_new_id(workmail):
     with pytest.raises(ValueError, match="32 hexadecimal digits"):
         workmail.backend.create_organization_with_id("m-1", "globex")
     with pytest.raises(ValueError, match="already"):
         workmail.backend.create_organization_with_id(ORGANIZATION, "globex")
 
 
-def test_what_is_arranged_in_python_must_exist(workmail):
+def test_only_existing_objects_can_be_set_in_python(workmail):
     with pytest.raises(LookupError, match=UNKNOWN):
         workmail.backend.set_organization_state(UNKNOWN, "Active")
     with pytest.raises(LookupError, match="nobody"):
@@ -163,7 +163,7 @@ def test_there_is_no_workmail_in_other_regions(workmail):
     assert error_code(lambda: client("eu-central-1").list_organizations()) == "UnknownEndpoint"
 
 
-def test_every_start_of_moto_begins_without_organizations():
+def test_each_start_of_moto_has_no_organizations():
     register()
     for _ in range(2):
         with mock_aws():
@@ -174,7 +174,7 @@ def test_every_start_of_moto_begins_without_organizations():
             assert [call.operation for call in backend.calls] == ["ListOrganizations", "CreateOrganization"]
 
 
-def test_a_mail_domain_comes_and_goes(workmail):
+def test_a_mail_domain_is_registered_and_deregistered(workmail):
     workmail.call("register_mail_domain", DomainName="acme.org", ClientToken="t")
     workmail.call("register_mail_domain", DomainName="Acme.org", ClientToken="u")
 
@@ -189,7 +189,7 @@ def test_a_mail_domain_comes_and_goes(workmail):
     assert workmail.fails("get_mail_domain", DomainName="acme.org") == "MailDomainNotFoundException"
 
 
-def test_the_test_domain_is_the_default_until_another_is(workmail):
+def test_the_test_domain_is_the_default_until_another_is_set(workmail):
     assert workmail.call("get_mail_domain", DomainName="acme.awsapps.com") == {
         "Records": [],
         "IsTestDomain": True,
@@ -206,7 +206,7 @@ def test_the_test_domain_is_the_default_until_another_is(workmail):
     assert missing == "MailDomainNotFoundException"
 
 
-def test_a_mail_domain_in_use_stays(workmail):
+def test_a_mail_domain_in_use_is_not_removed(workmail):
     user = workmail.user("dana", enabled=False)
     workmail.call("register_to_work_mail", EntityId=user, Email="dana@example.com")
 
@@ -224,7 +224,7 @@ def test_a_mail_domain_belongs_to_one_organization(workmail):
     assert error_code(lambda: workmail.client.register_mail_domain(**taken)) == "MailDomainInUseException"
 
 
-def test_an_unverified_mail_domain_is_good_for_nothing(workmail):
+def test_an_unverified_mail_domain_cannot_be_used(workmail):
     workmail.backend.set_mail_domain_status(ORGANIZATION, "example.com", "PENDING")
     user = workmail.user("dana")
 
@@ -242,7 +242,7 @@ def test_mail_domains_are_listed_in_pages(workmail):
     assert "NextToken" not in rest
 
 
-def test_tags_come_and_go(workmail):
+def test_tags_are_added_and_removed(workmail):
     workmail.client.tag_resource(ResourceARN=ARN, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": ""}])
     workmail.client.tag_resource(ResourceARN=ARN, Tags=[{"Key": "a", "Value": "2"}])
     workmail.client.untag_resource(ResourceARN=ARN, TagKeys=["b", "c"])
@@ -250,7 +250,7 @@ def test_tags_come_and_go(workmail):
     assert workmail.client.list_tags_for_resource(ResourceARN=ARN)["Tags"] == [{"Key": "a", "Value": "2"}]
 
 
-def test_tags_have_their_errors(workmail):
+def test_invalid_requests_about_tags_are_refused(workmail):
     tags = [{"Key": str(number), "Value": ""} for number in range(50)]
     workmail.client.tag_resource(ResourceARN=ARN, Tags=tags)
     one_more = [{"Key": "one more", "Value": ""}]

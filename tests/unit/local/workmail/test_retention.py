@@ -34,7 +34,7 @@ def exists(workmail: WorkMail, entity: str) -> bool:
     return workmail.backend.mailbox_exists(ORGANIZATION, entity)
 
 
-def test_registering_enables_a_user_and_gives_a_mailbox(workmail, clock):
+def test_registering_a_user_enables_it_and_creates_a_mailbox(workmail, clock):
     user = workmail.user("dana", enabled=False)
 
     workmail.call("register_to_work_mail", EntityId="dana", Email=address("dana"))
@@ -55,7 +55,7 @@ def test_dates_have_milliseconds(workmail, clock):
     assert workmail.describe(user)["EnabledDate"] == datetime(2026, 3, 2, 9, 0, 0, 123000, tzinfo=UTC)
 
 
-def test_registering_has_its_errors(workmail):
+def test_invalid_registrations_are_refused(workmail):
     user = workmail.user("dana")
     kim = workmail.user("kim", enabled=False)
 
@@ -119,7 +119,7 @@ def test_a_mailbox_is_removed_thirty_days_after_deregistering_and_not_before(wor
     assert summary["State"] == "DISABLED"
 
 
-def test_a_removed_mailbox_stays_removed_when_the_clock_goes_back(workmail, clock):
+def test_a_removed_mailbox_is_not_restored_when_the_clock_goes_back(workmail, clock):
     user = workmail.user("dana")
     workmail.deregister(user)
     clock.move_to(MORNING + DAYS_30)
@@ -130,7 +130,7 @@ def test_a_removed_mailbox_stays_removed_when_the_clock_goes_back(workmail, cloc
     assert not exists(workmail, user)
 
 
-def test_registering_again_within_the_window_brings_the_mailbox_back(workmail, clock):
+def test_registering_again_within_the_window_restores_the_mailbox(workmail, clock):
     user = workmail.user("dana")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
     workmail.backend.set_mailbox_size(ORGANIZATION, user, 777)
@@ -166,7 +166,7 @@ def test_disabling_again_restarts_the_thirty_days(workmail, clock):
     assert not exists(workmail, user)
 
 
-def test_registering_after_the_window_gives_a_new_and_empty_mailbox(workmail, clock):
+def test_registering_after_the_window_creates_a_new_mailbox(workmail, clock):
     user = workmail.user("dana")
     workmail.user("kim")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
@@ -184,7 +184,7 @@ def test_registering_after_the_window_gives_a_new_and_empty_mailbox(workmail, cl
 
 
 @pytest.mark.parametrize("taken", [address("dana"), "dj@example.com"])
-def test_addresses_stay_reserved_for_thirty_days_and_are_free_then(workmail, clock, taken):
+def test_addresses_are_reserved_for_thirty_days_and_free_afterwards(workmail, clock, taken):
     user = workmail.user("dana")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
     workmail.deregister(user)
@@ -201,7 +201,7 @@ def test_addresses_stay_reserved_for_thirty_days_and_are_free_then(workmail, clo
     assert again == "EmailAddressInUseException"
 
 
-def test_a_group_keeps_its_addresses_through_the_window_though_it_has_no_mailbox(workmail, clock):
+def test_a_group_keeps_its_addresses_during_the_window_without_a_mailbox(workmail, clock):
     group, kim = workmail.group("staff"), workmail.user("kim", enabled=False)
     workmail.call("create_alias", EntityId=group, Alias="all@example.com")
     workmail.deregister(group)
@@ -216,7 +216,7 @@ def test_a_group_keeps_its_addresses_through_the_window_though_it_has_no_mailbox
     assert workmail.call("list_aliases", EntityId=group)["Aliases"] == []
 
 
-def test_what_needs_an_enabled_entity_refuses_a_disabled_one(workmail):
+def test_operations_on_enabled_entities_refuse_a_disabled_one(workmail):
     user, group, room = workmail.user("dana"), workmail.group("staff"), workmail.resource("room1")
     workmail.call("associate_member_to_group", GroupId=group, MemberId=user)
     workmail.call("associate_delegate_to_resource", ResourceId=room, EntityId=user)
@@ -248,7 +248,9 @@ def test_what_needs_an_enabled_entity_refuses_a_disabled_one(workmail):
 
 
 @pytest.mark.parametrize("never_registered", [True, False])
-def test_deregistering_a_disabled_entity_does_nothing_or_fails(workmail, clock, never_registered):
+def test_deregistering_a_disabled_entity_does_nothing_or_fails_depending_on_the_switch(
+    workmail, clock, never_registered
+):
     user = workmail.user("dana", enabled=not never_registered)
     if not never_registered:
         workmail.deregister(user)
@@ -315,7 +317,7 @@ def test_a_deleted_user_can_never_be_restored(workmail, clock):
     assert not exists(workmail, user)
 
 
-def test_a_deleted_users_name_and_address_are_free_and_its_traces_gone(workmail):
+def test_a_deleted_user_s_name_and_address_are_free_and_no_references_remain(workmail):
     user, kim = workmail.user("dana"), workmail.user("kim")
     workmail.group("staff")
     workmail.resource("room1")
@@ -343,7 +345,7 @@ def test_a_deleted_users_name_and_address_are_free_and_its_traces_gone(workmail)
         ("never", None, None),
     ],
 )
-def test_the_deprovisioned_date_is_one_of_four(workmail, clock, answer, in_window, after):
+def test_the_deprovisioned_date_depends_on_the_switch(workmail, clock, answer, in_window, after):
     switch(workmail, mailbox_deprovisioned_date=answer)
     user, never = workmail.user("dana"), workmail.user("kim", enabled=False)
     workmail.deregister(user)
@@ -368,7 +370,7 @@ def test_the_mailbox_of_a_disabled_user_is_described_or_not_and_never_after_its_
     assert workmail.fails("get_mailbox_details", UserId=user) == "EntityNotFoundException"
 
 
-def test_the_address_of_a_disabled_entity_finds_it_or_not(workmail):
+def test_the_address_of_a_disabled_entity_finds_it_depending_on_the_switch(workmail):
     user = workmail.user("dana")
     workmail.deregister(user)
 
@@ -380,7 +382,7 @@ def test_the_address_of_a_disabled_entity_finds_it_or_not(workmail):
 
 
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
-def test_the_email_of_a_disabled_entity_is_shown_or_not(workmail, kind):
+def test_the_email_of_a_disabled_entity_is_visible_depending_on_the_switch(workmail, kind):
     entity = getattr(workmail, kind)("dana")
     workmail.deregister(entity)
     identifier = {f"{kind.title()}Id": entity}
@@ -399,7 +401,7 @@ def test_the_email_of_a_disabled_entity_is_shown_or_not(workmail, kind):
 
 
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
-def test_descriptions_and_lists_show_a_deregistering_at_once_or_late(workmail, clock, kind):
+def test_descriptions_and_lists_show_a_deregistration_after_the_lag(workmail, clock, kind):
     switch(workmail, describe_lag_seconds=120, email_of_disabled="absent")
     entity = getattr(workmail, kind)("dana")
     identifier = {f"{kind.title()}Id": entity}
@@ -419,7 +421,7 @@ def test_descriptions_and_lists_show_a_deregistering_at_once_or_late(workmail, c
     assert workmail.call(f"list_{kind}s", Filters={"State": "ENABLED"})[lists] == []
 
 
-def test_the_lag_is_in_what_is_shown_and_not_in_what_is_true(workmail, clock):
+def test_the_lag_affects_the_visible_state_and_not_the_true_state(workmail, clock):
     switch(workmail, describe_lag_seconds=120)
     user = workmail.user("dana")
     workmail.deregister(user)
@@ -432,7 +434,7 @@ def test_the_lag_is_in_what_is_shown_and_not_in_what_is_true(workmail, clock):
 
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
 @pytest.mark.parametrize(("answer", "left"), [("kept", ["old@example.com"]), ("removed", [])])
-def test_the_aliases_of_a_deregistered_entity_stay_or_go(workmail, clock, kind, answer, left):
+def test_the_aliases_of_a_deregistered_entity_are_kept_depending_on_the_switch(workmail, clock, kind, answer, left):
     switch(workmail, aliases_of_deregistered=answer)
     entity, other = getattr(workmail, kind)("leaver"), workmail.user("kim")
     workmail.call("create_alias", EntityId=entity, Alias="old@example.com")
@@ -445,7 +447,7 @@ def test_the_aliases_of_a_deregistered_entity_stay_or_go(workmail, clock, kind, 
     assert workmail.call("list_aliases", EntityId=entity)["Aliases"] == left
 
 
-def test_a_removed_alias_can_be_created_again_unless_somebody_took_it(workmail, clock):
+def test_a_removed_alias_can_be_created_again_unless_it_is_in_use(workmail, clock):
     switch(workmail, aliases_of_deregistered="removed")
     user, other = workmail.user("dana"), workmail.user("kim")
     for alias in ("mine@example.com", "theirs@example.com"):
@@ -462,7 +464,9 @@ def test_a_removed_alias_can_be_created_again_unless_somebody_took_it(workmail, 
 
 @pytest.mark.parametrize("kind", ["user", "group"])
 @pytest.mark.parametrize(("answer", "left"), [("kept", ["staff", "team"]), ("removed", [])])
-def test_a_deregistered_user_or_group_stays_in_its_groups_or_not(workmail, clock, kind, answer, left):
+def test_a_deregistered_user_or_group_keeps_its_memberships_depending_on_the_switch(
+    workmail, clock, kind, answer, left
+):
     switch(workmail, groups_of_deregistered=answer)
     entity, stays = getattr(workmail, kind)("leaver"), workmail.user("kim")
     groups = [workmail.group(name) for name in ("staff", "team")]
@@ -485,7 +489,7 @@ def test_a_deregistered_user_or_group_stays_in_its_groups_or_not(workmail, clock
         assert len(workmail.call("list_group_members", GroupId=entity)["Members"]) == 1
 
 
-def test_a_group_that_was_deregistered_meanwhile_takes_nobody_back(workmail, clock):
+def test_a_group_that_was_deregistered_meanwhile_accepts_no_members(workmail, clock):
     user, group = workmail.user("dana"), workmail.group("staff")
     workmail.call("associate_member_to_group", GroupId=group, MemberId=user)
     workmail.deregister(user)
@@ -495,7 +499,7 @@ def test_a_group_that_was_deregistered_meanwhile_takes_nobody_back(workmail, clo
     assert workmail.fails("associate_member_to_group", GroupId=group, MemberId=user) == "EntityStateException"
 
 
-def test_whoever_is_created_anew_under_a_deleted_users_name_is_somebody_else(workmail, clock):
+def test_a_user_recreated_with_a_deleted_user_s_name_is_a_different_user(workmail, clock):
     user = workmail.user("dana")
     workmail.deregister(user)
     workmail.call("delete_user", UserId=user)
@@ -509,7 +513,7 @@ def test_whoever_is_created_anew_under_a_deleted_users_name_is_somebody_else(wor
     assert workmail.describe(address("dana"))["UserId"] == again
 
 
-def test_every_combination_of_the_switches_answers(workmail, clock):
+def test_every_combination_of_the_switches_returns_valid_answers(workmail, clock):
     user = workmail.user("dana")
     workmail.deregister(user)
     names, answers = zip(*Behaviour.possible_values().items(), strict=True)
@@ -520,7 +524,7 @@ def test_every_combination_of_the_switches_answers(workmail, clock):
         assert workmail.describe(user)["State"] == "DISABLED"
 
 
-def test_a_change_of_the_behaviour_names_only_what_changes():
+def test_a_change_of_the_behaviour_keeps_the_other_switches():
     before = Behaviour(email_of_disabled="absent")
 
     assert before.with_changes("{}") == before
@@ -539,6 +543,6 @@ def test_a_change_of_the_behaviour_names_only_what_changes():
         ('{"describe_lag_seconds": "5"}', "from 0 to 120"),
     ],
 )
-def test_a_behaviour_that_cannot_be_says_why(text, sentence):
+def test_an_invalid_behaviour_is_refused_with_the_reason(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         Behaviour().with_changes(text)

@@ -58,7 +58,7 @@ def test_these_operations_are_covered():
     assert set(covered_operations()) == COVERED
 
 
-def test_every_other_operation_of_the_model_says_that_it_is_missing(workmail):
+def test_every_other_operation_of_the_model_is_refused_as_missing(workmail):
     missing = [name for name in MODEL.operation_names if name not in COVERED]
     assert len(missing) == len(MODEL.operation_names) - len(COVERED) > 0
 
@@ -99,7 +99,7 @@ def test_every_other_operation_of_the_model_says_that_it_is_missing(workmail):
         ("describe_organization", {"OrganizationId": "m-1"}, "2 validation errors .* 'OrganizationId'"),
     ],
 )  # fmt: skip
-def test_a_request_against_the_model_names_the_member_and_changes_nothing(workmail, operation, parameters, sentence):
+def test_a_request_that_the_model_forbids_is_refused_with_the_member(workmail, operation, parameters, sentence):
     method = getattr(workmail.client, operation)
     with pytest.raises(workmail.client.exceptions.InvalidParameterException, match=sentence) as caught:
         method(**{"OrganizationId": ORGANIZATION, **parameters})
@@ -118,7 +118,7 @@ def test_a_structure_must_be_an_object(workmail, filters):
         workmail.backend.perform("ListUsers", request)
 
 
-def test_several_problems_are_told_together(workmail):
+def test_several_problems_are_reported_together(workmail):
     with pytest.raises(workmail.client.exceptions.InvalidParameterException) as caught:
         workmail.client.create_user(OrganizationId="m-1", Name="kim")
 
@@ -210,7 +210,7 @@ def test_a_hook_can_answer_with_an_error_of_the_model(workmail):
         workmail.call("delete_user", UserId=user)
 
 
-def test_a_hook_may_wait_for_another_call(workmail):
+def test_a_hook_can_wait_for_another_call(workmail):
     other_called = Event()
 
     def wait(operation: str, parameters: dict[str, object]) -> None:
@@ -228,7 +228,7 @@ def test_a_hook_may_wait_for_another_call(workmail):
     assert not waiting.is_alive()
 
 
-def test_many_threads_get_one_name_once(workmail):
+def test_a_name_is_given_once_to_many_threads(workmail):
     def create(number: int) -> str:
         try:
             workmail.backend.perform(
@@ -289,7 +289,7 @@ def test_registering_works_while_moto_already_runs():
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_a_client_reaches_it_through_the_server(server):
+def test_a_client_can_call_it_through_the_server(server):
     host, port = server
     backend = workmail_backends[ACCOUNT]["eu-west-1"]
     backend.create_organization_with_id(ORGANIZATION, "acme")
@@ -321,7 +321,7 @@ def post(server: tuple[str, int], target: str, body: str) -> tuple[int, dict[str
     return answer.status, json.loads(answer.read())
 
 
-def test_the_wire_speaks_json_as_aws_does(server):
+def test_the_http_protocol_is_that_of_aws(server):
     workmail_backends[ACCOUNT][REGION].create_organization_with_id(ORGANIZATION, "acme")
     organization = json.dumps({"OrganizationId": ORGANIZATION})
 
@@ -335,7 +335,7 @@ def test_the_wire_speaks_json_as_aws_does(server):
     assert "'UserId'" in answer["Message"]
 
 
-def test_what_is_no_request_is_refused(server):
+def test_an_invalid_request_is_refused(server):
     refused = {
         ("WorkMailService.ListOrganizations", "{"): "SerializationException",
         ("WorkMailService.ListOrganizations", "[]"): "SerializationException",

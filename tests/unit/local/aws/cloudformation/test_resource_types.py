@@ -147,13 +147,13 @@ def topic(aws: Environment) -> dict[str, str]:
     return aws.client("sns").get_topic_attributes(TopicArn=aws.outputs["Topic"])["Attributes"]
 
 
-def test_everything_is_made(aws: Environment) -> None:
+def test_every_resource_is_made(aws: Environment) -> None:
     assert aws.stack is not None
     assert aws.stack.unsupported == ()
 
 
 class TestTable:
-    def test_it_is_made_as_the_template_says(self, aws: Environment) -> None:
+    def test_it_has_the_properties_of_the_template(self, aws: Environment) -> None:
         client, name = aws.client("dynamodb"), aws.outputs["Table"]
         table = client.describe_table(TableName=name)["Table"]
         backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -170,7 +170,7 @@ class TestTable:
         with pytest.raises(ClientError, match="DeletionProtectionEnabled"):
             aws.client("dynamodb").delete_table(TableName=aws.outputs["Table"])
 
-    def test_a_machine_can_name_it(self, aws: Environment) -> None:
+    def test_a_state_machine_can_refer_to_it(self, aws: Environment) -> None:
         arn = aws.start({}, state_machine_arn=aws.outputs["Second"])
         aws.clock.settle()
 
@@ -202,13 +202,13 @@ class TestTable:
         assert client.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is False
         assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
 
-    def test_another_key_is_refused_and_not_a_new_table(self, aws: Environment, update: Callable[..., None]) -> None:
+    def test_a_changed_key_is_refused(self, aws: Environment, update: Callable[..., None]) -> None:
         put(aws, Id="one", StatusKey="x", DueAt="2026")
         with pytest.raises(DeploymentError, match="would replace the table"):
             update(Table={"KeySchema": [{"AttributeName": "DueAt", "KeyType": "HASH"}]})
         assert live(aws) == ["one"]
 
-    def test_it_outlives_its_removal_from_the_template(
+    def test_it_is_retained_when_the_template_no_longer_has_it(
         self, aws: Environment, template: dict[str, Any], assemble: Callable[[dict[str, Any]], Path]
     ) -> None:
         name = aws.outputs["Table"]
@@ -221,7 +221,7 @@ class TestTable:
 
 
 class TestParameter:
-    def test_a_name_is_made_up_and_an_update_is_the_next_version(
+    def test_it_gets_a_generated_name_and_an_update_is_the_next_version(
         self, aws: Environment, update: Callable[..., None]
     ) -> None:
         assert aws.outputs["Parameter"].startswith("stack-Parameter-")
@@ -234,7 +234,7 @@ class TestParameter:
         (described,) = aws.client("ssm").describe_parameters()["Parameters"]
         assert described["Tier"] == "Advanced"
 
-    def test_another_name_is_another_parameter(self, aws: Environment, update: Callable[..., None]) -> None:
+    def test_a_changed_name_makes_a_new_parameter(self, aws: Environment, update: Callable[..., None]) -> None:
         former = aws.outputs["Parameter"]
         update(Parameter={"Name": "/policy", "Tags": {"a": "b"}})
 
@@ -244,14 +244,14 @@ class TestParameter:
 
 
 class TestTopic:
-    def test_it_is_made_as_the_template_says(self, aws: Environment) -> None:
+    def test_it_has_the_properties_of_the_template(self, aws: Environment) -> None:
         assert aws.outputs["Topic"] == aws.outputs["SameTopic"]
         assert topic(aws)["KmsMasterKeyId"] == "arn:aws:kms:us-east-1:123456789012:alias/aws/sns"
         (statement,) = json.loads(topic(aws)["Policy"])["Statement"]
         assert (statement["Sid"], statement["Resource"]) == ("Tls", aws.outputs["Topic"])
         assert subscriptions(aws) == [("email", "it@example.com")]
 
-    def test_what_is_published_can_be_read(self, aws: Environment) -> None:
+    def test_a_published_message_reaches_a_subscriber(self, aws: Environment) -> None:
         aws.client("sns").publish(TopicArn=aws.outputs["Topic"], Subject="Approve?", Message="dana")
         sent = sns_backends["123456789012"]["us-east-1"].topics[aws.outputs["Topic"]].sent_notifications
 
@@ -264,7 +264,7 @@ class TestTopic:
         assert (aws.outputs["Topic"], topic(aws)["DisplayName"]) == (arn, "Approvals")
         assert subscriptions(aws) == [("email", "it@example.com")]
 
-    def test_subscriptions_and_policies_come_and_go(
+    def test_subscriptions_and_policies_are_added_and_removed(
         self,
         aws: Environment,
         template: dict[str, Any],
@@ -283,7 +283,7 @@ class TestTopic:
 
 
 class TestRule:
-    def test_a_machine_in_its_pattern_is_the_machine_s_arn(self, aws: Environment) -> None:
+    def test_a_reference_to_a_machine_in_its_pattern_is_the_arn(self, aws: Environment) -> None:
         for name in ("Second", "First", "Third"):
             aws.start({}, name=name, state_machine_arn=aws.outputs[name])
         aws.clock.settle()

@@ -76,14 +76,14 @@ def mapping() -> Any:
         yield Mapping(aws)
 
 
-def test_messages_come_in_batches_and_are_deleted_when_processed(mapping: Mapping) -> None:
+def test_messages_are_received_in_batches_and_deleted_when_processed(mapping: Mapping) -> None:
     mapping.send(*(f"good {n:02}" for n in range(25)))
 
     assert [len(batch) for batch in mapping.batches] == [10, 10, 5]
     assert mapping.left(mapping.queue) == 0
 
 
-def test_only_the_failed_message_of_a_batch_comes_again_after_the_visibility_timeout(mapping: Mapping) -> None:
+def test_only_the_failed_message_of_a_batch_is_received_again_after_the_visibility_timeout(mapping: Mapping) -> None:
     mapping.send("good", "bad")
     assert mapping.batches == [["bad", "good"]]
 
@@ -110,7 +110,7 @@ def test_a_crash_or_an_unknown_id_fails_the_whole_batch(mapping: Mapping, body: 
     assert mapping.left(mapping.queue) == 2
 
 
-def test_a_disabled_mapping_reads_nothing_until_it_is_enabled(mapping: Mapping) -> None:
+def test_a_disabled_mapping_receives_no_messages_until_it_is_enabled(mapping: Mapping) -> None:
     mapping.enable(enabled=False)
     mapping.sqs.send_message(QueueUrl=mapping.queue, MessageBody="good")
     mapping.aws.clock.advance(timedelta(days=3))

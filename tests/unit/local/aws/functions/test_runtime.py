@@ -52,7 +52,7 @@ def test_a_changed_configuration_is_a_new_execution_environment(functions: Funct
     assert (before, functions.invoke()) == ("a", "b")
 
 
-def test_versions_with_different_code_and_variables_live_side_by_side(functions: Functions) -> None:
+def test_versions_with_different_code_and_variables_coexist(functions: Functions) -> None:
     code = {
         "app.py": "import os, shared\ndef handler(event, context): return [shared.NAME, os.environ['STAGE']]",
         "shared.py": "NAME = 'one'",
@@ -77,19 +77,19 @@ def test_versions_with_different_code_and_variables_live_side_by_side(functions:
 
 
 @pytest.mark.parametrize("missing", [{"name": "nobody"}, {"Qualifier": "7"}, {"name": "function:7"}])
-def test_what_is_not_there_is_not_found(functions: Functions, missing: dict[str, str]) -> None:
+def test_a_missing_function_or_version_is_not_found(functions: Functions, missing: dict[str, str]) -> None:
     functions.create(ECHO)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         functions.invoke(**missing)
 
 
-def test_a_member_of_the_payload_is_no_qualifier(functions: Functions) -> None:
+def test_a_member_of_the_payload_is_not_a_qualifier(functions: Functions) -> None:
     functions.create(ECHO)
 
     assert functions.invoke({"qualifier": "7"}) == {"qualifier": "7"}
 
 
-def test_two_functions_share_no_module_even_with_the_same_code(functions: Functions) -> None:
+def test_two_functions_with_the_same_code_share_no_module(functions: Functions) -> None:
     code = {"app.py": "import state\ndef handler(event, context): state.SEEN.append(event); return state.SEEN",
             "state.py": "SEEN = []"}  # fmt: skip
     functions.create(code, "a")
@@ -153,7 +153,7 @@ class TestSnapshots:
             return [functions.invoke(), functions.invoke()]
 
     @pytest.mark.parametrize("state", STATE.values(), ids=STATE.keys())
-    def test_what_invocations_changed_is_as_after_the_initialization(
+    def test_a_later_runtime_starts_from_the_state_after_the_initialization(
         self, functions: Functions, clock: Any, state: str
     ) -> None:
         app = "import uuid, library\nID = uuid.uuid4().hex\ndef handler(event, context): return [library.add(), ID]"
@@ -172,7 +172,7 @@ class TestSnapshots:
         assert (len(set(first)), len(set(second))) == (1, 1)
         assert first != second
 
-    def test_a_snapshot_in_use_is_nobody_else_s(self, functions: Functions, clock: Any) -> None:
+    def test_a_snapshot_in_use_is_not_shared(self, functions: Functions, clock: Any) -> None:
         functions.create("seen = []\ndef handler(event, context):\n    seen.append(1)\n    return len(seen)")
         self.invoked_twice(functions, clock)
         with Hooks() as hooks:
@@ -183,7 +183,7 @@ class TestSnapshots:
 
             assert (before, inner, functions.invoke()) == (1, [1, 2], 2)
 
-    def test_other_variables_are_another_snapshot(self, functions: Functions, clock: Any) -> None:
+    def test_different_variables_have_different_snapshots(self, functions: Functions, clock: Any) -> None:
         code = "import os\nSTAGE = os.environ['STAGE']\ndef handler(event, context): return STAGE"
         functions.create(code, variables={"STAGE": "a"})
         before = self.invoked_twice(functions, clock)
@@ -193,7 +193,7 @@ class TestSnapshots:
 
         assert (before, self.invoked_twice(functions, clock)) == (["a", "a"], ["b", "b"])
 
-    def test_only_so_many_are_kept(self) -> None:
+    def test_the_pool_has_a_maximum_size(self) -> None:
         snapshots = SnapshotPool(max_size=2)
         made = {name: Snapshot(print, ModuleState({})) for name in "abc"}
         for name, snapshot in made.items():
@@ -204,7 +204,7 @@ class TestSnapshots:
         assert snapshots.take("b") is None
         assert snapshots.take("c") is made["c"]
 
-    def test_what_belongs_to_other_modules_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_objects_of_other_modules_are_not_restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
         own, other = ModuleType("own"), ModuleType("other")
         own.of_other = other.seen = []
         own.seen = []
@@ -217,7 +217,7 @@ class TestSnapshots:
         assert (own.seen, other.seen) == ([], [1])
 
 
-def test_a_package_brings_its_own_libraries_and_this_process_keeps_its_own(functions: Functions) -> None:
+def test_the_libraries_of_a_package_are_separate_from_those_of_this_process(functions: Functions) -> None:
     import jmespath
 
     functions.create({
@@ -232,7 +232,7 @@ def test_a_package_brings_its_own_libraries_and_this_process_keeps_its_own(funct
     assert jmespath.search("a", {"a": 1}) == 1
 
 
-def test_only_what_lambda_has_can_be_imported(functions: Functions) -> None:
+def test_only_packages_that_lambda_has_can_be_imported(functions: Functions) -> None:
     functions.create("""
         import boto3, botocore.exceptions, json, dataclasses
         def handler(event, context):
@@ -258,7 +258,7 @@ def test_boto3_calls_of_a_handler_reach_moto(functions: Functions) -> None:
     assert functions.invoke() in boto3.client("sqs", "us-east-1").list_queues()["QueueUrls"]
 
 
-def test_the_environment_is_the_function_s_and_nothing_else(
+def test_the_environment_variables_are_those_of_the_function_only(
     functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THIS_MACHINE", "secret")
@@ -327,7 +327,7 @@ def test_the_context_of_an_invocation(functions: Functions) -> None:
     }
 
 
-def test_an_exception_is_told_by_its_name(functions: Functions) -> None:
+def test_an_exception_is_returned_with_its_name(functions: Functions) -> None:
     functions.create("""
         class EntityNotFound(Exception):
             '''Not there.'''
@@ -356,7 +356,7 @@ def test_an_exception_is_told_by_its_name(functions: Functions) -> None:
         ("import sys\ndef handler(e, c): sys.exit(3)", "Runtime.ExitError", "exit status 3"),
     ],
 )
-def test_what_goes_wrong_around_a_handler_is_told_as_lambda_tells_it(
+def test_errors_outside_the_handler_are_those_of_lambda(
     functions: Functions, code: str, error_type: str, says: str
 ) -> None:
     functions.create(code)
@@ -366,7 +366,7 @@ def test_what_goes_wrong_around_a_handler_is_told_as_lambda_tells_it(
     assert says in error["errorMessage"]
 
 
-def test_the_process_is_as_before_after_a_failure(functions: Functions) -> None:
+def test_a_failure_does_not_change_the_process(functions: Functions) -> None:
     before = (dict(os.environ), list(sys.path), sys.stdout, sys.stderr, __import__, logging, sys.modules["logging"])
     filters = list(warnings.filters)
     functions.create("import logging\nraise ValueError('no')")
@@ -378,7 +378,7 @@ def test_the_process_is_as_before_after_a_failure(functions: Functions) -> None:
     assert "app" not in sys.modules
 
 
-def test_the_error_s_name_is_what_catch_and_retry_see(functions: Functions, aws: StepFunctions) -> None:
+def test_catch_and_retry_see_the_error_s_name(functions: Functions, aws: StepFunctions) -> None:
     functions.create("""
         class WorkMailUnavailable(Exception):
             '''Try again.'''
@@ -405,7 +405,7 @@ def test_the_error_s_name_is_what_catch_and_retry_see(functions: Functions, aws:
     assert run.times("TaskScheduled") == [timedelta(seconds=s) for s in (0, 5, 15)]
 
 
-def test_an_invocation_that_lets_too_much_time_pass_times_out(functions: Functions, clock: Any) -> None:
+def test_an_invocation_that_takes_too_long_times_out(functions: Functions, clock: Any) -> None:
     sqs = boto3.client("sqs", "us-east-1")
     url = sqs.create_queue(QueueName="slow")["QueueUrl"]
     functions.create(
@@ -424,7 +424,7 @@ def test_an_invocation_that_lets_too_much_time_pass_times_out(functions: Functio
     assert error["errorMessage"] == f"RequestId: {error['requestId']} Error: Task timed out after 30.00 seconds"
 
 
-def test_an_invocation_that_waits_steps_aside_for_others(functions: Functions, clock: Any) -> None:
+def test_an_invocation_that_waits_lets_others_run(functions: Functions, clock: Any) -> None:
     """Both wait for the same instant; with the lock held, the second could not even begin."""
     code = """
         import os, boto3
@@ -455,7 +455,7 @@ def test_an_invocation_that_waits_steps_aside_for_others(functions: Functions, c
     assert answers == {"a": "a", "b": "b"}
 
 
-def test_a_function_may_invoke_another(functions: Functions) -> None:
+def test_a_function_can_invoke_another(functions: Functions) -> None:
     functions.create(ECHO, "inner")
     functions.create("""
         import boto3, json, os
@@ -468,9 +468,7 @@ def test_a_function_may_invoke_another(functions: Functions) -> None:
 
 
 class TestLogs:
-    def test_what_is_printed_goes_to_the_log_group_and_nowhere_else(
-        self, functions: Functions, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_output_goes_to_the_log_group_only(self, functions: Functions, capfd: pytest.CaptureFixture[str]) -> None:
         functions.create("""
             import sys, logging, warnings
             print("at import")
@@ -492,7 +490,7 @@ class TestLogs:
         assert [e["message"] for e in events["events"]] == lines
         assert {e["timestamp"] for e in events["events"]} == {int(NOON.timestamp() * 1000)}
 
-    def test_a_stream_that_was_kept_at_import_follows_the_invocation(self, functions: Functions) -> None:
+    def test_a_stream_that_is_stored_at_import_follows_the_invocation(self, functions: Functions) -> None:
         functions.create("""
             import logging, sys
             logger = logging.getLogger("kept")
@@ -544,7 +542,7 @@ def handler(event, context):
         assert counted["a"] == [1.0]
         assert "of" not in other
 
-    def test_another_thread_s_output_is_not_caught(self, functions: Functions, capsys: Any) -> None:
+    def test_another_thread_s_output_is_not_collected(self, functions: Functions, capsys: Any) -> None:
         functions.create("import boto3\ndef handler(e, c): boto3.client('sts').get_caller_identity()")
         from moto.sts.responses import TokenResponse
 
@@ -563,7 +561,7 @@ def handler(event, context):
         assert capsys.readouterr().out == "from elsewhere"
         assert functions.runtime.logs("function") == []
 
-    def test_the_tail_of_the_log_comes_with_the_answer_when_asked_for(self, functions: Functions) -> None:
+    def test_the_tail_of_the_log_is_in_the_answer_on_request(self, functions: Functions) -> None:
         functions.create("def handler(event, context): print('hello')")
         answer = functions.client.invoke(FunctionName="function", LogType="Tail")
 
@@ -571,7 +569,7 @@ def handler(event, context):
         assert answer["ExecutedVersion"] == "$LATEST"
 
 
-def test_an_asynchronous_invocation_answers_nothing(functions: Functions) -> None:
+def test_an_asynchronous_invocation_has_an_empty_answer(functions: Functions) -> None:
     functions.create("def handler(event, context): print('ran'); raise ValueError")
     answer = functions.client.invoke(FunctionName="function", InvocationType="Event")
 

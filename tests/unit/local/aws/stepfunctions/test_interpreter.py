@@ -53,7 +53,7 @@ def token_of(run: Any) -> str:
 
 
 class TestWait:
-    def test_it_takes_the_clock_and_not_the_person_who_waits(self, aws: StepFunctions) -> None:
+    def test_it_waits_on_the_clock_and_not_in_real_time(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": wait(Seconds=30 * 86400)})
         aws.clock.advance(30 * DAY - SECOND)
         assert run.status == "RUNNING"
@@ -104,7 +104,7 @@ class TestWait:
         assert run.times("WaitStateExited") == [5 * HOUR + timedelta(milliseconds=500)]
 
     @pytest.mark.parametrize("timestamp", ["tomorrow", "2026-11-22", "2026-13-40T00:00:00Z", 5, None])
-    def test_what_is_no_timestamp_fails_the_execution(self, aws: StepFunctions, timestamp: Any) -> None:
+    def test_an_invalid_timestamp_fails_the_execution(self, aws: StepFunctions, timestamp: Any) -> None:
         run = aws.start({"Wait": wait(Timestamp="{% $states.input.t %}")}, {"t": timestamp})
 
         assert run.error[0] == "States.Runtime"
@@ -119,7 +119,7 @@ class TestWait:
 
 class TestJsonata:
     @pytest.mark.parametrize("name", NASTY)
-    def test_a_variable_is_data_whatever_it_holds(self, aws: StepFunctions, name: str) -> None:
+    def test_a_variable_is_data_whatever_its_characters(self, aws: StepFunctions, name: str) -> None:
         run = aws.start(
             {
                 "Keep": {"Type": "Pass", "Assign": {"name": "{% $states.input.name %}"}, "Next": "Tell"},
@@ -152,12 +152,12 @@ class TestJsonata:
         assert "returned nothing (undefined)" in run.error[1]
 
     @pytest.mark.parametrize("expression", ["$states.result", "$states.errorOutput"])
-    def test_what_a_state_does_not_have_is_nothing_and_not_null(self, aws: StepFunctions, expression: str) -> None:
+    def test_a_missing_member_of_states_is_undefined_and_not_null(self, aws: StepFunctions, expression: str) -> None:
         run = aws.start({"Wait": wait(Seconds=0, Output=f"{{% {expression} %}}")})
 
         assert run.error[0] == "States.QueryEvaluationError"
 
-    def test_a_failed_expression_can_be_caught_and_is_told_once(self, aws: StepFunctions) -> None:
+    def test_a_failed_expression_can_be_caught_and_is_in_the_history_once(self, aws: StepFunctions) -> None:
         task = {**TASK, "Arguments": "{% $nope %}", "End": True}
         task["Catch"] = [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Done"}]
         run = aws.start({"Task": task, "Done": DONE})
@@ -165,14 +165,14 @@ class TestJsonata:
         assert run.status == "SUCCEEDED"
         assert run.event_types.count("EvaluationFailed") == 1
 
-    def test_every_attempt_of_a_failed_expression_is_told(self, aws: StepFunctions) -> None:
+    def test_every_attempt_of_a_failed_expression_is_in_the_history(self, aws: StepFunctions) -> None:
         run = aws.start(
             {"Task": {**TASK, "Arguments": "{% $nope %}", "End": True, "Retry": retrier("States.ALL", MaxAttempts=2)}}
         )
 
         assert run.event_types.count("EvaluationFailed") == 3
 
-    def test_output_sees_the_variables_as_they_were_before_this_state(self, aws: StepFunctions) -> None:
+    def test_output_sees_the_variables_from_before_the_state(self, aws: StepFunctions) -> None:
         run = aws.start(
             {
                 "First": {"Type": "Pass", "Assign": {"n": 1}, "Next": "Second"},
@@ -257,12 +257,12 @@ class TestJsonata:
         assert run.event_types == ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
 
     @pytest.mark.parametrize("value", ["text", None, 5, True, [], {}])
-    def test_the_output_of_an_execution_is_json_whatever_it_is(self, aws: StepFunctions, value: Any) -> None:
+    def test_the_output_of_an_execution_is_always_json(self, aws: StepFunctions, value: Any) -> None:
         assert aws.start({"Tell": tell("{% $states.input.v %}")}, {"v": value}).output == value
 
 
 class TestRetry:
-    def test_intervals_pass_on_the_clock_and_nobody_advances_it(self, aws: StepFunctions) -> None:
+    def test_intervals_pass_on_the_clock_by_themselves(self, aws: StepFunctions) -> None:
         run = aws.start({"Task": {**TASK, "End": True, "Retry": retrier(BackoffRate=2, MaxAttempts=4)}})
 
         assert run.error[0] == NO_TABLE
@@ -274,7 +274,7 @@ class TestRetry:
 
         assert run.times("TaskScheduled") == [n * SECOND for n in (0, 10, 30, 50)]
 
-    def test_full_jitter_is_between_nothing_and_the_interval(self, aws: StepFunctions) -> None:
+    def test_full_jitter_is_between_zero_and_the_interval(self, aws: StepFunctions) -> None:
         run = aws.start({"Task": {**TASK, "End": True, "Retry": retrier(JitterStrategy="FULL", MaxAttempts=20)}})
 
         times = run.times("TaskScheduled")
@@ -283,7 +283,7 @@ class TestRetry:
         assert all(timedelta() <= delay <= 10 * SECOND for delay in delays)
         assert len(set(delays)) > 10
 
-    def test_the_attempts_are_counted_anew_whenever_the_state_is_entered(self, aws: StepFunctions) -> None:
+    def test_the_count_of_attempts_restarts_each_time_the_state_is_entered(self, aws: StepFunctions) -> None:
         again = {
             "Task": {**TASK, "Next": "Done", "Retry": retrier(MaxAttempts=2),
                      "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Again?"}]},
@@ -297,7 +297,7 @@ class TestRetry:
         assert run.status == "SUCCEEDED"
         assert run.event_types.count("TaskScheduled") == 3 * 3
 
-    def test_two_executions_of_one_machine_count_for_themselves(self, aws: StepFunctions) -> None:
+    def test_two_executions_of_one_machine_count_separately(self, aws: StepFunctions) -> None:
         machine = aws.create({"Task": {**TASK, "End": True, "Retry": retrier()}})
         runs = [aws.begin(machine) for _ in range(5)]
         aws.clock.settle()
@@ -320,7 +320,7 @@ class TestRetry:
 
         assert run.event_types.count("TaskScheduled") == 1
 
-    def test_a_catch_gets_the_error_and_may_assign_and_put_out(self, aws: StepFunctions) -> None:
+    def test_a_catch_gets_the_error_and_can_set_variables_and_output(self, aws: StepFunctions) -> None:
         catcher = {
             "ErrorEquals": [NO_TABLE],
             "Assign": {"error": "{% $states.errorOutput.Error %}", "input": "{% $states.input.a %}"},
@@ -349,14 +349,14 @@ class TestTaskToken:
         assert run.output == {"approved": True}
         assert run.times("TaskSucceeded") == [HOUR]
 
-    def test_a_refusal_fails_it_with_error_and_cause(self, aws: StepFunctions) -> None:
+    def test_a_failure_answer_fails_it_with_error_and_cause(self, aws: StepFunctions) -> None:
         run = aws.start({"Ask": ASK})
         aws.client.send_task_failure(taskToken=token_of(run), error="Refused", cause="no")
         aws.clock.settle()
 
         assert run.error == ("Refused", "no")
 
-    def test_without_an_answer_it_times_out_on_the_clock(self, aws: StepFunctions) -> None:
+    def test_a_missing_answer_times_out_on_the_clock(self, aws: StepFunctions) -> None:
         run = aws.start(
             {"Ask": {**ASK, "TimeoutSeconds": 3600, "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "Late"}]},
              "Late": tell("late")}
@@ -368,7 +368,7 @@ class TestTaskToken:
         assert run.output == "late"
         assert run.times("TaskTimedOut") == [HOUR]
 
-    def test_heartbeats_keep_it_alive(self, aws: StepFunctions) -> None:
+    def test_heartbeats_postpone_the_time_out(self, aws: StepFunctions) -> None:
         run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 86400, "HeartbeatSeconds": 600}})
         for _ in range(5):
             aws.clock.advance(599 * SECOND)
@@ -381,7 +381,7 @@ class TestTaskToken:
         assert run.times("TaskTimedOut") == [6 * 599 * SECOND + SECOND]
 
     @pytest.mark.parametrize("over", ["timed out", "answered"])
-    def test_an_answer_to_a_task_that_is_over_is_told_so(self, aws: StepFunctions, over: str) -> None:
+    def test_an_answer_to_a_task_that_has_ended_is_refused(self, aws: StepFunctions, over: str) -> None:
         run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 60}})
         token = token_of(run)
         if over == "answered":
@@ -402,7 +402,7 @@ class TestTaskToken:
 
 
 class TestTimeout:
-    def test_the_machine_s_time_out_ends_it_also_in_a_wait(self, aws: StepFunctions) -> None:
+    def test_the_machine_s_time_out_ends_it_even_in_a_wait(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": wait(Seconds=7200)}, TimeoutSeconds=3600)
         aws.clock.advance(HOUR - SECOND)
         assert run.status == "RUNNING"
@@ -423,7 +423,7 @@ class TestTimeout:
                 "StartAt": "W", "States": {"W": wait(Seconds=9999)}}}, id="map"),
         ],
     )  # fmt: skip
-    def test_it_ends_whatever_the_execution_is_blocked_in(self, aws: StepFunctions, state: dict[str, Any]) -> None:
+    def test_it_ends_every_kind_of_wait(self, aws: StepFunctions, state: dict[str, Any]) -> None:
         run = aws.start({"State": state}, TimeoutSeconds=60)
         aws.clock.advance(DAY)
 
@@ -439,7 +439,7 @@ class TestTimeout:
         assert run.status == "SUCCEEDED"
         assert aws.clock.upcoming() is None
 
-    def test_a_task_that_lets_more_time_pass_than_it_has_times_out(
+    def test_a_task_that_takes_longer_than_its_time_out_times_out(
         self, aws: StepFunctions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from moto.dynamodb.models import DynamoDBBackend
@@ -471,9 +471,7 @@ class TestStop:
                 "StartAt": "W", "States": {"W": wait(Seconds=9999)}}}, id="map"),
         ],
     )  # fmt: skip
-    def test_it_interrupts_at_once_whatever_the_execution_is_blocked_in(
-        self, aws: StepFunctions, state: dict[str, Any]
-    ) -> None:
+    def test_it_interrupts_every_kind_of_wait_at_once(self, aws: StepFunctions, state: dict[str, Any]) -> None:
         catch_all = {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]} if state["Type"] != "Wait" else {}
         run = aws.start({"State": {**state, **catch_all}, "Caught": DONE})
         aws.clock.advance(MINUTE)
@@ -488,7 +486,7 @@ class TestStop:
         aws.clock.advance(DAY)
         assert run.status == "ABORTED"
 
-    def test_it_can_follow_the_start_without_a_pause(self, aws: StepFunctions) -> None:
+    def test_it_can_follow_the_start_immediately(self, aws: StepFunctions) -> None:
         before = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)
         machine = aws.create({"Wait": wait(Seconds=9999)})
@@ -540,7 +538,7 @@ class TestStop:
         assert runs[0].status == "ABORTED"
         assert runs[0].event_types[-1] == "ExecutionAborted"
 
-    def test_an_execution_that_is_over_stays_what_it_was(self, aws: StepFunctions) -> None:
+    def test_an_ended_execution_does_not_change(self, aws: StepFunctions) -> None:
         run = aws.start({"Done": DONE})
         answer = aws.client.stop_execution(executionArn=run.arn)
 
@@ -628,7 +626,7 @@ class TestBranches:
 
         assert aws.start({"Each": each}).output == ["0a", "1b"]
 
-    def test_an_item_is_there_for_the_arguments_of_a_task(self, aws: StepFunctions) -> None:
+    def test_the_arguments_of_a_task_can_use_the_item(self, aws: StepFunctions) -> None:
         task = {**TASK, "End": True}
         task["Arguments"] = {"TableName": "{% $states.context.Map.Item.Value %}", "Key": {}}
         processor = {"StartAt": "T", "States": {"T": task}}
@@ -637,7 +635,7 @@ class TestBranches:
         (scheduled,) = [e["taskScheduledEventDetails"] for e in run.history if e["type"] == "TaskScheduled"]
         assert json.loads(scheduled["parameters"])["TableName"] == "tab1"
 
-    def test_an_empty_map_is_done_at_once(self, aws: StepFunctions) -> None:
+    def test_an_empty_map_ends_at_once(self, aws: StepFunctions) -> None:
         processor = {"StartAt": "D", "States": {"D": DONE}}
         run = aws.start({"Each": {"Type": "Map", "Items": [], "End": True, "ItemProcessor": processor}})
 
@@ -681,7 +679,7 @@ class TestStartExecution:
         aws.clock.advance(SECOND)
         assert aws.begin(machine, {"a": 1}, name="one").status == "RUNNING"
 
-    def test_without_a_name_every_start_is_another_execution(self, aws: StepFunctions) -> None:
+    def test_each_start_without_a_name_is_a_new_execution(self, aws: StepFunctions) -> None:
         machine = aws.create(MACHINE)
         runs = [aws.begin(machine) for _ in range(3)]
 
@@ -700,11 +698,11 @@ class TestStartExecution:
 
         assert aws.begin(machine, name="dana_example.com-2026" + "x" * 59).status == "RUNNING"
 
-    def test_what_is_not_json_is_refused(self, aws: StepFunctions) -> None:
+    def test_an_input_that_is_not_json_is_refused(self, aws: StepFunctions) -> None:
         with pytest.raises(ClientError, match="InvalidExecutionInput"):
             aws.client.start_execution(stateMachineArn=aws.create(MACHINE), input="{")
 
-    def test_a_wrong_definition_is_refused_by_name(self, aws: StepFunctions) -> None:
+    def test_an_invalid_definition_is_refused_by_name(self, aws: StepFunctions) -> None:
         with pytest.raises(ClientError, match="InvalidDefinition"):
             aws.client.create_state_machine(name="wrong", definition='{"StartAt": }', roleArn=ROLE)
 
@@ -727,7 +725,7 @@ class TestReading:
         assert listed("ABORTED") == {"stopped": NOON + 100 * SECOND}
         assert listed("RUNNING") == {}
 
-    def test_the_history_is_in_order_and_can_be_read_backwards(self, aws: StepFunctions) -> None:
+    def test_the_history_is_in_order_and_can_be_reversed(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": {"Type": "Wait", "Seconds": 60, "Next": "Done"}, "Done": DONE})
         aws.clock.advance(HOUR)
         events = run.history
@@ -751,7 +749,7 @@ class TestReading:
         assert "old" in told["definition"]
 
 
-def test_the_hooks_are_gone_afterwards() -> None:
+def test_the_hooks_are_undone_afterwards() -> None:
     from moto.stepfunctions.parser.asl.component.program.program import Program
     from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
     from moto.stepfunctions.parser.asl.eval.environment import Environment

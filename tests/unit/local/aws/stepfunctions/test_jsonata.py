@@ -34,7 +34,7 @@ NASTY = [
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_a_value_is_data_whatever_it_holds(text: str) -> None:
+def test_a_value_is_data_whatever_its_characters(text: str) -> None:
     states = {"input": {"name": text}, "result": [text], "errorOutput": {"Cause": text}, "context": {text: 1}}
     values = {"name": text, "states": states}
 
@@ -51,11 +51,11 @@ TEXTS = st.text("".join(map(chr, range(0x250))) + "\u0301\u2028\u2029\ufeff\ufff
     st.lists(children, min_size=2) | st.dictionaries(TEXTS.filter(bool), children)
 )))  # fmt: skip
 @settings(max_examples=40)
-def test_every_json_value_comes_back_as_it_is(value: Any) -> None:
+def test_every_json_value_is_returned_unchanged(value: Any) -> None:
     assert evaluate("$value", {"value": value}) == value
 
 
-def test_evaluation_does_not_write_into_the_values() -> None:
+def test_evaluation_does_not_change_the_values() -> None:
     value = {"a": [1, None], "b": None}
     evaluate("$value ~> |$|{'c': 1}|", {"value": value})
 
@@ -63,12 +63,12 @@ def test_evaluation_does_not_write_into_the_values() -> None:
 
 
 @pytest.mark.parametrize("expression", ["$nope", "$states.input.missing", "name", "$", "$$", "{}.a"])
-def test_nothing_is_an_error(expression: str) -> None:
+def test_an_undefined_result_is_an_error(expression: str) -> None:
     with pytest.raises(UndefinedResultError, match="returned nothing"):
         evaluate(expression, {"states": {"input": {}}})
 
 
-def test_null_is_not_nothing() -> None:
+def test_null_is_not_undefined() -> None:
     assert evaluate("$states.input.a", {"states": {"input": {"a": None}}}) is None
     assert evaluate("$a", {"a": None}) is None
     assert evaluate("[null, $a]", {"a": None}) == [None, None]
@@ -86,13 +86,13 @@ def test_null_is_not_nothing() -> None:
         ("($f := function($x){$f($x) + 1}; $f(1))", "D1011"),
     ],
 )
-def test_what_fails_says_why(expression: str, says: str) -> None:
+def test_a_failure_has_its_reason(expression: str, says: str) -> None:
     with pytest.raises(QueryError, match=re.escape(says)):
         evaluate(expression, {})
 
 
 @pytest.mark.parametrize("expression", ["function($x){$x}", "$sum", "[function($x){$x}]", "/a/"])
-def test_what_is_not_json_is_no_result(expression: str) -> None:
+def test_a_result_that_is_not_json_is_an_error(expression: str) -> None:
     with pytest.raises(UnsupportedResultError):
         evaluate(expression, {})
 
@@ -122,7 +122,7 @@ def test_results_and_the_functions_of_step_functions(expression: str, result: An
     ("algorithm", "name"),
     [("MD5", "md5"), ("SHA-1", "sha1"), ("SHA-256", "sha256"), ("SHA-384", "sha384"), ("SHA-512", "sha512")],
 )
-def test_hash(algorithm: str, name: str) -> None:
+def test_the_hash_of_a_value(algorithm: str, name: str) -> None:
     assert evaluate(f'$hash("däta", "{algorithm}")', {}) == hashlib.new(name, "däta".encode()).hexdigest()
 
 
@@ -131,12 +131,12 @@ def test_hash(algorithm: str, name: str) -> None:
     ['$hash("x", "CRC")', "$hash('x')", "$partition([1], 0)", "$range(1, 2, 0)", "$range(1, 2)", '$random("a")',
      "$uuid(1)", '$parse("{")', "$parse(1)"],
 )  # fmt: skip
-def test_wrong_arguments_are_errors(expression: str) -> None:
+def test_invalid_arguments_are_errors(expression: str) -> None:
     with pytest.raises(QueryError):
         evaluate(expression, {})
 
 
-def test_random_and_uuid() -> None:
+def test_random_numbers_and_uuids() -> None:
     first, second = evaluate("[$random(), $random()]", {})
     assert 0 <= first < 1
     assert first != second
@@ -159,13 +159,13 @@ def test_adding_thirty_days_to_a_timestamp_is_exact() -> None:
     assert evaluate(expression, {}) == "2026-12-22T17:00:00.123Z"
 
 
-def test_one_expression_keeps_nothing_for_the_next_evaluation() -> None:
+def test_an_evaluation_does_not_affect_the_next_one() -> None:
     assert [evaluate("($a := $a + 1; $a)", {"a": n}) for n in (1, 5, 1)] == [2, 6, 2]
     with pytest.raises(QueryError):
         evaluate("($b := $b; $b)", {})
 
 
-def test_an_expression_is_parsed_once_however_often_it_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expression_is_parsed_once_for_many_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     expression = '{"a": $states.input.a, "only": "here"}'
     evaluate(expression, {"states": {"input": {"a": 1}}})
     monkeypatch.setattr(jsonata.Jsonata, "__init__", lambda _, text: pytest.fail(f"parsed again: {text}"))

@@ -136,7 +136,7 @@ def test_it_has_the_documented_shape(aws: StepFunctions, listener: Listener) -> 
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_every_end_is_told_once_and_is_described_as_it_is_told(
+def test_every_end_is_sent_once_and_agrees_with_the_description(
     aws: StepFunctions, listener: Listener, how: str
 ) -> None:
     listener.listen({"status": ENDS})
@@ -152,7 +152,7 @@ def test_every_end_is_told_once_and_is_described_as_it_is_told(
     assert detail["output"] == (answer["output"] if how == "SUCCEEDED" else None)
 
 
-def test_what_it_triggers_has_run_when_the_clock_has_settled(aws: StepFunctions, listener: Listener) -> None:
+def test_the_rule_s_target_has_run_when_the_clock_has_settled(aws: StepFunctions, listener: Listener) -> None:
     listener.listen({"status": ENDS})
     for number, how in enumerate(ENDS, 1):
         end(aws, how)
@@ -169,7 +169,7 @@ def test_a_rule_picks_machine_and_status(aws: StepFunctions, listener: Listener)
     assert [(d["stateMachineArn"], d["status"]) for d in listener.details] == [(mine, "SUCCEEDED")] * 2
 
 
-def test_the_start_is_told_before_the_end_however_short_it_is(aws: StepFunctions, listener: Listener) -> None:
+def test_the_start_is_sent_before_the_end_even_of_a_short_execution(aws: StepFunctions, listener: Listener) -> None:
     listener.listen()
     for _ in range(20):
         aws.start({"Done": {"Type": "Succeed"}})
@@ -177,7 +177,7 @@ def test_the_start_is_told_before_the_end_however_short_it_is(aws: StepFunctions
     assert listener.statuses == ["RUNNING", "SUCCEEDED"] * 20
 
 
-def test_starting_again_what_runs_tells_nothing(aws: StepFunctions, listener: Listener) -> None:
+def test_starting_a_running_execution_again_sends_no_event(aws: StepFunctions, listener: Listener) -> None:
     listener.listen()
     machine = aws.create(WAIT)
     for _ in range(2):
@@ -187,7 +187,7 @@ def test_starting_again_what_runs_tells_nothing(aws: StepFunctions, listener: Li
     assert listener.statuses == ["RUNNING"]
 
 
-def test_stopping_twice_or_after_the_end_tells_nothing_more(aws: StepFunctions, listener: Listener) -> None:
+def test_a_second_stop_or_a_stop_after_the_end_sends_no_event(aws: StepFunctions, listener: Listener) -> None:
     listener.listen({"status": ENDS})
     stopped, done = end(aws, "ABORTED"), end(aws, "SUCCEEDED")
     for run in (stopped, done):
@@ -197,7 +197,7 @@ def test_stopping_twice_or_after_the_end_tells_nothing_more(aws: StepFunctions, 
     assert listener.statuses == ["ABORTED", "SUCCEEDED"]
 
 
-def test_a_stop_from_within_a_function_of_the_execution_is_told(
+def test_a_stop_by_a_function_of_the_execution_is_sent(
     aws: StepFunctions, functions: Functions, listener: Listener
 ) -> None:
     listener.listen({"status": ENDS})
@@ -221,7 +221,7 @@ def test_a_stop_from_within_a_function_of_the_execution_is_told(
     assert [(d["status"], d["error"]) for d in listener.details] == [("ABORTED", "Self")]
 
 
-def test_what_is_too_large_is_left_out(aws: StepFunctions, listener: Listener) -> None:
+def test_an_input_or_output_that_is_too_large_is_omitted(aws: StepFunctions, listener: Listener) -> None:
     listener.listen({"status": ENDS})
     for size in (120_000, 130_000, 255_000):
         aws.start({"Done": {"Type": "Succeed"}}, {"text": "x" * size})
@@ -233,7 +233,7 @@ def test_what_is_too_large_is_left_out(aws: StepFunctions, listener: Listener) -
     ]
 
 
-def test_an_express_workflow_tells_nothing(aws: StepFunctions, listener: Listener) -> None:
+def test_an_express_workflow_sends_no_events(aws: StepFunctions, listener: Listener) -> None:
     listener.listen()
     definition = {"StartAt": "D", "States": {"D": {"Type": "Succeed"}}}
     machine = aws.client.create_state_machine(
@@ -245,7 +245,7 @@ def test_an_express_workflow_tells_nothing(aws: StepFunctions, listener: Listene
     assert listener.statuses == []
 
 
-def test_a_target_that_takes_nothing_does_not_disturb_the_execution(
+def test_a_failing_target_does_not_affect_the_execution(
     aws: StepFunctions, changes: StatusEvents, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = boto3.client("events", "us-east-1")
@@ -271,7 +271,7 @@ def test_many_can_be_stopped_at_once(aws: StepFunctions, listener: Listener) -> 
     assert {d["executionArn"] for d in listener.details} == {run.arn for run in runs}
 
 
-def test_nothing_is_told_when_the_environment_closes() -> None:
+def test_no_event_is_sent_when_the_environment_closes() -> None:
     with Environment(organization=None, now=NOON) as aws:
         definition = {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": WAIT}
         machine = aws.client("stepfunctions").create_state_machine(

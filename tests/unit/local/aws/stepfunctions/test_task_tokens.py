@@ -88,7 +88,7 @@ def test_an_answer_can_be_assigned(aws: StepFunctions) -> None:
     assert run.output == "dana"
 
 
-def test_the_token_is_gone_in_the_next_state(aws: StepFunctions) -> None:
+def test_the_next_state_has_no_token(aws: StepFunctions) -> None:
     state = ask(Next="Tell")
     del state["End"]
     tell = {"Type": "Pass", "Output": "{% $exists($states.context.Task) %}", "End": True}
@@ -99,7 +99,7 @@ def test_the_token_is_gone_in_the_next_state(aws: StepFunctions) -> None:
     assert run.output is False
 
 
-def test_without_an_answer_it_times_out_on_the_clock_and_catch_sees_it(aws: StepFunctions) -> None:
+def test_a_missing_answer_times_out_on_the_clock_and_can_be_caught(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask(Catch=catch("States.Timeout")), "Caught": CAUGHT})
     aws.clock.advance(DAY - SECOND)
     assert run.status == "RUNNING"
@@ -117,7 +117,7 @@ def test_the_time_out_may_be_an_expression(aws: StepFunctions) -> None:
     assert run.times("TaskTimedOut") == [7 * DAY]
 
 
-def test_a_refusal_is_caught_by_name(aws: StepFunctions) -> None:
+def test_a_failure_answer_is_caught_by_name(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask(Catch=catch("NotApproved")), "Caught": CAUGHT})
     aws.client.send_task_failure(taskToken=tokens_of(run)[0], error="NotApproved", cause="no")
     aws.clock.settle()
@@ -133,7 +133,7 @@ def test_an_error_of_the_function_is_caught_by_name(aws: StepFunctions) -> None:
         aws.client.send_task_success(taskToken=tokens_of(run)[0], output="{}")
 
 
-def test_an_error_of_the_function_is_retried_by_name_and_every_attempt_has_its_own_token(aws: StepFunctions) -> None:
+def test_an_error_of_the_function_is_retried_by_name_and_each_attempt_has_a_new_token(aws: StepFunctions) -> None:
     retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 60, "MaxAttempts": 3, "BackoffRate": 1}]
     run = aws.start({"Ask": ask(Payload={"Fail": 2}, Retry=retry)})
     assert run.status == "RUNNING"
@@ -162,7 +162,7 @@ def test_a_time_out_can_be_retried(aws: StepFunctions) -> None:
     assert run.output == {"Answer": "again"}
 
 
-def test_stopping_ends_the_wait_and_the_token(aws: StepFunctions) -> None:
+def test_a_stop_ends_the_wait_and_invalidates_the_token(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask(Catch=catch("States.ALL")), "Caught": CAUGHT})
     aws.client.stop_execution(executionArn=run.arn, error="Mistake", cause="wrong entity")
     aws.clock.settle()
@@ -172,7 +172,7 @@ def test_stopping_ends_the_wait_and_the_token(aws: StepFunctions) -> None:
         aws.client.send_task_success(taskToken=tokens_of(run)[0], output="{}")
 
 
-def test_an_answer_counts_once(aws: StepFunctions) -> None:
+def test_a_second_answer_is_refused(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask()})
     (token,) = tokens_of(run)
     with aws.clock.count_as_work("both answers before anything moves on"):
@@ -184,7 +184,7 @@ def test_an_answer_counts_once(aws: StepFunctions) -> None:
     assert run.output == {"Answer": "first"}
 
 
-def test_an_answer_that_comes_while_the_function_still_runs_counts(aws: StepFunctions, functions: Functions) -> None:
+def test_an_answer_while_the_function_still_runs_is_accepted(aws: StepFunctions, functions: Functions) -> None:
     functions.update(
         """
         import boto3
@@ -196,7 +196,7 @@ def test_an_answer_that_comes_while_the_function_still_runs_counts(aws: StepFunc
     assert aws.start({"Ask": ask()}).output == {"Answer": "quick"}
 
 
-def test_an_answer_that_is_not_json_is_refused_and_changes_nothing(aws: StepFunctions) -> None:
+def test_an_answer_that_is_not_json_is_refused_without_effect(aws: StepFunctions) -> None:
     run = aws.start({"Ask": ask()})
     (token,) = tokens_of(run)
     with pytest.raises(ClientError, match="InvalidOutput"):
@@ -216,7 +216,7 @@ def test_an_unknown_token_is_refused(aws: StepFunctions) -> None:
 
 
 @pytest.mark.parametrize("executions", [40, pytest.param(500, marks=pytest.mark.long)])
-def test_many_executions_wait_at_once_and_each_is_answered_by_its_token(aws: StepFunctions, executions: int) -> None:
+def test_many_waiting_executions_are_each_answered_by_their_token(aws: StepFunctions, executions: int) -> None:
     machine = aws.create({"Ask": ask()})
     runs = [aws.begin(machine) for _ in range(executions)]
     aws.clock.settle()
@@ -230,7 +230,7 @@ def test_many_executions_wait_at_once_and_each_is_answered_by_its_token(aws: Ste
     assert runs[1].status == "RUNNING"
 
 
-def test_a_token_is_looked_up_and_not_searched_for(aws: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_found_without_a_search(aws: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
     run = aws.start({"Ask": ask()})
     (token,) = tokens_of(run)
     monkeypatch.setattr(StepFunctionsParserBackend, "_get_executions", lambda *_: pytest.fail("searched"))
