@@ -51,11 +51,11 @@ def test_the_whole_process_reads_the_same_time(clock: Clock) -> None:
 
 
 def test_it_starts_at_the_real_time_and_restores_it() -> None:
-    before = datetime.now(UTC)
+    real_time_before = datetime.now(UTC)
     with Clock() as clock:
-        assert before - timedelta(milliseconds=1) <= clock.now() <= before + timedelta(minutes=1)
+        assert real_time_before - timedelta(milliseconds=1) <= clock.now() <= real_time_before + timedelta(minutes=1)
         clock.advance(30 * DAY)
-    assert datetime.now(UTC) - before < timedelta(minutes=1)
+    assert datetime.now(UTC) - real_time_before < timedelta(minutes=1)
 
 
 def test_the_time_zone_of_the_process_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +185,13 @@ class Racing(Clock):
     after_settling: Callable[[], None] | None = None
 
     def settle(self, timeout: float = 30) -> None:
-        before, self.before_settling = self.before_settling, None
-        if before:
-            before()
+        hook, self.before_settling = self.before_settling, None
+        if hook:
+            hook()
         super().settle(timeout)
-        after, self.after_settling = self.after_settling, None
-        if after:
-            after()
+        hook, self.after_settling = self.after_settling, None
+        if hook:
+            hook()
 
 
 def test_running_retries_do_not_shorten_an_advance() -> None:
@@ -231,10 +231,10 @@ def test_work_that_waits_for_other_work_is_busy_before_that_ends() -> None:
         child = clock.begin("child")
         hold = threading.Event()
         clock.start_thread("parent", lambda: (child.ended.wait(), hold.wait()))
-        other = clock.begin("other")
+        other_work = clock.begin("other")
         with pytest.raises(TimeoutError, match="child, other"):
             clock.settle(timeout=0.05)
-        other.end()
+        other_work.end()
         idle.clear()
         child.end()
         hold.set()

@@ -1,4 +1,4 @@
-"""Faults: what the stack is answered on a bad day, and nobody else is."""
+"""Faults: calls of the stack fail, and no other calls."""
 
 import json
 from collections.abc import Callable, Iterator

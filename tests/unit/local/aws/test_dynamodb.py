@@ -205,12 +205,12 @@ def test_an_expression_has_the_same_effect_as_without_the_hooks() -> None:
             return refused.response["Error"]
 
     def answers() -> dict[str, Any]:
-        before = {"A": {"S": "a"}, "Deep": {"M": {"B": {"S": "b"}, "C": {"N": "2"}}}}
+        item_before = {"A": {"S": "a"}, "Deep": {"M": {"B": {"S": "b"}, "C": {"N": "2"}}}}
         more = {"N": {"N": "5"}, "L": {"L": [{"S": "l0"}, {"S": "l1"}]}, "T": {"SS": ["a", "b"]}}
         with mock_aws():
             table = Table()
             for expression, _ in EXPRESSIONS:
-                table.client.put_item(TableName=TABLE, Item={"Id": {"S": expression}, **before, **more})
+                table.client.put_item(TableName=TABLE, Item={"Id": {"S": expression}, **item_before, **more})
             # Twice: what is kept of an expression must not remember the item.
             return {
                 expression: [answer(table, expression, expression, values) for _ in range(2)]

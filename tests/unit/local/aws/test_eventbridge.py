@@ -55,10 +55,10 @@ def test_placeholders_in_the_text_of_an_event_are_not_replaced() -> None:
 
 
 def test_two_queues_of_one_rule_get_the_same_event() -> None:
-    first, second = delivered({**ENTRY, "Detail": "{}"}, {}, {})
+    first_event, second_event = delivered({**ENTRY, "Detail": "{}"}, {}, {})
 
-    assert first == second
-    assert first["time"].endswith("Z")
+    assert first_event == second_event
+    assert first_event["time"].endswith("Z")
 
 
 def test_an_input_transformer_still_works() -> None:

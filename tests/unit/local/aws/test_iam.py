@@ -1,4 +1,4 @@
-"""The functions' code is held to its roles, as IAM does it, and nobody else is."""
+"""The calls of the functions' code are checked against their roles, and no other calls."""
 
 import io
 import json

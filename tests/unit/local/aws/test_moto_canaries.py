@@ -1,11 +1,11 @@
-"""What `local` replaces in moto is still what it was written for.
+"""The parts of moto that `local` replaces are still the ones that it was written for.
 
 Three kinds of canary:
 
-- `FINGERPRINTS` has a digest of every function that is replaced or wrapped, and of those that are relied
-  upon. It changes when moto changes the function: read moto's change, adapt the hook, then the digest.
+- `FINGERPRINTS` has a digest of every function that is replaced or wrapped, and of those in `RELIED_UPON`.
+  It changes when moto changes the function: read moto's change, adapt the hook, then the digest.
   (``PYTHONPATH=. python tests/unit/local/aws/test_moto_canaries.py`` prints the table.)
-- `GAPS` says for each hook which gap of moto it mends. When moto closes the gap, the hook can go.
+- `GAPS` has for each hook the gap of moto that it fills. When moto closes the gap, remove the hook.
 - The tests at the end show moto's behaviour without the hooks.
 """
 
@@ -195,8 +195,8 @@ FINGERPRINTS = {
 }
 
 
-def hooked() -> list[Replaced]:
-    """Put all hooks in place for a moment and tell what they replace."""
+def list_replacements() -> list[Replaced]:
+    """Install all hooks for a moment, and return what they replace."""
     clock = Clock()
     with stepfunctions.install(clock) as states, Hooks() as others:
         Runtime(clock).install(others)
@@ -209,7 +209,7 @@ def hooked() -> list[Replaced]:
         return [*states.replaced, *others.replaced]
 
 
-def name_of(owner: Any, name: str) -> str:
+def qualified_name(owner: Any, name: str) -> str:
     return f"{getattr(owner, '__qualname__', owner.__name__.rpartition('.')[2])}.{name}"
 
 
@@ -220,11 +220,11 @@ def digest(function: Any) -> str:
 
 
 def fingerprints() -> dict[str, str]:
-    found = [(r.owner, r.name, r.original) for r in hooked()]
-    found += [(owner, name, vars(owner)[name]) for owner, name in RELIED_UPON]
+    functions = [(r.owner, r.name, r.original) for r in list_replacements()]
+    functions += [(owner, name, vars(owner)[name]) for owner, name in RELIED_UPON]
     return {
-        name_of(owner, name): digest(original)
-        for owner, name, original in found
+        qualified_name(owner, name): digest(original)
+        for owner, name, original in functions
         if inspect.isfunction(getattr(original, "__func__", original))
     }
 
@@ -234,20 +234,20 @@ def test_no_replaced_or_relied_upon_function_has_changed_in_moto() -> None:
 
 
 def test_no_other_replaced_object_has_changed_in_moto() -> None:
-    others = {
-        name_of(r.owner, r.name): r.original
-        for r in hooked()
+    originals_by_name = {
+        qualified_name(r.owner, r.name): r.original
+        for r in list_replacements()
         if not inspect.isfunction(getattr(r.original, "__func__", r.original)) and r.name != "TYPE"
     }
 
-    assert others.pop("retrier_decl.time").__name__ == "time"
-    assert others.pop("state.StateData").__name__ == "StateData"
-    assert others.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
+    assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
+    assert originals_by_name.pop("state.StateData").__name__ == "StateData"
+    assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Inherited so far: the hook adds it.
-    assert others.pop("StepFunctionsParserBackend.stop_execution") is not None
-    assert others.pop("Table.update_from_cloudformation_json") is not None
-    assert others.pop("LambdaVersion.delete") is not None
-    assert others == {}
+    assert originals_by_name.pop("StepFunctionsParserBackend.stop_execution") is not None
+    assert originals_by_name.pop("Table.update_from_cloudformation_json") is not None
+    assert originals_by_name.pop("LambdaVersion.delete") is not None
+    assert originals_by_name == {}
 
 
 GAPS = {
@@ -281,16 +281,16 @@ GAPS = {
     "StepFunctionResponse.stop_execution": ("stop_execution(arn)", "error and cause are lost"),
     "StepFunctionResponse.send_task_failure": ("send_task_failure(task_token, error=error)", "the cause is lost"),
     "StepFunctionResponse.describe_execution": ('response["output"] = execution.output', "a string is not JSON"),
-    "StepFunctionResponse.describe_state_machine_for_execution": ("(sm.arn)", "tells the current definition"),
+    "StepFunctionResponse.describe_state_machine_for_execution": ("(sm.arn)", "returns the current definition"),
     "LambdaResponse.invoke": ('_get_param("qualifier")', "clients send Qualifier"),
     "LambdaSimpleBackend.invoke": ("Simple Lambda happy path OK", "echoes"),
 }
 ABSENT = {
     "Environment.as_inner_frame_of": ('"Map"', "a Task in a Map does not see its item"),
     "BaseExecutionWorkerCommunication._reflect_execution_status": ("exit_program_state.cause", "is lost when stopped"),
-    "BaseExecutionWorkerCommunication.terminated": ("events", "nobody is told"),
+    "BaseExecutionWorkerCommunication.terminated": ("events", "no event is sent"),
     "DynamoHandler.call_action": ("lock", "something can come between a condition and its write"),
-    "Execution.start": ("events", "nobody is told"),
+    "Execution.start": ("events", "no event is sent"),
     "Table.create_from_cloudformation_json": ("PointInTimeRecovery", "is ignored"),
     "Topic.has_cfn_attr": ("TopicArn", "is no attribute"),
     "StepFunctionResponse.list_executions": ("TIMED_OUT", "no stop date"),
@@ -300,7 +300,7 @@ ABSENT = {
     "StateMachine.has_cfn_attr": ('"Arn"', "is no attribute"),
     "LambdaFunction.create_from_cloudformation_json": ("LoggingConfig", "is ignored"),
     "LambdaFunction.update_from_cloudformation_json": ("LoggingConfig", "is ignored"),
-    "LambdaFunction.get_configuration": ("LoggingConfig", "is not told"),
+    "LambdaFunction.get_configuration": ("LoggingConfig", "is missing"),
     "LambdaVersion.create_from_cloudformation_json": ("physical_resource_id", "has no ARN"),
     "ResourceMap.update": ("DeletionPolicy", "is ignored"),
 }
@@ -309,8 +309,8 @@ ABSENT = {
 @pytest.fixture(scope="module")
 def originals() -> dict[str, str]:
     return {
-        name_of(r.owner, r.name): inspect.getsource(getattr(r.original, "__func__", r.original))
-        for r in hooked()
+        qualified_name(r.owner, r.name): inspect.getsource(getattr(r.original, "__func__", r.original))
+        for r in list_replacements()
         if inspect.isfunction(getattr(r.original, "__func__", r.original))
     }
 

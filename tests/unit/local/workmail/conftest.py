@@ -1,7 +1,7 @@
-"""What the tests of the WorkMail backend share: an organization to work with, and a check of every answer.
+"""What the tests of the WorkMail backend share: an organization, and a check of every answer.
 
 Each answer that the backend gives during a test is compared with botocore's output shape, and each error
-with the errors that the operation's model lists; so a wrong member fails whichever test met it first.
+with the errors that the operation's model lists; so a wrong member fails the first test that gets it.
 """
 
 import re
@@ -31,7 +31,7 @@ MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 MODEL = ServiceModel(Loader().load_service_model("workmail", "service-2"), "workmail")
 
-# What the front end of any AWS service may answer, and what says that this backend lacks an operation.
+# The errors of the front end of any AWS service, and the one for an operation that this backend lacks.
 COMMON_ERRORS = {
     "InvalidParameterException",
     "SerializationException",
@@ -43,7 +43,7 @@ COMMON_ERRORS = {
 
 @dataclass
 class WorkMail:
-    """An organization, and both ways to it: a client's and Python's."""
+    """An organization, with a client and the backend to access it."""
 
     client: Any
     backend: WorkMailBackend
@@ -60,18 +60,18 @@ class WorkMail:
         return error_code(lambda: self.call(method, **parameters))
 
     def user(self, name: str, *, enabled: bool = True, **parameters: Any) -> str:
-        """Create a user, registered unless told otherwise."""
+        """Create a user, registered by default."""
         values = {"DisplayName": name.title(), "Password": PASSWORD, **parameters}
         user_id = self.call("create_user", Name=name, **values)["UserId"]
         return self.enable(user_id, name) if enabled else user_id
 
     def group(self, name: str, *, enabled: bool = True) -> str:
-        """Create a group, registered unless told otherwise."""
+        """Create a group, registered by default."""
         group_id = self.call("create_group", Name=name)["GroupId"]
         return self.enable(group_id, name) if enabled else group_id
 
     def resource(self, name: str, *, enabled: bool = True) -> str:
-        """Create a room, registered unless told otherwise."""
+        """Create a room, registered by default."""
         resource_id = self.call("create_resource", Name=name, Type="ROOM")["ResourceId"]
         return self.enable(resource_id, name) if enabled else resource_id
 
@@ -96,7 +96,7 @@ def address(name: str) -> str:
 
 @cache
 def client(region: str = REGION) -> Any:
-    """Return a client that neither retries nor checks parameters: the backend is to do that.
+    """Return a client that neither retries nor checks parameters: the backend must do that.
 
     Making one takes longer than most tests, and it is the same for all of them.
     """
@@ -139,15 +139,15 @@ def workmail(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkMail]:
 
 
 def error_problem(operation: str, code: str | None) -> str | None:
-    """Tell what is wrong with answering an operation with this error."""
+    """Return what is wrong with this error as the answer of an operation, or None."""
     if code is None or code in COMMON_ERRORS:
         return None
-    listed = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
-    return None if code in listed else f"{operation} cannot answer {code}"
+    listed_errors = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
+    return None if code in listed_errors else f"{operation} cannot answer {code}"
 
 
 def answer_problems(operation: str, answer: dict[str, Any]) -> list[str]:
-    """Tell what botocore's model has against an answer."""
+    """Return the violations of botocore's model in an answer."""
     shape = MODEL.operation_model(operation).output_shape
     report = ParamValidator().validate(answer, shape)
     problems = [report.generate_report()] if report.has_errors() else []
@@ -155,11 +155,11 @@ def answer_problems(operation: str, answer: dict[str, Any]) -> list[str]:
 
 
 def _deeper_problems(shape: Shape, value: Any, path: str) -> list[str]:
-    """Check what botocore's own validator leaves to the service: members, lengths, patterns, enums."""
+    """Check what botocore's validator leaves to the service: members, lengths, patterns, enums."""
     if isinstance(shape, StructureShape):
         unknown = [f"{path}.{name} is not in the model" for name in value if name not in shape.members]
-        known = [(shape.members[name], value[name], name) for name in value if name in shape.members]
-        return unknown + [p for member, v, name in known for p in _deeper_problems(member, v, f"{path}.{name}")]
+        known_members = [(shape.members[name], value[name], name) for name in value if name in shape.members]
+        return unknown + [p for member, v, name in known_members for p in _deeper_problems(member, v, f"{path}.{name}")]
     if isinstance(shape, ListShape):
         return [p for item in value for p in _deeper_problems(shape.member, item, f"{path}[]")]
     if shape.type_name == "timestamp":

@@ -203,8 +203,8 @@ def test_a_token_is_valid_for_its_list_only(workmail):
     token = workmail.call("list_users", MaxResults=1)["NextToken"]
 
     assert workmail.fails("list_groups", NextToken=token) == "InvalidParameterException"
-    other = workmail.fails("list_users", NextToken=token, Filters={"UsernamePrefix": "u"})
-    assert other == "InvalidParameterException"
+    error = workmail.fails("list_users", NextToken=token, Filters={"UsernamePrefix": "u"})
+    assert error == "InvalidParameterException"
     for invented in ("x", "bm9uc2Vuc2U=", "MC4wMDAw", token[:-4], "\u00e9"):
         assert workmail.fails("list_users", NextToken=invented) == "InvalidParameterException"
 
@@ -241,17 +241,17 @@ def test_members_join_and_leave_a_group(workmail):
     for member in (address("dana"), "cooks", inner):
         workmail.call("associate_member_to_group", GroupId="staff", MemberId=member)
 
-    first = workmail.call("list_group_members", GroupId=group, MaxResults=1)
-    rest = workmail.call("list_group_members", GroupId=group, NextToken=first["NextToken"])
+    first_page = workmail.call("list_group_members", GroupId=group, MaxResults=1)
+    rest = workmail.call("list_group_members", GroupId=group, NextToken=first_page["NextToken"])
 
-    assert [(m["Id"], m["Type"]) for m in first["Members"]] == [(user, "USER")]
+    assert [(m["Id"], m["Type"]) for m in first_page["Members"]] == [(user, "USER")]
     assert [(m["Id"], m["Type"]) for m in rest["Members"]] == [(inner, "GROUP")]
     workmail.call("disassociate_member_from_group", GroupId=group, MemberId="cooks")
     [left] = workmail.call("list_group_members", GroupId=group)["Members"]
     assert left["Name"] == "dana"
     assert left["State"] == "ENABLED"
-    gone = workmail.fails("disassociate_member_from_group", GroupId=group, MemberId="cooks")
-    assert gone == "EntityNotFoundException"
+    error = workmail.fails("disassociate_member_from_group", GroupId=group, MemberId="cooks")
+    assert error == "EntityNotFoundException"
 
 
 def test_only_enabled_users_and_groups_can_be_members(workmail):
@@ -282,8 +282,8 @@ def test_the_groups_of_an_entity_are_listed(workmail):
 
     assert groups() == ["staff", "cooks"]
     assert groups(Filters={"GroupNamePrefix": "co"}) == ["cooks"]
-    first = workmail.call("list_groups_for_entity", EntityId="dana", MaxResults=1)
-    assert groups(NextToken=first["NextToken"]) == ["cooks"]
+    first_page = workmail.call("list_groups_for_entity", EntityId="dana", MaxResults=1)
+    assert groups(NextToken=first_page["NextToken"]) == ["cooks"]
     workmail.resource("room1")
     assert workmail.fails("list_groups_for_entity", EntityId="room1") == "EntityNotFoundException"
 
@@ -355,9 +355,9 @@ def test_delegates_are_added_and_removed(workmail):
     for delegate in ("dana", "staff"):
         workmail.call("associate_delegate_to_resource", ResourceId="room1", EntityId=delegate)
 
-    first = workmail.call("list_resource_delegates", ResourceId="room1", MaxResults=1)
-    rest = workmail.call("list_resource_delegates", ResourceId="room1", NextToken=first["NextToken"])
-    assert [d["Type"] for page in (first, rest) for d in page["Delegates"]] == ["USER", "GROUP"]
+    first_page = workmail.call("list_resource_delegates", ResourceId="room1", MaxResults=1)
+    rest = workmail.call("list_resource_delegates", ResourceId="room1", NextToken=first_page["NextToken"])
+    assert [d["Type"] for page in (first_page, rest) for d in page["Delegates"]] == ["USER", "GROUP"]
 
     leave = {"ResourceId": "room1", "EntityId": "dana"}
     workmail.call("disassociate_delegate_from_resource", **leave)
@@ -370,9 +370,9 @@ def test_aliases_are_created_and_deleted(workmail):
     for alias in ("dj@acme.awsapps.com", "dana@example.com", "DJ@acme.awsapps.com"):
         workmail.call("create_alias", EntityId=user, Alias=alias)
 
-    first = workmail.call("list_aliases", EntityId=user, MaxResults=1)
-    rest = workmail.call("list_aliases", EntityId=user, NextToken=first["NextToken"])
-    assert first["Aliases"] + rest["Aliases"] == ["dj@acme.awsapps.com", "dana@example.com"]
+    first_page = workmail.call("list_aliases", EntityId=user, MaxResults=1)
+    rest = workmail.call("list_aliases", EntityId=user, NextToken=first_page["NextToken"])
+    assert first_page["Aliases"] + rest["Aliases"] == ["dj@acme.awsapps.com", "dana@example.com"]
 
     workmail.call("delete_alias", EntityId=user, Alias="dj@acme.awsapps.com")
     workmail.call("delete_alias", EntityId=user, Alias="dj@acme.awsapps.com")
@@ -460,10 +460,12 @@ def test_mailbox_permissions_replace_the_previous_ones(workmail):
     workmail.call("put_mailbox_permissions", PermissionValues=["SEND_ON_BEHALF"], **put)
     workmail.call("put_mailbox_permissions", EntityId=user, GranteeId=staff, PermissionValues=["SEND_AS"])
 
-    first = workmail.call("list_mailbox_permissions", EntityId="dana", MaxResults=1)
-    rest = workmail.call("list_mailbox_permissions", EntityId=user, NextToken=first["NextToken"])
+    first_page = workmail.call("list_mailbox_permissions", EntityId="dana", MaxResults=1)
+    rest = workmail.call("list_mailbox_permissions", EntityId=user, NextToken=first_page["NextToken"])
 
-    assert first["Permissions"] == [{"GranteeId": kim, "GranteeType": "USER", "PermissionValues": ["SEND_ON_BEHALF"]}]
+    assert first_page["Permissions"] == [
+        {"GranteeId": kim, "GranteeType": "USER", "PermissionValues": ["SEND_ON_BEHALF"]}
+    ]
     assert rest["Permissions"] == [{"GranteeId": staff, "GranteeType": "GROUP", "PermissionValues": ["SEND_AS"]}]
     workmail.call("delete_mailbox_permissions", **put)
     workmail.call("put_mailbox_permissions", EntityId=user, GranteeId=staff, PermissionValues=[])
@@ -485,5 +487,5 @@ def test_invalid_requests_about_mailbox_permissions_are_refused(workmail):
     assert put("dana", "room1", "SEND_AS") == "EntityNotFoundException"
     assert put("dana", "dana", "READ") == "InvalidParameterException"
     assert workmail.fails("list_mailbox_permissions", EntityId="nobody") == "EntityNotFoundException"
-    gone = workmail.fails("delete_mailbox_permissions", EntityId="dana", GranteeId="nobody")
-    assert gone == "EntityNotFoundException"
+    error = workmail.fails("delete_mailbox_permissions", EntityId="dana", GranteeId="nobody")
+    assert error == "EntityNotFoundException"

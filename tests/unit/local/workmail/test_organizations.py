@@ -31,10 +31,10 @@ def test_a_new_organization_is_active_at_once(workmail):
 
 
 def test_creating_an_organization_again_with_the_same_token_returns_the_same_id(workmail):
-    first = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
+    first_id = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
     again = workmail.client.create_organization(Alias="globex", ClientToken="t")["OrganizationId"]
 
-    assert again == first
+    assert again == first_id
     assert (
         error_code(lambda: workmail.client.create_organization(Alias="initech", ClientToken="t"))
         == "InvalidParameterException"
@@ -144,10 +144,10 @@ def test_organizations_are_listed_in_pages(workmail):
     for number in range(4):
         workmail.client.create_organization(Alias=f"org{number}")
 
-    first = workmail.client.list_organizations(MaxResults=3)
-    rest = workmail.client.list_organizations(MaxResults=3, NextToken=first["NextToken"])
+    first_page = workmail.client.list_organizations(MaxResults=3)
+    rest = workmail.client.list_organizations(MaxResults=3, NextToken=first_page["NextToken"])
 
-    aliases = [s["Alias"] for page in (first, rest) for s in page["OrganizationSummaries"]]
+    aliases = [s["Alias"] for page in (first_page, rest) for s in page["OrganizationSummaries"]]
     assert aliases == ["acme", "org0", "org1", "org2", "org3"]
     assert "NextToken" not in rest
 
@@ -218,9 +218,9 @@ def test_a_mail_domain_in_use_is_not_removed(workmail):
 
 
 def test_a_mail_domain_belongs_to_one_organization(workmail):
-    other = workmail.client.create_organization(Alias="globex")["OrganizationId"]
+    other_organization = workmail.client.create_organization(Alias="globex")["OrganizationId"]
 
-    taken = {"OrganizationId": other, "DomainName": "example.com"}
+    taken = {"OrganizationId": other_organization, "DomainName": "example.com"}
     assert error_code(lambda: workmail.client.register_mail_domain(**taken)) == "MailDomainInUseException"
 
 
@@ -234,10 +234,10 @@ def test_an_unverified_mail_domain_cannot_be_used(workmail):
 
 
 def test_mail_domains_are_listed_in_pages(workmail):
-    first = workmail.call("list_mail_domains", MaxResults=1)
-    rest = workmail.call("list_mail_domains", MaxResults=1, NextToken=first["NextToken"])
+    first_page = workmail.call("list_mail_domains", MaxResults=1)
+    rest = workmail.call("list_mail_domains", MaxResults=1, NextToken=first_page["NextToken"])
 
-    assert [d["DomainName"] for d in first["MailDomains"]] == ["acme.awsapps.com"]
+    assert [d["DomainName"] for d in first_page["MailDomains"]] == ["acme.awsapps.com"]
     assert [d["DomainName"] for d in rest["MailDomains"]] == ["example.com"]
     assert "NextToken" not in rest
 
@@ -259,11 +259,11 @@ def test_invalid_requests_about_tags_are_refused(workmail):
         workmail.client.tag_resource(ResourceARN=ARN, Tags=one_more)
 
     assert error_code(too_many) == "TooManyTagsException"
-    other = ARN.replace(ORGANIZATION, UNKNOWN)
+    other_arn = ARN.replace(ORGANIZATION, UNKNOWN)
     for call in (
-        lambda: workmail.client.tag_resource(ResourceARN=other, Tags=one_more),
-        lambda: workmail.client.untag_resource(ResourceARN=other, TagKeys=["a"]),
-        lambda: workmail.client.list_tags_for_resource(ResourceARN=other),
+        lambda: workmail.client.tag_resource(ResourceARN=other_arn, Tags=one_more),
+        lambda: workmail.client.untag_resource(ResourceARN=other_arn, TagKeys=["a"]),
+        lambda: workmail.client.list_tags_for_resource(ResourceARN=other_arn),
     ):
         assert error_code(call) == "ResourceNotFoundException"
     workmail.backend.set_organization_state(ORGANIZATION, "Deleting")

@@ -82,12 +82,12 @@ def test_registering_in_an_unverified_domain_is_refused(workmail):
 
 def test_registering_an_enabled_user_with_its_own_address_changes_nothing(workmail, clock):
     user = workmail.user("dana")
-    before = workmail.describe(user)
+    user_before = workmail.describe(user)
     clock.shift(DAYS_30)
 
     workmail.enable(user, "dana")
 
-    assert workmail.describe(user) == before
+    assert workmail.describe(user) == user_before
 
 
 @pytest.mark.parametrize("identifier", ["dana", address("dana"), None])
@@ -254,15 +254,15 @@ def test_deregistering_a_disabled_entity_does_nothing_or_fails_depending_on_the_
     user = workmail.user("dana", enabled=not never_registered)
     if not never_registered:
         workmail.deregister(user)
-    before = workmail.describe(user)
+    user_before = workmail.describe(user)
     clock.shift(SECOND)
 
     workmail.deregister(user)
-    assert workmail.describe(user) == before
+    assert workmail.describe(user) == user_before
 
     switch(workmail, deregister_disabled="EntityStateException")
     assert workmail.fails("deregister_from_work_mail", EntityId=user) == "EntityStateException"
-    assert workmail.describe(user) == before
+    assert workmail.describe(user) == user_before
 
 
 def test_only_a_disabled_user_can_be_deleted(workmail):
@@ -406,12 +406,12 @@ def test_descriptions_and_lists_show_a_deregistration_after_the_lag(workmail, cl
     entity = getattr(workmail, kind)("dana")
     identifier = {f"{kind.title()}Id": entity}
     lists = f"{kind}s".title()
-    before = workmail.call(f"describe_{kind}", **identifier)
+    entity_before = workmail.call(f"describe_{kind}", **identifier)
     clock.shift(SECOND)
     workmail.deregister(entity)
 
     clock.shift(119 * SECOND)
-    assert workmail.call(f"describe_{kind}", **identifier) == before
+    assert workmail.call(f"describe_{kind}", **identifier) == entity_before
     [summary] = workmail.call(f"list_{kind}s", Filters={"State": "ENABLED"})[lists]
     assert "DisabledDate" not in summary
     clock.shift(SECOND)
@@ -436,11 +436,11 @@ def test_the_lag_affects_the_visible_state_and_not_the_true_state(workmail, cloc
 @pytest.mark.parametrize(("answer", "left"), [("kept", ["old@example.com"]), ("removed", [])])
 def test_the_aliases_of_a_deregistered_entity_are_kept_depending_on_the_switch(workmail, clock, kind, answer, left):
     switch(workmail, aliases_of_deregistered=answer)
-    entity, other = getattr(workmail, kind)("leaver"), workmail.user("kim")
+    entity, other_user = getattr(workmail, kind)("leaver"), workmail.user("kim")
     workmail.call("create_alias", EntityId=entity, Alias="old@example.com")
     workmail.deregister(entity)
 
-    taken = {"EntityId": other, "Alias": "old@example.com"}
+    taken = {"EntityId": other_user, "Alias": "old@example.com"}
     if answer == "kept":
         assert workmail.fails("create_alias", **taken) == "EmailAddressInUseException"
     workmail.enable(entity, "leaver")
@@ -449,12 +449,12 @@ def test_the_aliases_of_a_deregistered_entity_are_kept_depending_on_the_switch(w
 
 def test_a_removed_alias_can_be_created_again_unless_it_is_in_use(workmail, clock):
     switch(workmail, aliases_of_deregistered="removed")
-    user, other = workmail.user("dana"), workmail.user("kim")
+    user, other_user = workmail.user("dana"), workmail.user("kim")
     for alias in ("mine@example.com", "theirs@example.com"):
         workmail.call("create_alias", EntityId=user, Alias=alias)
     workmail.deregister(user)
     assert workmail.fails("create_alias", EntityId=user, Alias="mine@example.com") == "EntityStateException"
-    workmail.call("create_alias", EntityId=other, Alias="theirs@example.com")
+    workmail.call("create_alias", EntityId=other_user, Alias="theirs@example.com")
     workmail.enable(user, "dana")
 
     workmail.call("create_alias", EntityId=user, Alias="mine@example.com")
@@ -463,9 +463,9 @@ def test_a_removed_alias_can_be_created_again_unless_it_is_in_use(workmail, cloc
 
 
 @pytest.mark.parametrize("kind", ["user", "group"])
-@pytest.mark.parametrize(("answer", "left"), [("kept", ["staff", "team"]), ("removed", [])])
+@pytest.mark.parametrize(("answer", "remaining"), [("kept", ["staff", "team"]), ("removed", [])])
 def test_a_deregistered_user_or_group_keeps_its_memberships_depending_on_the_switch(
-    workmail, clock, kind, answer, left
+    workmail, clock, kind, answer, remaining
 ):
     switch(workmail, groups_of_deregistered=answer)
     entity, stays = getattr(workmail, kind)("leaver"), workmail.user("kim")
@@ -480,8 +480,8 @@ def test_a_deregistered_user_or_group_keeps_its_memberships_depending_on_the_swi
     again = {"GroupId": groups[0], "MemberId": entity}
     assert workmail.fails("associate_member_to_group", **again) == "EntityStateException"
     workmail.enable(entity, "leaver")
-    found = workmail.call("list_groups_for_entity", EntityId=entity)["Groups"]
-    assert [group["GroupName"] for group in found] == left
+    memberships = workmail.call("list_groups_for_entity", EntityId=entity)["Groups"]
+    assert [group["GroupName"] for group in memberships] == remaining
     workmail.call("associate_member_to_group", **again)
     members = workmail.call("list_group_members", GroupId=groups[0])["Members"]
     assert [member["Id"] for member in members] == [stays, entity]
@@ -525,10 +525,12 @@ def test_every_combination_of_the_switches_returns_valid_answers(workmail, clock
 
 
 def test_a_change_of_the_behaviour_keeps_the_other_switches():
-    before = Behaviour(email_of_disabled="absent")
+    behaviour_before = Behaviour(email_of_disabled="absent")
 
-    assert before.with_changes("{}") == before
-    assert before.with_changes('{"describe_lag_seconds": 90}') == replace(before, describe_lag_seconds=90)
+    assert behaviour_before.with_changes("{}") == behaviour_before
+    assert behaviour_before.with_changes('{"describe_lag_seconds": 90}') == replace(
+        behaviour_before, describe_lag_seconds=90
+    )
 
 
 @pytest.mark.parametrize(

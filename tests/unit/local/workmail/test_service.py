@@ -157,11 +157,11 @@ def test_calls_are_logged_with_their_time_and_error(workmail):
         workmail.user("dana", enabled=False)
         workmail.fails("describe_user", UserId="nobody")
 
-    first, second = workmail.backend.calls
-    assert (first.at, first.operation, first.error) == (MORNING, "CreateUser", None)
-    assert first.parameters["Name"] == "dana"
-    assert (second.operation, second.error) == ("DescribeUser", "EntityNotFoundException")
-    assert second.parameters == {"OrganizationId": ORGANIZATION, "UserId": "nobody"}
+    first_call, second_call = workmail.backend.calls
+    assert (first_call.at, first_call.operation, first_call.error) == (MORNING, "CreateUser", None)
+    assert first_call.parameters["Name"] == "dana"
+    assert (second_call.operation, second_call.error) == ("DescribeUser", "EntityNotFoundException")
+    assert second_call.parameters == {"OrganizationId": ORGANIZATION, "UserId": "nobody"}
 
 
 def test_a_hook_before_an_operation_can_stop_it(workmail):

@@ -180,7 +180,7 @@ class TestTable:
         self, aws: Environment, update: Callable[..., None]
     ) -> None:
         put(aws, Id="one", StatusKey="x", DueAt="2026", OrganizationId="x", StartedAt="1")
-        before = aws.outputs
+        outputs_before = aws.outputs
         update(Parameter={"Value": "new"})
         assert live(aws) == ["one"]
 
@@ -195,7 +195,7 @@ class TestTable:
                 "DeletionProtectionEnabled": False,
             }
         )  # fmt: skip
-        assert aws.outputs == before
+        assert aws.outputs == outputs_before
         assert live(aws) == live(aws, "ByOrganization", "OrganizationId") == ["one"]
         client, name = aws.client("dynamodb"), aws.outputs["Table"]
         backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -235,12 +235,12 @@ class TestParameter:
         assert described["Tier"] == "Advanced"
 
     def test_a_changed_name_makes_a_new_parameter(self, aws: Environment, update: Callable[..., None]) -> None:
-        former = aws.outputs["Parameter"]
+        previous_name = aws.outputs["Parameter"]
         update(Parameter={"Name": "/policy", "Tags": {"a": "b"}})
 
         assert (aws.outputs["Parameter"], parameter(aws)["Version"]) == ("/policy", 1)
         with pytest.raises(ClientError, match="ParameterNotFound"):
-            aws.client("ssm").get_parameter(Name=former)
+            aws.client("ssm").get_parameter(Name=previous_name)
 
 
 class TestTopic:

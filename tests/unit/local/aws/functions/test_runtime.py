@@ -1,4 +1,4 @@
-"""The runner of deployed packages: what a handler sees, and what its caller is told."""
+"""The runtime of deployed packages: what a handler sees, and what its caller gets."""
 
 import base64
 import json
@@ -46,10 +46,10 @@ def test_a_changed_configuration_is_a_new_execution_environment(functions: Funct
     functions.create(
         "import os\nSTAGE = os.environ['STAGE']\ndef handler(e, c): return STAGE", variables={"STAGE": "a"}
     )
-    before = functions.invoke()
+    answer_before = functions.invoke()
     functions.client.update_function_configuration(FunctionName="function", Environment={"Variables": {"STAGE": "b"}})
 
-    assert (before, functions.invoke()) == ("a", "b")
+    assert (answer_before, functions.invoke()) == ("a", "b")
 
 
 def test_versions_with_different_code_and_variables_coexist(functions: Functions) -> None:
@@ -178,43 +178,43 @@ class TestSnapshots:
         with Hooks() as hooks:
             outer = Runtime(clock)
             outer.install(hooks)
-            before = functions.invoke()
+            answer_before = functions.invoke()
             inner = self.invoked_twice(functions, clock)
 
-            assert (before, inner, functions.invoke()) == (1, [1, 2], 2)
+            assert (answer_before, inner, functions.invoke()) == (1, [1, 2], 2)
 
     def test_different_variables_have_different_snapshots(self, functions: Functions, clock: Any) -> None:
         code = "import os\nSTAGE = os.environ['STAGE']\ndef handler(event, context): return STAGE"
         functions.create(code, variables={"STAGE": "a"})
-        before = self.invoked_twice(functions, clock)
+        answers_before = self.invoked_twice(functions, clock)
         functions.client.update_function_configuration(
             FunctionName="function", Environment={"Variables": {"STAGE": "b"}}
         )
 
-        assert (before, self.invoked_twice(functions, clock)) == (["a", "a"], ["b", "b"])
+        assert (answers_before, self.invoked_twice(functions, clock)) == (["a", "a"], ["b", "b"])
 
     def test_the_pool_has_a_maximum_size(self) -> None:
         snapshots = SnapshotPool(max_size=2)
-        made = {name: Snapshot(print, ModuleState({})) for name in "abc"}
-        for name, snapshot in made.items():
+        snapshots_by_name = {name: Snapshot(print, ModuleState({})) for name in "abc"}
+        for name, snapshot in snapshots_by_name.items():
             snapshots.put(name, snapshot)
 
         assert snapshots.take("a") is None
-        assert snapshots.take("b") is made["b"]
+        assert snapshots.take("b") is snapshots_by_name["b"]
         assert snapshots.take("b") is None
-        assert snapshots.take("c") is made["c"]
+        assert snapshots.take("c") is snapshots_by_name["c"]
 
     def test_objects_of_other_modules_are_not_restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        own, other = ModuleType("own"), ModuleType("other")
-        own.of_other = other.seen = []
-        own.seen = []
-        monkeypatch.setitem(sys.modules, "other", other)
-        state = ModuleState({"own": own})
-        own.seen.append(1)
-        other.seen.append(1)
+        own_module, other_module = ModuleType("own"), ModuleType("other")
+        own_module.of_other = other_module.seen = []
+        own_module.seen = []
+        monkeypatch.setitem(sys.modules, "other", other_module)
+        state = ModuleState({"own": own_module})
+        own_module.seen.append(1)
+        other_module.seen.append(1)
         state.restore()
 
-        assert (own.seen, other.seen) == ([], [1])
+        assert (own_module.seen, other_module.seen) == ([], [1])
 
 
 def test_the_libraries_of_a_package_are_separate_from_those_of_this_process(functions: Functions) -> None:
@@ -262,7 +262,7 @@ def test_the_environment_variables_are_those_of_the_function_only(
     functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THIS_MACHINE", "secret")
-    before = dict(os.environ)
+    environment_before = dict(os.environ)
     functions.create(
         "import os\nat_import = dict(os.environ)\ndef handler(event, context): return [at_import, dict(os.environ)]",
         variables={"STAGE": "test"},
@@ -288,7 +288,7 @@ def test_the_environment_variables_are_those_of_the_function_only(
             "TZ": ":UTC",
         }.items()
     )
-    assert dict(os.environ) == before
+    assert dict(os.environ) == environment_before
 
 
 def test_a_handler_s_local_time_is_utc(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +344,7 @@ def test_an_exception_is_returned_with_its_name(functions: Functions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "error_type", "says"),
+    ("code", "error_type", "message"),
     [
         ("import nowhere", "Runtime.ImportModuleError", "Unable to import module 'app': No module named 'nowhere'"),
         ("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app'"),
@@ -357,23 +357,31 @@ def test_an_exception_is_returned_with_its_name(functions: Functions) -> None:
     ],
 )
 def test_errors_outside_the_handler_are_those_of_lambda(
-    functions: Functions, code: str, error_type: str, says: str
+    functions: Functions, code: str, error_type: str, message: str
 ) -> None:
     functions.create(code)
     error = functions.error()
 
     assert error["errorType"] == error_type
-    assert says in error["errorMessage"]
+    assert message in error["errorMessage"]
 
 
 def test_a_failure_does_not_change_the_process(functions: Functions) -> None:
-    before = (dict(os.environ), list(sys.path), sys.stdout, sys.stderr, __import__, logging, sys.modules["logging"])
+    process_before = (
+        dict(os.environ),
+        list(sys.path),
+        sys.stdout,
+        sys.stderr,
+        __import__,
+        logging,
+        sys.modules["logging"],
+    )
     filters = list(warnings.filters)
     functions.create("import logging\nraise ValueError('no')")
     functions.error()
     after = (dict(os.environ), list(sys.path), sys.stdout, sys.stderr, __import__, logging, sys.modules["logging"])
 
-    assert after == before
+    assert after == process_before
     assert list(warnings.filters) == filters
     assert "app" not in sys.modules
 
@@ -534,13 +542,13 @@ def handler(event, context):
         functions.invoke({"of": "a"}, "a")
         functions.invoke({"too": "b"}, "b")
 
-        (said, counted), (other, _) = (
+        (log_entry, counted), (other_entry, _) = (
             [json.loads(line) for line in functions.runtime.logs(name)] for name in ("a", "b")
         )
-        assert (said["message"], said["service"], said["of"]) == ("said", "same", "a")
-        assert said["timestamp"].startswith("2026-11-22 12:00:00,000")
+        assert (log_entry["message"], log_entry["service"], log_entry["of"]) == ("said", "same", "a")
+        assert log_entry["timestamp"].startswith("2026-11-22 12:00:00,000")
         assert counted["a"] == [1.0]
-        assert "of" not in other
+        assert "of" not in other_entry
 
     def test_another_thread_s_output_is_not_collected(self, functions: Functions, capsys: Any) -> None:
         functions.create("import boto3\ndef handler(e, c): boto3.client('sts').get_caller_identity()")

@@ -75,7 +75,7 @@ def test_null_is_not_undefined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "says"),
+    ("expression", "message"),
     [
         ("1 +", "S0"),
         ('"unfinished', "S0101"),
@@ -86,8 +86,8 @@ def test_null_is_not_undefined() -> None:
         ("($f := function($x){$f($x) + 1}; $f(1))", "D1011"),
     ],
 )
-def test_a_failure_has_its_reason(expression: str, says: str) -> None:
-    with pytest.raises(QueryError, match=re.escape(says)):
+def test_a_failure_has_its_reason(expression: str, message: str) -> None:
+    with pytest.raises(QueryError, match=re.escape(message)):
         evaluate(expression, {})
 
 

@@ -160,13 +160,13 @@ def test_the_rule_s_target_has_run_when_the_clock_has_settled(aws: StepFunctions
 
 
 def test_a_rule_picks_machine_and_status(aws: StepFunctions, listener: Listener) -> None:
-    mine, other = aws.create(WAIT), aws.create(WAIT)
-    listener.listen({"stateMachineArn": [mine], "status": ["SUCCEEDED"]})
-    for machine in (mine, other, mine):
+    matching_machine, other_machine = aws.create(WAIT), aws.create(WAIT)
+    listener.listen({"stateMachineArn": [matching_machine], "status": ["SUCCEEDED"]})
+    for machine in (matching_machine, other_machine, matching_machine):
         aws.begin(machine)
     aws.clock.advance(MINUTE)
 
-    assert [(d["stateMachineArn"], d["status"]) for d in listener.details] == [(mine, "SUCCEEDED")] * 2
+    assert [(d["stateMachineArn"], d["status"]) for d in listener.details] == [(matching_machine, "SUCCEEDED")] * 2
 
 
 def test_the_start_is_sent_before_the_end_even_of_a_short_execution(aws: StepFunctions, listener: Listener) -> None:
@@ -284,8 +284,8 @@ def test_no_event_is_sent_when_the_environment_closes() -> None:
         events.put_targets(Rule="changes", Targets=[{"Id": "queue", "Arn": queue}])
         aws.start({}, name="one", state_machine_arn=machine)
         aws.clock.settle()
-        told: list[Any] = []
+        sent: list[Any] = []
         with Hooks() as hooks:
-            hooks.replace(EventsBackend, "put_events", lambda _, entries: told.append(entries))
+            hooks.replace(EventsBackend, "put_events", lambda _, entries: sent.append(entries))
             aws._end_executions()
-    assert told == []
+    assert sent == []

@@ -1,16 +1,15 @@
-"""Task tokens of ``lambda:invoke.waitForTaskToken``, as a human's answer uses them."""
+"""Task tokens of ``lambda:invoke.waitForTaskToken`` and ``events:putEvents.waitForTaskToken``."""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
+from tests.unit.local.aws.stepfunctions.definitions import ASK, DAY, HOUR, MINUTE, SECOND, pass_state, token_of
 from tests.unit.local.conftest import Functions, Run, StepFunctions
 
-SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 TOKENS = """
 tokens = []
 class Busy(Exception): pass
@@ -238,3 +237,66 @@ def test_a_token_is_found_without_a_search(aws: StepFunctions, monkeypatch: pyte
     aws.clock.settle()
 
     assert run.output == {"Answer": 1}
+
+
+class TestTokenOfAnEvent:
+    def test_an_answer_continues_the_execution(self, aws: StepFunctions) -> None:
+        run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 86400}})
+        aws.clock.advance(HOUR)
+        assert run.status == "RUNNING"
+
+        aws.client.send_task_success(taskToken=token_of(run), output='{"approved": true}')
+        aws.clock.settle()
+        assert run.output == {"approved": True}
+        assert run.times("TaskSucceeded") == [HOUR]
+
+    def test_a_failure_answer_fails_it_with_error_and_cause(self, aws: StepFunctions) -> None:
+        run = aws.start({"Ask": ASK})
+        aws.client.send_task_failure(taskToken=token_of(run), error="Refused", cause="no")
+        aws.clock.settle()
+
+        assert run.error == ("Refused", "no")
+
+    def test_a_missing_answer_times_out_on_the_clock(self, aws: StepFunctions) -> None:
+        run = aws.start(
+            {"Ask": {**ASK, "TimeoutSeconds": 3600, "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "Late"}]},
+             "Late": pass_state("late")}
+        )  # fmt: skip
+        aws.clock.advance(HOUR - SECOND)
+        assert run.status == "RUNNING"
+
+        aws.clock.advance(DAY)
+        assert run.output == "late"
+        assert run.times("TaskTimedOut") == [HOUR]
+
+    def test_heartbeats_postpone_the_time_out(self, aws: StepFunctions) -> None:
+        run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 86400, "HeartbeatSeconds": 600}})
+        for _ in range(5):
+            aws.clock.advance(599 * SECOND)
+            aws.client.send_task_heartbeat(taskToken=token_of(run))
+        aws.clock.advance(599 * SECOND)
+        assert run.status == "RUNNING"
+
+        aws.clock.advance(SECOND)
+        assert run.error[0] == "States.Timeout"
+        assert run.times("TaskTimedOut") == [6 * 599 * SECOND + SECOND]
+
+    @pytest.mark.parametrize("over", ["timed out", "answered"])
+    def test_an_answer_to_a_task_that_has_ended_is_refused(self, aws: StepFunctions, over: str) -> None:
+        run = aws.start({"Ask": {**ASK, "TimeoutSeconds": 60}})
+        token = token_of(run)
+        if over == "answered":
+            aws.client.send_task_success(taskToken=token, output="{}")
+        aws.clock.advance(HOUR)
+
+        with pytest.raises(ClientError, match="TaskTimedOut"):
+            aws.client.send_task_success(taskToken=token, output="{}")
+        with pytest.raises(ClientError, match="TaskTimedOut"):
+            aws.client.send_task_failure(taskToken=token)
+        with pytest.raises(ClientError, match="TaskTimedOut"):
+            aws.client.send_task_heartbeat(taskToken=token)
+
+    def test_an_unknown_token_is_refused(self, aws: StepFunctions) -> None:
+        aws.start({"Ask": ASK})
+        with pytest.raises(ClientError, match="InvalidToken"):
+            aws.client.send_task_success(taskToken="nonsense", output="{}")
