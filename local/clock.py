@@ -291,12 +291,12 @@ class Clock:
         return work
 
     def current(self) -> Work | None:
-        """Tell which work the calling thread is count_as_work, if any."""
+        """Return the work of the calling thread, if any."""
         return getattr(self._thread, "work", None)
 
     @contextlib.contextmanager
     def count_as_work(self, name: str) -> Iterator[None]:
-        """Count what the calling thread does as work, unless it is count_as_work work already."""
+        """Count what the calling thread does as work, unless it counts already."""
         if self.current() is not None:
             yield
             return

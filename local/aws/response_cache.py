@@ -1,4 +1,4 @@
-"""A cache for what moto computes in each request and answer: speed only.
+"""A cache of values that moto computes in each request and answer: speed only.
 
 - moto tries half a dozen aliases of each member of each answer, and computes them each time. They depend only on the
   member, and on the class of the object in the answer.

@@ -1,1 +1,1 @@
-"""What the CDK CLI does: ``cdk synth``, cached, and ``cdk deploy`` into the embedded AWS."""
+"""The commands of the CDK CLI: ``cdk synth``, cached, and ``cdk deploy`` into the embedded AWS."""

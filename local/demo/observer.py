@@ -1,6 +1,6 @@
-"""What the demo reads: executions and their histories, the table of records, dead letters, and the approval topic.
+"""The data that the demo shows: executions and their histories, records, dead letters, and approval messages.
 
-All of it is read with AWS' own APIs, as an operator would. An execution that has ended is read once.
+All of it is read with AWS's APIs, as an operator would. An execution that has ended is read once.
 """
 
 import json

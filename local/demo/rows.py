@@ -27,7 +27,7 @@ class RowResult:
     state, since
         The current state in a few words, and since when.
     contradictions
-        What AWS shows that contradicts the outcome, each as a sentence.
+        Facts in AWS that contradict the outcome, each as a sentence.
     """
 
     title: str
@@ -86,13 +86,13 @@ class OffboardingRow:
     title
         Which entity it is about, and who starts it.
     entity_id
-        What the execution's input names: typed by a person, or taken from an event.
+        The `EntityId` of the execution's input: typed by a person, or taken from an event.
     expected
         The outcome; `nothing started` or `refused` where there must not be an execution.
     events
         The events that start it; without any, a person starts it.
     extra_input
-        What the input has beside the organization and the entity, if a person starts it.
+        Further members of the input, if a person starts it.
     """
 
     title: str
@@ -125,7 +125,7 @@ class BurstRow:
     Attributes
     ----------
     entity_ids
-        What their executions' inputs name.
+        The `EntityId` of each execution's input.
     expected_outcomes
         The outcomes with which all of them end, and how many end with each.
     expected_messages

@@ -36,7 +36,7 @@ from local.organization import People
 
 _STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 _LONGEST_DELIVERY = timedelta(minutes=15)
-"""As long as SQS can delay a message: what follows within it belongs to the action."""
+"""The longest delay of a message by SQS: everything that follows within it belongs to the action."""
 _BURST_SIZE = 30
 _BURST_DAY, _DECISION_DAY, _RESTORE_DAY = 2, 3, 12
 _LAST_WORKING_DAY = "2027-03-12T17:00:00Z"
@@ -44,7 +44,7 @@ _LAST_WORKING_DAY = "2027-03-12T17:00:00Z"
 
 @dataclass(frozen=True)
 class ScheduledAction:
-    """Something that people or identity providers do on a day of the demo."""
+    """An action of people or identity providers on a day of the demo."""
 
     day: int
     description: str
@@ -57,14 +57,14 @@ class DemoScenario:
     Parameters
     ----------
     environment
-        An open environment, with the stack deployed, whose clock stands at `STARTS_AT`.
+        An open environment, with the stack deployed, whose clock starts at `STARTS_AT`.
 
     Attributes
     ----------
     rows
         Everything that has to end as expected, in the order in which it begins.
     headline
-        What is happening, in a few words.
+        The current action, in a few words.
     results
         The state of each row that had begun when `run` last yielded.
     largest_window
@@ -73,7 +73,7 @@ class DemoScenario:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        # The harder of the cases that AWS's documentation leaves open: a restore has something to put back.
+        # AWS's documentation leaves open what a deregistration removes: here a restore has something to put back.
         environment.workmail.behaviour = replace(
             environment.workmail.behaviour, aliases_of_deregistered="removed", groups_of_deregistered="removed"
         )

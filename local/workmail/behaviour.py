@@ -14,13 +14,13 @@ class Behaviour:
     Attributes
     ----------
     deregister_disabled
-        What deregistering an entity does if it is disabled already.
+        The effect of deregistering an entity that is disabled already.
     describe_deleted
-        What ``DescribeUser``, ``DescribeGroup`` and ``DescribeResource`` answer about a deleted entity.
+        The answer of ``DescribeUser``, ``DescribeGroup`` and ``DescribeResource`` about a deleted entity.
     mailbox_deprovisioned_date
         When ``MailboxDeprovisionedDate`` appears, and whether it then lies in the past or the future.
     mailbox_details_of_disabled
-        What ``GetMailboxDetails`` answers while the mailbox of a disabled entity is still kept.
+        The answer of ``GetMailboxDetails`` while the mailbox of a disabled entity is still kept.
     describe_entity_of_disabled
         Whether ``DescribeEntity`` finds the address of a disabled entity.
     email_of_disabled

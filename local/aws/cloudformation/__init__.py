@@ -1,4 +1,4 @@
-"""AWS CloudFormation: what moto's does differently from AWS's, a module per subject."""
+"""AWS CloudFormation where moto's differs from AWS's, a module per subject."""
 
 from local.aws.cloudformation import lambda_functions, resource_types, state_machines, templates, updates
 from local.hooks import Hooks

@@ -1,7 +1,7 @@
 """Lambda functions and versions of a template.
 
-- ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version. To publish what the latest version already has
-  is refused, and the version is deleted when the template no longer has it.
+- ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version. A version with the same
+  content as the latest one is refused, and a version is deleted when the template no longer has it.
 - ``AWS::Lambda::Function``: ``LoggingConfig``, ``Architectures``, ``TracingConfig`` and ``Tags`` are kept.
 """
 

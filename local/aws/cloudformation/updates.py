@@ -1,8 +1,8 @@
 """Updates of a stack.
 
-- An update changes what exists before it adds what refers to it. Otherwise a new Lambda version would be published
-  with the old code. It keeps what has a retaining ``DeletionPolicy``.
-- An update that fails is rolled back: what was changed is changed back, and what was added is removed, unless its
+- An update changes existing resources before it adds new ones that refer to them. Otherwise a new Lambda version would
+  be published with the old code. Removed resources with a retaining ``DeletionPolicy`` are kept.
+- An update that fails is rolled back: changed resources are changed back, and added ones are removed, unless their
   ``DeletionPolicy`` is ``Retain``.
 """
 

@@ -3,7 +3,7 @@
 One is made per function, version, code and configuration, and kept for the next invocation. Its modules are its own:
 two versions of the code, or two functions with the same code, share no module. Only the packages of Lambda's runtime
 come from this process: the standard library (but for ``logging``, which an environment has to itself) and boto3 with
-what it needs. Any other package of this machine cannot be imported.
+its dependencies. Any other package of this machine cannot be imported.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _invocation = threading.local()
 def hold_functions() -> Iterator[None]:
     """Keep every function from putting its environment variables into the process meanwhile.
 
-    What goes through ``os.environ`` outside of a function, as the making of a boto3 client does to find proxies,
+    Code that iterates over ``os.environ`` outside of a function, as boto3 does to find proxies when it makes a client,
     could otherwise find variables that are removed before they are read.
     """
     with invocation_lock:
@@ -56,7 +56,7 @@ def mark_running(function: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def capture_output() -> Iterator[io.StringIO]:
-    """Collect what this thread prints, once `redirect_output` has been called."""
+    """Collect the output of this thread, once `redirect_output` has been called."""
     outer = getattr(_output, "buffer", None)
     _output.buffer = buffer = io.StringIO()
     try:
@@ -71,7 +71,7 @@ def has_printed() -> bool:
 
 
 def redirect_output() -> None:
-    """Have what is printed from now on, and warnings, go to the thread's buffer if it has one."""
+    """Send all output and warnings from now on to the thread's buffer if it has one."""
     sys.stdout = _ThreadStream(sys.stdout)
     sys.stderr = _ThreadStream(sys.stderr)
     warnings.simplefilter("default")
@@ -125,7 +125,7 @@ class ProcessState:
 
 
 class _ThreadStream(io.TextIOBase):
-    """Standard output: what an invocation's thread writes is collected, what others write passes through."""
+    """Standard output: the output of an invocation's thread is collected, that of other threads passes through."""
 
     def __init__(self, real: Any) -> None:
         self._real = real

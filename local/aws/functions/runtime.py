@@ -4,11 +4,11 @@ moto keeps functions, versions and their code; without Docker it answers an invo
 the function's zip is run, in an execution environment (see `local.aws.functions.execution_environment`):
 
 - A function that was initialized once in this process is not initialized again by a later `Runtime`. It
-  starts from a snapshot of what its modules held when they were loaded, as on Lambda with SnapStart. One
+  starts from a snapshot of its modules after the initialization, as on Lambda with SnapStart. One
   whose initialization prints or logs is initialized again, and so is one whose snapshot is in use.
 - ``os.environ`` and the local time zone are those of the function while its code runs.
 - One invocation runs at a time. One that waits on the clock lets others run meanwhile.
-- What a handler prints or logs goes to its log group in moto's CloudWatch Logs and to `Runtime.logs`.
+- The output and the log of a handler go to its log group in moto's CloudWatch Logs and to `Runtime.logs`.
 - Errors have the form that Lambda gives them; Step Functions takes the error's name from there.
 
 A function's time-out is compared with the time that passed on the clock, which stands still unless the

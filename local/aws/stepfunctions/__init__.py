@@ -7,10 +7,10 @@ the hooks are in place:
 - `contexts`: the context object.
 - `waits`: ``Wait`` states, retry intervals, and interruptions.
 - `task_tokens`: waiting for a token's answer, and answering.
-- `states`: what a Task, a Parallel and a Map run, and their time-outs; a Choice without a match.
+- `states`: Task, Parallel and Map states, and their time-outs; a Choice without a match.
 - `workers`: the threads of executions, branches and iterations, and the machine's ``TimeoutSeconds``.
 - `caches`: speed only.
-- `api`: what the service's API does differently.
+- `api`: the service's API.
 - `status_events`: the events about executions; installed by itself.
 """
 
@@ -27,7 +27,7 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     Parameters
     ----------
     clock
-        What every wait waits for.
+        The clock that every wait is on.
     truncate_timestamps
         Cut a Wait state's ``Timestamp`` to whole seconds, as AWS documents that it does: a wait can then
         end up to 999 ms early. Without it no wait ends before its timestamp.

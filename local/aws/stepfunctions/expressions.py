@@ -1,8 +1,7 @@
 """JSONata and variables in a state, as AWS evaluates them.
 
-- JSONata is evaluated at all, values are bound and never become code, and what fails is
-  ``States.QueryEvaluationError``.
-- ``Assign`` takes effect in the next state, so ``Output`` sees the variables as they were.
+- JSONata is evaluated, values are bound and never become code, and a failure is ``States.QueryEvaluationError``.
+- ``Assign`` takes effect in the next state, so ``Output`` sees the previous variables.
 """
 
 from __future__ import annotations

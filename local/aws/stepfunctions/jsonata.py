@@ -8,7 +8,7 @@ Where Step Functions differs from JSONata itself:
 - There is no input document: the input is ``$states.input``. A bare name evaluates to nothing.
 - An expression that evaluates to nothing fails the state, as any other error does.
 - ``$partition``, ``$range``, ``$hash``, ``$random``, ``$uuid`` and ``$parse`` exist, ``$eval`` does not.
-- The result is JSON: what has no JSON form (a function, a regular expression) is an error.
+- The result is JSON: a value without a JSON form (a function, a regular expression) is an error.
 
 ``$now()`` and ``$millis()`` follow Python's clock, with one instant per evaluation.
 """

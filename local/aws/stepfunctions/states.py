@@ -1,4 +1,4 @@
-"""States that run something: a Task, a Parallel or a Map, in the thread of its execution; and a Choice without a match.
+"""Task, Parallel and Map states, in the thread of their execution; and Choice states.
 
 A Choice that matches nothing fails with ``States.NoChoiceMatched``.
 """

@@ -2,8 +2,8 @@
 
 A Standard execution sends ``Step Functions Execution Status Change`` to the default bus: RUNNING at its
 start and SUCCEEDED, FAILED, TIMED_OUT or ABORTED at its end, each once and in this order. The events go
-through moto's rules, so what a rule triggers is work on the clock. They are sent by the thread of the
-execution, before its work on the clock ends. So ``settle`` also waits for what they trigger, and
+through moto's rules, so the targets of a rule run as work on the clock. They are sent by the thread of the
+execution, before its work on the clock ends. So ``settle`` also waits for the targets, and
 ``DescribeExecution`` returns the same status as the event. (An execution that is stopped has that status at
 once; its event follows when its current state has been interrupted.)
 

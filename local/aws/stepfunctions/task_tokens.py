@@ -2,7 +2,7 @@
 
 - A wait for a token, and its heartbeat, are on the clock.
 - Each attempt of a task has a separate token.
-- ``SendTaskSuccess`` refuses what is not JSON.
+- ``SendTaskSuccess`` refuses an output that is not JSON.
 - An answer to a task that has ended raises ``TaskTimedOut``. That includes a second answer, and one to an earlier
   attempt.
 """

@@ -1,4 +1,4 @@
-"""Waits on the clock: ``Wait`` states, the intervals of a ``Retry``, and what interrupts a wait.
+"""Waits on the clock: ``Wait`` states, the intervals of a ``Retry``, and interruptions.
 
 A stop or a time-out of an execution interrupts its current wait, and remains its outcome. Retry intervals are
 automatic waits (see ``local.clock``).

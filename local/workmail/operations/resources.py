@@ -68,7 +68,7 @@ class ResourceOperations(Operations):
         type: str | None = None,
         hidden_from_global_address_list: bool | None = None,
     ) -> Answer:
-        """Change what the request names; an empty description removes it.
+        """Change the members of the request; an empty description removes it.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateResource.html
         """

@@ -80,7 +80,7 @@ class UserOperations(Operations):
         identity_provider_user_id: str | None = None,
         **attributes: str,
     ) -> Answer:
-        """Change what the request names; an empty IdentityProviderUserId removes it.
+        """Change the members of the request; an empty IdentityProviderUserId removes it.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateUser.html
         """
