@@ -84,7 +84,7 @@ class Permissions:
         """Check every client's calls for as long as the hooks are in place."""
         permissions, make_api_call = self, BaseClient._make_api_call
 
-        def allowed(self: BaseClient, operation_name: str, api_params: Parameters) -> Any:
+        def check_and_call(self: BaseClient, operation_name: str, api_params: Parameters) -> Any:
             function = running_function()
             if function is None or getattr(_service_call, "now", False):
                 return make_api_call(self, operation_name, api_params)
@@ -92,7 +92,7 @@ class Permissions:
             with _mark_service_call():
                 return make_api_call(self, operation_name, api_params)
 
-        hooks.replace(BaseClient, "_make_api_call", allowed)
+        hooks.replace(BaseClient, "_make_api_call", check_and_call)
         _hook_policies(hooks)
 
     def _require_permission(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
@@ -282,10 +282,10 @@ def _hook_policies(hooks: Hooks) -> None:
     """Keep policies as text, as in the API, and have an update of a stack change the policies of its roles."""
     put_policy, update = Role.put_policy, Role.update_from_cloudformation_json.__func__
 
-    def put(self: Role, policy_name: str, policy: Any) -> None:
+    def put_policy_as_text(self: Role, policy_name: str, policy: Any) -> None:
         put_policy(self, policy_name, policy if isinstance(policy, str) else json.dumps(policy))
 
-    def updated(
+    def update_role(
         cls: type,
         original_resource: Role,
         new_resource_name: str,
@@ -302,5 +302,5 @@ def _hook_policies(hooks: Hooks) -> None:
             role.put_policy(policy["PolicyName"], policy["PolicyDocument"])
         return role
 
-    hooks.replace(Role, "put_policy", put)
-    hooks.replace(Role, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(Role, "put_policy", put_policy_as_text)
+    hooks.replace(Role, "update_from_cloudformation_json", classmethod(update_role))

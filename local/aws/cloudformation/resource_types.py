@@ -40,7 +40,7 @@ def install(hooks: Hooks) -> None:
 def _hook_table(hooks: Hooks) -> None:
     create = Table.create_from_cloudformation_json.__func__
 
-    def created(
+    def create_table(
         cls: type, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> Table:
         properties = cloudformation_json["Properties"]
@@ -50,7 +50,7 @@ def _hook_table(hooks: Hooks) -> None:
         _set_recovery(table, properties)
         return table
 
-    def updated(
+    def update_table(
         cls: type,
         original_resource: Table,
         new_resource_name: str,
@@ -73,8 +73,8 @@ def _hook_table(hooks: Hooks) -> None:
         _set_recovery(table, properties)
         return table
 
-    hooks.replace(Table, "create_from_cloudformation_json", classmethod(created))
-    hooks.replace(Table, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(Table, "create_from_cloudformation_json", classmethod(create_table))
+    hooks.replace(Table, "update_from_cloudformation_json", classmethod(update_table))
 
 
 def _render_encryption(
@@ -97,14 +97,16 @@ def _set_recovery(table: Table, properties: dict[str, Any]) -> None:
 def _hook_parameter(hooks: Hooks) -> None:
     create = Parameter.create_from_cloudformation_json.__func__
 
-    def created(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Parameter:
+    def create_parameter(
+        cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any
+    ) -> Parameter:
         properties = cloudformation_json["Properties"]
         properties.setdefault("Name", resource_name)
         properties["Tags"] = [{"Key": key, "Value": value} for key, value in properties.get("Tags", {}).items()]
         parameter: Parameter = create(cls, resource_name, cloudformation_json, *args, **kwargs)
         return parameter
 
-    def updated(
+    def update_parameter(
         cls: type,
         original_resource: Parameter,
         new_resource_name: str,
@@ -119,10 +121,10 @@ def _hook_parameter(hooks: Hooks) -> None:
             properties["Overwrite"] = True
         else:
             ssm_backends[account_id][region_name].delete_parameter(original_resource.name)
-        return created(cls, name, cloudformation_json, account_id, region_name)
+        return create_parameter(cls, name, cloudformation_json, account_id, region_name)
 
-    hooks.replace(Parameter, "create_from_cloudformation_json", classmethod(created))
-    hooks.replace(Parameter, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(Parameter, "create_from_cloudformation_json", classmethod(create_parameter))
+    hooks.replace(Parameter, "update_from_cloudformation_json", classmethod(update_parameter))
 
 
 def _hook_topic(hooks: Hooks) -> None:
@@ -135,7 +137,7 @@ def _hook_topic(hooks: Hooks) -> None:
     def has_cfn_attr(cls: type, attr: str) -> bool:
         return attr == "TopicArn" or bool(has_attribute(cls, attr))
 
-    def updated(cls: type, original_resource: Topic, new_resource_name: str, **kwargs: Any) -> Topic:
+    def update_topic(cls: type, original_resource: Topic, new_resource_name: str, **kwargs: Any) -> Topic:
         properties = kwargs["cloudformation_json"]["Properties"]
         if new_resource_name != original_resource.name:
             replacement: Topic = update(cls, original_resource, new_resource_name, **kwargs)
@@ -146,7 +148,7 @@ def _hook_topic(hooks: Hooks) -> None:
 
     hooks.replace(Topic, "get_cfn_attribute", get_attribute)
     hooks.replace(Topic, "has_cfn_attr", classmethod(has_cfn_attr))
-    hooks.replace(Topic, "update_from_cloudformation_json", classmethod(updated))
+    hooks.replace(Topic, "update_from_cloudformation_json", classmethod(update_topic))
 
 
 class _Resource:

@@ -41,7 +41,7 @@ class Poller:
         add_message = Queue.add_message
         update_mapping = LambdaBackend.update_event_source_mapping
 
-        def added(queue: Queue, message: Any) -> None:
+        def add_and_poll(queue: Queue, message: Any) -> None:
             with self._lock:
                 mappings, queue.lambda_event_source_mappings = queue.lambda_event_source_mappings, {}
                 try:
@@ -53,14 +53,14 @@ class Poller:
                 due = datetime.fromtimestamp(message.delayed_until / 1000, UTC)
                 self._clock.call_at(due, lambda: self.poll(queue), f"delayed delivery from {queue.name}")
 
-        def updated(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> Any:
+        def update_and_poll(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> Any:
             mapping = update_mapping(backend, uuid, spec)
             if mapping is not None:
                 self.poll(_queue_of(mapping))
             return mapping
 
-        hooks.replace(Queue, "add_message", added)
-        hooks.replace(LambdaBackend, "update_event_source_mapping", updated)
+        hooks.replace(Queue, "add_message", add_and_poll)
+        hooks.replace(LambdaBackend, "update_event_source_mapping", update_and_poll)
 
     def poll(self, queue: Queue) -> None:
         """Have the queue read until it is empty for its enabled mapping, unless that is in progress."""
