@@ -59,18 +59,18 @@ class WorkMail:
         """Return the code of the error that the call is answered with."""
         return error_code(lambda: self.call(method, **parameters))
 
-    def user(self, name: str, *, enabled: bool = True, **parameters: Any) -> str:
+    def create_user(self, name: str, *, enabled: bool = True, **parameters: Any) -> str:
         """Create a user, registered by default."""
         values = {"DisplayName": name.title(), "Password": PASSWORD, **parameters}
         user_id = self.call("create_user", Name=name, **values)["UserId"]
         return self.enable(user_id, name) if enabled else user_id
 
-    def group(self, name: str, *, enabled: bool = True) -> str:
+    def create_group(self, name: str, *, enabled: bool = True) -> str:
         """Create a group, registered by default."""
         group_id = self.call("create_group", Name=name)["GroupId"]
         return self.enable(group_id, name) if enabled else group_id
 
-    def resource(self, name: str, *, enabled: bool = True) -> str:
+    def create_resource(self, name: str, *, enabled: bool = True) -> str:
         """Create a room, registered by default."""
         resource_id = self.call("create_resource", Name=name, Type="ROOM")["ResourceId"]
         return self.enable(resource_id, name) if enabled else resource_id

@@ -14,7 +14,7 @@ PROVIDER_ID = "12345678-1234-1234-1234-123456789012"
 
 
 def test_a_new_user_is_disabled_and_never_had_a_mailbox(workmail):
-    user = workmail.user("dana", enabled=False, FirstName="Dana", LastName="Jones")
+    user = workmail.create_user("dana", enabled=False, FirstName="Dana", LastName="Jones")
 
     answer = workmail.describe(user)
 
@@ -32,7 +32,7 @@ def test_a_new_user_is_disabled_and_never_had_a_mailbox(workmail):
 
 
 def test_a_user_has_the_attributes_of_the_request(workmail):
-    user = workmail.user(
+    user = workmail.create_user(
         "dana",
         enabled=False,
         Role="REMOTE_USER",
@@ -59,22 +59,22 @@ def test_a_user_has_the_attributes_of_the_request(workmail):
     ],
 )
 def test_an_invalid_user_is_not_created(workmail, parameters, code):
-    workmail.user("dana")
-    workmail.group("staff")
+    workmail.create_user("dana")
+    workmail.create_group("staff")
 
     assert workmail.fails("create_user", **{"DisplayName": "X", **parameters}) == code
     assert [user["Name"] for user in workmail.call("list_users")["Users"]] == ["dana"]
 
 
 def test_names_are_unique_among_groups_and_resources_too(workmail):
-    workmail.user("dana")
+    workmail.create_user("dana")
 
     assert workmail.fails("create_group", Name="dana") == "NameAvailabilityException"
     assert workmail.fails("create_resource", Name="dana", Type="ROOM") == "NameAvailabilityException"
 
 
 def test_python_can_give_a_user_a_role_that_no_request_can(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.backend.set_user_role(ORGANIZATION, user, "SYSTEM_USER")
 
     assert workmail.describe(user)["UserRole"] == "SYSTEM_USER"
@@ -82,14 +82,18 @@ def test_python_can_give_a_user_a_role_that_no_request_can(workmail):
 
 @pytest.mark.parametrize("identifier", ["dana", "Dana", address("dana"), "dj@acme.awsapps.com"])
 def test_a_user_is_described_by_name_and_address_too(workmail, identifier):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.call("create_alias", EntityId=user, Alias="dj@acme.awsapps.com")
 
     assert workmail.describe(identifier)["UserId"] == user
 
 
 def test_a_description_finds_only_entities_of_its_type(workmail):
-    user, group, resource = workmail.user("dana"), workmail.group("staff"), workmail.resource("room1")
+    user, group, resource = (
+        workmail.create_user("dana"),
+        workmail.create_group("staff"),
+        workmail.create_resource("room1"),
+    )
 
     assert workmail.fails("describe_user", UserId=group) == "EntityNotFoundException"
     assert workmail.fails("describe_group", GroupId=resource) == "EntityNotFoundException"
@@ -98,7 +102,7 @@ def test_a_description_finds_only_entities_of_its_type(workmail):
 
 
 def test_updating_a_user_changes_only_the_members_of_the_request(workmail):
-    user = workmail.user("dana", FirstName="Dana", IdentityProviderUserId=PROVIDER_ID)
+    user = workmail.create_user("dana", FirstName="Dana", IdentityProviderUserId=PROVIDER_ID)
     details = {
         "Initials": "DJ",
         "Telephone": "1",
@@ -128,7 +132,7 @@ def test_updating_a_user_changes_only_the_members_of_the_request(workmail):
 
 
 def test_a_password_is_reset_by_id_only(workmail):
-    user = workmail.user("dana.the.librarian")
+    user = workmail.create_user("dana.the.librarian")
 
     workmail.call("reset_password", UserId=user, Password=PASSWORD)
 
@@ -154,9 +158,9 @@ def test_a_password_is_reset_by_id_only(workmail):
     ],
 )
 def test_users_are_filtered_by_one_prefix_or_state(workmail, filters, names):
-    workmail.user("dana")
-    workmail.user("daniel")
-    workmail.user("kim", enabled=False, IdentityProviderUserId=PROVIDER_ID)
+    workmail.create_user("dana")
+    workmail.create_user("daniel")
+    workmail.create_user("kim", enabled=False, IdentityProviderUserId=PROVIDER_ID)
 
     users = workmail.call("list_users", Filters=filters)["Users"]
 
@@ -175,7 +179,7 @@ def test_only_one_filter_is_allowed(workmail):
 def test_users_are_listed_in_pages(workmail):
     names = [f"user{number}" for number in range(5)]
     for name in names:
-        workmail.user(name, enabled=False)
+        workmail.create_user(name, enabled=False)
 
     seen, token = [], {}
     while True:
@@ -191,15 +195,15 @@ def test_users_are_listed_in_pages(workmail):
 
 def test_the_default_page_size_is_a_hundred(workmail):
     for number in range(101):
-        workmail.user(f"user{number}", enabled=False)
+        workmail.create_user(f"user{number}", enabled=False)
 
     assert len(workmail.call("list_users")["Users"]) == 100
 
 
 def test_a_token_is_valid_for_its_list_only(workmail):
     for number in range(3):
-        workmail.user(f"user{number}", enabled=False)
-        workmail.group(f"group{number}", enabled=False)
+        workmail.create_user(f"user{number}", enabled=False)
+        workmail.create_group(f"group{number}", enabled=False)
     token = workmail.call("list_users", MaxResults=1)["NextToken"]
 
     assert workmail.fails("list_groups", NextToken=token) == "InvalidParameterException"
@@ -210,7 +214,7 @@ def test_a_token_is_valid_for_its_list_only(workmail):
 
 
 def test_a_group_is_created_described_listed_updated_and_deleted(workmail):
-    group = workmail.group("staff", enabled=False)
+    group = workmail.create_group("staff", enabled=False)
     assert workmail.call("describe_group", GroupId="staff") == {
         "GroupId": group,
         "Name": "staff",
@@ -236,8 +240,8 @@ def test_a_group_is_created_described_listed_updated_and_deleted(workmail):
 
 
 def test_members_join_and_leave_a_group(workmail):
-    group, inner = workmail.group("staff"), workmail.group("cooks")
-    user = workmail.user("dana")
+    group, inner = workmail.create_group("staff"), workmail.create_group("cooks")
+    user = workmail.create_user("dana")
     for member in (address("dana"), "cooks", inner):
         workmail.call("associate_member_to_group", GroupId="staff", MemberId=member)
 
@@ -255,10 +259,10 @@ def test_members_join_and_leave_a_group(workmail):
 
 
 def test_only_enabled_users_and_groups_can_be_members(workmail):
-    workmail.group("staff")
-    workmail.group("dormant", enabled=False)
-    workmail.user("dana", enabled=False)
-    workmail.resource("room1")
+    workmail.create_group("staff")
+    workmail.create_group("dormant", enabled=False)
+    workmail.create_user("dana", enabled=False)
+    workmail.create_resource("room1")
 
     def join(group: str, member: str) -> str:
         return workmail.fails("associate_member_to_group", GroupId=group, MemberId=member)
@@ -270,9 +274,9 @@ def test_only_enabled_users_and_groups_can_be_members(workmail):
 
 
 def test_the_groups_of_an_entity_are_listed(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     for name in ("staff", "cooks", "others"):
-        workmail.group(name)
+        workmail.create_group(name)
     for name in ("staff", "cooks"):
         workmail.call("associate_member_to_group", GroupId=name, MemberId=user)
 
@@ -284,7 +288,7 @@ def test_the_groups_of_an_entity_are_listed(workmail):
     assert groups(Filters={"GroupNamePrefix": "co"}) == ["cooks"]
     first_page = workmail.call("list_groups_for_entity", EntityId="dana", MaxResults=1)
     assert groups(NextToken=first_page["NextToken"]) == ["cooks"]
-    workmail.resource("room1")
+    workmail.create_resource("room1")
     assert workmail.fails("list_groups_for_entity", EntityId="room1") == "EntityNotFoundException"
 
 
@@ -334,8 +338,8 @@ def test_a_resource_is_created_described_listed_updated_and_deleted(workmail):
 
 
 def test_a_resource_needs_a_delegate_before_it_stops_accepting_requests(workmail):
-    resource, user = workmail.resource("room1"), workmail.user("dana")
-    workmail.user("kim")
+    resource, user = workmail.create_resource("room1"), workmail.create_user("dana")
+    workmail.create_user("kim")
     by_hand = {"ResourceId": resource, "BookingOptions": {"AutoAcceptRequests": False}}
     assert workmail.fails("update_resource", **by_hand) == "InvalidConfigurationException"
     assert workmail.fails("update_resource", ResourceId=resource, Name="kim") == "NameAvailabilityException"
@@ -349,9 +353,9 @@ def test_a_resource_needs_a_delegate_before_it_stops_accepting_requests(workmail
 
 
 def test_delegates_are_added_and_removed(workmail):
-    workmail.resource("room1")
-    workmail.user("dana")
-    workmail.group("staff")
+    workmail.create_resource("room1")
+    workmail.create_user("dana")
+    workmail.create_group("staff")
     for delegate in ("dana", "staff"):
         workmail.call("associate_delegate_to_resource", ResourceId="room1", EntityId=delegate)
 
@@ -366,7 +370,7 @@ def test_delegates_are_added_and_removed(workmail):
 
 
 def test_aliases_are_created_and_deleted(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     for alias in ("dj@acme.awsapps.com", "dana@example.com", "DJ@acme.awsapps.com"):
         workmail.call("create_alias", EntityId=user, Alias=alias)
 
@@ -380,8 +384,8 @@ def test_aliases_are_created_and_deleted(workmail):
 
 
 def test_invalid_requests_about_aliases_are_refused(workmail):
-    user = workmail.user("dana")
-    workmail.user("kim")
+    user = workmail.create_user("dana")
+    workmail.create_user("kim")
 
     def alias(value: str, method: str = "create_alias", entity: str = user) -> str:
         return workmail.fails(method, EntityId=entity, Alias=value)
@@ -396,7 +400,7 @@ def test_invalid_requests_about_aliases_are_refused(workmail):
 
 
 def test_an_entity_has_at_most_a_hundred_aliases(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     for number in range(100):
         workmail.call("create_alias", EntityId=user, Alias=f"a{number}@example.com")
 
@@ -405,8 +409,8 @@ def test_an_entity_has_at_most_a_hundred_aliases(workmail):
 
 
 def test_the_previous_primary_address_becomes_an_alias(workmail):
-    user = workmail.user("dana")
-    workmail.user("kim")
+    user = workmail.create_user("dana")
+    workmail.create_user("kim")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
 
     workmail.call("update_primary_email_address", EntityId="dana", Email="dj@example.com")
@@ -420,7 +424,7 @@ def test_the_previous_primary_address_becomes_an_alias(workmail):
 
 
 def test_an_entity_is_found_by_its_addresses_only(workmail):
-    user, room = workmail.user("dana"), workmail.resource("room1")
+    user, room = workmail.create_user("dana"), workmail.create_resource("room1")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
 
     for email in (address("dana"), "dj@example.com"):
@@ -432,7 +436,7 @@ def test_an_entity_is_found_by_its_addresses_only(workmail):
 
 
 def test_a_mailbox_has_a_size_and_a_quota(workmail):
-    user, room = workmail.user("dana"), workmail.resource("room1")
+    user, room = workmail.create_user("dana"), workmail.create_resource("room1")
     assert workmail.call("get_mailbox_details", UserId="dana") == {"MailboxQuota": 51200, "MailboxSize": 1.5}
 
     workmail.backend.set_mailbox_size(ORGANIZATION, user, 1234.5)
@@ -444,8 +448,8 @@ def test_a_mailbox_has_a_size_and_a_quota(workmail):
 
 
 def test_an_entity_without_a_mailbox_has_no_details(workmail):
-    workmail.user("kim", enabled=False)
-    workmail.group("staff")
+    workmail.create_user("kim", enabled=False)
+    workmail.create_group("staff")
 
     assert workmail.fails("get_mailbox_details", UserId="kim") == "EntityNotFoundException"
     assert workmail.fails("get_mailbox_details", UserId="staff") == "EntityNotFoundException"
@@ -454,7 +458,7 @@ def test_an_entity_without_a_mailbox_has_no_details(workmail):
 
 
 def test_mailbox_permissions_replace_the_previous_ones(workmail):
-    user, kim, staff = workmail.user("dana"), workmail.user("kim"), workmail.group("staff")
+    user, kim, staff = workmail.create_user("dana"), workmail.create_user("kim"), workmail.create_group("staff")
     put = {"EntityId": user, "GranteeId": "kim"}
     workmail.call("put_mailbox_permissions", PermissionValues=["FULL_ACCESS", "SEND_AS"], **put)
     workmail.call("put_mailbox_permissions", PermissionValues=["SEND_ON_BEHALF"], **put)
@@ -473,9 +477,9 @@ def test_mailbox_permissions_replace_the_previous_ones(workmail):
 
 
 def test_invalid_requests_about_mailbox_permissions_are_refused(workmail):
-    workmail.user("dana")
-    workmail.user("kim", enabled=False)
-    workmail.resource("room1")
+    workmail.create_user("dana")
+    workmail.create_user("kim", enabled=False)
+    workmail.create_resource("room1")
 
     def put(entity: str, grantee: str, *values: str) -> str:
         return workmail.fails(

@@ -78,7 +78,7 @@ def test_an_organization_is_created_with_the_domains_of_the_request(workmail):
 
 
 def test_a_deleted_organization_can_only_be_described(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     assert workmail.fails("delete_organization", DeleteDirectory=True) == "OrganizationStateException"
 
     answer = workmail.call("delete_organization", DeleteDirectory=True, ForceDelete=True)
@@ -115,7 +115,7 @@ def test_the_state_of_an_active_organization_is_compared_without_case(workmail):
 
 
 def test_the_migration_administrator_is_described(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.backend.set_migration_admin(ORGANIZATION, user)
 
     assert workmail.call("describe_organization")["MigrationAdmin"] == user
@@ -133,7 +133,7 @@ def test_only_existing_objects_can_be_set_in_python(workmail):
         workmail.backend.set_organization_state(UNKNOWN, "Active")
     with pytest.raises(LookupError, match="nobody"):
         workmail.backend.mailbox_exists(ORGANIZATION, "nobody")
-    group = workmail.group("staff")
+    group = workmail.create_group("staff")
     with pytest.raises(LookupError, match="no mailbox"):
         workmail.backend.set_mailbox_size(ORGANIZATION, group, 1)
     with pytest.raises(TypeError, match="not a USER"):
@@ -207,7 +207,7 @@ def test_the_test_domain_is_the_default_until_another_is_set(workmail):
 
 
 def test_a_mail_domain_in_use_is_not_removed(workmail):
-    user = workmail.user("dana", enabled=False)
+    user = workmail.create_user("dana", enabled=False)
     workmail.call("register_to_work_mail", EntityId=user, Email="dana@example.com")
 
     assert workmail.fails("deregister_mail_domain", DomainName="example.com") == "MailDomainInUseException"
@@ -226,7 +226,7 @@ def test_a_mail_domain_belongs_to_one_organization(workmail):
 
 def test_an_unverified_mail_domain_cannot_be_used(workmail):
     workmail.backend.set_mail_domain_status(ORGANIZATION, "example.com", "PENDING")
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
 
     assert workmail.fails("update_default_mail_domain", DomainName="example.com") == "MailDomainStateException"
     alias = workmail.fails("create_alias", EntityId=user, Alias="dana@example.com")
@@ -271,7 +271,7 @@ def test_invalid_requests_about_tags_are_refused(workmail):
 
 
 def test_a_read_only_directory_refuses_writes_but_not_registering(workmail):
-    user = workmail.user("dana", enabled=False)
+    user = workmail.create_user("dana", enabled=False)
     workmail.backend.set_directory_read_only(ORGANIZATION)
 
     assert workmail.fails("create_group", Name="staff") == "UnsupportedOperationException"

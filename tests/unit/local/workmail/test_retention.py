@@ -35,7 +35,7 @@ def exists(workmail: WorkMail, entity: str) -> bool:
 
 
 def test_registering_a_user_enables_it_and_creates_a_mailbox(workmail, clock):
-    user = workmail.user("dana", enabled=False)
+    user = workmail.create_user("dana", enabled=False)
 
     workmail.call("register_to_work_mail", EntityId="dana", Email=address("dana"))
 
@@ -50,14 +50,14 @@ def test_registering_a_user_enables_it_and_creates_a_mailbox(workmail, clock):
 
 def test_dates_have_milliseconds(workmail, clock):
     clock.move_to(datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC))
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
 
     assert workmail.describe(user)["EnabledDate"] == datetime(2026, 3, 2, 9, 0, 0, 123000, tzinfo=UTC)
 
 
 def test_invalid_registrations_are_refused(workmail):
-    user = workmail.user("dana")
-    kim = workmail.user("kim", enabled=False)
+    user = workmail.create_user("dana")
+    kim = workmail.create_user("kim", enabled=False)
 
     def register(entity: str, email: str) -> str:
         return workmail.fails("register_to_work_mail", EntityId=entity, Email=email)
@@ -73,7 +73,7 @@ def test_invalid_registrations_are_refused(workmail):
 
 
 def test_registering_in_an_unverified_domain_is_refused(workmail):
-    kim = workmail.user("kim", enabled=False)
+    kim = workmail.create_user("kim", enabled=False)
     workmail.backend.set_mail_domain_status(ORGANIZATION, "example.com", "FAILED")
 
     refused = workmail.fails("register_to_work_mail", EntityId=kim, Email="kim@example.com")
@@ -81,7 +81,7 @@ def test_registering_in_an_unverified_domain_is_refused(workmail):
 
 
 def test_registering_an_enabled_user_with_its_own_address_changes_nothing(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     user_before = workmail.describe(user)
     clock.shift(DAYS_30)
 
@@ -92,7 +92,7 @@ def test_registering_an_enabled_user_with_its_own_address_changes_nothing(workma
 
 @pytest.mark.parametrize("identifier", ["dana", address("dana"), None])
 def test_deregistering_disables_and_keeps_the_mailbox(workmail, clock, identifier):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     clock.shift(SECOND)
 
     workmail.deregister(identifier or user)
@@ -107,7 +107,7 @@ def test_deregistering_disables_and_keeps_the_mailbox(workmail, clock, identifie
 
 @pytest.mark.parametrize("kind", ["user", "resource"])
 def test_a_mailbox_is_removed_thirty_days_after_deregistering_and_not_before(workmail, clock, kind):
-    entity = getattr(workmail, kind)("dana")
+    entity = getattr(workmail, f"create_{kind}")("dana")
     workmail.deregister(entity)
 
     clock.move_to(MORNING + DAYS_30 - SECOND)
@@ -120,7 +120,7 @@ def test_a_mailbox_is_removed_thirty_days_after_deregistering_and_not_before(wor
 
 
 def test_a_removed_mailbox_is_not_restored_when_the_clock_goes_back(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
     clock.move_to(MORNING + DAYS_30)
     assert not exists(workmail, user)
@@ -131,7 +131,7 @@ def test_a_removed_mailbox_is_not_restored_when_the_clock_goes_back(workmail, cl
 
 
 def test_registering_again_within_the_window_restores_the_mailbox(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
     workmail.backend.set_mailbox_size(ORGANIZATION, user, 777)
     workmail.deregister(user)
@@ -153,7 +153,7 @@ def test_registering_again_within_the_window_restores_the_mailbox(workmail, cloc
 
 
 def test_disabling_again_restarts_the_thirty_days(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
     clock.shift(timedelta(days=20))
     workmail.enable(user, "dana")
@@ -167,8 +167,8 @@ def test_disabling_again_restarts_the_thirty_days(workmail, clock):
 
 
 def test_registering_after_the_window_creates_a_new_mailbox(workmail, clock):
-    user = workmail.user("dana")
-    workmail.user("kim")
+    user = workmail.create_user("dana")
+    workmail.create_user("kim")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
     workmail.call("put_mailbox_permissions", EntityId=user, GranteeId="kim", PermissionValues=["SEND_AS"])
     workmail.backend.set_mailbox_size(ORGANIZATION, user, 777)
@@ -185,10 +185,10 @@ def test_registering_after_the_window_creates_a_new_mailbox(workmail, clock):
 
 @pytest.mark.parametrize("taken", [address("dana"), "dj@example.com"])
 def test_addresses_are_reserved_for_thirty_days_and_free_afterwards(workmail, clock, taken):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.call("create_alias", EntityId=user, Alias="dj@example.com")
     workmail.deregister(user)
-    kim = workmail.user("kim", enabled=False)
+    kim = workmail.create_user("kim", enabled=False)
     claim = {"EntityId": kim, "Email": taken}
 
     clock.move_to(MORNING + DAYS_30 - SECOND)
@@ -202,7 +202,7 @@ def test_addresses_are_reserved_for_thirty_days_and_free_afterwards(workmail, cl
 
 
 def test_a_group_keeps_its_addresses_during_the_window_without_a_mailbox(workmail, clock):
-    group, kim = workmail.group("staff"), workmail.user("kim", enabled=False)
+    group, kim = workmail.create_group("staff"), workmail.create_user("kim", enabled=False)
     workmail.call("create_alias", EntityId=group, Alias="all@example.com")
     workmail.deregister(group)
     clock.shift(DAYS_30 - SECOND)
@@ -217,10 +217,10 @@ def test_a_group_keeps_its_addresses_during_the_window_without_a_mailbox(workmai
 
 
 def test_operations_on_enabled_entities_refuse_a_disabled_one(workmail):
-    user, group, room = workmail.user("dana"), workmail.group("staff"), workmail.resource("room1")
+    user, group, room = workmail.create_user("dana"), workmail.create_group("staff"), workmail.create_resource("room1")
     workmail.call("associate_member_to_group", GroupId=group, MemberId=user)
     workmail.call("associate_delegate_to_resource", ResourceId=room, EntityId=user)
-    kim = workmail.user("kim")
+    kim = workmail.create_user("kim")
     workmail.deregister(user)
     refused = {
         "list_aliases": {"EntityId": user},
@@ -251,7 +251,7 @@ def test_operations_on_enabled_entities_refuse_a_disabled_one(workmail):
 def test_deregistering_a_disabled_entity_does_nothing_or_fails_depending_on_the_switch(
     workmail, clock, never_registered
 ):
-    user = workmail.user("dana", enabled=not never_registered)
+    user = workmail.create_user("dana", enabled=not never_registered)
     if not never_registered:
         workmail.deregister(user)
     user_before = workmail.describe(user)
@@ -266,7 +266,7 @@ def test_deregistering_a_disabled_entity_does_nothing_or_fails_depending_on_the_
 
 
 def test_only_a_disabled_user_can_be_deleted(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
 
     assert workmail.fails("delete_user", UserId=user) == "EntityStateException"
     workmail.deregister(user)
@@ -281,7 +281,7 @@ def test_only_a_disabled_user_can_be_deleted(workmail):
 
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
 def test_a_deleted_entity_is_described_as_deleted_or_not_found(workmail, kind):
-    entity = getattr(workmail, kind)("dana", enabled=False)
+    entity = getattr(workmail, f"create_{kind}")("dana", enabled=False)
     identifier = {f"{kind.title()}Id": entity}
     workmail.call(f"delete_{kind}", **identifier)
     lists = f"{kind}s".title()
@@ -300,7 +300,7 @@ def test_a_deleted_entity_is_described_as_deleted_or_not_found(workmail, kind):
 
 
 def test_a_deleted_user_can_never_be_restored(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
     workmail.call("delete_user", UserId=user)
     register = {"EntityId": user, "Email": address("dana")}
@@ -318,16 +318,16 @@ def test_a_deleted_user_can_never_be_restored(workmail, clock):
 
 
 def test_a_deleted_user_s_name_and_address_are_free_and_no_references_remain(workmail):
-    user, kim = workmail.user("dana"), workmail.user("kim")
-    workmail.group("staff")
-    workmail.resource("room1")
+    user, kim = workmail.create_user("dana"), workmail.create_user("kim")
+    workmail.create_group("staff")
+    workmail.create_resource("room1")
     workmail.call("associate_member_to_group", GroupId="staff", MemberId=user)
     workmail.call("associate_delegate_to_resource", ResourceId="room1", EntityId=user)
     workmail.call("put_mailbox_permissions", EntityId=kim, GranteeId=user, PermissionValues=["SEND_AS"])
     workmail.deregister(user)
     workmail.call("delete_user", UserId=user)
 
-    successor = workmail.user("dana")
+    successor = workmail.create_user("dana")
 
     assert successor != user
     assert workmail.describe("dana")["UserId"] == successor
@@ -347,7 +347,7 @@ def test_a_deleted_user_s_name_and_address_are_free_and_no_references_remain(wor
 )
 def test_the_deprovisioned_date_depends_on_the_switch(workmail, clock, answer, in_window, after):
     switch(workmail, mailbox_deprovisioned_date=answer)
-    user, never = workmail.user("dana"), workmail.user("kim", enabled=False)
+    user, never = workmail.create_user("dana"), workmail.create_user("kim", enabled=False)
     workmail.deregister(user)
 
     assert workmail.describe(user).get("MailboxDeprovisionedDate") == in_window
@@ -359,7 +359,7 @@ def test_the_deprovisioned_date_depends_on_the_switch(workmail, clock, answer, i
 
 
 def test_the_mailbox_of_a_disabled_user_is_described_or_not_and_never_after_its_removal(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
 
     assert workmail.call("get_mailbox_details", UserId=user)["MailboxSize"] == 1.5
@@ -371,7 +371,7 @@ def test_the_mailbox_of_a_disabled_user_is_described_or_not_and_never_after_its_
 
 
 def test_the_address_of_a_disabled_entity_finds_it_depending_on_the_switch(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
 
     assert workmail.call("describe_entity", Email=address("dana"))["EntityId"] == user
@@ -383,7 +383,7 @@ def test_the_address_of_a_disabled_entity_finds_it_depending_on_the_switch(workm
 
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
 def test_the_email_of_a_disabled_entity_is_visible_depending_on_the_switch(workmail, kind):
-    entity = getattr(workmail, kind)("dana")
+    entity = getattr(workmail, f"create_{kind}")("dana")
     workmail.deregister(entity)
     identifier = {f"{kind.title()}Id": entity}
     lists = f"{kind}s".title()
@@ -403,7 +403,7 @@ def test_the_email_of_a_disabled_entity_is_visible_depending_on_the_switch(workm
 @pytest.mark.parametrize("kind", ["user", "group", "resource"])
 def test_descriptions_and_lists_show_a_deregistration_after_the_lag(workmail, clock, kind):
     switch(workmail, describe_lag_seconds=120, email_of_disabled="absent")
-    entity = getattr(workmail, kind)("dana")
+    entity = getattr(workmail, f"create_{kind}")("dana")
     identifier = {f"{kind.title()}Id": entity}
     lists = f"{kind}s".title()
     entity_before = workmail.call(f"describe_{kind}", **identifier)
@@ -423,7 +423,7 @@ def test_descriptions_and_lists_show_a_deregistration_after_the_lag(workmail, cl
 
 def test_the_lag_affects_the_visible_state_and_not_the_true_state(workmail, clock):
     switch(workmail, describe_lag_seconds=120)
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
 
     assert workmail.describe(user)["State"] == "ENABLED"
@@ -436,7 +436,7 @@ def test_the_lag_affects_the_visible_state_and_not_the_true_state(workmail, cloc
 @pytest.mark.parametrize(("answer", "left"), [("kept", ["old@example.com"]), ("removed", [])])
 def test_the_aliases_of_a_deregistered_entity_are_kept_depending_on_the_switch(workmail, clock, kind, answer, left):
     switch(workmail, aliases_of_deregistered=answer)
-    entity, other_user = getattr(workmail, kind)("leaver"), workmail.user("kim")
+    entity, other_user = getattr(workmail, f"create_{kind}")("leaver"), workmail.create_user("kim")
     workmail.call("create_alias", EntityId=entity, Alias="old@example.com")
     workmail.deregister(entity)
 
@@ -449,7 +449,7 @@ def test_the_aliases_of_a_deregistered_entity_are_kept_depending_on_the_switch(w
 
 def test_a_removed_alias_can_be_created_again_unless_it_is_in_use(workmail, clock):
     switch(workmail, aliases_of_deregistered="removed")
-    user, other_user = workmail.user("dana"), workmail.user("kim")
+    user, other_user = workmail.create_user("dana"), workmail.create_user("kim")
     for alias in ("mine@example.com", "theirs@example.com"):
         workmail.call("create_alias", EntityId=user, Alias=alias)
     workmail.deregister(user)
@@ -468,8 +468,8 @@ def test_a_deregistered_user_or_group_keeps_its_memberships_depending_on_the_swi
     workmail, clock, kind, answer, remaining
 ):
     switch(workmail, groups_of_deregistered=answer)
-    entity, stays = getattr(workmail, kind)("leaver"), workmail.user("kim")
-    groups = [workmail.group(name) for name in ("staff", "team")]
+    entity, stays = getattr(workmail, f"create_{kind}")("leaver"), workmail.create_user("kim")
+    groups = [workmail.create_group(name) for name in ("staff", "team")]
     for group in groups:
         workmail.call("associate_member_to_group", GroupId=group, MemberId=stays)
         workmail.call("associate_member_to_group", GroupId=group, MemberId=entity)
@@ -490,7 +490,7 @@ def test_a_deregistered_user_or_group_keeps_its_memberships_depending_on_the_swi
 
 
 def test_a_group_that_was_deregistered_meanwhile_accepts_no_members(workmail, clock):
-    user, group = workmail.user("dana"), workmail.group("staff")
+    user, group = workmail.create_user("dana"), workmail.create_group("staff")
     workmail.call("associate_member_to_group", GroupId=group, MemberId=user)
     workmail.deregister(user)
     workmail.deregister(group)
@@ -500,10 +500,10 @@ def test_a_group_that_was_deregistered_meanwhile_accepts_no_members(workmail, cl
 
 
 def test_a_user_recreated_with_a_deleted_user_s_name_is_a_different_user(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
     workmail.call("delete_user", UserId=user)
-    again = workmail.user("dana")
+    again = workmail.create_user("dana")
 
     assert again != user
     register = {"EntityId": user, "Email": address("other")}
@@ -514,7 +514,7 @@ def test_a_user_recreated_with_a_deleted_user_s_name_is_a_different_user(workmai
 
 
 def test_every_combination_of_the_switches_returns_valid_answers(workmail, clock):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.deregister(user)
     names, answers = zip(*Behaviour.possible_values().items(), strict=True)
 

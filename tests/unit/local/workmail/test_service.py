@@ -154,7 +154,7 @@ def test_unknown_members_and_nulls_are_ignored(workmail):
 
 def test_calls_are_logged_with_their_time_and_error(workmail):
     with time_machine.travel(MORNING, tick=False):
-        workmail.user("dana", enabled=False)
+        workmail.create_user("dana", enabled=False)
         workmail.fails("describe_user", UserId="nobody")
 
     first_call, second_call = workmail.backend.calls
@@ -165,7 +165,7 @@ def test_calls_are_logged_with_their_time_and_error(workmail):
 
 
 def test_a_hook_before_an_operation_can_stop_it(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     seen = []
 
     def throttle(operation: str, parameters: dict[str, object]) -> None:
@@ -187,7 +187,7 @@ def test_a_hook_before_an_operation_can_stop_it(workmail):
 
 
 def test_a_hook_after_an_operation_loses_the_answer_but_not_the_effect(workmail):
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
 
     def lose(operation: str, parameters: dict[str, object]) -> None:
         raise JsonRESTError("ThrottlingException", "Rate exceeded")
@@ -203,7 +203,7 @@ def test_a_hook_can_answer_with_an_error_of_the_model(workmail):
     def refuse(operation: str, parameters: dict[str, object]) -> None:
         raise EntityStateException("Busy.")
 
-    user = workmail.user("dana")
+    user = workmail.create_user("dana")
     workmail.backend.before.append(refuse)
 
     with pytest.raises(workmail.client.exceptions.EntityStateException, match=r"Busy\."):
@@ -354,10 +354,10 @@ def test_an_invalid_request_is_refused(server):
 def test_every_covered_operation_answers_as_the_model_says(workmail):
     """Call each once; the fixture compares the answers with the model, member by member."""
     user, kim, group, room = (
-        workmail.user("dana", FirstName="D", IdentityProviderUserId="12345678-1234-1234-1234-123456789012"),
-        workmail.user("kim"),
-        workmail.group("staff"),
-        workmail.resource("room1"),
+        workmail.create_user("dana", FirstName="D", IdentityProviderUserId="12345678-1234-1234-1234-123456789012"),
+        workmail.create_user("kim"),
+        workmail.create_group("staff"),
+        workmail.create_resource("room1"),
     )
     arn = workmail.call("describe_organization")["ARN"]
     workmail.client.tag_resource(ResourceARN=arn, Tags=[{"Key": "a", "Value": "b"}])

@@ -43,13 +43,13 @@ def test_versions_of_an_earlier_template_are_retained_and_can_be_invoked(
 def test_a_version_without_a_retaining_policy_is_deleted(
     open_environment: Any, make_assembly: Callable[..., Path]
 ) -> None:
-    def let_go(template: dict[str, Any]) -> None:
+    def remove_deletion_policies(template: dict[str, Any]) -> None:
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::Lambda::Version":
                 del resource["DeletionPolicy"]
 
-    aws = open_environment(make_assembly("one", change=let_go))
-    aws.deploy(make_assembly("two", change=let_go))
+    aws = open_environment(make_assembly("one", change=remove_deletion_policies))
+    aws.deploy(make_assembly("two", change=remove_deletion_policies))
 
     worker = aws.stack.resources["Worker"]
     versions = aws.client("lambda").list_versions_by_function(FunctionName=worker)["Versions"]

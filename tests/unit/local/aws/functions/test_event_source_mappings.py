@@ -65,7 +65,7 @@ class Mapping:
         lines = self.aws.logs("reader")
         return [sorted(json.loads(line.removeprefix("BATCH "))) for line in lines if line.startswith("BATCH ")]
 
-    def left(self, url: str) -> int:
+    def count_messages(self, url: str) -> int:
         counts = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesNotVisible"])
 
@@ -80,7 +80,7 @@ def test_messages_are_received_in_batches_and_deleted_when_processed(mapping: Ma
     mapping.send(*(f"good {n:02}" for n in range(25)))
 
     assert [len(batch) for batch in mapping.batches] == [10, 10, 5]
-    assert mapping.left(mapping.queue) == 0
+    assert mapping.count_messages(mapping.queue) == 0
 
 
 def test_only_the_failed_message_of_a_batch_is_received_again_after_the_visibility_timeout(mapping: Mapping) -> None:
@@ -99,15 +99,15 @@ def test_a_message_that_keeps_failing_ends_in_the_dead_letter_queue(mapping: Map
     mapping.aws.clock.advance(timedelta(hours=1))
 
     assert mapping.batches == [["bad"]] * 3
-    assert mapping.left(mapping.queue) == 0
-    assert mapping.left(mapping.dead) == 1
+    assert mapping.count_messages(mapping.queue) == 0
+    assert mapping.count_messages(mapping.dead) == 1
 
 
 @pytest.mark.parametrize("body", ["crash", "nonsense"])
 def test_a_crash_or_an_unknown_id_fails_the_whole_batch(mapping: Mapping, body: str) -> None:
     mapping.send("good", body)
 
-    assert mapping.left(mapping.queue) == 2
+    assert mapping.count_messages(mapping.queue) == 2
 
 
 def test_a_disabled_mapping_receives_no_messages_until_it_is_enabled(mapping: Mapping) -> None:

@@ -172,14 +172,14 @@ class TestReading:
         aws.client.stop_execution(executionArn=aws.begin(machine, 400, name="stopped").arn)
         aws.clock.advance(HOUR)
 
-        def listed(status: str) -> dict[str, datetime]:
+        def stop_dates_of(status: str) -> dict[str, datetime]:
             answer = aws.client.list_executions(stateMachineArn=machine, statusFilter=status)["executions"]
             return {item["name"]: item["stopDate"] for item in answer}
 
-        assert listed("SUCCEEDED") == {"for-60": NOON + MINUTE, "for-300": NOON + 300 * SECOND}
-        assert listed("TIMED_OUT") == {"for-999": NOON + 500 * SECOND}
-        assert listed("ABORTED") == {"stopped": NOON + 100 * SECOND}
-        assert listed("RUNNING") == {}
+        assert stop_dates_of("SUCCEEDED") == {"for-60": NOON + MINUTE, "for-300": NOON + 300 * SECOND}
+        assert stop_dates_of("TIMED_OUT") == {"for-999": NOON + 500 * SECOND}
+        assert stop_dates_of("ABORTED") == {"stopped": NOON + 100 * SECOND}
+        assert stop_dates_of("RUNNING") == {}
 
     def test_the_history_is_in_order_and_can_be_reversed(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": {"Type": "Wait", "Seconds": 60, "Next": "Done"}, "Done": DONE})
@@ -201,8 +201,8 @@ class TestReading:
         aws.clock.advance(HOUR)
 
         assert (old.output, new.output) == ("old", "new")
-        told = aws.client.describe_state_machine_for_execution(executionArn=old.arn)
-        assert "old" in told["definition"]
+        answer = aws.client.describe_state_machine_for_execution(executionArn=old.arn)
+        assert "old" in answer["definition"]
 
 
 def test_the_hooks_are_undone_afterwards() -> None:

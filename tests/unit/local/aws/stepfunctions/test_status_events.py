@@ -229,7 +229,7 @@ def test_an_input_or_output_that_is_too_large_is_omitted(aws: StepFunctions, lis
     included = [(d["inputDetails"]["included"], d["outputDetails"]["included"]) for d in listener.details]
     assert included == [(True, True), (False, True), (False, False)]
     assert [(d["input"] is None, d["output"] is None) for d in listener.details] == [
-        (not given, not output) for given, output in included
+        (not has_input, not has_output) for has_input, has_output in included
     ]
 
 
