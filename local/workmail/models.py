@@ -213,21 +213,22 @@ class WorkMailBackend(
         with self._lock:
             return self._get_entity_to_arrange(organization_id, entity_id).mailbox is not None
 
-    def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
-        with self._lock:
-            self._remove_expired_mailboxes()
-            method = getattr(self, xform_name(operation))
-            answer: Answer = method(**{xform_name(name): value for name, value in parameters.items()})
-            return answer
-
-    def _remove_expired_mailboxes(self) -> None:
+    def remove_expired_mailboxes(self) -> None:
+        """Remove the mailboxes whose retention is over, as every call does first."""
         time = now()
         for organization in self.organizations.values():
             for entity in organization.entities.values():
                 entity.remove_expired_mailbox(time, self.retention)
 
+    def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        with self._lock:
+            self.remove_expired_mailboxes()
+            method = getattr(self, xform_name(operation))
+            answer: Answer = method(**{xform_name(name): value for name, value in parameters.items()})
+            return answer
+
     def _get_organization_to_arrange(self, organization_id: str) -> WorkMailOrganization:
-        self._remove_expired_mailboxes()
+        self.remove_expired_mailboxes()
         if organization_id not in self.organizations:
             raise LookupError(f"there is no organization {organization_id}")
         return self.organizations[organization_id]

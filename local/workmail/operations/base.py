@@ -116,7 +116,8 @@ class Operations:
             raise _not_found_error(identifier)
         return entity
 
-    def _get_visible_state(self, entity: WorkMailEntity) -> VisibleState:
+    def get_visible_state(self, entity: WorkMailEntity) -> VisibleState:
+        """Return what a client sees of an entity now."""
         return get_visible_state(entity, self.behaviour, now())
 
     def _require_name(self, organization: WorkMailOrganization, name: str) -> None:
@@ -153,7 +154,7 @@ class Operations:
         organization = self._get_active_organization(organization_id)
         summaries: list[Answer] = []
         for entity in organization.entities.values():
-            visible = self._get_visible_state(entity)
+            visible = self.get_visible_state(entity)
             if isinstance(entity, kind) and self._matches_filters(entity, visible, filters or {}):
                 summaries.append(summarize(entity, visible))
         return page.slice(summaries)

@@ -29,7 +29,7 @@ class GroupOperations(Operations):
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeGroup.html
         """
         group = self._get_described_entity(organization_id, group_id, Group)
-        return describe_group(group, self._get_visible_state(group))
+        return describe_group(group, self.get_visible_state(group))
 
     def list_groups(
         self,
@@ -108,7 +108,7 @@ class GroupOperations(Operations):
         ids, token = page.slice(group.members)
         entities = [organization.entities[entity_id] for entity_id in ids]
         return with_token(
-            "Members", [describe_member(entity, self._get_visible_state(entity)) for entity in entities], token
+            "Members", [describe_member(entity, self.get_visible_state(entity)) for entity in entities], token
         )
 
     def list_groups_for_entity(

@@ -64,7 +64,7 @@ class RegistrationOperations(Operations):
         if entity is None:
             raise EntityNotFoundException(f"No entity has the address {email}.")
         hides_disabled = self.behaviour.describe_entity_of_disabled == "EntityNotFoundException"
-        if self._get_visible_state(entity).state != ENABLED and hides_disabled:
+        if self.get_visible_state(entity).state != ENABLED and hides_disabled:
             raise EntityNotFoundException(f"No enabled entity has the address {email}.")
         return {"EntityId": entity.id, "Name": entity.name, "Type": entity.type}
 

@@ -42,7 +42,7 @@ class ResourceOperations(Operations):
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeResource.html
         """
         resource = self._get_described_entity(organization_id, resource_id, Resource)
-        return describe_resource(resource, self._get_visible_state(resource))
+        return describe_resource(resource, self.get_visible_state(resource))
 
     def list_resources(
         self,

@@ -54,7 +54,7 @@ class UserOperations(Operations):
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeUser.html
         """
         user = self._get_described_entity(organization_id, user_id, User)
-        return describe_user(user, self._get_visible_state(user))
+        return describe_user(user, self.get_visible_state(user))
 
     def list_users(
         self,
