@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.assembly import assembly
-from local.settings import OFFBOARDING
+from local.cdk.assembly import assembly
+from local.defaults import OFFBOARDING
 
 FUNCTIONS = ("resolve_entity", "check_organization", "deregister_entity", "verify_cleanup", "start_offboarding")
 ROUNDS = 7

@@ -1,1 +1,1 @@
-"""What runs on this machine: AWS embedded, and the tools around it."""
+"""The embedded AWS: AWS on this machine, in memory, with the demo and the HTTP server that use it."""

@@ -1,4 +1,4 @@
-"""`python -m local demo` and `python -m local serve`: AWS on this machine, from the command line."""
+"""`python -m local demo` and `python -m local serve`: the embedded AWS, from the command line."""
 
 import argparse
 import json
@@ -7,13 +7,13 @@ import sys
 
 from rich.console import Console
 
-from local.assembly import assembly
-from local.console import show
-from local.demo import BEGINS, Story
-from local.diagram import DEFINITION, diagram
+from local.cdk.assembly import assembly
+from local.defaults import OFFBOARDING
+from local.demo.console import show
+from local.demo.rows import STARTS_AT
+from local.demo.scenario import DemoScenario
 from local.environment import Environment
-from local.serve import HOST, server
-from local.settings import OFFBOARDING, ORGANIZATION_ID, REGION
+from local.server.serve import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,63 +22,40 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 only if everything went as it should.
+        The exit status: 0 only if every row of the demo ended as expected, or the server was stopped.
     """
-    options = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
     logging.disable(logging.WARNING)
     if options.command == "demo":
-        return _demo(as_json=options.json)
-    if options.command == "diagram":
-        print(diagram(DEFINITION.read_text()), end="")
-        return 0
-    return _serve(options.port)
+        return _run_demo(as_json=options.json)
+    return serve(options.port)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, in memory.")
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The embedded AWS, in memory.")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
-    demo.add_argument("--json", action="store_true", help="print what happened as JSON")
-    commands.add_parser("diagram", help="print the flow as the Mermaid diagram of the README")
-    serve = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
-    serve.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    demo.add_argument("--json", action="store_true", help="print the results as JSON")
+    server = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
+    server.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
     return parser
 
 
-def _demo(*, as_json: bool) -> int:
+def _run_demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
         stack = assembly(OFFBOARDING)
-    with Environment(stack, now=BEGINS) as environment:
-        story = Story(environment)
+    with Environment(stack, now=STARTS_AT) as environment:
+        scenario = DemoScenario(environment)
         if as_json:
-            for _ in story.run():
+            for _ in scenario.run():
                 pass
-            print(json.dumps(story.to_json(), indent=2))
+            print(json.dumps(scenario.to_json(), indent=2))
         else:
-            show(story, console)
-    unexpected = [ending for ending in story.latest if not ending.as_expected]
-    console.print(f"{len(story.latest) - len(unexpected)} of {len(story.latest)} rows ended as expected.")
+            show(scenario, console)
+    unexpected = [result for result in scenario.results if not result.is_as_expected]
+    console.print(f"{len(scenario.results) - len(unexpected)} of {len(scenario.results)} rows ended as expected.")
     return 1 if unexpected else 0
-
-
-def _serve(port: int) -> int:
-    with Environment(assembly(OFFBOARDING)) as environment:
-        try:
-            http = server(environment, port)
-        except OSError as error:
-            print(f"Port {port} on {HOST} cannot be used ({error}). Choose another: --port 5001", file=sys.stderr)
-            return 1
-        print(f"AWS on this machine listens on http://{HOST}:{http.port} (Region {REGION}). In memory: Ctrl-C ends it,")
-        print(f"and all that is in it. Organization {ORGANIZATION_ID}")
-        print(f"State machine {environment.outputs['StateMachineArn']}", flush=True)
-        try:
-            http.serve_forever()
-        except KeyboardInterrupt:
-            print("Ended.")
-        finally:
-            http.server_close()
-    return 0
 
 
 if __name__ == "__main__":

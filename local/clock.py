@@ -3,36 +3,35 @@
 ``Clock`` freezes Python's time with time-machine: ``datetime.now()``, ``time.time()`` and everything
 built on them read the same instant in every thread. Time passes only in these three ways:
 
-1. **Somebody moves it**: ``advance(by)`` and ``move_to(when)``. Both go through everything that is due
-   on the way, one thing after the other, in the order in which it is due (things due at one instant: in
-   the order in which they were set up). Before each step, and at the end, they wait until all work has
-   come to rest. They return when everything that is due has run.
-2. **An automatic wait is all that is left.** A wait that is marked ``automatic`` (the interval of a
-   ``Retry``, the simulated latency of a call) needs nobody to advance the clock: as soon as no work is
+1. **A caller moves it**: ``advance(by)`` and ``move_to(when)``. Both run everything that is due on the
+   way, one thing after the other, in the order in which it is due (things due at one instant: in
+   the order in which they were set up). Before each step, and at the end, they wait until no work is
+   running. They return when everything that is due has run.
+2. **Only automatic waits are left.** A wait that is marked ``automatic`` (the interval of a ``Retry``,
+   the simulated latency of a call) does not need a caller to advance the clock: as soon as no work is
    running, the clock moves itself to the earliest automatic wait. Whatever else is due before it runs
    first, in order. A wait that is not automatic (a ``Wait`` state, a task token) never moves the clock,
    however idle the process is.
 3. Nothing else. While work is running, time stands still for it.
 
 **Work** is a piece of running activity, usually one thread (an execution, a branch, an invocation).
-It counts as busy from ``begin`` until ``end``, except while it is blocked in ``wait``. Whoever ends a
-wait makes the waiting work busy in the same step, so there is no moment in between at which the process
-looks idle.
+It counts as busy from ``begin`` until ``end``, except while it is blocked in ``wait``. The call that ends
+a wait makes the waiting work busy in the same step, so the process never looks idle in between.
 
-``settle()`` waits, for real, until no work is busy and no automatic wait is left. It has real-time limits
-for the time in which no work begins, ends, blocks or wakes, and for all of it: a bug raises ``TimeoutError``
-with the names of what is still running, and hangs nothing.
+``settle()`` waits, in real time, until no work is busy and no automatic wait is left. It has a real-time limit
+for the time without progress (no work begins, ends, blocks or wakes), and one for the whole wait. So a bug raises
+``TimeoutError`` with the names of what is still running, instead of hanging.
 
-Consequences worth knowing:
+Consequences:
 
-- ``advance(by)`` settles *before* it computes where to go. Retries that were still under way when it was
-  called therefore do not eat into ``by``.
-- A retry that is under way when the target is reached still runs to its end. The clock can then be
+- ``advance(by)`` settles *before* it computes the target. So retries that were still running when it was
+  called do not shorten ``by``.
+- A retry that is running when the target is reached still runs to its end. The clock can then be
   later than the target; it is never earlier.
-- The clock never goes backwards, and it only ever stands on whole milliseconds (AWS's resolution):
+- The clock never goes backwards, and it is always at a whole millisecond (AWS's resolution):
   instants in between are rounded up, so no wait ends early.
-- Work cannot move the clock that it runs on: ``advance``, ``move_to`` and ``settle`` refuse to be
-  called from inside work. ``sleep`` is what work uses to let time pass.
+- Work cannot move the clock that it runs on: ``advance``, ``move_to`` and ``settle`` raise an error
+  inside work. Work calls ``sleep`` to let time pass.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ from typing import Self
 
 import time_machine
 
-DEFAULT_TIMEOUT = 30.0
-_ALTOGETHER = 20
+DEFAULT_TIMEOUT_SECONDS = 30.0
+_TOTAL_TIMEOUT_FACTOR = 20
 _MILLISECOND = timedelta(milliseconds=1)
-_NOT_STARTED = "This clock does not run: use it as a context manager."
+_NOT_STARTED_MESSAGE = "The clock is not running: use it as a context manager."
 
 
 class ClockStoppedError(RuntimeError):
@@ -63,7 +62,7 @@ class Work:
     """One piece of running activity, which the clock waits for.
 
     Created by `Clock.begin`, in the thread that starts the activity, so that there is no gap between
-    the request and the thread. The thread that does it uses it as a context manager.
+    the request and the thread. The thread that performs it uses it as a context manager.
     """
 
     def __init__(self, clock: Clock, name: str) -> None:
@@ -81,12 +80,12 @@ class Work:
         self.end()
 
     def end(self) -> None:
-        """Say that this activity is over."""
+        """End this activity."""
         self._clock._end(self)
 
 
 class Gate:
-    """Something that a thread can wait for on the clock: closed at first, opened once."""
+    """An event that threads wait for on the clock: closed at first, opened once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -98,7 +97,7 @@ class Gate:
         return self._opened
 
     def open(self) -> None:
-        """Open it and wake whoever waits for it."""
+        """Open it and wake the threads that wait for it."""
         self._clock._open(self)
 
     def wait(self, until: datetime | None = None, *, automatic: bool = False) -> bool:
@@ -108,7 +107,7 @@ class Gate:
 
 @dataclass(eq=False)
 class Timer:
-    """A function that the clock calls when its time has come; see `Clock.call_at`."""
+    """A function that the clock calls when it is due; see `Clock.call_at`."""
 
     when: datetime
     name: str
@@ -116,11 +115,11 @@ class Timer:
     _cancelled: bool = False
 
     def cancel(self) -> None:
-        """Forget it, if it has not run yet."""
+        """Cancel it, if it has not run yet."""
         self._cancelled = True
 
     @property
-    def gone(self) -> bool:
+    def is_done(self) -> bool:
         """Whether there is nothing left to do."""
         return self._cancelled
 
@@ -134,25 +133,25 @@ class _Waiter:
     automatic: bool
     event: threading.Event = field(default_factory=threading.Event)
     opened: bool = False
-    gone: bool = False
+    is_done: bool = False
 
 
 @dataclass(order=True, frozen=True)
-class _Due:
-    """An entry in the agenda, ordered by time and then by age."""
+class _AgendaEntry:
+    """An entry in the agenda, ordered by time and then by the order of entry."""
 
     when: datetime
-    age: int
-    what: Timer | _Waiter = field(compare=False)
+    sequence_number: int
+    item: Timer | _Waiter = field(compare=False)
 
 
 class Clock:
-    """A clock that stands still until it is moved. See the module's text for what moves it.
+    """A clock that stands still until it is moved; the module's docstring says what moves it.
 
     Parameters
     ----------
     now
-        Where to start; the real time when not given. Must have a time zone.
+        The time at which to start, with a time zone; the real time by default.
 
     Examples
     --------
@@ -167,19 +166,19 @@ class Clock:
         self._now: datetime | None = None
         self._travel: time_machine.travel | None = None
         self._traveller: time_machine.Traveller | None = None
-        self._quiet = threading.Condition(threading.RLock())
+        self._state_changed = threading.Condition(threading.RLock())
         self._busy: dict[object, str] = {}
-        self._agenda: list[_Due] = []
+        self._agenda: list[_AgendaEntry] = []
         self._waiters: set[_Waiter] = set()
         self._automatic: set[_Waiter] = set()
-        self._ages = itertools.count()
+        self._sequence_numbers = itertools.count()
         self._thread = threading.local()
-        self._steps = 0
+        self._progress_count = 0
         self._stopped = False
 
     def __enter__(self) -> Self:
-        start = _aware(self._start_at) if self._start_at else datetime.now(UTC)
-        self._now = _whole_milliseconds(start)
+        start = _to_utc(self._start_at) if self._start_at else datetime.now(UTC)
+        self._now = _round_up_to_milliseconds(start)
         # A number and not a datetime: for a datetime in UTC time-machine would set the process's
         # time zone as well, and hide mistakes with local time.
         self._travel = time_machine.travel(int(self._now.timestamp()), tick=False)
@@ -194,18 +193,18 @@ class Clock:
             self._travel = None
 
     def now(self) -> datetime:
-        """Tell the time, in UTC."""
+        """Return the time, in UTC."""
         if self._now is None:
-            raise RuntimeError(_NOT_STARTED)
+            raise RuntimeError(_NOT_STARTED_MESSAGE)
         return self._now
 
-    def advance(self, by: timedelta, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def advance(self, by: timedelta, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
         """Let `by` pass and run all that is due on the way.
 
         Parameters
         ----------
         by
-            How long. Counted from when the running work has settled.
+            The duration, counted from when the running work has settled.
         timeout
             See `settle`.
         """
@@ -214,41 +213,41 @@ class Clock:
         self.settle(timeout)
         self._run_until(self.now() + by, timeout)
 
-    def move_to(self, when: datetime, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def move_to(self, when: datetime, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
         """Move to an instant and run all that is due on the way."""
-        when = _aware(when)
+        when = _to_utc(when)
         if when < self.now():
             raise ValueError(f"The clock cannot go backwards: it is {self.now()}, later than {when}.")
         self.settle(timeout)
         self._run_until(when, timeout)
 
-    def settle(self, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """Wait until nothing that is due is still running.
+    def settle(self, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        """Wait until no work is running.
 
         Parameters
         ----------
         timeout
             How many real seconds may pass without any work beginning, ending, blocking or waking.
-            Altogether it may take twenty times as long.
+            The whole wait may take twenty times as long.
 
         Raises
         ------
         TimeoutError
-            When it takes longer; it names what is still running.
+            If it takes longer; the text names what is still running.
         """
         if self.current() is not None:
-            raise RuntimeError("Work cannot wait for itself to settle, nor move its own clock.")
-        end = time.monotonic() + _ALTOGETHER * timeout
-        with self._quiet:
-            steps = -1
-            while not self._quiet.wait_for(self._is_quiet, min(timeout, end - time.monotonic())):
-                if steps == self._steps or time.monotonic() >= end:
+            raise RuntimeError("Work cannot wait for itself to settle, and cannot move its own clock.")
+        end = time.monotonic() + _TOTAL_TIMEOUT_FACTOR * timeout
+        with self._state_changed:
+            progress_count = -1
+            while not self._state_changed.wait_for(self._is_quiet, min(timeout, end - time.monotonic())):
+                if progress_count == self._progress_count or time.monotonic() >= end:
                     names = ", ".join(sorted(self._busy.values())) or "an automatic wait"
                     raise TimeoutError(f"Still running, with no progress for {timeout:g} s: {names}")
-                steps = self._steps
+                progress_count = self._progress_count
 
     def gate(self) -> Gate:
-        """Make a gate, closed."""
+        """Make a closed gate."""
         return Gate(self)
 
     def sleep_until(self, when: datetime, interrupted: Gate | None = None, *, automatic: bool = False) -> bool:
@@ -257,26 +256,26 @@ class Clock:
         Returns
         -------
         bool
-            True when `interrupted` opened first, False when the time has come.
+            True if `interrupted` opened first, False if the instant was reached.
         """
         return self._wait(interrupted or self.gate(), when, automatic=automatic)
 
     def sleep(self, duration: timedelta) -> None:
-        """Let time pass inside running work; nobody has to advance the clock for it."""
+        """Let time pass inside running work; the clock advances by itself."""
         self.sleep_until(self.now() + duration, automatic=True)
 
     def call_at(self, when: datetime, call: Callable[[], None], name: str = "timer") -> Timer:
         """Have a function called when the clock reaches an instant."""
-        timer = Timer(_whole_milliseconds(_aware(when)), name, call)
-        with self._quiet:
-            heapq.heappush(self._agenda, _Due(timer.when, next(self._ages), timer))
+        timer = Timer(_round_up_to_milliseconds(_to_utc(when)), name, call)
+        with self._state_changed:
+            heapq.heappush(self._agenda, _AgendaEntry(timer.when, next(self._sequence_numbers), timer))
         return timer
 
     def begin(self, name: str) -> Work:
-        """Announce a piece of work: from now on the clock waits for it."""
+        """Register a piece of work: from now on the clock waits for it."""
         work = Work(self, name)
-        with self._quiet:
-            self._steps += 1
+        with self._state_changed:
+            self._progress_count += 1
             self._busy[work] = name
         return work
 
@@ -292,12 +291,12 @@ class Clock:
         return work
 
     def current(self) -> Work | None:
-        """Tell which work the calling thread is doing, if any."""
+        """Return the work of the calling thread, if any."""
         return getattr(self._thread, "work", None)
 
     @contextlib.contextmanager
-    def doing(self, name: str) -> Iterator[None]:
-        """Count what the calling thread does as work, unless it is doing work already."""
+    def count_as_work(self, name: str) -> Iterator[None]:
+        """Count what the calling thread does as work, unless it counts already."""
         if self.current() is not None:
             yield
             return
@@ -305,89 +304,93 @@ class Clock:
             yield
 
     @contextlib.contextmanager
-    def while_blocked(self, leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
-        """Have the calling thread give something up whenever it blocks on the clock.
+    def while_blocked(self, unlock: Callable[[], None], lock_again: Callable[[], None]) -> Iterator[None]:
+        """Have the calling thread release a lock whenever it blocks on the clock.
 
-        A lock that is held across a wait would stop everything else, so whoever holds one says here
-        how to let go of it and how to get it back.
+        A lock that is held during a wait would stop everything else.
+
+        Parameters
+        ----------
+        unlock, lock_again
+            Release the lock before a wait, and acquire it after the wait.
         """
-        stack = self._given_up()
-        stack.append((leave, come_back))
+        stack = self._lock_holders()
+        stack.append((unlock, lock_again))
         try:
             yield
         finally:
             stack.pop()
 
     def upcoming(self) -> datetime | None:
-        """Tell when the next thing is due, if anything is."""
-        with self._quiet:
-            entry = self._next()
+        """Return when the next thing is due, if anything is."""
+        with self._state_changed:
+            entry = self._next_entry()
             return entry.when if entry else None
 
     def release(self) -> None:
         """End every wait with `ClockStoppedError`, now and from now on, and drop all timers."""
-        with self._quiet:
+        with self._state_changed:
             self._stopped = True
             self._agenda.clear()
             for waiter in list(self._waiters):
                 self._wake(waiter, opened=False)
 
     def _run_until(self, target: datetime, timeout: float) -> None:
-        target = _whole_milliseconds(target)
-        while self._step(target):
+        target = _round_up_to_milliseconds(target)
+        while self._run_next(target):
             self.settle(timeout)
 
-    def _step(self, target: datetime) -> bool:
-        """Run the next thing that is due by `target`; tell whether there was one."""
-        with self._quiet:
+    def _run_next(self, target: datetime) -> bool:
+        """Run the next thing that is due by `target`; return whether there may be another."""
+        with self._state_changed:
             if not self._is_quiet():
                 return True
-            entry = self._next()
+            entry = self._next_entry()
             if entry is None or entry.when > target:
-                self._set(target)
+                self._set_time(target)
                 return False
-            self._start(entry)
-        self._call(entry)
+            self._take(entry)
+        self._call_timer(entry)
         return True
 
-    def _drive(self) -> None:
+    def _run_automatic_waits(self) -> None:
         """Move to the next automatic wait, if nothing else is left to do."""
         while True:
-            with self._quiet:
+            with self._state_changed:
                 if self._busy or not self._automatic or self._stopped:
                     if self._is_quiet():
-                        self._quiet.notify_all()
+                        self._state_changed.notify_all()
                     return
-                entry = self._next()
+                entry = self._next_entry()
                 if entry is None:  # pragma: no cover (an automatic wait is always in the agenda)
                     return
-                self._start(entry)
-            self._call(entry)
+                self._take(entry)
+            self._call_timer(entry)
 
-    def _start(self, entry: _Due) -> None:
+    def _take(self, entry: _AgendaEntry) -> None:
         heapq.heappop(self._agenda)
-        self._set(entry.when)
-        if isinstance(entry.what, Timer):
-            self._busy[entry.what] = entry.what.name
+        self._set_time(entry.when)
+        if isinstance(entry.item, Timer):
+            self._busy[entry.item] = entry.item.name
         else:
-            self._wake(entry.what, opened=False)
+            self._wake(entry.item, opened=False)
 
-    def _call(self, entry: _Due) -> None:
-        if not isinstance(entry.what, Timer):
+    def _call_timer(self, entry: _AgendaEntry) -> None:
+        if not isinstance(entry.item, Timer):
             return
         try:
-            entry.what.call()
+            entry.item.call()
         finally:
-            with self._quiet:
-                self._busy.pop(entry.what, None)
-            self._drive()
+            with self._state_changed:
+                self._busy.pop(entry.item, None)
+            self._run_automatic_waits()
 
-    def _next(self) -> _Due | None:
-        while self._agenda and self._agenda[0].what.gone:
+    def _next_entry(self) -> _AgendaEntry | None:
+        while self._agenda and self._agenda[0].item.is_done:
             heapq.heappop(self._agenda)
         return self._agenda[0] if self._agenda else None
 
-    def _set(self, when: datetime) -> None:
+    def _set_time(self, when: datetime) -> None:
         now = self.now()
         if when > now and self._traveller is not None:
             self._traveller.shift(when - now)
@@ -398,25 +401,25 @@ class Clock:
 
     def _wait(self, gate: Gate, until: datetime | None, *, automatic: bool) -> bool:
         waiter = _Waiter(self.current(), gate, automatic)
-        with self._quiet:
+        with self._state_changed:
             if gate._opened:
                 return True
             if self._stopped:
                 raise ClockStoppedError("The clock was stopped during a wait.")
             if until is not None:
-                until = _whole_milliseconds(_aware(until))
+                until = _round_up_to_milliseconds(_to_utc(until))
                 if until <= self.now():
                     return False
-                heapq.heappush(self._agenda, _Due(until, next(self._ages), waiter))
+                heapq.heappush(self._agenda, _AgendaEntry(until, next(self._sequence_numbers), waiter))
             self._register(waiter)
-        given_up = self._given_up()
-        for leave, _ in reversed(given_up):
-            leave()
-        # Only now does the work stop counting as busy: until here it still held what it gives up.
-        self._rest(waiter)
+        lock_holders = self._lock_holders()
+        for unlock, _ in reversed(lock_holders):
+            unlock()
+        # Only now the work stops counting as busy: until here it still held the locks.
+        self._mark_blocked(waiter)
         waiter.event.wait()
-        for _, come_back in given_up:
-            come_back()
+        for _, lock_again in lock_holders:
+            lock_again()
         if self._stopped and not waiter.opened:
             raise ClockStoppedError("The clock was stopped during a wait.")
         return waiter.opened
@@ -427,16 +430,16 @@ class Clock:
         if waiter.automatic:
             self._automatic.add(waiter)
 
-    def _rest(self, waiter: _Waiter) -> None:
-        with self._quiet:
-            if waiter.work is not None and not waiter.gone:
+    def _mark_blocked(self, waiter: _Waiter) -> None:
+        with self._state_changed:
+            if waiter.work is not None and not waiter.is_done:
                 self._busy.pop(waiter.work, None)
-        self._drive()
+        self._run_automatic_waits()
 
     def _wake(self, waiter: _Waiter, *, opened: bool) -> None:
         """End a wait; its work is busy from this moment, not from when its thread gets to run."""
-        waiter.opened, waiter.gone = opened, True
-        self._steps += 1
+        waiter.opened, waiter.is_done = opened, True
+        self._progress_count += 1
         self._waiters.discard(waiter)
         self._automatic.discard(waiter)
         waiter.gate._waiters.remove(waiter)
@@ -445,38 +448,38 @@ class Clock:
         waiter.event.set()
 
     def _open(self, gate: Gate) -> None:
-        with self._quiet:
+        with self._state_changed:
             gate._opened = True
             for waiter in list(gate._waiters):
                 self._wake(waiter, opened=True)
             if self._is_quiet():
-                self._quiet.notify_all()
+                self._state_changed.notify_all()
 
     def _bind(self, work: Work | None) -> Work | None:
-        before = self.current()
+        outer_work = self.current()
         self._thread.work = work
-        return before
+        return outer_work
 
     def _end(self, work: Work) -> None:
-        with self._quiet:
-            self._steps += 1
+        with self._state_changed:
+            self._progress_count += 1
             self._open(work.ended)
             self._busy.pop(work, None)
-        self._drive()
+        self._run_automatic_waits()
 
-    def _given_up(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-        if not hasattr(self._thread, "given_up"):
-            self._thread.given_up = []
-        stack: list[tuple[Callable[[], None], Callable[[], None]]] = self._thread.given_up
+    def _lock_holders(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+        if not hasattr(self._thread, "lock_holders"):
+            self._thread.lock_holders = []
+        stack: list[tuple[Callable[[], None], Callable[[], None]]] = self._thread.lock_holders
         return stack
 
 
-def _aware(when: datetime) -> datetime:
+def _to_utc(when: datetime) -> datetime:
     if when.tzinfo is None:
         raise ValueError(f"An instant needs a time zone: {when!r}")
     return when.astimezone(UTC)
 
 
-def _whole_milliseconds(when: datetime) -> datetime:
+def _round_up_to_milliseconds(when: datetime) -> datetime:
     rest = timedelta(microseconds=when.microsecond % 1000)
     return when - rest + _MILLISECOND if rest else when

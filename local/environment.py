@@ -1,4 +1,4 @@
-"""AWS on this machine, opened and closed: moto, the clock, WorkMail, and the deployed stack.
+"""The embedded AWS, opened and closed: moto, the clock, WorkMail, and the deployed stack.
 
 >>> with Environment(assembly()) as aws:                                   # doctest: +SKIP
 ...     arn = aws.start({"OrganizationId": ORGANIZATION_ID, "EntityId": "dana@example.com"})
@@ -15,32 +15,29 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
-import botocore.loaders
-import botocore.session
-from botocore.config import Config
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local import answers, deployment, dynamodb, event_buses, stepfunctions, workmail
+from local import workmail
+from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.runtime import Runtime
+from local.aws.iam import Permissions
+from local.aws.shared_clients import share_clients, shared_session
+from local.aws.stepfunctions.status_events import StatusEvents
+from local.cdk.deployment import Stack, deploy
 from local.clock import Clock
-from local.deployment import Stack
-from local.event_sources import Poller
+from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.faults import Faults
-from local.hooks import Hooks
-from local.lambda_runtime import Runtime, undisturbed
-from local.permissions import Permissions
-from local.settings import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
-from local.status_changes import StatusChanges
 from local.workmail import WorkMailBackend, workmail_backends
 
-_CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
-_VARIABLES = {
+_MOTO_CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+_FAKE_VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_DEFAULT_REGION": REGION,
@@ -50,23 +47,23 @@ _VARIABLES = {
     "AWS_SESSION_TOKEN": "testing",
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-_UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL")
-_CLOSING_SECONDS = 10.0
+_UNSET_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL")
+_CLOSING_TIMEOUT_SECONDS = 10.0
 
 
 class Environment:
-    """AWS with the stack of a cloud assembly, from ``with`` until the end of its block.
+    """The embedded AWS with the stack of a cloud assembly, for the duration of a ``with`` block.
 
     Parameters
     ----------
     assembly_dir
-        The cloud assembly; without one nothing is deployed.
+        The cloud assembly to deploy, if any.
     organization
-        The id of the WorkMail organization that is there from the start. None makes none.
+        The id of the WorkMail organization to create, if any.
     now
-        Where the clock starts; the real time when not given.
+        The time at which the clock starts; the real time by default.
     truncate_timestamps
-        See `local.stepfunctions.install`.
+        See `local.aws.stepfunctions.install`.
     """
 
     clock: Clock
@@ -83,43 +80,45 @@ class Environment:
         self._assembly = assembly_dir
         self._organization = organization
         self._truncate_timestamps = truncate_timestamps
-        self._open = contextlib.ExitStack()
+        self._exit_stack = contextlib.ExitStack()
         self._clients: dict[str, Any] = {}
         self.clock = Clock(now)
         self.faults = Faults(self.clock)
         self.runtime = Runtime(self.clock, self.faults)
         self.permissions = Permissions()
-        self._status_changes = StatusChanges()
+        self._status_events = StatusEvents()
         self.stack: Stack | None = None
 
     def __enter__(self) -> Self:
-        with contextlib.ExitStack() as opened:
-            self._enter(opened)
-            self._open = opened.pop_all()
+        with contextlib.ExitStack() as stack:
+            self._enter(stack)
+            self._exit_stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
-    def _enter(self, opened: contextlib.ExitStack) -> None:
-        opened.enter_context(_variables())
+    def _enter(self, exit_stack: contextlib.ExitStack) -> None:
+        exit_stack.enter_context(_fake_credentials())
         workmail.register()
-        opened.enter_context(self.clock)
-        hooks = opened.enter_context(stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps))
+        exit_stack.enter_context(self.clock)
+        hooks = exit_stack.enter_context(
+            stepfunctions.install(self.clock, truncate_timestamps=self._truncate_timestamps)
+        )
         self.runtime.install(hooks)
         self.faults.install(hooks)
         self.permissions.install(hooks)
-        answers.install(hooks)
-        deployment.install(hooks)
+        response_cache.install(hooks)
+        cloudformation.install(hooks)
         dynamodb.install(hooks)
-        event_buses.install(hooks)
+        eventbridge.install(hooks)
         Poller(self.clock).install(hooks)
-        self._status_changes.install(hooks)
-        opened.enter_context(mock_aws(config=_CONFIG))
-        boto3.DEFAULT_SESSION = _session()
+        self._status_events.install(hooks)
+        exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
+        boto3.DEFAULT_SESSION = shared_session()
         share_clients(hooks)
-        opened.callback(self._clients.clear)
-        opened.callback(self._end_executions)
+        exit_stack.callback(self._clients.clear)
+        exit_stack.callback(self._end_executions)
         self.workmail = workmail_backends[ACCOUNT][REGION]
         if self._organization is not None:
             self.workmail.create_organization_with_id(
@@ -130,7 +129,7 @@ class Environment:
 
     def deploy(self, assembly_dir: Path) -> Stack:
         """Create the stack of a cloud assembly, or update it."""
-        self.stack = deployment.deploy(assembly_dir, region=REGION, account=ACCOUNT)
+        self.stack = deploy(assembly_dir, region=REGION, account=ACCOUNT)
         return self.stack
 
     @property
@@ -158,11 +157,11 @@ class Environment:
         Parameters
         ----------
         execution_input
-            What becomes its input, as JSON.
+            Its input, which is sent as JSON.
         name
-            Its name; one is made up when not given.
+            Its name; Step Functions makes one up by default.
         state_machine_arn
-            The state machine; `state_machine_arn` of this object when not given.
+            The state machine; `state_machine_arn` of this object by default.
         """
         machine = state_machine_arn or self.state_machine_arn
         request = {"stateMachineArn": machine, "input": json.dumps(execution_input)}
@@ -171,7 +170,7 @@ class Environment:
         return str(self.client("stepfunctions").start_execution(**request)["executionArn"])
 
     def describe(self, execution_arn: str) -> dict[str, Any]:
-        """Return what ``DescribeExecution`` answers."""
+        """Return the answer of ``DescribeExecution``."""
         answer: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=execution_arn)
         return answer
 
@@ -182,7 +181,7 @@ class Environment:
 
     def logs(self, function: str) -> list[str]:
         """Return the log lines of a function, named as in `function_code`."""
-        return self.runtime.logs(self._function(function).function_name)
+        return self.runtime.logs(self._find_function(function).function_name)
 
     def all_logs(self) -> list[str]:
         """Return the log lines of all functions."""
@@ -196,13 +195,13 @@ class Environment:
         function
             Its name, or the module of its handler, in snake or in camel case: ``ResolveEntity``.
         """
-        return io.BytesIO(self._function(function).code_bytes)
+        return io.BytesIO(self._find_function(function).code_bytes)
 
     def function_environment(self, function: str) -> dict[str, str]:
         """Return the configured environment variables of a function, named as in `function_code`."""
-        return dict(self._function(function).environment_vars)
+        return dict(self._find_function(function).environment_vars)
 
-    def _function(self, name: str) -> Any:
+    def _find_function(self, name: str) -> Any:
         module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         for function in lambda_simple_backends[ACCOUNT][REGION].list_functions():
             if name == function.function_name or function.handler.startswith(f"{module}."):
@@ -210,67 +209,28 @@ class Environment:
         raise LookupError(f"There is no function {name}.")
 
     def _end_executions(self) -> None:
-        """Stop what still runs and let go of what still waits, so that no thread is left behind."""
-        self._status_changes.close()
+        """Stop all executions and end all waits, so that no thread is left behind."""
+        self._status_events.close()
         for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
             for execution in machine.executions:
                 if execution.status == "RUNNING":
                     execution.stop(stop_date=datetime.now(UTC), error=None, cause="The environment was closed")
         self.clock.release()
-        self.clock.settle(_CLOSING_SECONDS)
-
-
-@lru_cache(maxsize=1)
-def _session() -> boto3.Session:
-    """Make the session of all environments, which shares the service descriptions: reading them takes long."""
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _service_descriptions())
-    # One of boto3's as well: each adds its methods to the clients that botocore's makes, and none may come twice.
-    return boto3.Session(botocore_session=session)
-
-
-_shared_clients: dict[tuple[str, str, str], Any] = {}
-
-
-def share_clients(hooks: Hooks) -> None:
-    """Make a boto3 client once per service, Region and configuration, for as long as the hooks are in place.
-
-    Each function's code makes its own when it is loaded, which is most of a cold start here; on Lambda they are in
-    processes of their own anyway. moto answers all of them, whenever they were made.
-    """
-    make = boto3.client
-
-    def client(service_name: str, region_name: str | None = None, *, config: Config | None = None, **more: Any) -> Any:
-        if more:
-            with undisturbed():
-                return make(service_name, region_name, config=config, **more)
-        options = repr(sorted(config._user_provided_options.items())) if config else ""
-        key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
-        with undisturbed():
-            if key not in _shared_clients:
-                _shared_clients[key] = make(service_name, region_name, config=config)
-            return _shared_clients[key]
-
-    hooks.replace(boto3, "client", client)
-
-
-@lru_cache(maxsize=1)
-def _service_descriptions() -> botocore.loaders.Loader:
-    return botocore.loaders.create_loader()
+        self.clock.settle(_CLOSING_TIMEOUT_SECONDS)
 
 
 @contextlib.contextmanager
-def _variables() -> Iterator[None]:
-    """Set fake credentials; nothing of this machine's AWS configuration is read."""
-    names = {*_VARIABLES, *_UNSET, *(n for n in os.environ if n.startswith("AWS_ENDPOINT_URL"))}
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(_VARIABLES)
-    for name in names - set(_VARIABLES):
+def _fake_credentials() -> Iterator[None]:
+    """Set fake credentials meanwhile; the AWS configuration of this machine is not read."""
+    names = {*_FAKE_VARIABLES, *_UNSET_VARIABLES, *(n for n in os.environ if n.startswith("AWS_ENDPOINT_URL"))}
+    previous_values = {name: os.environ.get(name) for name in names}
+    os.environ.update(_FAKE_VARIABLES)
+    for name in names - set(_FAKE_VARIABLES):
         os.environ.pop(name, None)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous_values.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

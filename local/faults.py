@@ -1,14 +1,14 @@
-"""Failures on request: what the deployed stack asks of AWS is answered as AWS would on a bad day.
+"""Failures on request: calls of the deployed stack to AWS fail as they can fail on AWS.
 
-A fault names a service and one of its operations. It hits what the functions' code and Step Functions
-ask for, and nobody else: whoever looks on from outside goes on to see what is really there.
+A fault names a service and one of its operations. It applies to the calls of the functions' code and of Step
+Functions only: a client outside still sees the true state.
 
->>> Fault("workmail", "DescribeUser", error="ThrottlingException", times=2)          # two calls, refused
->>> Fault("workmail", "DeregisterFromWorkMail", after_effect="Timeout", times=1)     # done, and nobody hears of it
+>>> Fault("workmail", "DescribeUser", error="ThrottlingException", times=2)          # two calls fail
+>>> Fault("workmail", "DeregisterFromWorkMail", after_effect="Timeout", times=1)     # done, but the answer is lost
 >>> Fault("lambda", "DeregisterEntity", error="Runtime.ExitError", times=1)          # a function crashes
 
-A function is called by its own name, in camel case, where its code is to fail; the operation ``Invoke``
-stands for the call that starts one. Each answer goes through botocore's own parser and retries.
+Where a function's code is to fail, the operation is the function's name in camel case; the operation ``Invoke`` is
+the call that starts a function. Each answer goes through botocore's own parser and retries.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from local.clock import Clock
 from local.hooks import Hooks
 
 SERVICES = ("workmail", "dynamodb", "sns", "events", "sqs", "ssm", "stepfunctions", "lambda")
-"""Whose operations can fail: all that the stack's functions and state machines call, as boto3 names them."""
+"""The services whose operations can fail: all that the stack calls, as boto3 names them."""
 
 TIMEOUT = "Timeout"
 EMPTY = "EmptyAnswer"
@@ -59,7 +59,7 @@ COMMON_ERRORS: Mapping[str, int] = {
     "UnrecognizedClientException": 403,
     "ValidationError": 400,
 }
-"""The errors that any service may answer with, and their HTTP status.
+"""The errors that any service can return, and their HTTP status.
 
 https://docs.aws.amazon.com/workmail/latest/APIReference/CommonErrors.html
 """
@@ -68,7 +68,7 @@ INVOCATION_ERRORS: Mapping[str, str] = {
     "Runtime.ExitError": "Error: Runtime exited with error: signal: killed",
     "Sandbox.Timedout": "Error: Task timed out",
 }
-"""How a function's own run can end without an answer."""
+"""The ways in which an invocation can end without an answer."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,18 @@ class Fault:
     operation
         As the service's API names it; for ``lambda`` also a function: ``ResolveEntity``.
     error
-        The error that is answered instead of anything being done. ``Timeout`` is an answer that never comes,
-        ``EmptyAnswer`` a success that says nothing.
+        The error that is returned instead of any effect. ``Timeout`` is an answer that never arrives,
+        ``EmptyAnswer`` a success without members.
     latency
-        How many seconds the answer takes. It is lost if that is longer than the caller waits.
+        How many seconds the answer takes. It is lost if the caller does not wait that long.
     after_effect
-        As `error`, but what was asked for is done first.
+        As `error`, but the operation takes effect first.
     times
-        How often; without it always.
+        How often it happens; without it always.
     skip
-        How many calls pass unharmed before.
+        How many calls succeed before it happens.
     function
-        The function whose calls it hits, in camel case; without it those of all, and of the state machines.
+        The function whose calls fail, in camel case; without it all calls, including those of the state machines.
     """
 
     service: str
@@ -106,17 +106,17 @@ class Fault:
     function: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can never happen; the sentence of the ``ValueError`` says what could."""
+        """Refuse an impossible fault with a ``ValueError`` whose text says what is possible."""
         if self.service not in SERVICES:
             raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {self.service!r}")
         _require_operation(self.service, self.operation)
-        given = [name for name in ("error", "latency", "after_effect") if getattr(self, name) is not None]
-        if len(given) != 1:
+        effects = [name for name in ("error", "latency", "after_effect") if getattr(self, name) is not None]
+        if len(effects) != 1:
             raise ValueError("a fault has exactly one of error, latency and afterEffect")
         if self.latency is None:
-            _require_error(self.service, self.operation, str(self.name))
-        elif not _is_number(self.latency) or not 0 < self.latency <= _LONGEST_LATENCY:
-            raise ValueError(f"latency is a number of seconds from 0 to {_LONGEST_LATENCY}, not {self.latency!r}")
+            _require_possible_error(self.service, self.operation, str(self.name))
+        elif not _is_number(self.latency) or not 0 < self.latency <= _MAX_LATENCY_SECONDS:
+            raise ValueError(f"latency is a number of seconds from 0 to {_MAX_LATENCY_SECONDS}, not {self.latency!r}")
         if self.times is not None and not _is_count(self.times, 1):
             raise ValueError(f"times is a whole number from 1 on, not {self.times!r}; leave it out for always")
         if not _is_count(self.skip, 0):
@@ -126,12 +126,12 @@ class Fault:
 
     @property
     def name(self) -> str | None:
-        """The error's name, whether or not something is done before it; None where the answer is only slow."""
+        """The error's name, whether or not the operation takes effect; None if the answer is only slow."""
         return self.error or self.after_effect
 
     @classmethod
     def from_members(cls, members: object) -> Fault:
-        """Read a fault as it is written in JSON.
+        """Parse a fault from its JSON members.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Fault:
         Raises
         ------
         ValueError
-            With a sentence, if it is not a fault.
+            If it is not a fault; the text is a sentence.
         """
         if not isinstance(members, dict):
             raise ValueError(f"a fault is a JSON object, not {members!r}")  # noqa: TRY004 (one kind for bad input)
@@ -155,13 +155,12 @@ class Fault:
         return cls(**{_MEMBERS[name]: value for name, value in members.items()})
 
     def to_members(self) -> dict[str, Any]:
-        """Return what `from_members` reads."""
-        spelled = {attribute: member for member, attribute in _MEMBERS.items()}
-        given = asdict(self)
-        return {spelled[name]: value for name, value in given.items() if value not in (None, 0)}
+        """Return the members that `from_members` reads."""
+        members = {attribute: member for member, attribute in _MEMBERS.items()}
+        return {members[name]: value for name, value in asdict(self).items() if value not in (None, 0)}
 
 
-_LONGEST_LATENCY = 900
+_MAX_LATENCY_SECONDS = 900
 _MEMBERS = {
     "service": "service",
     "operation": "operation",
@@ -175,7 +174,7 @@ _MEMBERS = {
 
 
 class InvocationLostError(Exception):
-    """A function's run ended without an answer.
+    """An invocation ended without an answer.
 
     Parameters
     ----------
@@ -189,15 +188,15 @@ class InvocationLostError(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Something that the stack asked for.
+class RecordedCall:
+    """A call that the stack made.
 
     Attributes
     ----------
     function
-        The function whose code asked, in camel case; None where a state machine did.
+        The function whose code made it, in camel case; None if a state machine made it.
     service, operation
-        As in `Fault`; the run of a function is of ``lambda``, under its own name.
+        As in `Fault`; an invocation is of ``lambda``, under the function's name.
     """
 
     function: str | None
@@ -206,26 +205,26 @@ class Asked:
 
 
 @dataclass
-class _Armed:
-    """A fault, and how often it may still happen."""
+class _ActiveFault:
+    """A fault, and how often it can still happen."""
 
     fault: Fault
     skip: int
-    left: int | None
+    remaining: int | None
     hits: int = 0
 
-    def hit(self, asked: Asked) -> bool:
-        """Count a call; tell whether this one fails."""
-        if (self.fault.service, self.fault.operation) != (asked.service, asked.operation):
+    def count_call(self, call: RecordedCall) -> bool:
+        """Count a call, and return whether it fails."""
+        if (self.fault.service, self.fault.operation) != (call.service, call.operation):
             return False
-        if self.fault.function not in {None, asked.function}:
+        if self.fault.function not in {None, call.function}:
             return False
         if self.skip:
             self.skip -= 1
             return False
-        if self.left == 0:
+        if self.remaining == 0:
             return False
-        self.left = None if self.left is None else self.left - 1
+        self.remaining = None if self.remaining is None else self.remaining - 1
         self.hits += 1
         return True
 
@@ -236,55 +235,55 @@ class Faults:
     Parameters
     ----------
     clock
-        What slow answers take their time from, and botocore's pauses between two attempts.
+        The clock that slow answers and botocore's pauses between two attempts wait on.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._armed: list[_Armed] = []
-        self._recordings: list[list[Asked]] = []
+        self._active: list[_ActiveFault] = []
+        self._recordings: list[list[RecordedCall]] = []
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
-        """Have these happen from now on, besides those that happen already; of several the first one counts."""
+        """Add faults; if several match a call, the first one applies."""
         with self._lock:
-            self._armed += [_Armed(fault, fault.skip, fault.times) for fault in faults]
+            self._active += [_ActiveFault(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
-        """Have none happen any more."""
+        """Remove all faults."""
         with self._lock:
-            self._armed.clear()
+            self._active.clear()
 
-    def hits(self) -> list[tuple[Fault, int]]:
+    def list_hits(self) -> list[tuple[Fault, int]]:
         """Return the faults, and how often each has happened."""
         with self._lock:
-            return [(armed.fault, armed.hits) for armed in self._armed]
+            return [(active.fault, active.hits) for active in self._active]
 
     @contextlib.contextmanager
-    def recording(self) -> Iterator[list[Asked]]:
-        """Keep what the stack asks for meanwhile, in its order, whether or not it fails."""
-        asked: list[Asked] = []
-        self._recordings.append(asked)
+    def record_calls(self) -> Iterator[list[RecordedCall]]:
+        """Record the calls that the stack makes meanwhile, in their order, whether or not they fail."""
+        calls: list[RecordedCall] = []
+        self._recordings.append(calls)
         try:
-            yield asked
+            yield calls
         finally:
-            self._recordings.remove(asked)
+            self._recordings.remove(calls)
 
     def install(self, hooks: Hooks) -> None:
-        """Stand between botocore and the services for as long as the hooks are in place."""
+        """Intercept botocore's requests for as long as the hooks are in place."""
         faults, respond = self, Endpoint._do_get_response
 
         def do_get_response(self: Endpoint, request: Any, operation_model: OperationModel, context: Any) -> Any:
             service = operation_model.service_model.service_name
-            fault = faults._take(service, operation_model.name)
-            call = lambda: respond(self, request, operation_model, context)  # noqa: E731 (it is said once and used once)
-            return call() if fault is None else faults._answer(fault, self, request, operation_model, call)
+            fault = faults._match(service, operation_model.name)
+            call = lambda: respond(self, request, operation_model, context)  # noqa: E731 (it is used on the next line only)
+            return call() if fault is None else faults._make_answer(fault, self, request, operation_model, call)
 
         hooks.replace(Endpoint, "_do_get_response", do_get_response)
-        hooks.replace(botocore.endpoint, "time", SimpleNamespace(sleep=self._pause))
+        hooks.replace(botocore.endpoint, "time", SimpleNamespace(sleep=self._sleep_between_attempts))
 
-    def invocation(self, function: str, timeout: timedelta, run: Callable[[], str]) -> str:
-        """Carry out a function's run, and return its answer.
+    def run_invocation(self, function: str, timeout: timedelta, run: Callable[[], str]) -> str:
+        """Run an invocation, and return its answer.
 
         Parameters
         ----------
@@ -293,14 +292,14 @@ class Faults:
         timeout
             How long it may run.
         run
-            What runs it.
+            Runs the handler.
 
         Raises
         ------
         InvocationLostError
             If a fault ends it without an answer.
         """
-        fault = self._take("lambda", function)
+        fault = self._match("lambda", function)
         if fault is None:
             return run()
         if fault.latency is not None:
@@ -314,33 +313,33 @@ class Faults:
             self._clock.sleep(timeout)
         raise InvocationLostError(str(fault.name))
 
-    def _take(self, service: str, operation: str) -> Fault | None:
-        # Only what runs as work on the clock is the stack; tests and clients call from threads of their own.
+    def _match(self, service: str, operation: str) -> Fault | None:
+        # Only the stack's calls run as work on the clock; tests and clients use other threads.
         if self._clock.current() is None:
             return None
-        asked = Asked(_running_function(), service, operation)
+        call = RecordedCall(_running_function(), service, operation)
         with self._lock:
             for recording in self._recordings:
-                recording.append(asked)
-            return next((armed.fault for armed in self._armed if armed.hit(asked)), None)
+                recording.append(call)
+            return next((active.fault for active in self._active if active.count_call(call)), None)
 
-    def _answer(
+    def _make_answer(
         self, fault: Fault, endpoint: Endpoint, request: Any, operation: OperationModel, call: Callable[[], Any]
     ) -> Any:
-        patience = _read_timeout(endpoint)
+        read_timeout = _read_timeout(endpoint)
         if fault.latency is not None:
-            self._clock.sleep(timedelta(seconds=min(fault.latency, patience)))
+            self._clock.sleep(timedelta(seconds=min(fault.latency, read_timeout)))
             answer = call()
-            return answer if fault.latency < patience else _lost(request)
+            return answer if fault.latency < read_timeout else _timeout_result(request)
         if fault.after_effect is not None:
             call()
         if fault.name == TIMEOUT:
-            self._clock.sleep(timedelta(seconds=patience))
-            return _lost(request)
-        return _parsed(endpoint, request, operation, str(fault.name))
+            self._clock.sleep(timedelta(seconds=read_timeout))
+            return _timeout_result(request)
+        return _make_response(endpoint, request, operation, str(fault.name))
 
-    def _pause(self, seconds: float) -> None:
-        """Pause between two attempts of a client; one that only looks on waits for real."""
+    def _sleep_between_attempts(self, seconds: float) -> None:
+        """Pause between two attempts: on the clock for the stack, in real time for a client outside."""
         if self._clock.current() is None:
             time.sleep(seconds)
         else:
@@ -353,7 +352,7 @@ def read_faults(text: str | bytes) -> list[Fault]:
     Raises
     ------
     ValueError
-        With a sentence that says which one is wrong, and what would be right.
+        If one is invalid; the sentence says which one, and what would be valid.
     """
     try:
         value = json.loads(text)
@@ -379,20 +378,20 @@ def service_model(service: str) -> ServiceModel:
 def modelled_errors(service: str, operation: str) -> dict[str, int]:
     """Return the errors that the service's model lists for an operation, with their HTTP status."""
     return {
-        _code(shape): int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
+        _error_code(shape): int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
         for shape in service_model(service).operation_model(operation).error_shapes
     }
 
 
 def possible_errors(service: str, operation: str) -> list[str]:
-    """Return every name that a fault of this operation can have."""
+    """Return every error name that a fault of this operation can have."""
     if operation not in service_model(service).operation_names:
         return sorted(INVOCATION_ERRORS)
     names = {*modelled_errors(service, operation), *COMMON_ERRORS}
     return sorted(names) if service == "lambda" else [*sorted(names), TIMEOUT, EMPTY]
 
 
-def _code(shape: Shape) -> str:
+def _error_code(shape: Shape) -> str:
     return str(shape.metadata.get("error", {}).get("code", shape.name))
 
 
@@ -402,12 +401,12 @@ def _require_operation(service: str, operation: object) -> None:
         return
     if service == "lambda" and _is_function(operation):
         return
-    near = difflib.get_close_matches(str(operation), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    matches = difflib.get_close_matches(str(operation), names, n=1)
+    hint = f"; did you mean {matches[0]}?" if matches else ""
     raise ValueError(f"{service} has no operation {operation!r}{hint}")
 
 
-def _require_error(service: str, operation: str, name: str) -> None:
+def _require_possible_error(service: str, operation: str, name: str) -> None:
     possible = possible_errors(service, operation)
     if name not in possible:
         raise ValueError(f"{service} {operation} cannot end with {name!r}; it can with {', '.join(possible)}")
@@ -438,7 +437,7 @@ def function_name(handler: str) -> str:
 
 
 def _running_function() -> str | None:
-    """Return the function whose code runs: this process has its environment meanwhile."""
+    """Return the name of the running function, from the environment variables that it sets meanwhile."""
     handler = os.environ.get("_HANDLER")
     return function_name(handler) if handler else None
 
@@ -449,44 +448,44 @@ def _read_timeout(endpoint: Endpoint) -> float:
     return float(getattr(timeout, "_read", timeout))
 
 
-def _lost(request: Any) -> tuple[None, ReadTimeoutError]:
+def _timeout_result(request: Any) -> tuple[None, ReadTimeoutError]:
     return None, ReadTimeoutError(endpoint_url=request.url)
 
 
-def _parsed(endpoint: Endpoint, request: Any, operation: OperationModel, name: str) -> Any:
-    """Make an answer in the service's own protocol, and have botocore read it."""
+def _make_response(endpoint: Endpoint, request: Any, operation: OperationModel, name: str) -> Any:
+    """Make an answer in the service's protocol, and have botocore parse it."""
     service = operation.service_model.service_name
     status = 200 if name == EMPTY else {**COMMON_ERRORS, **modelled_errors(service, operation.name)}[name]
     query = operation.service_model.resolved_protocol == "query"
     body = _query_body(name, operation) if query else _json_body(name)
     headers = {} if name == EMPTY else {"x-amzn-errortype": name}
-    response = AWSResponse(request.url, status, {"x-amzn-requestid": "fault", **headers}, _Raw(body))
+    response = AWSResponse(request.url, status, {"x-amzn-requestid": "fault", **headers}, _RawBody(body))
     parser = endpoint._response_parser_factory.create_parser(operation.service_model.resolved_protocol)
-    read = botocore.endpoint.convert_to_response_dict(response, operation)
-    return (response, parser.parse(read, operation.output_shape)), None
+    response_dict = botocore.endpoint.convert_to_response_dict(response, operation)
+    return (response, parser.parse(response_dict, operation.output_shape)), None
 
 
 def _json_body(name: str) -> bytes:
-    return b"{}" if name == EMPTY else json.dumps({"__type": name, "message": _SENTENCE}).encode()
+    return b"{}" if name == EMPTY else json.dumps({"__type": name, "message": _ERROR_MESSAGE}).encode()
 
 
 def _query_body(name: str, operation: OperationModel) -> bytes:
     if name == EMPTY:
         result = f"<{operation.name}Result/>"
         return f"<{operation.name}Response>{result}<ResponseMetadata/></{operation.name}Response>".encode()
-    error = f"<Error><Type>Sender</Type><Code>{name}</Code><Message>{_SENTENCE}</Message></Error>"
+    error = f"<Error><Type>Sender</Type><Code>{name}</Code><Message>{_ERROR_MESSAGE}</Message></Error>"
     return f"<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>".encode()
 
 
-_SENTENCE = "Made by a fault."
+_ERROR_MESSAGE = "This error was made by a fault."
 
 
-class _Raw:
+class _RawBody:
     """The body of an answer, as botocore reads it from urllib3."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
 
     def stream(self, **_: Any) -> Sequence[bytes]:
-        """Return it in one piece."""
+        """Return the body in one piece."""
         return [self._body]

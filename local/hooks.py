@@ -1,4 +1,4 @@
-"""Replacing parts of another package for a while, and putting them back."""
+"""Hooks: replacements of parts of another package, which are undone later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Replaced:
-    """What was replaced, and by whom it is owned."""
+    """An attribute that was replaced: its owner, its name, and the original."""
 
     owner: Any
     name: str
@@ -25,7 +25,7 @@ class Hooks:
     Attributes
     ----------
     replaced
-        What is replaced now.
+        The current replacements.
     """
 
     def __init__(self) -> None:
@@ -40,31 +40,31 @@ class Hooks:
 
     def replace(self, owner: Any, name: str, value: Any) -> None:
         """Replace an attribute of a class, a module or an object."""
-        before = vars(owner).get(name, _MISSING)
+        original = vars(owner).get(name, _MISSING)
 
         def undo() -> None:
-            if before is _MISSING:
+            if original is _MISSING:
                 delattr(owner, name)
             else:
-                setattr(owner, name, before)
+                setattr(owner, name, original)
 
         setattr(owner, name, value)
-        self.replaced.append(Replaced(owner, name, before))
+        self.replaced.append(Replaced(owner, name, original))
         self._undo.append(undo)
 
     def replace_imported(self, package: str, original: Any, value: Any) -> None:
         """Replace a function in every module of `package` that has imported it by name."""
         _swap(package, original, value)
         self.replaced.append(Replaced(sys.modules[original.__module__], original.__name__, original))
-        # Looked up again at the end: a module that was loaded meanwhile has imported the replacement.
+        # Searched again when it is undone: a module that was loaded meanwhile has imported the replacement.
         self._undo.append(lambda: _swap(package, value, original))
 
-    def at_the_end(self, call: Callable[[], None]) -> None:
-        """Have something called when everything is put back."""
+    def add_cleanup(self, call: Callable[[], None]) -> None:
+        """Call a function when the replacements are undone."""
         self._undo.append(call)
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Undo all replacements."""
         while self._undo:
             self._undo.pop()()
         self.replaced.clear()

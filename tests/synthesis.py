@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local import assembly
+from local.cdk import assembly
 
 CONTEXT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cdk.json").read_text())["context"]
 synthesize_in_subprocess = assembly._synthesize

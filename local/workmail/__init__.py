@@ -1,4 +1,4 @@
-"""Amazon WorkMail for moto, which has none: call `register` once, and every moto entry point reaches it."""
+"""Amazon WorkMail for moto, which has none: after `register`, every entry point of moto reaches it."""
 
 import re
 import sys
@@ -24,12 +24,12 @@ def register() -> None:
     """Make moto know Amazon WorkMail, for ``mock_aws`` and for ``ThreadedMotoServer``; again does nothing.
 
     moto finds a service by the pattern of its URL, then imports ``moto.<service>``. This package's modules
-    are known under both names, so that no second copy of the backends can come to be.
+    have both names, so that there is no second copy of the backends.
     """
     for name, module in list(sys.modules.items()):
         if name == __name__ or name.startswith(f"{__name__}."):
             sys.modules.setdefault(name.replace(__name__, "moto.workmail", 1), module)
     moto.workmail = sys.modules[__name__]
-    known = {service for service, _ in backend_index.backend_url_patterns}
-    if "workmail" not in known:
+    services = {service for service, _ in backend_index.backend_url_patterns}
+    if "workmail" not in services:
         backend_index.backend_url_patterns.extend(("workmail", re.compile(base)) for base in url_bases)

@@ -1,10 +1,10 @@
-"""What Amazon WorkMail does not document, as switches: code that uses it must be right either way."""
+"""Switches for the behaviour that Amazon WorkMail does not document: code that uses it must be right either way."""
 
 import json
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
-LONGEST_LAG_SECONDS = 120
+MAX_LAG_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,13 @@ class Behaviour:
     Attributes
     ----------
     deregister_disabled
-        What deregistering an entity does that is disabled already.
+        The effect of deregistering an entity that is disabled already.
     describe_deleted
-        How ``DescribeUser``, ``DescribeGroup`` and ``DescribeResource`` speak of a deleted entity.
+        The answer of ``DescribeUser``, ``DescribeGroup`` and ``DescribeResource`` about a deleted entity.
     mailbox_deprovisioned_date
         When ``MailboxDeprovisionedDate`` appears, and whether it then lies in the past or the future.
     mailbox_details_of_disabled
-        What ``GetMailboxDetails`` answers while the mailbox of a disabled entity is still kept.
+        The answer of ``GetMailboxDetails`` while the mailbox of a disabled entity is still kept.
     describe_entity_of_disabled
         Whether ``DescribeEntity`` finds the address of a disabled entity.
     email_of_disabled
@@ -46,27 +46,27 @@ class Behaviour:
     describe_lag_seconds: int = 0
 
     def __post_init__(self) -> None:
-        for name, answers in self.answers().items():
+        for name, values in self.possible_values().items():
             value = getattr(self, name)
-            if value not in answers:
-                raise ValueError(f"{name} must be one of {', '.join(answers)}, not {value!r}")
+            if value not in values:
+                raise ValueError(f"{name} must be one of {', '.join(values)}, not {value!r}")
         lag = self.describe_lag_seconds
-        if isinstance(lag, bool) or not isinstance(lag, int) or not 0 <= lag <= LONGEST_LAG_SECONDS:
+        if isinstance(lag, bool) or not isinstance(lag, int) or not 0 <= lag <= MAX_LAG_SECONDS:
             raise ValueError(f"describe_lag_seconds must be an integer from 0 to 120, not {lag!r}")
 
     @classmethod
-    def answers(cls) -> dict[str, tuple[str, ...]]:
-        """Return the possible answers of each switch; the lag is a number and not among them."""
+    def possible_values(cls) -> dict[str, tuple[str, ...]]:
+        """Return the possible values of each switch but the lag, which is a number."""
         hints = get_type_hints(cls)
         return {name: get_args(hint) for name, hint in hints.items() if get_args(hint)}
 
-    def changed_by(self, text: str | bytes) -> "Behaviour":
+    def with_changes(self, text: str | bytes) -> "Behaviour":
         """Return this behaviour with the switches of a JSON object changed.
 
         Parameters
         ----------
         text
-            For example ``{"email_of_disabled": "absent"}``; what it does not name stays.
+            For example ``{"email_of_disabled": "absent"}``; a switch that it does not name keeps its value.
 
         Raises
         ------
@@ -79,8 +79,8 @@ class Behaviour:
             raise ValueError(f"the behaviour is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004 (one kind for bad input)
-        known = [field.name for field in fields(self)]
-        unknown = sorted(set(value) - set(known))
+        switches = [field.name for field in fields(self)]
+        unknown = sorted(set(value) - set(switches))
         if unknown:
-            raise ValueError(f"unknown switch {', '.join(unknown)}; the switches are {', '.join(known)}")
+            raise ValueError(f"unknown switch {', '.join(unknown)}; the switches are {', '.join(switches)}")
         return replace(self, **value)

@@ -33,7 +33,7 @@ class EntityStateException(WorkMailError):
 
 
 class InvalidConfigurationException(WorkMailError):
-    """A resource could neither answer requests itself nor through a delegate."""
+    """A resource could answer requests neither itself nor through a delegate."""
 
 
 class InvalidParameterException(WorkMailError):
@@ -73,7 +73,7 @@ class OrganizationStateException(WorkMailError):
 
 
 class ReservedNameException(WorkMailError):
-    """The directory keeps this name for itself."""
+    """The name is reserved by the directory."""
 
 
 class ResourceNotFoundException(WorkMailError):
@@ -96,7 +96,7 @@ class CommonError(JsonRESTError):
     code
         The error's code, for example ``ThrottlingException``.
     message
-        What went wrong, in a sentence.
+        The reason, in a sentence.
     status
         The HTTP status.
 
@@ -112,7 +112,7 @@ class CommonError(JsonRESTError):
 
 
 def error_code(error: Exception) -> str:
-    """Return the code by which a client would know this error.
+    """Return the code that a client would see for this error.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The backend: it validates, logs and dispatches calls, and lets tests arrange what no client can."""
+"""The backend: it validates, logs and dispatches calls, and lets tests set what no client can."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,9 +12,8 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.utils import get_service_model
 from moto.moto_api._internal import mock_random
 
-from .answers import Answer
 from .behaviour import Behaviour
-from .entities import RETENTION, By, Entity, MailDomain, Organization, User, now
+from .descriptions import Answer
 from .exceptions import CommonError, error_code
 from .operations import (
     GroupOperations,
@@ -26,6 +25,7 @@ from .operations import (
     TagOperations,
     UserOperations,
 )
+from .state import RETENTION, IdentifiedBy, MailDomain, User, WorkMailEntity, WorkMailOrganization, now
 from .validation import validate
 
 Hook = Callable[[str, dict[str, Any]], None]
@@ -38,13 +38,13 @@ class Call:
     Attributes
     ----------
     at
-        When.
+        The time of the call.
     operation
         The operation's name, as the API spells it.
     parameters
         The request.
     error
-        The code of the error that it was answered with, or None.
+        The code of the error in the answer, or None.
     """
 
     at: datetime
@@ -73,16 +73,16 @@ class WorkMailBackend(
     calls
         Every call so far, in the order in which they ended.
     retention
-        How long mailboxes are really kept; assign more than 30 days to have WorkMail fall behind.
+        How long mailboxes are really kept; assign more than 30 days to have WorkMail remove them late.
     before
-        Hooks that run once a request is valid, before anything happens; what they raise is the answer.
+        Hooks that run once a request is valid, before anything happens; an error that they raise is the answer.
     after
-        Hooks that run once an operation took effect; what they raise is the answer, the effect remains.
+        Hooks that run once an operation took effect; an error that they raise is the answer, the effect remains.
     """
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.organizations: dict[str, Organization] = {}
+        self.organizations: dict[str, WorkMailOrganization] = {}
         self.client_tokens: dict[str, tuple[str, str]] = {}
         self.behaviour = Behaviour()
         self.calls: list[Call] = []
@@ -94,7 +94,7 @@ class WorkMailBackend(
     def perform(self, operation: str, request: object) -> Answer:
         """Carry out a call as a client makes it: validated, logged, and one at a time.
 
-        Hooks run outside the lock, so that one which waits for another call does not stop it.
+        Hooks run outside the lock, so that a hook that waits for another call does not block it.
 
         Parameters
         ----------
@@ -114,9 +114,9 @@ class WorkMailBackend(
         try:
             _require_covered(operation)
             parameters = validate(operation, request)
-            _run(self.before, operation, parameters)
+            _run_hooks(self.before, operation, parameters)
             answer = self._dispatch(operation, parameters)
-            _run(self.after, operation, parameters)
+            _run_hooks(self.after, operation, parameters)
         except Exception as failure:
             error = error_code(failure)
             raise
@@ -131,26 +131,26 @@ class WorkMailBackend(
         *,
         mail_domains: Iterable[str] = (),
         directory_type: str = "VpcDirectory",
-    ) -> Organization:
-        """Create an Active organization whose id is known beforehand.
+    ) -> WorkMailOrganization:
+        """Create an Active organization with a given id.
 
         Parameters
         ----------
         organization_id
             ``m-`` and 32 hexadecimal digits.
         alias
-            Also the beginning of its default mail domain, ``<alias>.awsapps.com``.
+            Its alias, and the beginning of its default mail domain, ``<alias>.awsapps.com``.
         mail_domains
             Further mail domains, verified.
         directory_type
-            What ``DescribeOrganization`` shows.
+            The type in ``DescribeOrganization``.
         """
         if not re.fullmatch(r"m-[0-9a-f]{32}", organization_id):
             raise ValueError(f"an organization's id is m- and 32 hexadecimal digits, not {organization_id!r}")
         with self._lock:
             if organization_id in self.organizations:
                 raise ValueError(f"there is an organization {organization_id} already")
-            self._require_room(alias, None)
+            self._require_free_alias_and_directory(alias, None)
             directory_id = f"d-{mock_random.get_random_hex(10)}"
             organization = self._add_organization(organization_id, alias, directory_id)
             organization.directory_type = directory_type
@@ -161,45 +161,45 @@ class WorkMailBackend(
     def set_organization_state(self, organization_id: str, state: str, error_message: str | None = None) -> None:
         """Put an organization into a state, which is free text."""
         with self._lock:
-            organization = self._arranged_organization(organization_id)
+            organization = self._get_organization_to_arrange(organization_id)
             organization.state, organization.error_message = state, error_message
 
     def set_migration_admin(self, organization_id: str, entity_id: str | None) -> None:
-        """Make a user the organization's migration administrator, or nobody."""
+        """Make a user the organization's migration administrator; None removes the administrator."""
         with self._lock:
-            self._arranged_organization(organization_id).migration_admin = entity_id
+            self._get_organization_to_arrange(organization_id).migration_admin = entity_id
 
     def set_directory_read_only(self, organization_id: str, read_only: bool = True) -> None:
-        """Make writes to the directory answer ``UnsupportedOperationException``, or not."""
+        """Set whether writes to the directory are answered with ``UnsupportedOperationException``."""
         with self._lock:
-            self._arranged_organization(organization_id).directory_is_read_only = read_only
+            self._get_organization_to_arrange(organization_id).directory_is_read_only = read_only
 
     def set_mail_domain_status(self, organization_id: str, domain_name: str, status: str) -> None:
         """Set a domain's verification: ``PENDING``, ``VERIFIED`` or ``FAILED``."""
         with self._lock:
-            domain = self._arranged_organization(organization_id).domains[domain_name.casefold()]
+            domain = self._get_organization_to_arrange(organization_id).domains[domain_name.casefold()]
             domain.ownership = domain.dkim = status
 
     def set_user_role(self, organization_id: str, user_id: str, role: str) -> None:
-        """Give a user any role, also those that a request cannot pass."""
+        """Give a user any role, including those that a request cannot pass."""
         with self._lock:
-            user = self._arranged_entity(organization_id, user_id)
+            user = self._get_entity_to_arrange(organization_id, user_id)
             if not isinstance(user, User):
                 raise TypeError(f"{user_id} is a {user.type}, not a USER")
             user.role = role
 
     def set_mailbox_size(self, organization_id: str, entity_id: str, mb: float) -> None:
-        """Set how much is in a mailbox."""
+        """Set the size of a mailbox."""
         with self._lock:
-            mailbox = self._arranged_entity(organization_id, entity_id).mailbox
+            mailbox = self._get_entity_to_arrange(organization_id, entity_id).mailbox
             if mailbox is None:
                 raise LookupError(f"{entity_id} has no mailbox")
             mailbox.size = mb
 
     def arrange(self, organization_id: str, entity_id: str, **members: Any) -> None:
-        """Set members of an entity past every rule, such as an `id` of another form or a `name` that is taken."""
+        """Set members of an entity without any check, such as an `id` of another form or a `name` in use."""
         with self._lock:
-            entity = self._arranged_entity(organization_id, entity_id)
+            entity = self._get_entity_to_arrange(organization_id, entity_id)
             entities = self.organizations[organization_id].entities
             del entities[entity.id]
             for member, value in members.items():
@@ -209,31 +209,32 @@ class WorkMailBackend(
             entities[entity.id] = entity
 
     def mailbox_exists(self, organization_id: str, entity_id: str) -> bool:
-        """Tell whether there still is a mailbox, whatever clients are shown."""
+        """Tell whether the mailbox still exists, whatever clients see."""
         with self._lock:
-            return self._arranged_entity(organization_id, entity_id).mailbox is not None
+            return self._get_entity_to_arrange(organization_id, entity_id).mailbox is not None
+
+    def remove_expired_mailboxes(self) -> None:
+        """Remove the mailboxes whose retention is over, as every call does first."""
+        time = now()
+        for organization in self.organizations.values():
+            for entity in organization.entities.values():
+                entity.remove_expired_mailbox(time, self.retention)
 
     def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
         with self._lock:
-            self._expire()
+            self.remove_expired_mailboxes()
             method = getattr(self, xform_name(operation))
             answer: Answer = method(**{xform_name(name): value for name, value in parameters.items()})
             return answer
 
-    def _expire(self) -> None:
-        moment = now()
-        for organization in self.organizations.values():
-            for entity in organization.entities.values():
-                entity.expire(moment, self.retention)
-
-    def _arranged_organization(self, organization_id: str) -> Organization:
-        self._expire()
+    def _get_organization_to_arrange(self, organization_id: str) -> WorkMailOrganization:
+        self.remove_expired_mailboxes()
         if organization_id not in self.organizations:
             raise LookupError(f"there is no organization {organization_id}")
         return self.organizations[organization_id]
 
-    def _arranged_entity(self, organization_id: str, entity_id: str) -> Entity:
-        entity = self._arranged_organization(organization_id).find(entity_id, (Entity,), By.ANY)
+    def _get_entity_to_arrange(self, organization_id: str, entity_id: str) -> WorkMailEntity:
+        entity = self._get_organization_to_arrange(organization_id).find(entity_id, (WorkMailEntity,), IdentifiedBy.ANY)
         if entity is None:
             raise LookupError(f"there is no entity {entity_id} in {organization_id}")
         return entity
@@ -252,7 +253,7 @@ def _require_covered(operation: str) -> None:
         raise CommonError("NotImplemented", f"This backend has no {operation}.", status=501)
 
 
-def _run(hooks: list[Hook], operation: str, parameters: dict[str, Any]) -> None:
+def _run_hooks(hooks: list[Hook], operation: str, parameters: dict[str, Any]) -> None:
     for hook in list(hooks):
         hook(operation, parameters)
 

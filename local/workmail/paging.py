@@ -1,4 +1,4 @@
-"""Pages of a list: a token stands for one place in one list, and is good for nothing else."""
+"""Pages of a list: a token stands for one position in one list, and is valid nowhere else."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,23 +13,23 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of which list a request asks for.
+    """The part of a list that a request asks for.
 
     Attributes
     ----------
     scope
-        All that decides what the list holds: the operation and its parameters.
+        Everything that determines the content of the list: the operation and its parameters.
     max_results
         How many items fit on a page.
     next_token
-        What the page before answered, or None for the first.
+        The token in the answer with the previous page, or None for the first page.
     """
 
     scope: tuple[object, ...]
     max_results: int | None = None
     next_token: str | None = None
 
-    def cut(self, items: list[Item]) -> tuple[list[Item], str | None]:
+    def slice(self, items: list[Item]) -> tuple[list[Item], str | None]:
         """Return this page of the list, and the token of the next one if there is one."""
         start = self._start()
         end = start + (self.max_results or 100)
@@ -47,5 +47,5 @@ class Page:
         except ValueError:
             offset = -1
         if offset < 1 or self._token(offset) != self.next_token:
-            raise InvalidParameterException("The NextToken is not one that this list answered.")
+            raise InvalidParameterException("The NextToken does not belong to this list.")
         return offset

@@ -1,4 +1,4 @@
-"""From HTTP to the backend and back: every operation is handled alike."""
+"""From HTTP to the backend and back: all operations are handled in the same way."""
 
 import json
 
@@ -32,7 +32,7 @@ class WorkMailResponse(BaseResponse):
             ) from None
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Answer the request; an operation that WorkMail does not have gets an error, not a traceback."""
+        """Answer the request; an unknown operation gets an error, not a traceback."""
         if self._get_action() in get_service_model("workmail").operation_names:
             return super().call_action()
         error = CommonError("UnknownOperationException", f"There is no operation {self._get_action()!r}.")

@@ -1,4 +1,4 @@
-"""Where Amazon WorkMail answers: one path, told apart by the ``X-Amz-Target`` header."""
+"""The URL of Amazon WorkMail: one path, and the operation in the ``X-Amz-Target`` header."""
 
 from .responses import WorkMailResponse
 

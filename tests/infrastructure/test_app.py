@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local import assembly as assembly_module
-from local.assembly import TEMPLATE, AssemblyError, assembly
+from local.cdk import assembly as assembly_module
+from local.cdk.assembly import TEMPLATE, AssemblyError, assembly
 from stacks.workflow import DefinitionError, read_definition
 from tests.synthesis import synthesize_in_subprocess
 
@@ -113,7 +113,7 @@ def test_an_assembly_is_synthesized_again_for_other_settings_or_other_sources(
 ) -> None:
     first = assembly(SETTINGS)
     monkeypatch.setattr(assembly_module, "_synthesize", lambda outdir, _: (outdir / "made").touch())
-    for name in assembly_module._FILES:
+    for name in assembly_module._SOURCE_FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     (tmp_path / "lambdas").mkdir()
     monkeypatch.setattr(assembly_module, "ROOT", tmp_path)
@@ -126,7 +126,7 @@ def test_an_assembly_is_synthesized_again_for_other_settings_or_other_sources(
 
 
 def test_concurrent_callers_get_the_same_assembly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in assembly_module._FILES:
+    for name in assembly_module._SOURCE_FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.setattr(assembly_module, "ROOT", tmp_path)
     all_have_started = Barrier(4, timeout=30)

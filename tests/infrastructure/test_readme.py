@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from local.diagram import DEFINITION, diagram
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.edge.schemas import INPUT, validated
 from offboarding.edge.steps import OffboardingInput
 from stacks.settings import Settings
 from tests.definitions import outcomes
 from tests.infrastructure.templates import template_of
+from tools.diagram import DEFINITION, diagram
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,7 +27,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_diagram_is_that_of_the_definition() -> None:
-    assert blocks("mermaid") == [diagram(DEFINITION.read_text())], "run: .venv/bin/python -m local diagram"
+    assert blocks("mermaid") == [diagram(DEFINITION.read_text())], "run: .venv/bin/python -m tools.diagram"
 
 
 def test_every_example_input_is_valid() -> None:

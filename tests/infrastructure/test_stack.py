@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
 from tests.infrastructure.templates import (
     Template,
     as_list,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.assembly import TEMPLATE
+from local.cdk.assembly import TEMPLATE
 
 _MANIFEST = "manifest.json"
 _ASSETS = "workmail-offboarding.assets.json"

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from local.assembly import ROOT, TEMPLATE, assembly
-from local.deployment import package
+from local.cdk.assembly import ROOT, TEMPLATE, assembly
+from local.cdk.deployment import package
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
-from local.settings import ORGANIZATION_ID
 from stacks.packaging import list_source_files
 from tests.releases.released import SETTINGS, Release, Waiting, World, timestamp
 from tests.workflow.conftest import Flow

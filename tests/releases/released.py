@@ -17,17 +17,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from local.assembly import TEMPLATE
+from local.cdk.assembly import TEMPLATE
+from local.defaults import OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
-from local.settings import OFFBOARDING, ORGANIZATION_ID
-from local.workmail.entities import Entity, Group, Mailbox, Resource, User
+from local.workmail.state import Group, Mailbox, Resource, User, WorkMailEntity
 
 FOLDER = Path(__file__).parent
 SETTINGS: Mapping[str, Any] = {"organizations": OFFBOARDING["organizations"]}
 """No identity providers: what they start waits as everything else does."""
 
 _ASSETS = "workmail-offboarding.assets.json"
-_KINDS: tuple[type[Entity], ...] = (User, Group, Resource)
+_KINDS: tuple[type[WorkMailEntity], ...] = (User, Group, Resource)
 _OF_THE_BACKEND = {"permissions", "attributes"}
 
 
@@ -211,7 +211,7 @@ def timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _entity_to_json(entity: Entity) -> dict[str, Any]:
+def _entity_to_json(entity: WorkMailEntity) -> dict[str, Any]:
     members = {name: value for name, value in asdict(entity).items() if name not in _OF_THE_BACKEND}
     return {"type": entity.type, **_plain(members)}
 
@@ -222,7 +222,7 @@ def _plain(value: Any) -> Any:
     return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
-def _entity(members: Mapping[str, Any]) -> Entity:
+def _entity(members: Mapping[str, Any]) -> WorkMailEntity:
     [kind] = [kind for kind in _KINDS if kind.type == members["type"]]
     given = {name: value for name, value in members.items() if name != "type"}
     dates = {name: datetime.fromisoformat(value) for name, value in given.items() if name.endswith("_date") and value}

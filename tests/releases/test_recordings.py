@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
-from local.settings import ORGANIZATION_ID
 from tests.releases import record
 from tests.releases.released import SETTINGS, Release, Waiting, released, resuming
 from tests.workflow.conftest import Ending, Flow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.assembly import TEMPLATE, assembly
+from local.cdk.assembly import TEMPLATE, assembly
 from stacks import function_tables, offboarding_stack
 from stacks.cdk_app import STACK_NAME, build_app
 from stacks.functions import FunctionSpec

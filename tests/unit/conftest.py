@@ -13,10 +13,11 @@ import pytest
 import time_machine
 from moto import mock_aws
 
-from local import dynamodb, workmail
+from local import workmail
+from local.aws import dynamodb
+from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.hooks import Hooks
-from local.people import People
-from local.settings import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.organization import People
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
 from offboarding import configuration

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 import await_approval
-from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding.domain import errors
 from tests.unit.conftest import (
     ARN_A,

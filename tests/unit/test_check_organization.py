@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import check_organization
-from local.people import People
-from local.settings import ORGANIZATION_ALIAS, ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ALIAS, ORGANIZATION_ID
+from local.organization import People
 from local.workmail import WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding import configuration
 from offboarding.configuration import (
     ApprovalConfiguration,

@@ -10,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 import decide_approval
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.domain import errors
 from offboarding.domain.record import Status
 from tests.unit.conftest import (

@@ -17,8 +17,8 @@ from deregister_entity import (
     WORKMAIL_LAG_MARGIN,
     confirmed_date,
 )
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
 from offboarding.domain.entities import EntityReference, EntityType

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge.inputs import requesters, require_configured_organization
 from offboarding.edge.steps import RecordedRequest

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import plan_offboarding
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import WorkMailBackend
 from offboarding.adapters import holding
 from offboarding.adapters.executions import ExecutionStatus

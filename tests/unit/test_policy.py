@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import policy
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.domain import errors

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.domain.offboarding import Offboarding
 from tests.unit.conftest import ARN_B, USER_ID, make_record
 

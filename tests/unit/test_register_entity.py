@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import register_entity
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resolve_entity
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import restore_aliases_and_groups
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.record import Status

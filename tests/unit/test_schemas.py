@@ -7,7 +7,7 @@ from typing import Any
 import fastjsonschema
 import pytest
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge import schemas
 from offboarding.edge.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, compile_schemas, validated

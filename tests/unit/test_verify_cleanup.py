@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import verify_cleanup
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.organization import People
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors

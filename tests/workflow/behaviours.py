@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.workmail import Behaviour
-from local.workmail.behaviour import LONGEST_LAG_SECONDS
+from local.workmail.behaviour import MAX_LAG_SECONDS
 
-ANSWERS: Mapping[str, tuple[Any, ...]] = {**Behaviour.answers(), "describe_lag_seconds": (0, LONGEST_LAG_SECONDS)}
+ANSWERS: Mapping[str, tuple[Any, ...]] = {**Behaviour.possible_values(), "describe_lag_seconds": (0, MAX_LAG_SECONDS)}
 """The answers of each switch, the usual one first; of the lag none, and the longest."""
 
 COMBINATIONS = math.prod(len(answers) for answers in ANSWERS.values())

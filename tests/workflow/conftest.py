@@ -12,10 +12,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
-from local.people import People
-from local.settings import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
+from local.organization import People
 from local.workmail.exceptions import CommonError
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from local.faults import EMPTY, TIMEOUT, Asked, Fault, modelled_errors
+from local.faults import EMPTY, TIMEOUT, Fault, RecordedCall, modelled_errors
 from tests.workflow.conftest import Flow
 from tests.workflow.invariants import Watch
 from tests.workflow.scenarios import SCENARIOS, Scenario, Stages, stopped
@@ -66,7 +66,7 @@ class Row:
     fault: Fault
 
 
-def calls(asked: list[Asked]) -> list[Call]:
+def calls(asked: list[RecordedCall]) -> list[Call]:
     """Return the calls of a recording, each once."""
     found: list[Call] = []
     counted: Counter[tuple[str, str, str]] = Counter()
@@ -170,7 +170,7 @@ def planned() -> Mapping[str, tuple[Row, ...]]:
 def undisturbed(flow: Flow, name: str, scenario: Scenario) -> list[Call]:
     """Play a scenario without a fault; return its calls."""
     prepared = scenario.prepare(flow, name)
-    with flow.environment.faults.recording() as asked:
+    with flow.environment.faults.record_calls() as asked:
         outcome = scenario.play(flow, prepared)
     if outcome != scenario.outcome:
         raise AssertionError(f"{scenario.name}, undisturbed, ended as {outcome} and not as {scenario.outcome}")
@@ -187,7 +187,7 @@ def disturbed(flow: Flow, name: str, scenario: Scenario, row: Row) -> Ending:
         faults.add(row.fault)
         try:
             outcome = scenario.play(flow, prepared)
-            [(_, hits)] = faults.hits()
+            [(_, hits)] = faults.list_hits()
         finally:
             faults.clear()
         watch.stopped.update(stopped(flow))

@@ -27,9 +27,9 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.faults import function_name
-from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
-from local.workmail.entities import DELETED, DISABLED, ENABLED
+from local.workmail.state import DELETED, DISABLED, ENABLED
 from tests.definitions import outcomes
 from tests.workflow.conftest import Flow, deregistration_without_record
 
@@ -282,7 +282,7 @@ class Watch:
         if truth.state == ENABLED or former in {None, execution.exec_arn}:
             return
         is_over = self._execution(former).status != "RUNNING"
-        shown = self._flow.backend._show(self._organization.entities[truth.id]).state
+        shown = self._flow.backend.get_visible_state(self._organization.entities[truth.id]).state
         if not (is_over and shown == ENABLED):
             yield f"{former} did so before, and nobody has registered it since"
 
@@ -573,7 +573,7 @@ class Watch:
         return None
 
     def _truth(self, entity_id: str) -> Truth:
-        self._flow.backend._expire()
+        self._flow.backend.remove_expired_mailboxes()
         entity = self._organization.entities[entity_id]
         called = (entity.id, entity.name, entity.email, getattr(entity, "identity_provider_user_id", None))
         groups = [g.id for g in self._organization.entities.values() if entity.id in getattr(g, "members", ())]

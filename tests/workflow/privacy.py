@@ -19,14 +19,14 @@ from moto.logs.models import logs_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.defaults import ACCOUNT, REGION
 from local.environment import Environment
-from local.people import PERSONAL
-from local.settings import ACCOUNT, REGION
+from local.organization import PERSONAL
 
 Texts = Mapping[str, list[str]]
 
 MORE_PERSONAL = {"Telephone": "+1-555-0142", "Street": "17 Unlisted Lane"}
-"""What every user has beside what `local.people` and a test give them."""
+"""What every user has beside what `local.organization` and a test give them."""
 
 _TABLE = Path(__file__).parents[2] / "docs" / "operate.md"
 _HEADER = "| where | names | e-mail addresses | telephone numbers, postal addresses | task tokens | passwords |"

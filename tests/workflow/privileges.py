@@ -1,7 +1,7 @@
 """Who may do what by a synthesized template, and for whom that is: as the deployed stack spells it.
 
 What a role allows is compared with what is called. Calls of the functions' code are seen on the embedded AWS
-(`local.permissions`), and so are those of the state machines, in their executions' histories. What AWS itself does
+(`local.aws.iam`), and so are those of the state machines, in their executions' histories. What AWS itself does
 with a role can be seen on no machine but its own: it stands in `_SERVICES_DO`, each with AWS's word for it, and counts
 only where the template asks for it.
 """
@@ -14,9 +14,9 @@ from typing import Any
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import clean_json
 
+from local.aws.iam import Grant, parse_grants
+from local.defaults import ACCOUNT, REGION
 from local.environment import Environment
-from local.permissions import Grant, grants
-from local.settings import ACCOUNT, REGION
 
 Template = Mapping[str, Any]
 Resources = Mapping[str, Any]
@@ -94,7 +94,7 @@ class Deployed:
             Allowed(who, grant)
             for who, role in self._roles().items()
             for document in self._documents(role)
-            for grant in grants(json.dumps(document, sort_keys=True))
+            for grant in parse_grants(json.dumps(document, sort_keys=True))
         ]
 
     def needs_of_services(self) -> set[Need]:

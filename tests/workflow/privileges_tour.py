@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import Flow
 from tests.workflow.test_identity_events import Intake, okta
 

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
-from local.settings import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from tests.workflow.conftest import Flow
 
 EARLY = datetime(2001, 1, 1, 12, tzinfo=UTC)

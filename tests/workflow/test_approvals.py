@@ -11,7 +11,7 @@ from moto.sns.models import SNSBackend
 from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import long_run
 from tests.workflow.test_identity_events import Intake, okta
 

@@ -1,4 +1,4 @@
-"""The demo tells the whole story, and its exit status can be believed."""
+"""The demo runs the whole scenario, and its exit status is right."""
 
 import contextlib
 import io
@@ -12,54 +12,55 @@ from typing import Any
 import pytest
 
 from local import __main__ as command
-from local import demo
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.demo import scenario
+from local.demo.rows import NOTHING_STARTED, REFUSED, RestoreRow
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
-    """Run the demo once for all tests that only read what it tells."""
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+def output() -> dict[str, Any]:
+    """Run the demo once for all tests that only read its output."""
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout):
         status = command.main(["demo", "--json"])
-    return {"Status": status, **json.loads(output.getvalue())}
+    return {"Status": status, **json.loads(stdout.getvalue())}
 
 
 @pytest.fixture
-def row(told: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
+def row(output: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
     """Find the one row with these words in its title."""
 
     def find(words: str) -> dict[str, Any]:
-        [found] = [entry for entry in told["Rows"] if words in entry["Title"]]
-        return dict(found)
+        [match] = [entry for entry in output["Rows"] if words in entry["Title"]]
+        return dict(match)
 
     return find
 
 
-def test_every_row_of_the_story_ends_as_expected(told: dict[str, Any]) -> None:
-    assert [(entry["Outcome"], entry["Faults"]) for entry in told["Rows"]] == [
-        (entry["Expected"], []) for entry in told["Rows"]
+def test_every_row_ends_as_expected(output: dict[str, Any]) -> None:
+    assert [(entry["Outcome"], entry["Contradictions"]) for entry in output["Rows"]] == [
+        (entry["Expected"], []) for entry in output["Rows"]
     ]
-    assert told["Status"] == 0
+    assert output["Status"] == 0
 
 
-def test_the_story_has_all_these_outcomes(told: dict[str, Any]) -> None:
-    assert {entry["Outcome"] for entry in told["Rows"]} == {
+def test_the_demo_has_all_these_outcomes(output: dict[str, Any]) -> None:
+    assert {entry["Outcome"] for entry in output["Rows"]} == {
         "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "Restored", "EntityNotFound",
         "Rejected", "ApprovalTimedOut", "ServiceEnded", "20 deregistered, 10 await approval",
-        demo.NOTHING_STARTED, demo.REFUSED,
+        NOTHING_STARTED, REFUSED,
     }  # fmt: skip
-    assert all(entry["Timeline"] for entry in told["Rows"] if "ExecutionArn" in entry)
+    assert all(entry["Timeline"] for entry in output["Rows"] if "ExecutionArn" in entry)
 
 
-def test_a_plan_says_what_would_be_called_and_when_the_mailbox_would_go(row: Any) -> None:
+def test_a_plan_lists_the_calls_and_the_removal_date(row: Any) -> None:
     plan = row("a plan")["Output"]["Plan"]
 
     assert [call["Operation"] for call in plan["WouldCall"]] == ["DeregisterFromWorkMail"]
     assert plan["MailboxIsRemovedAt"] == "2026-12-23T09:00:00.000Z"
 
 
-def test_of_a_burst_the_cap_is_deregistered_and_the_others_wait_and_one_message_is_sent(row: Any) -> None:
+def test_a_burst_is_deregistered_up_to_the_cap_and_the_others_wait_and_one_message_is_sent(row: Any) -> None:
     burst = row("30 leavers at once")
 
     assert burst["Executions"] == 30
@@ -72,22 +73,22 @@ def test_of_a_burst_the_cap_is_deregistered_and_the_others_wait_and_one_message_
 
 
 def test_a_decision_is_in_the_record_of_the_offboarding(row: Any) -> None:
-    approved, rejected = row("wait, approved")["Record"], row("wait, rejected")["Record"]
+    approved, rejected = row("offboarding, approved")["Record"], row("offboarding, rejected")["Record"]
 
     assert (approved["Decision"]["Decision"], approved["Outcome"]) == ("Approved", "CleanupVerified")
     assert (rejected["Decision"]["Decision"], rejected["Outcome"]) == ("Rejected", "Rejected")
     assert approved["Decision"]["DecidedBy"] == rejected["Decision"]["DecidedBy"] == "it.operator"
 
 
-def test_nobody_decides_for_14_days(row: Any) -> None:
-    timeline = {step["State"]: step["At"] for step in row("nobody decides")["Timeline"]}
+def test_an_undecided_approval_times_out_after_14_days(row: Any) -> None:
+    timeline = {step["State"]: step["At"] for step in row("not decided")["Timeline"]}
 
     assert timeline["AwaitApproval"] == "2026-11-25T09:00:00+00:00"
     assert timeline["Failed"] == "2026-12-09T09:00:00+00:00"
 
 
-def test_after_the_restore_the_user_stands_as_before(row: Any) -> None:
-    restore = row("a restore")
+def test_the_restore_brings_back_the_state_before_the_offboarding(row: Any) -> None:
+    restore = row("a restore, ")
 
     assert restore["After"] == restore["Before"]
     assert restore["Before"]["State"] == "ENABLED"
@@ -97,16 +98,16 @@ def test_after_the_restore_the_user_stands_as_before(row: Any) -> None:
     assert restore["Output"]["OffboardingArn"] == row("restored on day 12")["ExecutionArn"]
 
 
-def test_the_story_runs_on_to_the_end_of_workmail(told: dict[str, Any], row: Any) -> None:
+def test_the_demo_runs_until_the_end_of_workmail(output: dict[str, Any], row: Any) -> None:
     overtaken = row("last working day")
 
-    assert (told["Began"], told["ServiceEndsOn"]) == ("2026-11-23T09:00:00+00:00", "2027-03-31")
+    assert (output["Began"], output["ServiceEndsOn"]) == ("2026-11-23T09:00:00+00:00", "2027-03-31")
     assert overtaken["Timeline"][-1]["At"] == "2027-03-30T00:00:00+00:00"
-    assert overtaken["Output"]["RetentionEndsAt"] > told["ServiceEndsOn"]
+    assert overtaken["Output"]["RetentionEndsAt"] > output["ServiceEndsOn"]
 
 
-def test_one_query_says_who_is_in_the_window_until_when(told: dict[str, Any]) -> None:
-    window = told["Window"]
+def test_one_query_lists_who_is_in_the_window_and_until_when(output: dict[str, Any]) -> None:
+    window = output["Window"]
     names = {entry["Name"] for entry in window["Entities"]}
     untils = [entry["Until"] for entry in window["Entities"]]
 
@@ -119,15 +120,15 @@ def test_one_query_says_who_is_in_the_window_until_when(told: dict[str, Any]) ->
 
 
 @pytest.mark.long
-def test_what_does_not_happen_is_shown_and_fails_the_command(
+def test_a_missing_action_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = demo.Happening.__init__
+    original = scenario.ScheduledAction.__init__
 
-    def forgets(self: Any, day: int, says: str, does: Any) -> None:
-        real(self, day, says, does if day < 2 else lambda: None)
+    def init_without_action(self: Any, day: int, description: str, perform: Any) -> None:
+        original(self, day, description, perform if day < 2 else lambda: None)
 
-    monkeypatch.setattr(demo.Happening, "__init__", forgets)
+    monkeypatch.setattr(scenario.ScheduledAction, "__init__", init_without_action)
 
     assert command.main(["demo"]) == 1
     shown = capsys.readouterr().out
@@ -137,34 +138,34 @@ def test_what_does_not_happen_is_shown_and_fails_the_command(
 
 
 @pytest.mark.long
-def test_what_contradicts_the_story_is_told_and_fails_the_command(
+def test_a_contradiction_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A burst that stays under the cap, and a restore that brings back another alias than there was before."""
-    restore = demo._restore
+    """A burst that stays under the cap, and a restore that brings back a different alias."""
+    add_restore_row = scenario._add_restore_row
 
-    def with_another_alias(people: Any) -> demo.Restore:
-        made = restore(people)
-        return replace(made, before=replace(made.before, aliases=("somebody@example.com",)))
+    def add_row_with_another_alias(people: Any) -> RestoreRow:
+        row = add_restore_row(people)
+        return replace(row, state_before=replace(row.state_before, aliases=("somebody@example.com",)))
 
-    monkeypatch.setattr(demo, "_restore", with_another_alias)
-    monkeypatch.setattr(demo, "_LEAVERS", 3)
+    monkeypatch.setattr(scenario, "_add_restore_row", add_row_with_another_alias)
+    monkeypatch.setattr(scenario, "_BURST_SIZE", 3)
 
     assert command.main(["demo", "--json"]) == 1
-    wrong = {
+    unexpected = {
         entry["Title"]: entry
         for entry in json.loads(capsys.readouterr().out)["Rows"]
-        if entry["Faults"] or entry["Outcome"] != entry["Expected"]
+        if entry["Contradictions"] or entry["Outcome"] != entry["Expected"]
     }
-    burst, restored = wrong["3 leavers at once"], wrong["a restore, by the address of whom is hired again"]
+    burst, restored = unexpected["3 leavers at once"], unexpected["a restore, by e-mail address"]
     assert burst["Outcome"] == "3 deregistered, 0 await approval"
-    assert any("They ended as {'CleanupVerified': 3}" in fault for fault in burst["Faults"])
-    assert "The approval topic sent 0 messages, not 1." in burst["Faults"]
+    assert any("The outcomes are {'CleanupVerified': 3}" in fault for fault in burst["Contradictions"])
+    assert "The approval topic sent 0 messages, not 1." in burst["Contradictions"]
     assert restored["Outcome"] == "Restored"
-    assert restored["Faults"] == ["The user does not stand as before the offboarding."]
+    assert restored["Contradictions"] == ["The user's state differs from that before the offboarding."]
 
 
-def test_a_port_that_is_taken_is_said_so(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import (
+from local.defaults import (
     AUTH0_BUS,
     COMPANY_DOMAIN,
     IDENTITY_STORE_ID,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from local.defaults import MAIL_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
-from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import OTHER_ORGANIZATION, OTHERWISE, long_run
 
 pytestmark = pytest.mark.no_providers

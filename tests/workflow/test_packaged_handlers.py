@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.serve import server
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
+from local.server.serve import make_http_server
 from tests.workflow.runtime_api import invoke, link_runtime, load_each
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ STEP = {
 
 @pytest.fixture
 def endpoint(flow: Any) -> Iterator[str]:
-    http = server(flow.environment, 0)
+    http = make_http_server(flow.environment, 0)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{http.port}"

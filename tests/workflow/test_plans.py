@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from tests.workflow.conftest import OTHERWISE, long_run
 
 pytestmark = pytest.mark.no_providers

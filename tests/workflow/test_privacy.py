@@ -6,8 +6,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
-from local.settings import ORGANIZATION_ID
 from tests.workflow import privacy
 from tests.workflow.conftest import START, Flow
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.assembly import TEMPLATE
+from local.aws.iam import Grant
+from local.cdk.assembly import TEMPLATE
 from local.environment import Environment
-from local.permissions import Grant
 from tests.workflow.conftest import Flow
 from tests.workflow.privileges import Allowed, Deployed, Need, made, missing, unused
 from tests.workflow.privileges_tour import tour

@@ -45,12 +45,12 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import ACCOUNT, COMPANY_DOMAIN, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.faults import EMPTY, TIMEOUT, Fault
-from local.settings import ACCOUNT, COMPANY_DOMAIN, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.workmail.behaviour import Behaviour
-from local.workmail.entities import RETENTION
+from local.workmail.state import RETENTION
 from tests.workflow.conftest import Flow
 from tests.workflow.invariants import Watch
 from tests.workflow.test_identity_events import Intake, event, okta, requested
@@ -122,7 +122,7 @@ TROUBLE = st.one_of(
 
 behaviours = st.builds(
     Behaviour,
-    **{name: st.sampled_from(answers) for name, answers in Behaviour.answers().items()},
+    **{name: st.sampled_from(answers) for name, answers in Behaviour.possible_values().items()},
     describe_lag_seconds=st.sampled_from([0, 0, 60, 120]),
 )
 options = st.one_of(

@@ -10,8 +10,8 @@ from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.faults import Fault
-from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import deregistration_without_record, long_run
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from local.assembly import assembly
-from local.deployment import DeploymentError
+from local.cdk.assembly import assembly
+from local.cdk.deployment import DeploymentError
 from tests.releases.later import Later
 
 pytestmark = pytest.mark.no_providers

@@ -15,11 +15,11 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from local.assembly import assembly
+from local.cdk.assembly import assembly
+from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
-from local.people import People
-from local.serve import server
-from local.settings import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
+from local.organization import People
+from local.server.serve import make_http_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 def here() -> Iterator[str]:
     """The address of a server of this process, for what needs no other process to be believed."""
     with Environment(assembly(OFFBOARDING)) as environment:
-        http = server(environment, 0)
+        http = make_http_server(environment, 0)
         thread = threading.Thread(target=http.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{http.port}"

@@ -8,8 +8,8 @@ import pytest
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 
+from local.defaults import ORGANIZATION_ID
 from local.faults import TIMEOUT, Fault
-from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import long_run
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.assembly import TEMPLATE, assembly
-from local.settings import OFFBOARDING
+from local.cdk.assembly import TEMPLATE, assembly
+from local.defaults import OFFBOARDING
 
 HERE = Path(__file__).resolve().parent
 BIN = HERE / ".venv" / "bin"

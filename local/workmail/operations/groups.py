@@ -2,10 +2,10 @@
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_group, member
-from ..entities import Group, User
+from ..descriptions import Answer, describe_group, describe_member
 from ..exceptions import EntityNotFoundException, InvalidParameterException
 from ..paging import Page
+from ..state import Group, User
 from .base import Filters, Operations, with_token
 
 
@@ -17,7 +17,7 @@ class GroupOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_CreateGroup.html
         """
-        organization = self._writable_organization(organization_id)
+        organization = self._get_writable_organization(organization_id)
         self._require_name(organization, name)
         group = Group(id=str(mock_random.uuid4()), name=name, hidden=hidden_from_global_address_list)
         organization.entities[group.id] = group
@@ -28,8 +28,8 @@ class GroupOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeGroup.html
         """
-        group = self._described_entity(organization_id, group_id, Group)
-        return describe_group(group, self._show(group))
+        group = self._get_described_entity(organization_id, group_id, Group)
+        return describe_group(group, self.get_visible_state(group))
 
     def list_groups(
         self,
@@ -38,12 +38,12 @@ class GroupOperations(Operations):
         max_results: int | None = None,
         filters: Filters | None = None,
     ) -> Answer:
-        """List the groups that pass the filter, of which there can be one.
+        """List the groups that match the filter, if there is one.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListGroups.html
         """
         page = Page(("ListGroups", organization_id, filters), max_results, next_token)
-        return with_token("Groups", *self._list(organization_id, Group, filters, page))
+        return with_token("Groups", *self._list_entities(organization_id, Group, filters, page))
 
     def update_group(
         self, organization_id: str, group_id: str, hidden_from_global_address_list: bool | None = None
@@ -52,7 +52,7 @@ class GroupOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateGroup.html
         """
-        group = self._entity(self._writable_organization(organization_id), group_id, Group)
+        group = self._get_entity(self._get_writable_organization(organization_id), group_id, Group)
         if hidden_from_global_address_list is not None:
             group.hidden = hidden_from_global_address_list
         return {}
@@ -69,26 +69,26 @@ class GroupOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_AssociateMemberToGroup.html
         """
-        organization = self._writable_organization(organization_id)
-        group = self._enabled_entity(organization, group_id, Group)
-        joining = self._enabled_entity(organization, member_id, User, Group)
-        if joining is group:
+        organization = self._get_writable_organization(organization_id)
+        group = self._get_enabled_entity(organization, group_id, Group)
+        new_member = self._get_enabled_entity(organization, member_id, User, Group)
+        if new_member is group:
             raise InvalidParameterException("MemberId: a group cannot be a member of itself.")
-        if joining.id not in group.members:
-            group.members.append(joining.id)
+        if new_member.id not in group.members:
+            group.members.append(new_member.id)
         return {}
 
     def disassociate_member_from_group(self, organization_id: str, group_id: str, member_id: str) -> Answer:
-        """Take a user or group out of a group; all of them enabled.
+        """Remove a user or group from a group; all of them enabled.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DisassociateMemberFromGroup.html
         """
-        organization = self._writable_organization(organization_id)
-        group = self._enabled_entity(organization, group_id, Group)
-        leaving = self._enabled_entity(organization, member_id, User, Group)
-        if leaving.id not in group.members:
-            raise EntityNotFoundException(f"The entity {member_id} is no member of {group_id}.")
-        group.members.remove(leaving.id)
+        organization = self._get_writable_organization(organization_id)
+        group = self._get_enabled_entity(organization, group_id, Group)
+        former_member = self._get_enabled_entity(organization, member_id, User, Group)
+        if former_member.id not in group.members:
+            raise EntityNotFoundException(f"The entity {member_id} is not a member of {group_id}.")
+        group.members.remove(former_member.id)
         return {}
 
     def list_group_members(
@@ -102,12 +102,14 @@ class GroupOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListGroupMembers.html
         """
-        organization = self._organization(organization_id)
-        group = self._enabled_entity(organization, group_id, Group)
+        organization = self._get_active_organization(organization_id)
+        group = self._get_enabled_entity(organization, group_id, Group)
         page = Page(("ListGroupMembers", organization_id, group.id), max_results, next_token)
-        ids, token = page.cut(group.members)
+        ids, token = page.slice(group.members)
         entities = [organization.entities[entity_id] for entity_id in ids]
-        return with_token("Members", [member(entity, self._show(entity)) for entity in entities], token)
+        return with_token(
+            "Members", [describe_member(entity, self.get_visible_state(entity)) for entity in entities], token
+        )
 
     def list_groups_for_entity(
         self,
@@ -117,12 +119,12 @@ class GroupOperations(Operations):
         next_token: str | None = None,
         max_results: int | None = None,
     ) -> Answer:
-        """List the groups that an enabled user or group is directly in.
+        """List the groups that an enabled user or group is a direct member of.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListGroupsForEntity.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, User, Group)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, User, Group)
         prefix = (filters or {}).get("GroupNamePrefix", "").casefold()
         groups = [
             {"GroupId": group.id, "GroupName": group.name}
@@ -131,4 +133,4 @@ class GroupOperations(Operations):
             if group.name.casefold().startswith(prefix)
         ]
         page = Page(("ListGroupsForEntity", organization_id, entity.id, filters), max_results, next_token)
-        return with_token("Groups", *page.cut(groups))
+        return with_token("Groups", *page.slice(groups))

@@ -1,7 +1,6 @@
 """Mail domains."""
 
-from ..answers import Answer
-from ..entities import MailDomain, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     InvalidParameterException,
     MailDomainInUseException,
@@ -9,6 +8,7 @@ from ..exceptions import (
     MailDomainStateException,
 )
 from ..paging import Page
+from ..state import MailDomain, WorkMailOrganization, now
 from .base import Operations, with_token
 
 
@@ -21,24 +21,24 @@ class MailDomainOperations(Operations):
         domain_name: str,
         client_token: str | None = None,
     ) -> Answer:
-        """Give an organization a mail domain, verified at once; one that it has already stays as it is.
+        """Give an organization a mail domain, verified at once; one that it has already is not changed.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_RegisterMailDomain.html
         """
-        organization = self._organization(organization_id)
+        organization = self._get_active_organization(organization_id)
         name = domain_name.casefold()
-        for other in self.organizations.values():
-            if other is not organization and not other.is_deleted and name in other.domains:
-                raise MailDomainInUseException(f"The mail domain {name} belongs to {other.id}.")
+        for owner in self.organizations.values():
+            if owner is not organization and not owner.is_deleted and name in owner.domains:
+                raise MailDomainInUseException(f"The mail domain {name} belongs to {owner.id}.")
         organization.domains.setdefault(name, MailDomain(name))
         return {}
 
     def deregister_mail_domain(self, organization_id: str, domain_name: str) -> Answer:
-        """Take a mail domain away that no entity uses; an unknown one needs nothing.
+        """Remove a mail domain that no entity uses; an unknown one is ignored.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterMailDomain.html
         """
-        organization = self._organization(organization_id)
+        organization = self._get_active_organization(organization_id)
         name = domain_name.casefold()
         domain = organization.domains.get(name)
         if domain is None:
@@ -57,8 +57,8 @@ class MailDomainOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_GetMailDomain.html
         """
-        organization = self._organization(organization_id)
-        domain = _domain(organization, domain_name)
+        organization = self._get_active_organization(organization_id)
+        domain = _get_domain(organization, domain_name)
         return {
             "Records": [] if domain.is_test else self._records(domain.name),
             "IsTestDomain": domain.is_test,
@@ -74,21 +74,21 @@ class MailDomainOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListMailDomains.html
         """
-        organization = self._organization(organization_id)
+        organization = self._get_active_organization(organization_id)
         page = Page(("ListMailDomains", organization_id), max_results, next_token)
         domains = [
             {"DomainName": name, "DefaultDomain": name == organization.default_mail_domain}
             for name in organization.domains
         ]
-        return with_token("MailDomains", *page.cut(domains))
+        return with_token("MailDomains", *page.slice(domains))
 
     def update_default_mail_domain(self, organization_id: str, domain_name: str) -> Answer:
         """Make a verified mail domain the organization's default.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateDefaultMailDomain.html
         """
-        organization = self._organization(organization_id)
-        domain = _domain(organization, domain_name)
+        organization = self._get_active_organization(organization_id)
+        domain = _get_domain(organization, domain_name)
         if domain.ownership != "VERIFIED":
             raise MailDomainStateException(f"The mail domain {domain.name} is not verified.")
         organization.default_mail_domain = domain.name
@@ -105,15 +105,15 @@ class MailDomainOperations(Operations):
         ]
 
 
-def _domain(organization: Organization, domain_name: str) -> MailDomain:
+def _get_domain(organization: WorkMailOrganization, domain_name: str) -> MailDomain:
     domain = organization.domains.get(domain_name.casefold())
     if domain is None:
         raise MailDomainNotFoundException(f"The organization has no mail domain {domain_name}.")
     return domain
 
 
-def _is_used(organization: Organization, domain: str) -> bool:
-    moment = now()
-    reserving = [entity for entity in organization.entities.values() if entity.reserves(moment)]
+def _is_used(organization: WorkMailOrganization, domain: str) -> bool:
+    time = now()
+    reserving = [entity for entity in organization.entities.values() if entity.reserves_addresses(time)]
     addresses = [address for entity in reserving for address in (entity.email, *entity.aliases) if address]
     return any(address.casefold().endswith(f"@{domain}") for address in addresses)

@@ -1,23 +1,23 @@
-"""Mailboxes: their size, their quota, and who else may use them."""
+"""Mailboxes: their size, their quota, and the permissions of others."""
 
-from ..answers import Answer
-from ..entities import ENABLED, By, Entity, Group, Mailbox, Organization, Resource, User
+from ..descriptions import Answer
 from ..exceptions import EntityNotFoundException
 from ..paging import Page
-from .base import EVERY_KIND, Operations, with_token
+from ..state import ENABLED, Group, IdentifiedBy, Mailbox, Resource, User, WorkMailEntity, WorkMailOrganization
+from .base import ALL_ENTITY_TYPES, Operations, with_token
 
 
 class MailboxOperations(Operations):
     """Describe mailboxes, limit them and share them."""
 
     def get_mailbox_details(self, organization_id: str, user_id: str) -> Answer:
-        """Tell a mailbox's size and quota, as long as there is one.
+        """Return the size and the quota of a mailbox, as long as it exists.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_GetMailboxDetails.html
         """
-        organization = self._organization(organization_id)
-        entity = self._entity(organization, user_id, User, Resource, deleted=EntityNotFoundException)
-        mailbox = _mailbox(entity, user_id)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_entity(organization, user_id, User, Resource, deleted=EntityNotFoundException)
+        mailbox = _get_mailbox(entity, user_id)
         hides_disabled = self.behaviour.mailbox_details_of_disabled == "EntityNotFoundException"
         if entity.state != ENABLED and hides_disabled:
             raise EntityNotFoundException(f"The entity {user_id} is not enabled.")
@@ -28,21 +28,21 @@ class MailboxOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateMailboxQuota.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, user_id, User, Resource)
-        _mailbox(entity, user_id).quota = mailbox_quota
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, user_id, User, Resource)
+        _get_mailbox(entity, user_id).quota = mailbox_quota
         return {}
 
     def put_mailbox_permissions(
         self, organization_id: str, entity_id: str, grantee_id: str, permission_values: list[str]
     ) -> Answer:
-        """Set what a user or group may do with an entity's mailbox, in place of what it might before.
+        """Set the permissions of a user or group on an entity's mailbox, in place of the previous ones.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_PutMailboxPermissions.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND)
-        grantee = self._enabled_entity(organization, grantee_id, User, Group)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES)
+        grantee = self._get_enabled_entity(organization, grantee_id, User, Group)
         if permission_values:
             entity.permissions[grantee.id] = list(dict.fromkeys(permission_values))
         else:
@@ -50,13 +50,13 @@ class MailboxOperations(Operations):
         return {}
 
     def delete_mailbox_permissions(self, organization_id: str, entity_id: str, grantee_id: str) -> Answer:
-        """Take a user's or group's permissions away; none need nothing.
+        """Remove the permissions of a user or group; missing ones are ignored.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeleteMailboxPermissions.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND)
-        grantee = self._entity(organization, grantee_id, *EVERY_KIND)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES)
+        grantee = self._get_entity(organization, grantee_id, *ALL_ENTITY_TYPES)
         entity.permissions.pop(grantee.id, None)
         return {}
 
@@ -67,23 +67,25 @@ class MailboxOperations(Operations):
         next_token: str | None = None,
         max_results: int | None = None,
     ) -> Answer:
-        """List who may use an entity's mailbox; this answers for a disabled entity too.
+        """List the permissions on an entity's mailbox, including a disabled entity's.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListMailboxPermissions.html
         """
-        organization = self._organization(organization_id)
-        entity = self._entity(organization, entity_id, *EVERY_KIND, by=By.ANY, deleted=EntityNotFoundException)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_entity(
+            organization, entity_id, *ALL_ENTITY_TYPES, by=IdentifiedBy.ANY, deleted=EntityNotFoundException
+        )
         page = Page(("ListMailboxPermissions", organization_id, entity.id), max_results, next_token)
-        return with_token("Permissions", *page.cut(_permissions(organization, entity)))
+        return with_token("Permissions", *page.slice(_list_permissions(organization, entity)))
 
 
-def _mailbox(entity: Entity, identifier: str) -> Mailbox:
+def _get_mailbox(entity: WorkMailEntity, identifier: str) -> Mailbox:
     if entity.mailbox is None:
         raise EntityNotFoundException(f"The entity {identifier} has no mailbox.")
     return entity.mailbox
 
 
-def _permissions(organization: Organization, entity: Entity) -> list[Answer]:
+def _list_permissions(organization: WorkMailOrganization, entity: WorkMailEntity) -> list[Answer]:
     return [
         {
             "GranteeId": grantee_id,

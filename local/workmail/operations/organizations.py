@@ -4,8 +4,7 @@ import json
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer
-from ..entities import ENABLED, MailDomain, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     DirectoryInUseException,
     InvalidParameterException,
@@ -14,9 +13,10 @@ from ..exceptions import (
     OrganizationStateException,
 )
 from ..paging import Page
+from ..state import ENABLED, MailDomain, WorkMailOrganization, now
 from .base import Operations, with_token
 
-ORGANIZATIONS_PER_ACCOUNT = 100
+MAX_ORGANIZATIONS_PER_ACCOUNT = 100
 
 
 class OrganizationOperations(Operations):
@@ -39,13 +39,13 @@ class OrganizationOperations(Operations):
         """
         fingerprint = json.dumps([alias, directory_id, domains, kms_key_arn, enable_interoperability])
         if client_token in self.client_tokens:
-            before, organization_id = self.client_tokens[client_token]
-            if before != fingerprint:
+            previous_fingerprint, organization_id = self.client_tokens[client_token]
+            if previous_fingerprint != fingerprint:
                 raise InvalidParameterException("The ClientToken was used for another request.")
             return {"OrganizationId": organization_id}
         if enable_interoperability and directory_id is None:
             raise InvalidParameterException("EnableInteroperability needs the DirectoryId of an AD Connector.")
-        self._require_room(alias, directory_id)
+        self._require_free_alias_and_directory(alias, directory_id)
         organization = self._add_organization(
             f"m-{mock_random.get_random_hex(32)}",
             alias,
@@ -71,11 +71,11 @@ class OrganizationOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeleteOrganization.html
         """
-        organization = self._known_organization(organization_id)
+        organization = self._get_organization(organization_id)
         enabled = any(entity.state == ENABLED for entity in organization.entities.values())
         if enabled and not force_delete and not organization.is_deleted:
             raise OrganizationStateException(
-                f"The organization {organization_id} has enabled entities; ForceDelete deletes it nevertheless."
+                f"The organization {organization_id} has enabled entities; use ForceDelete to delete it all the same."
             )
         organization.state = "Deleted"
         for entity in organization.entities.values():
@@ -83,13 +83,13 @@ class OrganizationOperations(Operations):
         return {"OrganizationId": organization_id, "State": organization.state}
 
     def describe_organization(self, organization_id: str) -> Answer:
-        """Describe an organization, a deleted one too.
+        """Describe an organization, including a deleted one.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeOrganization.html
         """
-        organization = self._known_organization(organization_id)
+        organization = self._get_organization(organization_id)
         answer = {
-            **_summary(organization),
+            **_summarize(organization),
             "DirectoryId": organization.directory_id,
             "DirectoryType": organization.directory_type,
             "CompletedDate": organization.completed_date,
@@ -101,30 +101,30 @@ class OrganizationOperations(Operations):
         return answer
 
     def list_organizations(self, next_token: str | None = None, max_results: int | None = None) -> Answer:
-        """List the organizations of the account in this Region, deleted ones too.
+        """List the organizations of the account in this Region, including deleted ones.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListOrganizations.html
         """
         page = Page(("ListOrganizations",), max_results, next_token)
-        summaries = [_summary(organization) for organization in self.organizations.values()]
-        return with_token("OrganizationSummaries", *page.cut(summaries))
+        summaries = [_summarize(organization) for organization in self.organizations.values()]
+        return with_token("OrganizationSummaries", *page.slice(summaries))
 
-    def _require_room(self, alias: str, directory_id: str | None) -> None:
-        living = [o for o in self.organizations.values() if not o.is_deleted]
-        if any(organization.alias.casefold() == alias.casefold() for organization in living):
-            raise NameAvailabilityException(f"The alias {alias} is taken.")
-        if directory_id is not None and any(o.directory_id == directory_id for o in living):
+    def _require_free_alias_and_directory(self, alias: str, directory_id: str | None) -> None:
+        existing = [o for o in self.organizations.values() if not o.is_deleted]
+        if any(organization.alias.casefold() == alias.casefold() for organization in existing):
+            raise NameAvailabilityException(f"The alias {alias} is in use.")
+        if directory_id is not None and any(o.directory_id == directory_id for o in existing):
             raise DirectoryInUseException(f"The directory {directory_id} belongs to another organization.")
-        if len(living) >= ORGANIZATIONS_PER_ACCOUNT:
-            raise LimitExceededException(f"An account has at most {ORGANIZATIONS_PER_ACCOUNT} organizations.")
+        if len(existing) >= MAX_ORGANIZATIONS_PER_ACCOUNT:
+            raise LimitExceededException(f"An account has at most {MAX_ORGANIZATIONS_PER_ACCOUNT} organizations.")
 
-    def _add_organization(self, organization_id: str, alias: str, directory_id: str) -> Organization:
+    def _add_organization(self, organization_id: str, alias: str, directory_id: str) -> WorkMailOrganization:
         domain = f"{alias.casefold()}.awsapps.com"
-        place = f"arn:{self.partition}:workmail:{self.region_name}:{self.account_id}"
-        organization = Organization(
+        arn_prefix = f"arn:{self.partition}:workmail:{self.region_name}:{self.account_id}"
+        organization = WorkMailOrganization(
             id=organization_id,
             alias=alias,
-            arn=f"{place}:organization/{organization_id}",
+            arn=f"{arn_prefix}:organization/{organization_id}",
             directory_id=directory_id,
             default_mail_domain=domain,
             completed_date=now(),
@@ -134,7 +134,7 @@ class OrganizationOperations(Operations):
         return organization
 
 
-def _summary(organization: Organization) -> Answer:
+def _summarize(organization: WorkMailOrganization) -> Answer:
     answer: Answer = {
         "OrganizationId": organization.id,
         "Alias": organization.alias,

@@ -1,7 +1,6 @@
-"""Registering and deregistering entities, and the addresses that they have while registered."""
+"""Registration and deregistration of entities, and their addresses."""
 
-from ..answers import Answer
-from ..entities import ENABLED, By, Entity, Organization, now
+from ..descriptions import Answer
 from ..exceptions import (
     EmailAddressInUseException,
     EntityAlreadyRegisteredException,
@@ -11,31 +10,32 @@ from ..exceptions import (
     LimitExceededException,
 )
 from ..paging import Page
-from .base import EVERY_KIND, Operations, with_token
+from ..state import ENABLED, IdentifiedBy, WorkMailEntity, WorkMailOrganization, now
+from .base import ALL_ENTITY_TYPES, Operations, with_token
 
-ALIASES_PER_ENTITY = 100
+MAX_ALIASES_PER_ENTITY = 100
 
 
 class RegistrationOperations(Operations):
     """Register, deregister, and give addresses."""
 
     def register_to_work_mail(self, organization_id: str, entity_id: str, email: str) -> Answer:
-        """Enable an entity; within 30 days of its deregistering, with the mailbox that it had.
+        """Enable an entity; within 30 days of its deregistration, with the mailbox that it had.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_RegisterToWorkMail.html
         """
-        organization = self._organization(organization_id)
-        entity = self._entity(organization, entity_id, *EVERY_KIND, by=By.ID_OR_NAME)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_entity(organization, entity_id, *ALL_ENTITY_TYPES, by=IdentifiedBy.ID_OR_NAME)
         if entity.state == ENABLED:
             if (entity.email or "").casefold() == email.casefold():
                 return {}
             raise EntityAlreadyRegisteredException(f"The entity {entity_id} is registered as {entity.email}.")
         self._require_domain(organization, email)
-        moment = now()
-        organization.claim(email, entity, moment)
+        time = now()
+        organization.claim_address(email, entity, time)
         for alias in list(entity.aliases):
-            _reclaim(organization, alias, entity)
-        entity.register(email, moment)
+            _claim_again_or_forget(organization, alias, entity)
+        entity.register(email, time)
         return {}
 
     def deregister_from_work_mail(self, organization_id: str, entity_id: str) -> Answer:
@@ -43,8 +43,8 @@ class RegistrationOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeregisterFromWorkMail.html
         """
-        organization = self._organization(organization_id)
-        entity = self._entity(organization, entity_id, *EVERY_KIND)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_entity(organization, entity_id, *ALL_ENTITY_TYPES)
         if entity.state == ENABLED:
             entity.deregister(now())
             if self.behaviour.aliases_of_deregistered == "removed":
@@ -56,32 +56,32 @@ class RegistrationOperations(Operations):
         return {}
 
     def describe_entity(self, organization_id: str, email: str) -> Answer:
-        """Tell whose address this is.
+        """Return the entity that has an address.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeEntity.html
         """
-        entity = self._organization(organization_id).find(email, EVERY_KIND, By.EMAIL)
+        entity = self._get_active_organization(organization_id).find(email, ALL_ENTITY_TYPES, IdentifiedBy.EMAIL)
         if entity is None:
             raise EntityNotFoundException(f"No entity has the address {email}.")
         hides_disabled = self.behaviour.describe_entity_of_disabled == "EntityNotFoundException"
-        if self._show(entity).state != ENABLED and hides_disabled:
+        if self.get_visible_state(entity).state != ENABLED and hides_disabled:
             raise EntityNotFoundException(f"No enabled entity has the address {email}.")
         return {"EntityId": entity.id, "Name": entity.name, "Type": entity.type}
 
     def update_primary_email_address(self, organization_id: str, entity_id: str, email: str) -> Answer:
-        """Give an enabled entity another primary address; the former one becomes an alias.
+        """Give an enabled entity another primary address; the previous one becomes an alias.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdatePrimaryEmailAddress.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES)
         self._require_domain(organization, email)
-        organization.claim(email, entity, now())
-        former = entity.email
-        entity.forget(email)
+        organization.claim_address(email, entity, now())
+        previous_email = entity.email
+        entity.remove_address(email)
         entity.email = email
-        if former is not None and former.casefold() != email.casefold():
-            entity.aliases.append(former)
+        if previous_email is not None and previous_email.casefold() != email.casefold():
+            entity.aliases.append(previous_email)
         return {}
 
     def create_alias(self, organization_id: str, entity_id: str, alias: str) -> Answer:
@@ -89,29 +89,29 @@ class RegistrationOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_CreateAlias.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND, by=By.ID)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES, by=IdentifiedBy.ID)
         self._require_domain(organization, alias)
         if (entity.email or "").casefold() == alias.casefold():
             raise EmailAddressInUseException(f"The address {alias} is the primary one of {entity_id}.")
-        if entity.holds(alias):
+        if entity.has_address(alias):
             return {}
-        if len(entity.aliases) >= ALIASES_PER_ENTITY:
-            raise LimitExceededException(f"An entity has at most {ALIASES_PER_ENTITY} aliases.")
-        organization.claim(alias, entity, now())
+        if len(entity.aliases) >= MAX_ALIASES_PER_ENTITY:
+            raise LimitExceededException(f"An entity has at most {MAX_ALIASES_PER_ENTITY} aliases.")
+        organization.claim_address(alias, entity, now())
         entity.aliases.append(alias)
         return {}
 
     def delete_alias(self, organization_id: str, entity_id: str, alias: str) -> Answer:
-        """Take an alias from an enabled entity; one that it does not have needs nothing.
+        """Remove an alias from an enabled entity; one that it does not have is ignored.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DeleteAlias.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND, by=By.ID)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES, by=IdentifiedBy.ID)
         if (entity.email or "").casefold() == alias.casefold():
             raise InvalidParameterException(f"Alias: {alias} is the primary address of {entity_id}.")
-        entity.forget(alias)
+        entity.remove_address(alias)
         return {}
 
     def list_aliases(
@@ -125,15 +125,15 @@ class RegistrationOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListAliases.html
         """
-        organization = self._organization(organization_id)
-        entity = self._enabled_entity(organization, entity_id, *EVERY_KIND, by=By.ID)
+        organization = self._get_active_organization(organization_id)
+        entity = self._get_enabled_entity(organization, entity_id, *ALL_ENTITY_TYPES, by=IdentifiedBy.ID)
         page = Page(("ListAliases", organization_id, entity_id), max_results, next_token)
-        return with_token("Aliases", *page.cut(entity.aliases))
+        return with_token("Aliases", *page.slice(entity.aliases))
 
 
-def _reclaim(organization: Organization, alias: str, entity: Entity) -> None:
-    """Keep an alias through a late registering only if nobody has taken it meanwhile."""
+def _claim_again_or_forget(organization: WorkMailOrganization, alias: str, entity: WorkMailEntity) -> None:
+    """Keep an alias at a late registration, unless another entity has taken it meanwhile."""
     try:
-        organization.claim(alias, entity, now())
+        organization.claim_address(alias, entity, now())
     except EmailAddressInUseException:
-        entity.forget(alias)
+        entity.remove_address(alias)

@@ -2,10 +2,10 @@
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_resource
-from ..entities import Group, Resource, User
+from ..descriptions import Answer, describe_resource
 from ..exceptions import EntityNotFoundException, InvalidConfigurationException
 from ..paging import Page
+from ..state import Group, Resource, User
 from .base import Filters, Operations, with_token
 
 
@@ -24,7 +24,7 @@ class ResourceOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_CreateResource.html
         """
-        organization = self._writable_organization(organization_id)
+        organization = self._get_writable_organization(organization_id)
         self._require_name(organization, name)
         resource = Resource(
             id=f"r-{mock_random.get_random_hex(32)}",
@@ -41,8 +41,8 @@ class ResourceOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeResource.html
         """
-        resource = self._described_entity(organization_id, resource_id, Resource)
-        return describe_resource(resource, self._show(resource))
+        resource = self._get_described_entity(organization_id, resource_id, Resource)
+        return describe_resource(resource, self.get_visible_state(resource))
 
     def list_resources(
         self,
@@ -51,12 +51,12 @@ class ResourceOperations(Operations):
         max_results: int | None = None,
         filters: Filters | None = None,
     ) -> Answer:
-        """List the resources that pass the filter, of which there can be one.
+        """List the resources that match the filter, if there is one.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListResources.html
         """
         page = Page(("ListResources", organization_id, filters), max_results, next_token)
-        return with_token("Resources", *self._list(organization_id, Resource, filters, page))
+        return with_token("Resources", *self._list_entities(organization_id, Resource, filters, page))
 
     def update_resource(
         self,
@@ -68,12 +68,12 @@ class ResourceOperations(Operations):
         type: str | None = None,
         hidden_from_global_address_list: bool | None = None,
     ) -> Answer:
-        """Change what the request names; an empty description takes it away.
+        """Change the members of the request; an empty description removes it.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateResource.html
         """
-        organization = self._writable_organization(organization_id)
-        resource = self._entity(organization, resource_id, Resource)
+        organization = self._get_writable_organization(organization_id)
+        resource = self._get_entity(organization, resource_id, Resource)
         if name is not None and name.casefold() != resource.name.casefold():
             self._require_name(organization, name)
         _set_booking_options(resource, booking_options or {})
@@ -97,23 +97,23 @@ class ResourceOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_AssociateDelegateToResource.html
         """
-        organization = self._writable_organization(organization_id)
-        resource = self._enabled_entity(organization, resource_id, Resource)
-        delegate = self._enabled_entity(organization, entity_id, User, Group)
+        organization = self._get_writable_organization(organization_id)
+        resource = self._get_enabled_entity(organization, resource_id, Resource)
+        delegate = self._get_enabled_entity(organization, entity_id, User, Group)
         if delegate.id not in resource.delegates:
             resource.delegates.append(delegate.id)
         return {}
 
     def disassociate_delegate_from_resource(self, organization_id: str, resource_id: str, entity_id: str) -> Answer:
-        """Take a delegate from a resource; both enabled.
+        """Remove a delegate from a resource; both enabled.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DisassociateDelegateFromResource.html
         """
-        organization = self._writable_organization(organization_id)
-        resource = self._enabled_entity(organization, resource_id, Resource)
-        delegate = self._enabled_entity(organization, entity_id, User, Group)
+        organization = self._get_writable_organization(organization_id)
+        resource = self._get_enabled_entity(organization, resource_id, Resource)
+        delegate = self._get_enabled_entity(organization, entity_id, User, Group)
         if delegate.id not in resource.delegates:
-            raise EntityNotFoundException(f"The entity {entity_id} is no delegate of {resource_id}.")
+            raise EntityNotFoundException(f"The entity {entity_id} is not a delegate of {resource_id}.")
         resource.delegates.remove(delegate.id)
         return {}
 
@@ -128,22 +128,22 @@ class ResourceOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListResourceDelegates.html
         """
-        organization = self._organization(organization_id)
-        resource = self._enabled_entity(organization, resource_id, Resource)
+        organization = self._get_active_organization(organization_id)
+        resource = self._get_enabled_entity(organization, resource_id, Resource)
         page = Page(("ListResourceDelegates", organization_id, resource.id), max_results, next_token)
         delegates = [
             {"Id": entity_id, "Type": organization.entities[entity_id].type} for entity_id in resource.delegates
         ]
-        return with_token("Delegates", *page.cut(delegates))
+        return with_token("Delegates", *page.slice(delegates))
 
 
 def _set_booking_options(resource: Resource, options: dict[str, bool]) -> None:
-    accepts = options.get("AutoAcceptRequests", resource.auto_accept_requests)
-    if not accepts and not resource.delegates:
+    accepts_requests = options.get("AutoAcceptRequests", resource.auto_accept_requests)
+    if not accepts_requests and not resource.delegates:
         raise InvalidConfigurationException(
-            "BookingOptions: a resource that does not accept requests itself needs a delegate."
+            "BookingOptions: a resource that does not accept requests automatically needs a delegate."
         )
-    resource.auto_accept_requests = accepts
+    resource.auto_accept_requests = accepts_requests
     resource.auto_decline_recurring_requests = options.get(
         "AutoDeclineRecurringRequests", resource.auto_decline_recurring_requests
     )

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from moto.moto_api._internal import mock_random
 
-from ..answers import Answer, describe_user
-from ..entities import By, User
+from ..descriptions import Answer, describe_user
 from ..exceptions import InvalidParameterException, InvalidPasswordException
 from ..paging import Page
+from ..state import IdentifiedBy, User
 from .base import Filters, Operations, with_token
 
-SHORTEST_PASSWORD = 8
+MIN_PASSWORD_LENGTH = 8
 
 
 class UserOperations(Operations):
@@ -32,7 +32,7 @@ class UserOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_CreateUser.html
         """
-        organization = self._writable_organization(organization_id)
+        organization = self._get_writable_organization(organization_id)
         _require_role(role)
         _require_password(password)
         self._require_name(organization, name)
@@ -53,8 +53,8 @@ class UserOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_DescribeUser.html
         """
-        user = self._described_entity(organization_id, user_id, User)
-        return describe_user(user, self._show(user))
+        user = self._get_described_entity(organization_id, user_id, User)
+        return describe_user(user, self.get_visible_state(user))
 
     def list_users(
         self,
@@ -63,12 +63,12 @@ class UserOperations(Operations):
         max_results: int | None = None,
         filters: Filters | None = None,
     ) -> Answer:
-        """List the users that pass the filter, of which there can be one.
+        """List the users that match the filter, if there is one.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListUsers.html
         """
         page = Page(("ListUsers", organization_id, filters), max_results, next_token)
-        return with_token("Users", *self._list(organization_id, User, filters, page))
+        return with_token("Users", *self._list_entities(organization_id, User, filters, page))
 
     def update_user(
         self,
@@ -80,11 +80,11 @@ class UserOperations(Operations):
         identity_provider_user_id: str | None = None,
         **attributes: str,
     ) -> Answer:
-        """Change what the request names; an empty IdentityProviderUserId takes it away.
+        """Change the members of the request; an empty IdentityProviderUserId removes it.
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_UpdateUser.html
         """
-        user = self._entity(self._writable_organization(organization_id), user_id, User)
+        user = self._get_entity(self._get_writable_organization(organization_id), user_id, User)
         if role is not None:
             _require_role(role)
             user.role = role
@@ -110,7 +110,7 @@ class UserOperations(Operations):
 
         https://docs.aws.amazon.com/workmail/latest/APIReference/API_ResetPassword.html
         """
-        self._enabled_entity(self._writable_organization(organization_id), user_id, User, by=By.ID)
+        self._get_enabled_entity(self._get_writable_organization(organization_id), user_id, User, by=IdentifiedBy.ID)
         _require_password(password)
         return {}
 
@@ -121,8 +121,8 @@ def _require_role(role: str) -> None:
 
 
 def _require_password(password: str | None) -> None:
-    if password is not None and len(password) < SHORTEST_PASSWORD:
-        raise InvalidPasswordException(f"The password must have at least {SHORTEST_PASSWORD} characters.")
+    if password is not None and len(password) < MIN_PASSWORD_LENGTH:
+        raise InvalidPasswordException(f"The password must have at least {MIN_PASSWORD_LENGTH} characters.")
 
 
 def _set_attributes(user: User, attributes: Mapping[str, str | None]) -> None:

@@ -6,32 +6,32 @@ import textwrap
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from local import stepfunctions
+from local.aws import stepfunctions
+from local.aws.functions.runtime import Runtime
+from local.aws.shared_clients import share_clients
 from local.clock import Clock
-from local.environment import share_clients
 from local.hooks import Hooks
-from local.lambda_runtime import Runtime
+from tests.unit.local.assemblies import NOON, make_assembly, open_environment  # noqa: F401 (two are fixtures)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_of_a_module_tells_what_is_personal,
     no_environment_tells_what_is_personal,
 )
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROLE = "arn:aws:iam::123456789012:role/anything"
 CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
 @dataclass
 class Run:
-    """An execution, as the API shows it."""
+    """An execution, as the API returns it."""
 
     client: Any
     arn: str
@@ -63,12 +63,12 @@ class Run:
         return [event["type"] for event in self.history]
 
     def times(self, event_type: str) -> list[timedelta]:
-        """Tell when events of a type happened, counted from noon."""
+        """Return when events of a type happened, counted from noon."""
         return [event["timestamp"] - NOON for event in self.history if event["type"] == event_type]
 
 
 class StepFunctions:
-    """Short words for what the tests do with state machines."""
+    """What the tests do with state machines, in short methods."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -83,13 +83,13 @@ class StepFunctions:
         answer = self.client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
         return answer["stateMachineArn"]
 
-    def begin(self, machine: str, given: Any = None, **more: Any) -> Run:
-        answer = self.client.start_execution(stateMachineArn=machine, input=json.dumps(given or {}), **more)
+    def begin(self, machine: str, execution_input: Any = None, **more: Any) -> Run:
+        answer = self.client.start_execution(stateMachineArn=machine, input=json.dumps(execution_input or {}), **more)
         return Run(self.client, answer["executionArn"])
 
-    def start(self, states: dict[str, Any], given: Any = None, **top: Any) -> Run:
-        """Create a machine and start it; returns when it has come to rest."""
-        run = self.begin(self.create(states, **top), given)
+    def start(self, states: dict[str, Any], execution_input: Any = None, **top: Any) -> Run:
+        """Create a machine, start it, and wait until its work has settled."""
+        run = self.begin(self.create(states, **top), execution_input)
         self.clock.settle()
         return run
 
@@ -119,7 +119,7 @@ def zipped(files: dict[str, str]) -> bytes:
 
 
 class Functions:
-    """Short words for what the tests do with Lambda functions."""
+    """What the tests do with Lambda functions, in short methods."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime

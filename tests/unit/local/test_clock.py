@@ -39,7 +39,7 @@ def sleeper(clock: Clock, log: list[tuple[str, datetime]]) -> Callable[..., None
     return start
 
 
-def test_the_whole_process_reads_one_instant_that_stands_still(clock: Clock) -> None:
+def test_the_whole_process_reads_the_same_time(clock: Clock) -> None:
     seen: list[datetime] = []
     thread = threading.Thread(target=lambda: seen.append(datetime.now(UTC)))
     thread.start()
@@ -50,15 +50,15 @@ def test_the_whole_process_reads_one_instant_that_stands_still(clock: Clock) -> 
     assert time.time() == START.timestamp()
 
 
-def test_it_starts_at_the_real_time_and_gives_real_time_back() -> None:
-    before = datetime.now(UTC)
+def test_it_starts_at_the_real_time_and_restores_it() -> None:
+    real_time_before = datetime.now(UTC)
     with Clock() as clock:
-        assert before - timedelta(milliseconds=1) <= clock.now() <= before + timedelta(minutes=1)
+        assert real_time_before - timedelta(milliseconds=1) <= clock.now() <= real_time_before + timedelta(minutes=1)
         clock.advance(30 * DAY)
-    assert datetime.now(UTC) - before < timedelta(minutes=1)
+    assert datetime.now(UTC) - real_time_before < timedelta(minutes=1)
 
 
-def test_the_time_zone_of_the_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_zone_of_the_process_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -100,7 +100,7 @@ def test_everything_due_has_run_in_order_when_advance_returns(
     assert clock.now() == START + 10 * HOUR
 
 
-def test_what_is_not_due_does_not_run(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
+def test_a_timer_that_is_not_due_does_not_run(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
     sleeper("a", DAY)
     clock.advance(DAY - timedelta(milliseconds=1))
     assert log == []
@@ -164,7 +164,7 @@ def test_what_is_due_before_an_automatic_wait_runs_first(clock: Clock, sleeper: 
     assert log == [("wait", START + HOUR), ("timer", START + 2 * HOUR), ("retry", START + 3 * HOUR)]
 
 
-def test_an_automatic_wait_stands_still_while_other_work_runs(
+def test_an_automatic_wait_does_not_end_while_other_work_runs(
     clock: Clock, sleeper: Callable[..., None], log: list
 ) -> None:
     busy = clock.begin("somebody")
@@ -185,16 +185,16 @@ class Racing(Clock):
     after_settling: Callable[[], None] | None = None
 
     def settle(self, timeout: float = 30) -> None:
-        before, self.before_settling = self.before_settling, None
-        if before:
-            before()
+        hook, self.before_settling = self.before_settling, None
+        if hook:
+            hook()
         super().settle(timeout)
-        after, self.after_settling = self.after_settling, None
-        if after:
-            after()
+        hook, self.after_settling = self.after_settling, None
+        if hook:
+            hook()
 
 
-def test_retries_under_way_do_not_eat_into_an_advance() -> None:
+def test_running_retries_do_not_shorten_an_advance() -> None:
     with Racing(START) as clock:
         busy = clock.begin("busy")
         clock.start_thread("retry", lambda: clock.sleep(HOUR))
@@ -204,7 +204,7 @@ def test_retries_under_way_do_not_eat_into_an_advance() -> None:
         assert clock.now() == START + HOUR + DAY
 
 
-def test_time_stands_still_for_work_that_begins_in_the_middle_of_an_advance() -> None:
+def test_time_stands_still_for_work_that_begins_during_an_advance() -> None:
     seen: list[datetime] = []
     with Racing(START) as clock:
         go = threading.Event()
@@ -219,22 +219,22 @@ def test_time_stands_still_for_work_that_begins_in_the_middle_of_an_advance() ->
     assert seen == [START]
 
 
-def test_who_waits_for_work_is_busy_before_that_work_is_over() -> None:
+def test_work_that_waits_for_other_work_is_busy_before_that_ends() -> None:
     idle: list[bool] = []
 
     class Watching(Clock):
-        def _drive(self) -> None:
+        def _run_automatic_waits(self) -> None:
             idle.append(not self._busy)
-            super()._drive()
+            super()._run_automatic_waits()
 
     with Watching(START) as clock:
         child = clock.begin("child")
         hold = threading.Event()
         clock.start_thread("parent", lambda: (child.ended.wait(), hold.wait()))
-        other = clock.begin("other")
+        other_work = clock.begin("other")
         with pytest.raises(TimeoutError, match="child, other"):
             clock.settle(timeout=0.05)
-        other.end()
+        other_work.end()
         idle.clear()
         child.end()
         hold.set()
@@ -243,7 +243,7 @@ def test_who_waits_for_work_is_busy_before_that_work_is_over() -> None:
     assert idle[0] is False
 
 
-def test_a_retry_that_starts_on_the_way_runs_to_its_end_beyond_the_target(clock: Clock, log: list) -> None:
+def test_a_retry_that_starts_during_an_advance_runs_to_its_end_beyond_the_target(clock: Clock, log: list) -> None:
     def run() -> None:
         clock.sleep_until(START + HOUR)
         clock.sleep(2 * HOUR)
@@ -268,14 +268,14 @@ def test_an_opened_gate_ends_a_wait_at_once(clock: Clock, log: list) -> None:
     assert len(log) == 1
 
 
-def test_a_gate_that_is_open_already_does_not_block(clock: Clock) -> None:
+def test_an_open_gate_does_not_block(clock: Clock) -> None:
     gate = clock.gate()
     gate.open()
 
     assert gate.wait(START + DAY) is True
 
 
-def test_waiting_for_other_work_to_end_is_not_being_busy(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
+def test_work_that_waits_for_other_work_is_not_busy(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
     def parent() -> None:
         children = [clock.start_thread(f"child {n}", lambda n=n: clock.sleep_until(START + n * HOUR)) for n in (1, 2)]
         for child in children:
@@ -307,7 +307,7 @@ def test_there_is_no_idle_moment_when_work_is_handed_over(clock: Clock) -> None:
         assert len(finished) == 21
 
 
-def test_a_hang_is_reported_by_name_and_not_waited_for(clock: Clock) -> None:
+def test_a_hang_is_reported_by_name(clock: Clock) -> None:
     work = clock.begin("execution of dana")
     with pytest.raises(TimeoutError, match="execution of dana"):
         clock.advance(DAY, timeout=0.05)
@@ -355,14 +355,14 @@ def test_a_cancelled_timer_does_not_run(clock: Clock, log: list) -> None:
     assert log == []
 
 
-def test_a_timer_may_start_work_which_is_waited_for(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
+def test_the_clock_waits_for_work_that_a_timer_starts(clock: Clock, sleeper: Callable[..., None], log: list) -> None:
     clock.call_at(START + HOUR, lambda: sleeper("a", HOUR))
     clock.advance(3 * HOUR)
 
     assert log == [("a", START + 2 * HOUR)]
 
 
-def test_what_a_thread_holds_is_given_up_while_it_waits(clock: Clock, log: list) -> None:
+def test_a_thread_releases_its_locks_while_it_waits(clock: Clock, log: list) -> None:
     lock = threading.Lock()
 
     def holder() -> None:
@@ -378,7 +378,7 @@ def test_what_a_thread_holds_is_given_up_while_it_waits(clock: Clock, log: list)
     assert log == [("holds it again", True)]
 
 
-def test_stopping_the_clock_releases_whoever_waits(log: list) -> None:
+def test_stopping_the_clock_ends_all_waits(log: list) -> None:
     def run(clock: Clock) -> None:
         try:
             clock.sleep_until(START + DAY)

@@ -1,4 +1,4 @@
-"""Faults: what the stack is answered on a bad day, and nobody else is."""
+"""Faults: calls of the stack fail, and no other calls."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
-from local.faults import COMMON_ERRORS, Asked, Fault, modelled_errors, possible_errors, read_faults
-from local.people import People
-from local.settings import ORGANIZATION_ID
+from local.faults import COMMON_ERRORS, Fault, RecordedCall, modelled_errors, possible_errors, read_faults
+from local.organization import People
 from tests.unit.local.conftest import NOON, Functions, zipped
 
 ONCE = Config(connect_timeout=2, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
@@ -71,14 +71,14 @@ def stack(aws: Environment) -> Stack:
 
 
 @pytest.mark.parametrize("name", sorted({**modelled_errors("workmail", "DescribeUser"), **COMMON_ERRORS}))
-def test_each_error_arrives_with_its_name_so_often_and_no_longer(aws: Environment, stack: Stack, name: str) -> None:
+def test_each_error_is_returned_by_name_as_often_as_configured(aws: Environment, stack: Stack, name: str) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error=name, times=2))
 
     assert [stack.describe() for _ in range(3)] == [name, name, "ENABLED"]
-    assert [hits for _, hits in aws.faults.hits()] == [2]
+    assert [hits for _, hits in aws.faults.list_hits()] == [2]
 
 
-def test_a_server_error_has_the_status_that_makes_clients_try_again(aws: Environment, stack: Stack) -> None:
+def test_a_server_error_has_a_status_that_clients_retry(aws: Environment, stack: Stack) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error="ServiceUnavailable", times=1))
     twice = Config(retries={"mode": "standard", "total_max_attempts": 2})
     workmail = boto3.client("workmail", "us-east-1", config=twice)
@@ -89,13 +89,13 @@ def test_a_server_error_has_the_status_that_makes_clients_try_again(aws: Environ
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
 
 
-def test_calls_that_are_skipped_pass(aws: Environment, stack: Stack) -> None:
+def test_skipped_calls_succeed(aws: Environment, stack: Stack) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException", times=1, skip=2))
 
     assert [stack.describe() for _ in range(4)] == ["ENABLED", "ENABLED", "ThrottlingException", "ENABLED"]
 
 
-def test_other_operations_and_those_who_look_on_are_left_alone(aws: Environment, stack: Stack) -> None:
+def test_other_operations_and_clients_outside_are_not_affected(aws: Environment, stack: Stack) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException"))
 
     assert stack.deregister() == "done"
@@ -103,7 +103,7 @@ def test_other_operations_and_those_who_look_on_are_left_alone(aws: Environment,
     assert stack.describe() == "ThrottlingException"
 
 
-def test_what_times_out_before_its_effect_has_none_and_takes_the_clients_patience(
+def test_a_time_out_before_the_effect_has_no_effect_and_takes_the_client_s_read_timeout(
     aws: Environment, stack: Stack
 ) -> None:
     aws.faults.add(Fault("workmail", "DeregisterFromWorkMail", error="Timeout", times=1))
@@ -114,21 +114,21 @@ def test_what_times_out_before_its_effect_has_none_and_takes_the_clients_patienc
 
 
 @pytest.mark.parametrize(("name", "seen"), [("Timeout", "ReadTimeoutError"), ("InternalFailure", "InternalFailure")])
-def test_what_fails_after_its_effect_has_one(aws: Environment, stack: Stack, name: str, seen: str) -> None:
+def test_a_failure_after_the_effect_has_the_effect(aws: Environment, stack: Stack, name: str, seen: str) -> None:
     aws.faults.add(Fault("workmail", "DeregisterFromWorkMail", after_effect=name, times=1))
 
     assert stack.deregister() == seen
     assert stack.state == "DISABLED"
 
 
-def test_an_empty_answer_is_a_success_that_says_nothing(aws: Environment, stack: Stack) -> None:
+def test_an_empty_answer_is_a_success_without_members(aws: Environment, stack: Stack) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error="EmptyAnswer"))
 
     assert stack.describe() is None
 
 
 @pytest.mark.parametrize(("latency", "seen", "seconds"), [(5.5, "ENABLED", 5.5), (8, "ReadTimeoutError", 7)])
-def test_a_slow_answer_takes_its_time_and_is_lost_to_who_does_not_wait(
+def test_a_slow_answer_takes_time_and_is_lost_if_the_client_does_not_wait(
     aws: Environment, stack: Stack, latency: float, seen: str, seconds: float
 ) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", latency=latency))
@@ -137,18 +137,18 @@ def test_a_slow_answer_takes_its_time_and_is_lost_to_who_does_not_wait(
     assert aws.clock.now() - NOON == timedelta(seconds=seconds)
 
 
-def test_of_two_faults_the_first_one_counts_and_none_once_they_are_cleared(aws: Environment, stack: Stack) -> None:
+def test_the_first_of_two_faults_applies_and_none_after_they_are_cleared(aws: Environment, stack: Stack) -> None:
     aws.faults.add(Fault("workmail", "DescribeUser", error="ThrottlingException", times=1))
     aws.faults.add(Fault("workmail", "DescribeUser", error="InternalFailure"))
 
     assert [stack.describe() for _ in range(2)] == ["ThrottlingException", "InternalFailure"]
     aws.faults.clear()
     assert stack.describe() == "ENABLED"
-    assert aws.faults.hits() == []
+    assert aws.faults.list_hits() == []
 
 
 @pytest.mark.parametrize("name", ["KMSThrottling", "KMSDisabled", "EmptyAnswer"])
-def test_services_of_the_query_protocol_are_answered_in_it(aws: Environment, stack: Stack, name: str) -> None:
+def test_services_of_the_query_protocol_get_answers_in_that_protocol(aws: Environment, stack: Stack, name: str) -> None:
     topic = aws.client("sns").create_topic(Name="people")["TopicArn"]
     aws.faults.add(Fault("sns", "Publish", error=name))
     sns = boto3.client("sns", "us-east-1", config=ONCE)
@@ -181,7 +181,7 @@ def test_services_of_the_query_protocol_are_answered_in_it(aws: Environment, sta
         ("DescribeUser", "a fault is a JSON object"),
     ],
 )
-def test_a_fault_that_cannot_be_says_what_could(members: Any, sentence: str) -> None:
+def test_an_impossible_fault_is_refused_with_the_possible_values(members: Any, sentence: str) -> None:
     fine = {"service": "workmail", "operation": "DescribeUser", "error": "Timeout"}
 
     with pytest.raises(ValueError, match=r"^fault 2: ") as raised:
@@ -190,7 +190,7 @@ def test_a_fault_that_cannot_be_says_what_could(members: Any, sentence: str) -> 
     assert sentence in str(raised.value)
 
 
-def test_a_fault_can_be_that_of_one_function_and_what_was_asked_for_is_recorded(aws: Environment) -> None:
+def test_a_fault_can_apply_to_one_function_and_calls_are_recorded(aws: Environment) -> None:
     functions = Functions(aws.runtime)
     code = """
         import boto3
@@ -205,20 +205,20 @@ def test_a_fault_can_be_that_of_one_function_and_what_was_asked_for_is_recorded(
         functions.create({f"{module}.py": code}, name, handler=f"{module}.handler")
     aws.faults.add(Fault("workmail", "ListOrganizations", error="AccessDeniedException", function="VerifyCleanup"))
 
-    with aws.faults.recording() as asked:
+    with aws.faults.record_calls() as calls:
         answers = [functions.invoke(name=name) for name in ("first", "second")]
     functions.invoke(name="first")
 
     assert answers == [1, "AccessDeniedException"]
-    assert asked == [
-        Asked(None, "lambda", "ResolveEntity"),
-        Asked("ResolveEntity", "workmail", "ListOrganizations"),
-        Asked(None, "lambda", "VerifyCleanup"),
-        Asked("VerifyCleanup", "workmail", "ListOrganizations"),
+    assert calls == [
+        RecordedCall(None, "lambda", "ResolveEntity"),
+        RecordedCall("ResolveEntity", "workmail", "ListOrganizations"),
+        RecordedCall(None, "lambda", "VerifyCleanup"),
+        RecordedCall("VerifyCleanup", "workmail", "ListOrganizations"),
     ]
 
 
-def test_a_fault_is_written_as_it_is_read() -> None:
+def test_a_fault_is_rendered_as_it_is_parsed() -> None:
     text = '[{"service": "lambda", "operation": "ResolveEntity", "afterEffect": "Runtime.ExitError", "times": 3}]'
 
     [fault] = read_faults(text)
@@ -227,7 +227,7 @@ def test_a_fault_is_written_as_it_is_read() -> None:
     assert [fault.to_members()] == json.loads(text)
 
 
-def test_every_possible_error_is_one_that_a_fault_takes() -> None:
+def test_a_fault_accepts_every_possible_error() -> None:
     for service, operation in [("workmail", "RegisterToWorkMail"), ("lambda", "Invoke"), ("lambda", "CloseRecord")]:
         for name in possible_errors(service, operation):
             assert Fault(service, operation, error=name).name == name
@@ -246,7 +246,7 @@ def function(aws: Environment) -> Functions:
 
 @pytest.mark.parametrize("name", ["Runtime.ExitError", "Sandbox.Timedout"])
 @pytest.mark.parametrize(("when", "ran"), [("error", 1), ("after_effect", 2)])
-def test_a_run_of_a_function_can_end_without_an_answer(
+def test_an_invocation_can_end_without_an_answer(
     aws: Environment, function: Functions, name: str, when: str, ran: int
 ) -> None:
     aws.faults.add(Fault("lambda", "DeregisterEntity", times=1, **{when: name}))
@@ -260,9 +260,7 @@ def test_a_run_of_a_function_can_end_without_an_answer(
 
 
 @pytest.mark.parametrize(("latency", "error"), [(29, None), (31, "Sandbox.Timedout")])
-def test_a_function_that_is_slow_runs_into_its_time_out(
-    aws: Environment, function: Functions, latency: float, error: str | None
-) -> None:
+def test_a_slow_function_times_out(aws: Environment, function: Functions, latency: float, error: str | None) -> None:
     aws.faults.add(Fault("lambda", "DeregisterEntity", latency=latency, times=1))
 
     if error:

@@ -1,0 +1,99 @@
+"""Amazon DynamoDB where moto's differs from AWS's.
+
+- A condition on the ``size`` of a missing attribute is not met; moto raises an error.
+- An empty string set or binary set is refused as an expression's value; moto refuses only an empty number set.
+- One request runs at a time, so that nothing comes between a condition and its write.
+
+It is also faster: moto parses an update expression twice, and then traverses it ten times, with a class check for each
+node. That took a quarter of an offboarding's time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from functools import cache, lru_cache
+from typing import Any
+
+from moto.dynamodb.comparisons import FuncSize
+from moto.dynamodb.exceptions import MockValidationException
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Node, UpdateExpressionFunction
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.responses import DynamoHandler
+
+from local.hooks import Hooks
+
+_SETS = {"SS": "string", "BS": "binary"}
+
+
+def install(hooks: Hooks) -> None:
+    """Have DynamoDB behave as on AWS for as long as the hooks are in place."""
+    size, values, call = FuncSize.expr, DynamoHandler._get_expr_attr_values, DynamoHandler.call_action
+    request_lock = threading.RLock()
+
+    def expr(self: FuncSize, item: Any) -> int | None:
+        return None if self.attr.get_type(item) is None else int(size(self, item))
+
+    def get_expr_attr_values(self: DynamoHandler) -> dict[str, Any]:
+        expression_values: dict[str, Any] = values(self)
+        for value in expression_values.values():
+            for kind, name in _SETS.items():
+                if value.get(kind) == []:
+                    raise MockValidationException(
+                        f"One or more parameter values were invalid: An {name} set  may not be empty"
+                    )
+        return expression_values
+
+    def call_action(self: DynamoHandler) -> Any:
+        with request_lock:
+            return call(self)
+
+    hooks.replace(FuncSize, "expr", expr)
+    hooks.replace(DynamoHandler, "_get_expr_attr_values", get_expr_attr_values)
+    hooks.replace(DynamoHandler, "call_action", call_action)
+    # The validation works on a copy of the parsed expression, so the expression can be cached.
+    hooks.replace(UpdateExpressionParser, "make", staticmethod(lru_cache(maxsize=256)(UpdateExpressionParser.make)))
+    hooks.replace(DepthFirstTraverser, "traverse", _traverse)
+    hooks.replace(Node, "find_clauses", _find_clauses)
+
+
+@cache
+def _has_clauses(kind: type) -> bool:
+    return issubclass(kind, (Expression, UpdateExpressionFunction))
+
+
+def _find_clauses(self: Node, kinds: Collection[type]) -> list[Node]:
+    """Find the nodes of some kinds, in the order of the expression."""
+    nodes: list[Node] = []
+    for child in self.children or ():
+        if type(child) in kinds:
+            nodes.append(child)
+        elif _has_clauses(type(child)):
+            nodes += _find_clauses(child, kinds)
+    return nodes
+
+
+def _traverse(self: DepthFirstTraverser, root: Node) -> Node:
+    """Traverse an expression depth first, and replace each node by the result of its processor."""
+    processors: dict[type, Callable[[Node], Node]] = self._processing_map()
+    by_kind: dict[type, Callable[[Node], Node] | None] = {}
+
+    def visit(node: Node, position: int) -> Node:
+        parent = node.parent
+        for number, child in enumerate(node.children or ()):
+            self.pre_processing_of_child(node, number)
+            if isinstance(child, Node):
+                visit(child, number)
+        kind = type(node)
+        if kind not in by_kind:
+            by_kind[kind] = next((p for node_type, p in processors.items() if issubclass(kind, node_type)), None)
+        process = by_kind[kind]
+        if process is None:
+            return node
+        processed = process(node)
+        processed.parent = parent
+        if parent:
+            parent.children[position] = processed
+        return processed
+
+    return visit(root, -1)

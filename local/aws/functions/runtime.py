@@ -1,0 +1,211 @@
+"""AWS Lambda on this machine: runs the deployed package in this process, as Lambda's Python runtime would.
+
+moto keeps functions, versions and their code; without Docker it answers an invocation with an echo. Here
+the function's zip is run, in an execution environment (see `local.aws.functions.execution_environment`):
+
+- A function that was initialized once in this process is not initialized again by a later `Runtime`. It
+  starts from a snapshot of its modules after the initialization, as on Lambda with SnapStart. One
+  whose initialization prints or logs is initialized again, and so is one whose snapshot is in use.
+- ``os.environ`` and the local time zone are those of the function while its code runs.
+- One invocation runs at a time. One that waits on the clock lets others run meanwhile.
+- The output and the log of a handler go to its log group in moto's CloudWatch Logs and to `Runtime.logs`.
+- Errors have the form that Lambda gives them; Step Functions takes the error's name from there.
+
+A function's time-out is compared with the time that passed on the clock, which stands still unless the
+invocation waits on it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.responses import LambdaResponse
+from moto.awslambda_simple.models import LambdaSimpleBackend
+
+from local.aws.functions.execution_environment import (
+    Context,
+    ExecutionEnvironment,
+    FunctionError,
+    environment_variables_of,
+    unpack,
+)
+from local.aws.functions.process_state import capture_output, invocation_lock, mark_running
+from local.clock import Clock
+from local.faults import Faults, InvocationLostError, function_name
+from local.hooks import Hooks
+
+
+class Runtime:
+    """Invokes functions, and keeps their execution environments and logs.
+
+    Parameters
+    ----------
+    clock
+        The clock by which time-outs are measured.
+    faults
+        The faults that apply to invocations; none by default.
+    """
+
+    def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
+        self._clock = clock
+        self._faults = faults or Faults(clock)
+        self._environments: dict[tuple[Any, ...], ExecutionEnvironment] = {}
+        self._logs: dict[str, list[str]] = defaultdict(list)
+
+    def install(self, hooks: Hooks) -> None:
+        """Have moto run functions with this runtime for as long as the hooks are in place."""
+        respond = LambdaResponse.invoke
+
+        def with_qualifier(self: LambdaResponse) -> Any:
+            # moto reads it in lower case, and then from the payload; clients send it with a capital.
+            self.querystring["qualifier"] = self.querystring.get("Qualifier", [None])
+            return respond(self)
+
+        hooks.replace(LambdaResponse, "invoke", with_qualifier)
+        hooks.replace(LambdaSimpleBackend, "invoke", self._make_moto_invoke())
+        hooks.add_cleanup(self._close)
+
+    def logs(self, function_name: str) -> list[str]:
+        """Return the lines that a function has printed and logged, all versions together."""
+        return list(self._logs[function_name])
+
+    def all_logs(self) -> list[str]:
+        """Return the lines that all functions have printed and logged."""
+        return [line for lines in self._logs.values() for line in lines]
+
+    def invoke(self, function: Any, event: str | bytes, invoked_arn: str) -> tuple[Any, str, FunctionError | None]:
+        """Run one invocation of one of moto's functions.
+
+        Returns
+        -------
+        tuple
+            The answer's JSON text, the log, and the error if there was one.
+        """
+        request_id = str(uuid.uuid4())
+        name = function.function_name
+        with self._clock.count_as_work(f"invocation of {name}"), capture_output() as printed, mark_running(function):
+            environment = self._get_environment(function)
+            error = None
+            try:
+                answer = self._run(environment, function, event, invoked_arn, request_id)
+            except FunctionError as failure:
+                error = failure
+                printed.write(f"{failure.log_line()}\n")
+                answer = json.dumps(failure.payload(request_id))
+        self._keep_log(function, environment, printed.getvalue())
+        return answer, printed.getvalue(), error
+
+    def _run(
+        self, environment: ExecutionEnvironment, function: Any, event: str | bytes, arn: str, request_id: str
+    ) -> str:
+        started_at = self._clock.now()
+        timeout = timedelta(seconds=int(function.timeout))
+        context = Context(
+            function_name=function.function_name,
+            function_version=str(function.version),
+            invoked_function_arn=arn,
+            memory_limit_in_mb=str(function.memory_size),
+            aws_request_id=request_id,
+            log_group_name=function.logs_group_name,
+            log_stream_name=environment.log_stream,
+            deadline=started_at + timeout,
+            clock=self._clock,
+        )
+        try:
+            name = function_name(function.handler)
+            return self._faults.run_invocation(name, timeout, lambda: environment.call(event, context))
+        except InvocationLostError as lost:
+            raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
+        finally:
+            if self._clock.now() - started_at > timeout:
+                text = f"RequestId: {request_id} Error: Task timed out after {timeout.total_seconds():.2f} seconds"
+                raise FunctionError("Sandbox.Timedout", text)
+
+    def _get_environment(self, function: Any) -> ExecutionEnvironment:
+        variables = function.environment_vars
+        key = (
+            function.function_arn,
+            function.code_sha_256,
+            function.handler,
+            tuple(sorted(variables.items())),
+        )
+        with invocation_lock:
+            if key not in self._environments:
+                today = self._clock.now().strftime("%Y/%m/%d")
+                stream = f"{today}/[{function.version}]{uuid.uuid4().hex}"
+                code = unpack(bytes(function.code_bytes))
+                self._environments[key] = ExecutionEnvironment(
+                    self._clock, code, function.handler, environment_variables_of(function, stream), stream
+                )
+            return self._environments[key]
+
+    def _close(self) -> None:
+        """Return the snapshots to the pool."""
+        with invocation_lock:
+            for environment in self._environments.values():
+                environment.close()
+            self._environments.clear()
+
+    def _keep_log(self, function: Any, environment: ExecutionEnvironment, printed: str) -> None:
+        lines = printed.splitlines()
+        if not lines:
+            return
+        self._logs[function.function_name].extend(lines)
+        group, stream, backend = function.logs_group_name, environment.log_stream, function.logs_backend
+        backend.ensure_log_group(group)
+        if stream not in backend.groups[group].streams:
+            backend.create_log_stream(group, stream)
+        now = int(self._clock.now().timestamp() * 1000)
+        backend.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
+
+    def _make_moto_invoke(self) -> Callable[..., str | bytes]:
+        runtime = self
+
+        def invoke(
+            self: LambdaSimpleBackend,
+            function_name: str,
+            qualifier: str | None,
+            body: Any,
+            headers: Mapping[str, str],
+            response_headers: dict[str, Any],
+        ) -> bytes:
+            function = self.get_function(function_name, qualifier)
+            if function is None:
+                raise UnknownFunctionException(function_name)
+            arn = _invoked_arn(function, qualifier or _qualifier_of(function_name))
+            if headers.get("X-Amz-Invocation-Type") == "DryRun":
+                return b""
+            answer, log, error = runtime.invoke(function, body or "{}", arn)
+            response_headers["x-amz-executed-version"] = str(function.version)
+            if headers.get("X-Amz-Invocation-Type") == "Event":
+                return b""
+            if headers.get("X-Amz-Log-Type") == "Tail":
+                response_headers["x-amz-log-result"] = _tail(log)
+            if error is not None:
+                response_headers["x-amz-function-error"] = "Unhandled"
+            return answer.encode()
+
+        return invoke
+
+
+def _qualifier_of(function_name: str) -> str | None:
+    parts = function_name.split(":")
+    if len(parts) in {2, 8}:
+        return parts[-1]
+    return None
+
+
+def _invoked_arn(function: Any, qualifier: str | None) -> str:
+    arn = f"arn:aws:lambda:{function.region}:{function.account_id}:function:{function.function_name}"
+    return f"{arn}:{qualifier}" if qualifier else arn
+
+
+def _tail(log: str) -> str:
+    return base64.b64encode(log.encode()[-4096:]).decode()

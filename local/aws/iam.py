@@ -1,0 +1,306 @@
+"""AWS IAM for the functions' roles: each call of a deployed function's code is checked against its role.
+
+A call that the role does not allow is answered as AWS answers it. So code that runs here has the permissions that it
+needs on AWS. All calls are recorded, so that a test can compare them with the permissions of the roles.
+
+A function whose role does not exist in IAM is not checked, and neither is a client outside of functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from moto.iam.models import Role, iam_backends
+
+from local.aws.functions.process_state import running_function
+from local.hooks import Hooks
+
+Parameters = Mapping[str, Any]
+
+_service_call = threading.local()
+
+
+@dataclass(frozen=True, order=True)
+class Call:
+    """An action on a resource that a function's code called.
+
+    Attributes
+    ----------
+    function
+        The name of the function.
+    action
+        As IAM spells it, ``dynamodb:UpdateItem``.
+    resource
+        The ARN, or ``*`` where the action has no resources to name.
+    """
+
+    function: str
+    action: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards."""
+
+    action: str
+    resource: str
+    denies: bool = False
+
+    def covers(self, action: str, resource: str) -> bool:
+        """Tell whether it matches this action, regardless of letter case, on this resource."""
+        return _matches_pattern(self.action.lower(), action.lower()) and _matches_pattern(self.resource, resource)
+
+
+class PolicyError(ValueError):
+    """A policy has an element that is not supported here, so its effect is unknown."""
+
+
+class Permissions:
+    """Checks the functions' calls against their roles.
+
+    Attributes
+    ----------
+    calls
+        The calls of functions that have a role, allowed or not.
+    listeners
+        Called before each of these calls, with its action and its parameters.
+    """
+
+    def __init__(self) -> None:
+        self.calls: set[Call] = set()
+        self.listeners: list[Callable[[str, Parameters], None]] = []
+
+    def install(self, hooks: Hooks) -> None:
+        """Check every client's calls for as long as the hooks are in place."""
+        permissions, make_api_call = self, BaseClient._make_api_call
+
+        def check_and_call(self: BaseClient, operation_name: str, api_params: Parameters) -> Any:
+            function = running_function()
+            if function is None or getattr(_service_call, "now", False):
+                return make_api_call(self, operation_name, api_params)
+            permissions._require_permission(function, self, operation_name, api_params)
+            with _mark_service_call():
+                return make_api_call(self, operation_name, api_params)
+
+        hooks.replace(BaseClient, "_make_api_call", check_and_call)
+        _hook_policies(hooks)
+
+    def _require_permission(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
+        policies = _policies_of(function)
+        if policies is None:
+            return
+        action, resources = required_permission(client, operation, parameters, function.account_id)
+        self.calls.update(Call(function.function_name, action, resource) for resource in resources)
+        for listener in self.listeners:
+            listener(action, parameters)
+        for resource in resources:
+            if not is_allowed(policies, action, resource):
+                raise _access_denied_error(client, operation, action, resource)
+
+
+def is_allowed(policies: Iterable[str], action: str, resource: str) -> bool:
+    """Tell whether policies allow an action on a resource: one must allow it, and none may deny it.
+
+    Parameters
+    ----------
+    policies
+        Policy documents, as JSON.
+    action, resource
+        See `Call`.
+
+    Raises
+    ------
+    PolicyError
+        If one of them has elements other than actions and resources.
+    """
+    matching = [grant for policy in policies for grant in parse_grants(policy) if grant.covers(action, resource)]
+    return bool(matching) and not any(grant.denies for grant in matching)
+
+
+@lru_cache(maxsize=256)
+def parse_grants(policy: str) -> tuple[Grant, ...]:
+    """Parse a policy document, as JSON, that is attached to a role.
+
+    Raises
+    ------
+    PolicyError
+        If it has elements other than actions and resources.
+    """
+    return tuple(_iterate_grants(json.loads(policy)))
+
+
+def required_permission(
+    client: BaseClient, operation: str, parameters: Parameters, account_id: str
+) -> tuple[str, tuple[str, ...]]:
+    """Return the permission that a call needs: the action, and each resource.
+
+    Parameters
+    ----------
+    client
+        The boto3 client.
+    operation
+        The operation's name in the API.
+    parameters
+        The parameters of the call.
+    account_id
+        The account of the resources whose parameters are not ARNs.
+
+    Raises
+    ------
+    NotImplementedError
+        If the resources of the service's operations are not defined here.
+    """
+    # For all services that are called here, the signing name is the name in IAM; that of a boto3 client can differ.
+    service = client.meta.service_model.signing_name
+    action = f"{service}:{operation}"
+    if service not in _RESOURCES_OF_SERVICE:
+        raise NotImplementedError(f"local/aws/iam.py does not define the resources of {action}")
+    place = f"{client.meta.region_name}:{account_id}"
+    return action, tuple(_RESOURCES_OF_SERVICE[service](operation, parameters, place))
+
+
+@contextlib.contextmanager
+def _mark_service_call() -> Iterator[None]:
+    """Mark this thread's calls as the service's: a service answers in the caller's thread, and can call others."""
+    _service_call.now = True
+    try:
+        yield
+    finally:
+        _service_call.now = False
+
+
+def _workmail_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    organization_id = parameters.get("OrganizationId")
+    yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
+
+
+def _dynamodb_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    table = f"arn:aws:dynamodb:{place}:table/{parameters['TableName']}"
+    yield f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
+
+
+def _sqs_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:sqs:{place}:{parameters['QueueUrl'].rpartition('/')[2]}"
+
+
+def _sns_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield parameters["TopicArn"]
+
+
+def _events_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    for entry in parameters["Entries"]:
+        bus = entry.get("EventBusName", "default")
+        yield bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
+
+
+def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:ssm:{place}:parameter/{parameters['Name'].removeprefix('/')}"
+
+
+def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    if operation in _TASK_TOKEN_OPERATIONS:
+        yield "*"
+    else:
+        yield parameters.get("executionArn") or parameters["stateMachineArn"]
+
+
+_TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
+
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+_RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
+    "dynamodb": _dynamodb_resources,
+    "events": _events_resources,
+    "sns": _sns_resources,
+    "sqs": _sqs_resources,
+    "ssm": _ssm_resources,
+    "states": _states_resources,
+    "workmail": _workmail_resources,
+}
+
+# The error code and status of services that differ from the others.
+_DENIALS = {"sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
+
+
+def _access_denied_error(client: BaseClient, operation: str, action: str, resource: str) -> ClientError:
+    code, status = _DENIALS.get(action.partition(":")[0], ("AccessDeniedException", 400))
+    message = (
+        f"User is not authorized to perform: {action} on resource: {resource} because no identity-based policy "
+        f"allows the {action} action"
+    )
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error: ClientError = client.exceptions.from_code(code)(response, operation)
+    return error
+
+
+def _policies_of(function: Any) -> list[str] | None:
+    """Return the policies of a function's role; None if there is no such role."""
+    roles = iam_backends[function.account_id]["aws"].roles.values()
+    role = next((role for role in roles if role.arn == function.role), None)
+    if role is None:
+        return None
+    if role.managed_policies:
+        raise PolicyError(f"{role.name} has managed policies, which are not supported here")
+    return list(role.policies.values())
+
+
+def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
+    for statement in _as_list(document["Statement"]):
+        unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource"}
+        if unsupported:
+            raise PolicyError(f"A statement has {', '.join(sorted(unsupported))}, which is not supported here")
+        for action in _as_list(statement["Action"]):
+            for resource in _as_list(statement["Resource"]):
+                yield Grant(action, resource, denies=statement["Effect"] == "Deny")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _matches_pattern(pattern: str, text: str) -> bool:
+    return _compile_pattern(pattern).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile IAM's wildcards: ``*`` for anything, ``?`` for one character."""
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(character) or re.escape(character) for character in pattern), re.DOTALL)
+
+
+def _hook_policies(hooks: Hooks) -> None:
+    """Keep policies as text, as in the API, and have an update of a stack change the policies of its roles."""
+    put_policy, update = Role.put_policy, Role.update_from_cloudformation_json.__func__
+
+    def put_policy_as_text(self: Role, policy_name: str, policy: Any) -> None:
+        put_policy(self, policy_name, policy if isinstance(policy, str) else json.dumps(policy))
+
+    def update_role(
+        cls: type,
+        original_resource: Role,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> Role:
+        role: Role = update(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name)
+        policies = iam_backends[account_id]["aws"].inline_policies.values()
+        attached = {policy.policy_name for policy in policies if role.name in (policy.role_names or ())}
+        for name in role.policies.keys() - attached:
+            role.delete_policy(name)
+        for policy in cloudformation_json["Properties"].get("Policies", []):
+            role.put_policy(policy["PolicyName"], policy["PolicyDocument"])
+        return role
+
+    hooks.replace(Role, "put_policy", put_policy_as_text)
+    hooks.replace(Role, "update_from_cloudformation_json", classmethod(update_role))

@@ -1,0 +1,67 @@
+"""Caches of definitions and clients, and less logging: speed only."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import pickle
+import threading
+from typing import Any
+
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.utils import boto_client
+
+from local.hooks import Hooks
+
+_MOTO_PACKAGE = "moto.stepfunctions"
+_log = logging.getLogger(__name__)
+_parse_definition = AmazonStateLanguageParser.parse
+
+
+def install(hooks: Hooks) -> None:
+    """Keep definitions and clients for as long as the hooks are in place."""
+    _hook_parser(hooks)
+    _hook_clients(hooks)
+    _hook_logging(hooks)
+
+
+def _hook_parser(hooks: Hooks) -> None:
+    """Parse each definition once; every execution gets its own copy of the components."""
+
+    def parse_and_copy(definition: str) -> Any:
+        program, tree = _parse_once(definition)
+        return pickle.loads(program), tree  # noqa: S301 (made above)
+
+    hooks.replace(AmazonStateLanguageParser, "parse", staticmethod(parse_and_copy))
+
+
+@functools.lru_cache(maxsize=128)
+def _parse_once(definition: str) -> tuple[bytes, Any]:
+    program, tree = _parse_definition(definition)
+    return pickle.dumps(program, pickle.HIGHEST_PROTOCOL), tree
+
+
+def _hook_clients(hooks: Hooks) -> None:
+    """Make one boto3 client per service, and one at a time: boto3's default session is not thread safe."""
+    make_client = boto_client.boto_client_for
+    lock = threading.Lock()
+    clients: dict[tuple[str, str], Any] = {}
+
+    def client(region: str, service: str, state_credentials: Any = None) -> Any:
+        with lock:
+            if (region, service) not in clients:
+                clients[region, service] = make_client(region, service, state_credentials)
+            return clients[region, service]
+
+    hooks.replace_imported(_MOTO_PACKAGE, make_client, client)
+
+
+def _hook_logging(hooks: Hooks) -> None:
+    """Log a failing state at level DEBUG only: the failure is in the execution's history."""
+
+    def log_at_debug(self: EvalComponent, *_: Any, **error: Exception) -> None:
+        _log.debug("%s: %r", type(self).__name__, error)
+
+    hooks.replace(EvalComponent, "_log_failure_event_exception", log_at_debug)
+    hooks.replace(EvalComponent, "_log_exception", log_at_debug)

@@ -1,0 +1,281 @@
+"""The data that the demo shows: executions and their histories, records, dead letters, and approval messages.
+
+All of it is read with AWS's APIs, as an operator would. An execution that has ended is read once.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local.defaults import ORGANIZATION_ID
+from local.environment import Environment
+
+OFFBOARDING = "StateMachineArn"
+APPROVAL = "ApprovalStateMachineArn"
+RESTORE = "RestoreStateMachineArn"
+"""The stack's outputs that name the state machines."""
+
+IN_WINDOW = f"InWindow {ORGANIZATION_ID}"
+AWAITING_APPROVAL = f"AwaitingApproval {ORGANIZATION_ID}"
+SCHEDULED = f"Scheduled {ORGANIZATION_ID}"
+"""Partitions of the table's index `ByStatus`."""
+
+_PROJECTION = "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state that an execution entered, and when."""
+
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution, as `DescribeExecution` returns it."""
+
+    arn: str
+    status: str
+    input: dict[str, Any]
+    output: dict[str, Any] | None
+    error: str | None
+    cause: str | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status == "RUNNING"
+
+    @property
+    def outcome(self) -> str | None:
+        """The outcome in its output, or its error; None while it runs."""
+        return str(self.output["Outcome"]) if self.output else self.error
+
+
+@dataclass(frozen=True)
+class RecordSummary:
+    """The attributes of one record that the demo shows."""
+
+    execution_arn: str
+    name: str
+    status: str
+    outcome: str | None
+    due_at: str | None
+    deregistered_at: str | None
+    approval_reasons: tuple[str, ...]
+    decision: dict[str, Any] | None
+    steps: tuple[str, ...]
+
+    @property
+    def has_approval_reasons(self) -> bool:
+        """Whether an approval was required."""
+        return bool(self.approval_reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its status, and the steps that led to it."""
+        return {
+            "Status": self.status,
+            "Outcome": self.outcome,
+            **({"Decision": self.decision} if self.decision else {}),
+            "Steps": list(self.steps),
+        }
+
+
+@dataclass(frozen=True)
+class Window:
+    """The entities in the window: the name of each, and until when it can be restored."""
+
+    at: datetime
+    entities: tuple[tuple[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it, with the query that it was read by."""
+        return {
+            "At": self.at.isoformat(),
+            "Index": "ByStatus",
+            "Partition": IN_WINDOW,
+            "Entities": [{"Name": name, "Until": until} for name, until in self.entities],
+        }
+
+
+class Observer:
+    """Reads the state of everything whenever `refresh` is called.
+
+    Parameters
+    ----------
+    environment
+        An open environment, with the stack deployed.
+
+    Attributes
+    ----------
+    records
+        The records by execution. Those of running executions are read from the index, those of ended ones by their
+        key; only the latter have their steps.
+    window
+        The entities that are in the window now.
+    messages
+        The messages of the approval topic so far, each with `Subject` and `Message`.
+    dead_letters
+        The reasons for which events were refused, by Okta's ids. SQS keeps them for 14 days only.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._outputs = environment.outputs
+        self._approver_queue = self._subscribe()
+        self._executions: dict[str, list[Execution]] = {}
+        self._ended: dict[str, Execution] = {}
+        self._inputs: dict[str, dict[str, Any]] = {}
+        self._histories: dict[str, tuple[RecordSummary | None, tuple[Step, ...]]] = {}
+        self._ended_records: dict[str, RecordSummary | None] = {}
+        self.records: dict[str, RecordSummary] = {}
+        self.window = Window(environment.clock.now(), ())
+        self.messages: list[dict[str, str]] = []
+        self.dead_letters: dict[str, str] = {}
+
+    def refresh(self) -> None:
+        """Read everything that can have changed."""
+        self._executions = {
+            machine: list(self._read_executions(machine)) for machine in (OFFBOARDING, APPROVAL, RESTORE)
+        }
+        in_window = self.query_by_status(IN_WINDOW)
+        entities = tuple((record.name, record.due_at or "") for record in in_window)
+        self.window = Window(self._environment.clock.now(), entities)
+        unfinished = [*in_window, *self.query_by_status(AWAITING_APPROVAL), *self.query_by_status(SCHEDULED)]
+        ended = [
+            self._read_ended_record(execution)
+            for execution in self._executions[OFFBOARDING]
+            if not execution.is_running
+        ]
+        self.records = {record.execution_arn: record for record in (*unfinished, *ended) if record}
+        for message in self._receive(self._approver_queue):
+            body = json.loads(message["Body"])
+            self.messages.append({member: body[member] for member in ("Subject", "Message")})
+        for message in self._receive(self._outputs["EventDeadLetterQueueUrl"]):
+            reason = message["MessageAttributes"]["Reason"]["StringValue"]
+            self.dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
+
+    def find_executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
+        """Return the executions whose input names an entity, as they were at the last `refresh`."""
+        executions = self._executions.get(machine, [])
+        return [execution for execution in executions if execution.input.get("EntityId") == entity_id]
+
+    @property
+    def has_running_executions(self) -> bool:
+        """Whether any execution ran at the last `refresh`."""
+        return any(e.is_running for executions in self._executions.values() for e in executions)
+
+    def query_by_status(self, partition: str) -> list[RecordSummary]:
+        """Query the index `ByStatus`; what is due first comes first."""
+        pages = (
+            self._environment.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self._outputs["RecordsTableName"],
+                IndexName="ByStatus",
+                KeyConditionExpression="StatusKey = :partition",
+                ExpressionAttributeValues={":partition": {"S": partition}},
+                ProjectionExpression=_PROJECTION,
+                ExpressionAttributeNames={"#Name": "Name", "#Status": "Status"},
+            )
+        )
+        return [_parse_record(item) for page in pages for item in page["Items"]]
+
+    def read_steps(self, execution: Execution) -> tuple[Step, ...]:
+        """Return the states that an execution has entered; they are read again when its record has changed."""
+        record = self.records.get(execution.arn)
+        if execution.arn in self._histories:
+            previous_record, steps = self._histories[execution.arn]
+            if record == previous_record:
+                return steps
+        steps = tuple(
+            Step(event["timestamp"], event["stateEnteredEventDetails"]["name"])
+            for event in self._environment.history(execution.arn)
+            if event["type"].endswith("StateEntered")
+        )
+        if record or not execution.is_running:
+            self._histories[execution.arn] = record, steps
+        return steps
+
+    def read_ignored_event_reasons(self) -> str:
+        """Return the reasons that StartOffboarding logged for the events that it ignored."""
+        lines = [json.loads(line) for line in self._environment.logs("StartOffboarding") if line.startswith("{")]
+        return "; ".join(line["reason"] for line in lines if line.get("message") == "event ignored")
+
+    def _subscribe(self) -> str:
+        """Subscribe a queue to the approval topic, in place of an approver."""
+        sqs = self._environment.client("sqs")
+        queue: str = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+        self._environment.client("sns").subscribe(
+            TopicArn=self._outputs["ApprovalTopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
+        )
+        return queue
+
+    def _receive(self, queue: str) -> Iterator[dict[str, Any]]:
+        """Receive and delete the messages of a queue until it is empty."""
+        sqs = self._environment.client("sqs")
+        while messages := sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in messages:
+                yield message
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def _read_executions(self, machine: str) -> Iterator[Execution]:
+        pages = self._environment.client("stepfunctions").get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=self._outputs[machine]):
+            for item in page["executions"]:
+                yield self._describe_execution(item["executionArn"], item["status"])
+
+    def _describe_execution(self, arn: str, status: str) -> Execution:
+        """Describe an execution at its start and at its end; nothing changes in between."""
+        if arn in self._ended:
+            return self._ended[arn]
+        if status == "RUNNING" and arn in self._inputs:
+            return Execution(arn, status, self._inputs[arn], None, None, None)
+        answer = self._environment.describe(arn)
+        self._inputs[arn] = json.loads(answer["input"])
+        execution = Execution(
+            arn=arn,
+            status=answer["status"],
+            input=self._inputs[arn],
+            output=json.loads(answer["output"]) if "output" in answer else None,
+            error=answer.get("error"),
+            cause=answer.get("cause"),
+        )
+        if not execution.is_running:
+            self._ended[arn] = execution
+        return execution
+
+    def _read_ended_record(self, execution: Execution) -> RecordSummary | None:
+        """Read the record of an execution that has ended, again until the record has an outcome."""
+        if execution.arn in self._ended_records:
+            return self._ended_records[execution.arn]
+        answer = self._environment.client("dynamodb").get_item(
+            TableName=self._outputs["RecordsTableName"], Key={"Id": {"S": execution.arn}}, ConsistentRead=True
+        )
+        record = _parse_record(answer["Item"]) if "Item" in answer else None
+        if record is None or record.outcome:
+            self._ended_records[execution.arn] = record
+        return record
+
+
+def _parse_record(attributes: dict[str, Any]) -> RecordSummary:
+    item = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
+    return RecordSummary(
+        execution_arn=item["Id"],
+        name=item["Entity"]["Name"],
+        status=item["Status"],
+        outcome=item.get("Outcome"),
+        due_at=item.get("DueAt"),
+        deregistered_at=item.get("DeregisteredAt"),
+        approval_reasons=tuple(item.get("ApprovalReasons", ())),
+        decision=item.get("Decision"),
+        steps=tuple(step["Step"] for step in item.get("Steps", ())),
+    )

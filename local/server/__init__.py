@@ -1,0 +1,1 @@
+"""`python -m local serve`: the embedded AWS over HTTP."""

@@ -1,0 +1,159 @@
+"""The WSGI application of `make serve`: moto's server, and `/local/…` for everything that AWS has no API for."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import isodate
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Request, Response
+
+from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.environment import Environment
+from local.faults import read_faults
+
+_CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
+_FAULTS_HINT = (
+    'Send a list such as [{"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException", '
+    '"times": 2}]; instead of error, also latency (seconds) or afterEffect (an error after the operation took effect).'
+)
+_BEHAVIOUR_HINT = 'Send the switches to change, such as {"email_of_disabled": "absent"}; GET shows them all.'
+_HELP = {
+    "About": "The embedded AWS. Everything is in memory and is lost when the server ends.",
+    "GET /local/clock": "returns the time",
+    "POST /local/clock": f"moves the clock, and answers when everything that is due has run. {_CLOCK_HINT}",
+    "GET /local/faults": "returns the faults, and how often each has happened",
+    "POST /local/faults": f"adds faults: calls of the stack's functions and state machines fail. {_FAULTS_HINT}",
+    "DELETE /local/faults": "removes all faults",
+    "GET /local/behaviour": "returns the switches for WorkMail's undocumented behaviour, and the values of each",
+    "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
+    "GET /local/stack": "returns the stack's outputs, the account, the Region and the organization",
+}
+
+
+class BadRequest(Exception):  # noqa: N818 (it is named as HTTP names it)
+    """An invalid request to `/local/…`; the message says how to correct it."""
+
+
+class LocalApi:
+    """The WSGI application: `/local/…` is answered here, everything else by moto's server.
+
+    Parameters
+    ----------
+    environment
+        An open environment, with the stack deployed.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._aws = DomainDispatcherApplication(create_backend_app)
+        self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
+            ("GET", "/local"): lambda _: _HELP,
+            ("GET", "/local/clock"): self._read_clock,
+            ("POST", "/local/clock"): self._move_clock,
+            ("GET", "/local/stack"): self._read_stack,
+            ("GET", "/local/faults"): self._read_faults,
+            ("POST", "/local/faults"): self._add_faults,
+            ("DELETE", "/local/faults"): self._clear_faults,
+            ("GET", "/local/behaviour"): self._read_behaviour,
+            ("POST", "/local/behaviour"): self._change_behaviour,
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer one request."""
+        path = environ["PATH_INFO"].rstrip("/")
+        if path != "/local" and not path.startswith("/local/"):
+            return self._aws(environ, start_response)
+        return self._answer(Request(environ), path)(environ, start_response)
+
+    def _answer(self, request: Request, path: str) -> Response:
+        route = self._routes.get((request.method, path))
+        if route is None:
+            return _json_response({"Error": f"There is no {request.method} {path}.", **_HELP}, HTTPStatus.NOT_FOUND)
+        try:
+            return _json_response(route(request))
+        except BadRequest as error:
+            return _json_response({"Error": str(error)}, HTTPStatus.BAD_REQUEST)
+
+    def _read_clock(self, _: Request) -> dict[str, Any]:
+        return {"Now": _render_time(self._environment.clock.now())}
+
+    def _move_clock(self, request: Request) -> dict[str, Any]:
+        clock = self._environment.clock
+        start = clock.now()
+        clock.move_to(start + _parse_duration(request))
+        return {"Before": _render_time(start), "Now": _render_time(clock.now())}
+
+    def _read_stack(self, _: Request) -> dict[str, Any]:
+        return {
+            "Account": ACCOUNT,
+            "Region": REGION,
+            "Organization": {"Id": ORGANIZATION_ID, "Alias": ORGANIZATION_ALIAS},
+            "Outputs": self._environment.outputs,
+        }
+
+    def _read_faults(self, _: Request | None = None) -> dict[str, Any]:
+        return {
+            "Faults": [{**fault.to_members(), "Happened": hits} for fault, hits in self._environment.faults.list_hits()]
+        }
+
+    def _add_faults(self, request: Request) -> dict[str, Any]:
+        try:
+            faults = read_faults(request.get_data())
+        except ValueError as error:
+            raise BadRequest(f"{_as_sentence(error)} {_FAULTS_HINT}") from None
+        self._environment.faults.add(*faults)
+        return self._read_faults()
+
+    def _clear_faults(self, _: Request) -> dict[str, Any]:
+        self._environment.faults.clear()
+        return self._read_faults()
+
+    def _read_behaviour(self, _: Request | None = None) -> dict[str, Any]:
+        behaviour = self._environment.workmail.behaviour
+        return {
+            "Behaviour": asdict(behaviour),
+            "Answers": {**behaviour.possible_values(), "describe_lag_seconds": "0 to 120"},
+        }
+
+    def _change_behaviour(self, request: Request) -> dict[str, Any]:
+        workmail = self._environment.workmail
+        try:
+            workmail.behaviour = workmail.behaviour.with_changes(request.get_data())
+        except ValueError as error:
+            raise BadRequest(f"{_as_sentence(error)} {_BEHAVIOUR_HINT}") from None
+        return self._read_behaviour()
+
+
+def _parse_duration(request: Request) -> Any:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        raise BadRequest(f"The body is not JSON. {_CLOCK_HINT}") from None
+    if not isinstance(body, dict) or set(body) != {"advance"}:
+        raise BadRequest(f"The body must have exactly one member, advance. {_CLOCK_HINT}")
+    try:
+        duration = isodate.parse_duration(body["advance"])
+        start = datetime(2027, 1, 1, tzinfo=UTC)
+        is_negative = start + duration < start
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(f"advance is not an ISO 8601 duration. {_CLOCK_HINT}") from None
+    if is_negative:
+        raise BadRequest(f"The clock cannot move backwards. {_CLOCK_HINT}")
+    return duration
+
+
+def _as_sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _render_time(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json_response(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(json.dumps(body, indent=2) + "\n", status=status, content_type="application/json")

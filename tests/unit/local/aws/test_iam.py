@@ -1,0 +1,182 @@
+"""The calls of the functions' code are checked against their roles, and no other calls."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.aws.iam import Call, PolicyError, is_allowed, parse_grants, required_permission
+from local.environment import Environment
+
+ACCOUNT = "123456789012"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:letters"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+SENDS = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    try:
+        boto3.client("sqs").send_message(QueueUrl=event, MessageBody="hello")
+    except ClientError as error:
+        return error.response
+    return "sent"
+"""
+
+
+def policy(action: Any, resource: Any, effect: str = "Allow", **more: Any) -> str:
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, "Resource": resource, **more}]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "allowed"),
+    [
+        ("sqs:SendMessage", QUEUE, True),
+        (["sqs:ReceiveMessage", "sqs:SendMessage"], ["arn:aws:sqs:us-east-1:1:other", QUEUE], True),
+        ("SQS:sendmessage", "*", True),
+        ("sqs:Send*", "arn:aws:sqs:*:*:l?tters", True),
+        ("*", f"{QUEUE[:-1]}?", True),
+        ("sqs:SendMessage", f"{QUEUE}?", False),
+        ("sqs:SendMessage", QUEUE.upper(), False),
+        ("sqs:SendMessage", "arn.aws.sqs.us-east-1.123456789012.letters", False),
+        ("sqs:SendMessageBatch", QUEUE, False),
+        ("sqs:Send", QUEUE, False),
+        ("sns:SendMessage", QUEUE, False),
+    ],
+)
+def test_a_policy_allows_its_actions_on_its_resources_with_wildcards(action: Any, resource: Any, allowed: bool) -> None:
+    assert is_allowed([policy(action, resource)], "sqs:SendMessage", QUEUE) is allowed
+
+
+def test_an_action_is_denied_without_a_policy_or_by_an_explicit_denial() -> None:
+    allowing = policy("sqs:*", QUEUE)
+
+    assert not is_allowed([], "sqs:SendMessage", QUEUE)
+    assert not is_allowed([allowing, policy("*", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
+    assert is_allowed([allowing, policy("sqs:ReceiveMessage", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
+
+
+@pytest.mark.parametrize("strange", [{"Condition": {}}, {"NotAction": "x:Y"}, {"NotResource": "*"}])
+def test_an_unsupported_policy_is_an_error(strange: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match=next(iter(strange))):
+        parse_grants(policy("sqs:SendMessage", QUEUE, **strange))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "action", "resources"),
+    [
+        ("workmail", "DescribeUser", {"OrganizationId": "m-1", "UserId": "dana"}, "workmail:DescribeUser",
+         ["arn:aws:workmail:us-east-1:123456789012:organization/m-1"]),
+        ("workmail", "ListOrganizations", {}, "workmail:ListOrganizations", ["*"]),
+        ("dynamodb", "UpdateItem", {"TableName": "t"}, "dynamodb:UpdateItem",
+         ["arn:aws:dynamodb:us-east-1:123456789012:table/t"]),
+        ("dynamodb", "Query", {"TableName": "t", "IndexName": "i"}, "dynamodb:Query",
+         ["arn:aws:dynamodb:us-east-1:123456789012:table/t/index/i"]),
+        ("sqs", "SendMessage", {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/letters"},
+         "sqs:SendMessage", [QUEUE]),
+        ("sns", "Publish", {"TopicArn": "arn:t"}, "sns:Publish", ["arn:t"]),
+        ("events", "PutEvents", {"Entries": [{}, {"EventBusName": "b"}, {"EventBusName": "arn:c"}]}, "events:PutEvents",
+         ["arn:aws:events:us-east-1:123456789012:event-bus/default",
+          "arn:aws:events:us-east-1:123456789012:event-bus/b", "arn:c"]),
+        ("ssm", "GetParameter", {"Name": "/a/b"}, "ssm:GetParameter",
+         ["arn:aws:ssm:us-east-1:123456789012:parameter/a/b"]),
+        ("stepfunctions", "DescribeExecution", {"executionArn": "arn:e"}, "states:DescribeExecution", ["arn:e"]),
+        ("stepfunctions", "StartExecution", {"stateMachineArn": "arn:m"}, "states:StartExecution", ["arn:m"]),
+        ("stepfunctions", "SendTaskSuccess", {"taskToken": "t"}, "states:SendTaskSuccess", ["*"]),
+    ],
+)  # fmt: skip
+def test_a_call_is_an_action_on_resources(
+    service: str, operation: str, parameters: dict[str, Any], action: str, resources: list[str]
+) -> None:
+    assert required_permission(boto3.client(service), operation, parameters, ACCOUNT) == (action, tuple(resources))
+
+
+def test_an_unknown_service_is_an_error() -> None:
+    with pytest.raises(NotImplementedError, match="s3:GetObject"):
+        required_permission(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
+
+
+class Sender:
+    """A function that sends a message to a queue."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.queue = environment.client("sqs").create_queue(QueueName="letters")["QueueUrl"]
+
+    def create(self, role: str) -> None:
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("sends.py", SENDS)
+        self.environment.client("lambda").create_function(
+            FunctionName="sends", Runtime="python3.13", Role=role, Handler="sends.handler",
+            Code={"ZipFile": code.getvalue()},
+        )  # fmt: skip
+
+    def role(self) -> str:
+        iam = self.environment.client("iam")
+        return str(iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"])
+
+    def allow(self, document: str) -> None:
+        self.environment.client("iam").put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=document)
+
+    def answer(self) -> Any:
+        answer = self.environment.client("lambda").invoke(FunctionName="sends", Payload=json.dumps(self.queue))
+        return json.loads(answer["Payload"].read())
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    with Environment() as environment:
+        yield Sender(environment)
+
+
+def test_a_call_succeeds_only_if_the_role_allows_it(sender: Sender) -> None:
+    sender.create(sender.role())
+
+    answer = sender.answer()
+    assert answer["Error"]["Code"] == "AccessDenied"
+    assert f"not authorized to perform: sqs:SendMessage on resource: {QUEUE}" in answer["Error"]["Message"]
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 403
+    sender.allow(policy("sqs:SendMessage", QUEUE))
+    assert sender.answer() == "sent"
+    assert sender.environment.permissions.calls == {Call("sends", "sqs:SendMessage", QUEUE)}
+
+
+def test_a_function_without_a_role_in_iam_is_not_checked(sender: Sender) -> None:
+    sender.create(sender.role())
+    sender.environment.client("iam").delete_role(RoleName="r")
+
+    assert sender.answer() == "sent"
+
+
+def test_an_update_of_a_stack_changes_the_permissions_of_its_roles() -> None:
+    def template(*actions: str) -> str:
+        named = [
+            {"PolicyName": action, "PolicyDocument": json.loads(policy(f"sqs:{action}", QUEUE))} for action in actions
+        ]
+        role = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "Policies": named}
+        attached = {"PolicyName": "apart", "PolicyDocument": json.loads(policy("sqs:Apart", "*")), "Roles": ["r"]}
+        return json.dumps(
+            {
+                "Resources": {
+                    "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+                    "Apart": {"Type": "AWS::IAM::Policy", "Properties": attached, "DependsOn": "Role"},
+                }
+            }
+        )
+
+    with Environment() as environment:
+        stacks, iam = environment.client("cloudformation"), environment.client("iam")
+        stacks.create_stack(StackName="s", TemplateBody=template("SendMessage", "ReceiveMessage"))
+        stacks.update_stack(StackName="s", TemplateBody=template("SendMessage", "PurgeQueue"))
+
+        assert sorted(iam.list_role_policies(RoleName="r")["PolicyNames"]) == ["PurgeQueue", "SendMessage", "apart"]

@@ -1,0 +1,421 @@
+"""The parts of moto that `local` replaces are still the ones that it was written for.
+
+Three kinds of canary:
+
+- `FINGERPRINTS` has a digest of every function that is replaced or wrapped, and of those in `RELIED_UPON`.
+  It changes when moto changes the function: read moto's change, adapt the hook, then the digest.
+  (``PYTHONPATH=. python tests/unit/local/aws/test_moto_canaries.py`` prints the table.)
+- `GAPS` has for each hook the gap of moto that it fills. When moto closes the gap, remove the hook.
+- The tests at the end show moto's behaviour without the hooks.
+"""
+
+import hashlib
+import inspect
+import json
+import sys
+from typing import Any
+
+import boto3
+import moto
+import pytest
+from moto import mock_aws
+from moto.cloudformation import parsing
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
+from moto.dynamodb.parsing.validators import Validator
+from moto.events.utils import EventTemplateParser
+from moto.stepfunctions.parser import api
+from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
+from moto.stepfunctions.parser.asl.component.program.program import Program
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component import (
+    InlineIterationComponent,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iteration_worker import IterationWorker
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.branches_decl import (
+    BranchesDecl,
+    BranchWorkerPool,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.state_parallel import StateParallel
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
+from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint, HeartbeatEndpoint
+from moto.stepfunctions.parser.asl.jsonata import jsonata
+from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
+from moto.stepfunctions.parser.backend.execution import Execution
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.runtime import Runtime
+from local.aws.stepfunctions.status_events import StatusEvents
+from local.clock import Clock
+from local.hooks import Hooks, Replaced
+from tests.unit.local.conftest import CONFIG, ROLE, zipped
+
+RELIED_UPON = [
+    (BranchesDecl, "_eval_body"),
+    (BranchWorkerPool, "on_terminated"),
+    (CatcherDecl, "_eval_body"),
+    (DepthFirstTraverser, "nodes_to_be_processed"),
+    (DepthFirstTraverser, "process"),
+    (DepthFirstTraverser, "traverse_node_recursively"),
+    (Execution, "stop"),
+    (ExecutionState, "_eval_state"),
+    (ExecutionState, "_handle_retry"),
+    (ExecutionWorker, "_execution_logic"),
+    (ExecutionWorker, "_get_evaluation_environment"),
+    (HeartbeatEndpoint, "notify"),
+    (InlineIterationComponent, "_eval_body"),
+    (IterationWorker, "_eval_job"),
+    (IterationWorker, "_eval_pool"),
+    (JobPool, "close_job"),
+    (Program, "_eval_body"),
+    (StateMap, "_eval_state"),
+    (StateParallel, "_eval_state"),
+    (StateTaskServiceCallback, "_eval_body"),
+    (StateTaskServiceCallback, "_eval_integration_pattern"),
+    (Timestamp, "_create_failure_event"),
+    (Validator, "__init__"),
+]
+
+FINGERPRINTS = {
+    "AmazonStateLanguageParser.parse": "464881a70f01",
+    "AssignDecl._eval_body": "ed4374c9b781",
+    "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
+    "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
+    "BranchWorker.start": "b8572b4e9104",
+    "BranchWorkerPool.__init__": "c8885a7496b7",
+    "BranchWorkerPool.on_terminated": "535b0ce8b57e",
+    "BranchesDecl._eval_body": "67714022281a",
+    "CallbackEndpoint.interrupt_all": "e1264b0897c8",
+    "CallbackEndpoint.notify": "5419429ccf38",
+    "CallbackEndpoint.notify_heartbeat": "a4fe2a707e51",
+    "CallbackPoolManager.add": "f50c9947598a",
+    "CallbackPoolManager.add_activity_task": "ac3f923275da",
+    "CatcherDecl._eval_body": "d0fae175105c",
+    "CommonStateField._eval_body": "8c497a49b692",
+    "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
+    "DepthFirstTraverser.nodes_to_be_processed": "6c1e507787be",
+    "DepthFirstTraverser.process": "591d37c20344",
+    "DepthFirstTraverser.traverse": "eafcdeee3bb8",
+    "DepthFirstTraverser.traverse_node_recursively": "db995e0b8ee1",
+    "DynamoHandler._get_expr_attr_values": "2a966614535a",
+    "DynamoHandler.call_action": "36299a175499",
+    "Environment.as_inner_frame_of": "a150d24f76dc",
+    "Environment.set_ended": "190765d926f4",
+    "Environment.set_error": "c1c2223b5b36",
+    "Environment.set_stop": "e10046ea0e27",
+    "Environment.set_timed_out": "df7d6778c171",
+    "EvalComponent._log_exception": "56ec487408db",
+    "EvalComponent._log_failure_event_exception": "8bbf2a88e011",
+    "EventManager.add_event": "41b5692b7a96",
+    "EventTemplateParser.parse": "d023521778e0",
+    "EventsBackend._normalize_event_bus_arn": "bc1209753a41",
+    "Execution.start": "d9e1c98adc43",
+    "Execution.stop": "0786f76b55e6",
+    "ExecutionState._eval_state": "fca19bd370b9",
+    "ExecutionState._evaluate_with_timeout": "24c835f0937c",
+    "ExecutionState._handle_retry": "22ca32d9d558",
+    "ExecutionWorker._execution_logic": "0fbf7098f429",
+    "ExecutionWorker._get_evaluation_environment": "d0e7e91cddd2",
+    "ExecutionWorker.start": "11d96c30c34f",
+    "FuncSize.expr": "8667f88c6637",
+    "HeartbeatEndpoint.notify": "e0b7ab724b7f",
+    "InlineIterationComponent._eval_body": "f8d8e7a64dd3",
+    "InlineIterationComponent._launch_worker": "4a9fff0522e3",
+    "IterationWorker._eval_job": "0aa0430fc6ec",
+    "IterationWorker._eval_pool": "fcc51d3596ee",
+    "JobPool.__init__": "7f8d049134d1",
+    "JobPool.close_job": "c1de0e8982dc",
+    "LambdaBackend.update_event_source_mapping": "ede057569530",
+    "LambdaFunction.create_from_cloudformation_json": "c5455b66d64b",
+    "LambdaFunction.get_configuration": "56cc4bce239a",
+    "LambdaFunction.update_from_cloudformation_json": "7a8510f53967",
+    "LambdaResponse.invoke": "28b0dfc9b1a7",
+    "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
+    "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
+    "Node.find_clauses": "54be7c969309",
+    "Parameter.create_from_cloudformation_json": "e2288278ea28",
+    "Parameter.update_from_cloudformation_json": "32f87f12a466",
+    "Program._eval_body": "ab7eed2c586a",
+    "Program.eval": "dc38776fe80f",
+    "Queue.add_message": "c63a108c32c0",
+    "ResourceMap.update": "50465877ab64",
+    "RetrierDecl._eval_body": "9af9e4d0ef75",
+    "Stack.parse_template": "f29a946d7794",
+    "Stack.update": "b80bd350a7e0",
+    "StateChoice._eval_state": "0b6ab0c5bff1",
+    "StateMachine.create_from_cloudformation_json": "830ea219260b",
+    "StateMachine.get_cfn_attribute": "2be5bc015d3c",
+    "StateMachine.has_cfn_attr": "66a2faa5fa4a",
+    "StateMachine.update_from_cloudformation_json": "84aaa55d8381",
+    "StateMap._eval_state": "ce223f03abbc",
+    "StateParallel._eval_state": "44fe67994361",
+    "StateTaskServiceCallback._eval_body": "3d9999051d1e",
+    "StateTaskServiceCallback._eval_integration_pattern": "f35e5d305826",
+    "StateTaskServiceCallback._eval_wait_for_task_token": "b30c890e2b1e",
+    "States.reset": "3036e5567e9f",
+    "StepFunctionResponse.describe_execution": "5fb0e6d5b5eb",
+    "StepFunctionResponse.describe_state_machine_for_execution": "e98adfd23370",
+    "StepFunctionResponse.get_execution_history": "5a3964da42ad",
+    "StepFunctionResponse.list_executions": "55b13b0451cb",
+    "StepFunctionResponse.send_task_failure": "6a784d0d906e",
+    "StepFunctionResponse.stop_execution": "84baaf31c3ab",
+    "StepFunctionsParserBackend.send_task_failure": "df80c05cc731",
+    "StepFunctionsParserBackend.send_task_heartbeat": "087b2ec86961",
+    "StepFunctionsParserBackend.send_task_success": "a0fdaa73d469",
+    "StepFunctionsParserBackend.start_execution": "68fec52d0c4e",
+    "StringJSONata._eval_body": "4c154c37524d",
+    "StringVariableSample._eval_body": "d152cec6d600",
+    "Table.create_from_cloudformation_json": "6d520b842cd4",
+    "Timestamp._create_failure_event": "b43e65719765",
+    "Timestamp._from_timestamp_string": "7eed0c494cac",
+    "Timestamp._is_valid_timestamp_pattern": "904e2fb9fa33",
+    "Topic.get_cfn_attribute": "b6f9d24b2cab",
+    "Topic.has_cfn_attr": "20293b97b0e5",
+    "Topic.update_from_cloudformation_json": "03df93c3e387",
+    "UpdateExpressionParser.make": "e020390439a1",
+    "Validator.__init__": "4f6cac4b56c5",
+    "VariableStore.get_assigned_variables": "6dadb457ac4b",
+    "WaitFunction._eval_body": "12f936f4b312",
+    "XFormedAttributePicker.get_possible_keys": "3789b2ceb0c4",
+    "boto_client.boto_client_for": "72a68228668e",
+    "models._s3_content": "cf33656de885",
+    "parsing.generate_resource_name": "7aa6f4f87901",
+    "parsing.random_suffix": "4122d659cae5",
+    "parsing.resource_class_from_type": "3ad82b37a764",
+    "responses.method_names_from_class": "1d92c0165989",
+}
+
+
+def list_replacements() -> list[Replaced]:
+    """Install all hooks for a moment, and return what they replace."""
+    clock = Clock()
+    with stepfunctions.install(clock) as states, Hooks() as others:
+        Runtime(clock).install(others)
+        response_cache.install(others)
+        cloudformation.install(others)
+        dynamodb.install(others)
+        eventbridge.install(others)
+        Poller(clock).install(others)
+        StatusEvents().install(others)
+        return [*states.replaced, *others.replaced]
+
+
+def qualified_name(owner: Any, name: str) -> str:
+    return f"{getattr(owner, '__qualname__', owner.__name__.rpartition('.')[2])}.{name}"
+
+
+def digest(function: Any) -> str:
+    """Digest a function's text, whatever its layout."""
+    text = "".join(inspect.getsource(getattr(function, "__func__", function)).split())
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def fingerprints() -> dict[str, str]:
+    functions = [(r.owner, r.name, r.original) for r in list_replacements()]
+    functions += [(owner, name, vars(owner)[name]) for owner, name in RELIED_UPON]
+    return {
+        qualified_name(owner, name): digest(original)
+        for owner, name, original in functions
+        if inspect.isfunction(getattr(original, "__func__", original))
+    }
+
+
+def test_no_replaced_or_relied_upon_function_has_changed_in_moto() -> None:
+    assert fingerprints() == FINGERPRINTS, f"moto is {moto.__version__}: see this module's text"
+
+
+def test_no_other_replaced_object_has_changed_in_moto() -> None:
+    originals_by_name = {
+        qualified_name(r.owner, r.name): r.original
+        for r in list_replacements()
+        if not inspect.isfunction(getattr(r.original, "__func__", r.original)) and r.name != "TYPE"
+    }
+
+    assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
+    assert originals_by_name.pop("state.StateData").__name__ == "StateData"
+    assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
+    # Inherited so far: the hook adds it.
+    assert originals_by_name.pop("StepFunctionsParserBackend.stop_execution") is not None
+    assert originals_by_name.pop("Table.update_from_cloudformation_json") is not None
+    assert originals_by_name.pop("LambdaVersion.delete") is not None
+    assert originals_by_name == {}
+
+
+GAPS = {
+    "Stack.parse_template": ("yaml.load(template", "reads a template that is JSON as YAML, slowly"),
+    "EventsBackend._normalize_event_bus_arn": ('split("/")[-1]', "keeps the last part of a partner bus's name"),
+    "EventTemplateParser.parse": ("template_to_use.replace(", "fills in text, also within the detail, and slowly"),
+    "DynamoHandler._get_expr_attr_values": ('{"NS": []}', "an empty number set is the only one refused"),
+    "FuncSize.expr": ('ValueError(f"Invalid attribute name', "breaks down where a condition is not met"),
+    "Parameter.create_from_cloudformation_json": ('"name": properties.get("Name")', "no name is made up"),
+    "Parameter.update_from_cloudformation_json": ("cls.delete_from_cloudformation_json(", "begins at version 1"),
+    "Topic.update_from_cloudformation_json": ("original_resource.delete(", "loses its subscriptions"),
+    "Queue.add_message": ("send_sqs_batch(", "invokes in the sender's call, and for each message alone"),
+    "StringJSONata._eval_body": ("eval_jsonata_expression(rich_jsonata_expression)", "values become code"),
+    "AssignDecl._eval_body": ("variable_store.set(", "takes effect before the Output is evaluated"),
+    "VariableStore.get_assigned_variables": ("f'\"{traced_declaration_value}\"'", "is not escaped"),
+    "CommonStateField._eval_body": (".isoformat()", "EnteredTime ends in +00:00, with microseconds"),
+    "States.reset": ('_states_data["result"] = None', "$states.result is null where there is none"),
+    "Environment.set_error": ("self._program_state = ProgramError", "overwrites that it was stopped"),
+    "WaitFunction._eval_body": ("_wait_interval", "waits for real"),
+    "RetrierDecl._eval_body": ("time.sleep(interval_seconds)", "sleeps for real"),
+    "StateTaskServiceCallback._eval_wait_for_task_token": ("_wait_for_task_token_timeout", "waits for real"),
+    "StateChoice._eval_state": ('RuntimeError("No branching option', "is not States.NoChoiceMatched"),
+    "ExecutionState._evaluate_with_timeout": ("terminated_event.wait(timeout_seconds)", "measures real time"),
+    "Program.eval": ("worker_thread.join(timeout=timeout)", "measures real time"),
+    "ExecutionWorker.start": ("Thread(target=self._execution_logic", "cannot be stopped at once"),
+    "AmazonStateLanguageParser.parse": ("ASLParser(stream)", "parses at every start"),
+    "StepFunctionsParserBackend.start_execution": ("exec_name = name  # TODO", "no name is made up"),
+    "StepFunctionsParserBackend.send_task_success": ("in running_executions", "searches, and takes any text"),
+    "StepFunctionsParserBackend.send_task_failure": ("in self._get_executions()", "searches"),
+    "StepFunctionsParserBackend.send_task_heartbeat": ("in running_executions", "searches"),
+    "StepFunctionResponse.stop_execution": ("stop_execution(arn)", "error and cause are lost"),
+    "StepFunctionResponse.send_task_failure": ("send_task_failure(task_token, error=error)", "the cause is lost"),
+    "StepFunctionResponse.describe_execution": ('response["output"] = execution.output', "a string is not JSON"),
+    "StepFunctionResponse.describe_state_machine_for_execution": ("(sm.arn)", "returns the current definition"),
+    "LambdaResponse.invoke": ('_get_param("qualifier")', "clients send Qualifier"),
+    "LambdaSimpleBackend.invoke": ("Simple Lambda happy path OK", "echoes"),
+}
+ABSENT = {
+    "Environment.as_inner_frame_of": ('"Map"', "a Task in a Map does not see its item"),
+    "BaseExecutionWorkerCommunication._reflect_execution_status": ("exit_program_state.cause", "is lost when stopped"),
+    "BaseExecutionWorkerCommunication.terminated": ("events", "no event is sent"),
+    "DynamoHandler.call_action": ("lock", "something can come between a condition and its write"),
+    "Execution.start": ("events", "no event is sent"),
+    "Table.create_from_cloudformation_json": ("PointInTimeRecovery", "is ignored"),
+    "Topic.has_cfn_attr": ("TopicArn", "is no attribute"),
+    "StepFunctionResponse.list_executions": ("TIMED_OUT", "no stop date"),
+    "StepFunctionResponse.get_execution_history": ("reverseOrder", "cannot be read backwards"),
+    "StateMachine.create_from_cloudformation_json": ("DefinitionSubstitutions", "are ignored"),
+    "StateMachine.update_from_cloudformation_json": ("LoggingConfiguration", "is ignored"),
+    "StateMachine.has_cfn_attr": ('"Arn"', "is no attribute"),
+    "LambdaFunction.create_from_cloudformation_json": ("LoggingConfig", "is ignored"),
+    "LambdaFunction.update_from_cloudformation_json": ("LoggingConfig", "is ignored"),
+    "LambdaFunction.get_configuration": ("LoggingConfig", "is missing"),
+    "LambdaVersion.create_from_cloudformation_json": ("physical_resource_id", "has no ARN"),
+    "ResourceMap.update": ("DeletionPolicy", "is ignored"),
+}
+
+
+@pytest.fixture(scope="module")
+def originals() -> dict[str, str]:
+    return {
+        qualified_name(r.owner, r.name): inspect.getsource(getattr(r.original, "__func__", r.original))
+        for r in list_replacements()
+        if inspect.isfunction(getattr(r.original, "__func__", r.original))
+    }
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_the_gap_is_still_there(originals: dict[str, str], name: str) -> None:
+    text, gap = GAPS[name]
+    assert text in originals[name], f"{name}: {gap} — or not any more?"
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_the_missing_behaviour_is_still_missing(originals: dict[str, str], name: str) -> None:
+    text, gap = ABSENT[name]
+    assert text not in originals[name], f"{name}: {text} {gap} — or not any more?"
+
+
+def test_an_update_still_adds_before_it_modifies(originals: dict[str, str]) -> None:
+    text = originals["ResourceMap.update"]
+    assert text.index('resource_names_by_action["Add"]') < text.index('while resource_names_by_action["Modify"]')
+
+
+def test_moto_still_has_no_jsonata() -> None:
+    assert jsonata._eval_jsonata is None
+    with pytest.raises(TypeError):
+        jsonata.eval_jsonata_expression("1")
+
+
+def test_moto_still_writes_values_into_expressions_as_they_are() -> None:
+    assert jsonata.encode_jsonata_variable_declarations({"$x": 'Dana "DJ"'}) == '$x:="Dana "DJ"";'
+
+
+def test_expressions_are_evaluated_nowhere_else() -> None:
+    using = {
+        module
+        for module in list(sys.modules)
+        if module.startswith("moto.stepfunctions.parser") and "eval_jsonata_expression" in vars(sys.modules[module])
+    }
+    assert {module.rpartition(".")[2] for module in using} == {"jsonata", "string_expression", "validations"}
+    assert [name for name, value in vars(string_expression).items() if "eval_jsonata_expression" in _source(value)] == [
+        "StringVariableSample",
+        "StringJSONata",
+    ]
+
+
+def _source(value: Any) -> str:
+    return inspect.getsource(value) if inspect.isclass(value) and value.__module__ == string_expression.__name__ else ""
+
+
+def test_timestamps_are_still_compared_with_local_time() -> None:
+    assert "datetime.datetime.now()" in inspect.getsource(Timestamp._get_wait_seconds)
+    assert "truncated" in inspect.getsource(Timestamp._from_timestamp_string)
+
+
+def test_a_callback_still_waits_for_real() -> None:
+    assert "_notify_event.wait(timeout=timeout)" in inspect.getsource(CallbackEndpoint.wait)
+
+
+def test_clients_are_still_made_for_every_call() -> None:
+    assert "boto3.client(" in inspect.getsource(boto_client_for)
+
+
+def test_errors_of_the_interpreter_still_have_no_code() -> None:
+    assert api.InvalidDefinition.TYPE is None
+    with mock_aws(config=CONFIG), pytest.raises(Exception, match=r"An error occurred \(\)"):
+        boto3.client("stepfunctions", "us-east-1").create_state_machine(name="x", definition="{", roleArn=ROLE)
+
+
+def test_cloudformation_still_uses_the_backend_that_does_not_execute() -> None:
+    machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
+        "StateMachineName": "machine", "RoleArn": ROLE, "DefinitionString": "{}"}}  # fmt: skip
+    with mock_aws(config=CONFIG):
+        boto3.client("cloudformation", "us-east-1").create_stack(
+            StackName="stack", TemplateBody=json.dumps({"Resources": {"Machine": machine}})
+        )
+        assert boto3.client("stepfunctions", "us-east-1").list_state_machines()["stateMachines"] == []
+        assert parser_models.stepfunctions_parser_backends["123456789012"]["us-east-1"].state_machines == []
+
+
+def test_cloudformation_still_lacks_subscriptions_and_topic_policies_and_updates_of_tables() -> None:
+    assert not {"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy"} & parsing.get_model_map().keys()
+    assert hasattr(Table.update_from_cloudformation_json, "__isabstractmethod__")
+
+
+def test_every_attempt_of_a_task_still_has_the_same_token() -> None:
+    assert "update_task_token" not in inspect.getsource(ExecutionState._eval_state)
+    assert "update_task_token" in inspect.getsource(StateTaskServiceCallback._eval_body)
+
+
+def test_events_are_still_delivered_without_the_account() -> None:
+    assert "account" not in EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE
+
+
+def test_a_qualifier_is_still_lost_and_a_function_still_echoes() -> None:
+    with mock_aws(config=CONFIG):
+        role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        client = boto3.client("lambda", "us-east-1")
+        client.create_function(
+            FunctionName="f", Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": zipped({"a.py": ""})}
+        )
+        answer = client.invoke(FunctionName="f", Qualifier="7", Payload=b'{"a": 1}')
+        assert answer["Payload"].read() == b'{"a": 1}'
+
+
+if __name__ == "__main__":
+    sys.stdout.write("FINGERPRINTS = {\n")
+    for key, value in sorted(fingerprints().items()):
+        sys.stdout.write(f'    "{key}": "{value}",\n')
+    sys.stdout.write("}\n")

@@ -1,0 +1,78 @@
+"""Deploying a cloud assembly into moto's CloudFormation."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cdk.deployment import DeploymentError, package
+from local.environment import Environment
+from tests.unit.local.assemblies import NOON, output_of
+
+
+def test_the_deployed_machine_runs_the_packaged_code(open_environment: Any) -> None:
+    aws = open_environment()
+    arn = aws.start({"any": "thing"})
+    aws.clock.settle()
+
+    assert output_of(aws, arn) == ["one", "test", "1"]
+    assert aws.logs("resolve_entity") == aws.logs("ResolveEntity") == aws.all_logs() == ["ran"]
+
+
+def test_the_outputs_and_the_lambda_version_are_arns(open_environment: Any) -> None:
+    aws = open_environment()
+    machine = "arn:aws:states:us-east-1:123456789012:stateMachine:machine"
+    worker = aws.stack.resources["Worker"]
+
+    assert aws.outputs == {"StateMachineArn": machine, "SameArn": machine}
+    text = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)["definition"]
+    assert f'"arn:aws:lambda:us-east-1:123456789012:function:{worker}:1"' in text
+    assert "${Worker}" not in text
+
+
+def test_the_package_and_the_configured_variables_can_be_read(open_environment: Any) -> None:
+    aws = open_environment()
+
+    assert zipfile.ZipFile(aws.function_code("ResolveEntity")).namelist() == ["resolve_entity.py"]
+    assert aws.function_environment("resolve_entity") == {"STAGE": "test"}
+    with pytest.raises(LookupError, match="no function nobody"):
+        aws.function_code("nobody")
+
+
+def test_an_update_without_a_change_changes_nothing(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+    aws = open_environment(make_assembly())
+    stack_before = aws.stack
+    assert aws.deploy(make_assembly()) == stack_before
+
+
+def test_unsupported_resource_types_are_reported(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+    def add(template: dict[str, Any]) -> None:
+        template["Resources"]["Other"] = {"Type": "AWS::Nothing::Known", "Properties": {}}
+
+    assert open_environment(make_assembly(change=add)).stack.unsupported == ("AWS::Nothing::Known",)
+
+
+def test_a_refused_template_is_an_error(make_assembly: Callable[..., Path]) -> None:
+    def spoil(template: dict[str, Any]) -> None:
+        template["Outputs"] = {"No": {"Value": {"Fn::GetAtt": ["Worker", "Nothing"]}}}
+
+    with pytest.raises(DeploymentError), Environment(make_assembly(change=spoil), now=NOON):
+        pass
+    assert not os.environ.get("AWS_REGION")
+
+
+def test_a_package_is_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / "b").mkdir(parents=True)
+    (first / "b" / "c.py").write_text("pass")
+    (first / "a.py").write_text("pass")
+    shutil.copytree(first, second)
+    os.utime(second / "a.py", (0, 1e9))
+
+    assert package(first) == package(second)
+    (second / "a.py").write_text("else")
+    assert package(first) != package(second)
