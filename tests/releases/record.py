@@ -72,7 +72,7 @@ class _Play:
     def _what_ends(self) -> None:
         """Make records of executions that are over when the recording is made."""
         flow = self._flow
-        flow.policy(ApprovalRequired=["vip*"])
+        flow.change_policy(ApprovalRequired=["vip*"])
         flow.decide(self._start("ended-rejected", person="vip.ended"), "Rejected")
         self._start("ended-removed")
         self._advance(timedelta(hours=1))
@@ -87,7 +87,7 @@ class _Play:
             self._start(name)
         self._start("retained-provider", Requester=REQUESTER)
         flow.stop(self._start("ended-stopped"))
-        flow.policy(DailyCap=0)
+        flow.change_policy(DailyCap=0)
 
     def _what_waits_for_somebody(self) -> None:
         date = timestamp(self._flow.clock.now() + timedelta(days=25))

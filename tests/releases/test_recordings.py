@@ -13,7 +13,7 @@ from local.environment import Environment
 from local.settings import ORGANIZATION_ID
 from tests.releases import record
 from tests.releases.released import SETTINGS, Release, Waiting, released, resuming
-from tests.workflow.conftest import Ending, Flow
+from tests.workflow.conftest import ExecutionResult, Flow
 
 LISTED = {"ApprovalRequired": ["vip*"], "Protected": ["dated.protected"], "DailyCap": 0}
 ENDS = {
@@ -43,7 +43,7 @@ class Story:
         self.executions = list(release.executions)
         self.arns = self._resume(release)
         self.flow.environment.deploy(current)
-        self.flow.policy(**LISTED)
+        self.flow.change_policy(**LISTED)
         self.decisions = {
             name: self.flow.decide(self.arns[name], decision)
             for name, decision in (
@@ -60,13 +60,13 @@ class Story:
         self.started_again = self.flow.run(self._person("retained-again"), days=0)
         self.flow.stop(self.arns["retained-stopped"])
         self.flow.pass_days(75)
-        self.flow.hear()
+        self.flow.process_status_events()
 
-    def ending(self, name: str) -> Ending:
-        return self.flow.ending(self.arns[name])
+    def read_result(self, name: str) -> ExecutionResult:
+        return self.flow.read_result(self.arns[name])
 
-    def record(self, name: str) -> dict[str, Any]:
-        return self.flow.record(self.arns[name])
+    def read_record(self, name: str) -> dict[str, Any]:
+        return self.flow.read_record(self.arns[name])
 
     def _person(self, name: str) -> str:
         records = [item for item in self._world.items if item["Id"]["S"].endswith(f":{name}")]
@@ -88,7 +88,7 @@ class Story:
         self._move_to(self._world.recorded_at)
         environment.clock.settle()
         for name, arn in arns.items():
-            assert self.flow.ending(arn).states[-1] == self._waiting(name).state
+            assert self.flow.read_result(arn).states[-1] == self._waiting(name).state
             self._put_record_back(arn)
         return arns
 
@@ -101,10 +101,10 @@ class Story:
     def _put_record_back(self, arn: str) -> None:
         """Have the record as it was recorded, but for the task's token: that is the engine's, and here it is new."""
         [recorded] = [item for item in self._world.items if item["Id"]["S"] == arn]
-        token = self.flow.record(arn).get("TaskToken")
+        token = self.flow.read_record(arn).get("TaskToken")
         assert (token is None) == ("TaskToken" not in recorded)
         item = {**recorded, **({"TaskToken": {"S": token}} if token else {})}
-        self.flow.environment.client("dynamodb").put_item(TableName=self.flow.table, Item=item)
+        self.flow.environment.client("dynamodb").put_item(TableName=self.flow.table_name, Item=item)
 
 
 @pytest.fixture(scope="module", params=released(), ids=lambda release: release.version)
@@ -118,14 +118,14 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_every_execution_ends_as_its_release_would_have_ended_it(story: Story) -> None:
-    assert {name: story.ending(name).outcome for name in story.arns} == ENDS
-    assert story.ending("retained-stopped").status == "ABORTED"
+    assert {name: story.read_result(name).outcome for name in story.arns} == ENDS
+    assert story.read_result("retained-stopped").status == "ABORTED"
 
 
 def test_every_record_says_how_its_execution_ended(story: Story) -> None:
-    outcomes = {name: story.record(name)["Outcome"] for name in story.arns}
+    outcomes = {name: story.read_record(name)["Outcome"] for name in story.arns}
     assert outcomes == {**ENDS, "retained-stopped": "Stopped"}
-    assert story.record("retained-stopped")["Status"] == "Unwatched"
+    assert story.read_record("retained-stopped")["Status"] == "Unwatched"
 
 
 def test_every_execution_ran_its_own_release_only(story: Story) -> None:
@@ -139,13 +139,13 @@ def test_every_execution_ran_its_own_release_only(story: Story) -> None:
 
 def test_what_was_asked_before_the_release_is_decided_after_it(story: Story) -> None:
     assert {decided.outcome for decided in story.decisions.values()} == {"Decided"}
-    assert story.ending("asked-rejected").output["Decision"]["DecidedBy"] == "boss"
-    assert story.record("asked-approved")["Approval"]["Decision"] == "Approved"
+    assert story.read_result("asked-rejected").output["Decision"]["DecidedBy"] == "boss"
+    assert story.read_record("asked-approved")["Approval"]["Decision"] == "Approved"
 
 
 def test_what_was_deregistered_before_the_release_is_restored_after_it(story: Story) -> None:
     assert (story.restored.outcome, story.restored.output["Missing"]) == ("Restored", [])
-    state = story.flow.workmail_state(story.record("retained-restored")["Entity"]["Id"])
+    state = story.flow.read_workmail_state(story.read_record("retained-restored")["Entity"]["Id"])
     assert (state["State"], state["Aliases"]) == ("ENABLED", ["retained.restored.alias@example-corp.awsapps.com"])
     assert len(state["Groups"]) == 1
 

@@ -31,7 +31,7 @@ from local.faults import function_name
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.entities import DELETED, DISABLED, ENABLED
 from tests.definitions import outcomes
-from tests.workflow.conftest import Flow, deregistration_without_record
+from tests.workflow.conftest import Flow, find_missing_record
 
 RETENTION = timedelta(days=30)
 POLICY_CACHE_TIME = timedelta(seconds=5)
@@ -246,7 +246,7 @@ class Watch:
         if execution.status != "RUNNING":
             yield f"the execution is {execution.status}"
         yield from self._a_second_time(execution, truth)
-        yield from filter(None, [deregistration_without_record(self._flow.environment, entity.id)])
+        yield from filter(None, [find_missing_record(self._flow.environment, entity.id)])
         yield from self._without_approval(execution, given, record, truth)
 
     def _not_asked_for(self, execution: Any, given: Mapping[str, Any], truth: Truth) -> Iterator[str]:
@@ -533,7 +533,7 @@ class Watch:
         return next(execution for _, execution in self._executions() if execution.exec_arn == arn)
 
     def _items(self) -> dict[str, dict[str, Any]]:
-        table = dynamodb_backends[ACCOUNT][REGION].tables[self._flow.table]
+        table = dynamodb_backends[ACCOUNT][REGION].tables[self._flow.table_name]
         read = (item.to_regular_json() for item in table.all_items())
         return {item["Id"]: item for item in read}
 

@@ -18,7 +18,7 @@ def tour(flow: Flow) -> None:
         aliases_of_deregistered="removed",
         groups_of_deregistered="removed",
     )
-    flow.policy(ApprovalRequired=["vip*"])
+    flow.change_policy(ApprovalRequired=["vip*"])
     _leavers_of_identity_providers(flow)
     _everything_that_can_be_called_by_name_id_and_address(flow)
     _plans_and_dates(flow)
@@ -125,7 +125,7 @@ def _restored_while_it_is_being_deregistered(flow: Flow) -> None:
 
     def restore(operation: str, parameters: Any) -> None:
         if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == user:
-            pointer = flow.item(f"{ORGANIZATION_ID}/{user}")
+            pointer = flow.read_item(f"{ORGANIZATION_ID}/{user}")
             assert pointer is not None
             machine = flow.environment.outputs["RestoreStateMachineArn"]
             given = {"ExecutionArn": pointer["ExecutionArn"]}
@@ -138,4 +138,4 @@ def _restored_while_it_is_being_deregistered(flow: Flow) -> None:
     flow.pass_days(1)
     flow.backend.behaviour = before
     flow.backend.after.remove(restore)
-    assert {flow.ending(arn).outcome for arn in restores} == {"Restored"}
+    assert {flow.read_result(arn).outcome for arn in restores} == {"Restored"}

@@ -55,7 +55,7 @@ def open_stage(now: datetime = EARLY) -> Iterator[Flow]:
     """Open an environment in which the scenarios can be played."""
     with Environment(assembly(OFFBOARDING), now=now) as environment:
         flow = Flow(environment)
-        flow.policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000)
+        flow.change_policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000)
         yield flow
 
 
@@ -96,8 +96,8 @@ def stopped(flow: Flow) -> list[str]:
 
 def ended(flow: Flow, arn: str) -> str:
     """Tell how an execution ended, or that it has not."""
-    ending = flow.ending(arn)
-    return str(ending.outcome or ending.status)
+    result = flow.read_result(arn)
+    return str(result.outcome or result.status)
 
 
 def _offboard(flow: Flow, entity_id: str, **more: Any) -> str:
@@ -189,11 +189,11 @@ def _event(flow: Flow, user: str) -> str:
 
 
 def _capped(flow: Flow, user: str) -> str:
-    flow.policy(DailyCap=0)
+    flow.change_policy(DailyCap=0)
     try:
         return _event(flow, user)
     finally:
-        flow.policy(DailyCap=1000)
+        flow.change_policy(DailyCap=1000)
 
 
 def _meanwhile(something: Callable[[Flow, str], object]) -> Callable[[Flow, str], str]:
@@ -245,7 +245,7 @@ def _stopped(flow: Flow, waiting: tuple[str, str]) -> str:
     letters = _letters(flow)
     flow.stop(arn)
     put_aside = _put_aside(flow, letters)
-    return ", ".join([str(flow.record(arn).get("Outcome", "open")), *put_aside])
+    return ", ".join([str(flow.read_record(arn).get("Outcome", "open")), *put_aside])
 
 
 SCENARIOS = (

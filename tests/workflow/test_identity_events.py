@@ -20,7 +20,7 @@ from local.settings import (
     ORGANIZATION_ID,
     SAILPOINT_BUS,
 )
-from tests.workflow.conftest import OTHERWISE, long_run
+from tests.workflow.conftest import CHANGED_SETTINGS, mark_long
 
 EVENTS = Path(__file__).parents[1] / "events"
 STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
@@ -281,7 +281,7 @@ def test_a_person_who_left_is_never_a_group_or_a_resource(intake: Intake, login:
 
 
 def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Callable[..., Any]) -> None:
-    intake = Intake(make_flow(OTHERWISE, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+    intake = Intake(make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     intake.flow.people.group("project-apollo")
     user = intake.user("dana.leaver")
 
@@ -297,7 +297,7 @@ def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Call
     "behaviour",
     [
         {"email_of_disabled": "absent"},
-        *long_run(
+        *mark_long(
             {"describe_entity_of_disabled": "EntityNotFoundException"},
             {"deregister_disabled": "EntityStateException"},
             {"describe_lag_seconds": 120},
@@ -319,14 +319,14 @@ def test_whatever_workmail_shows_of_the_disabled_one_departure_is_one_execution(
     [execution] = intake.executions()
     assert json.loads(execution["output"])["Outcome"] == "CleanupVerified"
     # While WorkMail still shows the user as enabled, it is asked again; that changes nothing.
-    assert len(intake.flow.calls("DeregisterFromWorkMail")) == 1 or "describe_lag_seconds" in behaviour
+    assert len(intake.flow.list_calls("DeregisterFromWorkMail")) == 1 or "describe_lag_seconds" in behaviour
     # What cannot be found any more is visible, and starts nothing.
     assert all("or be disabled already" in reason for reason in intake.reasons())
 
 
 def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_input(intake: Intake) -> None:
     intake.user("dana.leaver")
-    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
     intake.put(okta("dana.leaver@example.com"))
     [failed] = intake.executions()
     assert failed["error"] == "AccessDenied"
@@ -334,12 +334,12 @@ def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_inp
     again = intake.flow.environment.start(json.loads(failed["input"]))
     intake.flow.pass_days(31)
 
-    assert intake.flow.ending(again).outcome == "CleanupVerified"
+    assert intake.flow.read_result(again).outcome == "CleanupVerified"
 
 
 def test_a_further_event_of_a_leaver_whose_execution_failed_is_put_aside_and_not_swallowed(intake: Intake) -> None:
     intake.user("dana.leaver")
-    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
     intake.put(okta("dana.leaver@example.com"))
     [failed] = intake.executions()
 
@@ -371,12 +371,12 @@ def test_identity_providers_can_be_made_to_plan_only(make_flow: Callable[..., An
     [planned] = intake.executions()
     assert json.loads(planned["output"])["Outcome"] == "Planned"
     assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
-    assert intake.flow.calls("DeregisterFromWorkMail") == []
+    assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
     intake.flow.deploy()
     intake.put(event(OKTA))
     assert len(intake.executions()) == 2, "the plan does not stand in its way"
-    assert intake.flow.workmail_state(user)["State"] == "DISABLED"
+    assert intake.flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
 def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake) -> None:
@@ -407,7 +407,7 @@ def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
         ("nobody@example.com", "0 users of the organization have this primary address"),
         ("dana@elsewhere.org", "0 organizations of the settings fit the leaver's mail domain"),
         ("dana", "0 organizations of the settings fit a leaver without a mail domain"),
-        *long_run(
+        *mark_long(
             ('"dana leaver"@example.com', "0 users of the organization have this primary address"),
             ("d" * 243 + "@example.com", "0 users of the organization have this primary address"),
             ("d" * 240 + "@example.com\n", "0 organizations"),
@@ -422,7 +422,7 @@ def test_an_address_that_is_not_beyond_doubt_starts_nothing_for_anybody(intake: 
 
     assert intake.executions() == []
     assert says in intake.reasons()[0]
-    assert intake.flow.calls("DeregisterFromWorkMail") == []
+    assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
 
 @pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", "dana+temp@example.com"])
@@ -486,7 +486,7 @@ def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: I
     assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.reasons())
 
 
-@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *long_run("", "[]", "null", '"dana"')])
+@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *mark_long("", "[]", "null", '"dana"')])
 def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str) -> None:
     intake.send(body or " ")
 
@@ -542,7 +542,7 @@ def test_events_that_arrive_during_a_pause_wait_and_none_is_lost(intake: Intake)
 def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.user("other")
-    intake.flow.fail("ListUsers", "ThrottlingException", times=1)
+    intake.flow.inject_error("ListUsers", "ThrottlingException", times=1)
     intake.pause(paused=True)
     intake.put(event(OKTA), okta("other@example.com", uuid="u-2"))
     intake.pause(paused=False)
@@ -556,13 +556,13 @@ def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake)
 
 def test_trouble_that_stays_ends_in_the_dead_letter_queue(intake: Intake) -> None:
     intake.user("dana.leaver")
-    intake.flow.fail("ListUsers", "AccessDeniedException")
+    intake.flow.inject_error("ListUsers", "AccessDeniedException")
     intake.put(event(OKTA))
     intake.flow.pass_days(1)
 
     assert intake.executions() == []
     assert len(intake.refused()) == 1
-    assert len(intake.flow.calls("ListUsers")) == 100
+    assert len(intake.flow.list_calls("ListUsers")) == 100
     assert '"error":"AccessDenied"' in "\n".join(intake.flow.environment.logs("StartOffboarding"))
 
 
@@ -574,11 +574,11 @@ def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> 
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
 
 
-@pytest.mark.parametrize(("leavers", "times"), [(4, 60), *long_run((50, 1000))])
+@pytest.mark.parametrize(("leavers", "times"), [(4, 60), *mark_long((50, 1000))])
 def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     intake: Intake, leavers: int, times: int
 ) -> None:
-    intake.flow.policy(DailyCap=leavers)
+    intake.flow.change_policy(DailyCap=leavers)
     rng = random.Random(20261122)  # noqa: S311 (chance that repeats is what a test wants)
     people = [f"leaver{n}" for n in range(leavers)]
     ids = {name: intake.user(name) for name in people}
@@ -600,5 +600,5 @@ def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     assert len(executions) == leavers
     assert intake.refused() == []
     assert intake.waiting() == 0
-    assert len(intake.flow.calls("DeregisterFromWorkMail")) == leavers
+    assert len(intake.flow.list_calls("DeregisterFromWorkMail")) == leavers
     assert all(any(user in execution["name"] for execution in executions) for user in ids.values())

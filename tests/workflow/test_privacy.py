@@ -99,11 +99,11 @@ class Planter:
 
 
 def token_of_an_approval(flow: Flow) -> str:
-    flow.policy(ApprovalRequired=["vip"])
+    flow.change_policy(ApprovalRequired=["vip"])
     flow.people.user("vip")
     arn = flow.start("vip")
     flow.clock.settle()
-    return str(flow.record(arn)["TaskToken"])
+    return str(flow.read_record(arn)["TaskToken"])
 
 
 def leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:

@@ -189,12 +189,12 @@ def empty(flow: Flow) -> None:
     flow.backend.behaviour, flow.backend.retention = Behaviour(), RETENTION
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions.clear()
-    dynamodb_backends[ACCOUNT][REGION].tables[flow.table].items.clear()
+    dynamodb_backends[ACCOUNT][REGION].tables[flow.table_name].items.clear()
     for queue in sqs_backends[ACCOUNT][REGION].queues.values():
         queue._messages.clear()
         queue.pending_messages.clear()
         queue.deleted_messages.clear()
-    flow.policy(**LISTS)
+    flow.change_policy(**LISTS)
 
 
 class Walk(RuleBasedStateMachine):
@@ -299,14 +299,14 @@ class Walk(RuleBasedStateMachine):
     @rule(arn=offboardings, which=few, decision=st.sampled_from(["Approved", "Approved", "Rejected"]))
     def somebody_decides(self, arn: str, which: int, decision: str) -> None:
         """On one that waits for it, if there is one; otherwise on any."""
-        waiting = [record["Id"] for record in self.flow.records_by_status("AwaitingApproval")]
+        waiting = [record["Id"] for record in self.flow.list_by_status("AwaitingApproval")]
         self._settled(lambda: self.flow.decide(_one_of(waiting, which) or arn, decision))
 
     @rule(name=people, which=few, how=st.sampled_from(["id", "name", "address"]))
     def is_restored(self, name: str, which: int, how: str) -> None:
         """Somebody who is in the window, if there is one; otherwise anybody."""
         there = {entity_id: name for name, entity_id in self.ids.items()}
-        in_window = [there.get(record["Entity"]["Id"]) for record in self.flow.records_by_status("InWindow")]
+        in_window = [there.get(record["Entity"]["Id"]) for record in self.flow.list_by_status("InWindow")]
         called = self._called(_one_of(in_window, which) or name, how)
         self._settled(lambda: self.flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=called))
 
@@ -320,7 +320,7 @@ class Walk(RuleBasedStateMachine):
         cap=st.sampled_from([0, 1, 20]),
     )
     def settings_are_deployed(self, protected: list[str], approval: list[str], cap: int) -> None:
-        self.flow.policy(Protected=protected, ApprovalRequired=approval, DailyCap=cap)
+        self.flow.change_policy(Protected=protected, ApprovalRequired=approval, DailyCap=cap)
         self._passes(timedelta(seconds=6))
 
     @rule(arn=consumes(offboardings))
@@ -347,7 +347,7 @@ class Walk(RuleBasedStateMachine):
             "disable": self._disable,
             "delete": self._delete,
             "offboard": lambda name: self._start(name, "id", {}),
-            "protect": lambda name: self.flow.policy(Protected=[name]),
+            "protect": lambda name: self.flow.change_policy(Protected=[name]),
         }
 
         def after(asked: str, _: Any) -> None:

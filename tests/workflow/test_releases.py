@@ -102,7 +102,7 @@ def versions(flow: Any, arn: str) -> set[str]:
 
 def releases(flow: Any, arn: str) -> dict[str, str]:
     """Of which release the code was that each state ran, by its own word."""
-    evidence = flow.ending(arn).output["Evidence"]
+    evidence = flow.read_result(arn).output["Evidence"]
     return {state: told.get("Release", "first") for state, told in evidence.items()}
 
 
@@ -128,7 +128,7 @@ def assert_it_was_of_release(flow: Any, arn: str, release: str, version: str) ->
 
 
 def days_of_retention(flow: Any, arn: str) -> float:
-    output = flow.ending(arn).output
+    output = flow.read_result(arn).output
     begin, end = (datetime.fromisoformat(output[name]) for name in ("DeregisteredAt", "RetentionEndsAt"))
     return (end - begin).total_seconds() / 86400
 
@@ -138,7 +138,7 @@ class Waiting:
 
     def __init__(self, flow: Any) -> None:
         self._flow = flow
-        flow.policy(ApprovalRequired=["vip*"])
+        flow.change_policy(ApprovalRequired=["vip*"])
         for name in ("alice", "bob", "dave", "zoe", "vip1", "vip2", "vip3"):
             flow.people.user(name)
         date = {"NotBefore": "2026-12-20T00:00:00Z"}
@@ -153,9 +153,9 @@ class Waiting:
         assert flow.decide(self.approved).outcome == "Decided"
         assert flow.decide(self.rejected, "Rejected").outcome == "Decided"
         assert flow.restore(ExecutionArn=self.restored).outcome == "Restored"
-        flow.policy(ApprovalRequired=["vip*"], Protected=["zoe"])
+        flow.change_policy(ApprovalRequired=["vip*"], Protected=["zoe"])
         flow.pass_days(70)
-        flow.hear()
+        flow.process_status_events()
 
     @property
     def expected(self) -> dict[str, str]:
@@ -171,8 +171,8 @@ class Waiting:
 
     def assert_they_ended_as_the_first_release_ends_them(self) -> None:
         flow = self._flow
-        assert {arn: flow.ending(arn).outcome for arn in self.expected} == self.expected
-        assert {arn: flow.record(arn)["Outcome"] for arn in self.expected} == self.expected
+        assert {arn: flow.read_result(arn).outcome for arn in self.expected} == self.expected
+        assert {arn: flow.read_record(arn)["Outcome"] for arn in self.expected} == self.expected
         assert {version for arn in self.expected for version in versions(flow, arn)} == {"1"}
         for arn in (self.retained, self.dated, self.approved, self.restored, self.rejected):
             assert set(releases(flow, arn).values()) == {"first"}
@@ -192,7 +192,7 @@ def test_what_waits_when_a_release_comes_ends_on_the_code_and_the_definition_it_
     waiting.finish()
 
     waiting.assert_they_ended_as_the_first_release_ends_them()
-    assert flow.ending(new).outcome == "CleanupVerified"
+    assert flow.read_result(new).outcome == "CleanupVerified"
     assert set(releases(flow, new).values()) == {"second"}
     assert days_of_retention(flow, new) == 40
     assert {called.rpartition(":")[2] for called in calls(flow, new) if "ExamineOrganization" not in called} == {"2"}
@@ -217,7 +217,7 @@ def test_three_releases_one_after_another_leave_each_execution_its_own(
 
     waiting.assert_they_ended_as_the_first_release_ends_them()
     for (name, number), arn in later.items():
-        assert flow.ending(arn).outcome == "CleanupVerified", name
+        assert flow.read_result(arn).outcome == "CleanupVerified", name
         assert set(releases(flow, arn).values()) == {name}
         assert versions(flow, arn) - {"1"} == {number}
         assert days_of_retention(flow, arn) == 40
@@ -235,7 +235,7 @@ def test_a_release_that_is_taken_back_leaves_what_it_started_its_own(
         flow.pass_days(1)
     flow.pass_days(45)
 
-    assert [flow.ending(arn).outcome for arn in started] == ["CleanupVerified"] * 3
+    assert [flow.read_result(arn).outcome for arn in started] == ["CleanupVerified"] * 3
     assert [set(releases(flow, arn).values()) for arn in started] == [{"first"}, {"second"}, {"first"}]
     assert [versions(flow, arn) for arn in started] == [{"1"}, {"2"}, {"3"}]
 
@@ -256,7 +256,7 @@ def test_an_update_that_fails_half_way_changes_nothing_for_anybody(
     flow.pass_days(45)
 
     for arn in started:
-        assert flow.ending(arn).outcome == "CleanupVerified"
+        assert flow.read_result(arn).outcome == "CleanupVerified"
         assert set(releases(flow, arn).values()) == {"first"}
         assert versions(flow, arn) == {"1"}
 
@@ -279,10 +279,10 @@ def test_what_is_not_kept_is_missed(
     flow.environment.deploy(release(before, "after", *([forgetting_what_waits] if forgets == "function" else [])))
     flow.pass_days(45)
 
-    ending = flow.ending(dated)
-    assert ending.outcome == "UnexpectedFailure"
-    assert "Lambda.ResourceNotFoundException" in ending.cause
-    assert ending.states[-2] == ("CheckOrganization" if forgets == "function" else "ResolveEntity")
+    result = flow.read_result(dated)
+    assert result.outcome == "UnexpectedFailure"
+    assert "Lambda.ResourceNotFoundException" in result.cause
+    assert result.states[-2] == ("CheckOrganization" if forgets == "function" else "ResolveEntity")
 
 
 @pytest.mark.long
@@ -296,4 +296,4 @@ def test_an_organization_that_is_removed_too_early_ends_what_waits_for_it(
     flow.environment.deploy(assembly({"organizations": [{"id": "m-" + "a1" * 16}]}))
     flow.pass_days(45)
 
-    assert [flow.ending(arn).outcome for arn in started] == ["AccessDenied", "AccessDenied"]
+    assert [flow.read_result(arn).outcome for arn in started] == ["AccessDenied", "AccessDenied"]

@@ -11,14 +11,14 @@ from moto.dynamodb.responses import DynamoHandler
 from local.faults import TIMEOUT, Fault
 from local.settings import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
-from tests.workflow.conftest import long_run
+from tests.workflow.conftest import mark_long
 
 pytestmark = pytest.mark.no_providers
 
 SILENCE = [
     ("OrganizationNotFoundException", 400),
     ("ServiceUnavailable", 503),
-    *long_run(
+    *mark_long(
         ("AccessDeniedException", 400),
         ("OrganizationStateException", 400),
         ("UnrecognizedClientException", 400),
@@ -31,7 +31,7 @@ def end(flow: Any, code: str, status: int) -> None:
     """Have WorkMail answer nothing but this from now on."""
     for operation in ("DescribeEntity", "DescribeUser", "DescribeOrganization", "ListUsers", "ListGroups",
                       "ListResources", "ListAliases", "GetMailboxDetails", "DeregisterFromWorkMail"):  # fmt: skip
-        flow.fail(operation, code, status=status)
+        flow.inject_error(operation, code, status=status)
 
 
 @pytest.mark.parametrize(("code", "status"), SILENCE)
@@ -52,12 +52,12 @@ def test_an_execution_that_wakes_when_workmail_is_over_says_so(
     flow.backend.before.insert(0, over)
     flow.clock.advance(timedelta(days=5))
 
-    ending = flow.ending(arn)
-    assert (ending.status, ending.outcome) == ("SUCCEEDED", "ServiceEnded")
-    assert ending.states[-1] == "ServiceEnded"
-    assert "on or after the day on which Amazon WorkMail ends" in ending.output["Explanation"]
-    assert ending.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
-    assert flow.record(arn)["Outcome"] == "ServiceEnded"
+    result = flow.read_result(arn)
+    assert (result.status, result.outcome) == ("SUCCEEDED", "ServiceEnded")
+    assert result.states[-1] == "ServiceEnded"
+    assert "on or after the day on which Amazon WorkMail ends" in result.output["Explanation"]
+    assert result.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
+    assert flow.read_record(arn)["Outcome"] == "ServiceEnded"
 
 
 def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Callable[..., Any]) -> None:
@@ -68,7 +68,7 @@ def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Ca
     end(flow, "AccessDeniedException", 400)
     flow.clock.move_to(datetime(2027, 3, 30, 23, tzinfo=UTC))
 
-    assert flow.ending(arn).outcome == "AccessDenied"
+    assert flow.read_result(arn).outcome == "AccessDenied"
 
 
 def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Callable[..., Any]) -> None:
@@ -87,10 +87,10 @@ def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Cal
     flow.backend.before.insert(0, over)
     flow.clock.advance(timedelta(days=12))
 
-    ending = flow.ending(arn)
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["DeregisteredAt"] is None
-    assert flow.calls("DeregisterFromWorkMail") == []
+    result = flow.read_result(arn)
+    assert result.outcome == "ServiceEnded"
+    assert result.output["DeregisteredAt"] is None
+    assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
 def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_fault(
@@ -127,11 +127,11 @@ def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]
     flow.people.user("dana")
     end(flow, "OrganizationNotFoundException", 400)
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["Entity"] is None
-    assert ending.output["DeregisteredAt"] is None
+    assert result.outcome == "ServiceEnded"
+    assert result.output["Entity"] is None
+    assert result.output["DeregisteredAt"] is None
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,20 @@ def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
     user = flow.people.user("dana")
     flow.environment.faults.add(fault)
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert (ending.outcome, ending.output["DeregisteredAt"]) == ("ServiceEnded", None)
-    assert (flow.workmail_state(user)["State"] == "DISABLED") is asked
+    assert (result.outcome, result.output["DeregisteredAt"]) == ("ServiceEnded", None)
+    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is asked
     said = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
-    assert (said in ending.output["Explanation"]) is asked
+    assert (said in result.output["Explanation"]) is asked
 
 
 def test_while_workmail_still_answers_after_that_day_it_is_worked_with(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     user = flow.people.user("dana")
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
-    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert result.outcome == "ServiceEnded"
+    assert result.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
