@@ -19,8 +19,8 @@ from local.settings import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.workmail.exceptions import CommonError
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
-    no_environment_of_a_module_tells_what_is_personal,
-    no_environment_tells_what_is_personal,
+    no_environment_leaks_personal_data,
+    no_environment_of_a_module_leaks_personal_data,
 )
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -81,15 +81,15 @@ class Flow:
     def read_result(self, arn: str) -> ExecutionResult:
         answer = self.environment.describe(arn)
         history = self.environment.history(arn)
-        entered = [e["stateEnteredEventDetails"]["name"] for e in history if e["type"].endswith("StateEntered")]
+        states = [e["stateEnteredEventDetails"]["name"] for e in history if e["type"].endswith("StateEntered")]
         output = json.loads(answer.get("output", "{}"))
         return ExecutionResult(
             status=answer["status"],
             outcome=output.get("Outcome") or answer.get("error"),
             output=output,
             cause=answer.get("cause", ""),
-            states=entered,
-            transitions=len(entered),
+            states=states,
+            transitions=len(states),
         )
 
     def run_state_machine(self, execution_input: dict[str, Any], output: str) -> ExecutionResult:
@@ -169,7 +169,7 @@ class Flow:
         self.process_status_events()
 
     def read_workmail_state(self, entity_id: str) -> dict[str, Any]:
-        """Return what a restore must restore: state, address, aliases and groups."""
+        """Return the state of an entity that a restore must bring back: state, address, aliases and groups."""
         entity = self.backend.organizations[ORGANIZATION_ID].entities[entity_id]
         groups = self.backend.organizations[ORGANIZATION_ID].entities.values()
         return {
@@ -188,14 +188,15 @@ class Flow:
 
     def inject_error(self, operation: str, code: str, *, times: int | None = None, status: int = 400) -> None:
         """Have WorkMail answer an operation with an error, for the next calls or always."""
-        left = [times]
+        remaining = times
 
-        def before(name: str, parameters: Mapping[str, Any]) -> None:
-            if name == operation and left[0] != 0:
-                left[0] = left[0] - 1 if left[0] is not None else None
+        def raise_error(name: str, parameters: Mapping[str, Any]) -> None:
+            nonlocal remaining
+            if name == operation and remaining != 0:
+                remaining = remaining - 1 if remaining is not None else None
                 raise CommonError(code, "made by the test", status)
 
-        self.backend.before.append(before)
+        self.backend.before.append(raise_error)
 
 
 def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:

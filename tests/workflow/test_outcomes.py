@@ -9,7 +9,7 @@ import pytest
 
 from local.faults import Fault
 from local.settings import MAIL_DOMAIN, ORGANIZATION_ID
-from tests.workflow.conftest import OTHER_ORGANIZATION, CHANGED_SETTINGS, mark_long
+from tests.workflow.conftest import CHANGED_SETTINGS, OTHER_ORGANIZATION, mark_long
 
 pytestmark = pytest.mark.no_providers
 

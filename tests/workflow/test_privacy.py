@@ -1,4 +1,4 @@
-"""The check that runs after every test finds what is personal, in each place and of each kind."""
+"""The check after every test finds personal data of each kind in each place."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from local.settings import ORGANIZATION_ID
 from tests.workflow import privacy
 from tests.workflow.conftest import START, Flow
 
-DOES_ANYTHING = """
+ANY_CALL_HANDLER = """
 import boto3
 
 def handler(event, context):
@@ -20,12 +20,17 @@ def handler(event, context):
     else:
         getattr(boto3.client(event["service"]), event["method"])(**event["parameters"])
 """
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-NO_CELLS = {(place, kind) for place, kinds in privacy.allowed().items() for kind, may in kinds.items() if not may}
+ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+FORBIDDEN_CELLS = {
+    (place, kind)
+    for place, kinds in privacy.read_allowed_places().items()
+    for kind, is_allowed in kinds.items()
+    if not is_allowed
+}
 
 
 class Planter:
-    """Puts texts where they must not be."""
+    """Writes texts to places that must not hold them."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -48,10 +53,10 @@ class Planter:
 
     def _create_function(self) -> None:
         iam, code = self._environment.client("iam"), io.BytesIO()
-        role = iam.create_role(RoleName="does-anything", AssumeRolePolicyDocument=json.dumps(EVERYTHING))["Role"]
-        iam.put_role_policy(RoleName="does-anything", PolicyName="p", PolicyDocument=json.dumps(EVERYTHING))
+        role = iam.create_role(RoleName="does-anything", AssumeRolePolicyDocument=json.dumps(ALLOW_ALL))["Role"]
+        iam.put_role_policy(RoleName="does-anything", PolicyName="p", PolicyDocument=json.dumps(ALLOW_ALL))
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("anything.py", DOES_ANYTHING)
+            archive.writestr("anything.py", ANY_CALL_HANDLER)
         self._environment.client("lambda").create_function(
             FunctionName="does-anything", Runtime="python3.13", Role=role["Arn"], Handler="anything.handler",
             Code={"ZipFile": code.getvalue()},
@@ -62,14 +67,14 @@ class Planter:
         assert "FunctionError" not in answer, answer["Payload"].read()
 
     def _log_of_state_machine(self, text: str) -> None:
-        logs, group = self._environment.client("logs"), f"/aws/vendedlogs/states/{self._new()}"
+        logs, group = self._environment.client("logs"), f"/aws/vendedlogs/states/{self._next_name()}"
         logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName="s")
         moment = int(START.timestamp() * 1000)
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[{"timestamp": moment, "message": text}])
 
-    def _execution(self, given: Any, name: str | None = None) -> None:
-        self._environment.start(given, name)
+    def _execution(self, execution_input: Any, name: str | None = None) -> None:
+        self._environment.start(execution_input, name)
 
     def _message(self, text: str) -> None:
         parameters = {"TopicArn": self._outputs["ApprovalTopicArn"], "Subject": "s", "Message": text}
@@ -90,10 +95,10 @@ class Planter:
 
     def _item(self, text: str) -> None:
         self._environment.client("dynamodb").put_item(
-            TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._new()}, "Reason": {"S": text}}
+            TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._next_name()}, "Reason": {"S": text}}
         )
 
-    def _new(self) -> str:
+    def _next_name(self) -> str:
         self._number += 1
         return f"planted-{self._number}"
 
@@ -107,21 +112,21 @@ def token_of_an_approval(flow: Flow) -> str:
 
 
 def leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:
-    """Plant something, close the environment, and return which cells of the table are not true of it."""
+    """Plant texts, close the environment, and return the cells of the table that were violated."""
     with Environment(stack, now=START) as environment:
         plant(Flow(environment), Planter(environment))
-    leaks = [(place, kind) for place, kind, *_ in (leak.split(": ") for leak in privacy.found)]
-    privacy.found.clear()
+    leaks = [(place, kind) for place, kind, *_ in (leak.split(": ") for leak in privacy.recorded_leaks)]
+    privacy.recorded_leaks.clear()
     return set(leaks)
 
 
-def test_the_table_has_each_place_that_is_searched(stack: Any) -> None:
+def test_the_table_lists_every_place_that_is_searched(stack: Any) -> None:
     with Environment(stack, now=START) as environment:
-        assert Planter(environment).places.keys() == privacy.allowed().keys()
-    assert len(NO_CELLS) > 40
+        assert Planter(environment).places.keys() == privacy.read_allowed_places().keys()
+    assert len(FORBIDDEN_CELLS) > 40
 
 
-def test_whatever_is_planted_in_a_place_that_must_not_hold_it_is_found(stack: Any) -> None:
+def test_personal_data_is_found_in_every_place_that_must_not_hold_it(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana.leaver", "Dana Shown", Password="Never-to-be-shown")
         texts = {
@@ -131,14 +136,14 @@ def test_whatever_is_planted_in_a_place_that_must_not_hold_it_is_found(stack: An
             "task tokens": token_of_an_approval(flow),
             "passwords": "Never-to-be-shown",
         }
-        for place, kind in sorted(NO_CELLS):
+        for place, kind in sorted(FORBIDDEN_CELLS):
             planter.places[place](texts[kind])
 
-    assert leaks_after(plant, stack) == NO_CELLS
+    assert leaks_after(plant, stack) == FORBIDDEN_CELLS
 
 
-def test_all_that_somebody_is_called_is_a_name(stack: Any) -> None:
-    called = {
+def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> None:
+    texts = {
         "messages of the approval topic": "Dana Shown",
         "events that the product puts": "Firstname of dana",
         "metrics": "Lastname of dana",
@@ -146,13 +151,13 @@ def test_all_that_somebody_is_called_is_a_name(stack: Any) -> None:
 
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana", "Dana Shown")
-        for place, text in called.items():
+        for place, text in texts.items():
             planter.places[place](f"The offboarding of {text} waits.")
 
-    assert leaks_after(plant, stack) == {(place, "names") for place in called}
+    assert leaks_after(plant, stack) == {(place, "names") for place in texts}
 
 
-def test_what_may_stand_where_it_is_not_called_a_leak(stack: Any) -> None:
+def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana.leaver", "Dana Shown")
         flow.start("dana.leaver", Expected={"DisplayName": "Dana Shown"}, Reason="asked by hr@example.com")

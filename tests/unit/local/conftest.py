@@ -19,8 +19,8 @@ from local.environment import share_clients
 from local.hooks import Hooks
 from local.lambda_runtime import Runtime
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
-    no_environment_of_a_module_tells_what_is_personal,
-    no_environment_tells_what_is_personal,
+    no_environment_leaks_personal_data,
+    no_environment_of_a_module_leaks_personal_data,
 )
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
