@@ -117,18 +117,18 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Story(release, environment, current)
 
 
-def test_every_execution_ends_as_its_release_would_have_ended_it(story: Story) -> None:
+def test_every_execution_ends_as_its_own_release_defines(story: Story) -> None:
     assert {name: story.read_result(name).outcome for name in story.arns} == ENDS
     assert story.read_result("retained-stopped").status == "ABORTED"
 
 
-def test_every_record_says_how_its_execution_ended(story: Story) -> None:
+def test_every_record_has_the_outcome_of_its_execution(story: Story) -> None:
     outcomes = {name: story.read_record(name)["Outcome"] for name in story.arns}
     assert outcomes == {**ENDS, "retained-stopped": "Stopped"}
     assert story.read_record("retained-stopped")["Status"] == "Unwatched"
 
 
-def test_every_execution_ran_its_own_release_only(story: Story) -> None:
+def test_every_execution_calls_only_functions_of_its_own_release(story: Story) -> None:
     for name, arn in story.arns.items():
         scheduled = [e["taskScheduledEventDetails"] for e in story.flow.environment.history(arn)
                      if e["type"] == "TaskScheduled"]  # fmt: skip
@@ -137,30 +137,30 @@ def test_every_execution_ran_its_own_release_only(story: Story) -> None:
         assert called or name == "retained-stopped", name
 
 
-def test_what_was_asked_before_the_release_is_decided_after_it(story: Story) -> None:
+def test_an_approval_requested_before_the_release_can_be_decided_after_it(story: Story) -> None:
     assert {decided.outcome for decided in story.decisions.values()} == {"Decided"}
     assert story.read_result("asked-rejected").output["Decision"]["DecidedBy"] == "boss"
     assert story.read_record("asked-approved")["Approval"]["Decision"] == "Approved"
 
 
-def test_what_was_deregistered_before_the_release_is_restored_after_it(story: Story) -> None:
+def test_an_entity_deregistered_before_the_release_can_be_restored_after_it(story: Story) -> None:
     assert (story.restored.outcome, story.restored.output["Missing"]) == ("Restored", [])
     state = story.flow.read_workmail_state(story.read_record("retained-restored")["Entity"]["Id"])
     assert (state["State"], state["Aliases"]) == ("ENABLED", ["retained.restored.alias@example-corp.awsapps.com"])
     assert len(state["Groups"]) == 1
 
 
-def test_what_ended_before_the_release_can_be_restored_if_it_could_be_before(story: Story) -> None:
+def test_an_offboarding_that_ended_before_the_release_can_be_restored_after_it(story: Story) -> None:
     assert story.restored_after_its_end["ended-stopped"].outcome == "Restored"
     assert story.restored_after_its_end["ended-removed"].outcome == "EntityGone"
 
 
-def test_an_entity_that_a_former_release_holds_is_not_offboarded_twice(story: Story) -> None:
+def test_an_entity_held_by_a_former_release_is_not_offboarded_twice(story: Story) -> None:
     assert story.started_again.outcome == "AlreadyInProgress"
     assert story.started_again.output["OtherExecutionArn"] == story.arns["retained-again"]
 
 
-def test_what_was_recorded_is_not_recorded_again(
+def test_a_recorded_release_is_not_recorded_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(Release, "folder", tmp_path)

@@ -75,18 +75,18 @@ def template_in(directory: Path) -> Template:
 
 
 @every_release
-def test_nothing_is_missing_of_what_a_release_had(release: Release, current: Path) -> None:
+def test_the_stack_keeps_everything_that_a_release_needs(release: Release, current: Path) -> None:
     assert missing(release.template, template_in(current)) == []
 
 
 @every_release
 @pytest.mark.parametrize("construct", MACHINES)
-def test_the_functions_that_a_release_calls_are_known_as_released(release: Release, construct: str) -> None:
+def test_the_functions_that_a_release_calls_are_listed_as_released(release: Release, construct: str) -> None:
     _, machine = single_resource(release.template, "AWS::StepFunctions::StateMachine", construct)
     assert set(machine["Properties"]["DefinitionSubstitutions"]) <= MACHINES[construct].released
 
 
-def test_a_removed_function_is_missed_with_its_role_and_its_permission(current: Path, tmp_path: Path) -> None:
+def test_a_removed_function_is_reported_with_its_role_and_its_permission(current: Path, tmp_path: Path) -> None:
     later = Later(current, tmp_path / "later")
     later.rename_function("CheckOrganization", "ExamineOrganization")
     assert missing(template_in(current), later.template) == []
@@ -99,7 +99,7 @@ def test_a_removed_function_is_missed_with_its_role_and_its_permission(current: 
     assert "may no longer lambda:InvokeFunction on <CheckOrganizationFunction7802D99B.Arn>:*" in found
 
 
-def test_a_removed_action_is_missed(current: Path) -> None:
+def test_a_removed_action_is_reported(current: Path) -> None:
     changed = copy.deepcopy(template_in(current))
     _, role = single_resource(changed, "AWS::IAM::Role", "VerifyCleanup")
     [policy] = [policy for policy in role["Properties"]["Policies"] if policy["PolicyName"] == "WorkMail"]
@@ -110,7 +110,7 @@ def test_a_removed_action_is_missed(current: Path) -> None:
     assert "may no longer workmail:GetMailboxDetails on arn:" in found
 
 
-def test_a_renamed_table_is_missed(current: Path) -> None:
+def test_a_renamed_table_is_reported(current: Path) -> None:
     changed = copy.deepcopy(template_in(current))
     _, table = single_resource(changed, "AWS::DynamoDB::Table")
     table["Properties"]["TableName"] = "records"
@@ -133,7 +133,7 @@ def synthesized(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Calla
     return json.loads(Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text())
 
 
-def test_a_function_that_was_released_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_released_function_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(specs: Specs) -> Specs:
         return tuple(spec for spec in specs if spec.name != "CheckOrganization")
 
@@ -141,7 +141,7 @@ def test_a_function_that_was_released_cannot_be_removed(monkeypatch: pytest.Monk
         synthesized(monkeypatch, OFFBOARDING, forget)
 
 
-def test_a_retired_function_keeps_all_that_it_had(
+def test_a_retired_function_keeps_its_resources_and_permissions(
     monkeypatch: pytest.MonkeyPatch, current: Path, tmp_path: Path
 ) -> None:
     def rename(specs: Specs) -> Specs:

@@ -65,7 +65,7 @@ def waiting(flow: Any, name: str = "vip") -> tuple[str, str]:
     return user, arn
 
 
-def test_what_the_settings_list_waits_for_an_approval_and_then_goes_on(flow: Any) -> None:
+def test_an_entity_in_the_approval_list_is_deregistered_only_after_the_approval(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.pass_days(3)
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
@@ -86,7 +86,7 @@ def test_what_the_settings_list_waits_for_an_approval_and_then_goes_on(flow: Any
     assert ":execution:workmail-offboarding-approval:" in approval["DecidedIn"], "CloudTrail has who started that"
 
 
-def test_a_rejection_ends_it_with_who_decided_and_why(flow: Any) -> None:
+def test_a_rejection_ends_the_offboarding_with_the_decider_and_the_reason(flow: Any) -> None:
     user, arn = waiting(flow)
 
     flow.decide(arn, "Rejected", decided_by="boss", Reason="on parental leave")
@@ -101,7 +101,7 @@ def test_a_rejection_ends_it_with_who_decided_and_why(flow: Any) -> None:
     assert flow.run("vip", days=0).states[-1] == "AwaitApproval", "it can be asked for again"
 
 
-def test_nobody_who_decides_in_14_days_is_a_no(flow: Any) -> None:
+def test_an_approval_times_out_after_14_days_without_a_decision(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.pass_days(13.99)
     assert flow.read_result(arn).status == "RUNNING"
@@ -141,7 +141,9 @@ def test_the_request_is_published_with_the_command_and_without_a_token_or_an_add
         assert "@" not in said
 
 
-def test_the_published_command_works_once_it_is_filled_in(flow: Any, mail: Callable[[], list[dict[str, str]]]) -> None:
+def test_the_published_command_works_after_its_placeholders_are_filled_in(
+    flow: Any, mail: Callable[[], list[dict[str, str]]]
+) -> None:
     _, arn = waiting(flow)
     [message] = mail()
     command = message["Message"].splitlines()[-1]
@@ -160,7 +162,7 @@ def test_the_published_command_works_once_it_is_filled_in(flow: Any, mail: Calla
     assert flow.read_result(arn).states[-1] == "WaitForRetention"
 
 
-def test_a_second_decision_is_refused_and_the_first_one_stands(flow: Any) -> None:
+def test_a_second_decision_after_a_rejection_is_refused(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.decide(arn, "Rejected")
     flow.process_status_events()
@@ -173,7 +175,7 @@ def test_a_second_decision_is_refused_and_the_first_one_stands(flow: Any) -> Non
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_a_second_approval_while_the_offboarding_goes_on_is_refused(flow: Any) -> None:
+def test_a_second_decision_after_an_approval_is_refused(flow: Any) -> None:
     _, arn = waiting(flow)
     flow.decide(arn)
     flow.pass_days(2)
@@ -185,7 +187,7 @@ def test_a_second_approval_while_the_offboarding_goes_on_is_refused(flow: Any) -
     assert flow.read_result(arn).states[-1] == "WaitForRetention"
 
 
-def test_an_approval_for_an_execution_that_was_stopped_is_refused(flow: Any) -> None:
+def test_an_approval_for_a_stopped_execution_is_refused(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.stop(arn)
 
@@ -196,13 +198,13 @@ def test_an_approval_for_an_execution_that_was_stopped_is_refused(flow: Any) -> 
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_an_approval_for_what_never_was_is_refused(flow: Any) -> None:
+def test_an_approval_for_an_unknown_execution_is_refused(flow: Any) -> None:
     arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
 
     assert flow.decide(arn).outcome == "ApprovalNotPending"
 
 
-def test_an_approval_for_what_awaits_none_is_refused(flow: Any) -> None:
+def test_an_approval_for_an_execution_that_awaits_none_is_refused(flow: Any) -> None:
     flow.people.user("dana")
     arn = flow.start("dana")
     flow.clock.settle()
@@ -225,7 +227,7 @@ def test_an_approval_for_what_awaits_none_is_refused(flow: Any) -> None:
         ),
     ],
 )
-def test_a_wrong_decision_decides_nothing(flow: Any, given: dict[str, Any], says: str) -> None:
+def test_an_invalid_decision_changes_nothing(flow: Any, given: dict[str, Any], says: str) -> None:
     user, arn = waiting(flow)
 
     result = flow.run_state_machine({"ExecutionArn": arn, **given}, "ApprovalStateMachineArn")
@@ -237,14 +239,14 @@ def test_a_wrong_decision_decides_nothing(flow: Any, given: dict[str, Any], says
 
 
 @pytest.mark.parametrize("who", ["vip", "VIP@example-corp.awsapps.com"])
-def test_nobody_decides_about_themselves(flow: Any, who: str) -> None:
+def test_the_leaver_cannot_decide_about_the_own_offboarding(flow: Any, who: str) -> None:
     _, arn = waiting(flow)
 
     assert flow.decide(arn, decided_by=who).outcome == "InvalidRequest"
     assert flow.read_record(arn)["Status"] == "AwaitingApproval"
 
 
-def test_who_was_registered_anew_while_it_was_awaited_is_not_deregistered(flow: Any) -> None:
+def test_an_entity_registered_again_during_the_approval_is_not_deregistered(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.pass_days(1)
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
@@ -257,7 +259,7 @@ def test_who_was_registered_anew_while_it_was_awaited_is_not_deregistered(flow: 
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_was_protected_while_it_was_awaited_is_not_deregistered(flow: Any) -> None:
+def test_an_entity_protected_during_the_approval_is_not_deregistered(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.change_policy(Protected=["vip"])
     flow.pass_days(1)
@@ -268,7 +270,7 @@ def test_who_was_protected_while_it_was_awaited_is_not_deregistered(flow: Any) -
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_an_answer_that_is_no_decision_is_taken_for_none(flow: Any) -> None:
+def test_a_task_output_that_is_not_a_decision_fails_the_execution(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.environment.client("stepfunctions").send_task_success(
         taskToken=flow.read_record(arn)["TaskToken"], output='{"Approved": true}'
@@ -279,7 +281,7 @@ def test_an_answer_that_is_no_decision_is_taken_for_none(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_a_notification_that_fails_stops_nothing(flow: Any) -> None:
+def test_a_failed_notification_does_not_stop_the_approval(flow: Any) -> None:
     flow.environment.client("sns").delete_topic(TopicArn=flow.environment.outputs["ApprovalTopicArn"])
     user, arn = waiting(flow)
 
@@ -288,7 +290,7 @@ def test_a_notification_that_fails_stops_nothing(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_a_notice_of_the_cap_that_failed_is_left_to_the_next_one(
+def test_a_failed_notification_of_the_cap_is_sent_by_the_next_execution(
     flow: Any, mail: Callable[[], list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow.change_policy(DailyCap=0)
@@ -312,7 +314,7 @@ def test_a_notice_of_the_cap_that_failed_is_left_to_the_next_one(
 
 
 @pytest.mark.parametrize("decision", ["Approved", "Rejected"])
-def test_an_answer_that_was_lost_on_its_way_back_is_no_failure(
+def test_a_lost_answer_of_step_functions_does_not_fail_the_decision(
     flow: Any, decision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, arn = waiting(flow)
@@ -339,7 +341,7 @@ def test_an_answer_that_was_lost_on_its_way_back_is_no_failure(
     assert [execution["status"] for execution in approvals] == ["SUCCEEDED"]
 
 
-def test_a_record_that_is_gone_leaves_nothing_to_approve(flow: Any) -> None:
+def test_a_deleted_record_cannot_be_approved(flow: Any) -> None:
     user, arn = waiting(flow)
     flow.delete_record(arn)
 
@@ -349,7 +351,7 @@ def test_a_record_that_is_gone_leaves_nothing_to_approve(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_the_cap_counts_what_identity_providers_start_and_wakes_somebody_once(
+def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
     flow: Any, mail: Callable[[], list[dict[str, str]]]
 ) -> None:
     flow.change_policy(DailyCap=2)
@@ -379,14 +381,14 @@ def test_the_cap_counts_what_identity_providers_start_and_wakes_somebody_once(
     assert flow.read_result(tomorrow).states[-1] == "WaitForRetention", "a new day has a cap of its own"
 
 
-def test_a_cap_of_nothing_has_every_leaver_approved(flow: Any) -> None:
+def test_a_cap_of_zero_requires_an_approval_for_every_leaver(flow: Any) -> None:
     flow.change_policy(DailyCap=0)
     flow.people.user("dana")
 
     assert flow.run("dana", days=0, Requester=REQUESTER).states[-3:] == WAITING
 
 
-def test_a_raised_cap_counts_for_those_who_come_after(flow: Any) -> None:
+def test_a_raised_cap_applies_to_later_executions(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     for name in ("a", "b", "c"):
         flow.people.user(name)
@@ -402,7 +404,7 @@ def test_a_raised_cap_counts_for_those_who_come_after(flow: Any) -> None:
     assert flow.read_result(third).states[-1] == "WaitForRetention"
 
 
-def test_what_is_disabled_already_needs_neither_approval_nor_slot(flow: Any) -> None:
+def test_a_disabled_entity_needs_neither_an_approval_nor_a_slot(flow: Any) -> None:
     flow.change_policy(DailyCap=0, ApprovalRequired=["*"])
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
@@ -419,7 +421,7 @@ class TestIdentityProviders:
 
     @pytest.mark.long  # of the demo's burst of thirty make test sees the same
     @pytest.mark.parametrize("leavers", [31, 500])
-    def test_of_many_leavers_at_once_20_are_deregistered_the_others_wait_and_none_is_lost(
+    def test_20_of_many_leavers_are_deregistered_and_all_others_await_approval(
         self, intake: Intake, leavers: int
     ) -> None:
         flow = intake.flow

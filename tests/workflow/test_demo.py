@@ -36,14 +36,14 @@ def row(told: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
     return find
 
 
-def test_every_row_of_the_story_ends_as_expected(told: dict[str, Any]) -> None:
+def test_every_row_of_the_demo_ends_as_expected(told: dict[str, Any]) -> None:
     assert [(entry["Outcome"], entry["Faults"]) for entry in told["Rows"]] == [
         (entry["Expected"], []) for entry in told["Rows"]
     ]
     assert told["Status"] == 0
 
 
-def test_the_story_has_all_these_outcomes(told: dict[str, Any]) -> None:
+def test_the_demo_shows_all_these_outcomes(told: dict[str, Any]) -> None:
     assert {entry["Outcome"] for entry in told["Rows"]} == {
         "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "Restored", "EntityNotFound",
         "Rejected", "ApprovalTimedOut", "ServiceEnded", "20 deregistered, 10 await approval",
@@ -52,14 +52,14 @@ def test_the_story_has_all_these_outcomes(told: dict[str, Any]) -> None:
     assert all(entry["Timeline"] for entry in told["Rows"] if "ExecutionArn" in entry)
 
 
-def test_a_plan_says_what_would_be_called_and_when_the_mailbox_would_go(row: Any) -> None:
+def test_a_plan_states_the_call_and_when_the_mailbox_would_be_removed(row: Any) -> None:
     plan = row("a plan")["Output"]["Plan"]
 
     assert [call["Operation"] for call in plan["WouldCall"]] == ["DeregisterFromWorkMail"]
     assert plan["MailboxIsRemovedAt"] == "2026-12-23T09:00:00.000Z"
 
 
-def test_of_a_burst_the_cap_is_deregistered_and_the_others_wait_and_one_message_is_sent(row: Any) -> None:
+def test_a_burst_above_the_cap_awaits_approval_and_sends_one_message(row: Any) -> None:
     burst = row("30 leavers at once")
 
     assert burst["Executions"] == 30
@@ -71,7 +71,7 @@ def test_of_a_burst_the_cap_is_deregistered_and_the_others_wait_and_one_message_
     assert len(burst["Messages"]) == 1
 
 
-def test_a_decision_is_in_the_record_of_the_offboarding(row: Any) -> None:
+def test_the_record_of_the_offboarding_has_the_decision(row: Any) -> None:
     approved, rejected = row("wait, approved")["Record"], row("wait, rejected")["Record"]
 
     assert (approved["Decision"]["Decision"], approved["Outcome"]) == ("Approved", "CleanupVerified")
@@ -79,14 +79,14 @@ def test_a_decision_is_in_the_record_of_the_offboarding(row: Any) -> None:
     assert approved["Decision"]["DecidedBy"] == rejected["Decision"]["DecidedBy"] == "it.operator"
 
 
-def test_nobody_decides_for_14_days(row: Any) -> None:
+def test_an_approval_without_a_decision_times_out_after_14_days(row: Any) -> None:
     timeline = {step["State"]: step["At"] for step in row("nobody decides")["Timeline"]}
 
     assert timeline["AwaitApproval"] == "2026-11-25T09:00:00+00:00"
     assert timeline["Failed"] == "2026-12-09T09:00:00+00:00"
 
 
-def test_after_the_restore_the_user_stands_as_before(row: Any) -> None:
+def test_a_restored_user_is_the_same_as_before_the_offboarding(row: Any) -> None:
     restore = row("a restore")
 
     assert restore["After"] == restore["Before"]
@@ -97,7 +97,7 @@ def test_after_the_restore_the_user_stands_as_before(row: Any) -> None:
     assert restore["Output"]["OffboardingArn"] == row("restored on day 12")["ExecutionArn"]
 
 
-def test_the_story_runs_on_to_the_end_of_workmail(told: dict[str, Any], row: Any) -> None:
+def test_the_demo_continues_until_the_end_of_workmail(told: dict[str, Any], row: Any) -> None:
     overtaken = row("last working day")
 
     assert (told["Began"], told["ServiceEndsOn"]) == ("2026-11-23T09:00:00+00:00", "2027-03-31")
@@ -105,7 +105,7 @@ def test_the_story_runs_on_to_the_end_of_workmail(told: dict[str, Any], row: Any
     assert overtaken["Output"]["RetentionEndsAt"] > told["ServiceEndsOn"]
 
 
-def test_one_query_says_who_is_in_the_window_until_when(told: dict[str, Any]) -> None:
+def test_one_query_lists_the_entities_in_the_window_and_its_ends(told: dict[str, Any]) -> None:
     window = told["Window"]
     names = {entry["Name"] for entry in window["Entities"]}
     untils = [entry["Until"] for entry in window["Entities"]]
@@ -119,7 +119,7 @@ def test_one_query_says_who_is_in_the_window_until_when(told: dict[str, Any]) ->
 
 
 @pytest.mark.long
-def test_what_does_not_happen_is_shown_and_fails_the_command(
+def test_an_action_that_does_not_happen_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = demo.Happening.__init__
@@ -137,7 +137,7 @@ def test_what_does_not_happen_is_shown_and_fails_the_command(
 
 
 @pytest.mark.long
-def test_what_contradicts_the_story_is_told_and_fails_the_command(
+def test_a_result_that_contradicts_the_scenario_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A burst that stays under the cap, and a restore that brings back another alias than there was before."""
@@ -164,7 +164,7 @@ def test_what_contradicts_the_story_is_told_and_fails_the_command(
     assert restored["Faults"] == ["The user does not stand as before the offboarding."]
 
 
-def test_a_port_that_is_taken_is_said_so(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

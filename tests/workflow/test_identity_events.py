@@ -171,7 +171,7 @@ def test_a_leaver_is_offboarded_by_the_event_of_a_provider(
     assert intake.refused() == []
 
 
-def test_identity_centers_own_event_finds_the_user_by_the_store_s_id(intake: Intake) -> None:
+def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store(intake: Intake) -> None:
     user = intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
     neighbour = intake.user("neighbour")
     intake.flow.backend.arrange(ORGANIZATION_ID, neighbour, identity_provider_user_id=STORE_USER + "0")
@@ -182,7 +182,7 @@ def test_identity_centers_own_event_finds_the_user_by_the_store_s_id(intake: Int
     assert given["Requester"]["Provider"] == "identityCenter"
 
 
-def test_a_user_whom_identity_center_knows_and_workmail_does_not_is_visibly_refused(intake: Intake) -> None:
+def test_an_identity_center_user_unknown_to_workmail_becomes_a_dead_letter(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.put(event("identity-center-user-deleted"))
 
@@ -190,7 +190,7 @@ def test_a_user_whom_identity_center_knows_and_workmail_does_not_is_visibly_refu
     assert "0 users of the organization have this Identity Center user id" in intake.reasons()[0]
 
 
-def test_a_store_of_no_organization_is_not_even_let_in(intake: Intake) -> None:
+def test_an_event_of_another_identity_store_does_not_match_the_rule(intake: Intake) -> None:
     made = event("identity-center-user-deleted")
     made["detail"]["identityStoreId"] = "d-0000000000"
     intake.put(made)
@@ -220,7 +220,7 @@ def test_two_providers_that_report_the_same_person_start_one_execution(intake: I
     assert len(intake.executions()) == 1
 
 
-def test_who_is_hired_again_and_leaves_again_while_the_first_execution_waits_gets_another(intake: Intake) -> None:
+def test_a_rehired_user_who_leaves_during_the_first_execution_is_offboarded_again(intake: Intake) -> None:
     user = intake.user("dana.leaver")
     intake.put(okta("dana.leaver@example.com"))
     intake.flow.pass_days(12)
@@ -237,7 +237,7 @@ def test_who_is_hired_again_and_leaves_again_while_the_first_execution_waits_get
     assert sorted(outcomes) == ["CleanupVerified", "Reenabled"]
 
 
-def test_who_is_hired_again_after_the_first_execution_ended_gets_another(intake: Intake) -> None:
+def test_a_rehired_user_who_leaves_after_the_first_execution_is_offboarded_again(intake: Intake) -> None:
     user = intake.user("dana.leaver")
     intake.put(okta("dana.leaver@example.com"))
     intake.flow.pass_days(35)
@@ -249,7 +249,7 @@ def test_who_is_hired_again_after_the_first_execution_ended_gets_another(intake:
 
 
 @pytest.mark.parametrize("paused", [False, True], ids=["sent again", "held back by a pause"])
-def test_an_event_from_before_a_rehire_does_not_take_the_new_mailbox(intake: Intake, paused: bool) -> None:
+def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake: Intake, paused: bool) -> None:
     user = intake.user("dana.leaver")
     if paused:
         intake.pause(paused=True)
@@ -271,7 +271,7 @@ def test_an_event_from_before_a_rehire_does_not_take_the_new_mailbox(intake: Int
 
 
 @pytest.mark.parametrize("login", ["project-apollo@example-corp.awsapps.com", "room-4@example-corp.awsapps.com"])
-def test_a_person_who_left_is_never_a_group_or_a_resource(intake: Intake, login: str) -> None:
+def test_an_event_about_a_person_never_offboards_a_group_or_a_resource(intake: Intake, login: str) -> None:
     intake.flow.people.group("project-apollo")
     intake.flow.people.resource("room-4")
     intake.put(okta(login))
@@ -280,7 +280,9 @@ def test_a_person_who_left_is_never_a_group_or_a_resource(intake: Intake, login:
     assert "0 users of the organization have this primary address" in intake.reasons()[0]
 
 
-def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Callable[..., Any]) -> None:
+def test_an_event_about_a_person_with_the_name_of_a_group_does_not_offboard_the_group(
+    make_flow: Callable[..., Any],
+) -> None:
     intake = Intake(make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     intake.flow.people.group("project-apollo")
     user = intake.user("dana.leaver")
@@ -305,7 +307,7 @@ def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Call
     ],
     ids=str,
 )
-def test_whatever_workmail_shows_of_the_disabled_one_departure_is_one_execution(
+def test_one_departure_starts_one_execution_whatever_workmail_shows_of_disabled_users(
     intake: Intake, behaviour: dict[str, Any]
 ) -> None:
     intake.flow.backend.behaviour = replace(intake.flow.backend.behaviour, **behaviour)
@@ -337,7 +339,7 @@ def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_inp
     assert intake.flow.read_result(again).outcome == "CleanupVerified"
 
 
-def test_a_further_event_of_a_leaver_whose_execution_failed_is_put_aside_and_not_swallowed(intake: Intake) -> None:
+def test_an_event_after_a_failed_execution_becomes_a_dead_letter(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
     intake.put(okta("dana.leaver@example.com"))
@@ -349,7 +351,7 @@ def test_a_further_event_of_a_leaver_whose_execution_failed_is_put_aside_and_not
     assert f"{failed['executionArn']} for this departure ended as AccessDenied" in reason
 
 
-def test_a_corrected_date_is_put_aside_while_the_former_one_is_waited_for(intake: Intake) -> None:
+def test_an_event_with_another_date_becomes_a_dead_letter_while_the_first_execution_waits(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
     intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
@@ -362,7 +364,7 @@ def test_a_corrected_date_is_put_aside_while_the_former_one_is_waited_for(intake
     assert "offboards this leaver with another NotBefore" in reason
 
 
-def test_identity_providers_can_be_made_to_plan_only(make_flow: Callable[..., Any]) -> None:
+def test_the_settings_can_limit_identity_providers_to_dry_runs(make_flow: Callable[..., Any]) -> None:
     settings = {"dryRunIdentityProviders": True}
     intake = Intake(make_flow(settings, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     user = intake.user("dana.leaver")
@@ -379,7 +381,7 @@ def test_identity_providers_can_be_made_to_plan_only(make_flow: Callable[..., An
     assert intake.flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake) -> None:
+def test_the_event_of_a_suspended_user_is_ignored_and_counted(intake: Intake) -> None:
     user = intake.user("sam.suspended")
     intake.put(event("okta-user-lifecycle-suspend"))
 
@@ -392,7 +394,7 @@ def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake)
     assert '"EventsNotForUs":[1.0]' in logged
 
 
-def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
+def test_the_event_of_a_failed_deactivation_does_not_match_the_rule(intake: Intake) -> None:
     made = okta("dana.leaver@example.com")
     made["detail"]["outcome"] = {"result": "FAILURE", "reason": "no"}
     intake.put(made)
@@ -415,7 +417,7 @@ def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
         ),
     ],
 )
-def test_an_address_that_is_not_beyond_doubt_starts_nothing_for_anybody(intake: Intake, login: str, says: str) -> None:
+def test_an_address_without_a_unique_match_starts_no_execution(intake: Intake, login: str, says: str) -> None:
     intake.user("dana")
     intake.put(okta(login))
     intake.flow.pass_days(1)
@@ -438,7 +440,7 @@ def test_plus_signs_and_upper_case_are_part_of_an_address(intake: Intake, login:
     assert json.loads(intake.executions()[0]["output"])["Entity"]["Id"] == user
 
 
-def test_who_asks_for_their_own_offboarding_is_refused(intake: Intake) -> None:
+def test_a_request_for_the_own_offboarding_is_refused(intake: Intake) -> None:
     user = intake.user("it.admin", IdentityProviderUserId=STORE_USER)
     intake.put(event("identity-center-cloudtrail-disable-user"))
     intake.put(requested("It.Admin@example.com", RequestedBy="it.admin@example.com"))
@@ -448,7 +450,7 @@ def test_who_asks_for_their_own_offboarding_is_refused(intake: Intake) -> None:
     assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
-def test_a_script_can_ask_for_a_group_or_a_resource(intake: Intake) -> None:
+def test_a_script_can_request_the_offboarding_of_a_group_or_a_resource(intake: Intake) -> None:
     group = intake.flow.people.group("project-apollo")
     room = intake.flow.people.resource("room-4")
     ask = requested("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
@@ -487,7 +489,7 @@ def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: I
 
 
 @pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *mark_long("", "[]", "null", '"dana"')])
-def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str) -> None:
+def test_a_message_that_is_not_an_event_becomes_a_dead_letter_with_the_reason(intake: Intake, body: str) -> None:
     intake.send(body or " ")
 
     [message] = intake.refused()
@@ -496,7 +498,7 @@ def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str
     assert intake.waiting() == 0
 
 
-def test_a_body_without_room_for_the_reason_is_moved_by_the_queue_whole(intake: Intake) -> None:
+def test_a_body_without_room_for_the_reason_is_redriven_whole_by_the_queue(intake: Intake) -> None:
     made = okta("dana.leaver@example.com")
     made["detail"]["target"] = []
     made["padding"] = "x" * (255 * 1024)
@@ -508,7 +510,7 @@ def test_a_body_without_room_for_the_reason_is_moved_by_the_queue_whole(intake: 
     assert [message["Body"] for message in intake.refused()] == [body]
 
 
-def test_nine_good_messages_start_and_the_bad_one_between_them_is_put_aside_alone(intake: Intake) -> None:
+def test_of_ten_messages_nine_start_executions_and_only_the_invalid_one_becomes_a_dead_letter(intake: Intake) -> None:
     people = [f"leaver{n}" for n in range(9)]
     for name in people:
         intake.user(name)
@@ -539,7 +541,7 @@ def test_events_that_arrive_during_a_pause_wait_and_none_is_lost(intake: Intake)
     assert len(intake.executions()) == 1
 
 
-def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake) -> None:
+def test_a_transient_error_delays_only_its_own_message(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.user("other")
     intake.flow.inject_error("ListUsers", "ThrottlingException", times=1)
@@ -554,7 +556,7 @@ def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake)
     assert intake.refused() == []
 
 
-def test_trouble_that_stays_ends_in_the_dead_letter_queue(intake: Intake) -> None:
+def test_a_message_with_a_permanent_error_becomes_a_dead_letter_after_100_attempts(intake: Intake) -> None:
     intake.user("dana.leaver")
     intake.flow.inject_error("ListUsers", "AccessDeniedException")
     intake.put(event(OKTA))
@@ -566,7 +568,7 @@ def test_trouble_that_stays_ends_in_the_dead_letter_queue(intake: Intake) -> Non
     assert '"error":"AccessDenied"' in "\n".join(intake.flow.environment.logs("StartOffboarding"))
 
 
-def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> None:
+def test_the_execution_name_has_the_user_id_and_not_the_address(intake: Intake) -> None:
     user = intake.user("dana.leaver")
     intake.put(event(OKTA))
 

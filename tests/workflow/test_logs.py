@@ -48,7 +48,7 @@ def test_every_message_is_structured_and_carries_the_execution(lines: list[str])
         assert message["level"] in {"INFO", "WARNING"}
 
 
-def test_the_metrics_count_what_happened(lines: list[str]) -> None:
+def test_the_metrics_count_each_step(lines: list[str]) -> None:
     metrics = [json.loads(line) for line in lines if '"_aws"' in line]
     counted = {name for metric in metrics for name in metric if isinstance(metric[name], list)}
 

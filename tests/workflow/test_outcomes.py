@@ -55,7 +55,7 @@ def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identif
     assert flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId="dana2")["State"] == "ENABLED"
 
 
-def test_a_directory_sid_is_an_id(flow: Any) -> None:
+def test_a_directory_sid_is_accepted_as_an_id(flow: Any) -> None:
     user = flow.people.user("dana")
     sid = "S-1-1-12-1234567890-1234567890-1234567890-1234567890"
     flow.backend.arrange(ORGANIZATION_ID, user, id=sid)
@@ -119,7 +119,7 @@ def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> 
     assert result.transitions <= 8 + 4
 
 
-def test_the_mailbox_is_there_for_thirty_days_and_gone_when_it_is_called_verified(flow: Any) -> None:
+def test_the_mailbox_exists_for_thirty_days_and_is_removed_before_the_verification(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana")
     flow.pass_days(29.999)
@@ -131,7 +131,7 @@ def test_the_mailbox_is_there_for_thirty_days_and_gone_when_it_is_called_verifie
     assert flow.read_result(arn).outcome == "CleanupVerified"
 
 
-def test_a_wait_that_ends_at_a_whole_second_as_on_aws_is_never_too_early(make_flow: Callable[..., Any]) -> None:
+def test_a_wait_that_aws_truncates_to_a_whole_second_never_ends_too_early(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 22, 12, 0, 0, 700_000, UTC), truncate_timestamps=True)
 
     result = flow.run(flow.people.user("dana"), days=30.5)
@@ -157,7 +157,9 @@ def test_a_wait_that_ends_at_a_whole_second_as_on_aws_is_never_too_early(make_fl
     ],
     ids=str,
 )
-def test_whatever_workmail_does_undocumented_the_cleanup_is_verified(flow: Any, behaviour: dict[str, Any]) -> None:
+def test_undocumented_behaviour_of_workmail_does_not_prevent_the_verification(
+    flow: Any, behaviour: dict[str, Any]
+) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
     user = flow.people.user("dana")
 
@@ -168,7 +170,7 @@ def test_whatever_workmail_does_undocumented_the_cleanup_is_verified(flow: Any, 
 
 
 @pytest.mark.parametrize("identifier", ["dana@{domain}", *mark_long("{user}", "dana")])
-def test_what_is_disabled_already_joins_the_wait_for_the_remainder(flow: Any, identifier: str) -> None:
+def test_a_disabled_entity_only_waits_for_the_rest_of_its_window(flow: Any, identifier: str) -> None:
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
     flow.pass_days(10)
@@ -186,7 +188,7 @@ def test_what_is_disabled_already_joins_the_wait_for_the_remainder(flow: Any, id
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_what_was_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
+def test_an_entity_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
     flow.pass_days(40)
@@ -194,7 +196,7 @@ def test_what_was_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
     assert flow.run(user, days=0).outcome == "CleanupVerified"
 
 
-def test_who_is_registered_again_during_the_window_is_left_alone(flow: Any) -> None:
+def test_an_entity_registered_again_during_the_window_is_left_alone(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(12)
@@ -207,7 +209,7 @@ def test_who_is_registered_again_during_the_window_is_left_alone(flow: Any) -> N
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
-def test_who_is_registered_and_disabled_again_is_not_called_cleaned_up(flow: Any) -> None:
+def test_an_entity_registered_and_disabled_again_does_not_count_as_cleaned_up(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(12)
@@ -222,7 +224,7 @@ def test_who_is_registered_and_disabled_again_is_not_called_cleaned_up(flow: Any
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
-def test_who_is_not_found_right_after_the_deregistration_is_looked_for_again(flow: Any) -> None:
+def test_an_entity_that_is_not_found_after_the_deregistration_is_read_again(flow: Any) -> None:
     user = flow.people.user("dana")
     fault = Fault("workmail", "DescribeUser", error="EntityNotFoundException", function="DeregisterEntity", times=1)
     flow.environment.faults.add(fault)
@@ -234,7 +236,7 @@ def test_who_is_not_found_right_after_the_deregistration_is_looked_for_again(flo
 
 
 @pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
-def test_an_entity_that_is_deleted_during_the_window_is_said_to_be_removed(flow: Any, described: str) -> None:
+def test_an_entity_deleted_during_the_window_ends_as_removed(flow: Any, described: str) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted=described)
     user = flow.people.user("dana")
     arn = flow.start(user)
@@ -247,7 +249,7 @@ def test_an_entity_that_is_deleted_during_the_window_is_said_to_be_removed(flow:
     assert result.states == [*WAITED, "EntityRemoved"]
 
 
-def test_not_found_by_id_but_still_listed_is_not_believed(flow: Any) -> None:
+def test_an_entity_that_is_still_listed_does_not_count_as_removed(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
@@ -259,7 +261,7 @@ def test_not_found_by_id_but_still_listed_is_not_believed(flow: Any) -> None:
     assert result.states == [*WAITED, "CleanupVerified"]
 
 
-def test_what_was_never_registered_has_nothing_to_clean_up(flow: Any) -> None:
+def test_an_entity_that_was_never_registered_ends_as_nothing_to_do(flow: Any) -> None:
     flow.people.user("dana", registered=False)
     flow.clear_calls()
 
@@ -271,7 +273,9 @@ def test_what_was_never_registered_has_nothing_to_clean_up(flow: Any) -> None:
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_when_workmail_ends_before_the_retention_the_cleanup_is_not_claimed(make_flow: Callable[..., Any]) -> None:
+def test_an_offboarding_ends_without_verification_if_workmail_ends_before_the_retention(
+    make_flow: Callable[..., Any],
+) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     user = flow.people.user("dana")
 
@@ -284,7 +288,7 @@ def test_when_workmail_ends_before_the_retention_the_cleanup_is_not_claimed(make
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
-def test_a_mailbox_that_still_shows_is_looked_at_daily_and_then_overdue(flow: Any) -> None:
+def test_a_mailbox_that_still_exists_is_checked_daily_and_then_overdue(flow: Any) -> None:
     flow.people.user("dana")
     flow.backend.retention = timedelta(days=365)
 
@@ -296,7 +300,7 @@ def test_a_mailbox_that_still_shows_is_looked_at_daily_and_then_overdue(flow: An
     assert "2026-12-29T18:00:00.000Z" in result.cause
 
 
-def test_a_mailbox_that_goes_late_is_still_verified(flow: Any) -> None:
+def test_a_mailbox_that_is_removed_late_is_still_verified(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.backend.retention = timedelta(days=365)
     arn = flow.start(user)
@@ -330,7 +334,7 @@ def test_a_mailbox_that_goes_late_is_still_verified(flow: Any) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_input_ends_in_the_first_state_and_workmail_is_not_touched(flow: Any, given: Any, says: str) -> None:
+def test_an_invalid_input_ends_in_the_first_state_without_a_call_of_workmail(flow: Any, given: Any, says: str) -> None:
     flow.clear_calls()
     arn = flow.environment.start(given)
     flow.clock.settle()
@@ -342,7 +346,7 @@ def test_a_wrong_input_ends_in_the_first_state_and_workmail_is_not_touched(flow:
     assert flow.list_calls() == []
 
 
-def test_an_organization_made_through_the_api_is_outside_the_settings(flow: Any) -> None:
+def test_an_organization_outside_the_settings_is_refused(flow: Any) -> None:
     made = flow.workmail.create_organization(Alias="other-corp")["OrganizationId"]
     arn = flow.environment.start({"OrganizationId": made, "EntityId": "dana"})
     flow.clock.settle()
@@ -364,7 +368,7 @@ def test_an_organization_made_through_the_api_is_outside_the_settings(flow: Any)
         ),
     ],
 )
-def test_who_is_not_there_is_not_found_and_nobody_else_is_touched(flow: Any, identifier: str) -> None:
+def test_an_unknown_identifier_is_not_found_and_no_entity_is_deregistered(flow: Any, identifier: str) -> None:
     flow.people.user("dana")
 
     result = flow.run(identifier, days=0)
@@ -424,7 +428,7 @@ def test_the_expected_entity_is_offboarded(flow: Any) -> None:
     assert flow.run("dana", Expected=expected).outcome == "CleanupVerified"
 
 
-def test_an_address_that_was_handed_to_a_colleague_does_not_offboard_the_colleague(flow: Any) -> None:
+def test_an_address_that_became_an_alias_of_a_colleague_does_not_offboard_the_colleague(flow: Any) -> None:
     colleague = flow.people.user("robin")
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=colleague, Alias=flow.people.address("dana"))
 
@@ -436,7 +440,7 @@ def test_an_address_that_was_handed_to_a_colleague_does_not_offboard_the_colleag
 
 
 @pytest.mark.parametrize("role", ["SYSTEM_USER", *mark_long("RESOURCE", "REMOTE_USER")])
-def test_users_that_are_nobodys_mailbox_are_protected(flow: Any, role: str) -> None:
+def test_users_with_a_system_role_are_protected(flow: Any, role: str) -> None:
     user = flow.people.user("system")
     flow.backend.set_user_role(ORGANIZATION_ID, user, role)
 
@@ -457,7 +461,7 @@ def test_the_migration_administrator_is_protected(flow: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["Deleting", "something new", *mark_long("Requested", "Creating", "Deleted")])
-def test_an_organization_in_any_other_state_stops_the_run(flow: Any, state: str) -> None:
+def test_an_organization_that_is_not_active_stops_the_offboarding(flow: Any, state: str) -> None:
     user = flow.people.user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, state)
 
@@ -467,7 +471,7 @@ def test_an_organization_in_any_other_state_stops_the_run(flow: Any, state: str)
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_the_letter_case_of_the_state_does_not_matter(flow: Any) -> None:
+def test_the_state_of_the_organization_is_compared_without_case(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, "ACTIVE")
 
@@ -524,7 +528,7 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
         ),
     ],
 )
-def test_an_error_that_stays_ends_under_its_name(
+def test_a_permanent_error_ends_the_offboarding_with_its_outcome(
     flow: Any, operation: str, code: str, outcome: str, last_task: str
 ) -> None:
     status = {"InternalFailure": 500, "ServiceUnavailable": 503}.get(code, 400)
@@ -555,7 +559,7 @@ def test_an_error_that_stays_ends_under_its_name(
         *mark_long("DescribeEntity", "DescribeUser", "DescribeOrganization", "GetMailboxDetails"),
     ],
 )
-def test_an_error_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
+def test_a_transient_error_does_not_change_the_outcome(flow: Any, operation: str, code: str) -> None:
     flow.people.user("dana")
     flow.inject_error(operation, code, times=5)
 
@@ -565,7 +569,7 @@ def test_an_error_that_passes_changes_nothing(flow: Any, operation: str, code: s
     assert result.states == [*WAITED, "CleanupVerified"]
 
 
-def test_a_refusal_that_passes_is_tried_again(flow: Any) -> None:
+def test_a_refused_deregistration_is_tried_again(flow: Any) -> None:
     flow.people.user("dana")
     flow.inject_error("DeregisterFromWorkMail", "EntityStateException", times=4)
 
@@ -573,7 +577,7 @@ def test_a_refusal_that_passes_is_tried_again(flow: Any) -> None:
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 5
 
 
-def test_a_deregistration_that_never_reads_back_is_not_called_done(flow: Any) -> None:
+def test_a_deregistration_that_workmail_never_shows_ends_as_not_confirmed(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def undo(operation: str, parameters: Any) -> None:
@@ -590,7 +594,7 @@ def test_a_deregistration_that_never_reads_back_is_not_called_done(flow: Any) ->
     assert flow.clock.now() - began > timedelta(minutes=2)
 
 
-def test_what_was_disabled_and_is_registered_before_the_next_state_is_left_alone(flow: Any) -> None:
+def test_an_entity_registered_between_two_states_is_left_alone(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
     flow.clear_calls()
@@ -608,7 +612,7 @@ def test_what_was_disabled_and_is_registered_before_the_next_state_is_left_alone
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_a_mailbox_that_still_shows_near_the_end_of_workmail_is_overdue_before_that(
+def test_a_mailbox_that_still_exists_near_the_end_of_workmail_is_overdue_before_that_end(
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 2, 25, 9, tzinfo=UTC))
@@ -621,7 +625,7 @@ def test_a_mailbox_that_still_shows_near_the_end_of_workmail_is_overdue_before_t
     assert "checked until 2027-03-30T23:00:00.000Z" in result.cause
 
 
-def test_a_stopped_execution_leaves_the_entity_as_it_is(flow: Any) -> None:
+def test_stopping_an_execution_does_not_change_the_entity(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.clock.settle()

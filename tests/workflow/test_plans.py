@@ -14,7 +14,7 @@ pytestmark = pytest.mark.no_providers
 PLANNED = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?", "PlanOffboarding", "Planned"]
 
 
-def test_a_plan_says_what_would_be_done_and_changes_nothing(flow: Any) -> None:
+def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.clear_calls()
 
@@ -40,7 +40,7 @@ def test_a_plan_says_what_would_be_done_and_changes_nothing(flow: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["true", None, *mark_long(1, "yes")])
-def test_a_dry_run_that_is_no_boolean_is_refused_and_not_taken_for_a_real_one(flow: Any, value: Any) -> None:
+def test_a_dry_run_that_is_not_a_boolean_is_refused(flow: Any, value: Any) -> None:
     flow.people.user("dana")
 
     result = flow.run("dana", days=0, DryRun=value)
@@ -50,13 +50,13 @@ def test_a_dry_run_that_is_no_boolean_is_refused_and_not_taken_for_a_real_one(fl
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_false_is_no_dry_run(flow: Any) -> None:
+def test_dry_run_false_offboards_the_entity(flow: Any) -> None:
     flow.people.user("dana")
 
     assert flow.run("dana", DryRun=False).outcome == "CleanupVerified"
 
 
-def test_a_plan_says_what_would_be_refused_and_what_needs_an_approval(flow: Any) -> None:
+def test_a_plan_states_refusals_and_required_approvals(flow: Any) -> None:
     flow.change_policy(Protected=["boss"], ApprovalRequired=["vip-*"])
     system = flow.people.user("system")
     flow.backend.set_user_role(ORGANIZATION_ID, system, "SYSTEM_USER")
@@ -80,7 +80,7 @@ def test_a_plan_says_what_would_be_refused_and_what_needs_an_approval(flow: Any)
     ] == [True]
 
 
-def test_a_plan_knows_the_day_s_cap_and_takes_nothing_of_it(flow: Any) -> None:
+def test_a_plan_reports_the_day_s_cap_without_taking_a_slot(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     requester = {"Provider": "okta", "EventId": "e-1"}
     flow.people.user("dana")
@@ -94,7 +94,7 @@ def test_a_plan_knows_the_day_s_cap_and_takes_nothing_of_it(flow: Any) -> None:
     assert reason == "1 of the 1 deregistrations of 2026-11-22 are taken."
 
 
-def test_a_plan_says_that_an_offboarding_is_under_way(flow: Any) -> None:
+def test_a_plan_reports_an_offboarding_in_progress(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.clock.settle()
@@ -108,7 +108,7 @@ def test_a_plan_says_that_an_offboarding_is_under_way(flow: Any) -> None:
     assert plan["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
 
 
-def test_a_plan_for_what_has_no_mailbox_says_so(flow: Any) -> None:
+def test_a_plan_reports_an_entity_without_a_mailbox(flow: Any) -> None:
     flow.people.user("dana", registered=False)
 
     output = flow.run("dana", days=0, DryRun=True).output
@@ -117,7 +117,7 @@ def test_a_plan_for_what_has_no_mailbox_says_so(flow: Any) -> None:
     assert output["Plan"] == {"WouldCall": [], "WouldBeRefused": [], "NeedsApproval": []}
 
 
-def test_a_plan_near_the_end_of_workmail_says_that_the_retention_ends_after_it(make_flow: Callable[..., Any]) -> None:
+def test_a_plan_reports_a_retention_that_ends_after_workmail(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     flow.people.user("dana")
 
@@ -128,7 +128,7 @@ def test_a_plan_near_the_end_of_workmail_says_that_the_retention_ends_after_it(m
     assert plan["VerifyAt"] == "2027-03-30T00:00:00.000Z"
 
 
-def test_a_plan_with_a_date_plans_for_that_date_and_does_not_wait(flow: Any) -> None:
+def test_a_plan_with_a_date_applies_to_that_date_without_waiting(flow: Any) -> None:
     flow.people.user("dana")
 
     plan = flow.run("dana", days=0, DryRun=True, NotBefore="2026-12-24T17:00:00+01:00").output["Plan"]
@@ -137,7 +137,7 @@ def test_a_plan_with_a_date_plans_for_that_date_and_does_not_wait(flow: Any) -> 
     assert plan["MailboxIsRemovedAt"] == "2027-01-23T16:00:00.000Z"
 
 
-def test_until_a_date_nothing_happens_and_then_everything_is_looked_at_again(flow: Any) -> None:
+def test_an_offboarding_waits_for_its_date_and_then_checks_everything_again(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00+01:00")
     flow.pass_days(1)
@@ -164,7 +164,7 @@ def test_until_a_date_nothing_happens_and_then_everything_is_looked_at_again(flo
     )
 
 
-def test_a_date_in_the_past_is_not_waited_for_and_the_output_says_so(flow: Any) -> None:
+def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -> None:
     flow.people.user("dana")
 
     result = flow.run("dana", NotBefore="2026-11-22T11:59:59Z")
@@ -192,7 +192,7 @@ def test_a_date_in_the_past_is_not_waited_for_and_the_output_says_so(flow: Any) 
         ),
     ],
 )
-def test_a_wrong_date_stops_before_workmail_is_touched(flow: Any, not_before: Any, says: str) -> None:
+def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_before: Any, says: str) -> None:
     flow.people.user("dana")
     flow.clear_calls()
 
@@ -203,7 +203,7 @@ def test_a_wrong_date_stops_before_workmail_is_touched(flow: Any, not_before: An
     assert flow.list_calls() == []
 
 
-def test_300_days_ahead_are_possible_and_the_execution_outlives_them(make_flow: Callable[..., Any]) -> None:
+def test_a_date_300_days_ahead_is_possible(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
     flow.people.user("dana")
 
@@ -213,7 +213,7 @@ def test_300_days_ahead_are_possible_and_the_execution_outlives_them(make_flow: 
     assert result.output["DeregisteredAt"] == "2027-09-18T12:00:00.000Z"
 
 
-def test_who_was_registered_anew_before_the_date_is_not_the_one_that_was_meant(flow: Any) -> None:
+def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)
@@ -229,7 +229,7 @@ def test_who_was_registered_anew_before_the_date_is_not_the_one_that_was_meant(f
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_who_got_the_leaver_s_name_meanwhile_is_safe(flow: Any) -> None:
+def test_another_user_who_receives_the_leaver_s_name_is_not_deregistered(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)
@@ -242,7 +242,7 @@ def test_who_got_the_leaver_s_name_meanwhile_is_safe(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_what_is_expected_is_compared_again_on_the_day(flow: Any) -> None:
+def test_the_expected_entity_is_compared_again_on_the_date(flow: Any) -> None:
     user = flow.people.user("dana", "Dana Leaver")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z", Expected={"DisplayName": "Dana Leaver"})
     flow.pass_days(1)
@@ -253,7 +253,7 @@ def test_what_is_expected_is_compared_again_on_the_day(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_has_no_mailbox_yet_can_be_offboarded_on_a_date(flow: Any) -> None:
+def test_a_user_without_a_mailbox_can_be_offboarded_on_a_later_date(flow: Any) -> None:
     user = flow.people.user("intern", registered=False)
     arn = flow.start("intern", NotBefore="2027-01-31T17:00:00Z")
     flow.pass_days(5)
@@ -267,7 +267,7 @@ def test_who_has_no_mailbox_yet_can_be_offboarded_on_a_date(flow: Any) -> None:
     assert flow.read_result(never).outcome == "NothingToDo"
 
 
-def test_what_was_disabled_by_hand_before_the_date_only_joins_the_wait(flow: Any) -> None:
+def test_an_entity_disabled_by_hand_before_the_date_only_waits_for_its_window(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-02T12:00:00Z")
     flow.pass_days(2)
@@ -281,7 +281,7 @@ def test_what_was_disabled_by_hand_before_the_date_only_joins_the_wait(flow: Any
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_nobody_offboards_themselves(flow: Any) -> None:
+def test_a_request_by_the_leaver_is_refused(flow: Any) -> None:
     flow.people.user("dana")
 
     for who in ("dana", flow.people.address("DANA")):

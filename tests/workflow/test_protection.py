@@ -38,7 +38,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "nothing holds it"
 
 
-def test_whoever_fits_no_entry_is_offboarded(flow: Any) -> None:
+def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
     flow.change_policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
     flow.people.user("the.boss")
 
@@ -48,7 +48,7 @@ def test_whoever_fits_no_entry_is_offboarded(flow: Any) -> None:
 @pytest.mark.parametrize(
     "more", [{"Expected": {"Name": "boss"}}, *mark_long({"Reason": "really"}, {"NotBefore": "2026-11-20T00:00:00Z"})]
 )
-def test_no_input_lifts_a_protection(flow: Any, more: dict[str, Any]) -> None:
+def test_no_input_removes_a_protection(flow: Any, more: dict[str, Any]) -> None:
     flow.change_policy(Protected=["boss"])
     flow.people.user("boss")
 
@@ -56,14 +56,14 @@ def test_no_input_lifts_a_protection(flow: Any, more: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("member", ["Force", *mark_long("IgnoreProtection", "Protected")])
-def test_there_is_no_member_to_try_it_with(flow: Any, member: str) -> None:
+def test_a_member_that_tries_to_remove_the_protection_is_refused(flow: Any, member: str) -> None:
     flow.change_policy(Protected=["boss"])
     flow.people.user("boss")
 
     assert flow.run("boss", days=0, **{member: True}).outcome == "InvalidRequest"
 
 
-def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
+def test_a_change_of_settings_removes_a_protection(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
     flow.people.user("boss")
     assert flow.run("boss", days=0).outcome == "EntityProtected"
@@ -74,7 +74,7 @@ def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
     assert flow.run("boss").outcome == "CleanupVerified"
 
 
-def test_who_is_protected_while_the_execution_waits_for_a_date_is_safe_from_it(flow: Any) -> None:
+def test_a_protection_added_during_the_wait_for_the_date_applies(flow: Any) -> None:
     user = flow.people.user("boss")
     arn = flow.start("boss", NotBefore="2026-12-01T00:00:00Z")
     flow.pass_days(2)
@@ -86,7 +86,7 @@ def test_who_is_protected_while_the_execution_waits_for_a_date_is_safe_from_it(f
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: Any) -> None:
+def test_a_protection_added_between_the_record_and_the_call_applies(flow: Any) -> None:
     user = flow.people.user("boss")
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
 
@@ -105,7 +105,7 @@ def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: 
 
 
 @pytest.mark.parametrize("took_effect", [True, False])
-def test_who_is_protected_after_workmail_was_asked_is_not_called_untouched(flow: Any, took_effect: bool) -> None:
+def test_a_protection_added_after_the_call_does_not_hide_the_deregistration(flow: Any, took_effect: bool) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=120)
     user = flow.people.user("boss")
 
@@ -122,7 +122,7 @@ def test_who_is_protected_after_workmail_was_asked_is_not_called_untouched(flow:
     assert took_effect or "Before that, WorkMail may have been asked to deregister it" in result.cause
 
 
-def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
+def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
     user = flow.people.user("dana")
     ssm = flow.environment.client("ssm")
     name = next(item["Name"] for item in ssm.describe_parameters()["Parameters"] if "Policy" in item["Name"])
@@ -143,7 +143,7 @@ def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
         ),
     ],
 )
-def test_an_alias_that_workmail_does_not_tell_is_not_taken_for_none(flow: Any, code: str, dry_run: bool) -> None:
+def test_unreadable_aliases_do_not_count_as_no_aliases(flow: Any, code: str, dry_run: bool) -> None:
     flow.change_policy(Protected=["chief@*"])
     user = flow.people.user("boss")
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
@@ -159,7 +159,7 @@ def test_an_alias_that_workmail_does_not_tell_is_not_taken_for_none(flow: Any, c
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_asks_under_an_alias_of_their_own_is_refused(flow: Any) -> None:
+def test_a_requester_with_an_alias_of_the_leaver_is_refused(flow: Any) -> None:
     user = flow.people.user("admin")
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("it"))
 

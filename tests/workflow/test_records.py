@@ -20,7 +20,7 @@ pytestmark = pytest.mark.no_providers
 RUNNING = "WaitForRetention"
 
 
-def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any) -> None:
+def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> None:
     user = flow.people.user("dana", "Dana Leaver")
     group = flow.people.group("team", (user,))
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d.leaver"))
@@ -66,7 +66,7 @@ def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any
     assert "Dana Leaver" not in json.dumps([record, steps], default=str)
 
 
-def test_one_query_answers_who_is_in_the_window_until_when(flow: Any) -> None:
+def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> None:
     for name in ("first", "second", "third", "planned"):
         flow.people.user(name)
     arns = []
@@ -83,7 +83,7 @@ def test_one_query_answers_who_is_in_the_window_until_when(flow: Any) -> None:
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == arns[1:]
 
 
-def test_the_check_of_the_suite_sees_a_deregistration_without_a_record(flow: Any) -> None:
+def test_the_check_of_the_suite_detects_a_deregistration_without_a_record(flow: Any) -> None:
     user = flow.people.user("dana")
     assert find_missing_record(flow.environment, user) == f"no execution holds {user}"
     arn = flow.start(user)
@@ -94,7 +94,7 @@ def test_the_check_of_the_suite_sees_a_deregistration_without_a_record(flow: Any
 
 
 @pytest.mark.parametrize("second", ["dana@example-corp.awsapps.com", *mark_long("dana", "{id}")])
-def test_a_second_offboarding_ends_at_once_with_the_other_s_arn(flow: Any, second: str) -> None:
+def test_a_second_offboarding_ends_at_once_and_names_the_first_execution(flow: Any, second: str) -> None:
     user = flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(3)
@@ -110,7 +110,7 @@ def test_a_second_offboarding_ends_at_once_with_the_other_s_arn(flow: Any, secon
     assert flow.read_result(first).outcome == "CleanupVerified"
 
 
-def test_two_at_the_same_instant_are_one(flow: Any) -> None:
+def test_of_simultaneous_executions_one_offboards_the_entity(flow: Any) -> None:
     user = flow.people.user("dana")
     arns = [flow.start(user), flow.start("dana"), flow.start(flow.people.address("dana"))]
     flow.pass_days(31)
@@ -120,7 +120,7 @@ def test_two_at_the_same_instant_are_one(flow: Any) -> None:
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 1
 
 
-def test_one_that_waits_for_its_date_or_an_approval_is_live_too(flow: Any) -> None:
+def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow: Any) -> None:
     flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
         flow.people.user(name)
@@ -131,7 +131,7 @@ def test_one_that_waits_for_its_date_or_an_approval_is_live_too(flow: Any) -> No
     assert flow.run("vip", days=0).output["OtherExecutionArn"] == asked
 
 
-def test_after_the_end_there_can_be_another(flow: Any) -> None:
+def test_an_entity_can_be_offboarded_again_after_the_end(flow: Any) -> None:
     user = flow.people.user("dana")
     assert flow.run("dana", days=31).outcome == "CleanupVerified"
     flow.people.register(user, "dana")
@@ -139,7 +139,7 @@ def test_after_the_end_there_can_be_another(flow: Any) -> None:
     assert flow.run("dana", days=31).outcome == "CleanupVerified"
 
 
-def test_stopping_by_hand_leaves_a_truthful_record(flow: Any) -> None:
+def test_the_record_of_a_stopped_execution_states_the_stop(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(2)
@@ -152,7 +152,7 @@ def test_stopping_by_hand_leaves_a_truthful_record(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_stopping_before_anything_happened_leaves_nothing_in_the_window(flow: Any) -> None:
+def test_an_execution_stopped_before_the_deregistration_is_not_listed_in_the_window(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user, NotBefore="2027-01-01T00:00:00Z")
     flow.pass_days(2)
@@ -164,7 +164,7 @@ def test_stopping_before_anything_happened_leaves_nothing_in_the_window(flow: An
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow: Any) -> None:
+def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.pass_days(2)
@@ -178,7 +178,7 @@ def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow
 
 
 @pytest.mark.parametrize("lost", [1, 2, *mark_long(0, 3)])
-def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_is_lost(flow: Any, lost: int) -> None:
+def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_lost(flow: Any, lost: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
@@ -195,7 +195,7 @@ def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_i
 
 
 @pytest.mark.parametrize("written", range(3))
-def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: Any, written: int) -> None:
+def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: Any, written: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
@@ -209,7 +209,7 @@ def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: 
     assert {item["Entity"]["Name"] for item in flow.list_by_status("InWindow")} == {"dana"}
 
 
-def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: Any) -> None:
+def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
     user = flow.people.user("dana")
     mute(flow)
     first = flow.start(user)
@@ -226,7 +226,7 @@ def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: An
     assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
 
 
-def test_a_holder_that_step_functions_has_forgotten_is_taken_over(flow: Any) -> None:
+def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
     user = flow.people.user("dana")
     mute(flow)
     first = flow.start(user)
@@ -241,7 +241,7 @@ def test_a_holder_that_step_functions_has_forgotten_is_taken_over(flow: Any) -> 
     assert flow.read_record(first)["Outcome"] == "Forgotten"
 
 
-def test_a_failed_execution_is_closed_with_its_error_and_can_be_started_again(flow: Any) -> None:
+def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_start_again(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.inject_error("DeregisterFromWorkMail", "AccessDeniedException", times=1)
     arn = flow.start(user)
@@ -255,7 +255,7 @@ def test_a_failed_execution_is_closed_with_its_error_and_can_be_started_again(fl
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_who_was_hired_again_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
+def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.pass_days(12)
@@ -275,7 +275,7 @@ def test_who_was_hired_again_is_offboarded_again_while_the_first_execution_waits
     assert flow.read_record(first)["Outcome"] == "Reenabled"
 
 
-def test_a_deregistration_that_workmail_does_not_show_yet_is_not_taken_for_a_rehire(flow: Any) -> None:
+def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.clock.settle()
@@ -286,7 +286,7 @@ def test_a_deregistration_that_workmail_does_not_show_yet_is_not_taken_for_a_reh
     assert flow.run(user, days=0).output["OtherExecutionArn"] == first
 
 
-def test_a_record_that_somebody_deleted_before_the_call_stops_it(flow: Any) -> None:
+def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def delete(operation: str, _: Any) -> None:
@@ -304,7 +304,7 @@ def test_a_record_that_somebody_deleted_before_the_call_stops_it(flow: Any) -> N
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_a_record_that_somebody_deleted_during_the_wait_changes_no_outcome_and_the_output_says_so(flow: Any) -> None:
+def test_a_record_deleted_during_the_wait_changes_no_outcome_and_the_output_states_it(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
@@ -318,7 +318,7 @@ def test_a_record_that_somebody_deleted_during_the_wait_changes_no_outcome_and_t
     assert flow.read_item(arn) is None, "half a record would be worse than none"
 
 
-def test_the_record_outlives_the_90_days_of_step_functions(flow: Any) -> None:
+def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(31)
@@ -327,7 +327,7 @@ def test_the_record_outlives_the_90_days_of_step_functions(flow: Any) -> None:
     assert flow.read_record(arn)["Outcome"] == "CleanupVerified"
 
 
-def test_each_organization_s_past_is_one_query(flow: Any) -> None:
+def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> None:
     for name in ("a", "b"):
         flow.people.user(name)
         flow.run(name, days=31)
@@ -358,7 +358,7 @@ def test_without_a_record_nothing_is_deregistered(
         assert result.outcome == "CleanupVerified"
 
 
-def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow: Any) -> None:
+def test_a_status_event_that_is_delivered_twice_closes_the_record_once(flow: Any) -> None:
     arn = flow.start(flow.people.user("dana"))
     flow.pass_days(2)
     flow.stop(arn)
@@ -375,7 +375,7 @@ def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow
 @pytest.mark.parametrize(
     "code", ["AccessDeniedException", *mark_long("EntityStateException", "OrganizationStateException")]
 )
-def test_what_workmail_refused_is_not_listed_as_in_its_window(flow: Any, code: str) -> None:
+def test_a_refused_deregistration_is_not_listed_in_the_window(flow: Any, code: str) -> None:
     user = flow.people.user("dana")
     flow.inject_error("DeregisterFromWorkMail", code)
     arn = flow.start(user)
@@ -387,7 +387,7 @@ def test_what_workmail_refused_is_not_listed_as_in_its_window(flow: Any, code: s
     assert flow.list_by_status("InWindow") == []
 
 
-def test_what_may_have_taken_effect_stays_listed(flow: Any) -> None:
+def test_a_deregistration_that_may_have_taken_effect_stays_listed(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def lose(operation: str, _: Any) -> None:
@@ -405,7 +405,7 @@ def test_what_may_have_taken_effect_stays_listed(flow: Any) -> None:
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == [arn]
 
 
-def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any) -> None:
+def test_an_entity_registered_between_two_attempts_is_left_alone(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def lose(operation: str, _: Any) -> None:
@@ -424,7 +424,7 @@ def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any
     assert flow.list_by_status("InWindow") == []
 
 
-def test_a_step_that_is_taken_up_days_later_deregisters_nobody(flow: Any) -> None:
+def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> None:
     """As when somebody has a stopped execution go on in the console."""
     user = flow.people.user("dana")
     event: dict[str, Any] = {}

@@ -181,7 +181,7 @@ class Waiting:
         assert not [called for arn in self.expected for called in calls(flow, arn) if not may_call(flow, called)]
 
 
-def test_what_waits_when_a_release_comes_ends_on_the_code_and_the_definition_it_started_with(
+def test_executions_that_wait_during_a_release_end_with_their_own_code_and_definition(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path]
 ) -> None:
     flow = make_flow(stack=first)
@@ -200,7 +200,7 @@ def test_what_waits_when_a_release_comes_ends_on_the_code_and_the_definition_it_
 
 
 @pytest.mark.long
-def test_three_releases_one_after_another_leave_each_execution_its_own(
+def test_each_of_three_later_releases_runs_only_its_own_executions(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path]
 ) -> None:
     flow = make_flow(stack=first)
@@ -224,7 +224,7 @@ def test_three_releases_one_after_another_leave_each_execution_its_own(
 
 
 @pytest.mark.long
-def test_a_release_that_is_taken_back_leaves_what_it_started_its_own(
+def test_executions_of_a_release_that_is_rolled_back_end_with_its_code(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path]
 ) -> None:
     flow = make_flow(stack=first)
@@ -240,7 +240,7 @@ def test_a_release_that_is_taken_back_leaves_what_it_started_its_own(
     assert [versions(flow, arn) for arn in started] == [{"1"}, {"2"}, {"3"}]
 
 
-def test_an_update_that_fails_half_way_changes_nothing_for_anybody(
+def test_a_failed_update_changes_no_execution(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path]
 ) -> None:
     def fails_at_last(later: Later) -> None:
@@ -268,7 +268,7 @@ def forgetting_what_waits(later: Later) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("forgets", ["function", "versions"])
-def test_what_is_not_kept_is_missed(
+def test_removing_a_function_or_version_fails_waiting_executions(
     make_flow: Callable[..., Any], first: Path, release: Callable[..., Path], forgets: str
 ) -> None:
     """Why a function is retired and not removed, and versions are retained: this is what the tests above would see."""
@@ -286,9 +286,7 @@ def test_what_is_not_kept_is_missed(
 
 
 @pytest.mark.long
-def test_an_organization_that_is_removed_too_early_ends_what_waits_for_it(
-    make_flow: Callable[..., Any], first: Path
-) -> None:
+def test_removing_an_organization_fails_its_waiting_executions(make_flow: Callable[..., Any], first: Path) -> None:
     flow = make_flow(stack=first)
     started = [flow.start(flow.people.user("alice")),
                flow.start(flow.people.user("bob"), NotBefore="2026-12-01T00:00:00Z")]  # fmt: skip

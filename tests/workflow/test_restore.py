@@ -48,7 +48,7 @@ def offboarded(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any
 @pytest.mark.parametrize(
     "behaviour", [{**FORGETFUL, "email_of_disabled": "absent"}, *mark_long({})], ids=["removed", "kept"]
 )
-def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
+def test_a_restore_brings_back_the_entity_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
     entity, arn, before = offboarded(flow, kind, **behaviour)
     mailbox = flow.backend.mailbox_exists(ORGANIZATION_ID, entity)
 
@@ -70,7 +70,7 @@ def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any])
 
 @pytest.mark.parametrize("by", ["NAME", "alias", *mark_long("arn", "name", "address")])
 @pytest.mark.parametrize("email", ["absent", *mark_long("present")])
-def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any, by: str, email: str) -> None:
+def test_a_restore_accepts_the_execution_the_name_and_the_addresses(flow: Any, by: str, email: str) -> None:
     _, arn, _ = offboarded(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
     names = {"name": "dana", "NAME": "DANA", "address": flow.people.address("dana"), "alias": flow.people.address("dl")}
     given = {"ExecutionArn": arn} if by == "arn" else {"OrganizationId": ORGANIZATION_ID, "EntityId": names[by]}
@@ -80,7 +80,7 @@ def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any,
     assert (step["RequestedBy"], step["Reason"]) == ("helpdesk", "hired again")
 
 
-def test_restoring_twice_changes_nothing_the_second_time(flow: Any) -> None:
+def test_a_second_restore_changes_nothing(flow: Any) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     flow.restore(ExecutionArn=arn)
     flow.clear_calls()
@@ -95,7 +95,7 @@ def test_restoring_twice_changes_nothing_the_second_time(flow: Any) -> None:
 @pytest.mark.parametrize(
     "operation", ["CreateAlias", "DescribeUser", *mark_long("AssociateMemberToGroup", "ListGroupsForEntity")]
 )
-def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> None:
+def test_a_restore_that_failed_halfway_can_be_repeated(flow: Any, operation: str) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     hook_count = len(flow.backend.before)
     flow.inject_error(operation, "AccessDeniedException", times=None)
@@ -111,7 +111,7 @@ def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> Non
     ["RegisterToWorkMail", *mark_long("DescribeUser", "ListAliases", "CreateAlias", "AssociateMemberToGroup")],
 )
 @pytest.mark.parametrize("code", ["ThrottlingException", *mark_long("InternalFailure")])
-def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
+def test_transient_errors_do_not_change_the_outcome_of_a_restore(flow: Any, operation: str, code: str) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     flow.inject_error(operation, code, times=3)
 
@@ -119,7 +119,7 @@ def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: st
     assert flow.read_workmail_state(entity) == before
 
 
-def test_workmail_s_lag_behind_the_registration_is_waited_for(flow: Any) -> None:
+def test_a_restore_waits_until_workmail_shows_the_registration(flow: Any) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     flow.inject_error("ListAliases", "EntityStateException", times=4)
 
@@ -127,7 +127,7 @@ def test_workmail_s_lag_behind_the_registration_is_waited_for(flow: Any) -> None
     assert flow.read_workmail_state(entity) == before
 
 
-def test_after_the_window_it_is_refused(flow: Any) -> None:
+def test_a_restore_after_the_window_is_refused(flow: Any) -> None:
     entity, arn, _ = offboarded(flow, days=30)
 
     result = flow.restore(ExecutionArn=arn)
@@ -138,7 +138,7 @@ def test_after_the_window_it_is_refused(flow: Any) -> None:
     assert flow.list_calls("RegisterToWorkMail").count("RegisterToWorkMail") == 4, "those that made the entities"
 
 
-def test_until_the_last_second_of_the_window_it_is_possible(flow: Any) -> None:
+def test_a_restore_is_possible_until_the_last_second_of_the_window(flow: Any) -> None:
     entity, arn, before = offboarded(flow, days=29.9999)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
@@ -146,7 +146,7 @@ def test_until_the_last_second_of_the_window_it_is_possible(flow: Any) -> None:
 
 
 @pytest.mark.parametrize("described", ["DELETED", *mark_long("EntityNotFoundException")])
-def test_who_was_deleted_cannot_come_back(flow: Any, described: str) -> None:
+def test_a_deleted_entity_cannot_be_restored(flow: Any, described: str) -> None:
     entity, arn, _ = offboarded(flow, describe_deleted=described)
     flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
 
@@ -156,7 +156,7 @@ def test_who_was_deleted_cannot_come_back(flow: Any, described: str) -> None:
     assert "of the same name" not in result.cause
 
 
-def test_who_was_made_anew_is_another_entity_and_is_named(flow: Any) -> None:
+def test_a_recreated_entity_is_another_entity_and_the_cause_names_it(flow: Any) -> None:
     entity, arn, _ = offboarded(flow)
     flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
     another = flow.people.user("dana")
@@ -167,7 +167,7 @@ def test_who_was_made_anew_is_another_entity_and_is_named(flow: Any) -> None:
     assert f"The USER {another} has the same name" in result.cause
 
 
-def test_an_address_that_somebody_else_has_is_named_with_its_holder(flow: Any) -> None:
+def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
     entity, arn, _ = offboarded(flow)
     successor = flow.people.user("robin")
     flow.backend.arrange(ORGANIZATION_ID, entity, email=None)
@@ -183,7 +183,7 @@ def test_an_address_that_somebody_else_has_is_named_with_its_holder(flow: Any) -
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
 
 
-def test_what_others_have_taken_meanwhile_is_said_and_the_rest_comes_back(flow: Any) -> None:
+def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_are_restored(flow: Any) -> None:
     entity, arn, before = offboarded(flow, **FORGETFUL)
     successor = flow.people.user("robin")
     flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dl"))
@@ -205,7 +205,7 @@ def test_what_others_have_taken_meanwhile_is_said_and_the_rest_comes_back(flow: 
     }
 
 
-def test_a_group_that_is_disabled_itself_is_said(flow: Any) -> None:
+def test_a_disabled_group_is_reported_as_missing(flow: Any) -> None:
     _, arn, _ = offboarded(flow, **FORGETFUL)
     flow.inject_error("AssociateMemberToGroup", "EntityStateException")
     team = group_id(flow, "team")
@@ -219,7 +219,7 @@ def test_a_group_that_is_disabled_itself_is_said(flow: Any) -> None:
     assert {item["Because"] for item in result.output["Missing"]} == {"The group itself is disabled."}
 
 
-def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
+def test_without_a_record_there_is_nothing_to_restore(flow: Any) -> None:
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
     arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
@@ -229,7 +229,7 @@ def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
     assert flow.restore(ExecutionArn=arn).outcome == "NothingRecorded"
 
 
-def test_a_record_that_somebody_deleted_is_nothing_to_restore_by(flow: Any) -> None:
+def test_a_deleted_record_leaves_nothing_to_restore(flow: Any) -> None:
     entity, arn, _ = offboarded(flow)
     flow.delete_record(arn)
 
@@ -239,7 +239,7 @@ def test_a_record_that_somebody_deleted_is_nothing_to_restore_by(flow: Any) -> N
     assert "aws workmail register-to-work-mail" in result.cause
 
 
-def test_an_address_that_was_never_shown_cannot_be_registered(flow: Any) -> None:
+def test_an_entity_whose_address_was_never_recorded_cannot_be_restored(flow: Any) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent")
     user = flow.people.user("dana")
     flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
@@ -252,7 +252,7 @@ def test_an_address_that_was_never_shown_cannot_be_registered(flow: Any) -> None
     assert "did not show an address" in result.cause
 
 
-def test_before_it_was_deregistered_there_is_nothing_to_restore(flow: Any) -> None:
+def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
     flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
         flow.people.user(name)
@@ -267,7 +267,7 @@ def test_before_it_was_deregistered_there_is_nothing_to_restore(flow: Any) -> No
         assert "ended as Stopped before it deregistered" in flow.restore(ExecutionArn=arn).cause
 
 
-def test_between_its_states_the_restore_waits_for_the_offboarding(flow: Any) -> None:
+def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any) -> None:
     user = flow.people.user("dana")
     before = flow.read_workmail_state(user)
     restores: list[str] = []
@@ -290,7 +290,7 @@ def test_between_its_states_the_restore_waits_for_the_offboarding(flow: Any) -> 
     assert flow.read_result(arn).outcome == "Reenabled"
 
 
-def test_who_was_stopped_while_deregistering_can_be_restored(flow: Any) -> None:
+def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: Any) -> None:
     user = flow.people.user("dana")
     before = flow.read_workmail_state(user)
     arn_of: list[str] = []
@@ -311,7 +311,7 @@ def test_who_was_stopped_while_deregistering_can_be_restored(flow: Any) -> None:
     assert flow.read_workmail_state(user) == before
 
 
-def test_who_is_registered_otherwise_is_left_alone(flow: Any) -> None:
+def test_a_restore_leaves_an_entity_alone_if_it_is_registered_with_another_address(flow: Any) -> None:
     entity, arn, _ = offboarded(flow)
     flow.people.register(entity, "dana.new")
     now = flow.read_workmail_state(entity)
@@ -323,7 +323,7 @@ def test_who_is_registered_otherwise_is_left_alone(flow: Any) -> None:
     assert flow.read_workmail_state(entity) == now
 
 
-def test_an_older_offboarding_s_record_restores_nothing_when_there_is_a_later_one(flow: Any) -> None:
+def test_only_the_latest_offboarding_can_be_restored(flow: Any) -> None:
     entity, first, _ = offboarded(flow)
     flow.people.register(entity, "dana")
     flow.pass_days(1)
@@ -337,7 +337,7 @@ def test_an_older_offboarding_s_record_restores_nothing_when_there_is_a_later_on
     assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity).output["OffboardingArn"] == second
 
 
-def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
+def test_a_restored_entity_can_be_offboarded_again_at_once(flow: Any) -> None:
     entity, first, _ = offboarded(flow)
     flow.restore(ExecutionArn=first)
     flow.pass_days(0.1)
@@ -362,7 +362,7 @@ def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
         ),
     ],
 )
-def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says: str) -> None:
+def test_an_invalid_restore_request_changes_nothing(flow: Any, given: dict[str, str], says: str) -> None:
     result = flow.restore(**given)
 
     assert result.outcome == "InvalidRequest"
@@ -386,7 +386,9 @@ def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says:
         ),
     ],
 )
-def test_an_error_that_stays_ends_under_its_name(flow: Any, operation: str, code: str, outcome: str) -> None:
+def test_a_permanent_error_ends_the_restore_with_its_outcome(
+    flow: Any, operation: str, code: str, outcome: str
+) -> None:
     _, arn, _ = offboarded(flow, **FORGETFUL)
     flow.inject_error(operation, code)
 
@@ -400,7 +402,7 @@ def group_id(flow: Any, name: str) -> str:
     return next(group["Id"] for group in groups if group["Name"] == name)
 
 
-def test_who_was_stopped_and_is_watched_anew_is_restored_in_full(flow: Any) -> None:
+def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) -> None:
     entity, first, before = offboarded(flow, days=2, email_of_disabled="absent", **FORGETFUL)
     flow.stop(first)
     second = flow.start(entity)
@@ -419,7 +421,7 @@ def test_who_was_stopped_and_is_watched_anew_is_restored_in_full(flow: Any) -> N
     assert flow.read_result(second).outcome == "Reenabled"
 
 
-def test_what_was_disabled_by_hand_before_its_date_is_restored_from_what_was_recorded(flow: Any) -> None:
+def test_an_entity_disabled_by_hand_before_its_date_is_restored_from_the_record(flow: Any) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent", **FORGETFUL)
     entity = made(flow, "USER")
     before = flow.read_workmail_state(entity)
@@ -432,7 +434,7 @@ def test_what_was_disabled_by_hand_before_its_date_is_restored_from_what_was_rec
     assert flow.read_workmail_state(entity) == before
 
 
-def test_another_offboarding_that_only_waits_for_a_date_is_in_no_restore_s_way(flow: Any) -> None:
+def test_another_offboarding_that_waits_for_its_date_does_not_block_a_restore(flow: Any) -> None:
     entity, first, before = offboarded(flow, days=2)
     flow.stop(first)
     later = flow.start(entity, NotBefore="2026-12-10T12:00:00Z")
@@ -447,7 +449,7 @@ def test_another_offboarding_that_only_waits_for_a_date_is_in_no_restore_s_way(f
     assert flow.read_workmail_state(entity) == before
 
 
-def test_who_got_a_new_mailbox_after_the_window_is_not_called_restored(flow: Any) -> None:
+def test_an_entity_with_a_new_mailbox_after_the_window_does_not_count_as_restored(flow: Any) -> None:
     entity, arn, _ = offboarded(flow, days=40)
     flow.people.register(entity, "dana")
 
@@ -457,7 +459,7 @@ def test_who_got_a_new_mailbox_after_the_window_is_not_called_restored(flow: Any
     assert "with a new mailbox" in result.cause
 
 
-def test_a_second_restore_by_name_changes_nothing(flow: Any) -> None:
+def test_a_second_restore_by_address_succeeds(flow: Any) -> None:
     _, _, _ = offboarded(flow)
     given = {"OrganizationId": ORGANIZATION_ID, "EntityId": flow.people.address("dana")}
     assert flow.restore(**given).outcome == "Restored"

@@ -99,7 +99,7 @@ def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
     assert json.loads(last["executionSucceededEventDetails"]["output"])["Outcome"] == "CleanupVerified"
 
 
-def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
+def test_faults_affect_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
     aws = Cli(url)
     machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
     user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
@@ -124,7 +124,7 @@ def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: s
 
 
 @pytest.mark.long
-def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: str) -> None:
+def test_an_organization_created_by_the_cli_is_active_and_refused_by_the_workflow(url: str) -> None:
     aws = Cli(url)
     made = aws("workmail", "create-organization", "--alias", "other-corp")["OrganizationId"]
     assert aws("workmail", "describe-organization", "--organization-id", made)["State"] == "Active"
@@ -159,7 +159,7 @@ def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
 
 
 @pytest.mark.parametrize("duration", ["P1M", "PT1.5H", "P2W", "P1DT2H3M4S", "PT0S"])
-def test_the_clock_takes_any_iso_8601_duration(here: str, duration: str) -> None:
+def test_the_clock_accepts_iso_8601_durations(here: str, duration: str) -> None:
     status, moved = http(f"{here}/local/clock", json.dumps({"advance": duration}).encode())
 
     assert status == 200
@@ -170,7 +170,7 @@ def test_the_clock_takes_any_iso_8601_duration(here: str, duration: str) -> None
     "body", [b"", b"{", b"[]", b"{}", b'{"advance": "30 days"}', b'{"advance": 30}', b'{"advance": "-P1D"}',
              b'{"advance": "P1D", "to": 1}', b'{"advance": "P99999999Y"}']
 )  # fmt: skip
-def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(here: str, body: bytes) -> None:
+def test_an_invalid_advance_of_the_clock_is_refused(here: str, body: bytes) -> None:
     before = http(f"{here}/local/clock")[1]["Now"]
 
     status, answer = http(f"{here}/local/clock", body)
@@ -189,7 +189,7 @@ def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(here: str, body:
         (b'[{"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}]', "did you mean DescribeUser?"),
     ],
 )
-def test_a_wrong_fault_is_refused_with_what_would_be_right(here: str, body: bytes, sentence: str) -> None:
+def test_an_invalid_fault_is_refused_with_the_expected_form(here: str, body: bytes, sentence: str) -> None:
     status, answer = http(f"{here}/local/faults", body)
 
     assert status == 400
@@ -198,7 +198,7 @@ def test_a_wrong_fault_is_refused_with_what_would_be_right(here: str, body: byte
     assert http(f"{here}/local/faults")[1] == {"Faults": []}
 
 
-def test_the_behaviour_is_told_and_changed_switch_by_switch(here: str) -> None:
+def test_the_behaviour_can_be_read_and_each_switch_changed(here: str) -> None:
     status, told = http(f"{here}/local/behaviour")
     assert status == 200
     assert told["Answers"]["email_of_disabled"] == ["present", "absent"]
@@ -211,7 +211,7 @@ def test_the_behaviour_is_told_and_changed_switch_by_switch(here: str) -> None:
     http(f"{here}/local/behaviour", json.dumps(told["Behaviour"]).encode())
 
 
-def test_an_unknown_local_page_lists_the_known_ones(here: str) -> None:
+def test_an_unknown_local_path_lists_the_known_paths(here: str) -> None:
     status, answer = http(f"{here}/local/clocks")
 
     assert status == 404

@@ -35,7 +35,7 @@ def end(flow: Any, code: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), SILENCE)
-def test_an_execution_that_wakes_when_workmail_is_over_says_so(
+def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any], code: str, status: int
 ) -> None:
     # It is to look on the last full day, and WorkMail throttles until it is over.
@@ -60,7 +60,7 @@ def test_an_execution_that_wakes_when_workmail_is_over_says_so(
     assert flow.read_record(arn)["Outcome"] == "ServiceEnded"
 
 
-def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Callable[..., Any]) -> None:
+def test_before_the_end_of_workmail_the_same_answers_keep_their_outcome(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana")
@@ -71,7 +71,9 @@ def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Ca
     assert flow.read_result(arn).outcome == "AccessDenied"
 
 
-def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Callable[..., Any]) -> None:
+def test_a_date_just_before_the_end_of_workmail_ends_as_service_ended_if_it_is_too_late(
+    make_flow: Callable[..., Any],
+) -> None:
     flow = make_flow(now=datetime(2027, 3, 20, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2027-03-30T23:59:59Z")
@@ -93,7 +95,7 @@ def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Cal
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_fault(
+def test_an_organization_deleted_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
@@ -108,7 +110,7 @@ def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_faul
     assert flow.run("dana", days=0).outcome == "ServiceEnded"
 
 
-def test_trouble_beside_workmail_is_not_taken_for_its_end(
+def test_an_error_of_another_service_does_not_count_as_the_end_of_workmail(
     make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
@@ -122,7 +124,7 @@ def test_trouble_beside_workmail_is_not_taken_for_its_end(
     assert flow.run("dana", days=0).outcome == "AccessDenied"
 
 
-def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]) -> None:
+def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     flow.people.user("dana")
     end(flow, "OrganizationNotFoundException", 400)
@@ -145,7 +147,7 @@ def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]
     ],
     ids=lambda given: given.operation if isinstance(given, Fault) else "",
 )
-def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
+def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
     make_flow: Callable[..., Any], fault: Fault, asked: bool
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
@@ -160,7 +162,7 @@ def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
     assert (said in result.output["Explanation"]) is asked
 
 
-def test_while_workmail_still_answers_after_that_day_it_is_worked_with(make_flow: Callable[..., Any]) -> None:
+def test_an_entity_is_deregistered_if_workmail_still_answers_after_its_end(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     user = flow.people.user("dana")
 
