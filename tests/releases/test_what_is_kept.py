@@ -1,4 +1,4 @@
-"""What executions of a former release still need of the stack is in it: functions, permissions, the table, names."""
+"""The stack keeps what executions of former releases need: functions, permissions, the table, names."""
 
 import copy
 import dataclasses
@@ -17,13 +17,13 @@ from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
 from stacks.workflow import DefinitionError
 from tests.infrastructure.templates import as_list, render_arn, resources_of_type, role_statements, single_resource
-from tests.releases.later import Later
-from tests.releases.released import SETTINGS, Release, released
+from tests.releases.later import NextRelease
+from tests.releases.released import SETTINGS, Release, list_releases
 from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
 
-STAYS = {
+KEPT_PROPERTIES = {
     "AWS::Lambda::Function": ("FunctionName", "PackageType"),
     "AWS::IAM::Role": ("RoleName", "Path"),
     "AWS::StepFunctions::StateMachine": ("StateMachineName", "StateMachineType"),
@@ -31,34 +31,34 @@ STAYS = {
     "AWS::SSM::Parameter": ("Name", "Type"),
     "AWS::SNS::Topic": ("TopicName", "FifoTopic"),
 }
-"""What waiting executions know by its name, and the properties whose change makes another one of it."""
+"""The resources that waiting executions use by name, and the properties whose change would replace them."""
 MACHINES = {"Offboarding": OFFBOARDING, "Approval": APPROVAL, "Restore": RESTORE}
-every_release = pytest.mark.parametrize("release", released(), ids=lambda release: release.version)
+every_release = pytest.mark.parametrize("release", list_releases(), ids=lambda release: release.version)
 
 
-def missing(before: Template, after: Template) -> list[str]:
-    """What a template no longer has of what executions of a former one need, each as a phrase."""
-    return [*_resources(before, after), *_permissions(before, after)]
+def find_missing(before: Template, after: Template) -> list[str]:
+    """Describe what executions of a former template need and the new template lacks."""
+    return [*_find_missing_resources(before, after), *_find_missing_permissions(before, after)]
 
 
-def _resources(before: Template, after: Template) -> Iterator[str]:
+def _find_missing_resources(before: Template, after: Template) -> Iterator[str]:
     for name, resource in before["Resources"].items():
-        now = after["Resources"].get(name)
-        for key in STAYS.get(resource["Type"], ()) if now else ():
-            if resource["Properties"].get(key) != now["Properties"].get(key):
+        current_resource = after["Resources"].get(name)
+        for key in KEPT_PROPERTIES.get(resource["Type"], ()) if current_resource else ():
+            if resource["Properties"].get(key) != current_resource["Properties"].get(key):
                 yield f"{name} has another {key}"
-        if resource["Type"] in STAYS and now is None:
+        if resource["Type"] in KEPT_PROPERTIES and current_resource is None:
             yield f"{name} is gone"
 
 
-def _permissions(before: Template, after: Template) -> Iterator[str]:
+def _find_missing_permissions(before: Template, after: Template) -> Iterator[str]:
     for role in resources_of_type(before, "AWS::IAM::Role"):
-        allowed = set(_allowed(after, role)) if role in after["Resources"] else set()
-        for permission in sorted(set(_allowed(before, role)) - allowed):
+        allowed = set(_list_permissions(after, role)) if role in after["Resources"] else set()
+        for permission in sorted(set(_list_permissions(before, role)) - allowed):
             yield f"{role} may no longer {' on '.join(permission)}"
 
 
-def _allowed(template: Template, role: str) -> Iterator[tuple[str, str]]:
+def _list_permissions(template: Template, role: str) -> Iterator[tuple[str, str]]:
     for _, statement in role_statements(template, role):
         for action in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
@@ -70,13 +70,13 @@ def current() -> Path:
     return assembly(SETTINGS)
 
 
-def template_in(directory: Path) -> Template:
+def read_template(directory: Path) -> Template:
     return json.loads((directory / TEMPLATE).read_text())
 
 
 @every_release
 def test_the_stack_keeps_everything_that_a_release_needs(release: Release, current: Path) -> None:
-    assert missing(release.template, template_in(current)) == []
+    assert find_missing(release.template, read_template(current)) == []
 
 
 @every_release
@@ -87,36 +87,36 @@ def test_the_functions_that_a_release_calls_are_listed_as_released(release: Rele
 
 
 def test_a_removed_function_is_reported_with_its_role_and_its_permission(current: Path, tmp_path: Path) -> None:
-    later = Later(current, tmp_path / "later")
+    later = NextRelease(current, tmp_path / "later")
     later.rename_function("CheckOrganization", "ExamineOrganization")
-    assert missing(template_in(current), later.template) == []
+    assert find_missing(read_template(current), later.template) == []
 
     later.remove_function("CheckOrganization")
 
-    found = "\n".join(missing(template_in(current), later.template))
-    assert "CheckOrganizationFunction7802D99B is gone" in found
-    assert "CheckOrganizationRoleE9F79B95 is gone" in found
-    assert "may no longer lambda:InvokeFunction on <CheckOrganizationFunction7802D99B.Arn>:*" in found
+    message = "\n".join(find_missing(read_template(current), later.template))
+    assert "CheckOrganizationFunction7802D99B is gone" in message
+    assert "CheckOrganizationRoleE9F79B95 is gone" in message
+    assert "may no longer lambda:InvokeFunction on <CheckOrganizationFunction7802D99B.Arn>:*" in message
 
 
 def test_a_removed_action_is_reported(current: Path) -> None:
-    changed = copy.deepcopy(template_in(current))
+    changed = copy.deepcopy(read_template(current))
     _, role = single_resource(changed, "AWS::IAM::Role", "VerifyCleanup")
     [policy] = [policy for policy in role["Properties"]["Policies"] if policy["PolicyName"] == "WorkMail"]
     policy["PolicyDocument"]["Statement"][0]["Action"].remove("workmail:GetMailboxDetails")
 
-    [found] = missing(template_in(current), changed)
-    assert found.startswith("VerifyCleanupRole")
-    assert "may no longer workmail:GetMailboxDetails on arn:" in found
+    [message] = find_missing(read_template(current), changed)
+    assert message.startswith("VerifyCleanupRole")
+    assert "may no longer workmail:GetMailboxDetails on arn:" in message
 
 
 def test_a_renamed_table_is_reported(current: Path) -> None:
-    changed = copy.deepcopy(template_in(current))
+    changed = copy.deepcopy(read_template(current))
     _, table = single_resource(changed, "AWS::DynamoDB::Table")
     table["Properties"]["TableName"] = "records"
     table["Properties"]["GlobalSecondaryIndexes"].pop()
 
-    assert [found.partition(" has ")[2] for found in missing(template_in(current), changed)] == [
+    assert [message.partition(" has ")[2] for message in find_missing(read_template(current), changed)] == [
         "another TableName", "another GlobalSecondaryIndexes"
     ]  # fmt: skip
 
@@ -124,8 +124,8 @@ def test_a_renamed_table_is_reported(current: Path) -> None:
 Specs = tuple[FunctionSpec, ...]
 
 
-def synthesized(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Callable[[Specs], Specs]) -> Template:
-    """Synthesize with another offboarding: its definition, and a changed table of its functions."""
+def synthesize(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Callable[[Specs], Specs]) -> Template:
+    """Synthesize with another offboarding state machine and a changed list of its functions."""
     table = function_tables.FunctionTables.list_offboarding
     monkeypatch.setattr(offboarding_stack, "OFFBOARDING", machine)
     monkeypatch.setattr(function_tables.FunctionTables, "list_offboarding", lambda self: change(table(self)))
@@ -134,37 +134,39 @@ def synthesized(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Calla
 
 
 def test_a_released_function_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(specs: Specs) -> Specs:
+    def remove_spec(specs: Specs) -> Specs:
         return tuple(spec for spec in specs if spec.name != "CheckOrganization")
 
     with pytest.raises(DefinitionError, match="CheckOrganization was released and is missing"):
-        synthesized(monkeypatch, OFFBOARDING, forget)
+        synthesize(monkeypatch, OFFBOARDING, remove_spec)
 
 
 def test_a_retired_function_keeps_its_resources_and_permissions(
     monkeypatch: pytest.MonkeyPatch, current: Path, tmp_path: Path
 ) -> None:
-    def rename(specs: Specs) -> Specs:
+    def rename_spec(specs: Specs) -> Specs:
         [old] = [spec for spec in specs if spec.name == "CheckOrganization"]
         others = [spec for spec in specs if spec is not old]
         return *others, dataclasses.replace(old, name="ExamineOrganization"), dataclasses.replace(old, retired=True)
 
     definition = tmp_path / "offboarding.asl.json"
     definition.write_text(OFFBOARDING.definition.read_text().replace("${CheckOrganization}", "${ExamineOrganization}"))
-    template = synthesized(monkeypatch, dataclasses.replace(OFFBOARDING, definition=definition), rename)
+    template = synthesize(monkeypatch, dataclasses.replace(OFFBOARDING, definition=definition), rename_spec)
 
-    assert missing(template_in(current), template) == []
+    assert find_missing(read_template(current), template) == []
     _, machine = single_resource(template, "AWS::StepFunctions::StateMachine", "Offboarding")
     called = machine["Properties"]["DefinitionSubstitutions"]
     assert "ExamineOrganization" in called
     assert "CheckOrganization" not in called
     _, version = single_resource(template, "AWS::Lambda::Version", "CheckOrganization")
-    assert version["DeletionPolicy"] == "Retain", "it is published, so that going back to the former release works"
+    assert version["DeletionPolicy"] == "Retain", (
+        "the version is published, so that a rollback to the former release works"
+    )
 
-    later = Later(current, tmp_path / "later")
+    later = NextRelease(current, tmp_path / "later")
     later.rename_function("CheckOrganization", "ExamineOrganization")
-    assert types(later.template) == types(template), "the tests of the workflow retire it as the CDK does"
+    assert count_types(later.template) == count_types(template), "the workflow tests retire a function as the CDK does"
 
 
-def types(template: Template) -> Counter[str]:
+def count_types(template: Template) -> Counter[str]:
     return Counter(resource["Type"] for resource in template["Resources"].values())

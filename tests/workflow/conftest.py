@@ -168,6 +168,35 @@ class Flow:
         self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
         self.process_status_events()
 
+    def deregister(self, entity_id: str) -> None:
+        """Deregister an entity by hand."""
+        self.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user by hand."""
+        self.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user_id)
+
+    def restore_during_deregistration(self, entity_id: str) -> list[str]:
+        """Start a restore when WorkMail has disabled an entity and its offboarding has not confirmed that yet.
+
+        Returns
+        -------
+        list[str]
+            The ARNs of the restores: empty until WorkMail is asked to deregister the entity.
+        """
+        arns: list[str] = []
+
+        def start_restore(operation: str, parameters: Mapping[str, Any]) -> None:
+            if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == entity_id:
+                lock = self.read_item(f"{ORGANIZATION_ID}/{entity_id}")
+                assert lock is not None
+                execution_input = {"ExecutionArn": lock["ExecutionArn"]}
+                restore = self.environment.outputs["RestoreStateMachineArn"]
+                arns.append(self.environment.start(execution_input, state_machine_arn=restore))
+
+        self.backend.after.append(start_restore)
+        return arns
+
     def read_workmail_state(self, entity_id: str) -> dict[str, Any]:
         """Return the state of an entity that a restore must bring back: state, address, aliases and groups."""
         entity = self.backend.organizations[ORGANIZATION_ID].entities[entity_id]

@@ -30,7 +30,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local.faults import function_name
 from local.settings import ACCOUNT, ORGANIZATION_ID, REGION
 from local.workmail.entities import DELETED, DISABLED, ENABLED
-from tests.definitions import outcomes
+from tests.definitions import list_outcomes
 from tests.workflow.conftest import Flow, find_missing_record
 
 RETENTION = timedelta(days=30)
@@ -641,7 +641,7 @@ def _recorded_outcome(execution: Any) -> str:
 @lru_cache
 def _named_outcomes(machine: str) -> set[tuple[str, str]]:
     """Return the status and the name of each outcome of a definition."""
-    return {(status, outcome) for outcome, status in outcomes(machine).items()}
+    return {(status, outcome) for outcome, status in list_outcomes(machine).items()}
 
 
 def _matches_any(patterns: list[str], snapshot: EntitySnapshot) -> bool:

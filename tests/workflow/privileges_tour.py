@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import Flow
@@ -32,13 +31,13 @@ def run_tour(flow: Flow) -> None:
 
 def _send_provider_events(flow: Flow) -> None:
     intake = Intake(flow)
-    intake.user("leaver")
+    intake.create_user("leaver")
     address = flow.people.address("leaver", COMPANY_DOMAIN)
     published = flow.clock.now().isoformat()
-    intake.put(okta(address, uuid="u-1", published=published))
-    intake.put(okta(address, uuid="u-2", published=published), okta("nobody@example.com", published=published))
-    assert len(intake.executions()) == 1
-    assert len(intake.refused()) == 1
+    intake.put_events(okta(address, uuid="u-1", published=published))
+    intake.put_events(okta(address, uuid="u-2", published=published), okta("nobody@example.com", published=published))
+    assert len(intake.list_executions()) == 1
+    assert len(intake.read_dead_letters()) == 1
 
 
 def _start_by_name_id_and_address(flow: Flow) -> None:
@@ -73,7 +72,7 @@ def _prepare_deletions(flow: Flow) -> Callable[[], None]:
         flow.start(entity)
 
     def delete() -> None:
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+        flow.delete_user(user)
         flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=group)
         flow.workmail.delete_resource(OrganizationId=ORGANIZATION_ID, ResourceId=resource)
 
@@ -108,7 +107,7 @@ def _prepare_refused_restores(flow: Flow) -> Callable[[], None]:
     _restore_during_deregistration(flow)
 
     def restore() -> None:
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=recreated)
+        flow.delete_user(recreated)
         flow.people.user("recreated")
         flow.backend.arrange(ORGANIZATION_ID, taken, email=None)
         flow.people.alias(flow.people.user("taker"), "taken")
@@ -121,21 +120,12 @@ def _prepare_refused_restores(flow: Flow) -> Callable[[], None]:
 def _restore_during_deregistration(flow: Flow) -> None:
     """Start a restore when WorkMail has disabled the entity and the offboarding has not confirmed that yet."""
     user = flow.people.user("between")
-    restores: list[str] = []
-
-    def restore(operation: str, parameters: Any) -> None:
-        if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == user:
-            lock = flow.read_item(f"{ORGANIZATION_ID}/{user}")
-            assert lock is not None
-            machine = flow.environment.outputs["RestoreStateMachineArn"]
-            execution_input = {"ExecutionArn": lock["ExecutionArn"]}
-            restores.append(flow.environment.start(execution_input, state_machine_arn=machine))
-
-    flow.backend.after.append(restore)
-    lagging = replace(flow.backend.behaviour, describe_lag_seconds=60)
-    default, flow.backend.behaviour = flow.backend.behaviour, lagging
+    restores = flow.restore_during_deregistration(user)
+    default, flow.backend.behaviour = (
+        flow.backend.behaviour,
+        replace(flow.backend.behaviour, describe_lag_seconds=60),
+    )
     flow.start(user)
     flow.pass_days(1)
     flow.backend.behaviour = default
-    flow.backend.after.remove(restore)
     assert {flow.read_result(arn).outcome for arn in restores} == {"Restored"}

@@ -120,7 +120,7 @@ def _address(flow: Flow, user: str) -> str:
 
 def _create_disabled_user(flow: Flow, name: str) -> str:
     user = flow.people.user(name)
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.deregister(user)
     flow.pass_days(3)
     return user
 
@@ -214,7 +214,7 @@ def _register_again(flow: Flow, name: str) -> None:
 
 def _delete(flow: Flow, name: str) -> None:
     with contextlib.suppress(flow.workmail.exceptions.EntityStateException):
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=name)
+        flow.delete_user(name)
 
 
 def _offboard_with_kept_mailbox(flow: Flow, user: str) -> str:

@@ -1,4 +1,4 @@
-"""The demo tells the whole story, and its exit status can be believed."""
+"""The demo shows every outcome, and its exit status is right."""
 
 import contextlib
 import io
@@ -17,8 +17,8 @@ from local.settings import ORGANIZATION_ID
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
-    """Run the demo once for all tests that only read what it tells."""
+def report() -> dict[str, Any]:
+    """Run the demo once for all tests that only read its report."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         status = command.main(["demo", "--json"])
@@ -26,30 +26,30 @@ def told() -> dict[str, Any]:
 
 
 @pytest.fixture
-def row(told: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
-    """Find the one row with these words in its title."""
+def row(report: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
+    """A function that finds the row whose title contains some words."""
 
-    def find(words: str) -> dict[str, Any]:
-        [found] = [entry for entry in told["Rows"] if words in entry["Title"]]
+    def find_row(words: str) -> dict[str, Any]:
+        [found] = [entry for entry in report["Rows"] if words in entry["Title"]]
         return dict(found)
 
-    return find
+    return find_row
 
 
-def test_every_row_of_the_demo_ends_as_expected(told: dict[str, Any]) -> None:
-    assert [(entry["Outcome"], entry["Faults"]) for entry in told["Rows"]] == [
-        (entry["Expected"], []) for entry in told["Rows"]
+def test_every_row_of_the_demo_ends_as_expected(report: dict[str, Any]) -> None:
+    assert [(entry["Outcome"], entry["Faults"]) for entry in report["Rows"]] == [
+        (entry["Expected"], []) for entry in report["Rows"]
     ]
-    assert told["Status"] == 0
+    assert report["Status"] == 0
 
 
-def test_the_demo_shows_all_these_outcomes(told: dict[str, Any]) -> None:
-    assert {entry["Outcome"] for entry in told["Rows"]} == {
+def test_the_demo_shows_all_these_outcomes(report: dict[str, Any]) -> None:
+    assert {entry["Outcome"] for entry in report["Rows"]} == {
         "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "Restored", "EntityNotFound",
         "Rejected", "ApprovalTimedOut", "ServiceEnded", "20 deregistered, 10 await approval",
         demo.NOTHING_STARTED, demo.REFUSED,
     }  # fmt: skip
-    assert all(entry["Timeline"] for entry in told["Rows"] if "ExecutionArn" in entry)
+    assert all(entry["Timeline"] for entry in report["Rows"] if "ExecutionArn" in entry)
 
 
 def test_a_plan_states_the_call_and_when_the_mailbox_would_be_removed(row: Any) -> None:
@@ -97,16 +97,16 @@ def test_a_restored_user_is_the_same_as_before_the_offboarding(row: Any) -> None
     assert restore["Output"]["OffboardingArn"] == row("restored on day 12")["ExecutionArn"]
 
 
-def test_the_demo_continues_until_the_end_of_workmail(told: dict[str, Any], row: Any) -> None:
+def test_the_demo_continues_until_the_end_of_workmail(report: dict[str, Any], row: Any) -> None:
     overtaken = row("last working day")
 
-    assert (told["Began"], told["ServiceEndsOn"]) == ("2026-11-23T09:00:00+00:00", "2027-03-31")
+    assert (report["Began"], report["ServiceEndsOn"]) == ("2026-11-23T09:00:00+00:00", "2027-03-31")
     assert overtaken["Timeline"][-1]["At"] == "2027-03-30T00:00:00+00:00"
-    assert overtaken["Output"]["RetentionEndsAt"] > told["ServiceEndsOn"]
+    assert overtaken["Output"]["RetentionEndsAt"] > report["ServiceEndsOn"]
 
 
-def test_one_query_lists_the_entities_in_the_window_and_its_ends(told: dict[str, Any]) -> None:
-    window = told["Window"]
+def test_one_query_lists_the_entities_in_the_window_and_its_ends(report: dict[str, Any]) -> None:
+    window = report["Window"]
     names = {entry["Name"] for entry in window["Entities"]}
     untils = [entry["Until"] for entry in window["Entities"]]
 
@@ -140,7 +140,7 @@ def test_an_action_that_does_not_happen_is_shown_and_fails_the_command(
 def test_a_result_that_contradicts_the_scenario_is_shown_and_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A burst that stays under the cap, and a restore that brings back another alias than there was before."""
+    """Play a burst below the cap, and a restore that brings back another alias than before."""
     restore = demo._restore
 
     def with_another_alias(people: Any) -> demo.Restore:

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from tests.definitions import outcomes
+from tests.definitions import list_outcomes
 from tests.workflow.fault_matrix import (
     PAGE,
     RULED_OUT_ERRORS,
@@ -43,7 +43,7 @@ def test_the_page_has_a_row_for_every_fault_of_every_call_of_every_scenario() ->
 
 
 def test_every_row_has_a_named_outcome() -> None:
-    names = {outcome for machine in ("offboarding", "approval", "restore") for outcome in outcomes(machine)}
+    names = {outcome for machine in ("offboarding", "approval", "restore") for outcome in list_outcomes(machine)}
     # The record states a stop by hand; an event that starts no execution becomes a dead letter.
     named = names | {"Stopped", "Forgotten", "dead letter"}
     # A record that could not be closed: its message remains in the dead-letter queue.

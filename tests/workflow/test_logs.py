@@ -1,4 +1,4 @@
-"""What the functions log: structured, findable by the execution, and nobody's personal data."""
+"""The logs of the functions: structured, with the execution, and without personal data."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A plan changes nothing and says everything; a date is waited for, and everything is looked at again then."""
+"""Plans, which change nothing, and dates, for which an execution waits before it checks everything again."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from tests.workflow.conftest import CHANGED_SETTINGS, mark_long
 
 pytestmark = pytest.mark.no_providers
 
-PLANNED = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?", "PlanOffboarding", "Planned"]
+PLAN_STATES = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?", "PlanOffboarding", "Planned"]
 
 
 def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
@@ -21,7 +21,7 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
     result = flow.run("dana", days=40, DryRun=True)
 
     assert (result.status, result.outcome) == ("SUCCEEDED", "Planned")
-    assert result.states == PLANNED
+    assert result.states == PLAN_STATES
     assert result.output["Explanation"] == "Without DryRun it would deregister the entity."
     assert result.output["Organization"] == {"Id": ORGANIZATION_ID, "Alias": "example-corp"}
     assert result.output["Entity"]["Id"] == user
@@ -36,7 +36,7 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
     }
     assert all(name.startswith(("Describe", "List")) for name in flow.list_calls())
     assert flow.environment.client("dynamodb").scan(TableName=flow.table_name)["Count"] == 0
-    assert flow.run("dana").outcome == "CleanupVerified", "a plan is in nobody's way"
+    assert flow.run("dana").outcome == "CleanupVerified", "a plan does not block an offboarding"
 
 
 @pytest.mark.parametrize("value", ["true", None, *mark_long(1, "yes")])
@@ -148,11 +148,11 @@ def test_an_offboarding_waits_for_its_date_and_then_checks_everything_again(flow
     flow.clock.move_to(datetime(2026, 12, 24, 15, 59, 59, tzinfo=UTC))
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
     assert flow.list_calls("DeregisterFromWorkMail") == []
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d"))
+    flow.people.alias(user, "d")
 
     flow.clock.move_to(datetime(2026, 12, 24, 16, 0, tzinfo=UTC))
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
-    assert flow.read_record(arn)["Entity"]["Aliases"] == [flow.people.address("d")], "as it was on the day"
+    assert flow.read_record(arn)["Entity"]["Aliases"] == [flow.people.address("d")], "as on the date"
     flow.pass_days(31)
 
     result = flow.read_result(arn)
@@ -177,7 +177,7 @@ def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -
 
 
 @pytest.mark.parametrize(
-    ("not_before", "says"),
+    ("not_before", "message"),
     [
         ("tomorrow", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
         ("2027-09-19T12:00:00Z", "NotBefore must be at most 300 days ahead, not after 2027-09-18T12:00:00.000Z"),
@@ -192,14 +192,14 @@ def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -
         ),
     ],
 )
-def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_before: Any, says: str) -> None:
+def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_before: Any, message: str) -> None:
     flow.people.user("dana")
     flow.clear_calls()
 
     result = flow.run("dana", days=0, NotBefore=not_before)
 
     assert result.outcome == "InvalidRequest"
-    assert says in result.cause
+    assert message in result.cause
     assert flow.list_calls() == []
 
 
@@ -217,7 +217,7 @@ def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: An
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.deregister(user)
     flow.pass_days(1)
     flow.people.register(user, "dana")
     flow.clear_calls()
@@ -271,7 +271,7 @@ def test_an_entity_disabled_by_hand_before_the_date_only_waits_for_its_window(fl
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-02T12:00:00Z")
     flow.pass_days(2)
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.deregister(user)
     flow.clear_calls()
     flow.pass_days(31)
 
@@ -284,7 +284,7 @@ def test_an_entity_disabled_by_hand_before_the_date_only_waits_for_its_window(fl
 def test_a_request_by_the_leaver_is_refused(flow: Any) -> None:
     flow.people.user("dana")
 
-    for who in ("dana", flow.people.address("DANA")):
-        result = flow.run("dana", days=0, RequestedBy=who)
+    for requester in ("dana", flow.people.address("DANA")):
+        result = flow.run("dana", days=0, RequestedBy=requester)
         assert result.outcome == "InvalidRequest"
         assert "Requester and leaver must be different people" in result.cause

@@ -1,4 +1,4 @@
-"""Protected entities: refused before anything happens, and once more right before it would."""
+"""Protected entities: checked before any change, and again directly before the deregistration."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.no_providers
 )
 def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, entry: str) -> None:
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+    flow.people.alias(user, "chief")
     flow.change_policy(Protected=["somebody-else", user if entry == "{id}" else entry])
 
     result = flow.run("boss", days=1)
@@ -35,7 +35,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     assert f"{user} is protected by entry 2 of the organization's protected" in result.cause
     assert "boss" not in result.cause
     assert flow.list_calls("DeregisterFromWorkMail") == []
-    assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "nothing holds it"
+    assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "the lock is released"
 
 
 def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
@@ -88,10 +88,10 @@ def test_a_protection_added_during_the_wait_for_the_date_applies(flow: Any) -> N
 
 def test_a_protection_added_between_the_record_and_the_call_applies(flow: Any) -> None:
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+    flow.people.alias(user, "chief")
 
     def protect(operation: str, _: Any) -> None:
-        # The last call before the record is written; the next state reads the settings anew.
+        # The last call before the record is written; the next state reads the settings again.
         if operation == "GetMailboxDetails":
             flow.change_policy(Protected=["chief@*"])
 
@@ -146,14 +146,14 @@ def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
 def test_unreadable_aliases_do_not_count_as_no_aliases(flow: Any, code: str, dry_run: bool) -> None:
     flow.change_policy(Protected=["chief@*"])
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
-    hooks = len(flow.backend.before)
+    flow.people.alias(user, "chief")
+    hook_count = len(flow.backend.before)
     flow.inject_error("ListAliases", code, times=2)
     result = flow.run("boss", days=1, DryRun=dry_run)
     refused = result.output.get("Plan", {}).get("WouldBeRefused") or [{"Error": result.outcome}]
     assert refused[0]["Error"] == "EntityProtected"
 
-    del flow.backend.before[hooks:]
+    del flow.backend.before[hook_count:]
     flow.inject_error("ListAliases", code)
     assert flow.run("boss", days=1, DryRun=dry_run).outcome == "WorkMailUnavailable"
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
@@ -161,7 +161,7 @@ def test_unreadable_aliases_do_not_count_as_no_aliases(flow: Any, code: str, dry
 
 def test_a_requester_with_an_alias_of_the_leaver_is_refused(flow: Any) -> None:
     user = flow.people.user("admin")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("it"))
+    flow.people.alias(user, "it")
 
     result = flow.run("admin", days=1, RequestedBy=flow.people.address("IT"))
 

@@ -8,7 +8,7 @@ the walk, `tests.workflow.invariants` reports the violations.
 than a walk. Each walk starts without entities, executions, records and messages, with the same settings, at noon of a
 new day, and ends when nothing runs any more; so only the date and the loaded functions remain of a former walk. The
 clock starts in 2001, decades before WorkMail ends. An environment in which a walk has failed is not used again.
-Hypothesis prints a blob with each failing walk, with which another process can repeat that walk alone. (If a step starts
+With each failing walk hypothesis prints a blob, with which another process can repeat it alone. (If a step starts
 several executions at once, their threads race, so such a walk can be flaky: hypothesis reports that together with the
 violations.)
 
@@ -259,19 +259,19 @@ class Walk(RuleBasedStateMachine):
     @rule(target=events, name=people, provider=st.sampled_from(PROVIDERS), ago=st.sampled_from([0, 0, 40]))
     def send_event(self, name: str, provider: str, ago: int) -> dict[str, Any]:
         event_sent = self._build_event(name, provider, self.flow.clock.now() - timedelta(days=ago))
-        self._settle_after(lambda: self.intake.put(event_sent))
+        self._settle_after(lambda: self.intake.put_events(event_sent))
         return event_sent
 
     @rule(event_sent=events, times=st.sampled_from([1, 2]))
     def send_event_again(self, event_sent: dict[str, Any], times: int) -> None:
-        self._settle_after(lambda: self.intake.put(*[event_sent] * times))
+        self._settle_after(lambda: self.intake.put_events(*[event_sent] * times))
 
     @rule(name=people, provider=st.sampled_from(PROVIDERS), hours=st.sampled_from([1, 100]))
     def send_event_during_pause(self, name: str, provider: str, hours: int) -> None:
-        self.intake.pause(paused=True)
-        self.intake.put(self._build_event(name, provider, self.flow.clock.now()))
+        self.intake.set_paused(paused=True)
+        self.intake.put_events(self._build_event(name, provider, self.flow.clock.now()))
         self._advance(timedelta(hours=hours))
-        self.intake.pause(paused=False)
+        self.intake.set_paused(paused=False)
 
     @rule(fault=FAULTS)
     def add_fault(self, fault: Fault) -> None:
@@ -379,7 +379,7 @@ class Walk(RuleBasedStateMachine):
         return self._settle_after(lambda: self._start(name, "id", {}))
 
     @invariant()
-    def check_invariants(self) -> None:
+    def assert_no_violations(self) -> None:
         self._assert_none(self.monitor.find_violations())
 
     def teardown(self) -> None:

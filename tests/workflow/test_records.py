@@ -1,4 +1,4 @@
-"""The record of an offboarding: what it holds, when it is written, and that there is one live one an entity."""
+"""The record of an offboarding: its content, when it is written, and one live execution per entity."""
 
 import json
 from datetime import timedelta
@@ -17,13 +17,13 @@ from tests.workflow.conftest import find_missing_record, mark_long
 
 pytestmark = pytest.mark.no_providers
 
-RUNNING = "WaitForRetention"
+RETENTION_STATE = "WaitForRetention"
 
 
 def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> None:
     user = flow.people.user("dana", "Dana Leaver")
     group = flow.people.group("team", (user,))
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d.leaver"))
+    flow.people.alias(user, "d.leaver")
     requester = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
     arn = flow.start("dana", Requester=requester, Reason="Left on Friday", RequestedBy="helpdesk")
     flow.pass_days(31)
@@ -75,10 +75,10 @@ def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> No
         flow.pass_days(1)
     flow.run("planned", days=0, DryRun=True)
 
-    found = flow.list_by_status("InWindow")
+    listed = flow.list_by_status("InWindow")
 
-    assert [item["Id"] for item in found] == arns, "the earliest end comes first"
-    assert [item["DueAt"] for item in found] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
+    assert [item["Id"] for item in listed] == arns, "the earliest end is listed first"
+    assert [item["DueAt"] for item in listed] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
     flow.pass_days(27.5)
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == arns[1:]
 
@@ -124,11 +124,11 @@ def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow:
     flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
         flow.people.user(name)
-    dated, asked = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
+    scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
-    assert flow.run("dana", days=0).output["OtherExecutionArn"] == dated
-    assert flow.run("vip", days=0).output["OtherExecutionArn"] == asked
+    assert flow.run("dana", days=0).output["OtherExecutionArn"] == scheduled
+    assert flow.run("vip", days=0).output["OtherExecutionArn"] == awaiting
 
 
 def test_an_entity_can_be_offboarded_again_after_the_end(flow: Any) -> None:
@@ -148,7 +148,9 @@ def test_the_record_of_a_stopped_execution_states_the_stop(flow: Any) -> None:
     record = flow.read_record(arn)
     assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "wrong person")
     assert record["EndedAt"] == "2026-11-24T12:00:00.000Z"
-    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [arn], "its mailbox goes all the same"
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [arn], (
+        "WorkMail removes the mailbox all the same"
+    )
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
@@ -211,16 +213,16 @@ def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: An
 
 def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
     user = flow.people.user("dana")
-    mute(flow)
+    disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
     flow.stop(first, cause="gone")
-    assert flow.read_record(first)["Status"] == "InWindow", "nobody was told"
+    assert flow.read_record(first)["Status"] == "InWindow", "the stop was not reported"
 
     second = flow.start(user)
     flow.clock.settle()
 
-    assert flow.read_result(second).states[-1] == RUNNING
+    assert flow.read_result(second).states[-1] == RETENTION_STATE
     record = flow.read_record(first)
     assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "gone")
     assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
@@ -228,16 +230,16 @@ def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: 
 
 def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
     user = flow.people.user("dana")
-    mute(flow)
+    disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
     flow.stop(first)
-    forget_execution(first)
+    delete_execution(first)
 
     second = flow.start(user)
     flow.clock.settle()
 
-    assert flow.read_result(second).states[-1] == RUNNING
+    assert flow.read_result(second).states[-1] == RETENTION_STATE
     assert flow.read_record(first)["Outcome"] == "Forgotten"
 
 
@@ -251,7 +253,7 @@ def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_
     record = flow.read_record(arn)
     assert (record["Status"], record["Outcome"]) == ("Ended", "AccessDenied")
     assert "workmail:DeregisterFromWorkMail" in record["Cause"]
-    assert flow.list_by_status("InWindow") == [], "WorkMail has said no"
+    assert flow.list_by_status("InWindow") == [], "WorkMail has refused the call"
     assert flow.run(user).outcome == "CleanupVerified"
 
 
@@ -279,7 +281,7 @@ def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: 
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.clock.settle()
-    # As if a description were served from elsewhere, two minutes behind.
+    # As if WorkMail showed an entity two minutes late.
     entity = flow.backend.organizations[ORGANIZATION_ID].entities[user]
     entity.state, entity.disabled_date = "ENABLED", None
 
@@ -290,7 +292,7 @@ def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any)
     user = flow.people.user("dana")
 
     def delete(operation: str, _: Any) -> None:
-        # Between two attempts: the first one had its record, and WorkMail did not take the call.
+        # Between two attempts: the first attempt was recorded, and WorkMail rejected its call.
         if operation == "DeregisterFromWorkMail":
             flow.backend.before.remove(delete)
             flow.delete_record(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
@@ -315,7 +317,7 @@ def test_a_record_deleted_during_the_wait_changes_no_outcome_and_the_output_stat
     assert result.outcome == "CleanupVerified"
     assert result.output["Evidence"]["DeregisterEntity"]["Recorded"] is True
     assert result.output["Evidence"]["VerifyCleanup"]["Recorded"] is False
-    assert flow.read_item(arn) is None, "half a record would be worse than none"
+    assert flow.read_item(arn) is None, "an incomplete record must not be written"
 
 
 def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow: Any) -> None:
@@ -332,14 +334,14 @@ def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> 
         flow.people.user(name)
         flow.run(name, days=31)
 
-    found = flow.environment.client("dynamodb").query(
+    listed = flow.environment.client("dynamodb").query(
         TableName=flow.table_name,
         IndexName="ByOrganization",
         KeyConditionExpression="OrganizationId = :id AND begins_with(StartedAt, :month)",
         ExpressionAttributeValues={":id": {"S": ORGANIZATION_ID}, ":month": {"S": "2026-12"}},
     )["Items"]
 
-    assert [item["Entity"]["M"]["Name"]["S"] for item in found] == ["b"]
+    assert [item["Entity"]["M"]["Name"]["S"] for item in listed] == ["b"]
 
 
 @pytest.mark.parametrize("times", [3, None])
@@ -425,15 +427,15 @@ def test_an_entity_registered_between_two_attempts_is_left_alone(flow: Any) -> N
 
 
 def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> None:
-    """As when somebody has a stopped execution go on in the console."""
+    """As after a redrive of the stopped execution in the console."""
     user = flow.people.user("dana")
     event: dict[str, Any] = {}
 
     def stop(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail" and not event:
-            pointer = flow.read_item(f"{ORGANIZATION_ID}/{user}")
-            event["ExecutionArn"] = pointer["ExecutionArn"]
-            flow.environment.client("stepfunctions").stop_execution(executionArn=pointer["ExecutionArn"])
+            lock = flow.read_item(f"{ORGANIZATION_ID}/{user}")
+            event["ExecutionArn"] = lock["ExecutionArn"]
+            flow.environment.client("stepfunctions").stop_execution(executionArn=lock["ExecutionArn"])
             raise CommonError("ThrottlingException", "made by the test", 400)
 
     flow.backend.before.append(stop)
@@ -450,28 +452,29 @@ def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> No
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def mute(flow: Any) -> None:
-    """Have Step Functions tell nobody how executions end: AWS delivers these events on a best-effort basis."""
+def disable_status_events(flow: Any) -> None:
+    """Drop the status events of Step Functions: AWS delivers them on a best-effort basis."""
     events = flow.environment.client("events")
     for rule in events.list_rules()["Rules"]:
         if "aws.states" in rule.get("EventPattern", ""):
             events.remove_targets(Rule=rule["Name"], Ids=["Queue"])
 
 
-def forget_execution(arn: str) -> None:
-    """Have Step Functions forget an execution, as it does 90 days after its end."""
+def delete_execution(arn: str) -> None:
+    """Delete an execution from Step Functions, as AWS does 90 days after its end."""
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions[:] = [execution for execution in machine.executions if execution.execution_arn != arn]
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
-    """Have DynamoDB throttle UpdateItem, so many times or always."""
-    update, left = DynamoHandler.update_item, [times]
+    """Have DynamoDB throttle UpdateItem, for a number of calls or always."""
+    update, remaining = DynamoHandler.update_item, times
 
-    def refused(self: DynamoHandler) -> Any:
-        if left[0] != 0:
-            left[0] = None if left[0] is None else left[0] - 1
+    def update_or_throttle(self: DynamoHandler) -> Any:
+        nonlocal remaining
+        if remaining != 0:
+            remaining = None if remaining is None else remaining - 1
             raise DynamodbException("ThrottlingException", "made by the test")
         return update(self)
 
-    monkeypatch.setattr(DynamoHandler, "update_item", refused)
+    monkeypatch.setattr(DynamoHandler, "update_item", update_or_throttle)

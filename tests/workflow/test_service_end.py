@@ -1,4 +1,4 @@
-"""The end of Amazon WorkMail: an execution that meets it ends as ServiceEnded, and never as a crash."""
+"""The end of Amazon WorkMail: an execution that reaches it ends as ServiceEnded, not as a failure."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.workflow.conftest import mark_long
 
 pytestmark = pytest.mark.no_providers
 
-SILENCE = [
+ANSWERS_AFTER_END = [
     ("OrganizationNotFoundException", 400),
     ("ServiceUnavailable", 503),
     *mark_long(
@@ -27,29 +27,29 @@ SILENCE = [
 ]
 
 
-def end(flow: Any, code: str, status: int) -> None:
-    """Have WorkMail answer nothing but this from now on."""
+def end_service(flow: Any, code: str, status: int) -> None:
+    """Have WorkMail answer every call with an error from now on."""
     for operation in ("DescribeEntity", "DescribeUser", "DescribeOrganization", "ListUsers", "ListGroups",
                       "ListResources", "ListAliases", "GetMailboxDetails", "DeregisterFromWorkMail"):  # fmt: skip
         flow.inject_error(operation, code, status=status)
 
 
-@pytest.mark.parametrize(("code", "status"), SILENCE)
+@pytest.mark.parametrize(("code", "status"), ANSWERS_AFTER_END)
 def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any], code: str, status: int
 ) -> None:
-    # It is to look on the last full day, and WorkMail throttles until it is over.
+    # The check is due on the last full day, and its first call lasts until the service has ended.
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana")
     flow.clock.move_to(datetime(2027, 3, 29, 9, tzinfo=UTC))
 
-    def over(operation: str, _: Any) -> None:
+    def end_during_call(operation: str, _: Any) -> None:
         if operation == "DescribeUser" and flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
             flow.clock.sleep(datetime(2027, 3, 31, 0, 0, 1, tzinfo=UTC) - flow.clock.now())
 
-    end(flow, code if code != "ServiceUnavailable" else "ServiceUnavailable", status)
-    flow.backend.before.insert(0, over)
+    end_service(flow, code, status)
+    flow.backend.before.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=5))
 
     result = flow.read_result(arn)
@@ -65,7 +65,7 @@ def test_before_the_end_of_workmail_the_same_answers_keep_their_outcome(make_flo
     flow.people.user("dana")
     arn = flow.start("dana")
     flow.clock.settle()
-    end(flow, "AccessDeniedException", 400)
+    end_service(flow, "AccessDeniedException", 400)
     flow.clock.move_to(datetime(2027, 3, 30, 23, tzinfo=UTC))
 
     assert flow.read_result(arn).outcome == "AccessDenied"
@@ -79,14 +79,14 @@ def test_a_date_just_before_the_end_of_workmail_ends_as_service_ended_if_it_is_t
     arn = flow.start("dana", NotBefore="2027-03-30T23:59:59Z")
     flow.clock.settle()
 
-    def over(operation: str, _: Any) -> None:
-        # The call takes its seconds, and midnight passes; what is tried again is tried on the day of the end.
+    def end_during_call(operation: str, _: Any) -> None:
+        # The call takes two seconds, in which the day ends; the retry happens on the day of the end.
         if flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
             flow.clock.sleep(timedelta(seconds=2))
             raise CommonError("ThrottlingException", "made by the test", 400)
 
-    end(flow, "OrganizationNotFoundException", 400)
-    flow.backend.before.insert(0, over)
+    end_service(flow, "OrganizationNotFoundException", 400)
+    flow.backend.before.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=12))
 
     result = flow.read_result(arn)
@@ -127,7 +127,7 @@ def test_an_error_of_another_service_does_not_count_as_the_end_of_workmail(
 def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     flow.people.user("dana")
-    end(flow, "OrganizationNotFoundException", 400)
+    end_service(flow, "OrganizationNotFoundException", 400)
 
     result = flow.run("dana", days=0)
 
@@ -137,7 +137,7 @@ def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(ma
 
 
 @pytest.mark.parametrize(
-    ("fault", "asked"),
+    ("fault", "was_called"),
     [
         (Fault("workmail", "DescribeUser", error="ServiceUnavailable", function="DeregisterEntity"), True),
         (Fault("workmail", "DeregisterFromWorkMail", after_effect="InternalFailure"), True),
@@ -145,10 +145,10 @@ def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(ma
         (Fault("workmail", "DeregisterFromWorkMail", error="OrganizationStateException"), False),
         (Fault("workmail", "DescribeOrganization", error="ServiceUnavailable"), False),
     ],
-    ids=lambda given: given.operation if isinstance(given, Fault) else "",
+    ids=lambda parameter: parameter.operation if isinstance(parameter, Fault) else "",
 )
 def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
-    make_flow: Callable[..., Any], fault: Fault, asked: bool
+    make_flow: Callable[..., Any], fault: Fault, was_called: bool
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
     user = flow.people.user("dana")
@@ -157,9 +157,9 @@ def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
     result = flow.run("dana", days=0)
 
     assert (result.outcome, result.output["DeregisteredAt"]) == ("ServiceEnded", None)
-    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is asked
-    said = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
-    assert (said in result.output["Explanation"]) is asked
+    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is was_called
+    note = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
+    assert (note in result.output["Explanation"]) is was_called
 
 
 def test_an_entity_is_deregistered_if_workmail_still_answers_after_its_end(make_flow: Callable[..., Any]) -> None:
