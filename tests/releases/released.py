@@ -88,7 +88,7 @@ class RecordedState:
         items = environment.client("dynamodb").scan(TableName=table)["Items"]
         entities = environment.workmail.organizations[ORGANIZATION_ID].entities.values()
         return cls(
-            recorded_at=timestamp(environment.clock.now()),
+            recorded_at=render_timestamp(environment.clock.now()),
             # Ids of entities differ in each recording; names of executions do not.
             items=sorted(items, key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"])),
             entities=[_entity_to_json(entity) for entity in sorted(entities, key=lambda entity: entity.name)],
@@ -210,7 +210,7 @@ def render_resuming_definition(definition: str, executions: list[WaitingExecutio
     return json.dumps({**resumed, "StartAt": "Resume"})
 
 
-def timestamp(moment: datetime) -> str:
+def render_timestamp(moment: datetime) -> str:
     """Render a moment as RFC 3339."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -222,7 +222,7 @@ def _entity_to_json(entity: Entity) -> dict[str, Any]:
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return timestamp(value)
+        return render_timestamp(value)
     return {name: _to_plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
