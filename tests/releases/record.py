@@ -20,7 +20,7 @@ from local.deployment import package
 from local.environment import Environment
 from local.settings import ORGANIZATION_ID
 from stacks.packaging import list_source_files
-from tests.releases.released import SETTINGS, RecordedState, Release, WaitingExecution, render_timestamp
+from tests.releases.recorded_release import SETTINGS, RecordedState, Release, WaitingExecution, render_timestamp
 from tests.workflow.conftest import Flow
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -67,9 +67,8 @@ class _Recording:
         self._play_retained()
         self._advance(timedelta(days=12))
         self._play_dated_and_approvals()
-        return [waiting for arn in self._started if (waiting := self._read_waiting_execution(arn))], RecordedState.of(
-            flow.environment
-        )
+        executions = [waiting for arn in self._started if (waiting := self._read_waiting_execution(arn))]
+        return executions, RecordedState.of(flow.environment)
 
     def _play_ended(self) -> None:
         """Play executions that have ended when the recording is made."""
@@ -78,16 +77,13 @@ class _Recording:
         flow.decide(self._start_offboarding("ended-rejected", person="vip.ended"), "Rejected")
         self._start_offboarding("ended-removed")
         self._advance(timedelta(hours=1))
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId="ended.removed")
+        flow.delete_user("ended.removed")
 
     def _play_retained(self) -> None:
         flow = self._flow
-        for kind, make in {
-            "user": self._create_user,
-            "group": flow.people.group,
-            "resource": flow.people.resource,
-        }.items():
-            make(f"retained.{kind}")
+        creators = {"user": self._create_user, "group": flow.people.group, "resource": flow.people.resource}
+        for kind, create in creators.items():
+            create(f"retained.{kind}")
             self._start_offboarding(f"retained-{kind}", person=f"retained.{kind}", is_created=True)
         for name in ("retained-restored", "retained-stopped", "retained-again"):
             self._start_offboarding(name)

@@ -12,7 +12,13 @@ from local.assembly import assembly
 from local.environment import Environment
 from local.settings import ORGANIZATION_ID
 from tests.releases import record
-from tests.releases.released import SETTINGS, Release, WaitingExecution, list_releases, render_resuming_definition
+from tests.releases.recorded_release import (
+    SETTINGS,
+    Release,
+    WaitingExecution,
+    list_releases,
+    render_resuming_definition,
+)
 from tests.workflow.conftest import ExecutionResult, Flow
 
 POLICY = {"ApprovalRequired": ["vip*"], "Protected": ["dated.protected"], "DailyCap": 0}

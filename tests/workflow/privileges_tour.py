@@ -121,10 +121,8 @@ def _restore_during_deregistration(flow: Flow) -> None:
     """Start a restore when WorkMail has disabled the entity and the offboarding has not confirmed that yet."""
     user = flow.people.user("between")
     restores = flow.restore_during_deregistration(user)
-    default, flow.backend.behaviour = (
-        flow.backend.behaviour,
-        replace(flow.backend.behaviour, describe_lag_seconds=60),
-    )
+    default = flow.backend.behaviour
+    flow.backend.behaviour = replace(default, describe_lag_seconds=60)
     flow.start(user)
     flow.pass_days(1)
     flow.backend.behaviour = default

@@ -241,7 +241,7 @@ def test_an_invalid_decision_changes_nothing(flow: Any, execution_input: dict[st
 
 
 @pytest.mark.parametrize("decider", ["vip", "VIP@example-corp.awsapps.com"])
-def test_the_leaver_cannot_decide_about_the_own_offboarding(flow: Any, decider: str) -> None:
+def test_a_decision_by_the_leaver_is_refused(flow: Any, decider: str) -> None:
     _, arn = await_approval(flow)
 
     assert flow.decide(arn, decided_by=decider).outcome == "InvalidRequest"

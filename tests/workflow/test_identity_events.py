@@ -434,7 +434,7 @@ def test_an_address_without_a_unique_match_starts_no_execution(intake: Intake, l
 
 
 @pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", "dana+temp@example.com"])
-def test_plus_signs_and_upper_case_are_part_of_an_address(intake: Intake, login: str) -> None:
+def test_an_address_may_have_plus_signs_and_upper_case(intake: Intake, login: str) -> None:
     user = intake.create_user("dana")
     intake.flow.workmail.update_primary_email_address(
         OrganizationId=ORGANIZATION_ID, EntityId=user, Email="dana+temp@example.com"
@@ -446,7 +446,7 @@ def test_plus_signs_and_upper_case_are_part_of_an_address(intake: Intake, login:
     assert json.loads(intake.list_executions()[0]["output"])["Entity"]["Id"] == user
 
 
-def test_a_request_for_the_own_offboarding_is_refused(intake: Intake) -> None:
+def test_an_event_that_the_leaver_requested_is_refused(intake: Intake) -> None:
     user = intake.create_user("it.admin", IdentityProviderUserId=STORE_USER)
     intake.put_events(event("identity-center-cloudtrail-disable-user"))
     intake.put_events(requested("It.Admin@example.com", RequestedBy="it.admin@example.com"))
@@ -539,7 +539,7 @@ def test_of_ten_messages_nine_start_executions_and_only_the_invalid_one_becomes_
     assert intake.count_messages() == 0
 
 
-def test_events_that_arrive_during_a_pause_wait_and_none_is_lost(intake: Intake) -> None:
+def test_events_that_arrive_during_a_pause_are_processed_after_it(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.set_paused(paused=True)
     intake.put_events(event(OKTA))

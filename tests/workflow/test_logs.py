@@ -36,7 +36,7 @@ def test_no_log_line_holds_personal_data(lines: list[str]) -> None:
         assert secret not in text
 
 
-def test_every_message_is_structured_and_carries_the_execution(lines: list[str]) -> None:
+def test_every_log_message_is_structured_and_names_the_execution(lines: list[str]) -> None:
     messages = [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' not in line]
 
     assert {message["message"] for message in messages} >= {

@@ -413,7 +413,7 @@ def test_a_name_that_two_entities_have_is_refused_with_their_ids(flow: Any) -> N
     ],
     ids=str,
 )
-def test_another_entity_than_the_expected_one_is_refused(flow: Any, expected: dict[str, str]) -> None:
+def test_an_entity_that_differs_from_the_expected_one_is_refused(flow: Any, expected: dict[str, str]) -> None:
     flow.people.user("dana", "Dana Leaver")
 
     result = flow.run("dana", days=0, Expected=expected)

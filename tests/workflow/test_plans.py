@@ -80,7 +80,7 @@ def test_a_plan_states_refusals_and_required_approvals(flow: Any) -> None:
     ] == [True]
 
 
-def test_a_plan_reports_the_day_s_cap_without_taking_a_slot(flow: Any) -> None:
+def test_a_plan_reports_the_daily_cap_without_taking_a_slot(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     requester = {"Provider": "okta", "EventId": "e-1"}
     flow.people.user("dana")
@@ -229,7 +229,7 @@ def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: An
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_another_user_who_receives_the_leaver_s_name_is_not_deregistered(flow: Any) -> None:
+def test_another_user_who_receives_the_name_of_the_leaver_is_not_deregistered(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)

@@ -518,7 +518,7 @@ class Walk(RuleBasedStateMachine):
         self.flow.people.register(self.ids[name], name, self._domain(name))
 
     def _disable(self, name: str) -> None:
-        self.flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=self.ids[name])
+        self.flow.deregister(self.ids[name])
 
     def _delete(self, name: str) -> None:
         kind = self._entity(name).type.lower()

@@ -11,7 +11,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from local.assembly import assembly
 from local.deployment import DeploymentError
-from tests.releases.later import NextRelease
+from tests.releases.next_release import NextRelease
 
 pytestmark = pytest.mark.no_providers
 

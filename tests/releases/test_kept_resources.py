@@ -17,8 +17,8 @@ from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
 from stacks.workflow import DefinitionError
 from tests.infrastructure.templates import as_list, render_arn, resources_of_type, role_statements, single_resource
-from tests.releases.later import NextRelease
-from tests.releases.released import SETTINGS, Release, list_releases
+from tests.releases.next_release import NextRelease
+from tests.releases.recorded_release import SETTINGS, Release, list_releases
 from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
