@@ -40,14 +40,14 @@ class NextRelease:
     def resources(self) -> dict[str, Any]:
         return self.template["Resources"]
 
-    def find(self, kind: str, beginning: str) -> str:
+    def find_logical_id(self, kind: str, beginning: str) -> str:
         """Return the logical id of the resource of a type whose id has this beginning; it must be unique."""
         [logical_id] = [n for n, r in self.resources.items() if r["Type"] == kind and n.startswith(beginning)]
         return logical_id
 
-    def function(self, name: str) -> dict[str, Any]:
+    def read_function(self, name: str) -> dict[str, Any]:
         """Return the properties of a function."""
-        return self.resources[self.find("AWS::Lambda::Function", f"{name}Function")]["Properties"]
+        return self.resources[self.find_logical_id("AWS::Lambda::Function", f"{name}Function")]["Properties"]
 
     def append_code(self, **modules: str) -> None:
         """Add lines to handlers' modules; every function gets the new package."""
@@ -64,7 +64,7 @@ class NextRelease:
 
     def change_definition(self, change: Callable[[dict[str, Any]], None], machine: str = "Offboarding") -> None:
         """Change a state machine's definition, in place."""
-        properties = self.resources[self.find("AWS::StepFunctions::StateMachine", machine)]["Properties"]
+        properties = self.resources[self.find_logical_id("AWS::StepFunctions::StateMachine", machine)]["Properties"]
         definition = json.loads(properties["DefinitionString"])
         original = copy.deepcopy(definition)
         change(definition)
@@ -85,12 +85,14 @@ class NextRelease:
             text = json.dumps(self.resources[logical_id]).replace(old, new)
             self.resources[logical_id.replace(old, new)] = json.loads(text)
         # The module of the handler keeps its name.
-        self.function(new)["Handler"] = self.function(old)["Handler"]
-        role = self.resources[self.find("AWS::IAM::Policy", "OffboardingRole")]["Properties"]["PolicyDocument"]
+        self.read_function(new)["Handler"] = self.read_function(old)["Handler"]
+        role = self.resources[self.find_logical_id("AWS::IAM::Policy", "OffboardingRole")]["Properties"][
+            "PolicyDocument"
+        ]
         for statement in list(role["Statement"]):
             if f"{old}Function" in json.dumps(statement):
                 role["Statement"].append(json.loads(json.dumps(statement).replace(f"{old}Function", f"{new}Function")))
-        machine = self.resources[self.find("AWS::StepFunctions::StateMachine", "Offboarding")]["Properties"]
+        machine = self.resources[self.find_logical_id("AWS::StepFunctions::StateMachine", "Offboarding")]["Properties"]
         machine["DefinitionString"] = machine["DefinitionString"].replace(f"${{{old}}}", f"${{{new}}}")
         machine["DefinitionSubstitutions"][new] = json.loads(
             json.dumps(machine["DefinitionSubstitutions"].pop(old)).replace(old, new)
@@ -101,7 +103,9 @@ class NextRelease:
         removed_ids = {logical_id for logical_id in self.resources if logical_id.startswith(name)}
         for logical_id in removed_ids:
             del self.resources[logical_id]
-        role = self.resources[self.find("AWS::IAM::Policy", "OffboardingRole")]["Properties"]["PolicyDocument"]
+        role = self.resources[self.find_logical_id("AWS::IAM::Policy", "OffboardingRole")]["Properties"][
+            "PolicyDocument"
+        ]
         for statement in role["Statement"]:
             if isinstance(statement["Resource"], list):
                 statement["Resource"] = [r for r in statement["Resource"] if f"{name}Function" not in json.dumps(r)]

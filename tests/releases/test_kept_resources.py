@@ -87,13 +87,13 @@ def test_the_functions_that_a_release_calls_are_listed_as_released(release: Rele
 
 
 def test_a_removed_function_is_reported_with_its_role_and_its_permission(current: Path, tmp_path: Path) -> None:
-    later = NextRelease(current, tmp_path / "later")
-    later.rename_function("CheckOrganization", "ExamineOrganization")
-    assert find_missing(read_template(current), later.template) == []
+    next_release = NextRelease(current, tmp_path / "later")
+    next_release.rename_function("CheckOrganization", "ExamineOrganization")
+    assert find_missing(read_template(current), next_release.template) == []
 
-    later.remove_function("CheckOrganization")
+    next_release.remove_function("CheckOrganization")
 
-    message = "\n".join(find_missing(read_template(current), later.template))
+    message = "\n".join(find_missing(read_template(current), next_release.template))
     assert "CheckOrganizationFunction7802D99B is gone" in message
     assert "CheckOrganizationRoleE9F79B95 is gone" in message
     assert "may no longer lambda:InvokeFunction on <CheckOrganizationFunction7802D99B.Arn>:*" in message
@@ -163,9 +163,11 @@ def test_a_retired_function_keeps_its_resources_and_permissions(
         "the version is published, so that a rollback to the former release works"
     )
 
-    later = NextRelease(current, tmp_path / "later")
-    later.rename_function("CheckOrganization", "ExamineOrganization")
-    assert count_types(later.template) == count_types(template), "the workflow tests retire a function as the CDK does"
+    next_release = NextRelease(current, tmp_path / "later")
+    next_release.rename_function("CheckOrganization", "ExamineOrganization")
+    assert count_types(next_release.template) == count_types(template), (
+        "the workflow tests retire a function as the CDK does"
+    )
 
 
 def count_types(template: Template) -> Counter[str]:

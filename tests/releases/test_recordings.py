@@ -47,7 +47,7 @@ class FinishedRecording:
     def __init__(self, release: Release, environment: Environment, current: Path) -> None:
         self.flow = Flow(environment)
         self.executions = list(release.executions)
-        self.arns = self._resume(release)
+        self.arns = self._resume_executions(release)
         self.flow.environment.deploy(current)
         self.flow.change_policy(**POLICY)
         self.decisions = {
@@ -78,7 +78,7 @@ class FinishedRecording:
         records = [item for item in self._recorded_state.items if item["Id"]["S"].endswith(f":{name}")]
         return str(records[0]["Entity"]["M"]["Id"]["S"])
 
-    def _resume(self, release: Release) -> dict[str, str]:
+    def _resume_executions(self, release: Release) -> dict[str, str]:
         """Resume the executions in the states in which they waited, with their names and times."""
         environment, self._recorded_state = self.flow.environment, release.recorded_state
         self._recorded_state.build(environment)
@@ -95,7 +95,7 @@ class FinishedRecording:
         environment.clock.settle()
         for name, arn in arns.items():
             assert self.flow.read_result(arn).states[-1] == self._find_execution(name).state
-            self._put_record_back(arn)
+            self._restore_record(arn)
         return arns
 
     def _find_execution(self, name: str) -> WaitingExecution:
@@ -104,7 +104,7 @@ class FinishedRecording:
     def _move_to(self, moment: str) -> None:
         self.flow.clock.advance(max(datetime.fromisoformat(moment) - self.flow.clock.now(), timedelta()))
 
-    def _put_record_back(self, arn: str) -> None:
+    def _restore_record(self, arn: str) -> None:
         """Restore the recorded record, except for the task token, which the engine has created again."""
         [recorded] = [item for item in self._recorded_state.items if item["Id"]["S"] == arn]
         token = self.flow.read_record(arn).get("TaskToken")

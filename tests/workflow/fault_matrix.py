@@ -46,7 +46,7 @@ class Call:
     service: str
     operation: str
     occurrence: int
-    invoke: int
+    invocation: int
     """If a state machine invokes a function: the index of the invocation in the scenario; otherwise -1."""
 
     @property
@@ -105,10 +105,13 @@ def _list_invocation_faults(call: Call) -> Iterator[tuple[str, Fault]]:
     yield "after it Runtime.ExitError once", build(after_effect="Runtime.ExitError", times=1)
     yield "after it Sandbox.Timedout once", build(after_effect="Sandbox.Timedout", times=1)
     yield "31 s late once", build(latency=31, times=1)
-    if call.invoke >= 0:
-        throttled = Fault("lambda", "Invoke", error="TooManyRequestsException", times=2, skip=call.invoke)
+    if call.invocation >= 0:
+        throttled = Fault("lambda", "Invoke", error="TooManyRequestsException", times=2, skip=call.invocation)
         yield "Lambda.TooManyRequestsException twice", throttled
-        yield "Lambda.ServiceException always", Fault("lambda", "Invoke", error="ServiceException", skip=call.invoke)
+        yield (
+            "Lambda.ServiceException always",
+            Fault("lambda", "Invoke", error="ServiceException", skip=call.invocation),
+        )
 
 
 def _list_workmail_faults(call: Call) -> Iterator[tuple[str, Fault]]:

@@ -211,39 +211,39 @@ _SERVICE_ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def _log_groups(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_log_groups(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for principal, function in deployed.properties_by_type("AWS::Lambda::Function").items():
         # moto's ARN of a log group lacks the ":*" with which AWS's covers its streams.
         yield principal, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function['LoggingConfig']['LogGroup']}"
 
 
-def _polled_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_polled_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for mapping in deployed.properties_by_type("AWS::Lambda::EventSourceMapping").values():
         yield deployed.find_logical_id(mapping["FunctionName"]), mapping["EventSourceArn"]
 
 
-def _traced_functions(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_traced_functions(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for principal, function in deployed.properties_by_type("AWS::Lambda::Function").items():
         if function.get("TracingConfig", {}).get("Mode") == "Active":
             yield principal, "*"
 
 
-def _logged_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_logged_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for principal, machine in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items():
         if machine.get("LoggingConfiguration", {}).get("Level", "OFF") != "OFF":
             yield principal, "*"
 
 
-def _traced_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_traced_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for principal, machine in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items():
         if machine.get("TracingConfiguration", {}).get("Enabled"):
             yield principal, "*"
 
 
 _FEATURE_USERS = {
-    "log group of a function": _log_groups,
-    "event source mapping": _polled_queues,
-    "traced function": _traced_functions,
-    "logged state machine": _logged_machines,
-    "traced state machine": _traced_machines,
+    "log group of a function": _iterate_log_groups,
+    "event source mapping": _iterate_polled_queues,
+    "traced function": _iterate_traced_functions,
+    "logged state machine": _iterate_logged_machines,
+    "traced state machine": _iterate_traced_machines,
 }

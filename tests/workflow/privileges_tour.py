@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import Flow
-from tests.workflow.test_identity_events import Intake, okta
+from tests.workflow.test_identity_events import Intake, build_okta_event
 
 
 def run_tour(flow: Flow) -> None:
@@ -34,8 +34,11 @@ def _send_provider_events(flow: Flow) -> None:
     intake.create_user("leaver")
     address = flow.people.address("leaver", COMPANY_DOMAIN)
     published = flow.clock.now().isoformat()
-    intake.put_events(okta(address, uuid="u-1", published=published))
-    intake.put_events(okta(address, uuid="u-2", published=published), okta("nobody@example.com", published=published))
+    intake.put_events(build_okta_event(address, uuid="u-1", published=published))
+    intake.put_events(
+        build_okta_event(address, uuid="u-2", published=published),
+        build_okta_event("nobody@example.com", published=published),
+    )
     assert len(intake.list_executions()) == 1
     assert len(intake.read_dead_letters()) == 1
 

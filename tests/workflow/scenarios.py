@@ -114,7 +114,7 @@ def _create_user(flow: Flow, name: str) -> str:
     return user
 
 
-def _address(flow: Flow, user: str) -> str:
+def _read_address(flow: Flow, user: str) -> str:
     return str(flow.backend.organizations[ORGANIZATION_ID].entities[user].email)
 
 
@@ -178,7 +178,7 @@ def _send_event(flow: Flow, user: str) -> str:
     """Request an offboarding by an event; an event that starts no execution must become a dead letter."""
     executions, dead_letters_before = find_state_machine(flow).executions, _count_dead_letters(flow)
     count_before = len(executions)
-    detail = {"RequestId": f"request-{user}", "EntityId": _address(flow, user)}
+    detail = {"RequestId": f"request-{user}", "EntityId": _read_address(flow, user)}
     entry = {
         "Source": "workmail.offboarding", "DetailType": "Offboarding Requested", "Detail": json.dumps(detail)
     }  # fmt: skip
@@ -250,7 +250,7 @@ def _stop(flow: Flow, waiting: tuple[str, str]) -> str:
 
 SCENARIOS = (
     Scenario("a user, by address", "CleanupVerified", _create_user,
-             lambda flow, user: _offboard(flow, _address(flow, user))),
+             lambda flow, user: _offboard(flow, _read_address(flow, user))),
     Scenario("a user, by name", "CleanupVerified", lambda flow, name: (_create_user(flow, name), name)[1], _offboard),
     Scenario("a user, by id", "CleanupVerified", _create_user, _offboard),
     Scenario("a group", "CleanupVerified", lambda flow, name: flow.people.group(name), _offboard),

@@ -13,7 +13,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.settings import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import mark_long
-from tests.workflow.test_identity_events import Intake, okta
+from tests.workflow.test_identity_events import Intake, build_okta_event
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_STATES = ["RecordOffboarding", "MayItGoOn?", "AwaitApproval"]
@@ -433,7 +433,9 @@ class TestIdentityProviders:
         flow.clear_calls()
 
         for start in range(0, leavers, 50):
-            intake.put_events(*(okta(f"{name}@{COMPANY_DOMAIN}", uuid=name) for name in people[start : start + 50]))
+            intake.put_events(
+                *(build_okta_event(f"{name}@{COMPANY_DOMAIN}", uuid=name) for name in people[start : start + 50])
+            )
 
         assert len(flow.list_calls("DeregisterFromWorkMail")) == 20
         assert intake.read_dead_letters() == []

@@ -30,8 +30,8 @@ def row(report: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
     """A function that finds the row whose title contains some words."""
 
     def find_row(words: str) -> dict[str, Any]:
-        [found] = [entry for entry in report["Rows"] if words in entry["Title"]]
-        return dict(found)
+        [match] = [entry for entry in report["Rows"] if words in entry["Title"]]
+        return dict(match)
 
     return find_row
 

@@ -32,13 +32,13 @@ ALWAYS_PLAYED = {
 """Rows of the first scenario that `make test` plays as well: they surround the call that cannot be undone forever."""
 
 
-def key(row: Row) -> tuple[str, str, str]:
+def row_key(row: Row) -> tuple[str, str, str]:
     return row.function, row.call, row.case
 
 
 def test_the_page_has_a_row_for_every_fault_of_every_call_of_every_scenario() -> None:
     assert {name: set(cells) for name, cells in MATRIX.items()} == {
-        name: {key(row) for row in rows} for name, rows in plan_rows().items()
+        name: {row_key(row) for row in rows} for name, rows in plan_rows().items()
     }
 
 
@@ -62,15 +62,15 @@ def test_every_row_has_a_named_outcome() -> None:
 
 def test_some_rows_have_the_outcome_of_the_page() -> None:
     differences, first = [], SCENARIOS[0]
-    assert {key(row) for row in plan_rows()[first.name]} >= ALWAYS_PLAYED
+    assert {row_key(row) for row in plan_rows()[first.name]} >= ALWAYS_PLAYED
     with Stages() as stages:
         for scenario in SCENARIOS:
             for row in plan_rows()[scenario.name]:
-                is_drawn = zlib.crc32("/".join((scenario.name, *key(row))).encode()) % PLAY_ONE_IN == 0
-                if is_drawn or (scenario is first and key(row) in ALWAYS_PLAYED):
+                is_drawn = zlib.crc32("/".join((scenario.name, *row_key(row))).encode()) % PLAY_ONE_IN == 0
+                if is_drawn or (scenario is first and row_key(row) in ALWAYS_PLAYED):
                     result = play_row(*stages.next(), scenario, row)
-                    if result != RowResult(MATRIX[scenario.name][key(row)]):
-                        differences.append((scenario.name, key(row), result))
+                    if result != RowResult(MATRIX[scenario.name][row_key(row)]):
+                        differences.append((scenario.name, row_key(row), result))
     assert differences == []
 
 

@@ -28,25 +28,25 @@ OKTA = "okta-user-lifecycle-deactivate"
 BUSES = {"okta.com": OKTA_BUS, "auth0.com": AUTH0_BUS, "sailpoint.com": SAILPOINT_BUS}
 
 
-def event(name: str) -> dict[str, Any]:
+def load_event(name: str) -> dict[str, Any]:
     body: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     return body
 
 
-def okta(
+def build_okta_event(
     login: str,
     event_type: str = "user.lifecycle.deactivate",
     uuid: str = "u-1",
     published: str = "2026-11-20T09:15:11.862Z",
 ) -> dict[str, Any]:
-    event_body = event(OKTA)
+    event_body = load_event(OKTA)
     event_body["detail"] |= {"eventType": event_type, "uuid": uuid, "published": published}
     event_body["detail"]["target"][0]["alternateId"] = login
     return event_body
 
 
-def requested(entity_id: str, request_id: str = "r-1", **more: str) -> dict[str, Any]:
-    event_body = event("offboarding-requested")
+def build_request_event(entity_id: str, request_id: str = "r-1", **more: str) -> dict[str, Any]:
+    event_body = load_event("offboarding-requested")
     event_body["detail"] = {"RequestId": request_id, "EntityId": entity_id, **more}
     return event_body
 
@@ -159,7 +159,7 @@ def test_a_leaver_is_offboarded_by_the_event_of_a_provider(
     intake: Intake, name: str, entity_id: str | None, requester: dict[str, str]
 ) -> None:
     user = intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
-    intake.put_events(event(name))
+    intake.put_events(load_event(name))
 
     [execution_input] = intake.list_inputs()
     by_script = name == "offboarding-requested"
@@ -181,7 +181,7 @@ def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store
     user = intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
     neighbour = intake.create_user("neighbour")
     intake.flow.backend.arrange(ORGANIZATION_ID, neighbour, identity_provider_user_id=STORE_USER + "0")
-    intake.put_events(event("identity-center-user-deleted"))
+    intake.put_events(load_event("identity-center-user-deleted"))
 
     [execution_input] = intake.list_inputs()
     assert execution_input["EntityId"] == user
@@ -190,14 +190,14 @@ def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store
 
 def test_an_identity_center_user_unknown_to_workmail_becomes_a_dead_letter(intake: Intake) -> None:
     intake.create_user("dana.leaver")
-    intake.put_events(event("identity-center-user-deleted"))
+    intake.put_events(load_event("identity-center-user-deleted"))
 
     assert intake.list_executions() == []
     assert "0 users of the organization have this Identity Center user id" in intake.read_dead_letter_reasons()[0]
 
 
 def test_an_event_of_another_identity_store_does_not_match_the_rule(intake: Intake) -> None:
-    event_body = event("identity-center-user-deleted")
+    event_body = load_event("identity-center-user-deleted")
     event_body["detail"]["identityStoreId"] = "d-0000000000"
     intake.put_events(event_body)
 
@@ -209,7 +209,7 @@ def test_an_event_of_another_identity_store_does_not_match_the_rule(intake: Inta
 def test_all_events_of_okta_for_one_leaver_and_their_redeliveries_start_one_execution(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     kinds = ["user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"]
-    events = [okta("Dana.Leaver@example.com", event_type, f"u-{n}") for n, event_type in enumerate(kinds)]
+    events = [build_okta_event("Dana.Leaver@example.com", event_type, f"u-{n}") for n, event_type in enumerate(kinds)]
 
     intake.put_events(*events, *events, events[0])
 
@@ -220,20 +220,22 @@ def test_all_events_of_okta_for_one_leaver_and_their_redeliveries_start_one_exec
 def test_two_providers_that_report_the_same_person_start_one_execution(intake: Intake) -> None:
     intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
 
-    intake.put_events(*(event(name) for name in (OKTA, "auth0-successful-user-deletion", "sailpoint-account-deleted")))
-    intake.put_events(event("identity-center-user-deleted"), event("offboarding-requested"))
+    intake.put_events(
+        *(load_event(name) for name in (OKTA, "auth0-successful-user-deletion", "sailpoint-account-deleted"))
+    )
+    intake.put_events(load_event("identity-center-user-deleted"), load_event("offboarding-requested"))
 
     assert len(intake.list_executions()) == 1
 
 
 def test_a_rehired_user_who_leaves_during_the_first_execution_is_offboarded_again(intake: Intake) -> None:
     user = intake.create_user("dana.leaver")
-    intake.put_events(okta("dana.leaver@example.com"))
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     intake.flow.pass_days(12)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
     intake.flow.pass_days(3)
 
-    intake.put_events(okta("dana.leaver@example.com", uuid="u-2", published="2026-12-05T06:00:00Z"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", uuid="u-2", published="2026-12-05T06:00:00Z"))
 
     assert len(intake.list_executions()) == 2
     state = intake.flow.read_workmail_state(user)["State"]
@@ -245,11 +247,11 @@ def test_a_rehired_user_who_leaves_during_the_first_execution_is_offboarded_agai
 
 def test_a_rehired_user_who_leaves_after_the_first_execution_is_offboarded_again(intake: Intake) -> None:
     user = intake.create_user("dana.leaver")
-    intake.put_events(okta("dana.leaver@example.com"))
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     intake.flow.pass_days(35)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
 
-    intake.put_events(okta("dana.leaver@example.com", uuid="u-2", published="2026-12-25T05:00:01Z"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", uuid="u-2", published="2026-12-25T05:00:01Z"))
 
     assert len(intake.list_executions()) == 2
 
@@ -260,7 +262,7 @@ def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake:
     if paused:
         intake.set_paused(paused=True)
         intake.flow.deregister(user)
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(12)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
     started = len(intake.list_executions())
@@ -268,7 +270,7 @@ def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake:
     if paused:
         intake.set_paused(paused=False)
     else:
-        intake.put_events(event(OKTA))
+        intake.put_events(load_event(OKTA))
 
     assert len(intake.list_executions()) == started
     assert "It is about an earlier departure" in intake.read_dead_letter_reasons()[0]
@@ -280,7 +282,7 @@ def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake:
 def test_an_event_about_a_person_never_offboards_a_group_or_a_resource(intake: Intake, login: str) -> None:
     intake.flow.people.group("project-apollo")
     intake.flow.people.resource("room-4")
-    intake.put_events(okta(login))
+    intake.put_events(build_okta_event(login))
 
     assert intake.list_executions() == []
     assert "0 users of the organization have this primary address" in intake.read_dead_letter_reasons()[0]
@@ -293,7 +295,7 @@ def test_an_event_about_a_person_with_the_name_of_a_group_does_not_offboard_the_
     intake.flow.people.group("project-apollo")
     user = intake.create_user("dana.leaver")
 
-    intake.put_events(okta("project-apollo"), okta("dana.leaver", uuid="u-2"))
+    intake.put_events(build_okta_event("project-apollo"), build_okta_event("dana.leaver", uuid="u-2"))
 
     assert "0 users of the organization have this name" in intake.read_dead_letter_reasons()[0]
     intake.flow.pass_days(31)
@@ -321,7 +323,7 @@ def test_one_departure_starts_one_execution_whatever_workmail_shows_of_disabled_
     names = [OKTA, "identity-center-user-deleted", "auth0-successful-user-deletion", OKTA]
 
     for name in names:
-        intake.put_events(event(name))
+        intake.put_events(load_event(name))
     intake.flow.pass_days(31)
 
     [execution] = intake.list_executions()
@@ -335,7 +337,7 @@ def test_one_departure_starts_one_execution_whatever_workmail_shows_of_disabled_
 def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_input(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
-    intake.put_events(okta("dana.leaver@example.com"))
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     [failed] = intake.list_executions()
     assert failed["error"] == "AccessDenied"
 
@@ -348,10 +350,10 @@ def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_inp
 def test_an_event_after_a_failed_execution_becomes_a_dead_letter(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
-    intake.put_events(okta("dana.leaver@example.com"))
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     [failed] = intake.list_executions()
 
-    intake.put_events(okta("dana.leaver@example.com", "user.lifecycle.delete.initiated", "u-2"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", "user.lifecycle.delete.initiated", "u-2"))
 
     [reason] = intake.read_dead_letter_reasons()
     assert f"{failed['executionArn']} for this departure ended as AccessDenied" in reason
@@ -359,12 +361,12 @@ def test_an_event_after_a_failed_execution_becomes_a_dead_letter(intake: Intake)
 
 def test_an_event_with_another_date_becomes_a_dead_letter_while_the_first_execution_waits(intake: Intake) -> None:
     intake.create_user("dana.leaver")
-    intake.put_events(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
-    intake.put_events(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
-    intake.put_events(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T18:00:00+01:00"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T18:00:00+01:00"))
     assert intake.read_dead_letter_reasons() == []
 
-    intake.put_events(requested("dana.leaver@example.com", "r-2"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-2"))
 
     [reason] = intake.read_dead_letter_reasons()
     assert "offboards this leaver with another NotBefore" in reason
@@ -374,7 +376,7 @@ def test_the_settings_can_limit_identity_providers_to_dry_runs(make_flow: Callab
     settings = {"dryRunIdentityProviders": True}
     intake = Intake(make_flow(settings, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     user = intake.create_user("dana.leaver")
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
 
     [plan_execution] = intake.list_executions()
     assert json.loads(plan_execution["output"])["Outcome"] == "Planned"
@@ -382,14 +384,14 @@ def test_the_settings_can_limit_identity_providers_to_dry_runs(make_flow: Callab
     assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
     intake.flow.deploy()
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
     assert len(intake.list_executions()) == 2, "the plan does not block it"
     assert intake.flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
 def test_the_event_of_a_suspended_user_is_ignored_and_counted(intake: Intake) -> None:
     user = intake.create_user("sam.suspended")
-    intake.put_events(event("okta-user-lifecycle-suspend"))
+    intake.put_events(load_event("okta-user-lifecycle-suspend"))
 
     assert intake.list_executions() == []
     assert intake.read_dead_letters() == []
@@ -401,7 +403,7 @@ def test_the_event_of_a_suspended_user_is_ignored_and_counted(intake: Intake) ->
 
 
 def test_the_event_of_a_failed_deactivation_does_not_match_the_rule(intake: Intake) -> None:
-    event_body = okta("dana.leaver@example.com")
+    event_body = build_okta_event("dana.leaver@example.com")
     event_body["detail"]["outcome"] = {"result": "FAILURE", "reason": "no"}
     intake.put_events(event_body)
 
@@ -425,7 +427,7 @@ def test_the_event_of_a_failed_deactivation_does_not_match_the_rule(intake: Inta
 )
 def test_an_address_without_a_unique_match_starts_no_execution(intake: Intake, login: str, message_part: str) -> None:
     intake.create_user("dana")
-    intake.put_events(okta(login))
+    intake.put_events(build_okta_event(login))
     intake.flow.pass_days(1)
 
     assert intake.list_executions() == []
@@ -440,7 +442,7 @@ def test_an_address_may_have_plus_signs_and_upper_case(intake: Intake, login: st
         OrganizationId=ORGANIZATION_ID, EntityId=user, Email="dana+temp@example.com"
     )
     intake.create_user("temp")
-    intake.put_events(okta(login))
+    intake.put_events(build_okta_event(login))
     intake.flow.pass_days(31)
 
     assert json.loads(intake.list_executions()[0]["output"])["Entity"]["Id"] == user
@@ -448,8 +450,8 @@ def test_an_address_may_have_plus_signs_and_upper_case(intake: Intake, login: st
 
 def test_an_event_that_the_leaver_requested_is_refused(intake: Intake) -> None:
     user = intake.create_user("it.admin", IdentityProviderUserId=STORE_USER)
-    intake.put_events(event("identity-center-cloudtrail-disable-user"))
-    intake.put_events(requested("It.Admin@example.com", RequestedBy="it.admin@example.com"))
+    intake.put_events(load_event("identity-center-cloudtrail-disable-user"))
+    intake.put_events(build_request_event("It.Admin@example.com", RequestedBy="it.admin@example.com"))
 
     assert intake.list_executions() == []
     assert all(
@@ -461,8 +463,8 @@ def test_an_event_that_the_leaver_requested_is_refused(intake: Intake) -> None:
 def test_a_script_can_request_the_offboarding_of_a_group_or_a_resource(intake: Intake) -> None:
     group = intake.flow.people.group("project-apollo")
     room = intake.flow.people.resource("room-4")
-    request = requested("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
-    intake.put_events(request, request, requested(room, "r-2", OrganizationId=ORGANIZATION_ID))
+    request = build_request_event("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
+    intake.put_events(request, request, build_request_event(room, "r-2", OrganizationId=ORGANIZATION_ID))
     intake.flow.pass_days(31)
 
     ids = {json.loads(execution["output"])["Entity"]["Id"] for execution in intake.list_executions()}
@@ -472,17 +474,19 @@ def test_a_script_can_request_the_offboarding_of_a_group_or_a_resource(intake: I
 
 def test_a_user_whom_okta_and_a_script_name_differently_is_offboarded_once(intake: Intake) -> None:
     user = intake.create_user("dana.leaver")
-    intake.put_events(event(OKTA), requested(user, "r-1", OrganizationId=ORGANIZATION_ID))
-    intake.put_events(requested(user, "r-2", OrganizationId=ORGANIZATION_ID))
-    intake.put_events(requested("dana.leaver", "r-3", OrganizationId=ORGANIZATION_ID))
+    intake.put_events(load_event(OKTA), build_request_event(user, "r-1", OrganizationId=ORGANIZATION_ID))
+    intake.put_events(build_request_event(user, "r-2", OrganizationId=ORGANIZATION_ID))
+    intake.put_events(build_request_event("dana.leaver", "r-3", OrganizationId=ORGANIZATION_ID))
 
     assert len(intake.list_executions()) == 1
-    intake.put_events(requested(user, "r-4", OrganizationId=ORGANIZATION_ID, RequestedBy="dana.leaver@example.com"))
+    intake.put_events(
+        build_request_event(user, "r-4", OrganizationId=ORGANIZATION_ID, RequestedBy="dana.leaver@example.com")
+    )
     assert "Requester and leaver must be different people" in intake.read_dead_letter_reasons()[0]
 
 
 def test_a_malformed_user_id_is_refused_with_the_reason(intake: Intake) -> None:
-    event_body = event("identity-center-user-deleted")
+    event_body = load_event("identity-center-user-deleted")
     event_body["detail"]["userId"] = "dana leaver"
     intake.put_events(event_body)
 
@@ -490,7 +494,7 @@ def test_a_malformed_user_id_is_refused_with_the_reason(intake: Intake) -> None:
 
 
 def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: Intake) -> None:
-    intake.put_events(requested("dana", OrganizationId="m-" + "1" * 32), requested("dana"))
+    intake.put_events(build_request_event("dana", OrganizationId="m-" + "1" * 32), build_request_event("dana"))
 
     assert intake.list_executions() == []
     assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.read_dead_letter_reasons())
@@ -507,7 +511,7 @@ def test_a_message_that_is_not_an_event_becomes_a_dead_letter_with_the_reason(in
 
 
 def test_a_body_without_room_for_the_reason_is_redriven_whole_by_the_queue(intake: Intake) -> None:
-    event_body = okta("dana.leaver@example.com")
+    event_body = build_okta_event("dana.leaver@example.com")
     event_body["detail"]["target"] = []
     event_body["padding"] = "x" * (255 * 1024)
     body = json.dumps(event_body)
@@ -522,8 +526,8 @@ def test_of_ten_messages_nine_start_executions_and_only_the_invalid_one_becomes_
     people = [f"leaver{n}" for n in range(9)]
     for name in people:
         intake.create_user(name)
-    valid = [okta(f"{name}@example.com", uuid=name) for name in people]
-    invalid = okta("dana@example.com")
+    valid = [build_okta_event(f"{name}@example.com", uuid=name) for name in people]
+    invalid = build_okta_event("dana@example.com")
     invalid["detail"]["target"].append(copy.deepcopy(invalid["detail"]["target"][0]))
     intake.set_paused(paused=True)
     intake.put_events(*valid[:4], invalid, *valid[4:])
@@ -542,7 +546,7 @@ def test_of_ten_messages_nine_start_executions_and_only_the_invalid_one_becomes_
 def test_events_that_arrive_during_a_pause_are_processed_after_it(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.set_paused(paused=True)
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(13)
     assert intake.list_executions() == []
 
@@ -556,7 +560,7 @@ def test_a_transient_error_delays_only_its_own_message(intake: Intake) -> None:
     intake.create_user("other")
     intake.flow.inject_error("ListUsers", "ThrottlingException", times=1)
     intake.set_paused(paused=True)
-    intake.put_events(event(OKTA), okta("other@example.com", uuid="u-2"))
+    intake.put_events(load_event(OKTA), build_okta_event("other@example.com", uuid="u-2"))
     intake.set_paused(paused=False)
     assert len(intake.list_executions()) == 1
 
@@ -569,7 +573,7 @@ def test_a_transient_error_delays_only_its_own_message(intake: Intake) -> None:
 def test_a_message_with_a_permanent_error_becomes_a_dead_letter_after_100_attempts(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.flow.inject_error("ListUsers", "AccessDeniedException")
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(1)
 
     assert intake.list_executions() == []
@@ -580,7 +584,7 @@ def test_a_message_with_a_permanent_error_becomes_a_dead_letter_after_100_attemp
 
 def test_the_execution_name_has_the_user_id_and_not_the_address(intake: Intake) -> None:
     user = intake.create_user("dana.leaver")
-    intake.put_events(event(OKTA))
+    intake.put_events(load_event(OKTA))
 
     [execution] = intake.list_executions()
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
@@ -597,11 +601,11 @@ def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     events = []
     for name in people:
         address = f"{name}@example.com"
-        auth0 = event("auth0-successful-user-deletion")
+        auth0 = load_event("auth0-successful-user-deletion")
         auth0["detail"]["data"]["user_name"] = rng.choice([address, address.upper()])
         events += [
-            okta(address, uuid=f"{name}-1"),
-            okta(address, "user.lifecycle.delete.initiated", f"{name}-2"),
+            build_okta_event(address, uuid=f"{name}-1"),
+            build_okta_event(address, "user.lifecycle.delete.initiated", f"{name}-2"),
             auth0,
         ]
     deliveries = [*events, *rng.choices(events, k=times - len(events))]

@@ -38,17 +38,17 @@ class Planter:
         self._number = 0
         self._create_function()
         self.places: dict[str, Callable[[str], None]] = {
-            "logs of the functions": lambda text: self._function(print=text),
-            "logs of the state machines": self._log_of_state_machine,
-            "metrics": lambda text: self._function(print=json.dumps({"_aws": {}, "dimension": text})),
-            "names of executions": lambda text: self._execution({}, name=text),
-            "messages of the approval topic": self._message,
-            "events that the product puts": self._event,
-            "attributes of messages in the queues": self._attribute,
-            "queues of identity providers' events": lambda text: self._body("EventDeadLetterQueueUrl", text),
-            "queues of status changes": lambda text: self._body("StatusChangeDeadLetterQueueUrl", text),
-            "executions": lambda text: self._execution({"Reason": text}),
-            "table of records": self._item,
+            "logs of the functions": lambda text: self._invoke_function(print=text),
+            "logs of the state machines": self._log_as_state_machine,
+            "metrics": lambda text: self._invoke_function(print=json.dumps({"_aws": {}, "dimension": text})),
+            "names of executions": lambda text: self._start_execution({}, name=text),
+            "messages of the approval topic": self._publish_message,
+            "events that the product puts": self._put_event,
+            "attributes of messages in the queues": self._send_attribute,
+            "queues of identity providers' events": lambda text: self._send_body("EventDeadLetterQueueUrl", text),
+            "queues of status changes": lambda text: self._send_body("StatusChangeDeadLetterQueueUrl", text),
+            "executions": lambda text: self._start_execution({"Reason": text}),
+            "table of records": self._put_item,
         }
 
     def _create_function(self) -> None:
@@ -62,38 +62,38 @@ class Planter:
             Code={"ZipFile": code.getvalue()},
         )  # fmt: skip
 
-    def _function(self, **event: Any) -> None:
+    def _invoke_function(self, **event: Any) -> None:
         answer = self._environment.client("lambda").invoke(FunctionName="does-anything", Payload=json.dumps(event))
         assert "FunctionError" not in answer, answer["Payload"].read()
 
-    def _log_of_state_machine(self, text: str) -> None:
+    def _log_as_state_machine(self, text: str) -> None:
         logs, group = self._environment.client("logs"), f"/aws/vendedlogs/states/{self._next_name()}"
         logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName="s")
         moment = int(START.timestamp() * 1000)
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[{"timestamp": moment, "message": text}])
 
-    def _execution(self, execution_input: Any, name: str | None = None) -> None:
+    def _start_execution(self, execution_input: Any, name: str | None = None) -> None:
         self._environment.start(execution_input, name)
 
-    def _message(self, text: str) -> None:
+    def _publish_message(self, text: str) -> None:
         parameters = {"TopicArn": self._outputs["ApprovalTopicArn"], "Subject": "s", "Message": text}
-        self._function(service="sns", method="publish", parameters=parameters)
+        self._invoke_function(service="sns", method="publish", parameters=parameters)
 
-    def _event(self, text: str) -> None:
+    def _put_event(self, text: str) -> None:
         entry = {"Source": "s", "DetailType": "d", "Detail": json.dumps({"Text": text})}
-        self._function(service="events", method="put_events", parameters={"Entries": [entry]})
+        self._invoke_function(service="events", method="put_events", parameters={"Entries": [entry]})
 
-    def _attribute(self, text: str) -> None:
+    def _send_attribute(self, text: str) -> None:
         self._environment.client("sqs").send_message(
             QueueUrl=self._outputs["EventDeadLetterQueueUrl"], MessageBody="body",
             MessageAttributes={"Reason": {"DataType": "String", "StringValue": text}},
         )  # fmt: skip
 
-    def _body(self, queue: str, text: str) -> None:
+    def _send_body(self, queue: str, text: str) -> None:
         self._environment.client("sqs").send_message(QueueUrl=self._outputs[queue], MessageBody=text)
 
-    def _item(self, text: str) -> None:
+    def _put_item(self, text: str) -> None:
         self._environment.client("dynamodb").put_item(
             TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._next_name()}, "Reason": {"S": text}}
         )
@@ -103,7 +103,7 @@ class Planter:
         return f"planted-{self._number}"
 
 
-def token_of_an_approval(flow: Flow) -> str:
+def create_task_token(flow: Flow) -> str:
     flow.change_policy(ApprovalRequired=["vip"])
     flow.people.user("vip")
     arn = flow.start("vip")
@@ -111,7 +111,7 @@ def token_of_an_approval(flow: Flow) -> str:
     return str(flow.read_record(arn)["TaskToken"])
 
 
-def leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:
+def find_leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:
     """Plant texts, close the environment, and return the cells of the table that were violated."""
     with Environment(stack, now=START) as environment:
         plant(Flow(environment), Planter(environment))
@@ -133,13 +133,13 @@ def test_personal_data_is_found_in_every_place_that_must_not_hold_it(stack: Any)
             "names": "dana.leaver",
             "e-mail addresses": "somebody@example.org",
             "telephone numbers, postal addresses": "+1-555-0142",
-            "task tokens": token_of_an_approval(flow),
+            "task tokens": create_task_token(flow),
             "passwords": "Never-to-be-shown",
         }
         for place, kind in sorted(FORBIDDEN_CELLS):
             planter.places[place](texts[kind])
 
-    assert leaks_after(plant, stack) == FORBIDDEN_CELLS
+    assert find_leaks_after(plant, stack) == FORBIDDEN_CELLS
 
 
 def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> None:
@@ -154,7 +154,7 @@ def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> 
         for place, text in texts.items():
             planter.places[place](f"The offboarding of {text} waits.")
 
-    assert leaks_after(plant, stack) == {(place, "names") for place in texts}
+    assert find_leaks_after(plant, stack) == {(place, "names") for place in texts}
 
 
 def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
@@ -168,4 +168,4 @@ def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
             planter.places[place]("dana.leaver@example.com, Dana Shown")
         planter.places["queues of identity providers' events"]("Dana Shown, dana.leaver@example.com, +1-555-0142")
 
-    assert leaks_after(plant, stack) == set()
+    assert find_leaks_after(plant, stack) == set()

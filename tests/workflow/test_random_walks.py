@@ -53,7 +53,7 @@ from local.workmail.behaviour import Behaviour
 from local.workmail.entities import RETENTION
 from tests.workflow.conftest import Flow
 from tests.workflow.invariants import Monitor
-from tests.workflow.test_identity_events import Intake, event, okta, requested
+from tests.workflow.test_identity_events import Intake, build_okta_event, build_request_event, load_event
 
 EARLY_START = datetime(2001, 1, 1, tzinfo=UTC)
 LATE_START = datetime(2027, 2, 20, tzinfo=UTC)
@@ -218,7 +218,7 @@ class Walk(RuleBasedStateMachine):
         self.monitor = Monitor(self.flow)
         self.intake = Intake(self.flow)
         self.ids: dict[str, str] = {}
-        self.started = 0
+        self.event_count = 0
 
     @initialize(behaviour=behaviours, retention=st.sampled_from([RETENTION, RETENTION, timedelta(days=33)]))
     def configure_workmail(self, behaviour: Behaviour, retention: timedelta) -> None:
@@ -469,26 +469,26 @@ class Walk(RuleBasedStateMachine):
         return self.flow.start(self._identifier(name, form), **execution_input)
 
     def _build_event(self, name: str, provider: str, at: datetime) -> dict[str, Any]:
-        self.started += 1
-        address, moment, number = self._address(name), at.isoformat().replace("+00:00", "Z"), f"e-{self.started}"
+        self.event_count += 1
+        address, moment, number = self._address(name), at.isoformat().replace("+00:00", "Z"), f"e-{self.event_count}"
         store = getattr(self._entity(name), "identity_provider_user_id", None) or "94482488-3041-7097-2d41-0242ac120002"
         if provider == "okta":
-            return okta(address, uuid=number, published=moment)
+            return build_okta_event(address, uuid=number, published=moment)
         if provider == "offboardingRequested":
-            return requested(self._identifier(name, ["id", "name", "address"][self.started % 3]), number)
+            return build_request_event(self._identifier(name, ["id", "name", "address"][self.event_count % 3]), number)
         if provider == "auth0":
-            payload = event("auth0-successful-user-deletion")
+            payload = load_event("auth0-successful-user-deletion")
             payload["detail"]["data"] |= {"date": moment, "log_id": number, "user_name": address}
         elif provider == "sailpoint":
-            payload = event("sailpoint-account-deleted")
+            payload = load_event("sailpoint-account-deleted")
             payload["detail"]["identity"] |= {"email": address, "alias": name}
             payload["detail"]["account"] |= {"name": name, "nativeIdentity": name, "attributes": {"email": address}}
             payload["detail"]["_metadata"]["invocationId"] = number
         elif provider == "identityCenter":
-            payload = event("identity-center-user-deleted")
+            payload = load_event("identity-center-user-deleted")
             payload["detail"]["userId"] = store
         else:
-            payload = event("identity-center-cloudtrail-disable-user")
+            payload = load_event("identity-center-cloudtrail-disable-user")
             payload["detail"] |= {"eventTime": moment, "eventID": number}
             payload["detail"]["requestParameters"]["userId"] = store
         return payload

@@ -53,22 +53,22 @@ def handler(event, context):
 Change = Callable[[NextRelease], None]
 
 
-def change_code(later: NextRelease, release: str) -> None:
-    later.append_code(**render_marking_code(release))
+def change_code(next_release: NextRelease, release: str) -> None:
+    next_release.append_code(**render_marking_code(release))
 
 
-def change_retention(later: NextRelease) -> None:
-    later.set_environment("RETENTION_DAYS", "40")
+def change_retention(next_release: NextRelease) -> None:
+    next_release.set_environment("RETENTION_DAYS", "40")
 
 
-def change_contract(later: NextRelease) -> None:
+def change_contract(next_release: NextRelease) -> None:
     """Rename a variable and a member of an event, so that code and definition fit only their source_names release."""
-    later.append_code(verify_cleanup=RENAMED_MEMBER)
-    later.change_definition(rename_variable)
+    next_release.append_code(verify_cleanup=RENAMED_MEMBER)
+    next_release.change_definition(rename_variable)
 
 
-def retire_function(later: NextRelease) -> None:
-    later.rename_function("CheckOrganization", "ExamineOrganization")
+def retire_function(next_release: NextRelease) -> None:
+    next_release.rename_function("CheckOrganization", "ExamineOrganization")
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def make_release(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that makes the next release of a release."""
 
     def make(former: Path, name: str, *changes: Change) -> Path:
-        later = NextRelease(former, tmp_path / name)
-        change_code(later, name)
+        next_release = NextRelease(former, tmp_path / name)
+        change_code(next_release, name)
         for change in changes:
-            change(later)
-        return later.write()
+            change(next_release)
+        return next_release.write()
 
     return make
 
@@ -221,15 +221,15 @@ def test_each_of_three_later_releases_runs_only_its_own_executions(
     second = make_release(first_release, "second", change_retention)
     third = make_release(second, "third", change_contract)
     fourth = make_release(third, "fourth", retire_function)
-    later = {}
+    started = {}
     for number, deployed in enumerate((second, third, fourth), start=2):
         flow.environment.deploy(deployed)
-        later[deployed.name, str(number)] = flow.start(flow.people.user(deployed.name))
+        started[deployed.name, str(number)] = flow.start(flow.people.user(deployed.name))
         flow.pass_days(2)
     executions.finish()
 
     executions.assert_results_of_first_release()
-    for (name, number), arn in later.items():
+    for (name, number), arn in started.items():
         assert flow.read_result(arn).outcome == "CleanupVerified", name
         assert set(list_releases(flow, arn).values()) == {name}
         assert list_versions(flow, arn) - {"1"} == {number}
@@ -256,8 +256,8 @@ def test_executions_of_a_release_that_is_rolled_back_end_with_its_code(
 def test_a_failed_update_changes_no_execution(
     make_flow: Callable[..., Any], first_release: Path, make_release: Callable[..., Path]
 ) -> None:
-    def add_invalid_queue(later: NextRelease) -> None:
-        later.resources["Broken"] = {"Type": "AWS::SQS::Queue", "DependsOn": [*later.resources],
+    def add_invalid_queue(next_release: NextRelease) -> None:
+        next_release.resources["Broken"] = {"Type": "AWS::SQS::Queue", "DependsOn": [*next_release.resources],
                                      "Properties": {"QueueName": "not a name"}}  # fmt: skip
 
     flow = make_flow(stack=first_release)
@@ -276,9 +276,9 @@ def test_a_failed_update_changes_no_execution(
         assert list_versions(flow, arn) == {"1"}
 
 
-def remove_function(later: NextRelease) -> None:
-    retire_function(later)
-    later.remove_function("CheckOrganization")
+def remove_function(next_release: NextRelease) -> None:
+    retire_function(next_release)
+    next_release.remove_function("CheckOrganization")
 
 
 @pytest.mark.long
