@@ -36,14 +36,14 @@ MACHINES = {"Offboarding": OFFBOARDING, "Approval": APPROVAL, "Restore": RESTORE
 every_release = pytest.mark.parametrize("release", list_releases(), ids=lambda release: release.version)
 
 
-def find_missing(before: Template, after: Template) -> list[str]:
+def find_missing(former: Template, latest: Template) -> list[str]:
     """Describe what executions of a former template need and the new template lacks."""
-    return [*_find_missing_resources(before, after), *_find_missing_permissions(before, after)]
+    return [*_find_missing_resources(former, latest), *_find_missing_permissions(former, latest)]
 
 
-def _find_missing_resources(before: Template, after: Template) -> Iterator[str]:
-    for name, resource in before["Resources"].items():
-        current_resource = after["Resources"].get(name)
+def _find_missing_resources(former: Template, latest: Template) -> Iterator[str]:
+    for name, resource in former["Resources"].items():
+        current_resource = latest["Resources"].get(name)
         for key in KEPT_PROPERTIES.get(resource["Type"], ()) if current_resource else ():
             if resource["Properties"].get(key) != current_resource["Properties"].get(key):
                 yield f"{name} has another {key}"
@@ -51,10 +51,10 @@ def _find_missing_resources(before: Template, after: Template) -> Iterator[str]:
             yield f"{name} is gone"
 
 
-def _find_missing_permissions(before: Template, after: Template) -> Iterator[str]:
-    for role in resources_of_type(before, "AWS::IAM::Role"):
-        allowed = set(_list_permissions(after, role)) if role in after["Resources"] else set()
-        for permission in sorted(set(_list_permissions(before, role)) - allowed):
+def _find_missing_permissions(former: Template, latest: Template) -> Iterator[str]:
+    for role in resources_of_type(former, "AWS::IAM::Role"):
+        allowed = set(_list_permissions(latest, role)) if role in latest["Resources"] else set()
+        for permission in sorted(set(_list_permissions(former, role)) - allowed):
             yield f"{role} may no longer {' on '.join(permission)}"
 
 

@@ -438,9 +438,9 @@ class Monitor:
         """
         items, live_arns = self._read_items(), defaultdict(list)
         self._window_owners.update(item["WindowOf"] for item in items.values() if "WindowOf" in item)
-        listed = [item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow ")]
+        window = [item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow ")]
         counts = Counter(
-            i["Entity"]["Id"] for i in listed if i["Status"] != "Unwatched" or i["Id"] in self._window_owners
+            i["Entity"]["Id"] for i in window if i["Status"] != "Unwatched" or i["Id"] in self._window_owners
         )
         yield from (f"{entity_id} is listed as in the window {n} times" for entity_id, n in counts.items() if n > 1)
         for machine, execution in self._iterate_executions():
@@ -457,13 +457,13 @@ class Monitor:
                 yield f"{entity_id} is offboarded by {len(arns)} executions at once: {arns}"
             elif (lock.get("ExecutionArn"), lock.get("Live")) != (arns[0], True):
                 yield f"{arns[0]} waits for {entity_id}, and the lock is {lock}"
-        yield from self._check_window_list({item["Entity"]["Id"] for item in listed})
+        yield from self._check_window_list({item["Entity"]["Id"] for item in window})
 
-    def _check_window_list(self, listed: Container[str]) -> Iterator[str]:
+    def _check_window_list(self, entity_ids: Container[str]) -> Iterator[str]:
         """Yield the entities that the stack has deregistered and whose window is not in the list."""
         for entity_id, arn in self._deregistered_by.items():
             entity = self._organization.entities[entity_id]
-            if arn is None or entity.state != DISABLED or entity_id in listed:
+            if arn is None or entity.state != DISABLED or entity_id in entity_ids:
                 continue
             if self._flow.clock.now() < entity.disabled_date + RETENTION:
                 yield f"{entity.name} was deregistered by {arn} and is not listed as in the window"

@@ -32,6 +32,15 @@ from awslambdaric.__main__ import main
 main(["bootstrap", sys.argv[3]])
 """
 
+HEADERS = {
+    "Lambda-Runtime-Aws-Request-Id": "00000000-0000-4000-8000-000000000001",
+    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+    "Lambda-Runtime-Deadline-Ms": "99999999999999",
+    # The client, which is written in C++, crashes if one of these two headers is missing.
+    "Content-Type": "application/json",
+    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
+}
+
 ISOLATION_FLAGS = ("-I", "-S")
 """Flags that keep all other packages out of the interpreter."""
 
@@ -83,6 +92,26 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
         `response` and the returned value, or `error` and its description.
     """
     answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _build_request_handler(event, answers))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    process = _start_client(asset, runtime, handler, server.server_port, environment)
+    try:
+        return answers.get(timeout=20)
+    except queue.Empty:
+        process.kill()
+        raise AssertionError(f"exit status {process.wait()}: {process.communicate()[0]}") from None
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+        server.shutdown()
+        server.server_close()
+
+
+def _build_request_handler(event: object, answers: queue.Queue[tuple[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    """Build a request handler that serves one event and puts the answer into a queue."""
 
     class RuntimeApi(BaseHTTPRequestHandler):
         served = False
@@ -101,38 +130,26 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000001")
-            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
-            self.send_header("Lambda-Runtime-Deadline-Ms", "99999999999999")
-            # The client, which is written in C++, crashes if one of these two headers is missing.
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-            self.send_header("Content-Length", str(len(body)))
+            for name, value in {**HEADERS, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    compiled = asset.parent / "compiled"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            *ISOLATION_FLAGS,
-            "-X",
-            f"pycache_prefix={compiled}",
-            "-c",
-            MAIN_CODE,
-            str(asset),
-            str(runtime),
-            handler,
-        ],
+    return RuntimeApi
+
+
+def _start_client(
+    asset: Path, runtime: Path, handler: str, port: int, environment: dict[str, str]
+) -> subprocess.Popen[str]:
+    cache = f"pycache_prefix={asset.parent / 'compiled'}"
+    return subprocess.Popen(
+        [sys.executable, *ISOLATION_FLAGS, "-X", cache, "-c", MAIN_CODE, str(asset), str(runtime), handler],
         env={
             "PATH": os.defpath,
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "AWS_LAMBDA_FUNCTION_NAME": "function",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
@@ -145,15 +162,3 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    try:
-        return answers.get(timeout=20)
-    except queue.Empty:
-        process.kill()
-        raise AssertionError(f"exit status {process.wait()}: {process.communicate()[0]}") from None
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-        server.shutdown()
-        server.server_close()

@@ -58,43 +58,27 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     user = flow.people.user("dana")
 
     def run(function: str, **event: Any) -> Any:
-        status, answer = invoke(
-            asset,
-            runtime,
-            f"{function}.handler",
-            {**STEP, **event},
-            {
-                **flow.environment.function_environment(function),
-                **CREDENTIALS,
-                "AWS_ENDPOINT_URL": endpoint,
-            },
-        )
+        environment = {
+            **flow.environment.function_environment(function), **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint
+        }  # fmt: skip
+        status, answer = invoke(asset, runtime, f"{function}.handler", {**STEP, **event}, environment)
         assert status == "response", answer
         return answer
 
     execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"}
     resolved = run("resolve_entity", Input=execution_input, StartedAt=STEP["Now"], Planned=None)
     assert resolved["Entity"]["Id"] == user
-    organization_and_entity = {
+    subject = {
         "OrganizationId": ORGANIZATION_ID,
         "Entity": resolved["Entity"],
         "ServiceEndsAt": resolved["ServiceEndsAt"],
     }
-    assert run("check_organization", **organization_and_entity, DryRun=False)["IsMigrationAdmin"] is False
-    planned = run(
-        "plan_offboarding", **organization_and_entity, Request={}, NeverRegistered=False, IsMigrationAdmin=False
-    )
+    assert run("check_organization", **subject, DryRun=False)["IsMigrationAdmin"] is False
+    planned = run("plan_offboarding", **subject, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
     assert planned["Plan"]["WouldBeRefused"] == []
-    recorded = run(
-        "record_offboarding",
-        **organization_and_entity,
-        StartedAt=STEP["Now"],
-        Request={},
-        DateIsAhead=False,
-        Approval=None,
-    )
+    recorded = run("record_offboarding", **subject, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)
     assert recorded["Decision"] == "Deregister"
-    deregistration = run("deregister_entity", **organization_and_entity, ResolvedAt=STEP["Now"], RetryCount=0)
+    deregistration = run("deregister_entity", **subject, ResolvedAt=STEP["Now"], RetryCount=0)
     assert deregistration["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
     restored = run("register_entity", Input={"ExecutionArn": STEP["ExecutionArn"]})
     assert restored["Evidence"]["Registered"] is True
@@ -102,7 +86,7 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     assert restore_result["Outcome"] == "Restored"
     verdict = run(
         "verify_cleanup",
-        **organization_and_entity,
+        **subject,
         Check=1,
         **{key: deregistration[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
     )

@@ -224,10 +224,10 @@ class Walk(RuleBasedStateMachine):
     def configure_workmail(self, behaviour: Behaviour, retention: timedelta) -> None:
         self.flow.backend.behaviour, self.flow.backend.retention = behaviour, retention
 
-    @initialize(target=people, other=st.sampled_from(OTHER_ENTITIES))
-    def create_first_entities(self, other: tuple[str, str]) -> Any:
+    @initialize(target=people, second_entity=st.sampled_from(OTHER_ENTITIES))
+    def create_first_entities(self, second_entity: tuple[str, str]) -> Any:
         """Without entities most walks would be short: hypothesis leaves out some kinds of steps in each walk."""
-        first_entities = [("dana0", "USER", "own"), (*other, None)]
+        first_entities = [("dana0", "USER", "own"), (*second_entity, None)]
         for name, kind, alias in first_entities:
             self._create(name, kind, True, alias)
         return multiple(*(name for name, *_ in first_entities))

@@ -75,10 +75,10 @@ def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> No
         flow.pass_days(1)
     flow.run("planned", days=0, DryRun=True)
 
-    listed = flow.list_by_status("InWindow")
+    items = flow.list_by_status("InWindow")
 
-    assert [item["Id"] for item in listed] == arns, "the earliest end is listed first"
-    assert [item["DueAt"] for item in listed] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
+    assert [item["Id"] for item in items] == arns, "the earliest end is listed first"
+    assert [item["DueAt"] for item in items] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
     flow.pass_days(27.5)
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == arns[1:]
 
@@ -334,14 +334,14 @@ def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> 
         flow.people.user(name)
         flow.run(name, days=31)
 
-    listed = flow.environment.client("dynamodb").query(
+    items = flow.environment.client("dynamodb").query(
         TableName=flow.table_name,
         IndexName="ByOrganization",
         KeyConditionExpression="OrganizationId = :id AND begins_with(StartedAt, :month)",
         ExpressionAttributeValues={":id": {"S": ORGANIZATION_ID}, ":month": {"S": "2026-12"}},
     )["Items"]
 
-    assert [item["Entity"]["M"]["Name"]["S"] for item in listed] == ["b"]
+    assert [item["Entity"]["M"]["Name"]["S"] for item in items] == ["b"]
 
 
 @pytest.mark.parametrize("times", [3, None])

@@ -287,13 +287,15 @@ def test_removing_a_function_or_version_fails_waiting_executions(
     make_flow: Callable[..., Any], first_release: Path, make_release: Callable[..., Path], removed: str
 ) -> None:
     """The reason why functions are retired and versions retained: otherwise executions that wait fail."""
-    before = make_release(
+    former_release = make_release(
         first_release, "before", *([NextRelease.delete_retention_policies] if removed == "versions" else [])
     )
-    flow = make_flow(stack=before)
+    flow = make_flow(stack=former_release)
     scheduled = flow.start(flow.people.user("alice"), NotBefore="2026-12-01T00:00:00Z")
     flow.clock.settle()
-    flow.environment.deploy(make_release(before, "after", *([remove_function] if removed == "function" else [])))
+    flow.environment.deploy(
+        make_release(former_release, "after", *([remove_function] if removed == "function" else []))
+    )
     flow.pass_days(45)
 
     result = flow.read_result(scheduled)

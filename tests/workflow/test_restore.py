@@ -37,11 +37,11 @@ def offboard(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any) 
     """Offboard an entity and let some days pass; return its id, the execution, and its former state."""
     flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
     entity = create_entity(flow, kind)
-    before = flow.read_workmail_state(entity)
+    former_state = flow.read_workmail_state(entity)
     arn = flow.start(entity)
     flow.pass_days(days)
     assert flow.read_workmail_state(entity)["State"] == "DISABLED"
-    return entity, arn, before
+    return entity, arn, former_state
 
 
 @pytest.mark.parametrize("kind", ["USER", "GROUP", "RESOURCE"])
@@ -51,14 +51,14 @@ def offboard(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any) 
     ids=["removed", "kept"],
 )
 def test_a_restore_brings_back_the_entity_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
-    entity, arn, before = offboard(flow, kind, **behaviour)
+    entity, arn, former_state = offboard(flow, kind, **behaviour)
     mailbox = flow.backend.mailbox_exists(ORGANIZATION_ID, entity)
 
     result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
     assert (result.status, result.outcome) == ("SUCCEEDED", "Restored")
     assert result.states == RESTORED
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, entity) == mailbox
     assert result.output["Missing"] == []
     assert result.output["OffboardingArn"] == arn
@@ -85,14 +85,14 @@ def test_a_restore_accepts_the_execution_the_name_and_the_addresses(flow: Any, b
 
 
 def test_a_second_restore_changes_nothing(flow: Any) -> None:
-    entity, arn, before = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     flow.restore(ExecutionArn=arn)
     flow.clear_calls()
 
     result = flow.restore(ExecutionArn=arn)
 
     assert result.outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
     assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.list_calls())
 
 
@@ -100,14 +100,14 @@ def test_a_second_restore_changes_nothing(flow: Any) -> None:
     "operation", ["CreateAlias", "DescribeUser", *mark_long("AssociateMemberToGroup", "ListGroupsForEntity")]
 )
 def test_a_restore_that_failed_halfway_can_be_repeated(flow: Any, operation: str) -> None:
-    entity, arn, before = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     hook_count = len(flow.backend.before)
     flow.inject_error(operation, "AccessDeniedException", times=None)
     assert flow.restore(ExecutionArn=arn).outcome == "AccessDenied"
     del flow.backend.before[hook_count:]
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 @pytest.mark.parametrize(
@@ -116,19 +116,19 @@ def test_a_restore_that_failed_halfway_can_be_repeated(flow: Any, operation: str
 )
 @pytest.mark.parametrize("code", ["ThrottlingException", *mark_long("InternalFailure")])
 def test_transient_errors_do_not_change_the_outcome_of_a_restore(flow: Any, operation: str, code: str) -> None:
-    entity, arn, before = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     flow.inject_error(operation, code, times=3)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 def test_a_restore_waits_until_workmail_shows_the_registration(flow: Any) -> None:
-    entity, arn, before = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     flow.inject_error("ListAliases", "EntityStateException", times=4)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 def test_a_restore_after_the_window_is_refused(flow: Any) -> None:
@@ -145,10 +145,10 @@ def test_a_restore_after_the_window_is_refused(flow: Any) -> None:
 
 
 def test_a_restore_is_possible_until_the_last_second_of_the_window(flow: Any) -> None:
-    entity, arn, before = offboard(flow, days=29.9999)
+    entity, arn, former_state = offboard(flow, days=29.9999)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 @pytest.mark.parametrize("described", ["DELETED", *mark_long("EntityNotFoundException")])
@@ -190,10 +190,10 @@ def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
 
 
 def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_are_restored(flow: Any) -> None:
-    entity, arn, before = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     successor = flow.people.user("robin")
     flow.people.alias(successor, "dl")
-    team = next(group for group in before["Groups"] if group == find_group_id(flow, "team"))
+    team = next(group for group in former_state["Groups"] if group == find_group_id(flow, "team"))
     flow.deregister(team)
     flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=team)
 
@@ -205,7 +205,7 @@ def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_
         {"Group": team, "Because": "The group does not exist any more."},
     ]
     assert flow.read_workmail_state(entity) == {
-        **before,
+        **former_state,
         "Aliases": [flow.people.address("d.leaver")],
         "Groups": [find_group_id(flow, "everybody")],
     }
@@ -275,21 +275,21 @@ def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
 
 def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any) -> None:
     user = flow.people.user("dana")
-    before = flow.read_workmail_state(user)
+    former_state = flow.read_workmail_state(user)
     restores = flow.restore_during_deregistration(user)
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=60)
     arn = flow.start(user)
     flow.pass_days(1)
 
     assert flow.read_result(restores[0]).outcome == "Restored"
-    assert flow.read_workmail_state(user) == before
+    assert flow.read_workmail_state(user) == former_state
     flow.pass_days(31)
     assert flow.read_result(arn).outcome == "Reenabled"
 
 
 def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: Any) -> None:
     user = flow.people.user("dana")
-    before = flow.read_workmail_state(user)
+    former_state = flow.read_workmail_state(user)
     arns: list[str] = []
 
     def stop(operation: str, _: Any) -> None:
@@ -305,7 +305,7 @@ def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: 
     assert (record["Status"], record["Outcome"]) == ("Unwatched", "Stopped"), "its function continued after the stop"
 
     assert flow.restore(ExecutionArn=arns[0]).outcome == "Restored"
-    assert flow.read_workmail_state(user) == before
+    assert flow.read_workmail_state(user) == former_state
 
 
 def test_a_restore_leaves_an_entity_alone_if_it_is_registered_with_another_address(flow: Any) -> None:
@@ -392,7 +392,7 @@ def find_group_id(flow: Any, name: str) -> str:
 
 
 def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) -> None:
-    entity, first, before = offboard(flow, days=2, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
+    entity, first, former_state = offboard(flow, days=2, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
     flow.stop(first)
     second = flow.start(entity)
     flow.pass_days(1)
@@ -405,7 +405,7 @@ def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) ->
     result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
     assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", second)
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
     flow.pass_days(31)
     assert flow.read_result(second).outcome == "Reenabled"
 
@@ -413,18 +413,18 @@ def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) ->
 def test_an_entity_disabled_by_hand_before_its_date_is_restored_from_the_record(flow: Any) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
     entity = create_entity(flow, "USER")
-    before = flow.read_workmail_state(entity)
+    former_state = flow.read_workmail_state(entity)
     arn = flow.start(entity, NotBefore="2026-12-02T12:00:00Z")
     flow.pass_days(2)
     flow.deregister(entity)
     flow.pass_days(10)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 def test_another_offboarding_that_waits_for_its_date_does_not_block_a_restore(flow: Any) -> None:
-    entity, first, before = offboard(flow, days=2)
+    entity, first, former_state = offboard(flow, days=2)
     flow.stop(first)
     later = flow.start(entity, NotBefore="2026-12-10T12:00:00Z")
     flow.pass_days(1)
@@ -432,10 +432,10 @@ def test_another_offboarding_that_waits_for_its_date_does_not_block_a_restore(fl
     result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
     assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", first)
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
     flow.pass_days(20)
     assert flow.read_result(later).outcome == "EntityMismatch"
-    assert flow.read_workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 def test_an_entity_with_a_new_mailbox_after_the_window_does_not_count_as_restored(flow: Any) -> None:
