@@ -151,12 +151,12 @@ def test_a_result_that_contradicts_the_scenario_is_shown_and_fails_the_command(
     monkeypatch.setattr(demo, "_LEAVERS", 3)
 
     assert command.main(["demo", "--json"]) == 1
-    wrong = {
+    failed_rows = {
         entry["Title"]: entry
         for entry in json.loads(capsys.readouterr().out)["Rows"]
         if entry["Faults"] or entry["Outcome"] != entry["Expected"]
     }
-    burst, restored = wrong["3 leavers at once"], wrong["a restore, by the address of whom is hired again"]
+    burst, restored = failed_rows["3 leavers at once"], failed_rows["a restore, by the address of whom is hired again"]
     assert burst["Outcome"] == "3 deregistered, 0 await approval"
     assert any("They ended as {'CleanupVerified': 3}" in fault for fault in burst["Faults"])
     assert "The approval topic sent 0 messages, not 1." in burst["Faults"]
