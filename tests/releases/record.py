@@ -176,7 +176,7 @@ def main() -> int:
     again = parser.parse_args().again
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     release = Release(version)
-    if release.folder.is_created() and not again:
+    if release.folder.exists() and not again:
         sys.stderr.write(f"{version} is recorded: set a new version in pyproject.toml.\n")
         return 1
     record(release)

@@ -182,7 +182,7 @@ def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
     result = flow.restore(ExecutionArn=arn)
 
     assert result.outcome == "AddressInUse"
-    assert f"belongs to the USER {successor} registered_state" in result.cause
+    assert f"belongs to the USER {successor} now" in result.cause
     assert "@" not in result.cause
     assert flow.read_workmail_state(entity)["State"] == "DISABLED"
     flow.workmail.delete_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dana"))
@@ -201,7 +201,7 @@ def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_
 
     assert (result.status, result.outcome) == ("SUCCEEDED", "RestoredInPart")
     assert result.output["Missing"] == [
-        {"Alias": flow.people.address("dl"), "Because": f"It belongs to the USER {successor} registered_state."},
+        {"Alias": flow.people.address("dl"), "Because": f"It belongs to the USER {successor} now."},
         {"Group": team, "Because": "The group does not exist any more."},
     ]
     assert flow.read_workmail_state(entity) == {
