@@ -104,10 +104,8 @@ def deregister(directory: Directory, records: Records, step: DeregisterStep, res
         If somebody has registered it since it was resolved, or that was too long ago.
     EntityProtected, AlreadyInProgress, RecordMissing, SettingsUnavailable
         If it must not be deregistered; WorkMail was not asked.
-    DeregistrationRefused
-        If WorkMail refuses and the entity still reads as enabled: retried, because WorkMail can lag.
-    DeregistrationNotConfirmed
-        If WorkMail does not find it when it is read back: retried, which reads it first.
+    DeregistrationRefused, DeregistrationNotConfirmed
+        If WorkMail refuses and shows it as enabled, or does not find it when it is read back: retried.
     """
     entity = resolved if _can_reuse_resolution(step, resolved) else directory.describe(resolved.reference)
     if entity.state is not EntityState.ENABLED:

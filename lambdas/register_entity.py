@@ -134,6 +134,18 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
             f"WorkMail did not show an address of {entity.id} when it was recorded, so there is no address to register "
             "it with. Register it by hand: aws workmail register-to-work-mail."
         )
+    _call_register(directory, entity, address)
+    read_back = _require_same_entity(directory, record)
+    if read_back.state is not EntityState.ENABLED:
+        raise errors.RegistrationNotConfirmed(
+            f"{entity.id} does not read back as registered. Look at the entity in the WorkMail console, then start "
+            "again."
+        )
+    _require_recorded_address(read_back, address)
+    return True
+
+
+def _call_register(directory: Directory, entity: Entity, address: str) -> None:
     try:
         directory.register(entity.id, address)
     except errors.EmailAddressTaken:
@@ -148,14 +160,6 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
         raise errors.EntityGone(
             f"{entity.id} was deleted from the directory: there is nothing left to restore."
         ) from None
-    read_back = _require_same_entity(directory, record)
-    if read_back.state is not EntityState.ENABLED:
-        raise errors.RegistrationNotConfirmed(
-            f"{entity.id} does not read back as registered. Look at the entity in the WorkMail console, then start "
-            "again."
-        )
-    _require_recorded_address(read_back, address)
-    return True
 
 
 def _find_by_name_or_address(records: Records, organization_id: str, identifier: str) -> Record | None:

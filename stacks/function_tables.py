@@ -56,44 +56,44 @@ class FunctionTables:
         return (
             FunctionSpec(
                 name="ResolveEntity",
-                description="Finds the one user, group or resource that the request means",
+                description="Resolves the one user, group or resource that the input means",
                 workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment=self._render_service_end(),
             ),
             FunctionSpec(
                 name="CheckOrganization",
-                description="Makes sure that the WorkMail organization exists and is active",
+                description="Checks that the organization is active and the entity is not its migration administrator",
                 workmail_actions=("DescribeOrganization",),
             ),
             FunctionSpec(
                 name="PlanOffboarding",
-                description="Says what would be done, refused or need an approval, without doing any of it",
+                description="Reports what an offboarding would do, and what would stop it, and changes nothing",
                 workmail_actions=("ListAliases",),
                 environment=self._render_retention_rules(),
                 access=(self._records.allow_actions("GetItem"), self._read_policy, self._describe_executions),
             ),
             FunctionSpec(
                 name="RecordOffboarding",
-                description="Writes down the entity as it is, unless another offboarding of it is live",
+                description="Records the entity as it is, unless another execution offboards it",
                 workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails"),
                 access=(self._update_record, self._read_policy, self._describe_executions),
             ),
             FunctionSpec(
                 name="AwaitApproval",
-                description="Asks people whether the offboarding may go on",
+                description="Requests an approval of the offboarding",
                 environment={"APPROVAL_STATE_MACHINE_ARN": self._approval_arn},
                 access=(self._records.allow_actions("UpdateItem"), *self._approvals.allow_request()),
             ),
             FunctionSpec(
                 name="DeregisterEntity",
-                description="Disables the entity and says from when on its mailbox is gone",
+                description="Deregisters the entity and works out when its mailbox is removed",
                 workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
                 environment=self._render_retention_rules(),
                 access=(self._update_record, self._read_policy),
             ),
             FunctionSpec(
                 name="VerifyCleanup",
-                description="Looks for evidence that the mailbox is gone",
+                description="Verifies by WorkMail's answers that the mailbox is gone",
                 workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
                 access=(self._records.allow_actions("UpdateItem"),),
             ),
@@ -104,7 +104,7 @@ class FunctionTables:
         return (
             FunctionSpec(
                 name="DecideApproval",
-                description="Tells an offboarding that waits for it what a person has decided",
+                description="Sends a person's decision to the offboarding that waits for it",
                 access=(
                     self._update_record,
                     Access(
@@ -136,7 +136,7 @@ class FunctionTables:
             ),
             FunctionSpec(
                 name="RestoreAliasesAndGroups",
-                description="Puts back the aliases and the group memberships that were recorded and are gone",
+                description="Puts back the recorded aliases and group memberships that are missing",
                 workmail_actions=(
                     *("CreateAlias", "AssociateMemberToGroup", "ListAliases", "ListGroupsForEntity"),
                     *("DescribeEntity", *_DESCRIBE_ACTIONS),

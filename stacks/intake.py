@@ -95,7 +95,7 @@ class EventIntake(Construct):
         dead_letters = self.events.dead_letter_queue
         return FunctionSpec(
             name="StartOffboarding",
-            description="Starts an execution for each leaver that an identity provider's event tells of",
+            description="Starts an execution for each leaver that an identity provider reports",
             workmail_actions=("ListUsers",),
             environment={
                 "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
@@ -204,7 +204,7 @@ def _build_sailpoint(sailpoint: SailPointProvider) -> Provider:
 
 def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
     pattern = {"source": ["workmail.offboarding"], "detail-type": ["Offboarding Requested"]}
-    rule = EventRule("OffboardingRequested", "Offboardings that anything else asks for", pattern, requests.event_bus)
+    rule = EventRule("OffboardingRequested", "Requests for offboardings by other systems", pattern, requests.event_bus)
     return Provider("offboardingRequested", (rule,))
 
 

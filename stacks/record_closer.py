@@ -66,4 +66,4 @@ def _build_rule(state_machine: sfn.IStateMachine) -> EventRule:
             "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
         },
     }
-    return EventRule("ExecutionEnded", "Offboardings whose execution has ended, however it did", pattern)
+    return EventRule("ExecutionEnded", "Executions of offboardings that have ended", pattern)

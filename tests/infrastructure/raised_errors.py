@@ -47,9 +47,9 @@ class Module:
 
 def leaves(module: str, function: str = "handler") -> set[str]:
     """Return the names of the errors that can leave a function of a module."""
-    found = _Reader(module).function(_module(module), function)
-    assert {escape.kind for escape in found} <= {"error"}, found
-    return {escape.name for escape in found}
+    escapes = _Reader(module).function(_module(module), function)
+    assert {escape.kind for escape in escapes} <= {"error"}, escapes
+    return {escape.name for escape in escapes}
 
 
 @cache
@@ -73,16 +73,16 @@ def _module(name: str) -> Module:
 
 
 def _error_class(name: str) -> type[Exception] | None:
-    found = getattr(errors, name, None)
-    return found if isinstance(found, type) else None
+    error_class = getattr(errors, name, None)
+    return error_class if isinstance(error_class, type) else None
 
 
-def _without(found: Iterable[Escape], caught: Names) -> set[Escape]:
+def _without(escapes: Iterable[Escape], caught: Names) -> set[Escape]:
     """Take away the errors that an `except` names, with all their subclasses."""
     classes = tuple(c for c in map(_error_class, caught) if c)
     everything = bool(caught & {"Exception", "BaseException"})
     left = set()
-    for escape in found:
+    for escape in escapes:
         if escape.kind == "param" or not (everything or issubclass(_error_class(escape.name) or object, classes)):
             left.add(escape)
     return left
@@ -111,14 +111,14 @@ class _Reader:
             self._known[key] = set()
             node = module.functions[name]
             # The one place at which answers become errors: `_answers` has what it makes of them.
-            found = set() if name == "Directory._call" else self._body(module, name, node, node.body)
+            escapes = set() if name == "Directory._call" else self._body(module, name, node, node.body)
             for decorator in node.decorator_list:
                 target = self._target(module, name, decorator)
                 if target:
-                    found |= {e for e in self.function(*target) if e.kind == "error"}
+                    escapes |= {e for e in self.function(*target) if e.kind == "error"}
             if name.startswith("Directory."):
-                found |= {Escape("error", error) for error in self._answers(node)}
-            self._known[key] = found
+                escapes |= {Escape("error", error) for error in self._answers(node)}
+            self._known[key] = escapes
         return self._known[key]
 
     def _answers(self, method: ast.FunctionDef) -> set[str]:
@@ -137,8 +137,10 @@ class _Reader:
         return {error for operation in operations for error in self._means(operation)}
 
     def _means(self, operation: str) -> set[str]:
-        listed = {shape.name for shape in _workmail().operation_model(operation).error_shapes}
-        meanings = {type(self._translate(operation, code)).__name__ for code in listed - {"InvalidParameterException"}}
+        error_names = {shape.name for shape in _workmail().operation_model(operation).error_shapes}
+        meanings = {
+            type(self._translate(operation, code)).__name__ for code in error_names - {"InvalidParameterException"}
+        }
         unlisted = type(self._translate(operation, "SomethingNew")).__name__
         return meanings | ANY_OPERATION | {unlisted, self._directory._invalid_parameter.__name__}
 
@@ -147,30 +149,30 @@ class _Reader:
         return self._directory._translate_error(operation, ClientError(answer, operation))
 
     def _body(self, module: Module, where: str, function: ast.FunctionDef, body: list[ast.stmt]) -> set[Escape]:
-        found: set[Escape] = set()
+        escapes: set[Escape] = set()
         for statement in body:
-            found |= self._statement(module, where, function, statement)
-        return found
+            escapes |= self._statement(module, where, function, statement)
+        return escapes
 
     def _statement(self, module: Module, where: str, function: ast.FunctionDef, node: ast.AST) -> set[Escape]:
         if isinstance(node, ast.Try):
-            found = self._body(module, where, function, node.body)
+            escapes = self._body(module, where, function, node.body)
             handled: set[Escape] = set()
             for handler in node.handlers:
                 caught = _names(handler.type)
-                left = _without(found, caught)
-                again = found - left if _raises_again(handler) else set()
+                left = _without(escapes, caught)
+                again = escapes - left if _raises_again(handler) else set()
                 handled |= again | self._body(module, where, function, handler.body)
-                found = left
-            return found | handled | self._body(module, where, function, [*node.orelse, *node.finalbody])
-        found = set()
+                escapes = left
+            return escapes | handled | self._body(module, where, function, [*node.orelse, *node.finalbody])
+        escapes = set()
         if isinstance(node, ast.Raise):
-            found |= self._raised(module, where, function, node)
+            escapes |= self._raised(module, where, function, node)
         if isinstance(node, ast.Call):
-            found |= self._called(module, where, function, node)
+            escapes |= self._called(module, where, function, node)
         for child in ast.iter_child_nodes(node):
-            found |= self._statement(module, where, function, child)
-        return found
+            escapes |= self._statement(module, where, function, child)
+        return escapes
 
     def _raised(self, module: Module, where: str, function: ast.FunctionDef, node: ast.Raise) -> set[Escape]:
         if not isinstance(node.exc, ast.Call):
@@ -191,15 +193,15 @@ class _Reader:
         if target is None:
             return set()
         callee = target[0].functions[target[1]]
-        given = _given(callee, call)
-        found: set[Escape] = set()
+        arguments_by_name = _bind_arguments(callee, call)
+        escapes: set[Escape] = set()
         for escape in self.function(*target):
-            argument = given.get(escape.name)
+            argument = arguments_by_name.get(escape.name)
             if escape.kind == "error":
-                found.add(escape)
+                escapes.add(escape)
             elif argument is not None:
-                found |= {Escape("error", name) for name in _names(argument)}
-        return found
+                escapes |= {Escape("error", name) for name in _names(argument)}
+        return escapes
 
     def _target(self, module: Module, where: str, called: ast.expr) -> tuple[Module, str] | None:
         """Find the function or method that is called, if it is one of this project."""
@@ -256,7 +258,7 @@ def _parameters(function: ast.FunctionDef) -> set[str]:
     return {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
 
 
-def _given(callee: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
+def _bind_arguments(callee: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
     """Return what a call gives for each parameter, or its default."""
     arguments = callee.args
     names = [argument.arg for argument in arguments.args if argument.arg != "self"]
@@ -268,10 +270,13 @@ def _given(callee: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
 
 
 def _made(function: ast.FunctionDef, call: ast.Call) -> set[str]:
-    """Return the errors that a function makes for its caller to raise, also of a class that it was given."""
+    """Return the errors that a function makes for its caller to raise, classes that it gets as arguments included."""
     nodes = [node for statement in function.body for node in ast.walk(statement)]
     called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    given = {
-        name for parameter, value in _given(function, call).items() if parameter in called for name in _names(value)
+    classes = {
+        name
+        for parameter, value in _bind_arguments(function, call).items()
+        if parameter in called
+        for name in _names(value)
     }
-    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and _error_class(node.attr)} | given
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and _error_class(node.attr)} | classes

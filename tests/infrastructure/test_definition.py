@@ -102,9 +102,9 @@ def assigned_on_every_path(flow: dict[str, Any]) -> dict[str, set[str]]:
     while waiting:
         name = waiting.pop()
         for successor, more in edges(flow["States"][name]):
-            known = assigned[name] | more
-            if successor not in assigned or not assigned[successor] <= known:
-                assigned[successor] = assigned.get(successor, known) & known
+            on_this_path = assigned[name] | more
+            if successor not in assigned or not assigned[successor] <= on_this_path:
+                assigned[successor] = assigned.get(successor, on_this_path) & on_this_path
                 waiting.append(successor)
     return assigned
 
@@ -124,13 +124,13 @@ def caught_by(state: dict[str, Any]) -> list[str]:
 
 def outcomes_by_error(state: dict[str, Any]) -> dict[str, str]:
     """Return what each error that a state catches ends as."""
-    found = {}
+    ends = {}
     for rule in state["Catch"]:
         for error in rule["ErrorEquals"]:
-            found[error] = rule["Next"]
+            ends[error] = rule["Next"]
             if rule["Next"] == "Failed":
-                found[error] = error if rule["Assign"]["error"] == ERROR_AS_RAISED else rule["Assign"]["error"]
-    return found
+                ends[error] = error if rule["Assign"]["error"] == ERROR_AS_RAISED else rule["Assign"]["error"]
+    return ends
 
 
 def retried_by(state: dict[str, Any]) -> list[str]:
@@ -265,9 +265,11 @@ def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str,
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_one_catcher_has_all_failures_that_a_function_raises(name: str, state: dict[str, Any]) -> None:
-    own = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("error") == ERROR_AS_RAISED]
+    catchers = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("error") == ERROR_AS_RAISED]
 
-    assert [set(rule["ErrorEquals"]) for rule in own] == [leaves(module_of(name)) - NO_FAILURES - {"UnexpectedAnswer"}]
+    assert [set(rule["ErrorEquals"]) for rule in catchers] == [
+        leaves(module_of(name)) - NO_FAILURES - {"UnexpectedAnswer"}
+    ]
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))

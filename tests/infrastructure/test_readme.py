@@ -67,8 +67,8 @@ def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machin
     section = re.split(rf"\n#{{2,{heading.count('#')}}} ", section)[0]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (succeeded|failed)", section, re.M)
 
-    told = {name: status for names, status in rows for name in re.findall(r"\w+", names)}
-    assert told == {name: status.lower() for name, status in list_outcomes(machine).items()}
+    documented = {name: status for names, status in rows for name in re.findall(r"\w+", names)}
+    assert documented == {name: status.lower() for name, status in list_outcomes(machine).items()}
 
 
 def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:

@@ -159,8 +159,8 @@ class Entity:
             "UserRole": self.user_role,
             **{member: render(date) for member, date in dates.items() if date},
         }
-        given = {member: value for member, value in members.items() if value is not None}
-        return cast(EntityMembers, given)
+        present = {member: value for member, value in members.items() if value is not None}
+        return cast(EntityMembers, present)
 
 
 @dataclass(frozen=True)
