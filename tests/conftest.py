@@ -1,11 +1,11 @@
-"""What every test runs in: no account, no region of the machine, no network but the loopback."""
+"""The environment of every test: no AWS account, no settings of this machine, no network except the loopback."""
 
 import gc
 import os
 
 from hypothesis import HealthCheck, settings
 
-FAKE = {
+FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_SESSION_TOKEN": "testing",
@@ -17,15 +17,14 @@ FAKE = {
     "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
     "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
 }
-os.environ.update(FAKE)
+os.environ.update(FAKE_ENVIRONMENT)
 os.environ.pop("AWS_PROFILE", None)
 
-
-# How long an example takes says more about what else the machine does than about the code.
+# The duration of an example depends more on the load of the machine than on the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:
-    """Look for garbage less often: with moto and jsii loaded, each full collection takes a quarter of a second."""
+    """Collect garbage less often: with moto and jsii loaded, each full collection takes a quarter of a second."""
     gc.set_threshold(100_000, 50, 100)

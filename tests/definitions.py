@@ -1,4 +1,4 @@
-"""What the state machines' definitions can end as, read from the files in ``statemachine/``."""
+"""The outcomes of the state machines, read from the definitions in ``statemachine/``."""
 
 import json
 import re
@@ -8,26 +8,26 @@ from typing import Any
 
 DEFINITIONS = Path(__file__).parents[1] / "statemachine"
 ERROR_AS_RAISED = "{% $states.errorOutput.Error %}"
-"""The expression by which a catcher passes on the name of the error."""
+"""The expression with which a catcher keeps the name of the error."""
 
 
-def definition(machine: str) -> dict[str, Any]:
+def read_definition(machine: str) -> dict[str, Any]:
     """Read the definition of `offboarding`, `approval` or `restore`."""
-    flow: dict[str, Any] = json.loads((DEFINITIONS / f"{machine}.asl.json").read_text())
-    return flow
+    definition: dict[str, Any] = json.loads((DEFINITIONS / f"{machine}.asl.json").read_text())
+    return definition
 
 
-def outcomes(machine: str) -> dict[str, str]:
+def list_outcomes(machine: str) -> dict[str, str]:
     """Return the outcomes of a state machine, each with the status of the execution: `SUCCEEDED` or `FAILED`."""
-    states = definition(machine)["States"]
-    found = {outcome: "FAILED" for state in states.values() for outcome in _failures(state)}
+    states = read_definition(machine)["States"]
+    outcomes = {outcome: "FAILED" for state in states.values() for outcome in _list_errors(state)}
     for state in states.values():
         if state["Type"] == "Succeed":
-            found[_outcome(state["Output"])] = "SUCCEEDED"
-    return found
+            outcomes[_read_outcome(state["Output"])] = "SUCCEEDED"
+    return outcomes
 
 
-def _failures(state: dict[str, Any]) -> Iterator[str]:
+def _list_errors(state: dict[str, Any]) -> Iterator[str]:
     for rule in state.get("Catch", []):
         if rule["Next"] == "Failed":
             error = rule["Assign"]["error"]
@@ -36,7 +36,7 @@ def _failures(state: dict[str, Any]) -> Iterator[str]:
         yield state["Assign"]["error"]
 
 
-def _outcome(output: dict[str, Any] | str) -> str:
+def _read_outcome(output: dict[str, Any] | str) -> str:
     if isinstance(output, dict):
         return str(output["Outcome"])
     [outcome] = re.findall(r"'Outcome': '(\w+)'", output)

@@ -1,4 +1,4 @@
-"""Synthesizes assemblies in the process of the tests: starting jsii for each would take most of the time.
+"""Synthesizes assemblies in the process of the tests, because starting jsii for each takes most of the time.
 
 `tests/infrastructure/test_app.py` checks that ``app.py`` makes the same assembly in a separate process.
 """
@@ -14,11 +14,11 @@ from local.cdk import assembly
 
 CONTEXT: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cdk.json").read_text())["context"]
 synthesize_in_subprocess = assembly._synthesize
-"""The function outside of tests."""
+"""The function that the product uses outside of tests."""
 
 
 def synthesize_in_process(outdir: Path, settings: Mapping[str, Any] | None) -> None:
-    # These imports start jsii, which takes seconds, and no test needs it if every assembly is cached.
+    # These imports start jsii, which takes seconds, and are not needed if every assembly is cached.
     from stacks.cdk_app import build_app
     from stacks.packaging import PackagingError
     from stacks.settings_fields import SettingsError

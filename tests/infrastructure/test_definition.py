@@ -16,7 +16,7 @@ from await_approval import APPROVAL_TIMEOUT
 from offboarding.domain import errors
 from offboarding.edge import schemas
 from resolve_entity import MAX_NOT_BEFORE
-from tests.definitions import ERROR_AS_RAISED, outcomes
+from tests.definitions import ERROR_AS_RAISED, list_outcomes
 from tests.infrastructure.raised_errors import leaves
 
 ROOT = Path(__file__).parents[2]
@@ -368,7 +368,7 @@ def test_a_success_has_its_name_as_outcome(name: str, state: dict[str, Any]) -> 
 
 
 def test_every_error_that_a_function_raises_is_the_name_of_an_outcome() -> None:
-    ends = {name: status for path in DEFINITIONS for name, status in outcomes(machine_of(path)).items()}
+    ends = {name: status for path in DEFINITIONS for name, status in list_outcomes(machine_of(path)).items()}
     raised = LIVE_ERRORS - {"UnexpectedAnswer"}
 
     assert {name: ends.get(name) for name in raised} == {

@@ -10,7 +10,7 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.edge.schemas import INPUT, validated
 from offboarding.edge.steps import OffboardingInput
 from stacks.settings import Settings
-from tests.definitions import outcomes
+from tests.definitions import list_outcomes
 from tests.infrastructure.templates import template_of
 from tools.diagram import DEFINITION, diagram
 
@@ -68,7 +68,7 @@ def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machin
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (succeeded|failed)", section, re.M)
 
     documented = {name: status for names, status in rows for name in re.findall(r"\w+", names)}
-    assert documented == {name: status.lower() for name, status in outcomes(machine).items()}
+    assert documented == {name: status.lower() for name, status in list_outcomes(machine).items()}
 
 
 def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:

@@ -1,7 +1,7 @@
-"""Records the present sources as a release: ``python -m tests.releases.record``.
+"""Records the current sources as a release: ``python -m tests.releases.record``.
 
-The version is that of ``pyproject.toml``. What was recorded is never recorded again, for it is what was released;
-``--again`` does it all the same, for a version that is not out yet. Docs: ``docs/releasing.md``.
+The version is that of ``pyproject.toml``. A recorded version is not recorded again, because the recording shows
+what was released; ``--again`` replaces the recording of an unreleased version. Docs: ``docs/releasing.md``.
 """
 
 import argparse
@@ -20,18 +20,18 @@ from local.cdk.deployment import package
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from stacks.packaging import list_source_files
-from tests.releases.released import SETTINGS, Release, Waiting, World, timestamp
+from tests.releases.recorded_release import SETTINGS, RecordedState, Release, WaitingExecution, render_timestamp
 from tests.workflow.conftest import Flow
 
-BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
-"""When the first of them is started."""
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""The start of the first execution."""
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
-WHY = {"RequestedBy": "helpdesk", "Reason": "leaves the company"}
-WAITED_BEFORE = timedelta(days=30.4)
-"""When everything is recorded, counted from `BEGIN`: a first look has been taken at what was started then."""
-LATER = timedelta(hours=12)
-"""How much longer than 30 days WorkMail keeps mailboxes here, so that the first look still shows one."""
-_BY_CHANCE = re.compile(
+REQUEST = {"RequestedBy": "helpdesk", "Reason": "leaves the company"}
+RECORDED_AFTER = timedelta(days=30.4)
+"""The time of the recording, counted from `START`: after the first check of the execution that started then."""
+EXTRA_RETENTION = timedelta(hours=12)
+"""The time beyond 30 days for which WorkMail keeps mailboxes here, so that the first check still finds one."""
+_RANDOM_ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|\br-[0-9a-f]{32}\b|\b[0-9A-Za-z]{52}\b"
 )
 
@@ -39,77 +39,79 @@ _BY_CHANCE = re.compile(
 def record(release: Release) -> None:
     """Write the folder of a release."""
     synthesized = assembly(SETTINGS)
-    with Environment(synthesized, now=BEGIN) as environment:
-        executions, world = _Play(Flow(environment)).recorded()
+    with Environment(synthesized, now=START) as environment:
+        executions, recorded_state = _Recording(Flow(environment)).play()
     shutil.rmtree(release.folder, ignore_errors=True)
     (release.folder / "executions").mkdir(parents=True)
-    _write(release.folder / "template.json", json.loads((synthesized / TEMPLATE).read_text()))
-    (release.folder / "handlers.zip").write_bytes(_handlers())
-    named: dict[str, str] = {}
+    _write_json(release.folder / "template.json", json.loads((synthesized / TEMPLATE).read_text()))
+    (release.folder / "handlers.zip").write_bytes(_zip_handlers())
+    numbers: dict[str, str] = {}
     for waiting in sorted(executions, key=lambda waiting: waiting.name):
-        _write(release.folder / "executions" / f"{waiting.name}.json", waiting.to_json(), named)
-    _write(release.folder / "world.json", vars(world), named)
+        _write_json(release.folder / "executions" / f"{waiting.name}.json", waiting.to_json(), numbers)
+    _write_json(release.folder / "world.json", vars(recorded_state), numbers)
 
 
-class _Play:
-    """Brings executions to each place where one can wait."""
+class _Recording:
+    """Brings executions to each state in which an execution can wait."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._started: list[str] = []
 
-    def recorded(self) -> tuple[list[Waiting], World]:
+    def play(self) -> tuple[list[WaitingExecution], RecordedState]:
         flow = self._flow
-        flow.backend.retention += LATER
-        self._what_ends()
-        self._start("looking-again")
-        self._advance(WAITED_BEFORE - timedelta(days=12))
-        self._what_is_retained()
+        flow.backend.retention += EXTRA_RETENTION
+        self._play_ended()
+        self._start_offboarding("looking-again")
+        self._advance(RECORDED_AFTER - timedelta(days=12))
+        self._play_retained()
         self._advance(timedelta(days=12))
-        self._what_waits_for_somebody()
-        return [waiting for arn in self._started if (waiting := self._waiting(arn))], World.of(flow.environment)
+        self._play_dated_and_approvals()
+        executions = [waiting for arn in self._started if (waiting := self._read_waiting_execution(arn))]
+        return executions, RecordedState.of(flow.environment)
 
-    def _what_ends(self) -> None:
-        """Make records of executions that are over when the recording is made."""
+    def _play_ended(self) -> None:
+        """Play executions that have ended when the recording is made."""
         flow = self._flow
-        flow.policy(ApprovalRequired=["vip*"])
-        flow.decide(self._start("ended-rejected", person="vip.ended"), "Rejected")
-        self._start("ended-removed")
+        flow.change_policy(ApprovalRequired=["vip*"])
+        flow.decide(self._start_offboarding("ended-rejected", person="vip.ended"), "Rejected")
+        self._start_offboarding("ended-removed")
         self._advance(timedelta(hours=1))
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId="ended.removed")
+        flow.delete_user("ended.removed")
 
-    def _what_is_retained(self) -> None:
+    def _play_retained(self) -> None:
         flow = self._flow
-        for kind, make in {"user": self._user, "group": flow.people.group, "resource": flow.people.resource}.items():
-            make(f"retained.{kind}")
-            self._start(f"retained-{kind}", person=f"retained.{kind}", made=True)
+        creators = {"user": self._create_user, "group": flow.people.group, "resource": flow.people.resource}
+        for kind, create in creators.items():
+            create(f"retained.{kind}")
+            self._start_offboarding(f"retained-{kind}", person=f"retained.{kind}", is_created=True)
         for name in ("retained-restored", "retained-stopped", "retained-again"):
-            self._start(name)
-        self._start("retained-provider", Requester=REQUESTER)
-        flow.stop(self._start("ended-stopped"))
-        flow.policy(DailyCap=0)
+            self._start_offboarding(name)
+        self._start_offboarding("retained-provider", Requester=REQUESTER)
+        flow.stop(self._start_offboarding("ended-stopped"))
+        flow.change_policy(DailyCap=0)
 
-    def _what_waits_for_somebody(self) -> None:
-        date = timestamp(self._flow.clock.now() + timedelta(days=25))
+    def _play_dated_and_approvals(self) -> None:
+        date = render_timestamp(self._flow.clock.now() + timedelta(days=25))
         for name in ("dated", "dated-protected"):
-            self._start(name, NotBefore=date, Expected={"Type": "USER"})
+            self._start_offboarding(name, NotBefore=date, Expected={"Type": "USER"})
         for name in ("approved", "rejected", "undecided"):
-            self._start(f"asked-{name}", person=f"vip.{name}")
-        self._start("asked-above-the-cap", Requester=REQUESTER)
+            self._start_offboarding(f"asked-{name}", person=f"vip.{name}")
+        self._start_offboarding("asked-above-the-cap", Requester=REQUESTER)
 
-    def _start(self, name: str, *, person: str | None = None, made: bool = False, **more: Any) -> str:
-        """Offboard a person, of the execution's name if not told otherwise, and see it come to rest."""
-        who = person or name.replace("-", ".")
-        if not made:
-            self._user(who)
-        given = {"OrganizationId": ORGANIZATION_ID, "EntityId": who, **WHY, **more}
-        arn = self._flow.environment.start(given, name)
+    def _start_offboarding(self, name: str, *, person: str | None = None, is_created: bool = False, **more: Any) -> str:
+        """Start an execution with a name for a person, by default of the same name, and let it settle."""
+        entity_id = person or name.replace("-", ".")
+        if not is_created:
+            self._create_user(entity_id)
+        execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **REQUEST, **more}
+        arn = self._flow.environment.start(execution_input, name)
         self._flow.clock.settle()
         self._started.append(arn)
         return arn
 
-    def _user(self, name: str) -> None:
-        """Make a user with an alias, in a group."""
+    def _create_user(self, name: str) -> None:
+        """Create a user with an alias and a group."""
         user = self._flow.people.user(name)
         self._flow.people.alias(user, f"{name}.alias")
         self._flow.people.group(f"{name}.team", (user,))
@@ -118,28 +120,28 @@ class _Play:
         self._flow.clock.settle()
         self._flow.clock.advance(by)
 
-    def _waiting(self, arn: str) -> Waiting | None:
-        """Read from an execution's history how it waits; None if it is over."""
+    def _read_waiting_execution(self, arn: str) -> WaitingExecution | None:
+        """Read from an execution's history how it waits; return None if it has ended."""
         answer, history = self._flow.environment.describe(arn), self._flow.environment.history(arn)
         if answer["status"] != "RUNNING":
             return None
-        entered = [e["stateEnteredEventDetails"] for e in history if "stateEnteredEventDetails" in e][-1]
+        entered_state = [e["stateEnteredEventDetails"] for e in history if "stateEnteredEventDetails" in e][-1]
         variables: dict[str, Any] = {}
         for event in history:
             assigned = event.get("stateExitedEventDetails", {}).get("assignedVariables", {})
             variables |= {name: json.loads(value) for name, value in assigned.items()}
-        return Waiting(
+        return WaitingExecution(
             name=answer["name"],
-            started_at=timestamp(answer["startDate"].astimezone(UTC)),
+            started_at=render_timestamp(answer["startDate"].astimezone(UTC)),
             input=json.loads(answer["input"]),
-            state=entered["name"],
-            state_input=json.loads(entered["input"]),
+            state=entered_state["name"],
+            state_input=json.loads(entered_state["input"]),
             variables=variables,
         )
 
 
-def _handlers() -> bytes:
-    """Zip what is deployed but for what is vendored."""
+def _zip_handlers() -> bytes:
+    """Zip the deployed sources without vendored packages."""
     with tempfile.TemporaryDirectory() as directory:
         for file in list_source_files(ROOT / "lambdas"):
             copied = Path(directory) / file.relative_to(ROOT / "lambdas")
@@ -148,32 +150,34 @@ def _handlers() -> bytes:
         return package(Path(directory))
 
 
-def _write(file: Path, content: Any, named: dict[str, str] | None = None) -> None:
-    """Write JSON; what was made up by chance is numbered, so that the same sources make the same recording."""
+def _write_json(file: Path, content: Any, numbers: dict[str, str] | None = None) -> None:
+    """Write JSON; random ids are replaced by numbers, so that the same sources make the same recording."""
 
-    def number(chance: re.Match[str]) -> str:
-        known = {} if named is None else named
-        return known.setdefault(chance[0], _numbered(chance[0], len(known) + 1))
+    def replace_id(match: re.Match[str]) -> str:
+        known_ids = {} if numbers is None else numbers
+        return known_ids.setdefault(match[0], _render_number(match[0], len(known_ids) + 1))
 
     text = json.dumps(content, indent=1, sort_keys=True)
-    file.write_text((text if named is None else _BY_CHANCE.sub(number, text)) + "\n")
+    file.write_text((text if numbers is None else _RANDOM_ID.sub(replace_id, text)) + "\n")
 
 
-def _numbered(chance: str, number: int) -> str:
-    if chance.startswith("r-"):
+def _render_number(random_id: str, number: int) -> str:
+    if random_id.startswith("r-"):
         return f"r-{number:032x}"
-    return f"00000000-0000-4000-8000-{number:012x}" if "-" in chance else f"{number:052d}"
+    return f"00000000-0000-4000-8000-{number:012x}" if "-" in random_id else f"{number:052d}"
 
 
 def main() -> int:
     """Record the version that ``pyproject.toml`` names."""
     parser = argparse.ArgumentParser(prog="python -m tests.releases.record", description=__doc__)
-    parser.add_argument("--again", action="store_true", help="replace the recording of a version that is not out yet")
+    parser.add_argument(
+        "--again", action="store_true", help="replace the recording of a version that is not released yet"
+    )
     again = parser.parse_args().again
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     release = Release(version)
     if release.folder.exists() and not again:
-        sys.stderr.write(f"{version} is recorded: give the new release a version of its own in pyproject.toml.\n")
+        sys.stderr.write(f"{version} is recorded: set a new version in pyproject.toml.\n")
         return 1
     record(release)
     return 0

@@ -1,4 +1,4 @@
-"""The real definition and the packaged handlers on the embedded AWS, one environment a test."""
+"""The real definitions and the packaged handlers on the embedded AWS, in one environment per test."""
 
 import contextlib
 import json
@@ -19,13 +19,13 @@ from local.organization import People
 from local.workmail.exceptions import CommonError
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
-    no_environment_of_a_module_tells_what_is_personal,
-    no_environment_tells_what_is_personal,
+    no_environment_leaks_personal_data,
+    no_environment_of_a_module_leaks_personal_data,
 )
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OTHER_ORGANIZATION = "m-" + "1" * 32
-OTHERWISE = {
+CHANGED_SETTINGS = {
     "organizations": [{**OFFBOARDING["organizations"][0], "protected": ["boss"]}, {"id": OTHER_ORGANIZATION}],
     "identityProviders": {
         **OFFBOARDING["identityProviders"],
@@ -34,18 +34,18 @@ OTHERWISE = {
     "verificationSlackHours": 0,
     "serviceEndsOn": "2029-03-31",
 }
-"""All that tests want otherwise than usual, in one object, because each takes a synth of its own."""
+"""Every setting that tests change, in one object, because each set of settings needs a synthesis of its own."""
 
 
-def long_run(*rows: Any) -> list[Any]:
-    """Leave these rows of a parametrized test, which are much like its others, to the long run."""
-    values = (row if isinstance(row, tuple) else (row,) for row in rows)
-    return [pytest.param(*given, marks=pytest.mark.long) for given in values]
+def mark_long(*rows: Any) -> list[Any]:
+    """Mark rows of a parametrized test that resemble its other rows: only the long run includes them."""
+    parameters = (row if isinstance(row, tuple) else (row,) for row in rows)
+    return [pytest.param(*values, marks=pytest.mark.long) for values in parameters]
 
 
 @dataclass(frozen=True)
-class Ending:
-    """What a person sees of an execution."""
+class ExecutionResult:
+    """The result of an execution, as Step Functions shows it."""
 
     status: str
     outcome: str | None
@@ -56,7 +56,7 @@ class Ending:
 
 
 class Flow:
-    """An environment with its people, and short words for what tests do with them."""
+    """An open environment, with the operations that tests use on it."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -68,45 +68,51 @@ class Flow:
     def start(self, entity_id: str, **more: Any) -> str:
         return self.environment.start({"OrganizationId": ORGANIZATION_ID, "EntityId": entity_id, **more})
 
-    def run(self, entity_id: str, days: float = 45, **more: Any) -> Ending:
-        """Start an offboarding, let the days pass, and see how it ended."""
+    def run(self, entity_id: str, days: float = 45, **more: Any) -> ExecutionResult:
+        """Start an offboarding, let the days pass, and return its result."""
         arn = self.start(entity_id, **more)
         self.pass_days(days)
-        return self.ending(arn)
+        return self.read_result(arn)
 
     def pass_days(self, days: float) -> None:
         self.clock.settle()
         self.clock.advance(timedelta(days=days))
 
-    def ending(self, arn: str) -> Ending:
+    def read_result(self, arn: str) -> ExecutionResult:
         answer = self.environment.describe(arn)
         history = self.environment.history(arn)
-        entered = [e["stateEnteredEventDetails"]["name"] for e in history if e["type"].endswith("StateEntered")]
+        states = [e["stateEnteredEventDetails"]["name"] for e in history if e["type"].endswith("StateEntered")]
         output = json.loads(answer.get("output", "{}"))
-        return Ending(
+        return ExecutionResult(
             status=answer["status"],
             outcome=output.get("Outcome") or answer.get("error"),
             output=output,
             cause=answer.get("cause", ""),
-            states=entered,
-            transitions=len(entered),
+            states=states,
+            transitions=len(states),
         )
 
-    def show(self, execution_input: dict[str, Any], machine: str) -> Ending:
-        """Start an execution of another state machine, let it run, and see how it ended."""
-        arn = self.environment.start(execution_input, state_machine_arn=self.environment.outputs[machine])
+    def run_state_machine(self, execution_input: dict[str, Any], output: str) -> ExecutionResult:
+        """Start an execution of the state machine of a stack output, let it settle, and return its result."""
+        arn = self.environment.start(execution_input, state_machine_arn=self.environment.outputs[output])
         self.clock.settle()
-        return self.ending(arn)
+        return self.read_result(arn)
 
-    def decide(self, arn: str, decision: str = "Approved", by: str = "boss", **more: Any) -> Ending:
-        given = {"ExecutionArn": arn, "Decision": decision, "DecidedBy": by, "Reason": "known", **more}
-        return self.show(given, "ApprovalStateMachineArn")
+    def decide(self, arn: str, decision: str = "Approved", decided_by: str = "boss", **more: Any) -> ExecutionResult:
+        execution_input = {
+            "ExecutionArn": arn,
+            "Decision": decision,
+            "DecidedBy": decided_by,
+            "Reason": "known",
+            **more,
+        }
+        return self.run_state_machine(execution_input, "ApprovalStateMachineArn")
 
-    def restore(self, **execution_input: Any) -> Ending:
-        return self.show(execution_input, "RestoreStateMachineArn")
+    def restore(self, **execution_input: Any) -> ExecutionResult:
+        return self.run_state_machine(execution_input, "RestoreStateMachineArn")
 
-    def hear(self) -> None:
-        """Let what Step Functions tells of ends be heard: it waits a while in its queue."""
+    def process_status_events(self) -> None:
+        """Let the status events of Step Functions be processed: they wait a while in their queue."""
         self.clock.settle()
         self.clock.advance(timedelta(minutes=2))
 
@@ -114,56 +120,85 @@ class Flow:
         """Deploy the stack again, with some settings changed."""
         self.environment.deploy(assembly({**OFFBOARDING, **settings}))
 
-    def policy(self, **changed: Any) -> None:
-        """Change what the stack's parameter says of the organization, as a deployment does, without a synth."""
+    def change_policy(self, **changes: Any) -> None:
+        """Change the policy in the stack's parameter, as a deployment does, without a synthesis."""
         ssm = self.environment.client("ssm")
         [name] = [p["Name"] for p in ssm.describe_parameters()["Parameters"] if "Policy" in p["Name"]]
         policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-        policy |= {key: value for key, value in changed.items() if key in policy}
-        policy["Organizations"][ORGANIZATION_ID] |= {k: v for k, v in changed.items() if k not in policy}
+        policy |= {key: value for key, value in changes.items() if key in policy}
+        policy["Organizations"][ORGANIZATION_ID] |= {k: v for k, v in changes.items() if k not in policy}
         ssm.put_parameter(Name=name, Value=json.dumps(policy), Overwrite=True)
 
     @property
-    def table(self) -> str:
+    def table_name(self) -> str:
         return self.environment.outputs["RecordsTableName"]
 
-    def item(self, key: str) -> dict[str, Any] | None:
-        """Return an item of the table of records, as JSON would have it."""
+    def read_item(self, key: str) -> dict[str, Any] | None:
+        """Return an item of the table of records with plain Python values; None if it does not exist."""
         answer = self.environment.client("dynamodb").get_item(
-            TableName=self.table, Key={"Id": {"S": key}}, ConsistentRead=True
+            TableName=self.table_name, Key={"Id": {"S": key}}, ConsistentRead=True
         )
-        return plain(answer["Item"]) if "Item" in answer else None
+        return deserialize_item(answer["Item"]) if "Item" in answer else None
 
-    def record(self, arn: str) -> dict[str, Any]:
+    def read_record(self, arn: str) -> dict[str, Any]:
         """Return the record of an execution."""
-        item = self.item(arn)
-        assert item is not None, f"nothing is recorded of {arn}"
+        item = self.read_item(arn)
+        assert item is not None, f"{arn} has no record"
         return item
 
-    def records_by_status(self, status: str, organization: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
-        """Answer who is in a status, the earliest due first, with the one query that the documentation names."""
+    def list_by_status(self, status: str, organization: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+        """Return the records with a status, the earliest due first, by the query that the documentation names."""
         pages = (
             self.environment.client("dynamodb")
             .get_paginator("query")
             .paginate(
-                TableName=self.table,
+                TableName=self.table_name,
                 IndexName="ByStatus",
                 KeyConditionExpression="StatusKey = :key",
                 ExpressionAttributeValues={":key": {"S": f"{status} {organization}"}},
             )
         )
-        return [plain(item) for page in pages for item in page["Items"]]
+        return [deserialize_item(item) for page in pages for item in page["Items"]]
 
-    def forget_record(self, arn: str) -> None:
-        """Delete a record, as somebody could by hand."""
-        self.environment.client("dynamodb").delete_item(TableName=self.table, Key={"Id": {"S": arn}})
+    def delete_record(self, arn: str) -> None:
+        """Delete a record, as an operator could by hand."""
+        self.environment.client("dynamodb").delete_item(TableName=self.table_name, Key={"Id": {"S": arn}})
 
     def stop(self, arn: str, cause: str = "mistake") -> None:
         self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
-        self.hear()
+        self.process_status_events()
 
-    def workmail_state(self, entity_id: str) -> dict[str, Any]:
-        """Return what a restore must bring back: state, address, aliases and groups."""
+    def deregister(self, entity_id: str) -> None:
+        """Deregister an entity by hand."""
+        self.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=entity_id)
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user by hand."""
+        self.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user_id)
+
+    def restore_during_deregistration(self, entity_id: str) -> list[str]:
+        """Start a restore when WorkMail has disabled an entity and its offboarding has not confirmed that yet.
+
+        Returns
+        -------
+        list[str]
+            The ARNs of the restores: empty until WorkMail is asked to deregister the entity.
+        """
+        arns: list[str] = []
+
+        def start_restore(operation: str, parameters: Mapping[str, Any]) -> None:
+            if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == entity_id:
+                lock = self.read_item(f"{ORGANIZATION_ID}/{entity_id}")
+                assert lock is not None
+                execution_input = {"ExecutionArn": lock["ExecutionArn"]}
+                restore = self.environment.outputs["RestoreStateMachineArn"]
+                arns.append(self.environment.start(execution_input, state_machine_arn=restore))
+
+        self.backend.after.append(start_restore)
+        return arns
+
+    def read_workmail_state(self, entity_id: str) -> dict[str, Any]:
+        """Return the state of an entity that a restore must bring back: state, address, aliases and groups."""
         entity = self.backend.organizations[ORGANIZATION_ID].entities[entity_id]
         groups = self.backend.organizations[ORGANIZATION_ID].entities.values()
         return {
@@ -173,68 +208,69 @@ class Flow:
             "Groups": sorted(group.id for group in groups if entity_id in getattr(group, "members", [])),
         }
 
-    def calls(self, operation: str | None = None) -> list[str]:
-        """Return the operations that WorkMail was asked for, errors included, since the last `forget`."""
+    def list_calls(self, operation: str | None = None) -> list[str]:
+        """Return the operations that WorkMail was called for, errors included, since the last `clear_calls`."""
         return [call.operation for call in self.backend.calls if operation in {None, call.operation}]
 
-    def forget_calls(self) -> None:
+    def clear_calls(self) -> None:
         self.backend.calls.clear()
 
-    def fail(self, operation: str, code: str, *, times: int | None = None, status: int = 400) -> None:
-        """Let WorkMail answer an operation with an error, the next so many times or always."""
-        left = [times]
+    def inject_error(self, operation: str, code: str, *, times: int | None = None, status: int = 400) -> None:
+        """Have WorkMail answer an operation with an error, for the next calls or always."""
+        remaining = times
 
-        def before(name: str, parameters: Mapping[str, Any]) -> None:
-            if name == operation and left[0] != 0:
-                left[0] = left[0] - 1 if left[0] is not None else None
+        def raise_error(name: str, parameters: Mapping[str, Any]) -> None:
+            nonlocal remaining
+            if name == operation and remaining != 0:
+                remaining = remaining - 1 if remaining is not None else None
                 raise CommonError(code, "made by the test", status)
 
-        self.backend.before.append(before)
+        self.backend.before.append(raise_error)
 
 
-def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
-def deregistration_without_record(environment: Environment, entity_id: str) -> str | None:
-    """Say what is wrong at the moment at which WorkMail is asked to deregister, or None.
+def find_missing_record(environment: Environment, entity_id: str) -> str | None:
+    """Return why WorkMail must not be asked to deregister an entity now, or None.
 
-    It looks into the table from within: the faults that a test lets the stack's calls meet are not meant for this one.
+    It reads the table inside the embedded AWS, so that faults which a test injects into the stack's calls do not apply.
     """
     table = dynamodb_backends[ACCOUNT][REGION].tables[environment.outputs["RecordsTableName"]]
 
     def item(key: str) -> dict[str, Any]:
-        found = table.get_item(DynamoType({"S": key}))
-        return found.to_regular_json() if found else {}
+        stored = table.get_item(DynamoType({"S": key}))
+        return stored.to_regular_json() if stored else {}
 
-    pointer = item(f"{ORGANIZATION_ID}/{entity_id}")
-    if not pointer.get("Live"):
-        return f"nobody holds {entity_id}"
-    record = item(pointer["ExecutionArn"])
+    lock = item(f"{ORGANIZATION_ID}/{entity_id}")
+    if not lock.get("Live"):
+        return f"no execution holds {entity_id}"
+    record = item(lock["ExecutionArn"])
     if record.get("Status") != "Deregistering" or record["Entity"]["Id"] != entity_id:
-        return f"the record of {entity_id} reads {record.get('Status')}"
+        return f"the record of {entity_id} has the status {record.get('Status')}"
     return None
 
 
 @pytest.fixture(autouse=True)
-def every_deregistration_has_its_record_first(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Look into the table whenever the product asks WorkMail to deregister, in every test of this folder."""
+def every_deregistration_has_a_record(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check in every test of this folder that each deregistration has its record before the call."""
     violations: list[str] = []
     enter = Environment._enter
 
-    def entering(environment: Environment, opened: contextlib.ExitStack) -> None:
+    def enter_with_check(environment: Environment, opened: contextlib.ExitStack) -> None:
         enter(environment, opened)
 
-        def look(operation: str, parameters: Mapping[str, Any]) -> None:
-            # Only what runs as work on the clock is the product; tests call from a thread of their own.
+        def check(operation: str, parameters: Mapping[str, Any]) -> None:
+            # Only work on the clock belongs to the product; tests call WorkMail from their own thread.
             if operation == "DeregisterFromWorkMail" and environment.clock.current() is not None:
-                wrong = deregistration_without_record(environment, parameters["EntityId"])
-                if wrong:
-                    violations.append(wrong)
+                violation = find_missing_record(environment, parameters["EntityId"])
+                if violation:
+                    violations.append(violation)
 
-        environment.workmail.before.append(look)
+        environment.workmail.before.append(check)
 
-    monkeypatch.setattr(Environment, "_enter", entering)
+    monkeypatch.setattr(Environment, "_enter", enter_with_check)
     yield
     assert violations == []
 
@@ -246,13 +282,13 @@ def stack() -> Any:
 
 @pytest.fixture(scope="session")
 def stack_without_providers() -> Any:
-    """The flow alone, which boots in half the time."""
+    """The stack without event queues, which boots in half the time."""
     return assembly({"organizations": OFFBOARDING["organizations"]})
 
 
 @pytest.fixture
 def make_flow(request: pytest.FixtureRequest, stack: Any) -> Iterator[Callable[..., Flow]]:
-    """Make a flow with settings or a start of its own; all are closed at the end."""
+    """Return a function that opens a flow with its own settings or start time; all are closed after the test."""
     if "no_providers" in request.keywords:
         stack = request.getfixturevalue("stack_without_providers")
     opened: list[Environment] = []

@@ -1,8 +1,8 @@
-"""The matrix: every call of every scenario, with every fault → how it ends.
+"""The fault matrix: the outcome of every scenario for every fault of every call that it makes.
 
-`docs/fault-matrix.md` holds the matrix, and is what is tested: a row that is missing there, or that ends otherwise
-than it says, fails. ``python -m tests.workflow.fault_matrix`` plays everything and writes the page anew; what it
-writes has to be read before it is committed.
+The page `fault_matrix.md` beside this file holds the matrix. The tests compare it with what happens: a row that is
+missing there, or that has another outcome, fails. ``python -m tests.workflow.fault_matrix`` plays everything and
+writes the page again; review what it has written before you commit it.
 """
 
 import logging
@@ -18,42 +18,42 @@ from typing import Any
 
 from local.faults import EMPTY, TIMEOUT, Fault, RecordedCall, modelled_errors
 from tests.workflow.conftest import Flow
-from tests.workflow.invariants import Watch
-from tests.workflow.scenarios import SCENARIOS, Scenario, Stages, stopped
+from tests.workflow.invariants import Monitor
+from tests.workflow.scenarios import SCENARIOS, Scenario, Stages, list_stopped
 
-PAGE = Path(__file__).parents[2] / "docs" / "fault-matrix.md"
+PAGE = Path(__file__).with_name("fault_matrix.md")
 
-TRANSIENT_TOO = frozenset({"EntityNotFoundException", "EntityStateException", "OrganizationStateException"})
-"""Errors of WorkMail that mean something about the entity, so that one alone must not be believed too easily."""
+AMBIGUOUS_ERRORS = frozenset({"EntityNotFoundException", "EntityStateException", "OrganizationStateException"})
+"""WorkMail's errors about the state of an entity or organization, which can be transient as well."""
 
-NOT_OF_A_BAD_DAY = frozenset(
+CONDITIONAL_ERRORS = frozenset(
     {"ConditionalCheckFailedException", "TransactionCanceledException", "IdempotentParameterMismatchException"}
 )
-"""Errors of DynamoDB that answer the request; without the reason for them the answer would be untrue."""
+"""DynamoDB's errors about the content of a request; injecting one would make a false statement about the table."""
 
-NO_ANSWERS_OF_WORKMAIL = frozenset({"ValidationError", "InvalidParameterException"})
-"""Errors that a call of the stack cannot be answered with, as far as is known: they alone end as UnexpectedFailure."""
+RULED_OUT_ERRORS = frozenset({"ValidationError", "InvalidParameterException"})
+"""Errors that WorkMail's documentation rules out for the stack's calls: only these may end as UnexpectedFailure."""
 
-OCCURRENCES = 3
-"""How many of a function's calls of one operation get rows of their own; a mailbox that stays is looked at often."""
+MAX_OCCURRENCES = 3
+"""How many calls of one operation by a function have their own rows; a mailbox that stays is read many times."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call that an undisturbed scenario makes: the n-th of a function to an operation, counted from 0."""
+    """A call in a scenario without a fault: the n-th call of an operation by a function, counted from 0."""
 
     function: str
     service: str
     operation: str
     occurrence: int
-    invoke: int
-    """For the run of a function by a state machine: which one of all runs it is; else -1."""
+    invocation: int
+    """If a state machine invokes a function: the index of the invocation in the scenario; otherwise -1."""
 
     @property
     def name(self) -> str:
-        """Its name in the matrix."""
-        what = "runs" if self.service == "lambda" else f"{self.service}:{self.operation}"
-        return f"{what} ({self.occurrence + 1})" if self.occurrence else what
+        """The name of the call in the matrix."""
+        name = "runs" if self.service == "lambda" else f"{self.service}:{self.operation}"
+        return f"{name} ({self.occurrence + 1})" if self.occurrence else name
 
 
 @dataclass(frozen=True)
@@ -66,142 +66,145 @@ class Row:
     fault: Fault
 
 
-def calls(asked: list[RecordedCall]) -> list[Call]:
+def list_calls(recording: list[RecordedCall]) -> list[Call]:
     """Return the calls of a recording, each once."""
-    found: list[Call] = []
-    counted: Counter[tuple[str, str, str]] = Counter()
-    invokes = -1
-    for one in asked:
-        if (one.service, one.operation) == ("lambda", "Invoke"):
-            invokes += 1
+    calls: list[Call] = []
+    counts: Counter[tuple[str, str, str]] = Counter()
+    invocations = -1
+    for request in recording:
+        if (request.service, request.operation) == ("lambda", "Invoke"):
+            invocations += 1
             continue
-        function = one.operation if one.service == "lambda" else str(one.function)
-        key = (function, one.service, one.operation)
-        if counted[key] < OCCURRENCES:
-            by_machine = one.service == "lambda" and function not in {"StartOffboarding", "CloseRecord"}
-            found.append(Call(*key, counted[key], invokes if by_machine else -1))
-        counted[key] += 1
-    return found
+        function = request.operation if request.service == "lambda" else str(request.function)
+        key = (function, request.service, request.operation)
+        if counts[key] < MAX_OCCURRENCES:
+            by_machine = request.service == "lambda" and function not in {"StartOffboarding", "CloseRecord"}
+            calls.append(Call(*key, counts[key], invocations if by_machine else -1))
+        counts[key] += 1
+    return calls
 
 
-def rows(call: Call) -> Iterator[Row]:
-    """Return everything that can go wrong with a call."""
+def list_rows(call: Call) -> Iterator[Row]:
+    """Return a row for each fault that a call can meet."""
     if call.service == "lambda":
-        made = _faults_of_runs(call)
+        faults = _list_invocation_faults(call)
     elif call.service == "workmail":
-        made = _faults_of_workmail(call)
+        faults = _list_workmail_faults(call)
     else:
-        made = _faults_beside_workmail(call)
-    for case, fault in made:
+        faults = _list_other_faults(call)
+    for case, fault in faults:
         yield Row(call.function, call.name, case, fault)
 
 
-def _faults_of_runs(call: Call) -> Iterator[tuple[str, Fault]]:
-    def run(**more: Any) -> Fault:
+def _list_invocation_faults(call: Call) -> Iterator[tuple[str, Fault]]:
+    def build(**more: Any) -> Fault:
         return Fault("lambda", call.function, skip=call.occurrence, **more)
 
-    yield "Runtime.ExitError once", run(error="Runtime.ExitError", times=1)
-    yield "Runtime.ExitError always", run(error="Runtime.ExitError")
-    yield "after it Runtime.ExitError once", run(after_effect="Runtime.ExitError", times=1)
-    yield "after it Sandbox.Timedout once", run(after_effect="Sandbox.Timedout", times=1)
-    yield "31 s late once", run(latency=31, times=1)
-    if call.invoke >= 0:
-        throttled = Fault("lambda", "Invoke", error="TooManyRequestsException", times=2, skip=call.invoke)
+    yield "Runtime.ExitError once", build(error="Runtime.ExitError", times=1)
+    yield "Runtime.ExitError always", build(error="Runtime.ExitError")
+    yield "after it Runtime.ExitError once", build(after_effect="Runtime.ExitError", times=1)
+    yield "after it Sandbox.Timedout once", build(after_effect="Sandbox.Timedout", times=1)
+    yield "31 s late once", build(latency=31, times=1)
+    if call.invocation >= 0:
+        throttled = Fault("lambda", "Invoke", error="TooManyRequestsException", times=2, skip=call.invocation)
         yield "Lambda.TooManyRequestsException twice", throttled
-        yield "Lambda.ServiceException always", Fault("lambda", "Invoke", error="ServiceException", skip=call.invoke)
+        yield (
+            "Lambda.ServiceException always",
+            Fault("lambda", "Invoke", error="ServiceException", skip=call.invocation),
+        )
 
 
-def _faults_of_workmail(call: Call) -> Iterator[tuple[str, Fault]]:
+def _list_workmail_faults(call: Call) -> Iterator[tuple[str, Fault]]:
     for name in sorted(modelled_errors("workmail", call.operation)):
-        yield f"{name} always", _fault(call, error=name)
-        if name in TRANSIENT_TOO:
-            yield f"{name} once", _fault(call, error=name, times=1)
-    yield "ThrottlingException twice", _fault(call, error="ThrottlingException", times=2)
-    yield "ThrottlingException always", _fault(call, error="ThrottlingException")
-    yield "ServiceUnavailable twice", _fault(call, error="ServiceUnavailable", times=2)
-    yield "Timeout once", _fault(call, error=TIMEOUT, times=1)
-    yield "Timeout always", _fault(call, error=TIMEOUT)
-    yield "after it Timeout once", _fault(call, after_effect=TIMEOUT, times=1)
-    yield "EmptyAnswer once", _fault(call, error=EMPTY, times=1)
-    yield "EmptyAnswer always", _fault(call, error=EMPTY)
-    yield "5 s late always", _fault(call, latency=5)
-    yield "AccessDeniedException always", _fault(call, error="AccessDeniedException")
-    yield "ValidationError always", _fault(call, error="ValidationError")
+        yield f"{name} always", _build_fault(call, error=name)
+        if name in AMBIGUOUS_ERRORS:
+            yield f"{name} once", _build_fault(call, error=name, times=1)
+    yield "ThrottlingException twice", _build_fault(call, error="ThrottlingException", times=2)
+    yield "ThrottlingException always", _build_fault(call, error="ThrottlingException")
+    yield "ServiceUnavailable twice", _build_fault(call, error="ServiceUnavailable", times=2)
+    yield "Timeout once", _build_fault(call, error=TIMEOUT, times=1)
+    yield "Timeout always", _build_fault(call, error=TIMEOUT)
+    yield "after it Timeout once", _build_fault(call, after_effect=TIMEOUT, times=1)
+    yield "EmptyAnswer once", _build_fault(call, error=EMPTY, times=1)
+    yield "EmptyAnswer always", _build_fault(call, error=EMPTY)
+    yield "5 s late always", _build_fault(call, latency=5)
+    yield "AccessDeniedException always", _build_fault(call, error="AccessDeniedException")
+    yield "ValidationError always", _build_fault(call, error="ValidationError")
 
 
-def _faults_beside_workmail(call: Call) -> Iterator[tuple[str, Fault]]:
-    modelled = set(modelled_errors(call.service, call.operation)) - NOT_OF_A_BAD_DAY
+def _list_other_faults(call: Call) -> Iterator[tuple[str, Fault]]:
+    modelled = set(modelled_errors(call.service, call.operation)) - CONDITIONAL_ERRORS
     if call.service != "dynamodb":
         for name in sorted(modelled):
-            yield f"{name} always", _fault(call, error=name)
-        # An empty answer of DynamoDB is a true one: there is no such item.
-        yield "EmptyAnswer once", _fault(call, error=EMPTY, times=1)
-    yield "ThrottlingException 3 times", _fault(call, error="ThrottlingException", times=3)
-    yield "InternalFailure always", _fault(call, error="InternalFailure")
-    yield "after it Timeout once", _fault(call, after_effect=TIMEOUT, times=1)
-    yield "after it Timeout twice", _fault(call, after_effect=TIMEOUT, times=2)
-    yield "1 s late always", _fault(call, latency=1)
+            yield f"{name} always", _build_fault(call, error=name)
+        # An empty answer of DynamoDB is a valid answer: the item does not exist.
+        yield "EmptyAnswer once", _build_fault(call, error=EMPTY, times=1)
+    yield "ThrottlingException 3 times", _build_fault(call, error="ThrottlingException", times=3)
+    yield "InternalFailure always", _build_fault(call, error="InternalFailure")
+    yield "after it Timeout once", _build_fault(call, after_effect=TIMEOUT, times=1)
+    yield "after it Timeout twice", _build_fault(call, after_effect=TIMEOUT, times=2)
+    yield "1 s late always", _build_fault(call, latency=1)
     if "AccessDeniedException" not in modelled:
-        yield "AccessDeniedException always", _fault(call, error="AccessDeniedException")
+        yield "AccessDeniedException always", _build_fault(call, error="AccessDeniedException")
 
 
-def _fault(call: Call, **more: Any) -> Fault:
+def _build_fault(call: Call, **more: Any) -> Fault:
     return Fault(call.service, call.operation, function=call.function, skip=call.occurrence, **more)
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a row ended, and what is wrong with that, if anything."""
+class RowResult:
+    """The outcome of a row, and the invariants that it violated."""
 
     outcome: str
-    wrong: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
-def planned() -> Mapping[str, tuple[Row, ...]]:
-    """Play every scenario without a fault; return its rows."""
+def plan_rows() -> Mapping[str, tuple[Row, ...]]:
+    """Play every scenario without a fault and return its rows."""
     with Stages() as stages:
         return {
-            scenario.name: tuple(row for call in undisturbed(*stages.next(), scenario) for row in rows(call))
+            scenario.name: tuple(row for call in record_calls(*stages.next(), scenario) for row in list_rows(call))
             for scenario in SCENARIOS
         }
 
 
-def undisturbed(flow: Flow, name: str, scenario: Scenario) -> list[Call]:
-    """Play a scenario without a fault; return its calls."""
+def record_calls(flow: Flow, name: str, scenario: Scenario) -> list[Call]:
+    """Play a scenario without a fault and return its calls."""
     prepared = scenario.prepare(flow, name)
-    with flow.environment.faults.record_calls() as asked:
+    with flow.environment.faults.record_calls() as recording:
         outcome = scenario.play(flow, prepared)
     if outcome != scenario.outcome:
-        raise AssertionError(f"{scenario.name}, undisturbed, ended as {outcome} and not as {scenario.outcome}")
-    return calls(asked)
+        raise AssertionError(f"{scenario.name}, without a fault, ended as {outcome}, not as {scenario.outcome}")
+    return list_calls(recording)
 
 
-def disturbed(flow: Flow, name: str, scenario: Scenario, row: Row) -> Ending:
-    """Play a scenario with a fault, and watch whether anything else goes wrong than that it may end otherwise."""
+def play_row(flow: Flow, name: str, scenario: Scenario, row: Row) -> RowResult:
+    """Play a scenario with a fault and check the invariants; only the outcome may differ."""
     prepared = scenario.prepare(flow, name)
     faults = flow.environment.faults
-    with Watch(flow) as watch:
-        if row.fault.name in NO_ANSWERS_OF_WORKMAIL:
-            watch.excused.add(str(row.fault.name))
+    with Monitor(flow) as monitor:
+        if row.fault.name in RULED_OUT_ERRORS:
+            monitor.excused.add(str(row.fault.name))
         faults.add(row.fault)
         try:
             outcome = scenario.play(flow, prepared)
             [(_, hits)] = faults.list_hits()
         finally:
             faults.clear()
-        watch.stopped.update(stopped(flow))
-        # What closes records may be what fails; then the dead letter is what is left of it.
-        wrong = watch.so_far() if row.function == "CloseRecord" else watch.violations()
-    return Ending(outcome, tuple(wrong if hits else [*wrong, "the fault never happened"]))
+        monitor.stopped.update(list_stopped(flow))
+        # If closing the record fails, only a dead letter remains.
+        violations = monitor.find_violations() if row.function == "CloseRecord" else monitor.find_final_violations()
+    return RowResult(outcome, tuple(violations if hits else [*violations, "the fault did not happen"]))
 
 
 Matrix = Mapping[str, Mapping[tuple[str, str, str], str]]
-"""Per scenario: function, call and fault → outcome."""
+"""Maps scenario → (function, call, case) → outcome."""
 
 
-def read_page(text: str) -> Matrix:
-    """Read the matrix from its page."""
+def parse_page(text: str) -> Matrix:
+    """Parse the page into the matrix."""
     matrix: dict[str, dict[tuple[str, str, str], str]] = {}
     for section in re.split(r"^## ", text, flags=re.M)[1:]:
         name, _, body = section.partition("\n")
@@ -216,8 +219,8 @@ def read_page(text: str) -> Matrix:
     return matrix
 
 
-def write_page(matrix: Matrix) -> str:
-    """Write the matrix as its page; the text above the first scenario stays as it is."""
+def render_page(matrix: Matrix) -> str:
+    """Render the matrix as the page; the text above the first scenario stays as it is."""
     head = PAGE.read_text().partition("\n## ")[0].rstrip()
     parts = [head]
     for scenario in SCENARIOS:
@@ -234,34 +237,34 @@ def write_page(matrix: Matrix) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def play(scenario: Scenario) -> tuple[dict[tuple[str, str, str], str], list[str]]:
-    """Play all rows of a scenario; return the outcomes, and what is wrong."""
+def play_rows(scenario: Scenario) -> tuple[dict[tuple[str, str, str], str], list[str]]:
+    """Play all rows of a scenario; return the outcomes and the violated invariants."""
     outcomes: dict[tuple[str, str, str], str] = {}
-    wrong: list[str] = []
+    violations: list[str] = []
     with Stages() as stages:
-        for row in planned()[scenario.name]:
-            ending = disturbed(*stages.next(), scenario, row)
-            outcomes[row.function, row.call, row.case] = ending.outcome
-            wrong += [f"{row.function} {row.call}, {row.case}: {text}" for text in ending.wrong]
-    return outcomes, wrong
+        for row in plan_rows()[scenario.name]:
+            result = play_row(*stages.next(), scenario, row)
+            outcomes[row.function, row.call, row.case] = result.outcome
+            violations += [f"{row.function} {row.call}, {row.case}: {text}" for text in result.violations]
+    return outcomes, violations
 
 
 def main(names: list[str]) -> None:
-    """Write the page anew, or only some scenarios of it."""
+    """Write the page again: all scenarios, or the scenarios that are named."""
     logging.disable(logging.WARNING)
-    matrix = dict(read_page(PAGE.read_text()))
+    matrix = dict(parse_page(PAGE.read_text()))
     chosen = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
     with ProcessPoolExecutor(2) as processes:
-        played = processes.map(_play_by_name, [scenario.name for scenario in chosen])
-        for scenario, (outcomes, wrong) in zip(chosen, played, strict=True):
+        played = processes.map(_play_rows_of, [scenario.name for scenario in chosen])
+        for scenario, (outcomes, violations) in zip(chosen, played, strict=True):
             matrix[scenario.name] = outcomes
-            sys.stdout.write("\n  ".join([f"{scenario.name}: {len(outcomes)} rows", *wrong]) + "\n")
+            sys.stdout.write("\n  ".join([f"{scenario.name}: {len(outcomes)} rows", *violations]) + "\n")
             sys.stdout.flush()
-            PAGE.write_text(write_page({name: matrix.get(name, {}) for name in (s.name for s in SCENARIOS)}))
+            PAGE.write_text(render_page({name: matrix.get(name, {}) for name in (s.name for s in SCENARIOS)}))
 
 
-def _play_by_name(name: str) -> Any:
-    return play(next(scenario for scenario in SCENARIOS if scenario.name == name))
+def _play_rows_of(name: str) -> Any:
+    return play_rows(next(scenario for scenario in SCENARIOS if scenario.name == name))
 
 
 if __name__ == "__main__":

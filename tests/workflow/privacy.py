@@ -1,7 +1,7 @@
-"""Nothing that is personal stands where `docs/operate.md` says that it does not, in whatever a test does.
+"""Personal data appears only in the places that `docs/operate.md` allows, in every test of this folder.
 
-The table there says what each place may hold. When an environment is closed, every place is searched for what its
-people are called, their addresses, their telephone numbers and passwords, and the task tokens that were given out.
+The table there states which personal data each place may hold. When an environment is closed, every place is searched
+for the names, e-mail addresses, telephone numbers and passwords of its users, and for the task tokens of its approvals.
 """
 
 import functools
@@ -25,36 +25,36 @@ from local.organization import PERSONAL
 
 Texts = Mapping[str, list[str]]
 
-MORE_PERSONAL = {"Telephone": "+1-555-0142", "Street": "17 Unlisted Lane"}
-"""What every user has beside what `local.organization` and a test give them."""
+ADDITIONAL_ATTRIBUTES = {"Telephone": "+1-555-0142", "Street": "17 Unlisted Lane"}
+"""Attributes that every user has in addition to those that `local.organization` and a test set."""
 
 _TABLE = Path(__file__).parents[2] / "docs" / "operate.md"
 _HEADER = "| where | names | e-mail addresses | telephone numbers, postal addresses | task tokens | passwords |"
-# The sample in what the product says of wrong inputs is nobody's.
+# The sample address in the messages about wrong inputs belongs to no user.
 _ADDRESS = r"(?<![\w.%+-])(?!alice@example\.com\b)[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
-_SHORTEST = 4
+_MIN_SECRET_LENGTH = 4
 
-found: list[str] = []
-"""What was found in the environments that were closed since somebody looked."""
+recorded_leaks: list[str] = []
+"""The leaks in the environments that were closed since the last check."""
 
 
 @functools.cache
-def allowed() -> dict[str, dict[str, bool]]:
-    """Read the table: by place and kind, whether it may stand there."""
+def read_allowed_places() -> dict[str, dict[str, bool]]:
+    """Read the table: by place and kind of personal data, whether it is allowed there."""
     lines = _TABLE.read_text(encoding="utf-8").splitlines()
     start = lines.index(_HEADER)
-    kinds = _cells(_HEADER)[1:]
+    kinds = _split_cells(_HEADER)[1:]
     places = {}
     for line in lines[start + 2 :]:
         if not line.startswith("|"):
             break
-        place, *cells = _cells(line)
+        place, *cells = _split_cells(line)
         places[place] = {kind: cell != "no" for kind, cell in zip(kinds, cells, strict=True)}
     return places
 
 
-class Secrets:
-    """What is personal in one environment, and what its functions have sent where.
+class LeakDetector:
+    """Finds personal data in one environment, and records the requests that its functions send.
 
     Parameters
     ----------
@@ -67,29 +67,29 @@ class Secrets:
         self._passwords: set[str] = set()
         self._tokens: set[str] = set()
         self._sent: defaultdict[str, list[str]] = defaultdict(list)
-        environment.workmail.after.append(self._workmail_did)
-        environment.permissions.listeners.append(self._function_calls)
+        environment.workmail.after.append(self._record_workmail_call)
+        environment.permissions.listeners.append(self._record_function_call)
 
-    def leaks(self) -> list[str]:
-        """Say what stands where the table says that it does not."""
-        secrets = self._secrets()
+    def find_leaks(self) -> list[str]:
+        """Return the personal data that is in a place where the table forbids it."""
+        secrets = self._list_secrets()
         leaks = []
-        for place, texts in self._places().items():
-            for kind, may_stand_there in allowed()[place].items():
-                if not may_stand_there and secrets[kind]:
+        for place, texts in self._read_places().items():
+            for kind, is_allowed in read_allowed_places()[place].items():
+                if not is_allowed and secrets[kind]:
                     leaks += _search(place, kind, texts, secrets[kind])
         return leaks
 
-    def _workmail_did(self, operation: str, parameters: Mapping[str, Any]) -> None:
+    def _record_workmail_call(self, operation: str, parameters: Mapping[str, Any]) -> None:
         if parameters.get("Password"):
             self._passwords.add(parameters["Password"])
         if operation == "CreateUser":
-            for user in self._users():
+            for user in self._iterate_users():
                 if user.name == parameters["Name"]:
-                    user.attributes = {**MORE_PERSONAL, **user.attributes}
+                    user.attributes = {**ADDITIONAL_ATTRIBUTES, **user.attributes}
 
-    def _function_calls(self, action: str, parameters: Mapping[str, Any]) -> None:
-        place = _SENT.get(action)
+    def _record_function_call(self, action: str, parameters: Mapping[str, Any]) -> None:
+        place = _PLACE_OF_REQUEST.get(action)
         if place is not None:
             self._sent[place].append(json.dumps(parameters, ensure_ascii=False))
         elif action == "sqs:SendMessage":
@@ -98,30 +98,30 @@ class Secrets:
         elif action == "dynamodb:UpdateItem" and ":TaskToken" in parameters.get("ExpressionAttributeValues", {}):
             self._tokens.add(parameters["ExpressionAttributeValues"][":TaskToken"]["S"])
 
-    def _users(self) -> Iterator[Any]:
+    def _iterate_users(self) -> Iterator[Any]:
         for organization in self._environment.workmail.organizations.values():
             for entity in organization.entities.values():
                 if entity.type == "USER":
                     yield entity
 
-    def _secrets(self) -> dict[str, re.Pattern[str] | None]:
-        users = list(self._users())
-        # One that is no more than a name may be any word.
-        known_as = {user.name for user in users if "." in user.name}
-        called = {user.display_name for user in users} | known_as
-        called |= {
+    def _list_secrets(self) -> dict[str, re.Pattern[str] | None]:
+        users = list(self._iterate_users())
+        # A user name without a dot may be any word.
+        dotted_names = {user.name for user in users if "." in user.name}
+        shown_names = {user.display_name for user in users} | dotted_names
+        shown_names |= {
             user.attributes[key] for user in users for key in ("FirstName", "LastName") if key in user.attributes
         }
-        other = {
+        attributes = {
             value for user in users for key, value in user.attributes.items() if key not in {"FirstName", "LastName"}
         }
-        names = {user.name for user in users} - known_as
-        texts = (called - names, (), other, self._tokens, self._passwords)
-        kinds = _cells(_HEADER)[1:]
-        secrets = {kind: _alternation(words) for kind, words in zip(kinds, texts, strict=True)}
+        names = {user.name for user in users} - dotted_names
+        texts = (shown_names - names, (), attributes, self._tokens, self._passwords)
+        kinds = _split_cells(_HEADER)[1:]
+        secrets = {kind: _compile_alternation(words) for kind, words in zip(kinds, texts, strict=True)}
         return {**secrets, kinds[1]: re.compile(_ADDRESS)}
 
-    def _places(self) -> Texts:
+    def _read_places(self) -> Texts:
         places: defaultdict[str, list[str]] = defaultdict(list, {k: [*v] for k, v in self._sent.items()})
         lines = self._environment.all_logs()
         places["metrics"] = [line for line in lines if '"_aws"' in line]
@@ -134,57 +134,58 @@ class Secrets:
         for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
             for execution in machine.executions:
                 places["names of executions"].append(execution.name)
-                whole = (execution.execution_input, execution.output, execution.error, execution.cause)
-                places["executions"].append(json.dumps(whole, ensure_ascii=False, default=str))
-        self._add_queues(places)
+                content = (execution.execution_input, execution.output, execution.error, execution.cause)
+                places["executions"].append(json.dumps(content, ensure_ascii=False, default=str))
+        self._read_queues(places)
         for table in dynamodb_backends[ACCOUNT][REGION].tables.values():
             places["table of records"] += [json.dumps(item.to_json(), ensure_ascii=False) for item in table.all_items()]
         return places
 
-    def _add_queues(self, places: dict[str, list[str]]) -> None:
-        ours = set(self._environment.stack.resources.values()) if self._environment.stack else set()
+    def _read_queues(self, places: dict[str, list[str]]) -> None:
+        stack_queues = set(self._environment.stack.resources.values()) if self._environment.stack else set()
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():
-            if not {queue.name, queue.physical_resource_id} & ours:
+            if not {queue.name, queue.physical_resource_id} & stack_queues:
                 continue
-            of_states = "StatusChanges" in queue.name
-            place = "queues of status changes" if of_states else "queues of identity providers' events"
+            place = (
+                "queues of status changes" if "StatusChanges" in queue.name else "queues of identity providers' events"
+            )
             for message in queue._messages:
                 places[place].append(message.body)
                 attributes = json.dumps(message.message_attributes, ensure_ascii=False, default=str)
                 places["attributes of messages in the queues"].append(attributes)
 
 
-def watch() -> None:
-    """Have every environment of this process looked through when it is closed."""
-    if getattr(Environment, "watched_for_privacy", False):
+def install_detector() -> None:
+    """Search every environment of this process when it is closed."""
+    if getattr(Environment, "detects_leaks", False):
         return
     enter = Environment._enter
 
-    def entering(environment: Environment, opened: ExitStack) -> None:
+    def enter_with_detector(environment: Environment, opened: ExitStack) -> None:
         enter(environment, opened)
-        secrets = Secrets(environment)
-        opened.callback(lambda: found.extend(secrets.leaks()))
+        detector = LeakDetector(environment)
+        opened.callback(lambda: recorded_leaks.extend(detector.find_leaks()))
 
-    Environment._enter = entering
-    Environment.watched_for_privacy = True
+    Environment._enter = enter_with_detector
+    Environment.detects_leaks = True
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_environment_of_a_module_tells_what_is_personal() -> Iterator[None]:
-    watch()
+def no_environment_of_a_module_leaks_personal_data() -> Iterator[None]:
+    install_detector()
     yield
-    _insist_on_none()
+    _assert_no_leaks()
 
 
 @pytest.fixture(autouse=True)
-def no_environment_tells_what_is_personal() -> Iterator[None]:
+def no_environment_leaks_personal_data() -> Iterator[None]:
     yield
-    _insist_on_none()
+    _assert_no_leaks()
 
 
-def _insist_on_none() -> None:
-    leaks = list(found)
-    found.clear()
+def _assert_no_leaks() -> None:
+    leaks = list(recorded_leaks)
+    recorded_leaks.clear()
     assert leaks == []
 
 
@@ -196,20 +197,20 @@ def _search(place: str, kind: str, texts: Iterable[str], secret: re.Pattern[str]
             yield f"{place}: {kind}: {match.group()!r} in {around!r}"
 
 
-def _alternation(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Match any of these; what is very short could be part of anything."""
+def _compile_alternation(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Compile a pattern that matches any of the words, without very short ones, which other words may contain."""
     beginnings = tuple(PERSONAL.values())
-    # All that begin alike are one, or hundreds of people would take minutes.
-    shortened = {next((begins for begins in beginnings if word.startswith(begins)), word) for word in words}
-    spelled = sorted(re.escape(word) for word in shortened if len(word) >= _SHORTEST)
-    return re.compile("|".join(spelled)) if spelled else None
+    # Words with the same beginning become one, or hundreds of users would take minutes.
+    shortened = {next((beginning for beginning in beginnings if word.startswith(beginning)), word) for word in words}
+    alternatives = sorted(re.escape(word) for word in shortened if len(word) >= _MIN_SECRET_LENGTH)
+    return re.compile("|".join(alternatives)) if alternatives else None
 
 
-def _cells(line: str) -> list[str]:
+def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-_SENT = {
+_PLACE_OF_REQUEST = {
     "sns:Publish": "messages of the approval topic",
     "events:PutEvents": "events that the product puts",
 }

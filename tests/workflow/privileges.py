@@ -1,9 +1,9 @@
-"""Who may do what by a synthesized template, and for whom that is: as the deployed stack spells it.
+"""The permissions of a synthesized template, and the calls that need them, with the ARNs of the deployed stack.
 
-What a role allows is compared with what is called. Calls of the functions' code are seen on the embedded AWS
-(`local.aws.iam`), and so are those of the state machines, in their executions' histories. What AWS itself does
-with a role can be seen on no machine but its own: it stands in `_SERVICES_DO`, each with AWS's word for it, and counts
-only where the template asks for it.
+The permissions of each role are compared with the calls. The embedded AWS records the calls of the functions' code
+(`local.aws.iam`) and, in the histories of executions, those of the state machines. Calls that AWS itself makes with
+a role cannot be recorded: `_SERVICE_ACTIONS` lists them, each with AWS's documentation, and they count only if the
+template uses the feature.
 """
 
 import json
@@ -24,44 +24,44 @@ Resources = Mapping[str, Any]
 
 @dataclass(frozen=True, order=True)
 class Need:
-    """Something that is done, or has to be possible.
+    """A call that is made, or has to be possible.
 
     Attributes
     ----------
-    who
+    principal
         The logical id of the function or state machine.
     action, resource
         As IAM spells them.
     """
 
-    who: str
+    principal: str
     action: str
     resource: str
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """One action on one resource that the role of a function or state machine allows."""
+class Permission:
+    """One action on one resource, allowed by the role of a function or state machine."""
 
-    who: str
+    principal: str
     grant: Grant
 
     def covers(self, need: Need) -> bool:
-        return self.who == need.who and self.grant.covers(need.action, need.resource)
+        return self.principal == need.principal and self.grant.covers(need.action, need.resource)
 
     def __str__(self) -> str:
-        return f"{self.who} may {self.grant.action} on {self.grant.resource}"
+        return f"{self.principal} may {self.grant.action} on {self.grant.resource}"
 
 
-class Deployed:
-    """A template, with its references as they are in an environment in which it is deployed.
+class DeployedTemplate:
+    """A template with its references resolved in the environment in which it is deployed.
 
     Parameters
     ----------
     environment
         An open environment.
     template
-        The one that is deployed, or a changed copy of it.
+        The deployed template, or a changed copy of it.
     """
 
     def __init__(self, environment: Environment, template: Template) -> None:
@@ -75,67 +75,80 @@ class Deployed:
         self._physical_ids = environment.stack.resources
         self._resolve = lambda value: clean_json(value, stack.resource_map)
 
-    def of_type(self, kind: str) -> dict[str, Any]:
-        """Return the properties of all resources of a type, by their logical ids."""
-        return {name: found["Properties"] for name, found in self.resources.items() if found["Type"] == kind}
+    def properties_by_type(self, resource_type: str) -> dict[str, Any]:
+        """Return the properties of all resources of a type, by logical id."""
+        return {
+            name: resource["Properties"]
+            for name, resource in self.resources.items()
+            if resource["Type"] == resource_type
+        }
 
-    def attribute(self, name: str, attribute: str) -> Any:
-        """Return what the template calls ``Fn::GetAtt``."""
+    def read_attribute(self, name: str, attribute: str) -> Any:
+        """Resolve ``Fn::GetAtt``."""
         return self._resolve({"Fn::GetAtt": [name, attribute]})
 
-    def named(self, physical_id: str) -> str:
-        """Return the logical id of what has a name or an ARN."""
+    def find_logical_id(self, physical_id: str) -> str:
+        """Return the logical id of the resource with a physical id: a name or an ARN."""
         [name] = {name for name, physical in self._physical_ids.items() if physical == physical_id}
         return name
 
-    def allowed(self) -> list[Allowed]:
-        """Return what the roles of all functions and state machines allow."""
+    def list_permissions(self) -> list[Permission]:
+        """Return the permissions of the roles of all functions and state machines."""
         return [
-            Allowed(who, grant)
-            for who, role in self._roles().items()
-            for document in self._documents(role)
+            Permission(principal, grant)
+            for principal, role in self._list_roles().items()
+            for document in self._iterate_documents(role)
             for grant in parse_grants(json.dumps(document, sort_keys=True))
         ]
 
-    def needs_of_services(self) -> set[Need]:
-        """Return what AWS does with the roles, by what the template asks for."""
+    def list_service_needs(self) -> set[Need]:
+        """Return the calls that AWS makes with the roles, because of the features that the template uses."""
         return {
-            Need(who, action, resource)
-            for kind, what in _SERVICES_DO
-            for who, resource in _ASKED_FOR[kind](self)
-            for action in what
+            Need(principal, action, resource)
+            for feature, actions in _SERVICE_ACTIONS
+            for principal, resource in _FEATURE_USERS[feature](self)
+            for action in actions
         }
 
-    def _roles(self) -> dict[str, str]:
-        """Return who uses which role; each has one of its own, and there is none that nobody uses."""
-        users = {
-            **{who: function["Role"] for who, function in self.of_type("AWS::Lambda::Function").items()},
-            **{who: machine["RoleArn"] for who, machine in self.of_type("AWS::StepFunctions::StateMachine").items()},
+    def _list_roles(self) -> dict[str, str]:
+        """Return the role of each principal; each has its own role, and every role is used."""
+        role_arns = {
+            **{
+                principal: function["Role"]
+                for principal, function in self.properties_by_type("AWS::Lambda::Function").items()
+            },
+            **{
+                principal: machine["RoleArn"]
+                for principal, machine in self.properties_by_type("AWS::StepFunctions::StateMachine").items()
+            },
         }
-        roles = {who: self.named(arn.rpartition("/")[2]) for who, arn in users.items()}
-        assert sorted(roles.values()) == sorted(self.of_type("AWS::IAM::Role"))
+        roles = {principal: self.find_logical_id(arn.rpartition("/")[2]) for principal, arn in role_arns.items()}
+        assert sorted(roles.values()) == sorted(self.properties_by_type("AWS::IAM::Role"))
         return roles
 
-    def _documents(self, role: str) -> Iterator[Any]:
-        properties = self.of_type("AWS::IAM::Role")[role]
+    def _iterate_documents(self, role: str) -> Iterator[Any]:
+        properties = self.properties_by_type("AWS::IAM::Role")[role]
         assert "ManagedPolicyArns" not in properties
         for policy in properties.get("Policies", []):
             yield policy["PolicyDocument"]
-        for attached in self.of_type("AWS::IAM::Policy").values():
+        for attached in self.properties_by_type("AWS::IAM::Policy").values():
             if self._physical_ids[role] in attached["Roles"]:
                 yield attached["PolicyDocument"]
 
 
-def made(deployed: Deployed, environment: Environment) -> set[Need]:
-    """Return what the functions' code and the state machines have done in an environment."""
-    calls = {Need(deployed.named(call.function), call.action, call.resource) for call in environment.permissions.calls}
-    return calls | set(_invocations(deployed, environment))
+def list_performed(deployed: DeployedTemplate, environment: Environment) -> set[Need]:
+    """Return the calls of the functions' code and of the state machines in an environment."""
+    calls = {
+        Need(deployed.find_logical_id(call.function), call.action, call.resource)
+        for call in environment.permissions.calls
+    }
+    return calls | set(_iterate_invocations(deployed, environment))
 
 
-def _invocations(deployed: Deployed, environment: Environment) -> Iterator[Need]:
-    """Yield what the executions invoked: the versions that the definitions name."""
+def _iterate_invocations(deployed: DeployedTemplate, environment: Environment) -> Iterator[Need]:
+    """Yield the invocations by executions: of the versions that the definitions name."""
     states = environment.client("stepfunctions")
-    for machine, properties in deployed.of_type("AWS::StepFunctions::StateMachine").items():
+    for machine, properties in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items():
         arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{properties['StateMachineName']}"
         for page in states.get_paginator("list_executions").paginate(stateMachineArn=arn):
             for execution in page["executions"]:
@@ -150,28 +163,28 @@ def _invocations(deployed: Deployed, environment: Environment) -> Iterator[Need]
                         )
 
 
-def unused(allowed: Iterable[Allowed], needs: Iterable[Need]) -> list[str]:
-    """Say what is allowed and never done."""
-    done = list(needs)
-    return sorted(str(one) for one in allowed if not any(one.covers(need) for need in done))
+def find_unused(permissions: Iterable[Permission], needs: Iterable[Need]) -> list[str]:
+    """Describe the permissions that no call needs."""
+    calls = list(needs)
+    return sorted(str(permission) for permission in permissions if not any(permission.covers(need) for need in calls))
 
 
-def missing(allowed: Iterable[Allowed], needs: Iterable[Need]) -> list[str]:
-    """Say what is done and not allowed."""
-    possible = list(allowed)
+def find_missing(permissions: Iterable[Permission], needs: Iterable[Need]) -> list[str]:
+    """Describe the calls that no permission allows."""
+    granted = list(permissions)
     return sorted(
-        f"{need.who} needs {need.action} on {need.resource}"
+        f"{need.principal} needs {need.action} on {need.resource}"
         for need in needs
-        if not any(one.covers(need) for one in possible)
+        if not any(permission.covers(need) for permission in granted)
     )
 
 
-# What AWS does with a role where the template asks for it.
-_SERVICES_DO: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # Lambda writes what a function prints into its log group, in streams that it makes.
+# The actions that AWS itself performs with a role, by the feature of the template that makes AWS perform them.
+_SERVICE_ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    # Lambda writes the output of a function to its log group, in streams that it creates.
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     ("log group of a function", ("logs:CreateLogStream", "logs:PutLogEvents")),
-    # An event source mapping polls the queue, deletes what was processed, and asks for the visibility timeout.
+    # An event source mapping polls the queue, deletes the processed messages, and reads the visibility timeout.
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     ("event source mapping", ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")),
     # Lambda sends the segments of a function that is traced.
@@ -198,39 +211,39 @@ _SERVICES_DO: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def _log_groups(deployed: Deployed) -> Iterator[tuple[str, str]]:
-    for who, function in deployed.of_type("AWS::Lambda::Function").items():
+def _iterate_log_groups(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, function in deployed.properties_by_type("AWS::Lambda::Function").items():
         # moto's ARN of a log group lacks the ":*" with which AWS's covers its streams.
-        yield who, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function['LoggingConfig']['LogGroup']}"
+        yield principal, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function['LoggingConfig']['LogGroup']}"
 
 
-def _polled_queues(deployed: Deployed) -> Iterator[tuple[str, str]]:
-    for mapping in deployed.of_type("AWS::Lambda::EventSourceMapping").values():
-        yield deployed.named(mapping["FunctionName"]), mapping["EventSourceArn"]
+def _iterate_polled_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for mapping in deployed.properties_by_type("AWS::Lambda::EventSourceMapping").values():
+        yield deployed.find_logical_id(mapping["FunctionName"]), mapping["EventSourceArn"]
 
 
-def _traced_functions(deployed: Deployed) -> Iterator[tuple[str, str]]:
-    for who, function in deployed.of_type("AWS::Lambda::Function").items():
+def _iterate_traced_functions(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, function in deployed.properties_by_type("AWS::Lambda::Function").items():
         if function.get("TracingConfig", {}).get("Mode") == "Active":
-            yield who, "*"
+            yield principal, "*"
 
 
-def _logged_machines(deployed: Deployed) -> Iterator[tuple[str, str]]:
-    for who, machine in deployed.of_type("AWS::StepFunctions::StateMachine").items():
+def _iterate_logged_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, machine in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items():
         if machine.get("LoggingConfiguration", {}).get("Level", "OFF") != "OFF":
-            yield who, "*"
+            yield principal, "*"
 
 
-def _traced_machines(deployed: Deployed) -> Iterator[tuple[str, str]]:
-    for who, machine in deployed.of_type("AWS::StepFunctions::StateMachine").items():
+def _iterate_traced_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, machine in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items():
         if machine.get("TracingConfiguration", {}).get("Enabled"):
-            yield who, "*"
+            yield principal, "*"
 
 
-_ASKED_FOR = {
-    "log group of a function": _log_groups,
-    "event source mapping": _polled_queues,
-    "traced function": _traced_functions,
-    "logged state machine": _logged_machines,
-    "traced state machine": _traced_machines,
+_FEATURE_USERS = {
+    "log group of a function": _iterate_log_groups,
+    "event source mapping": _iterate_polled_queues,
+    "traced function": _iterate_traced_functions,
+    "logged state machine": _iterate_logged_machines,
+    "traced state machine": _iterate_traced_machines,
 }

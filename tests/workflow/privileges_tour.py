@@ -1,47 +1,49 @@
-"""A tour through what the product does: whatever a function can be asked to call, it calls on it once."""
+"""A tour of the product: every call that a function or state machine can make happens at least once."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from tests.workflow.conftest import Flow
-from tests.workflow.test_identity_events import Intake, okta
+from tests.workflow.test_identity_events import Intake, build_okta_event
 
 
-def tour(flow: Flow) -> None:
-    """Go through it, until all executions have ended."""
-    # The harder case of each pair that AWS's documentation leaves open: what is gone has to be looked for and put back.
+def run_tour(flow: Flow) -> None:
+    """Start every kind of execution, and return when all have ended."""
+    # The harder answer for each behaviour that AWS does not document: the functions have to search and restore more.
     flow.backend.behaviour = replace(
         flow.backend.behaviour,
         describe_deleted="EntityNotFoundException",
         aliases_of_deregistered="removed",
         groups_of_deregistered="removed",
     )
-    flow.policy(ApprovalRequired=["vip*"])
-    _leavers_of_identity_providers(flow)
-    _everything_that_can_be_called_by_name_id_and_address(flow)
-    _plans_and_dates(flow)
-    _approvals(flow)
-    finish = [_deleted_in_their_window(flow), _restored(flow), _not_restored(flow)]
+    flow.change_policy(ApprovalRequired=["vip*"])
+    _send_provider_events(flow)
+    _start_by_name_id_and_address(flow)
+    _plan_and_schedule(flow)
+    _approve(flow)
+    finish = [_prepare_deletions(flow), _prepare_restores(flow), _prepare_refused_restores(flow)]
     flow.pass_days(5)
     for step in finish:
         step()
     flow.pass_days(45)
 
 
-def _leavers_of_identity_providers(flow: Flow) -> None:
+def _send_provider_events(flow: Flow) -> None:
     intake = Intake(flow)
-    intake.user("leaver")
+    intake.create_user("leaver")
     address = flow.people.address("leaver", COMPANY_DOMAIN)
     published = flow.clock.now().isoformat()
-    intake.put(okta(address, uuid="u-1", published=published))
-    intake.put(okta(address, uuid="u-2", published=published), okta("nobody@example.com", published=published))
-    assert len(intake.executions()) == 1
-    assert len(intake.refused()) == 1
+    intake.put_events(build_okta_event(address, uuid="u-1", published=published))
+    intake.put_events(
+        build_okta_event(address, uuid="u-2", published=published),
+        build_okta_event("nobody@example.com", published=published),
+    )
+    assert len(intake.list_executions()) == 1
+    assert len(intake.read_dead_letters()) == 1
 
 
-def _everything_that_can_be_called_by_name_id_and_address(flow: Flow) -> None:
+def _start_by_name_id_and_address(flow: Flow) -> None:
     flow.people.user("called")
     flow.start(flow.people.address("called"))
     flow.start(flow.people.user("by-id"))
@@ -51,7 +53,7 @@ def _everything_that_can_be_called_by_name_id_and_address(flow: Flow) -> None:
     flow.start("room")
 
 
-def _plans_and_dates(flow: Flow) -> None:
+def _plan_and_schedule(flow: Flow) -> None:
     flow.people.user("later")
     flow.start("later", NotBefore="2026-12-01T17:00:00Z")
     flow.clock.settle()
@@ -59,29 +61,29 @@ def _plans_and_dates(flow: Flow) -> None:
     assert flow.run("later", days=0).outcome == "AlreadyInProgress"
 
 
-def _approvals(flow: Flow) -> None:
+def _approve(flow: Flow) -> None:
     flow.people.user("vip")
     arn = flow.start("vip")
     flow.clock.settle()
     assert flow.decide(arn).outcome == "Decided"
 
 
-def _deleted_in_their_window(flow: Flow) -> Callable[[], None]:
-    """Offboard one of each; the step that is returned deletes them."""
+def _prepare_deletions(flow: Flow) -> Callable[[], None]:
+    """Offboard an entity of each type; return the step that deletes them."""
     user, group, resource = flow.people.user("gone"), flow.people.group("gone-crew"), flow.people.resource("gone-room")
     for entity in (user, group, resource):
         flow.start(entity)
 
     def delete() -> None:
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=user)
+        flow.delete_user(user)
         flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=group)
         flow.workmail.delete_resource(OrganizationId=ORGANIZATION_ID, ResourceId=resource)
 
     return delete
 
 
-def _restored(flow: Flow) -> Callable[[], None]:
-    """Offboard one of each, with all that they can have; the step that is returned restores them."""
+def _prepare_restores(flow: Flow) -> Callable[[], None]:
+    """Offboard an entity of each type, with aliases and groups; return the step that restores them."""
     entities = {
         "back": flow.people.user("back"),
         "back-crew": flow.people.group("back-crew", (flow.people.user("stays"),)),
@@ -100,16 +102,16 @@ def _restored(flow: Flow) -> Callable[[], None]:
     return restore
 
 
-def _not_restored(flow: Flow) -> Callable[[], None]:
-    """Offboard those whose restore is refused, after somebody has been looked for; that is the step."""
-    made_anew, taken = flow.people.user("anew"), flow.people.user("taken")
-    offboardings = [flow.start(made_anew), flow.start(taken)]
+def _prepare_refused_restores(flow: Flow) -> Callable[[], None]:
+    """Offboard entities whose restore must search for another entity and is refused; return the step that tries it."""
+    recreated, taken = flow.people.user("recreated"), flow.people.user("taken")
+    offboardings = [flow.start(recreated), flow.start(taken)]
     flow.clock.settle()
-    _restored_while_it_is_being_deregistered(flow)
+    _restore_during_deregistration(flow)
 
     def restore() -> None:
-        flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=made_anew)
-        flow.people.user("anew")
+        flow.delete_user(recreated)
+        flow.people.user("recreated")
         flow.backend.arrange(ORGANIZATION_ID, taken, email=None)
         flow.people.alias(flow.people.user("taker"), "taken")
         outcomes = [flow.restore(ExecutionArn=arn).outcome for arn in offboardings]
@@ -118,24 +120,13 @@ def _not_restored(flow: Flow) -> Callable[[], None]:
     return restore
 
 
-def _restored_while_it_is_being_deregistered(flow: Flow) -> None:
-    """Have a restore begin when WorkMail has disabled the entity, and the offboarding has not read that back."""
+def _restore_during_deregistration(flow: Flow) -> None:
+    """Start a restore when WorkMail has disabled the entity and the offboarding has not confirmed that yet."""
     user = flow.people.user("between")
-    restores: list[str] = []
-
-    def restore(operation: str, parameters: Any) -> None:
-        if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == user:
-            pointer = flow.item(f"{ORGANIZATION_ID}/{user}")
-            assert pointer is not None
-            machine = flow.environment.outputs["RestoreStateMachineArn"]
-            given = {"ExecutionArn": pointer["ExecutionArn"]}
-            restores.append(flow.environment.start(given, state_machine_arn=machine))
-
-    flow.backend.after.append(restore)
-    lagging = replace(flow.backend.behaviour, describe_lag_seconds=60)
-    before, flow.backend.behaviour = flow.backend.behaviour, lagging
+    restores = flow.restore_during_deregistration(user)
+    default = flow.backend.behaviour
+    flow.backend.behaviour = replace(default, describe_lag_seconds=60)
     flow.start(user)
     flow.pass_days(1)
-    flow.backend.behaviour = before
-    flow.backend.after.remove(restore)
-    assert {flow.ending(arn).outcome for arn in restores} == {"Restored"}
+    flow.backend.behaviour = default
+    assert {flow.read_result(arn).outcome for arn in restores} == {"Restored"}

@@ -1,4 +1,4 @@
-"""A small Lambda Runtime API, and a clean interpreter in which AWS's own runtime client uses it.
+"""A small Lambda Runtime API, and a clean interpreter in which AWS's runtime client calls it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -17,30 +17,39 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-PATHS = """
+SET_PATHS_CODE = """
 import sys
 sys.path[:] = [path for path in sys.path if path.startswith(sys.base_prefix)] + sys.argv[1:3]
 """
-LOAD = f"""{PATHS}
+LOAD_CODE = f"""{SET_PATHS_CODE}
 import importlib
 for name in sys.argv[3:]:
     assert callable(importlib.import_module(name).handler)
     print(name)
 """
-MAIN = f"""{PATHS}
+MAIN_CODE = f"""{SET_PATHS_CODE}
 from awslambdaric.__main__ import main
 main(["bootstrap", sys.argv[3]])
 """
 
-ISOLATED = ("-I", "-S")
-"""What keeps everything else out of the interpreter."""
+HEADERS = {
+    "Lambda-Runtime-Aws-Request-Id": "00000000-0000-4000-8000-000000000001",
+    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+    "Lambda-Runtime-Deadline-Ms": "99999999999999",
+    # The client, which is written in C++, crashes if one of these two headers is missing.
+    "Content-Type": "application/json",
+    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
+}
+
+ISOLATION_FLAGS = ("-I", "-S")
+"""Flags that keep all other packages out of the interpreter."""
 
 
-def closure(*names: str) -> Iterator[str]:
-    """Yield the distributions that these need, themselves included."""
-    waiting, seen = list(names), set()
-    while waiting:
-        name = waiting.pop()
+def iterate_requirements(*names: str) -> Iterator[str]:
+    """Yield the named distributions and everything that they require."""
+    pending, seen = list(names), set()
+    while pending:
+        name = pending.pop()
         if name in seen:
             continue
         seen.add(name)
@@ -48,13 +57,13 @@ def closure(*names: str) -> Iterator[str]:
         for text in distribution(name).requires or []:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement.name)
+                pending.append(requirement.name)
 
 
 def link_runtime(target: Path) -> Path:
-    """Fill a folder with what the Lambda runtime has: boto3, and the runtime client; nothing else."""
+    """Link the packages of the Lambda runtime into a folder: boto3 and the runtime client, nothing else."""
     target.mkdir()
-    for name in closure("boto3", "awslambdaric"):
+    for name in iterate_requirements("boto3", "awslambdaric"):
         for file in distribution(name).files or []:
             top = file.parts[0]
             if top != ".." and not (target / top).exists():
@@ -62,27 +71,47 @@ def link_runtime(target: Path) -> Path:
     return target
 
 
-def load_each(asset: Path, runtime: Path, handlers: list[str], environment: dict[str, str]) -> list[str]:
-    """Load packaged handlers in one clean interpreter; return those that could be."""
-    done = subprocess.run(
-        [sys.executable, *ISOLATED, "-B", "-c", LOAD, str(asset), str(runtime), *handlers],
+def load_handlers(asset: Path, runtime: Path, handlers: list[str], environment: dict[str, str]) -> list[str]:
+    """Import packaged handlers in one clean interpreter; return the names of the imported modules."""
+    completed = subprocess.run(
+        [sys.executable, *ISOLATION_FLAGS, "-B", "-c", LOAD_CODE, str(asset), str(runtime), *handlers],
         env={"PATH": os.defpath, "LAMBDA_TASK_ROOT": str(asset), **environment},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.split()
 
 
 def invoke(asset: Path, runtime: Path, handler: str, event: object, environment: dict[str, str]) -> tuple[str, Any]:
-    """Run one packaged handler once, in a process of its own.
+    """Invoke one packaged handler once, in its own process.
 
     Returns
     -------
     tuple[str, Any]
-        `response` and what it returned, or `error` and how it failed.
+        `response` and the returned value, or `error` and its description.
     """
     answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _build_request_handler(event, answers))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    process = _start_client(asset, runtime, handler, server.server_port, environment)
+    try:
+        return answers.get(timeout=20)
+    except queue.Empty:
+        process.kill()
+        raise AssertionError(f"exit status {process.wait()}: {process.communicate()[0]}") from None
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+        server.shutdown()
+        server.server_close()
+
+
+def _build_request_handler(event: object, answers: queue.Queue[tuple[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    """Build a request handler that serves one event and puts the answer into a queue."""
 
     class RuntimeApi(BaseHTTPRequestHandler):
         served = False
@@ -101,28 +130,26 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000001")
-            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
-            self.send_header("Lambda-Runtime-Deadline-Ms", "99999999999999")
-            # The client, which is written in C++, does not survive an answer without these two.
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-            self.send_header("Content-Length", str(len(body)))
+            for name, value in {**HEADERS, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    compiled = asset.parent / "compiled"
-    process = subprocess.Popen(
-        [sys.executable, *ISOLATED, "-X", f"pycache_prefix={compiled}", "-c", MAIN, str(asset), str(runtime), handler],
+    return RuntimeApi
+
+
+def _start_client(
+    asset: Path, runtime: Path, handler: str, port: int, environment: dict[str, str]
+) -> subprocess.Popen[str]:
+    cache = f"pycache_prefix={asset.parent / 'compiled'}"
+    return subprocess.Popen(
+        [sys.executable, *ISOLATION_FLAGS, "-X", cache, "-c", MAIN_CODE, str(asset), str(runtime), handler],
         env={
             "PATH": os.defpath,
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "AWS_LAMBDA_FUNCTION_NAME": "function",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
@@ -135,15 +162,3 @@ def invoke(asset: Path, runtime: Path, handler: str, event: object, environment:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    try:
-        return answers.get(timeout=20)
-    except queue.Empty:
-        process.kill()
-        raise AssertionError(f"exit status {process.wait()}: {process.communicate()[0]}") from None
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-        server.shutdown()
-        server.server_close()

@@ -1,26 +1,26 @@
-"""`docs/fault-matrix.md` is complete, ends nowhere without a name, and is so."""
+"""The page `fault_matrix.md` is complete, and every row has the outcome that it states, which has a name."""
 
 import zlib
 
 import pytest
 
-from tests.definitions import outcomes
+from tests.definitions import list_outcomes
 from tests.workflow.fault_matrix import (
-    NO_ANSWERS_OF_WORKMAIL,
     PAGE,
-    Ending,
+    RULED_OUT_ERRORS,
     Row,
-    disturbed,
-    planned,
-    play,
-    read_page,
+    RowResult,
+    parse_page,
+    plan_rows,
+    play_row,
+    play_rows,
 )
 from tests.workflow.scenarios import SCENARIOS, Scenario, Stages
 
-MATRIX = read_page(PAGE.read_text())
-ONE_IN = 640
-"""Of so many rows `make test` plays one; `make test-long` plays all."""
-ALWAYS = {
+MATRIX = parse_page(PAGE.read_text())
+PLAY_ONE_IN = 640
+"""`make test` plays one row in so many; `make test-long` plays all rows."""
+ALWAYS_PLAYED = {
     ("DeregisterEntity", "runs", "after it Runtime.ExitError once"),
     ("DeregisterEntity", "ssm:GetParameter", "AccessDeniedException always"),
     ("DeregisterEntity", "dynamodb:UpdateItem (2)", "after it Timeout twice"),
@@ -29,56 +29,55 @@ ALWAYS = {
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EntityStateException always"),
     ("VerifyCleanup", "workmail:DescribeUser", "EntityNotFoundException always"),
 }
-"""And these of the first scenario, around the one call that cannot be undone forever."""
+"""Rows of the first scenario that `make test` plays as well: they surround the call that cannot be undone forever."""
 
 
-def key(row: Row) -> tuple[str, str, str]:
+def row_key(row: Row) -> tuple[str, str, str]:
     return row.function, row.call, row.case
 
 
-def test_the_page_has_every_fault_of_every_call_of_every_scenario() -> None:
+def test_the_page_has_a_row_for_every_fault_of_every_call_of_every_scenario() -> None:
     assert {name: set(cells) for name, cells in MATRIX.items()} == {
-        name: {key(row) for row in rows} for name, rows in planned().items()
+        name: {row_key(row) for row in rows} for name, rows in plan_rows().items()
     }
 
 
-def test_no_row_ends_without_a_name() -> None:
-    ends = {outcome for machine in ("offboarding", "approval", "restore") for outcome in outcomes(machine)}
-    # A stop by hand is written into the record, if Step Functions still knows it; an event that starts nothing is put
-    # aside.
-    named = ends | {"Stopped", "Forgotten", "dead letter"}
-    # A record that could not be closed: the message that says so is what is left of it.
-    put_aside = "open, dead letter"
+def test_every_row_has_a_named_outcome() -> None:
+    names = {outcome for machine in ("offboarding", "approval", "restore") for outcome in list_outcomes(machine)}
+    # The record states a stop by hand; an event that starts no execution becomes a dead letter.
+    named = names | {"Stopped", "Forgotten", "dead letter"}
+    # A record that could not be closed: its message remains in the dead-letter queue.
+    open_record = "open, dead letter"
 
     unnamed = {
         (name, *cell): outcome
         for name, cells in MATRIX.items()
         for cell, outcome in cells.items()
-        if (outcome != put_aside and not set(outcome.split(", ")) <= named)
-        or ("UnexpectedFailure" in outcome and cell[2].split()[0] not in NO_ANSWERS_OF_WORKMAIL)
+        if (outcome != open_record and not set(outcome.split(", ")) <= named)
+        or ("UnexpectedFailure" in outcome and cell[2].split()[0] not in RULED_OUT_ERRORS)
     }
     assert unnamed == {}
     assert sum(len(cells) for cells in MATRIX.values()) > 5000
 
 
-def test_some_rows_end_as_the_page_says() -> None:
-    different, first = [], SCENARIOS[0]
-    assert {key(row) for row in planned()[first.name]} >= ALWAYS
+def test_some_rows_have_the_outcome_of_the_page() -> None:
+    differences, first = [], SCENARIOS[0]
+    assert {row_key(row) for row in plan_rows()[first.name]} >= ALWAYS_PLAYED
     with Stages() as stages:
         for scenario in SCENARIOS:
-            for row in planned()[scenario.name]:
-                drawn = zlib.crc32("/".join((scenario.name, *key(row))).encode()) % ONE_IN == 0
-                if drawn or (scenario is first and key(row) in ALWAYS):
-                    ending = disturbed(*stages.next(), scenario, row)
-                    if ending != Ending(MATRIX[scenario.name][key(row)]):
-                        different.append((scenario.name, key(row), ending))
-    assert different == []
+            for row in plan_rows()[scenario.name]:
+                is_drawn = zlib.crc32("/".join((scenario.name, *row_key(row))).encode()) % PLAY_ONE_IN == 0
+                if is_drawn or (scenario is first and row_key(row) in ALWAYS_PLAYED):
+                    result = play_row(*stages.next(), scenario, row)
+                    if result != RowResult(MATRIX[scenario.name][row_key(row)]):
+                        differences.append((scenario.name, row_key(row), result))
+    assert differences == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_every_row_ends_as_the_page_says(scenario: Scenario) -> None:
-    outcomes, wrong = play(scenario)
+def test_every_row_has_the_outcome_of_the_page(scenario: Scenario) -> None:
+    outcomes, violations = play_rows(scenario)
 
-    assert wrong == []
+    assert violations == []
     assert outcomes == MATRIX[scenario.name]

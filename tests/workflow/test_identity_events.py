@@ -1,4 +1,4 @@
-"""Identity providers' events on the embedded AWS: once, the right person, or visibly not at all."""
+"""Identity providers' events on the embedded AWS: one offboarding of the right person, or a dead letter."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from local.defaults import (
     ORGANIZATION_ID,
     SAILPOINT_BUS,
 )
-from tests.workflow.conftest import OTHERWISE, long_run
+from tests.workflow.conftest import CHANGED_SETTINGS, mark_long
 
 EVENTS = Path(__file__).parents[1] / "events"
 STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
@@ -28,28 +28,31 @@ OKTA = "okta-user-lifecycle-deactivate"
 BUSES = {"okta.com": OKTA_BUS, "auth0.com": AUTH0_BUS, "sailpoint.com": SAILPOINT_BUS}
 
 
-def event(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    return found
+def load_event(name: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return body
 
 
-def okta(
-    login: str, kind: str = "user.lifecycle.deactivate", uuid: str = "u-1", published: str = "2026-11-20T09:15:11.862Z"
+def build_okta_event(
+    login: str,
+    event_type: str = "user.lifecycle.deactivate",
+    uuid: str = "u-1",
+    published: str = "2026-11-20T09:15:11.862Z",
 ) -> dict[str, Any]:
-    made = event(OKTA)
-    made["detail"] |= {"eventType": kind, "uuid": uuid, "published": published}
-    made["detail"]["target"][0]["alternateId"] = login
-    return made
+    event_body = load_event(OKTA)
+    event_body["detail"] |= {"eventType": event_type, "uuid": uuid, "published": published}
+    event_body["detail"]["target"][0]["alternateId"] = login
+    return event_body
 
 
-def requested(entity_id: str, request_id: str = "r-1", **more: str) -> dict[str, Any]:
-    made = event("offboarding-requested")
-    made["detail"] = {"RequestId": request_id, "EntityId": entity_id, **more}
-    return made
+def build_request_event(entity_id: str, request_id: str = "r-1", **more: str) -> dict[str, Any]:
+    event_body = load_event("offboarding-requested")
+    event_body["detail"] = {"RequestId": request_id, "EntityId": entity_id, **more}
+    return event_body
 
 
 class Intake:
-    """What an identity provider can do, and what a person then sees."""
+    """Operations of an identity provider, and the state that they lead to."""
 
     def __init__(self, flow: Any) -> None:
         self.flow = flow
@@ -57,55 +60,58 @@ class Intake:
         self._sqs = flow.environment.client("sqs")
         self._outputs = flow.environment.outputs
 
-    def user(self, name: str, **more: Any) -> str:
+    def create_user(self, name: str, **more: Any) -> str:
         return self.flow.people.user(name, domain=COMPANY_DOMAIN, **more)
 
-    def put(self, *events: dict[str, Any]) -> None:
+    def put_events(self, *events: dict[str, Any]) -> None:
         entries = [
             {
-                "Source": made["source"],
-                "DetailType": made["detail-type"],
-                "Detail": json.dumps(made["detail"]),
-                "EventBusName": next((name for key, name in BUSES.items() if key in made["source"]), "default"),
+                "Source": event_body["source"],
+                "DetailType": event_body["detail-type"],
+                "Detail": json.dumps(event_body["detail"]),
+                "EventBusName": next((name for key, name in BUSES.items() if key in event_body["source"]), "default"),
             }
-            for made in events
+            for event_body in events
         ]
         for start in range(0, len(entries), 10):
             answer = self._environment.client("events").put_events(Entries=entries[start : start + 10])
             assert answer["FailedEntryCount"] == 0
         self.flow.clock.settle()
 
-    def send(self, body: str) -> None:
+    def send_message(self, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._outputs["EventQueueUrl"], MessageBody=body)
         self.flow.clock.settle()
 
-    def pause(self, *, paused: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         self._environment.client("lambda").update_event_source_mapping(
             UUID=self._outputs["EventSourceMappingId"], Enabled=not paused
         )
         self.flow.clock.settle()
 
-    def executions(self) -> list[dict[str, Any]]:
+    def list_executions(self) -> list[dict[str, Any]]:
         states = self._environment.client("stepfunctions")
         pages = states.get_paginator("list_executions").paginate(stateMachineArn=self._outputs["StateMachineArn"])
         return [self._environment.describe(item["executionArn"]) for page in pages for item in page["executions"]]
 
-    def inputs(self) -> list[dict[str, Any]]:
-        return [json.loads(execution["input"]) for execution in self.executions()]
+    def list_inputs(self) -> list[dict[str, Any]]:
+        return [json.loads(execution["input"]) for execution in self.list_executions()]
 
-    def refused(self) -> list[dict[str, Any]]:
-        """The dead letters: what a person finds who looks."""
-        url, found = self._outputs["EventDeadLetterQueueUrl"], []
+    def read_dead_letters(self) -> list[dict[str, Any]]:
+        """Receive all dead letters."""
+        url, dead_letters = self._outputs["EventDeadLetterQueueUrl"], []
         while messages := self._sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
         ).get("Messages"):
-            found += messages
-        return found
+            dead_letters += messages
+        return dead_letters
 
-    def reasons(self) -> list[str]:
-        return [m.get("MessageAttributes", {}).get("Reason", {}).get("StringValue", "none") for m in self.refused()]
+    def read_dead_letter_reasons(self) -> list[str]:
+        return [
+            m.get("MessageAttributes", {}).get("Reason", {}).get("StringValue", "none")
+            for m in self.read_dead_letters()
+        ]
 
-    def waiting(self) -> int:
+    def count_messages(self) -> int:
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._outputs["EventQueueUrl"], AttributeNames=["All"])
         counts = attributes["Attributes"]
         return int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesNotVisible"])
@@ -113,7 +119,7 @@ class Intake:
 
 @pytest.fixture
 def intake(make_flow: Callable[..., Any]) -> Intake:
-    """An intake that opens before the first of the fixtures happens."""
+    """An intake whose clock starts before the first of the recorded events."""
     return Intake(make_flow(now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
 
 
@@ -152,144 +158,148 @@ def intake(make_flow: Callable[..., Any]) -> Intake:
 def test_a_leaver_is_offboarded_by_the_event_of_a_provider(
     intake: Intake, name: str, entity_id: str | None, requester: dict[str, str]
 ) -> None:
-    user = intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
-    intake.put(event(name))
+    user = intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    intake.put_events(load_event(name))
 
-    [given] = intake.inputs()
+    [execution_input] = intake.list_inputs()
     by_script = name == "offboarding-requested"
     more = {"Reason": "Left the company on 2026-11-19"} if by_script else {"Expected": {"Type": "USER"}}
-    assert given == {
+    assert execution_input == {
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": entity_id or user,
         **more,
         "Requester": requester,
     }
     intake.flow.pass_days(31)
-    [execution] = intake.executions()
+    [execution] = intake.list_executions()
     assert json.loads(execution["output"])["Outcome"] == "CleanupVerified"
     assert json.loads(execution["output"])["Entity"]["Id"] == user
-    assert intake.refused() == []
+    assert intake.read_dead_letters() == []
 
 
-def test_identity_centers_own_event_finds_the_user_by_the_store_s_id(intake: Intake) -> None:
-    user = intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
-    neighbour = intake.user("neighbour")
+def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store(intake: Intake) -> None:
+    user = intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    neighbour = intake.create_user("neighbour")
     intake.flow.backend.arrange(ORGANIZATION_ID, neighbour, identity_provider_user_id=STORE_USER + "0")
-    intake.put(event("identity-center-user-deleted"))
+    intake.put_events(load_event("identity-center-user-deleted"))
 
-    [given] = intake.inputs()
-    assert given["EntityId"] == user
-    assert given["Requester"]["Provider"] == "identityCenter"
-
-
-def test_a_user_whom_identity_center_knows_and_workmail_does_not_is_visibly_refused(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.put(event("identity-center-user-deleted"))
-
-    assert intake.executions() == []
-    assert "0 users of the organization have this Identity Center user id" in intake.reasons()[0]
+    [execution_input] = intake.list_inputs()
+    assert execution_input["EntityId"] == user
+    assert execution_input["Requester"]["Provider"] == "identityCenter"
 
 
-def test_a_store_of_no_organization_is_not_even_let_in(intake: Intake) -> None:
-    made = event("identity-center-user-deleted")
-    made["detail"]["identityStoreId"] = "d-0000000000"
-    intake.put(made)
+def test_an_identity_center_user_unknown_to_workmail_becomes_a_dead_letter(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.put_events(load_event("identity-center-user-deleted"))
 
-    assert intake.executions() == []
-    assert intake.waiting() == 0
+    assert intake.list_executions() == []
+    assert "0 users of the organization have this Identity Center user id" in intake.read_dead_letter_reasons()[0]
+
+
+def test_an_event_of_another_identity_store_does_not_match_the_rule(intake: Intake) -> None:
+    event_body = load_event("identity-center-user-deleted")
+    event_body["detail"]["identityStoreId"] = "d-0000000000"
+    intake.put_events(event_body)
+
+    assert intake.list_executions() == []
+    assert intake.count_messages() == 0
     assert IDENTITY_STORE_ID != "d-0000000000"
 
 
 def test_all_events_of_okta_for_one_leaver_and_their_redeliveries_start_one_execution(intake: Intake) -> None:
-    intake.user("dana.leaver")
+    intake.create_user("dana.leaver")
     kinds = ["user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"]
-    made = [okta("Dana.Leaver@example.com", kind, f"u-{n}") for n, kind in enumerate(kinds)]
+    events = [build_okta_event("Dana.Leaver@example.com", event_type, f"u-{n}") for n, event_type in enumerate(kinds)]
 
-    intake.put(*made, *made, made[0])
+    intake.put_events(*events, *events, events[0])
 
-    assert len(intake.executions()) == 1
-    assert intake.refused() == []
+    assert len(intake.list_executions()) == 1
+    assert intake.read_dead_letters() == []
 
 
 def test_two_providers_that_report_the_same_person_start_one_execution(intake: Intake) -> None:
-    intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
 
-    intake.put(*(event(name) for name in (OKTA, "auth0-successful-user-deletion", "sailpoint-account-deleted")))
-    intake.put(event("identity-center-user-deleted"), event("offboarding-requested"))
+    intake.put_events(
+        *(load_event(name) for name in (OKTA, "auth0-successful-user-deletion", "sailpoint-account-deleted"))
+    )
+    intake.put_events(load_event("identity-center-user-deleted"), load_event("offboarding-requested"))
 
-    assert len(intake.executions()) == 1
+    assert len(intake.list_executions()) == 1
 
 
-def test_who_is_hired_again_and_leaves_again_while_the_first_execution_waits_gets_another(intake: Intake) -> None:
-    user = intake.user("dana.leaver")
-    intake.put(okta("dana.leaver@example.com"))
+def test_a_rehired_user_who_leaves_during_the_first_execution_is_offboarded_again(intake: Intake) -> None:
+    user = intake.create_user("dana.leaver")
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     intake.flow.pass_days(12)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
     intake.flow.pass_days(3)
 
-    intake.put(okta("dana.leaver@example.com", uuid="u-2", published="2026-12-05T06:00:00Z"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", uuid="u-2", published="2026-12-05T06:00:00Z"))
 
-    assert len(intake.executions()) == 2
-    state = intake.flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"]
+    assert len(intake.list_executions()) == 2
+    state = intake.flow.read_workmail_state(user)["State"]
     assert state == "DISABLED"
     intake.flow.pass_days(31)
-    outcomes = [json.loads(execution["output"])["Outcome"] for execution in intake.executions()]
+    outcomes = [json.loads(execution["output"])["Outcome"] for execution in intake.list_executions()]
     assert sorted(outcomes) == ["CleanupVerified", "Reenabled"]
 
 
-def test_who_is_hired_again_after_the_first_execution_ended_gets_another(intake: Intake) -> None:
-    user = intake.user("dana.leaver")
-    intake.put(okta("dana.leaver@example.com"))
+def test_a_rehired_user_who_leaves_after_the_first_execution_is_offboarded_again(intake: Intake) -> None:
+    user = intake.create_user("dana.leaver")
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
     intake.flow.pass_days(35)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
 
-    intake.put(okta("dana.leaver@example.com", uuid="u-2", published="2026-12-25T05:00:01Z"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", uuid="u-2", published="2026-12-25T05:00:01Z"))
 
-    assert len(intake.executions()) == 2
+    assert len(intake.list_executions()) == 2
 
 
 @pytest.mark.parametrize("paused", [False, True], ids=["sent again", "held back by a pause"])
-def test_an_event_from_before_a_rehire_does_not_take_the_new_mailbox(intake: Intake, paused: bool) -> None:
-    user = intake.user("dana.leaver")
+def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake: Intake, paused: bool) -> None:
+    user = intake.create_user("dana.leaver")
     if paused:
-        intake.pause(paused=True)
-        intake.flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
-    intake.put(event(OKTA))
+        intake.set_paused(paused=True)
+        intake.flow.deregister(user)
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(12)
     intake.flow.people.register(user, "dana.leaver", domain=COMPANY_DOMAIN)
-    started = len(intake.executions())
+    started = len(intake.list_executions())
 
     if paused:
-        intake.pause(paused=False)
+        intake.set_paused(paused=False)
     else:
-        intake.put(event(OKTA))
+        intake.put_events(load_event(OKTA))
 
-    assert len(intake.executions()) == started
-    assert "It is about an earlier departure" in intake.reasons()[0]
-    state = intake.flow.workmail.describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"]
+    assert len(intake.list_executions()) == started
+    assert "It is about an earlier departure" in intake.read_dead_letter_reasons()[0]
+    state = intake.flow.read_workmail_state(user)["State"]
     assert state == "ENABLED"
 
 
 @pytest.mark.parametrize("login", ["project-apollo@example-corp.awsapps.com", "room-4@example-corp.awsapps.com"])
-def test_a_person_who_left_is_never_a_group_or_a_resource(intake: Intake, login: str) -> None:
+def test_an_event_about_a_person_never_offboards_a_group_or_a_resource(intake: Intake, login: str) -> None:
     intake.flow.people.group("project-apollo")
     intake.flow.people.resource("room-4")
-    intake.put(okta(login))
+    intake.put_events(build_okta_event(login))
 
-    assert intake.executions() == []
-    assert "0 users of the organization have this primary address" in intake.reasons()[0]
+    assert intake.list_executions() == []
+    assert "0 users of the organization have this primary address" in intake.read_dead_letter_reasons()[0]
 
 
-def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Callable[..., Any]) -> None:
-    intake = Intake(make_flow(OTHERWISE, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+def test_an_event_about_a_person_with_the_name_of_a_group_does_not_offboard_the_group(
+    make_flow: Callable[..., Any],
+) -> None:
+    intake = Intake(make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     intake.flow.people.group("project-apollo")
-    user = intake.user("dana.leaver")
+    user = intake.create_user("dana.leaver")
 
-    intake.put(okta("project-apollo"), okta("dana.leaver", uuid="u-2"))
+    intake.put_events(build_okta_event("project-apollo"), build_okta_event("dana.leaver", uuid="u-2"))
 
-    assert "0 users of the organization have this name" in intake.reasons()[0]
+    assert "0 users of the organization have this name" in intake.read_dead_letter_reasons()[0]
     intake.flow.pass_days(31)
-    [execution] = intake.executions()
+    [execution] = intake.list_executions()
     assert json.loads(execution["output"])["Entity"]["Id"] == user
 
 
@@ -297,7 +307,7 @@ def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Call
     "behaviour",
     [
         {"email_of_disabled": "absent"},
-        *long_run(
+        *mark_long(
             {"describe_entity_of_disabled": "EntityNotFoundException"},
             {"deregister_disabled": "EntityStateException"},
             {"describe_lag_seconds": 120},
@@ -305,109 +315,109 @@ def test_a_person_whose_name_is_that_of_a_group_is_not_the_group(make_flow: Call
     ],
     ids=str,
 )
-def test_whatever_workmail_shows_of_the_disabled_one_departure_is_one_execution(
+def test_one_departure_starts_one_execution_whatever_workmail_shows_of_disabled_users(
     intake: Intake, behaviour: dict[str, Any]
 ) -> None:
     intake.flow.backend.behaviour = replace(intake.flow.backend.behaviour, **behaviour)
-    intake.user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
     names = [OKTA, "identity-center-user-deleted", "auth0-successful-user-deletion", OKTA]
 
     for name in names:
-        intake.put(event(name))
+        intake.put_events(load_event(name))
     intake.flow.pass_days(31)
 
-    [execution] = intake.executions()
+    [execution] = intake.list_executions()
     assert json.loads(execution["output"])["Outcome"] == "CleanupVerified"
-    # While WorkMail still shows the user as enabled, it is asked again; that changes nothing.
-    assert len(intake.flow.calls("DeregisterFromWorkMail")) == 1 or "describe_lag_seconds" in behaviour
-    # What cannot be found any more is visible, and starts nothing.
-    assert all("or be disabled already" in reason for reason in intake.reasons())
+    # While WorkMail still shows the user as enabled, the call is repeated, which changes nothing.
+    assert len(intake.flow.list_calls("DeregisterFromWorkMail")) == 1 or "describe_lag_seconds" in behaviour
+    # An event whose user cannot be found any more becomes a dead letter.
+    assert all("or be disabled already" in reason for reason in intake.read_dead_letter_reasons())
 
 
 def test_an_execution_that_failed_can_be_started_again_by_hand_with_the_same_input(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
-    intake.put(okta("dana.leaver@example.com"))
-    [failed] = intake.executions()
+    intake.create_user("dana.leaver")
+    intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
+    [failed] = intake.list_executions()
     assert failed["error"] == "AccessDenied"
 
     again = intake.flow.environment.start(json.loads(failed["input"]))
     intake.flow.pass_days(31)
 
-    assert intake.flow.ending(again).outcome == "CleanupVerified"
+    assert intake.flow.read_result(again).outcome == "CleanupVerified"
 
 
-def test_a_further_event_of_a_leaver_whose_execution_failed_is_put_aside_and_not_swallowed(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.flow.fail("DescribeOrganization", "AccessDeniedException", times=1)
-    intake.put(okta("dana.leaver@example.com"))
-    [failed] = intake.executions()
+def test_an_event_after_a_failed_execution_becomes_a_dead_letter(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.flow.inject_error("DescribeOrganization", "AccessDeniedException", times=1)
+    intake.put_events(build_okta_event("dana.leaver@example.com"))
+    [failed] = intake.list_executions()
 
-    intake.put(okta("dana.leaver@example.com", "user.lifecycle.delete.initiated", "u-2"))
+    intake.put_events(build_okta_event("dana.leaver@example.com", "user.lifecycle.delete.initiated", "u-2"))
 
-    [reason] = intake.reasons()
+    [reason] = intake.read_dead_letter_reasons()
     assert f"{failed['executionArn']} for this departure ended as AccessDenied" in reason
 
 
-def test_a_corrected_date_is_put_aside_while_the_former_one_is_waited_for(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
-    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
-    intake.put(requested("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T18:00:00+01:00"))
-    assert intake.reasons() == []
+def test_an_event_with_another_date_becomes_a_dead_letter_while_the_first_execution_waits(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T17:00:00Z"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-1", NotBefore="2026-12-31T18:00:00+01:00"))
+    assert intake.read_dead_letter_reasons() == []
 
-    intake.put(requested("dana.leaver@example.com", "r-2"))
+    intake.put_events(build_request_event("dana.leaver@example.com", "r-2"))
 
-    [reason] = intake.reasons()
+    [reason] = intake.read_dead_letter_reasons()
     assert "offboards this leaver with another NotBefore" in reason
 
 
-def test_identity_providers_can_be_made_to_plan_only(make_flow: Callable[..., Any]) -> None:
+def test_the_settings_can_limit_identity_providers_to_dry_runs(make_flow: Callable[..., Any]) -> None:
     settings = {"dryRunIdentityProviders": True}
     intake = Intake(make_flow(settings, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
-    user = intake.user("dana.leaver")
-    intake.put(event(OKTA))
+    user = intake.create_user("dana.leaver")
+    intake.put_events(load_event(OKTA))
 
-    [planned] = intake.executions()
-    assert json.loads(planned["output"])["Outcome"] == "Planned"
+    [plan_execution] = intake.list_executions()
+    assert json.loads(plan_execution["output"])["Outcome"] == "Planned"
     assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
-    assert intake.flow.calls("DeregisterFromWorkMail") == []
+    assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
     intake.flow.deploy()
-    intake.put(event(OKTA))
-    assert len(intake.executions()) == 2, "the plan does not stand in its way"
-    assert intake.flow.workmail_state(user)["State"] == "DISABLED"
+    intake.put_events(load_event(OKTA))
+    assert len(intake.list_executions()) == 2, "the plan does not block it"
+    assert intake.flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_a_suspended_user_is_left_alone_and_the_event_is_counted(intake: Intake) -> None:
-    user = intake.user("sam.suspended")
-    intake.put(event("okta-user-lifecycle-suspend"))
+def test_the_event_of_a_suspended_user_is_ignored_and_counted(intake: Intake) -> None:
+    user = intake.create_user("sam.suspended")
+    intake.put_events(load_event("okta-user-lifecycle-suspend"))
 
-    assert intake.executions() == []
-    assert intake.refused() == []
-    assert intake.waiting() == 0
+    assert intake.list_executions() == []
+    assert intake.read_dead_letters() == []
+    assert intake.count_messages() == 0
     assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
     logged = "\n".join(intake.flow.environment.logs("StartOffboarding"))
     assert "user.lifecycle.suspend does not mean that somebody left" in logged
     assert '"EventsNotForUs":[1.0]' in logged
 
 
-def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
-    made = okta("dana.leaver@example.com")
-    made["detail"]["outcome"] = {"result": "FAILURE", "reason": "no"}
-    intake.put(made)
+def test_the_event_of_a_failed_deactivation_does_not_match_the_rule(intake: Intake) -> None:
+    event_body = build_okta_event("dana.leaver@example.com")
+    event_body["detail"]["outcome"] = {"result": "FAILURE", "reason": "no"}
+    intake.put_events(event_body)
 
-    assert intake.executions() == []
+    assert intake.list_executions() == []
     assert intake.flow.environment.logs("StartOffboarding") == []
 
 
 @pytest.mark.parametrize(
-    ("login", "says"),
+    ("login", "message_part"),
     [
         ("nobody@example.com", "0 users of the organization have this primary address"),
         ("dana@elsewhere.org", "0 organizations of the settings fit the leaver's mail domain"),
         ("dana", "0 organizations of the settings fit a leaver without a mail domain"),
-        *long_run(
+        *mark_long(
             ('"dana leaver"@example.com', "0 users of the organization have this primary address"),
             ("d" * 243 + "@example.com", "0 users of the organization have this primary address"),
             ("d" * 240 + "@example.com\n", "0 organizations"),
@@ -415,190 +425,200 @@ def test_a_failed_deactivation_is_not_even_let_in(intake: Intake) -> None:
         ),
     ],
 )
-def test_an_address_that_is_not_beyond_doubt_starts_nothing_for_anybody(intake: Intake, login: str, says: str) -> None:
-    intake.user("dana")
-    intake.put(okta(login))
+def test_an_address_without_a_unique_match_starts_no_execution(intake: Intake, login: str, message_part: str) -> None:
+    intake.create_user("dana")
+    intake.put_events(build_okta_event(login))
     intake.flow.pass_days(1)
 
-    assert intake.executions() == []
-    assert says in intake.reasons()[0]
-    assert intake.flow.calls("DeregisterFromWorkMail") == []
+    assert intake.list_executions() == []
+    assert message_part in intake.read_dead_letter_reasons()[0]
+    assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
 
 @pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", "dana+temp@example.com"])
-def test_plus_signs_and_upper_case_are_part_of_an_address(intake: Intake, login: str) -> None:
-    user = intake.user("dana")
+def test_an_address_may_have_plus_signs_and_upper_case(intake: Intake, login: str) -> None:
+    user = intake.create_user("dana")
     intake.flow.workmail.update_primary_email_address(
         OrganizationId=ORGANIZATION_ID, EntityId=user, Email="dana+temp@example.com"
     )
-    intake.user("temp")
-    intake.put(okta(login))
+    intake.create_user("temp")
+    intake.put_events(build_okta_event(login))
     intake.flow.pass_days(31)
 
-    assert json.loads(intake.executions()[0]["output"])["Entity"]["Id"] == user
+    assert json.loads(intake.list_executions()[0]["output"])["Entity"]["Id"] == user
 
 
-def test_who_asks_for_their_own_offboarding_is_refused(intake: Intake) -> None:
-    user = intake.user("it.admin", IdentityProviderUserId=STORE_USER)
-    intake.put(event("identity-center-cloudtrail-disable-user"))
-    intake.put(requested("It.Admin@example.com", RequestedBy="it.admin@example.com"))
+def test_an_event_that_the_leaver_requested_is_refused(intake: Intake) -> None:
+    user = intake.create_user("it.admin", IdentityProviderUserId=STORE_USER)
+    intake.put_events(load_event("identity-center-cloudtrail-disable-user"))
+    intake.put_events(build_request_event("It.Admin@example.com", RequestedBy="it.admin@example.com"))
 
-    assert intake.executions() == []
-    assert all("Requester and leaver must be different people" in reason for reason in intake.reasons())
+    assert intake.list_executions() == []
+    assert all(
+        "Requester and leaver must be different people" in reason for reason in intake.read_dead_letter_reasons()
+    )
     assert intake.flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
-def test_a_script_can_ask_for_a_group_or_a_resource(intake: Intake) -> None:
+def test_a_script_can_request_the_offboarding_of_a_group_or_a_resource(intake: Intake) -> None:
     group = intake.flow.people.group("project-apollo")
     room = intake.flow.people.resource("room-4")
-    ask = requested("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
-    intake.put(ask, ask, requested(room, "r-2", OrganizationId=ORGANIZATION_ID))
+    request = build_request_event("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
+    intake.put_events(request, request, build_request_event(room, "r-2", OrganizationId=ORGANIZATION_ID))
     intake.flow.pass_days(31)
 
-    ids = {json.loads(execution["output"])["Entity"]["Id"] for execution in intake.executions()}
+    ids = {json.loads(execution["output"])["Entity"]["Id"] for execution in intake.list_executions()}
     assert ids == {group, room}
-    assert len(intake.executions()) == 2
+    assert len(intake.list_executions()) == 2
 
 
 def test_a_user_whom_okta_and_a_script_name_differently_is_offboarded_once(intake: Intake) -> None:
-    user = intake.user("dana.leaver")
-    intake.put(event(OKTA), requested(user, "r-1", OrganizationId=ORGANIZATION_ID))
-    intake.put(requested(user, "r-2", OrganizationId=ORGANIZATION_ID))
-    intake.put(requested("dana.leaver", "r-3", OrganizationId=ORGANIZATION_ID))
+    user = intake.create_user("dana.leaver")
+    intake.put_events(load_event(OKTA), build_request_event(user, "r-1", OrganizationId=ORGANIZATION_ID))
+    intake.put_events(build_request_event(user, "r-2", OrganizationId=ORGANIZATION_ID))
+    intake.put_events(build_request_event("dana.leaver", "r-3", OrganizationId=ORGANIZATION_ID))
 
-    assert len(intake.executions()) == 1
-    intake.put(requested(user, "r-4", OrganizationId=ORGANIZATION_ID, RequestedBy="dana.leaver@example.com"))
-    assert "Requester and leaver must be different people" in intake.reasons()[0]
+    assert len(intake.list_executions()) == 1
+    intake.put_events(
+        build_request_event(user, "r-4", OrganizationId=ORGANIZATION_ID, RequestedBy="dana.leaver@example.com")
+    )
+    assert "Requester and leaver must be different people" in intake.read_dead_letter_reasons()[0]
 
 
 def test_a_malformed_user_id_is_refused_with_the_reason(intake: Intake) -> None:
-    made = event("identity-center-user-deleted")
-    made["detail"]["userId"] = "dana leaver"
-    intake.put(made)
+    event_body = load_event("identity-center-user-deleted")
+    event_body["detail"]["userId"] = "dana leaver"
+    intake.put_events(event_body)
 
-    assert "detail.userId is not the id of a user in an identity store" in intake.reasons()[0]
+    assert "detail.userId is not the id of a user in an identity store" in intake.read_dead_letter_reasons()[0]
 
 
 def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: Intake) -> None:
-    intake.put(requested("dana", OrganizationId="m-" + "1" * 32), requested("dana"))
+    intake.put_events(build_request_event("dana", OrganizationId="m-" + "1" * 32), build_request_event("dana"))
 
-    assert intake.executions() == []
-    assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.reasons())
+    assert intake.list_executions() == []
+    assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.read_dead_letter_reasons())
 
 
-@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *long_run("", "[]", "null", '"dana"')])
-def test_what_is_no_event_is_put_aside_with_the_reason(intake: Intake, body: str) -> None:
-    intake.send(body or " ")
+@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *mark_long("", "[]", "null", '"dana"')])
+def test_a_message_that_is_not_an_event_becomes_a_dead_letter_with_the_reason(intake: Intake, body: str) -> None:
+    intake.send_message(body or " ")
 
-    [message] = intake.refused()
+    [message] = intake.read_dead_letters()
     assert message["Body"] == (body or " ")
     assert message["MessageAttributes"]["Reason"]["StringValue"]
-    assert intake.waiting() == 0
+    assert intake.count_messages() == 0
 
 
-def test_a_body_without_room_for_the_reason_is_moved_by_the_queue_whole(intake: Intake) -> None:
-    made = okta("dana.leaver@example.com")
-    made["detail"]["target"] = []
-    made["padding"] = "x" * (255 * 1024)
-    body = json.dumps(made)
-    intake.send(body)
-    assert intake.refused() == []
+def test_a_body_without_room_for_the_reason_is_redriven_whole_by_the_queue(intake: Intake) -> None:
+    event_body = build_okta_event("dana.leaver@example.com")
+    event_body["detail"]["target"] = []
+    event_body["padding"] = "x" * (255 * 1024)
+    body = json.dumps(event_body)
+    intake.send_message(body)
+    assert intake.read_dead_letters() == []
     intake.flow.pass_days(1)
 
-    assert [message["Body"] for message in intake.refused()] == [body]
+    assert [message["Body"] for message in intake.read_dead_letters()] == [body]
 
 
-def test_nine_good_messages_start_and_the_bad_one_between_them_is_put_aside_alone(intake: Intake) -> None:
+def test_of_ten_messages_nine_start_executions_and_only_the_invalid_one_becomes_a_dead_letter(intake: Intake) -> None:
     people = [f"leaver{n}" for n in range(9)]
     for name in people:
-        intake.user(name)
-    good = [okta(f"{name}@example.com", uuid=name) for name in people]
-    bad = okta("dana@example.com")
-    bad["detail"]["target"].append(copy.deepcopy(bad["detail"]["target"][0]))
-    intake.pause(paused=True)
-    intake.put(*good[:4], bad, *good[4:])
-    assert intake.executions() == []
-    assert intake.waiting() == 10
+        intake.create_user(name)
+    valid = [build_okta_event(f"{name}@example.com", uuid=name) for name in people]
+    invalid = build_okta_event("dana@example.com")
+    invalid["detail"]["target"].append(copy.deepcopy(invalid["detail"]["target"][0]))
+    intake.set_paused(paused=True)
+    intake.put_events(*valid[:4], invalid, *valid[4:])
+    assert intake.list_executions() == []
+    assert intake.count_messages() == 10
 
-    intake.pause(paused=False)
+    intake.set_paused(paused=False)
 
-    assert {given["EntityId"] for given in intake.inputs()} == {f"{name}@example.com" for name in people}
-    assert ["2 entries of type User" in reason for reason in intake.reasons()] == [True]
-    assert intake.waiting() == 0
+    assert {execution_input["EntityId"] for execution_input in intake.list_inputs()} == {
+        f"{name}@example.com" for name in people
+    }
+    assert ["2 entries of type User" in reason for reason in intake.read_dead_letter_reasons()] == [True]
+    assert intake.count_messages() == 0
 
 
-def test_events_that_arrive_during_a_pause_wait_and_none_is_lost(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.pause(paused=True)
-    intake.put(event(OKTA))
+def test_events_that_arrive_during_a_pause_are_processed_after_it(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.set_paused(paused=True)
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(13)
-    assert intake.executions() == []
+    assert intake.list_executions() == []
 
-    intake.pause(paused=False)
+    intake.set_paused(paused=False)
 
-    assert len(intake.executions()) == 1
+    assert len(intake.list_executions()) == 1
 
 
-def test_trouble_that_passes_delays_only_the_message_that_had_it(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.user("other")
-    intake.flow.fail("ListUsers", "ThrottlingException", times=1)
-    intake.pause(paused=True)
-    intake.put(event(OKTA), okta("other@example.com", uuid="u-2"))
-    intake.pause(paused=False)
-    assert len(intake.executions()) == 1
+def test_a_transient_error_delays_only_its_own_message(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.create_user("other")
+    intake.flow.inject_error("ListUsers", "ThrottlingException", times=1)
+    intake.set_paused(paused=True)
+    intake.put_events(load_event(OKTA), build_okta_event("other@example.com", uuid="u-2"))
+    intake.set_paused(paused=False)
+    assert len(intake.list_executions()) == 1
 
     intake.flow.pass_days(0.01)
 
-    assert len(intake.executions()) == 2
-    assert intake.refused() == []
+    assert len(intake.list_executions()) == 2
+    assert intake.read_dead_letters() == []
 
 
-def test_trouble_that_stays_ends_in_the_dead_letter_queue(intake: Intake) -> None:
-    intake.user("dana.leaver")
-    intake.flow.fail("ListUsers", "AccessDeniedException")
-    intake.put(event(OKTA))
+def test_a_message_with_a_permanent_error_becomes_a_dead_letter_after_100_attempts(intake: Intake) -> None:
+    intake.create_user("dana.leaver")
+    intake.flow.inject_error("ListUsers", "AccessDeniedException")
+    intake.put_events(load_event(OKTA))
     intake.flow.pass_days(1)
 
-    assert intake.executions() == []
-    assert len(intake.refused()) == 1
-    assert len(intake.flow.calls("ListUsers")) == 100
+    assert intake.list_executions() == []
+    assert len(intake.read_dead_letters()) == 1
+    assert len(intake.flow.list_calls("ListUsers")) == 100
     assert '"error":"AccessDenied"' in "\n".join(intake.flow.environment.logs("StartOffboarding"))
 
 
-def test_the_name_shows_whom_it_is_about_and_not_the_address(intake: Intake) -> None:
-    user = intake.user("dana.leaver")
-    intake.put(event(OKTA))
+def test_the_execution_name_has_the_user_id_and_not_the_address(intake: Intake) -> None:
+    user = intake.create_user("dana.leaver")
+    intake.put_events(load_event(OKTA))
 
-    [execution] = intake.executions()
+    [execution] = intake.list_executions()
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
 
 
-@pytest.mark.parametrize(("leavers", "times"), [(4, 60), *long_run((50, 1000))])
+@pytest.mark.parametrize(("leavers", "times"), [(4, 60), *mark_long((50, 1000))])
 def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     intake: Intake, leavers: int, times: int
 ) -> None:
-    intake.flow.policy(DailyCap=leavers)
-    rng = random.Random(20261122)  # noqa: S311 (chance that repeats is what a test wants)
+    intake.flow.change_policy(DailyCap=leavers)
+    rng = random.Random(20261122)  # noqa: S311 (a test needs reproducible numbers)
     people = [f"leaver{n}" for n in range(leavers)]
-    ids = {name: intake.user(name) for name in people}
-    made = []
+    ids = {name: intake.create_user(name) for name in people}
+    events = []
     for name in people:
         address = f"{name}@example.com"
-        auth0 = event("auth0-successful-user-deletion")
+        auth0 = load_event("auth0-successful-user-deletion")
         auth0["detail"]["data"]["user_name"] = rng.choice([address, address.upper()])
-        made += [okta(address, uuid=f"{name}-1"), okta(address, "user.lifecycle.delete.initiated", f"{name}-2"), auth0]
-    deliveries = [*made, *rng.choices(made, k=times - len(made))]
+        events += [
+            build_okta_event(address, uuid=f"{name}-1"),
+            build_okta_event(address, "user.lifecycle.delete.initiated", f"{name}-2"),
+            auth0,
+        ]
+    deliveries = [*events, *rng.choices(events, k=times - len(events))]
     rng.shuffle(deliveries)
 
     for start in range(0, times, 50):
-        intake.pause(paused=True)
-        intake.put(*deliveries[start : start + 50])
-        intake.pause(paused=False)
+        intake.set_paused(paused=True)
+        intake.put_events(*deliveries[start : start + 50])
+        intake.set_paused(paused=False)
 
-    executions = intake.executions()
+    executions = intake.list_executions()
     assert len(executions) == leavers
-    assert intake.refused() == []
-    assert intake.waiting() == 0
-    assert len(intake.flow.calls("DeregisterFromWorkMail")) == leavers
+    assert intake.read_dead_letters() == []
+    assert intake.count_messages() == 0
+    assert len(intake.flow.list_calls("DeregisterFromWorkMail")) == leavers
     assert all(any(user in execution["name"] for execution in executions) for user in ids.values())

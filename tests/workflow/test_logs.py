@@ -1,4 +1,4 @@
-"""What the functions log: structured, findable by the execution, and nobody's personal data."""
+"""The logs of the functions: structured, with the execution, and without personal data."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def test_no_log_line_holds_personal_data(lines: list[str]) -> None:
         assert secret not in text
 
 
-def test_every_message_is_structured_and_carries_the_execution(lines: list[str]) -> None:
+def test_every_log_message_is_structured_and_names_the_execution(lines: list[str]) -> None:
     messages = [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' not in line]
 
     assert {message["message"] for message in messages} >= {
@@ -48,7 +48,7 @@ def test_every_message_is_structured_and_carries_the_execution(lines: list[str])
         assert message["level"] in {"INFO", "WARNING"}
 
 
-def test_the_metrics_count_what_happened(lines: list[str]) -> None:
+def test_the_metrics_count_each_step(lines: list[str]) -> None:
     metrics = [json.loads(line) for line in lines if '"_aws"' in line]
     counted = {name for metric in metrics for name in metric if isinstance(metric[name], list)}
 

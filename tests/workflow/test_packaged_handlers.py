@@ -1,4 +1,4 @@
-"""Each packaged handler alone, as AWS Lambda runs it: a clean interpreter, the asset, boto3, nothing else."""
+"""Each packaged handler as AWS Lambda runs it: in a clean interpreter with only the asset and boto3."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from local.server.serve import make_http_server
-from tests.workflow.runtime_api import invoke, link_runtime, load_each
+from tests.workflow.runtime_api import invoke, link_runtime, load_handlers
 
 ROOT = Path(__file__).parents[2]
 CREDENTIALS = {
@@ -35,7 +35,7 @@ def endpoint(flow: Any) -> Iterator[str]:
     http.server_close()
 
 
-def test_each_handler_can_be_loaded_with_nothing_but_the_asset_and_boto3(flow: Any, tmp_path: Path) -> None:
+def test_each_handler_can_be_imported_with_only_the_asset_and_boto3(flow: Any, tmp_path: Path) -> None:
     runtime, asset = link_runtime(tmp_path / "runtime"), tmp_path / "asset"
     zipfile.ZipFile(flow.environment.function_code("ResolveEntity")).extractall(asset)
     handlers = sorted(path.stem for path in asset.glob("*.py") if "def handler(" in path.read_text())
@@ -43,14 +43,14 @@ def test_each_handler_can_be_loaded_with_nothing_but_the_asset_and_boto3(flow: A
     for handler in handlers:
         environment |= flow.environment.function_environment(handler)
 
-    answers = load_each(asset, runtime, handlers, {**environment, **CREDENTIALS})
+    answers = load_handlers(asset, runtime, handlers, {**environment, **CREDENTIALS})
 
     assert answers == handlers
     assert len(handlers) == len(list((ROOT / "lambdas").glob("*.py")))
 
 
 @pytest.mark.long
-def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
+def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
     runtime = link_runtime(tmp_path / "runtime")
     code = flow.environment.function_code("ResolveEntity")
     asset = tmp_path / "asset"
@@ -58,61 +58,54 @@ def test_each_handler_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpo
     user = flow.people.user("dana")
 
     def run(function: str, **event: Any) -> Any:
-        kind, answer = invoke(
-            asset,
-            runtime,
-            f"{function}.handler",
-            {**STEP, **event},
-            {
-                **flow.environment.function_environment(function),
-                **CREDENTIALS,
-                "AWS_ENDPOINT_URL": endpoint,
-            },
-        )
-        assert kind == "response", answer
+        environment = {
+            **flow.environment.function_environment(function), **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint
+        }  # fmt: skip
+        status, answer = invoke(asset, runtime, f"{function}.handler", {**STEP, **event}, environment)
+        assert status == "response", answer
         return answer
 
-    given = {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"}
-    resolved = run("resolve_entity", Input=given, StartedAt=STEP["Now"], Planned=None)
+    execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"}
+    resolved = run("resolve_entity", Input=execution_input, StartedAt=STEP["Now"], Planned=None)
     assert resolved["Entity"]["Id"] == user
-    about = {
+    subject = {
         "OrganizationId": ORGANIZATION_ID,
         "Entity": resolved["Entity"],
         "ServiceEndsAt": resolved["ServiceEndsAt"],
     }
-    assert run("check_organization", **about, DryRun=False)["IsMigrationAdmin"] is False
-    planned = run("plan_offboarding", **about, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
+    assert run("check_organization", **subject, DryRun=False)["IsMigrationAdmin"] is False
+    planned = run("plan_offboarding", **subject, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
     assert planned["Plan"]["WouldBeRefused"] == []
-    recorded = run("record_offboarding", **about, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)
+    recorded = run("record_offboarding", **subject, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)
     assert recorded["Decision"] == "Deregister"
-    dates = run("deregister_entity", **about, ResolvedAt=STEP["Now"], RetryCount=0)
-    assert dates["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
+    deregistration = run("deregister_entity", **subject, ResolvedAt=STEP["Now"], RetryCount=0)
+    assert deregistration["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
     restored = run("register_entity", Input={"ExecutionArn": STEP["ExecutionArn"]})
     assert restored["Evidence"]["Registered"] is True
-    whole = run("restore_aliases_and_groups", OffboardingArn=STEP["ExecutionArn"])
-    assert whole["Outcome"] == "Restored"
+    restore_result = run("restore_aliases_and_groups", OffboardingArn=STEP["ExecutionArn"])
+    assert restore_result["Outcome"] == "Restored"
     verdict = run(
         "verify_cleanup",
-        **about,
+        **subject,
         Check=1,
-        **{key: dates[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
+        **{key: deregistration[key] for key in ("DeregisteredAt", "RetentionEndsAt", "GiveUpAt", "ServiceEndsFirst")},
     )
     assert verdict["Outcome"] == "Reenabled"
 
 
 @pytest.mark.long
-def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
+def test_the_starter_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: str, tmp_path: Path) -> None:
     zipfile.ZipFile(flow.environment.function_code("StartOffboarding")).extractall(tmp_path / "asset")
-    good = {
+    valid_event = {
         "source": "workmail.offboarding",
         "detail-type": "Offboarding Requested",
         "time": "2026-11-22T12:00:00Z",
         "detail": {"RequestId": "r-1", "EntityId": flow.people.user("dana"), "OrganizationId": ORGANIZATION_ID},
     }
     record = {"receiptHandle": "x", "attributes": {}, "messageAttributes": {}, "eventSource": "aws:sqs"}
-    bodies = [json.dumps(good), "{}"]
+    bodies = [json.dumps(valid_event), "{}"]
 
-    kind, answer = invoke(
+    status, answer = invoke(
         tmp_path / "asset",
         link_runtime(tmp_path / "runtime"),
         "start_offboarding.handler",
@@ -120,7 +113,7 @@ def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoi
         {**flow.environment.function_environment("start_offboarding"), **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint},
     )
 
-    assert (kind, answer) == ("response", {"batchItemFailures": []})
+    assert (status, answer) == ("response", {"batchItemFailures": []})
     machine = flow.environment.outputs["StateMachineArn"]
     executions = flow.environment.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     assert len(executions) == 1
@@ -130,11 +123,11 @@ def test_the_starter_runs_with_nothing_but_the_asset_and_boto3(flow: Any, endpoi
     assert refused["MessageAttributes"]["MessageId"]["StringValue"] == "m-1"
 
 
-def test_an_error_reaches_lambda_under_its_name(flow: Any, tmp_path: Path) -> None:
+def test_an_error_reaches_lambda_with_its_name(flow: Any, tmp_path: Path) -> None:
     runtime = link_runtime(tmp_path / "runtime")
     zipfile.ZipFile(flow.environment.function_code("ResolveEntity")).extractall(tmp_path / "asset")
 
-    kind, answer = invoke(
+    status, answer = invoke(
         tmp_path / "asset",
         runtime,
         "resolve_entity.handler",
@@ -142,6 +135,6 @@ def test_an_error_reaches_lambda_under_its_name(flow: Any, tmp_path: Path) -> No
         {**flow.environment.function_environment("resolve_entity"), "AWS_DEFAULT_REGION": "us-east-1"},
     )
 
-    assert kind == "error"
+    assert status == "error"
     assert answer["errorType"] == "InvalidRequest"
     assert "lacks OrganizationId" in answer["errorMessage"]

@@ -1,4 +1,4 @@
-"""The check that runs after every test finds what is personal, in each place and of each kind."""
+"""The check after every test finds personal data of each kind in each place."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from local.environment import Environment
 from tests.workflow import privacy
 from tests.workflow.conftest import START, Flow
 
-DOES_ANYTHING = """
+ANY_CALL_HANDLER = """
 import boto3
 
 def handler(event, context):
@@ -20,12 +20,17 @@ def handler(event, context):
     else:
         getattr(boto3.client(event["service"]), event["method"])(**event["parameters"])
 """
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-NO_CELLS = {(place, kind) for place, kinds in privacy.allowed().items() for kind, may in kinds.items() if not may}
+ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+FORBIDDEN_CELLS = {
+    (place, kind)
+    for place, kinds in privacy.read_allowed_places().items()
+    for kind, is_allowed in kinds.items()
+    if not is_allowed
+}
 
 
 class Planter:
-    """Puts texts where they must not be."""
+    """Writes texts to places that must not hold them."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -33,112 +38,112 @@ class Planter:
         self._number = 0
         self._create_function()
         self.places: dict[str, Callable[[str], None]] = {
-            "logs of the functions": lambda text: self._function(print=text),
-            "logs of the state machines": self._log_of_state_machine,
-            "metrics": lambda text: self._function(print=json.dumps({"_aws": {}, "dimension": text})),
-            "names of executions": lambda text: self._execution({}, name=text),
-            "messages of the approval topic": self._message,
-            "events that the product puts": self._event,
-            "attributes of messages in the queues": self._attribute,
-            "queues of identity providers' events": lambda text: self._body("EventDeadLetterQueueUrl", text),
-            "queues of status changes": lambda text: self._body("StatusChangeDeadLetterQueueUrl", text),
-            "executions": lambda text: self._execution({"Reason": text}),
-            "table of records": self._item,
+            "logs of the functions": lambda text: self._invoke_function(print=text),
+            "logs of the state machines": self._log_as_state_machine,
+            "metrics": lambda text: self._invoke_function(print=json.dumps({"_aws": {}, "dimension": text})),
+            "names of executions": lambda text: self._start_execution({}, name=text),
+            "messages of the approval topic": self._publish_message,
+            "events that the product puts": self._put_event,
+            "attributes of messages in the queues": self._send_attribute,
+            "queues of identity providers' events": lambda text: self._send_body("EventDeadLetterQueueUrl", text),
+            "queues of status changes": lambda text: self._send_body("StatusChangeDeadLetterQueueUrl", text),
+            "executions": lambda text: self._start_execution({"Reason": text}),
+            "table of records": self._put_item,
         }
 
     def _create_function(self) -> None:
         iam, code = self._environment.client("iam"), io.BytesIO()
-        role = iam.create_role(RoleName="does-anything", AssumeRolePolicyDocument=json.dumps(EVERYTHING))["Role"]
-        iam.put_role_policy(RoleName="does-anything", PolicyName="p", PolicyDocument=json.dumps(EVERYTHING))
+        role = iam.create_role(RoleName="does-anything", AssumeRolePolicyDocument=json.dumps(ALLOW_ALL))["Role"]
+        iam.put_role_policy(RoleName="does-anything", PolicyName="p", PolicyDocument=json.dumps(ALLOW_ALL))
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("anything.py", DOES_ANYTHING)
+            archive.writestr("anything.py", ANY_CALL_HANDLER)
         self._environment.client("lambda").create_function(
             FunctionName="does-anything", Runtime="python3.13", Role=role["Arn"], Handler="anything.handler",
             Code={"ZipFile": code.getvalue()},
         )  # fmt: skip
 
-    def _function(self, **event: Any) -> None:
+    def _invoke_function(self, **event: Any) -> None:
         answer = self._environment.client("lambda").invoke(FunctionName="does-anything", Payload=json.dumps(event))
         assert "FunctionError" not in answer, answer["Payload"].read()
 
-    def _log_of_state_machine(self, text: str) -> None:
-        logs, group = self._environment.client("logs"), f"/aws/vendedlogs/states/{self._new()}"
+    def _log_as_state_machine(self, text: str) -> None:
+        logs, group = self._environment.client("logs"), f"/aws/vendedlogs/states/{self._next_name()}"
         logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName="s")
         moment = int(START.timestamp() * 1000)
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[{"timestamp": moment, "message": text}])
 
-    def _execution(self, given: Any, name: str | None = None) -> None:
-        self._environment.start(given, name)
+    def _start_execution(self, execution_input: Any, name: str | None = None) -> None:
+        self._environment.start(execution_input, name)
 
-    def _message(self, text: str) -> None:
+    def _publish_message(self, text: str) -> None:
         parameters = {"TopicArn": self._outputs["ApprovalTopicArn"], "Subject": "s", "Message": text}
-        self._function(service="sns", method="publish", parameters=parameters)
+        self._invoke_function(service="sns", method="publish", parameters=parameters)
 
-    def _event(self, text: str) -> None:
+    def _put_event(self, text: str) -> None:
         entry = {"Source": "s", "DetailType": "d", "Detail": json.dumps({"Text": text})}
-        self._function(service="events", method="put_events", parameters={"Entries": [entry]})
+        self._invoke_function(service="events", method="put_events", parameters={"Entries": [entry]})
 
-    def _attribute(self, text: str) -> None:
+    def _send_attribute(self, text: str) -> None:
         self._environment.client("sqs").send_message(
             QueueUrl=self._outputs["EventDeadLetterQueueUrl"], MessageBody="body",
             MessageAttributes={"Reason": {"DataType": "String", "StringValue": text}},
         )  # fmt: skip
 
-    def _body(self, queue: str, text: str) -> None:
+    def _send_body(self, queue: str, text: str) -> None:
         self._environment.client("sqs").send_message(QueueUrl=self._outputs[queue], MessageBody=text)
 
-    def _item(self, text: str) -> None:
+    def _put_item(self, text: str) -> None:
         self._environment.client("dynamodb").put_item(
-            TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._new()}, "Reason": {"S": text}}
+            TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._next_name()}, "Reason": {"S": text}}
         )
 
-    def _new(self) -> str:
+    def _next_name(self) -> str:
         self._number += 1
         return f"planted-{self._number}"
 
 
-def token_of_an_approval(flow: Flow) -> str:
-    flow.policy(ApprovalRequired=["vip"])
+def create_task_token(flow: Flow) -> str:
+    flow.change_policy(ApprovalRequired=["vip"])
     flow.people.user("vip")
     arn = flow.start("vip")
     flow.clock.settle()
-    return str(flow.record(arn)["TaskToken"])
+    return str(flow.read_record(arn)["TaskToken"])
 
 
-def leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:
-    """Plant something, close the environment, and return which cells of the table are not true of it."""
+def find_leaks_after(plant: Callable[[Flow, Planter], None], stack: Any) -> set[tuple[str, str]]:
+    """Plant texts, close the environment, and return the cells of the table that were violated."""
     with Environment(stack, now=START) as environment:
         plant(Flow(environment), Planter(environment))
-    leaks = [(place, kind) for place, kind, *_ in (leak.split(": ") for leak in privacy.found)]
-    privacy.found.clear()
+    leaks = [(place, kind) for place, kind, *_ in (leak.split(": ") for leak in privacy.recorded_leaks)]
+    privacy.recorded_leaks.clear()
     return set(leaks)
 
 
-def test_the_table_has_each_place_that_is_searched(stack: Any) -> None:
+def test_the_table_lists_every_place_that_is_searched(stack: Any) -> None:
     with Environment(stack, now=START) as environment:
-        assert Planter(environment).places.keys() == privacy.allowed().keys()
-    assert len(NO_CELLS) > 40
+        assert Planter(environment).places.keys() == privacy.read_allowed_places().keys()
+    assert len(FORBIDDEN_CELLS) > 40
 
 
-def test_whatever_is_planted_in_a_place_that_must_not_hold_it_is_found(stack: Any) -> None:
+def test_personal_data_is_found_in_every_place_that_must_not_hold_it(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana.leaver", "Dana Shown", Password="Never-to-be-shown")
         texts = {
             "names": "dana.leaver",
             "e-mail addresses": "somebody@example.org",
             "telephone numbers, postal addresses": "+1-555-0142",
-            "task tokens": token_of_an_approval(flow),
+            "task tokens": create_task_token(flow),
             "passwords": "Never-to-be-shown",
         }
-        for place, kind in sorted(NO_CELLS):
+        for place, kind in sorted(FORBIDDEN_CELLS):
             planter.places[place](texts[kind])
 
-    assert leaks_after(plant, stack) == NO_CELLS
+    assert find_leaks_after(plant, stack) == FORBIDDEN_CELLS
 
 
-def test_all_that_somebody_is_called_is_a_name(stack: Any) -> None:
-    called = {
+def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> None:
+    texts = {
         "messages of the approval topic": "Dana Shown",
         "events that the product puts": "Firstname of dana",
         "metrics": "Lastname of dana",
@@ -146,13 +151,13 @@ def test_all_that_somebody_is_called_is_a_name(stack: Any) -> None:
 
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana", "Dana Shown")
-        for place, text in called.items():
+        for place, text in texts.items():
             planter.places[place](f"The offboarding of {text} waits.")
 
-    assert leaks_after(plant, stack) == {(place, "names") for place in called}
+    assert find_leaks_after(plant, stack) == {(place, "names") for place in texts}
 
 
-def test_what_may_stand_where_it_is_not_called_a_leak(stack: Any) -> None:
+def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
         flow.people.user("dana.leaver", "Dana Shown")
         flow.start("dana.leaver", Expected={"DisplayName": "Dana Shown"}, Reason="asked by hr@example.com")
@@ -163,4 +168,4 @@ def test_what_may_stand_where_it_is_not_called_a_leak(stack: Any) -> None:
             planter.places[place]("dana.leaver@example.com, Dana Shown")
         planter.places["queues of identity providers' events"]("Dana Shown, dana.leaver@example.com, +1-555-0142")
 
-    assert leaks_after(plant, stack) == set()
+    assert find_leaks_after(plant, stack) == set()

@@ -1,4 +1,4 @@
-"""Least privilege, exactly: each role allows what its function or state machine does, and nothing beyond it."""
+"""Least privilege: each role allows exactly the calls of its function or state machine."""
 
 import json
 from collections.abc import Iterator
@@ -13,25 +13,25 @@ from local.aws.iam import Grant
 from local.cdk.assembly import TEMPLATE
 from local.environment import Environment
 from tests.workflow.conftest import Flow
-from tests.workflow.privileges import Allowed, Deployed, Need, made, missing, unused
-from tests.workflow.privileges_tour import tour
+from tests.workflow.privileges import DeployedTemplate, Need, Permission, find_missing, find_unused, list_performed
+from tests.workflow.privileges_tour import run_tour
 
 FIRST_DAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Toured:
-    """An environment after the tour, with the template of all providers, and what was done in it."""
+class TourResult:
+    """An environment after the tour, with the template of all providers, and the calls that were made."""
 
     environment: Environment
     template: dict[str, Any]
     needs: frozenset[Need]
 
-    def deployed(self, template: dict[str, Any] | None = None) -> Deployed:
-        return Deployed(self.environment, template or self.template)
+    def deployed(self, template: dict[str, Any] | None = None) -> DeployedTemplate:
+        return DeployedTemplate(self.environment, template or self.template)
 
-    def changed(self, role: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a copy of the template, and in it the role's last statement, to be changed."""
+    def copy_with_statement(self, role: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a copy of the template, and the last statement of the role in it, for a test to change."""
         copy = json.loads(json.dumps(self.template))
         [properties] = [
             resource["Properties"]
@@ -42,93 +42,99 @@ class Toured:
 
 
 @pytest.fixture(scope="module")
-def toured(stack: Path) -> Iterator[Toured]:
+def tour_result(stack: Path) -> Iterator[TourResult]:
     template = json.loads((stack / TEMPLATE).read_text())
     with Environment(stack, now=FIRST_DAY) as environment:
-        tour(Flow(environment))
-        deployed = Deployed(environment, template)
-        needs = made(deployed, environment) | deployed.needs_of_services()
-        yield Toured(environment, template, frozenset(needs))
+        run_tour(Flow(environment))
+        deployed = DeployedTemplate(environment, template)
+        needs = list_performed(deployed, environment) | deployed.list_service_needs()
+        yield TourResult(environment, template, frozenset(needs))
 
 
-def test_nothing_is_allowed_that_is_never_done(toured: Toured) -> None:
-    assert unused(toured.deployed().allowed(), toured.needs) == []
+def test_every_permission_is_used(tour_result: TourResult) -> None:
+    assert find_unused(tour_result.deployed().list_permissions(), tour_result.needs) == []
 
 
-def test_nothing_is_done_that_is_not_allowed(toured: Toured) -> None:
-    assert missing(toured.deployed().allowed(), toured.needs) == []
+def test_every_call_is_allowed(tour_result: TourResult) -> None:
+    assert find_missing(tour_result.deployed().list_permissions(), tour_result.needs) == []
 
 
-def test_every_function_and_state_machine_was_on_the_tour(toured: Toured) -> None:
+def test_the_tour_covers_every_function_and_state_machine(tour_result: TourResult) -> None:
     kinds = {"AWS::Lambda::Function", "AWS::StepFunctions::StateMachine"}
-    everybody = {name for name, found in toured.template["Resources"].items() if found["Type"] in kinds}
-    working = {need.who for need in toured.needs - toured.deployed().needs_of_services()}
+    principals = {name for name, resource in tour_result.template["Resources"].items() if resource["Type"] in kinds}
+    active = {need.principal for need in tour_result.needs - tour_result.deployed().list_service_needs()}
 
-    assert working == everybody
+    assert active == principals
 
 
-def test_a_permission_too_many_is_found(toured: Toured) -> None:
-    copy, statement = toured.changed("PlanOffboardingRole")
+def test_an_unused_action_is_found(tour_result: TourResult) -> None:
+    copy, statement = tour_result.copy_with_statement("PlanOffboardingRole")
     statement["Action"] = ["states:DescribeExecution", "states:StopExecution"]
 
-    [found] = unused(toured.deployed(copy).allowed(), toured.needs)
-    assert found.startswith("PlanOffboardingFunction")
-    assert " may states:StopExecution on arn:aws:states:us-east-1:123456789012:execution:" in found
+    [description] = find_unused(tour_result.deployed(copy).list_permissions(), tour_result.needs)
+    assert description.startswith("PlanOffboardingFunction")
+    assert " may states:StopExecution on arn:aws:states:us-east-1:123456789012:execution:" in description
 
 
-def test_a_resource_too_many_is_found(toured: Toured) -> None:
-    copy, statement = toured.changed("DeregisterEntityRole")
+def test_an_unused_resource_is_found(tour_result: TourResult) -> None:
+    copy, statement = tour_result.copy_with_statement("DeregisterEntityRole")
     statement["Resource"] = [statement["Resource"], "arn:aws:ssm:us-east-1:123456789012:parameter/other"]
 
-    [found] = unused(toured.deployed(copy).allowed(), toured.needs)
-    assert " may ssm:GetParameter on arn:aws:ssm:us-east-1:123456789012:parameter/other" in found
+    [description] = find_unused(tour_result.deployed(copy).list_permissions(), tour_result.needs)
+    assert " may ssm:GetParameter on arn:aws:ssm:us-east-1:123456789012:parameter/other" in description
 
 
-def test_a_missing_permission_is_found(toured: Toured) -> None:
-    copy, statement = toured.changed("AwaitApprovalRole")
+def test_a_missing_permission_is_found(tour_result: TourResult) -> None:
+    copy, statement = tour_result.copy_with_statement("AwaitApprovalRole")
     assert statement["Action"] == "events:PutEvents"
     statement["Action"] = "events:PutRule"
 
-    [found] = missing(toured.deployed(copy).allowed(), toured.needs)
-    assert found.startswith("AwaitApprovalFunction")
-    assert found.endswith(" needs events:PutEvents on arn:aws:events:us-east-1:123456789012:event-bus/default")
+    [description] = find_missing(tour_result.deployed(copy).list_permissions(), tour_result.needs)
+    assert description.startswith("AwaitApprovalFunction")
+    assert description.endswith(" needs events:PutEvents on arn:aws:events:us-east-1:123456789012:event-bus/default")
 
 
-def test_a_wildcard_stands_for_what_nobody_can_name_beforehand(toured: Toured) -> None:
-    """Otherwise one that is wider than it has to be would be used, and so would not be found."""
-    deployed = toured.deployed()
-    wild = {one for one in deployed.allowed() if set("*?") & set(one.grant.action + one.grant.resource)}
+def test_wildcards_only_replace_names_that_are_unknown_at_deployment(tour_result: TourResult) -> None:
+    """A wildcard that is wider than necessary would be used, so `find_unused` would not report it."""
+    deployed = tour_result.deployed()
+    wildcards = {
+        permission
+        for permission in deployed.list_permissions()
+        if set("*?") & set(permission.grant.action + permission.grant.resource)
+    }
     functions = {
-        Allowed(need.who, Grant(need.action, need.resource.rpartition(":")[0] + ":*"))
-        for need in toured.needs
+        Permission(need.principal, Grant(need.action, need.resource.rpartition(":")[0] + ":*"))
+        for need in tour_result.needs
         if need.action == "lambda:InvokeFunction"
     }
     executions = {
-        Allowed(need.who, Grant(need.action, need.resource.rpartition(":")[0] + ":*"))
-        for need in toured.needs
+        Permission(need.principal, Grant(need.action, need.resource.rpartition(":")[0] + ":*"))
+        for need in tour_result.needs
         if need.action == "states:DescribeExecution"
     }
-    nothing_to_name = {Allowed(need.who, Grant(need.action, "*")) for need in toured.needs if need.resource == "*"}
+    without_resource = {
+        Permission(need.principal, Grant(need.action, "*")) for need in tour_result.needs if need.resource == "*"
+    }
 
-    assert wild == functions | executions | nothing_to_name
+    assert wildcards == functions | executions | without_resource
 
 
-def test_the_state_machines_invoke_the_versions_that_their_definitions_name(toured: Toured) -> None:
-    deployed = toured.deployed()
+def test_the_state_machines_invoke_the_versions_that_their_definitions_name(tour_result: TourResult) -> None:
+    deployed = tour_result.deployed()
     named = {
-        Need(who, "lambda:InvokeFunction", arn)
-        for who, machine in deployed.of_type("AWS::StepFunctions::StateMachine").items()
+        Need(principal, "lambda:InvokeFunction", arn)
+        for principal, machine in deployed.properties_by_type("AWS::StepFunctions::StateMachine").items()
         for arn in machine["DefinitionSubstitutions"].values()
     }
 
-    assert {need for need in toured.needs if need.action == "lambda:InvokeFunction"} == named
+    assert {need for need in tour_result.needs if need.action == "lambda:InvokeFunction"} == named
     assert all(need.resource.rpartition(":")[2].isdigit() for need in named)
 
 
-def test_only_roles_queues_and_the_topic_have_policies(toured: Toured) -> None:
+def test_only_roles_queues_and_the_topic_have_policies(tour_result: TourResult) -> None:
     with_policies = {
         resource["Type"]
-        for resource in toured.template["Resources"].values()
+        for resource in tour_result.template["Resources"].values()
         if "Policy" in json.dumps(list(resource.get("Properties", {}))) or resource["Type"] == "AWS::Lambda::Permission"
     }
 
@@ -139,25 +145,25 @@ def test_only_roles_queues_and_the_topic_have_policies(toured: Toured) -> None:
         "AWS::SQS::Queue",
         "AWS::SQS::QueuePolicy",
     }
-    queues = toured.deployed().of_type("AWS::SQS::Queue").values()
+    queues = tour_result.deployed().properties_by_type("AWS::SQS::Queue").values()
     assert {name for queue in queues for name in queue if "Policy" in name} == {"RedrivePolicy"}
 
 
-def test_into_each_queue_only_the_rules_put_that_lead_there(toured: Toured) -> None:
-    deployed = toured.deployed()
-    leading: dict[str, set[str]] = {}
-    for name, rule in deployed.of_type("AWS::Events::Rule").items():
+def test_each_queue_accepts_messages_only_from_the_rules_that_target_it(tour_result: TourResult) -> None:
+    deployed = tour_result.deployed()
+    rules_by_queue: dict[str, set[str]] = {}
+    for name, rule in deployed.properties_by_type("AWS::Events::Rule").items():
         for target in rule["Targets"]:
             for queue in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
-                leading.setdefault(queue, set()).add(deployed.attribute(name, "Arn"))
+                rules_by_queue.setdefault(queue, set()).add(deployed.read_attribute(name, "Arn"))
     allowed = {}
-    for policy in deployed.of_type("AWS::SQS::QueuePolicy").values():
+    for policy in deployed.properties_by_type("AWS::SQS::QueuePolicy").values():
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
                 assert statement["Principal"] == {"Service": "events.amazonaws.com"}
                 assert statement["Action"] == "sqs:SendMessage"
                 allowed[statement["Resource"]] = set(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
 
-    assert allowed == leading
-    topics = deployed.of_type("AWS::SNS::TopicPolicy").values()
+    assert allowed == rules_by_queue
+    topics = deployed.properties_by_type("AWS::SNS::TopicPolicy").values()
     assert {statement["Effect"] for topic in topics for statement in topic["PolicyDocument"]["Statement"]} == {"Deny"}

@@ -1,4 +1,4 @@
-"""Protected entities: refused before anything happens, and once more right before it would."""
+"""Protected entities: checked before any change, and again directly before the deregistration."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from local.workmail.exceptions import CommonError
-from tests.workflow.conftest import OTHERWISE, long_run
+from tests.workflow.conftest import CHANGED_SETTINGS, mark_long
 
 pytestmark = pytest.mark.no_providers
 
@@ -20,51 +20,51 @@ pytestmark = pytest.mark.no_providers
         "*oss@example-corp*",
         "chief@*",
         "{id}",
-        *long_run("boss", "bo?s", "boss@*", "boss@example-corp.awsapps.com"),
+        *mark_long("boss", "bo?s", "boss@*", "boss@example-corp.awsapps.com"),
     ],
 )
 def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, entry: str) -> None:
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
-    flow.policy(Protected=["somebody-else", user if entry == "{id}" else entry])
+    flow.people.alias(user, "chief")
+    flow.change_policy(Protected=["somebody-else", user if entry == "{id}" else entry])
 
-    ending = flow.run("boss", days=1)
+    result = flow.run("boss", days=1)
 
-    assert (ending.status, ending.outcome) == ("FAILED", "EntityProtected")
-    assert ending.states[-2:] == ["RecordOffboarding", "Failed"]
-    assert f"{user} is protected by entry 2 of the organization's protected" in ending.cause
-    assert "boss" not in ending.cause
-    assert flow.calls("DeregisterFromWorkMail") == []
-    assert flow.item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "nothing holds it"
+    assert (result.status, result.outcome) == ("FAILED", "EntityProtected")
+    assert result.states[-2:] == ["RecordOffboarding", "Failed"]
+    assert f"{user} is protected by entry 2 of the organization's protected" in result.cause
+    assert "boss" not in result.cause
+    assert flow.list_calls("DeregisterFromWorkMail") == []
+    assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "the lock is released"
 
 
-def test_whoever_fits_no_entry_is_offboarded(flow: Any) -> None:
-    flow.policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
+def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
+    flow.change_policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
     flow.people.user("the.boss")
 
     assert flow.run("the.boss").outcome == "CleanupVerified"
 
 
 @pytest.mark.parametrize(
-    "more", [{"Expected": {"Name": "boss"}}, *long_run({"Reason": "really"}, {"NotBefore": "2026-11-20T00:00:00Z"})]
+    "more", [{"Expected": {"Name": "boss"}}, *mark_long({"Reason": "really"}, {"NotBefore": "2026-11-20T00:00:00Z"})]
 )
-def test_no_input_lifts_a_protection(flow: Any, more: dict[str, Any]) -> None:
-    flow.policy(Protected=["boss"])
+def test_no_input_removes_a_protection(flow: Any, more: dict[str, Any]) -> None:
+    flow.change_policy(Protected=["boss"])
     flow.people.user("boss")
 
     assert flow.run("boss", days=0, **more).outcome == "EntityProtected"
 
 
-@pytest.mark.parametrize("member", ["Force", *long_run("IgnoreProtection", "Protected")])
-def test_there_is_no_member_to_try_it_with(flow: Any, member: str) -> None:
-    flow.policy(Protected=["boss"])
+@pytest.mark.parametrize("member", ["Force", *mark_long("IgnoreProtection", "Protected")])
+def test_a_member_that_tries_to_remove_the_protection_is_refused(flow: Any, member: str) -> None:
+    flow.change_policy(Protected=["boss"])
     flow.people.user("boss")
 
     assert flow.run("boss", days=0, **{member: True}).outcome == "InvalidRequest"
 
 
-def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
-    flow = make_flow(OTHERWISE)
+def test_a_change_of_settings_removes_a_protection(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(CHANGED_SETTINGS)
     flow.people.user("boss")
     assert flow.run("boss", days=0).outcome == "EntityProtected"
 
@@ -74,96 +74,96 @@ def test_a_change_of_settings_lifts_it(make_flow: Callable[..., Any]) -> None:
     assert flow.run("boss").outcome == "CleanupVerified"
 
 
-def test_who_is_protected_while_the_execution_waits_for_a_date_is_safe_from_it(flow: Any) -> None:
+def test_a_protection_added_during_the_wait_for_the_date_applies(flow: Any) -> None:
     user = flow.people.user("boss")
     arn = flow.start("boss", NotBefore="2026-12-01T00:00:00Z")
     flow.pass_days(2)
 
-    flow.policy(Protected=["boss"])
+    flow.change_policy(Protected=["boss"])
     flow.pass_days(40)
 
-    assert flow.ending(arn).outcome == "EntityProtected"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.read_result(arn).outcome == "EntityProtected"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_is_protected_between_the_record_and_the_call_is_safe_from_it(flow: Any) -> None:
+def test_a_protection_added_between_the_record_and_the_call_applies(flow: Any) -> None:
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
+    flow.people.alias(user, "chief")
 
     def protect(operation: str, _: Any) -> None:
-        # The last call before the record is written; the next state reads the settings anew.
+        # The last call before the record is written; the next state reads the settings again.
         if operation == "GetMailboxDetails":
-            flow.policy(Protected=["chief@*"])
+            flow.change_policy(Protected=["chief@*"])
 
     flow.backend.after.append(protect)
-    ending = flow.run("boss", days=1)
+    result = flow.run("boss", days=1)
 
-    assert ending.outcome == "EntityProtected"
-    assert ending.states[-2:] == ["DeregisterEntity", "Failed"]
-    assert flow.calls("DeregisterFromWorkMail") == []
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert result.outcome == "EntityProtected"
+    assert result.states[-2:] == ["DeregisterEntity", "Failed"]
+    assert flow.list_calls("DeregisterFromWorkMail") == []
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
 @pytest.mark.parametrize("took_effect", [True, False])
-def test_who_is_protected_after_workmail_was_asked_is_not_called_untouched(flow: Any, took_effect: bool) -> None:
+def test_a_protection_added_after_the_call_does_not_hide_the_deregistration(flow: Any, took_effect: bool) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=120)
     user = flow.people.user("boss")
 
     def protect(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail":
-            flow.policy(Protected=["boss"])
+            flow.change_policy(Protected=["boss"])
             raise CommonError("InternalFailure", "made by the test", 500)
 
     (flow.backend.after if took_effect else flow.backend.before).append(protect)
-    ending = flow.run("boss")
+    result = flow.run("boss")
 
-    assert ending.outcome == ("CleanupVerified" if took_effect else "DeregistrationNotConfirmed")
-    assert (flow.workmail_state(user)["State"] == "DISABLED") is took_effect
-    assert took_effect or "Before that, WorkMail may have been asked to deregister it" in ending.cause
+    assert result.outcome == ("CleanupVerified" if took_effect else "DeregistrationNotConfirmed")
+    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is took_effect
+    assert took_effect or "Before that, WorkMail may have been asked to deregister it" in result.cause
 
 
-def test_without_readable_settings_nobody_is_deregistered(flow: Any) -> None:
+def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
     user = flow.people.user("dana")
     ssm = flow.environment.client("ssm")
     name = next(item["Name"] for item in ssm.describe_parameters()["Parameters"] if "Policy" in item["Name"])
     ssm.put_parameter(Name=name, Value='{"DailyCap": 20}', Overwrite=True)
 
-    ending = flow.run("dana", days=1)
+    result = flow.run("dana", days=1)
 
-    assert ending.outcome == "SettingsUnavailable"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert result.outcome == "SettingsUnavailable"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
 @pytest.mark.parametrize(
     ("code", "dry_run"),
     [
         ("EntityStateException", False),
-        *long_run(
+        *mark_long(
             ("EntityStateException", True), ("EntityNotFoundException", False), ("EntityNotFoundException", True)
         ),
     ],
 )
-def test_an_alias_that_workmail_does_not_tell_is_not_taken_for_none(flow: Any, code: str, dry_run: bool) -> None:
-    flow.policy(Protected=["chief@*"])
+def test_unreadable_aliases_do_not_count_as_no_aliases(flow: Any, code: str, dry_run: bool) -> None:
+    flow.change_policy(Protected=["chief@*"])
     user = flow.people.user("boss")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("chief"))
-    hooks = len(flow.backend.before)
-    flow.fail("ListAliases", code, times=2)
-    ending = flow.run("boss", days=1, DryRun=dry_run)
-    refused = ending.output.get("Plan", {}).get("WouldBeRefused") or [{"Error": ending.outcome}]
+    flow.people.alias(user, "chief")
+    hook_count = len(flow.backend.before)
+    flow.inject_error("ListAliases", code, times=2)
+    result = flow.run("boss", days=1, DryRun=dry_run)
+    refused = result.output.get("Plan", {}).get("WouldBeRefused") or [{"Error": result.outcome}]
     assert refused[0]["Error"] == "EntityProtected"
 
-    del flow.backend.before[hooks:]
-    flow.fail("ListAliases", code)
+    del flow.backend.before[hook_count:]
+    flow.inject_error("ListAliases", code)
     assert flow.run("boss", days=1, DryRun=dry_run).outcome == "WorkMailUnavailable"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_who_asks_under_an_alias_of_their_own_is_refused(flow: Any) -> None:
+def test_a_requester_with_an_alias_of_the_leaver_is_refused(flow: Any) -> None:
     user = flow.people.user("admin")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("it"))
+    flow.people.alias(user, "it")
 
-    ending = flow.run("admin", days=1, RequestedBy=flow.people.address("IT"))
+    result = flow.run("admin", days=1, RequestedBy=flow.people.address("IT"))
 
-    assert ending.outcome == "InvalidRequest"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert result.outcome == "InvalidRequest"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"

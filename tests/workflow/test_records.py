@@ -1,4 +1,4 @@
-"""The record of an offboarding: what it holds, when it is written, and that there is one live one an entity."""
+"""The record of an offboarding: its content, when it is written, and one live execution per entity."""
 
 import json
 from datetime import timedelta
@@ -13,22 +13,22 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.faults import Fault
 from local.workmail.exceptions import CommonError
-from tests.workflow.conftest import deregistration_without_record, long_run
+from tests.workflow.conftest import find_missing_record, mark_long
 
 pytestmark = pytest.mark.no_providers
 
-RUNNING = "WaitForRetention"
+RETENTION_STATE = "WaitForRetention"
 
 
-def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any) -> None:
+def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> None:
     user = flow.people.user("dana", "Dana Leaver")
     group = flow.people.group("team", (user,))
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=user, Alias=flow.people.address("d.leaver"))
+    flow.people.alias(user, "d.leaver")
     requester = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
     arn = flow.start("dana", Requester=requester, Reason="Left on Friday", RequestedBy="helpdesk")
     flow.pass_days(31)
 
-    record = flow.record(arn)
+    record = flow.read_record(arn)
 
     steps = record.pop("Steps")
     assert record == {
@@ -66,7 +66,7 @@ def test_the_record_holds_the_entity_as_it_was_who_asked_and_each_step(flow: Any
     assert "Dana Leaver" not in json.dumps([record, steps], default=str)
 
 
-def test_one_query_answers_who_is_in_the_window_until_when(flow: Any) -> None:
+def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> None:
     for name in ("first", "second", "third", "planned"):
         flow.people.user(name)
     arns = []
@@ -75,63 +75,63 @@ def test_one_query_answers_who_is_in_the_window_until_when(flow: Any) -> None:
         flow.pass_days(1)
     flow.run("planned", days=0, DryRun=True)
 
-    found = flow.records_by_status("InWindow")
+    items = flow.list_by_status("InWindow")
 
-    assert [item["Id"] for item in found] == arns, "the earliest end comes first"
-    assert [item["DueAt"] for item in found] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
+    assert [item["Id"] for item in items] == arns, "the earliest end is listed first"
+    assert [item["DueAt"] for item in items] == [f"2026-12-{day}T12:00:00.000Z" for day in (22, 23, 24)]
     flow.pass_days(27.5)
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == arns[1:]
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == arns[1:]
 
 
-def test_the_check_of_the_suite_sees_a_deregistration_without_a_record(flow: Any) -> None:
+def test_the_check_of_the_suite_detects_a_deregistration_without_a_record(flow: Any) -> None:
     user = flow.people.user("dana")
-    assert deregistration_without_record(flow.environment, user) == f"nobody holds {user}"
+    assert find_missing_record(flow.environment, user) == f"no execution holds {user}"
     arn = flow.start(user)
     flow.clock.settle()
-    assert deregistration_without_record(flow.environment, user) == f"the record of {user} reads InWindow"
-    flow.forget_record(arn)
-    assert deregistration_without_record(flow.environment, user) == f"the record of {user} reads None"
+    assert find_missing_record(flow.environment, user) == f"the record of {user} has the status InWindow"
+    flow.delete_record(arn)
+    assert find_missing_record(flow.environment, user) == f"the record of {user} has the status None"
 
 
-@pytest.mark.parametrize("second", ["dana@example-corp.awsapps.com", *long_run("dana", "{id}")])
-def test_a_second_offboarding_ends_at_once_with_the_other_s_arn(flow: Any, second: str) -> None:
+@pytest.mark.parametrize("second", ["dana@example-corp.awsapps.com", *mark_long("dana", "{id}")])
+def test_a_second_offboarding_ends_at_once_and_names_the_first_execution(flow: Any, second: str) -> None:
     user = flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(3)
-    flow.forget_calls()
+    flow.clear_calls()
 
-    ending = flow.run(second.format(id=user), days=0)
+    result = flow.run(second.format(id=user), days=0)
 
-    assert (ending.status, ending.outcome) == ("SUCCEEDED", "AlreadyInProgress")
-    assert ending.output["OtherExecutionArn"] == first
-    assert "OtherExecutionArn" in ending.output["Explanation"]
-    assert flow.calls("DeregisterFromWorkMail") == []
+    assert (result.status, result.outcome) == ("SUCCEEDED", "AlreadyInProgress")
+    assert result.output["OtherExecutionArn"] == first
+    assert "OtherExecutionArn" in result.output["Explanation"]
+    assert flow.list_calls("DeregisterFromWorkMail") == []
     flow.pass_days(30)
-    assert flow.ending(first).outcome == "CleanupVerified"
+    assert flow.read_result(first).outcome == "CleanupVerified"
 
 
-def test_two_at_the_same_instant_are_one(flow: Any) -> None:
+def test_of_simultaneous_executions_one_offboards_the_entity(flow: Any) -> None:
     user = flow.people.user("dana")
     arns = [flow.start(user), flow.start("dana"), flow.start(flow.people.address("dana"))]
     flow.pass_days(31)
 
-    outcomes = [flow.ending(arn).outcome for arn in arns]
+    outcomes = [flow.read_result(arn).outcome for arn in arns]
     assert sorted(outcomes) == ["AlreadyInProgress", "AlreadyInProgress", "CleanupVerified"]
-    assert len(flow.calls("DeregisterFromWorkMail")) == 1
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == 1
 
 
-def test_one_that_waits_for_its_date_or_an_approval_is_live_too(flow: Any) -> None:
-    flow.policy(ApprovalRequired=["vip"])
+def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow: Any) -> None:
+    flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
         flow.people.user(name)
-    dated, asked = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
+    scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
-    assert flow.run("dana", days=0).output["OtherExecutionArn"] == dated
-    assert flow.run("vip", days=0).output["OtherExecutionArn"] == asked
+    assert flow.run("dana", days=0).output["OtherExecutionArn"] == scheduled
+    assert flow.run("vip", days=0).output["OtherExecutionArn"] == awaiting
 
 
-def test_after_the_end_there_can_be_another(flow: Any) -> None:
+def test_an_entity_can_be_offboarded_again_after_the_end(flow: Any) -> None:
     user = flow.people.user("dana")
     assert flow.run("dana", days=31).outcome == "CleanupVerified"
     flow.people.register(user, "dana")
@@ -139,32 +139,34 @@ def test_after_the_end_there_can_be_another(flow: Any) -> None:
     assert flow.run("dana", days=31).outcome == "CleanupVerified"
 
 
-def test_stopping_by_hand_leaves_a_truthful_record(flow: Any) -> None:
+def test_the_record_of_a_stopped_execution_states_the_stop(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(2)
     flow.stop(arn, cause="wrong person")
 
-    record = flow.record(arn)
+    record = flow.read_record(arn)
     assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "wrong person")
     assert record["EndedAt"] == "2026-11-24T12:00:00.000Z"
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [arn], "its mailbox goes all the same"
-    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [arn], (
+        "WorkMail removes the mailbox all the same"
+    )
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
 
 
-def test_stopping_before_anything_happened_leaves_nothing_in_the_window(flow: Any) -> None:
+def test_an_execution_stopped_before_the_deregistration_is_not_listed_in_the_window(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user, NotBefore="2027-01-01T00:00:00Z")
     flow.pass_days(2)
     flow.stop(arn)
 
-    assert (flow.record(arn)["Status"], flow.record(arn)["Outcome"]) == ("Ended", "Stopped")
-    assert flow.records_by_status("InWindow") == []
-    assert flow.records_by_status("Scheduled") == []
+    assert (flow.read_record(arn)["Status"], flow.read_record(arn)["Outcome"]) == ("Ended", "Stopped")
+    assert flow.list_by_status("InWindow") == []
+    assert flow.list_by_status("Scheduled") == []
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow: Any) -> None:
+def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.pass_days(2)
@@ -172,13 +174,13 @@ def test_who_was_stopped_in_the_window_is_taken_over_and_watched_to_the_end(flow
     second = flow.start(user)
     flow.pass_days(29)
 
-    assert flow.ending(second).outcome == "CleanupVerified"
-    assert flow.ending(second).output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
-    assert len(flow.calls("DeregisterFromWorkMail")) == 1
+    assert flow.read_result(second).outcome == "CleanupVerified"
+    assert flow.read_result(second).output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == 1
 
 
-@pytest.mark.parametrize("lost", [1, 2, *long_run(0, 3)])
-def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_is_lost(flow: Any, lost: int) -> None:
+@pytest.mark.parametrize("lost", [1, 2, *mark_long(0, 3)])
+def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_lost(flow: Any, lost: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
@@ -190,12 +192,12 @@ def test_whoever_takes_a_window_over_stands_alone_in_the_list_whichever_answer_i
     second = flow.start("dana")
     flow.clock.settle()
 
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [second]
-    assert flow.record(first)["SupersededBy"] == second
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
+    assert flow.read_record(first)["SupersededBy"] == second
 
 
 @pytest.mark.parametrize("written", range(3))
-def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: Any, written: int) -> None:
+def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: Any, written: int) -> None:
     flow.people.user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
@@ -203,59 +205,59 @@ def test_who_is_in_the_window_stays_listed_wherever_a_takeover_breaks_off(flow: 
     fault = Fault("dynamodb", "UpdateItem", error="ThrottlingException", skip=written, function="DeregisterEntity")
     flow.environment.faults.add(fault)
     second = flow.start("dana")
-    flow.hear()
+    flow.process_status_events()
 
-    assert flow.ending(second).outcome == "RecordUnavailable"
-    assert {item["Entity"]["Name"] for item in flow.records_by_status("InWindow")} == {"dana"}
+    assert flow.read_result(second).outcome == "RecordUnavailable"
+    assert {item["Entity"]["Name"] for item in flow.list_by_status("InWindow")} == {"dana"}
 
 
-def test_a_holder_whose_end_was_never_told_is_recognised_and_taken_over(flow: Any) -> None:
+def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
     user = flow.people.user("dana")
-    mute(flow)
+    disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
     flow.stop(first, cause="gone")
-    assert flow.record(first)["Status"] == "InWindow", "nobody was told"
+    assert flow.read_record(first)["Status"] == "InWindow", "the stop was not reported"
 
     second = flow.start(user)
     flow.clock.settle()
 
-    assert flow.ending(second).states[-1] == RUNNING
-    record = flow.record(first)
+    assert flow.read_result(second).states[-1] == RETENTION_STATE
+    record = flow.read_record(first)
     assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "gone")
-    assert flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
+    assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
 
 
-def test_a_holder_that_step_functions_has_forgotten_is_taken_over(flow: Any) -> None:
+def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
     user = flow.people.user("dana")
-    mute(flow)
+    disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
     flow.stop(first)
-    forget_execution(first)
+    delete_execution(first)
 
     second = flow.start(user)
     flow.clock.settle()
 
-    assert flow.ending(second).states[-1] == RUNNING
-    assert flow.record(first)["Outcome"] == "Forgotten"
+    assert flow.read_result(second).states[-1] == RETENTION_STATE
+    assert flow.read_record(first)["Outcome"] == "Forgotten"
 
 
-def test_a_failed_execution_is_closed_with_its_error_and_can_be_started_again(flow: Any) -> None:
+def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_start_again(flow: Any) -> None:
     user = flow.people.user("dana")
-    flow.fail("DeregisterFromWorkMail", "AccessDeniedException", times=1)
+    flow.inject_error("DeregisterFromWorkMail", "AccessDeniedException", times=1)
     arn = flow.start(user)
     flow.clock.settle()
 
-    flow.hear()
-    record = flow.record(arn)
+    flow.process_status_events()
+    record = flow.read_record(arn)
     assert (record["Status"], record["Outcome"]) == ("Ended", "AccessDenied")
     assert "workmail:DeregisterFromWorkMail" in record["Cause"]
-    assert flow.records_by_status("InWindow") == [], "WorkMail has said no"
+    assert flow.list_by_status("InWindow") == [], "WorkMail has refused the call"
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_who_was_hired_again_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
+def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.pass_days(12)
@@ -265,81 +267,81 @@ def test_who_was_hired_again_is_offboarded_again_while_the_first_execution_waits
     second = flow.start(user)
     flow.clock.settle()
 
-    assert flow.workmail_state(user)["State"] == "DISABLED"
-    assert flow.record(first)["SupersededBy"] == second
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [second]
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+    assert flow.read_record(first)["SupersededBy"] == second
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
     assert flow.run(user, days=0).output["OtherExecutionArn"] == second
     flow.pass_days(31)
-    assert flow.ending(first).outcome == "Reenabled"
-    assert flow.ending(second).outcome == "CleanupVerified"
-    assert flow.record(first)["Outcome"] == "Reenabled"
+    assert flow.read_result(first).outcome == "Reenabled"
+    assert flow.read_result(second).outcome == "CleanupVerified"
+    assert flow.read_record(first)["Outcome"] == "Reenabled"
 
 
-def test_a_deregistration_that_workmail_does_not_show_yet_is_not_taken_for_a_rehire(flow: Any) -> None:
+def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: Any) -> None:
     user = flow.people.user("dana")
     first = flow.start(user)
     flow.clock.settle()
-    # As if a description were served from elsewhere, two minutes behind.
+    # As if WorkMail showed an entity two minutes late.
     entity = flow.backend.organizations[ORGANIZATION_ID].entities[user]
     entity.state, entity.disabled_date = "ENABLED", None
 
     assert flow.run(user, days=0).output["OtherExecutionArn"] == first
 
 
-def test_a_record_that_somebody_deleted_before_the_call_stops_it(flow: Any) -> None:
+def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def delete(operation: str, _: Any) -> None:
-        # Between two attempts: the first one had its record, and WorkMail did not take the call.
+        # Between two attempts: the first attempt was recorded, and WorkMail rejected its call.
         if operation == "DeregisterFromWorkMail":
             flow.backend.before.remove(delete)
-            flow.forget_record(flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
+            flow.delete_record(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
             raise CommonError("ThrottlingException", "made by the test", 400)
 
     flow.backend.before.append(delete)
-    ending = flow.run(user, days=1)
+    result = flow.run(user, days=1)
 
-    assert ending.outcome == "RecordMissing"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert result.outcome == "RecordMissing"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
     assert flow.run(user).outcome == "CleanupVerified"
 
 
-def test_a_record_that_somebody_deleted_during_the_wait_changes_no_outcome_and_the_output_says_so(flow: Any) -> None:
+def test_a_record_deleted_during_the_wait_changes_no_outcome_and_the_output_states_it(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
-    flow.forget_record(arn)
+    flow.delete_record(arn)
     flow.pass_days(30)
 
-    ending = flow.ending(arn)
-    assert ending.outcome == "CleanupVerified"
-    assert ending.output["Evidence"]["DeregisterEntity"]["Recorded"] is True
-    assert ending.output["Evidence"]["VerifyCleanup"]["Recorded"] is False
-    assert flow.item(arn) is None, "half a record would be worse than none"
+    result = flow.read_result(arn)
+    assert result.outcome == "CleanupVerified"
+    assert result.output["Evidence"]["DeregisterEntity"]["Recorded"] is True
+    assert result.output["Evidence"]["VerifyCleanup"]["Recorded"] is False
+    assert flow.read_item(arn) is None, "an incomplete record must not be written"
 
 
-def test_the_record_outlives_the_90_days_of_step_functions(flow: Any) -> None:
+def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow: Any) -> None:
     user = flow.people.user("dana")
     arn = flow.start(user)
     flow.pass_days(31)
     flow.pass_days(200)
 
-    assert flow.record(arn)["Outcome"] == "CleanupVerified"
+    assert flow.read_record(arn)["Outcome"] == "CleanupVerified"
 
 
-def test_each_organization_s_past_is_one_query(flow: Any) -> None:
+def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> None:
     for name in ("a", "b"):
         flow.people.user(name)
         flow.run(name, days=31)
 
-    found = flow.environment.client("dynamodb").query(
-        TableName=flow.table,
+    items = flow.environment.client("dynamodb").query(
+        TableName=flow.table_name,
         IndexName="ByOrganization",
         KeyConditionExpression="OrganizationId = :id AND begins_with(StartedAt, :month)",
         ExpressionAttributeValues={":id": {"S": ORGANIZATION_ID}, ":month": {"S": "2026-12"}},
     )["Items"]
 
-    assert [item["Entity"]["M"]["Name"]["S"] for item in found] == ["b"]
+    assert [item["Entity"]["M"]["Name"]["S"] for item in items] == ["b"]
 
 
 @pytest.mark.parametrize("times", [3, None])
@@ -349,16 +351,16 @@ def test_without_a_record_nothing_is_deregistered(
     user = flow.people.user("dana")
     refuse_writes(monkeypatch, times)
 
-    ending = flow.run(user, days=31)
+    result = flow.run(user, days=31)
 
     if times is None:
-        assert ending.outcome == "RecordUnavailable"
-        assert flow.workmail_state(user)["State"] == "ENABLED"
+        assert result.outcome == "RecordUnavailable"
+        assert flow.read_workmail_state(user)["State"] == "ENABLED"
     else:
-        assert ending.outcome == "CleanupVerified"
+        assert result.outcome == "CleanupVerified"
 
 
-def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow: Any) -> None:
+def test_a_status_event_that_is_delivered_twice_closes_the_record_once(flow: Any) -> None:
     arn = flow.start(flow.people.user("dana"))
     flow.pass_days(2)
     flow.stop(arn)
@@ -367,45 +369,45 @@ def test_step_functions_tells_of_an_end_twice_and_the_record_is_closed_once(flow
     body = json.dumps({"time": "2027-01-01T00:00:00Z", "detail": {"executionArn": arn, "status": "ABORTED"}})
 
     flow.environment.client("sqs").send_message(QueueUrl=url, MessageBody=body)
-    flow.hear()
+    flow.process_status_events()
 
-    assert [step["Step"] for step in flow.record(arn)["Steps"]].count("Ended") == 1
+    assert [step["Step"] for step in flow.read_record(arn)["Steps"]].count("Ended") == 1
 
 
 @pytest.mark.parametrize(
-    "code", ["AccessDeniedException", *long_run("EntityStateException", "OrganizationStateException")]
+    "code", ["AccessDeniedException", *mark_long("EntityStateException", "OrganizationStateException")]
 )
-def test_what_workmail_refused_is_not_listed_as_in_its_window(flow: Any, code: str) -> None:
+def test_a_refused_deregistration_is_not_listed_in_the_window(flow: Any, code: str) -> None:
     user = flow.people.user("dana")
-    flow.fail("DeregisterFromWorkMail", code)
+    flow.inject_error("DeregisterFromWorkMail", code)
     arn = flow.start(user)
     flow.pass_days(1)
 
-    assert flow.ending(arn).status == "FAILED"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
-    assert flow.record(arn)["Status"] == "Ended"
-    assert flow.records_by_status("InWindow") == []
+    assert flow.read_result(arn).status == "FAILED"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    assert flow.read_record(arn)["Status"] == "Ended"
+    assert flow.list_by_status("InWindow") == []
 
 
-def test_what_may_have_taken_effect_stays_listed(flow: Any) -> None:
+def test_a_deregistration_that_may_have_taken_effect_stays_listed(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def lose(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail":
-            flow.fail("DescribeUser", "AccessDeniedException")
+            flow.inject_error("DescribeUser", "AccessDeniedException")
             raise CommonError("InternalFailure", "the answer is lost", 500)
 
     flow.backend.after.append(lose)
     arn = flow.start(user)
     flow.pass_days(1)
 
-    assert flow.ending(arn).outcome == "AccessDenied"
-    assert flow.workmail_state(user)["State"] == "DISABLED"
-    assert flow.record(arn)["Status"] == "Unwatched"
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [arn]
+    assert flow.read_result(arn).outcome == "AccessDenied"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+    assert flow.read_record(arn)["Status"] == "Unwatched"
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [arn]
 
 
-def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any) -> None:
+def test_an_entity_registered_between_two_attempts_is_left_alone(flow: Any) -> None:
     user = flow.people.user("dana")
 
     def lose(operation: str, _: Any) -> None:
@@ -416,24 +418,24 @@ def test_who_was_registered_by_hand_between_two_attempts_is_left_alone(flow: Any
             raise CommonError("InternalFailure", "the answer is lost", 500)
 
     flow.backend.after.append(lose)
-    ending = flow.run(user, days=1)
+    result = flow.run(user, days=1)
 
-    assert ending.outcome == "EntityMismatch"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
-    assert len(flow.calls("DeregisterFromWorkMail")) == 1
-    assert flow.records_by_status("InWindow") == []
+    assert result.outcome == "EntityMismatch"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == 1
+    assert flow.list_by_status("InWindow") == []
 
 
-def test_a_step_that_is_taken_up_days_later_deregisters_nobody(flow: Any) -> None:
-    """As when somebody has a stopped execution go on in the console."""
+def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> None:
+    """As after a redrive of the stopped execution in the console."""
     user = flow.people.user("dana")
     event: dict[str, Any] = {}
 
     def stop(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail" and not event:
-            pointer = flow.item(f"{ORGANIZATION_ID}/{user}")
-            event["ExecutionArn"] = pointer["ExecutionArn"]
-            flow.environment.client("stepfunctions").stop_execution(executionArn=pointer["ExecutionArn"])
+            lock = flow.read_item(f"{ORGANIZATION_ID}/{user}")
+            event["ExecutionArn"] = lock["ExecutionArn"]
+            flow.environment.client("stepfunctions").stop_execution(executionArn=lock["ExecutionArn"])
             raise CommonError("ThrottlingException", "made by the test", 400)
 
     flow.backend.before.append(stop)
@@ -447,31 +449,32 @@ def test_a_step_that_is_taken_up_days_later_deregisters_nobody(flow: Any) -> Non
     )
 
     assert json.load(answer["Payload"])["errorType"] == "EntityMismatch"
-    assert flow.workmail_state(user)["State"] == "ENABLED"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def mute(flow: Any) -> None:
-    """Have Step Functions tell nobody how executions end: AWS delivers these events on a best-effort basis."""
+def disable_status_events(flow: Any) -> None:
+    """Drop the status events of Step Functions: AWS delivers them on a best-effort basis."""
     events = flow.environment.client("events")
     for rule in events.list_rules()["Rules"]:
         if "aws.states" in rule.get("EventPattern", ""):
             events.remove_targets(Rule=rule["Name"], Ids=["Queue"])
 
 
-def forget_execution(arn: str) -> None:
-    """Have Step Functions forget an execution, as it does 90 days after its end."""
+def delete_execution(arn: str) -> None:
+    """Delete an execution from Step Functions, as AWS does 90 days after its end."""
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions[:] = [execution for execution in machine.executions if execution.execution_arn != arn]
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
-    """Have DynamoDB throttle UpdateItem, so many times or always."""
-    update, left = DynamoHandler.update_item, [times]
+    """Have DynamoDB throttle UpdateItem, for a number of calls or always."""
+    update, remaining = DynamoHandler.update_item, times
 
-    def refused(self: DynamoHandler) -> Any:
-        if left[0] != 0:
-            left[0] = None if left[0] is None else left[0] - 1
+    def update_or_throttle(self: DynamoHandler) -> Any:
+        nonlocal remaining
+        if remaining != 0:
+            remaining = None if remaining is None else remaining - 1
             raise DynamodbException("ThrottlingException", "made by the test")
         return update(self)
 
-    monkeypatch.setattr(DynamoHandler, "update_item", refused)
+    monkeypatch.setattr(DynamoHandler, "update_item", update_or_throttle)

@@ -1,4 +1,4 @@
-"""Restoring: everything as it was, or a reason why not; twice, halfway, and while the offboarding waits."""
+"""Restores: everything as before, or the reason why not; repeated, interrupted, and during the offboarding."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,222 +6,228 @@ from typing import Any
 import pytest
 
 from local.defaults import ORGANIZATION_ID
-from tests.workflow.conftest import long_run
+from tests.workflow.conftest import mark_long
 
 pytestmark = pytest.mark.no_providers
 
 RESTORED = ["RegisterEntity", "RestoreAliasesAndGroups", "IsEverythingBack?", "Restored"]
-FORGETFUL = {"aliases_of_deregistered": "removed", "groups_of_deregistered": "removed"}
+REMOVES_ALIASES_AND_GROUPS = {"aliases_of_deregistered": "removed", "groups_of_deregistered": "removed"}
 
 
-def made(flow: Any, kind: str) -> str:
-    """Make an entity with all that a restore must bring back."""
+def create_entity(flow: Any, kind: str) -> str:
+    """Create an entity with everything that a restore must bring back."""
     if kind == "USER":
         entity = flow.people.user("dana", "Dana Leaver")
     elif kind == "GROUP":
         entity = flow.people.group("dana", (flow.people.user("member"),))
     else:
-        return with_aliases(flow, flow.people.resource("dana"))
+        return add_aliases(flow, flow.people.resource("dana"))
     flow.people.group("team", (entity,))
     flow.people.group("everybody", (entity, flow.people.user("other")))
-    return with_aliases(flow, entity)
+    return add_aliases(flow, entity)
 
 
-def with_aliases(flow: Any, entity: str) -> str:
+def add_aliases(flow: Any, entity: str) -> str:
     for alias in ("d.leaver", "dl"):
-        flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=entity, Alias=flow.people.address(alias))
+        flow.people.alias(entity, alias)
     return entity
 
 
-def offboarded(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any) -> tuple[str, str, dict[str, Any]]:
-    """Offboard an entity and let some days pass; return its id, the execution, and how it was."""
+def offboard(flow: Any, kind: str = "USER", days: float = 12, **behaviour: Any) -> tuple[str, str, dict[str, Any]]:
+    """Offboard an entity and let some days pass; return its id, the execution, and its former state."""
     flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
-    entity = made(flow, kind)
-    before = flow.workmail_state(entity)
+    entity = create_entity(flow, kind)
+    former_state = flow.read_workmail_state(entity)
     arn = flow.start(entity)
     flow.pass_days(days)
-    assert flow.workmail_state(entity)["State"] == "DISABLED"
-    return entity, arn, before
+    assert flow.read_workmail_state(entity)["State"] == "DISABLED"
+    return entity, arn, former_state
 
 
 @pytest.mark.parametrize("kind", ["USER", "GROUP", "RESOURCE"])
 @pytest.mark.parametrize(
-    "behaviour", [{**FORGETFUL, "email_of_disabled": "absent"}, *long_run({})], ids=["removed", "kept"]
+    "behaviour",
+    [{**REMOVES_ALIASES_AND_GROUPS, "email_of_disabled": "absent"}, *mark_long({})],
+    ids=["removed", "kept"],
 )
-def test_an_entity_is_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
-    entity, arn, before = offboarded(flow, kind, **behaviour)
+def test_a_restore_brings_back_the_entity_as_it_was(flow: Any, kind: str, behaviour: dict[str, Any]) -> None:
+    entity, arn, former_state = offboard(flow, kind, **behaviour)
     mailbox = flow.backend.mailbox_exists(ORGANIZATION_ID, entity)
 
-    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+    result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
-    assert (ending.status, ending.outcome) == ("SUCCEEDED", "Restored")
-    assert ending.states == RESTORED
-    assert flow.workmail_state(entity) == before
+    assert (result.status, result.outcome) == ("SUCCEEDED", "Restored")
+    assert result.states == RESTORED
+    assert flow.read_workmail_state(entity) == former_state
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, entity) == mailbox
-    assert ending.output["Missing"] == []
-    assert ending.output["OffboardingArn"] == arn
-    record = flow.record(arn)
+    assert result.output["Missing"] == []
+    assert result.output["OffboardingArn"] == arn
+    record = flow.read_record(arn)
     assert (record["Status"], record["RestoredAt"]) == ("Restored", "2026-12-04T12:00:00.000Z")
-    assert flow.records_by_status("InWindow") == []
+    assert flow.list_by_status("InWindow") == []
     flow.pass_days(30)
-    assert flow.ending(arn).outcome == "Reenabled"
-    assert flow.record(arn)["Outcome"] == "Reenabled"
+    assert flow.read_result(arn).outcome == "Reenabled"
+    assert flow.read_record(arn)["Outcome"] == "Reenabled"
 
 
-@pytest.mark.parametrize("by", ["NAME", "alias", *long_run("arn", "name", "address")])
-@pytest.mark.parametrize("email", ["absent", *long_run("present")])
-def test_it_can_be_called_by_its_execution_its_name_and_its_addresses(flow: Any, by: str, email: str) -> None:
-    _, arn, _ = offboarded(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
+@pytest.mark.parametrize("by", ["NAME", "alias", *mark_long("arn", "name", "address")])
+@pytest.mark.parametrize("email", ["absent", *mark_long("present")])
+def test_a_restore_accepts_the_execution_the_name_and_the_addresses(flow: Any, by: str, email: str) -> None:
+    _, arn, _ = offboard(flow, email_of_disabled=email, describe_entity_of_disabled="EntityNotFoundException")
     names = {"name": "dana", "NAME": "DANA", "address": flow.people.address("dana"), "alias": flow.people.address("dl")}
-    given = {"ExecutionArn": arn} if by == "arn" else {"OrganizationId": ORGANIZATION_ID, "EntityId": names[by]}
+    execution_input = (
+        {"ExecutionArn": arn} if by == "arn" else {"OrganizationId": ORGANIZATION_ID, "EntityId": names[by]}
+    )
 
-    assert flow.restore(**given, RequestedBy="helpdesk", Reason="hired again").outcome == "Restored"
-    step = next(step for step in flow.record(arn)["Steps"] if step["Step"] == "RegisterEntity")
+    assert flow.restore(**execution_input, RequestedBy="helpdesk", Reason="hired again").outcome == "Restored"
+    step = next(step for step in flow.read_record(arn)["Steps"] if step["Step"] == "RegisterEntity")
     assert (step["RequestedBy"], step["Reason"]) == ("helpdesk", "hired again")
 
 
-def test_restoring_twice_changes_nothing_the_second_time(flow: Any) -> None:
-    entity, arn, before = offboarded(flow, **FORGETFUL)
+def test_a_second_restore_changes_nothing(flow: Any) -> None:
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     flow.restore(ExecutionArn=arn)
-    flow.forget_calls()
+    flow.clear_calls()
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "Restored"
-    assert flow.workmail_state(entity) == before
-    assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.calls())
+    assert result.outcome == "Restored"
+    assert flow.read_workmail_state(entity) == former_state
+    assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.list_calls())
 
 
 @pytest.mark.parametrize(
-    "operation", ["CreateAlias", "DescribeUser", *long_run("AssociateMemberToGroup", "ListGroupsForEntity")]
+    "operation", ["CreateAlias", "DescribeUser", *mark_long("AssociateMemberToGroup", "ListGroupsForEntity")]
 )
-def test_a_restore_that_failed_halfway_resumes(flow: Any, operation: str) -> None:
-    entity, arn, before = offboarded(flow, **FORGETFUL)
+def test_a_restore_that_failed_halfway_can_be_repeated(flow: Any, operation: str) -> None:
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     hook_count = len(flow.backend.before)
-    flow.fail(operation, "AccessDeniedException", times=None)
+    flow.inject_error(operation, "AccessDeniedException", times=None)
     assert flow.restore(ExecutionArn=arn).outcome == "AccessDenied"
     del flow.backend.before[hook_count:]
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
 @pytest.mark.parametrize(
     "operation",
-    ["RegisterToWorkMail", *long_run("DescribeUser", "ListAliases", "CreateAlias", "AssociateMemberToGroup")],
+    ["RegisterToWorkMail", *mark_long("DescribeUser", "ListAliases", "CreateAlias", "AssociateMemberToGroup")],
 )
-@pytest.mark.parametrize("code", ["ThrottlingException", *long_run("InternalFailure")])
-def test_trouble_that_passes_changes_nothing(flow: Any, operation: str, code: str) -> None:
-    entity, arn, before = offboarded(flow, **FORGETFUL)
-    flow.fail(operation, code, times=3)
+@pytest.mark.parametrize("code", ["ThrottlingException", *mark_long("InternalFailure")])
+def test_transient_errors_do_not_change_the_outcome_of_a_restore(flow: Any, operation: str, code: str) -> None:
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    flow.inject_error(operation, code, times=3)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
-def test_workmail_s_lag_behind_the_registration_is_waited_for(flow: Any) -> None:
-    entity, arn, before = offboarded(flow, **FORGETFUL)
-    flow.fail("ListAliases", "EntityStateException", times=4)
-
-    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.workmail_state(entity) == before
-
-
-def test_after_the_window_it_is_refused(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow, days=30)
-
-    ending = flow.restore(ExecutionArn=arn)
-
-    assert ending.outcome == "RetentionEnded"
-    assert "ended at 2026-12-22T12:00:00.000Z" in ending.cause
-    assert flow.workmail_state(entity)["State"] == "DISABLED"
-    assert flow.calls("RegisterToWorkMail").count("RegisterToWorkMail") == 4, "those that made the entities"
-
-
-def test_until_the_last_second_of_the_window_it_is_possible(flow: Any) -> None:
-    entity, arn, before = offboarded(flow, days=29.9999)
+def test_a_restore_waits_until_workmail_shows_the_registration(flow: Any) -> None:
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    flow.inject_error("ListAliases", "EntityStateException", times=4)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
-@pytest.mark.parametrize("described", ["DELETED", *long_run("EntityNotFoundException")])
-def test_who_was_deleted_cannot_come_back(flow: Any, described: str) -> None:
-    entity, arn, _ = offboarded(flow, describe_deleted=described)
-    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
+def test_a_restore_after_the_window_is_refused(flow: Any) -> None:
+    entity, arn, _ = offboard(flow, days=30)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "EntityGone"
-    assert "of the same name" not in ending.cause
+    assert result.outcome == "RetentionEnded"
+    assert "ended at 2026-12-22T12:00:00.000Z" in result.cause
+    assert flow.read_workmail_state(entity)["State"] == "DISABLED"
+    assert flow.list_calls("RegisterToWorkMail").count("RegisterToWorkMail") == 4, (
+        "the four calls that prepared the entities"
+    )
 
 
-def test_who_was_made_anew_is_another_entity_and_is_named(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow)
-    flow.workmail.delete_user(OrganizationId=ORGANIZATION_ID, UserId=entity)
+def test_a_restore_is_possible_until_the_last_second_of_the_window(flow: Any) -> None:
+    entity, arn, former_state = offboard(flow, days=29.9999)
+
+    assert flow.restore(ExecutionArn=arn).outcome == "Restored"
+    assert flow.read_workmail_state(entity) == former_state
+
+
+@pytest.mark.parametrize("described", ["DELETED", *mark_long("EntityNotFoundException")])
+def test_a_deleted_entity_cannot_be_restored(flow: Any, described: str) -> None:
+    entity, arn, _ = offboard(flow, describe_deleted=described)
+    flow.delete_user(entity)
+
+    result = flow.restore(ExecutionArn=arn)
+
+    assert result.outcome == "EntityGone"
+    assert "of the same name" not in result.cause
+
+
+def test_a_recreated_entity_is_another_entity_and_the_cause_names_it(flow: Any) -> None:
+    entity, arn, _ = offboard(flow)
+    flow.delete_user(entity)
     another = flow.people.user("dana")
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "EntityGone"
-    assert f"The USER {another} has the same name" in ending.cause
+    assert result.outcome == "EntityGone"
+    assert f"The USER {another} has the same name" in result.cause
 
 
-def test_an_address_that_somebody_else_has_is_named_with_its_holder(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow)
+def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
+    entity, arn, _ = offboard(flow)
     successor = flow.people.user("robin")
     flow.backend.arrange(ORGANIZATION_ID, entity, email=None)
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dana"))
+    flow.people.alias(successor, "dana")
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "AddressInUse"
-    assert f"belongs to the USER {successor} now" in ending.cause
-    assert "@" not in ending.cause
-    assert flow.workmail_state(entity)["State"] == "DISABLED"
+    assert result.outcome == "AddressInUse"
+    assert f"belongs to the USER {successor} now" in result.cause
+    assert "@" not in result.cause
+    assert flow.read_workmail_state(entity)["State"] == "DISABLED"
     flow.workmail.delete_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dana"))
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
 
 
-def test_what_others_have_taken_meanwhile_is_said_and_the_rest_comes_back(flow: Any) -> None:
-    entity, arn, before = offboarded(flow, **FORGETFUL)
+def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_are_restored(flow: Any) -> None:
+    entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
     successor = flow.people.user("robin")
-    flow.workmail.create_alias(OrganizationId=ORGANIZATION_ID, EntityId=successor, Alias=flow.people.address("dl"))
-    team = next(group for group in before["Groups"] if group == group_id(flow, "team"))
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=team)
+    flow.people.alias(successor, "dl")
+    team = next(group for group in former_state["Groups"] if group == find_group_id(flow, "team"))
+    flow.deregister(team)
     flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=team)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert (ending.status, ending.outcome) == ("SUCCEEDED", "RestoredInPart")
-    assert ending.output["Missing"] == [
+    assert (result.status, result.outcome) == ("SUCCEEDED", "RestoredInPart")
+    assert result.output["Missing"] == [
         {"Alias": flow.people.address("dl"), "Because": f"It belongs to the USER {successor} now."},
         {"Group": team, "Because": "The group does not exist any more."},
     ]
-    assert flow.workmail_state(entity) == {
-        **before,
+    assert flow.read_workmail_state(entity) == {
+        **former_state,
         "Aliases": [flow.people.address("d.leaver")],
-        "Groups": [group_id(flow, "everybody")],
+        "Groups": [find_group_id(flow, "everybody")],
     }
 
 
-def test_a_group_that_is_disabled_itself_is_said(flow: Any) -> None:
-    _, arn, _ = offboarded(flow, **FORGETFUL)
-    flow.fail("AssociateMemberToGroup", "EntityStateException")
-    team = group_id(flow, "team")
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=team)
-    everybody = group_id(flow, "everybody")
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=everybody)
+def test_a_disabled_group_is_reported_as_missing(flow: Any) -> None:
+    _, arn, _ = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    flow.inject_error("AssociateMemberToGroup", "EntityStateException")
+    team = find_group_id(flow, "team")
+    flow.deregister(team)
+    everybody = find_group_id(flow, "everybody")
+    flow.deregister(everybody)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "RestoredInPart"
-    assert {item["Because"] for item in ending.output["Missing"]} == {"The group itself is disabled."}
+    assert result.outcome == "RestoredInPart"
+    assert {item["Because"] for item in result.output["Missing"]} == {"The group itself is disabled."}
 
 
-def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
+def test_without_a_record_there_is_nothing_to_restore(flow: Any) -> None:
     user = flow.people.user("dana")
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.deregister(user)
     arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
 
     assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=user).outcome == "NothingRecorded"
@@ -229,132 +235,123 @@ def test_nothing_recorded_is_nothing_to_restore_by(flow: Any) -> None:
     assert flow.restore(ExecutionArn=arn).outcome == "NothingRecorded"
 
 
-def test_a_record_that_somebody_deleted_is_nothing_to_restore_by(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow)
-    flow.forget_record(arn)
+def test_a_deleted_record_leaves_nothing_to_restore(flow: Any) -> None:
+    entity, arn, _ = offboard(flow)
+    flow.delete_record(arn)
 
-    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+    result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
-    assert ending.outcome == "NothingRecorded"
-    assert "aws workmail register-to-work-mail" in ending.cause
+    assert result.outcome == "NothingRecorded"
+    assert "aws workmail register-to-work-mail" in result.cause
 
 
-def test_an_address_that_was_never_shown_cannot_be_registered(flow: Any) -> None:
+def test_an_entity_whose_address_was_never_recorded_cannot_be_restored(flow: Any) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent")
     user = flow.people.user("dana")
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=user)
+    flow.deregister(user)
     arn = flow.start(user)
     flow.pass_days(5)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "NothingRecorded"
-    assert "did not show an address" in ending.cause
+    assert result.outcome == "NothingRecorded"
+    assert "did not show an address" in result.cause
 
 
-def test_before_it_was_deregistered_there_is_nothing_to_restore(flow: Any) -> None:
-    flow.policy(ApprovalRequired=["vip"])
+def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
+    flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
         flow.people.user(name)
-    dated, asked = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
+    scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
-    for arn, status in ((dated, "Scheduled"), (asked, "AwaitingApproval")):
-        ending = flow.restore(ExecutionArn=arn)
-        assert ending.outcome == "NotDeregistered"
-        assert f"its status is {status}. To cancel it, stop the execution {arn}" in ending.cause
+    for arn, status in ((scheduled, "Scheduled"), (awaiting, "AwaitingApproval")):
+        result = flow.restore(ExecutionArn=arn)
+        assert result.outcome == "NotDeregistered"
+        assert f"its status is {status}. To cancel it, stop the execution {arn}" in result.cause
         flow.stop(arn)
         assert "ended as Stopped before it deregistered" in flow.restore(ExecutionArn=arn).cause
 
 
-def test_between_its_states_the_restore_waits_for_the_offboarding(flow: Any) -> None:
+def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any) -> None:
     user = flow.people.user("dana")
-    before = flow.workmail_state(user)
-    restores: list[str] = []
-
-    def restore(operation: str, _: Any) -> None:
-        # WorkMail has disabled it, and the offboarding has not read that back.
-        if operation == "DeregisterFromWorkMail":
-            arn = flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"]
-            machine = flow.environment.outputs["RestoreStateMachineArn"]
-            restores.append(flow.environment.start({"ExecutionArn": arn}, state_machine_arn=machine))
-
-    flow.backend.after.append(restore)
+    former_state = flow.read_workmail_state(user)
+    restores = flow.restore_during_deregistration(user)
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=60)
     arn = flow.start(user)
     flow.pass_days(1)
 
-    assert flow.ending(restores[0]).outcome == "Restored"
-    assert flow.workmail_state(user) == before
+    assert flow.read_result(restores[0]).outcome == "Restored"
+    assert flow.read_workmail_state(user) == former_state
     flow.pass_days(31)
-    assert flow.ending(arn).outcome == "Reenabled"
+    assert flow.read_result(arn).outcome == "Reenabled"
 
 
-def test_who_was_stopped_while_deregistering_can_be_restored(flow: Any) -> None:
+def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: Any) -> None:
     user = flow.people.user("dana")
-    before = flow.workmail_state(user)
-    arn_of: list[str] = []
+    former_state = flow.read_workmail_state(user)
+    arns: list[str] = []
 
     def stop(operation: str, _: Any) -> None:
-        if operation == "DeregisterFromWorkMail" and not arn_of:
-            arn_of.append(flow.item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
-            flow.environment.client("stepfunctions").stop_execution(executionArn=arn_of[0])
+        if operation == "DeregisterFromWorkMail" and not arns:
+            arns.append(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
+            flow.environment.client("stepfunctions").stop_execution(executionArn=arns[0])
 
     flow.backend.after.append(stop)
     flow.start(user)
     flow.pass_days(1)
-    assert flow.workmail_state(user)["State"] == "DISABLED"
-    record = flow.record(arn_of[0])
-    assert (record["Status"], record["Outcome"]) == ("Unwatched", "Stopped"), "its function had gone on meanwhile"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+    record = flow.read_record(arns[0])
+    assert (record["Status"], record["Outcome"]) == ("Unwatched", "Stopped"), "its function continued after the stop"
 
-    assert flow.restore(ExecutionArn=arn_of[0]).outcome == "Restored"
-    assert flow.workmail_state(user) == before
+    assert flow.restore(ExecutionArn=arns[0]).outcome == "Restored"
+    assert flow.read_workmail_state(user) == former_state
 
 
-def test_who_is_registered_otherwise_is_left_alone(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow)
+def test_a_restore_leaves_an_entity_alone_if_it_is_registered_with_another_address(flow: Any) -> None:
+    entity, arn, _ = offboard(flow)
     flow.people.register(entity, "dana.new")
-    now = flow.workmail_state(entity)
+    registered_state = flow.read_workmail_state(entity)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "RestoreRefused"
-    assert "its primary address is not the recorded one" in ending.cause
-    assert flow.workmail_state(entity) == now
+    assert result.outcome == "RestoreRefused"
+    assert "its primary address is not the recorded one" in result.cause
+    assert flow.read_workmail_state(entity) == registered_state
 
 
-def test_an_older_offboarding_s_record_restores_nothing_when_there_is_a_later_one(flow: Any) -> None:
-    entity, first, _ = offboarded(flow)
+def test_only_the_latest_offboarding_can_be_restored(flow: Any) -> None:
+    entity, first, _ = offboard(flow)
     flow.people.register(entity, "dana")
     flow.pass_days(1)
     second = flow.start(entity)
     flow.pass_days(2)
 
-    ending = flow.restore(ExecutionArn=first)
+    result = flow.restore(ExecutionArn=first)
 
-    assert ending.outcome == "RestoreRefused"
-    assert second in ending.cause
+    assert result.outcome == "RestoreRefused"
+    assert second in result.cause
     assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity).output["OffboardingArn"] == second
 
 
-def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
-    entity, first, _ = offboarded(flow)
+def test_a_restored_entity_can_be_offboarded_again_at_once(flow: Any) -> None:
+    entity, first, _ = offboard(flow)
     flow.restore(ExecutionArn=first)
     flow.pass_days(0.1)
 
     second = flow.start(entity)
     flow.pass_days(31)
 
-    assert flow.ending(second).outcome == "CleanupVerified"
-    assert flow.ending(first).outcome == "Reenabled"
+    assert flow.read_result(second).outcome == "CleanupVerified"
+    assert flow.read_result(first).outcome == "Reenabled"
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("execution_input", "message"),
     [
         ({}, "either ExecutionArn, the offboarding's, or OrganizationId and EntityId"),
         ({"OrganizationId": "m-" + "1" * 32, "EntityId": "dana"}, "not configured in this stack"),
-        *long_run(
+        *mark_long(
             ({"OrganizationId": ORGANIZATION_ID}, "either ExecutionArn"),
             ({"EntityId": "dana"}, "either ExecutionArn"),
             ({"ExecutionArn": "dana"}, "ExecutionArn must be the ARN of an execution"),
@@ -362,104 +359,98 @@ def test_who_was_restored_can_be_offboarded_again_at_once(flow: Any) -> None:
         ),
     ],
 )
-def test_a_wrong_request_changes_nothing(flow: Any, given: dict[str, str], says: str) -> None:
-    ending = flow.restore(**given)
+def test_an_invalid_restore_request_changes_nothing(flow: Any, execution_input: dict[str, str], message: str) -> None:
+    result = flow.restore(**execution_input)
 
-    assert ending.outcome == "InvalidRequest"
-    assert says in ending.cause
-    assert flow.calls() == []
+    assert result.outcome == "InvalidRequest"
+    assert message in result.cause
+    assert flow.list_calls() == []
 
 
 @pytest.mark.parametrize(
     ("operation", "code", "outcome"),
     [
         ("RegisterToWorkMail", "MailDomainNotFoundException", "RestoreRefused"),
-        *long_run(
-            ("ListAliases", "EntityStateException", "RegistrationNotConfirmed"),
-            ("RegisterToWorkMail", "EntityStateException", "RegistrationNotConfirmed"),
-            ("RegisterToWorkMail", "ThrottlingException", "WorkMailUnavailable"),
-            ("RegisterToWorkMail", "UnsupportedOperationException", "RestoreRefused"),
-            ("DescribeUser", "NobodyKnowsException", "UnexpectedFailure"),
-            ("DescribeUser", "OrganizationStateException", "OrganizationNotActive"),
-            ("DescribeUser", "DirectoryServiceAuthenticationFailedException", "DirectoryAuthenticationFailed"),
-            ("ListAliases", "OrganizationNotFoundException", "OrganizationNotFound"),
-        ),
+        *mark_long(("DescribeUser", "UnknownException", "UnexpectedFailure")),
     ],
 )
-def test_an_error_that_stays_ends_under_its_name(flow: Any, operation: str, code: str, outcome: str) -> None:
-    _, arn, _ = offboarded(flow, **FORGETFUL)
-    flow.fail(operation, code)
+def test_a_permanent_error_ends_the_restore_with_its_outcome(
+    flow: Any, operation: str, code: str, outcome: str
+) -> None:
+    """The fault matrix plays the errors that WorkMail documents."""
+    _, arn, _ = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
+    flow.inject_error(operation, code)
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert (ending.status, ending.outcome) == ("FAILED", outcome)
+    assert (result.status, result.outcome) == ("FAILED", outcome)
 
 
-def group_id(flow: Any, name: str) -> str:
+def find_group_id(flow: Any, name: str) -> str:
     groups = flow.workmail.list_groups(OrganizationId=ORGANIZATION_ID)["Groups"]
     return next(group["Id"] for group in groups if group["Name"] == name)
 
 
-def test_who_was_stopped_and_is_watched_anew_is_restored_in_full(flow: Any) -> None:
-    entity, first, before = offboarded(flow, days=2, email_of_disabled="absent", **FORGETFUL)
+def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) -> None:
+    entity, first, former_state = offboard(flow, days=2, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
     flow.stop(first)
     second = flow.start(entity)
     flow.pass_days(1)
-    assert flow.record(second)["Entity"]["Aliases"] == flow.record(first)["Entity"]["Aliases"] != []
-    assert [item["Id"] for item in flow.records_by_status("InWindow")] == [second]
+    assert flow.read_record(second)["Entity"]["Aliases"] == flow.read_record(first)["Entity"]["Aliases"] != []
+    assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
 
     refused = flow.restore(ExecutionArn=first)
     assert refused.outcome == "RestoreRefused"
     assert second in refused.cause
-    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+    result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
-    assert (ending.outcome, ending.output["OffboardingArn"]) == ("Restored", second)
-    assert flow.workmail_state(entity) == before
+    assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", second)
+    assert flow.read_workmail_state(entity) == former_state
     flow.pass_days(31)
-    assert flow.ending(second).outcome == "Reenabled"
+    assert flow.read_result(second).outcome == "Reenabled"
 
 
-def test_what_was_disabled_by_hand_before_its_date_is_restored_from_what_was_recorded(flow: Any) -> None:
-    flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent", **FORGETFUL)
-    entity = made(flow, "USER")
-    before = flow.workmail_state(entity)
+def test_an_entity_disabled_by_hand_before_its_date_is_restored_from_the_record(flow: Any) -> None:
+    flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
+    entity = create_entity(flow, "USER")
+    former_state = flow.read_workmail_state(entity)
     arn = flow.start(entity, NotBefore="2026-12-02T12:00:00Z")
     flow.pass_days(2)
-    flow.workmail.deregister_from_work_mail(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+    flow.deregister(entity)
     flow.pass_days(10)
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
-    assert flow.workmail_state(entity) == before
+    assert flow.read_workmail_state(entity) == former_state
 
 
-def test_another_offboarding_that_only_waits_for_a_date_is_in_no_restore_s_way(flow: Any) -> None:
-    entity, first, before = offboarded(flow, days=2)
+def test_another_offboarding_that_waits_for_its_date_does_not_block_a_restore(flow: Any) -> None:
+    entity, first, former_state = offboard(flow, days=2)
     flow.stop(first)
     later = flow.start(entity, NotBefore="2026-12-10T12:00:00Z")
     flow.pass_days(1)
 
-    ending = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
+    result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
-    assert (ending.outcome, ending.output["OffboardingArn"]) == ("Restored", first)
-    assert flow.workmail_state(entity) == before
+    assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", first)
+    assert flow.read_workmail_state(entity) == former_state
     flow.pass_days(20)
-    assert flow.ending(later).outcome == "EntityMismatch"
-    assert flow.workmail_state(entity) == before
+    assert flow.read_result(later).outcome == "EntityMismatch"
+    assert flow.read_workmail_state(entity) == former_state
 
 
-def test_who_got_a_new_mailbox_after_the_window_is_not_called_restored(flow: Any) -> None:
-    entity, arn, _ = offboarded(flow, days=40)
+def test_an_entity_with_a_new_mailbox_after_the_window_does_not_count_as_restored(flow: Any) -> None:
+    entity, arn, _ = offboard(flow, days=40)
     flow.people.register(entity, "dana")
 
-    ending = flow.restore(ExecutionArn=arn)
+    result = flow.restore(ExecutionArn=arn)
 
-    assert ending.outcome == "RetentionEnded"
-    assert "with a new mailbox" in ending.cause
+    assert result.outcome == "RetentionEnded"
+    assert "with a new mailbox" in result.cause
 
 
-def test_a_second_restore_by_name_changes_nothing(flow: Any) -> None:
-    _, _, _ = offboarded(flow)
-    given = {"OrganizationId": ORGANIZATION_ID, "EntityId": flow.people.address("dana")}
-    assert flow.restore(**given).outcome == "Restored"
+def test_a_second_restore_by_address_succeeds(flow: Any) -> None:
+    _, _, _ = offboard(flow)
+    execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": flow.people.address("dana")}
+    assert flow.restore(**execution_input).outcome == "Restored"
 
-    assert flow.restore(**given).outcome == "Restored"
+    assert flow.restore(**execution_input).outcome == "Restored"

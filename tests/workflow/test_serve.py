@@ -1,4 +1,4 @@
-"""`make serve` for real clients: the AWS CLI goes from nothing to CleanupVerified, over HTTP."""
+"""`make serve` with real clients: the AWS CLI completes an offboarding over HTTP."""
 
 import json
 import os
@@ -25,15 +25,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[str]:
-    """The address of a server of this process, for what needs no other process to be believed."""
+def in_process_url() -> Iterator[str]:
+    """The address of a server in this process, for tests that need no separate process."""
     with Environment(assembly(OFFBOARDING)) as environment:
-        http = make_http_server(environment, 0)
-        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        http_server = make_http_server(environment, 0)
+        thread = threading.Thread(target=http_server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{http.port}"
-        http.shutdown()
-        http.server_close()
+        yield f"http://127.0.0.1:{http_server.port}"
+        http_server.shutdown()
+        http_server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,15 @@ def url() -> Iterator[str]:
         [sys.executable, "-m", "local", "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-    assert found, process.poll()
-    yield found.group()
+    address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+    assert address, process.poll()
+    yield address.group()
     process.terminate()
     process.wait(timeout=20)
     process.stdout.close()
 
 
-def http(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
+def request_json(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
     try:
         with urlopen(Request(url, data=body, method=method)) as answer:  # noqa: S310 (the address is the loopback)
             return answer.status, json.load(answer)
@@ -73,78 +73,80 @@ class Cli:
 
     def __call__(self, *arguments: str) -> Any:
         aws = Path(sys.executable).with_name("aws")
-        done = subprocess.run([sys.executable, str(aws), *arguments], env=self._environment, capture_output=True)
-        assert done.returncode == 0, done.stderr.decode()
-        return json.loads(done.stdout or b"null")
+        completed = subprocess.run([sys.executable, str(aws), *arguments], env=self._environment, capture_output=True)
+        assert completed.returncode == 0, completed.stderr.decode()
+        return json.loads(completed.stdout or b"null")
 
 
-def test_the_aws_cli_goes_from_nothing_to_cleanup_verified(url: str) -> None:
-    aws = Cli(url)
-    organization = ("--organization-id", ORGANIZATION_ID)
-    address = f"alice@{MAIL_DOMAIN}"
-    user = aws("workmail", "create-user", *organization, "--name", "alice", "--display-name", "Alice")["UserId"]
+def create_user(aws: Cli, name: str) -> tuple[str, str]:
+    """Create a user with a mailbox; return the id and the address."""
+    organization, address = ("--organization-id", ORGANIZATION_ID), f"{name}@{MAIL_DOMAIN}"
+    user = aws("workmail", "create-user", *organization, "--name", name, "--display-name", name)["UserId"]
     aws("workmail", "register-to-work-mail", *organization, "--entity-id", user, "--email", address)
-    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    return user, address
+
+
+def test_the_aws_cli_completes_an_offboarding(url: str) -> None:
+    aws = Cli(url)
+    _, address = create_user(aws, "alice")
+    machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
 
     request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": address})
     started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
     execution = ("--execution-arn", started["executionArn"])
-    before = http(f"{url}/local/clock")[1]["Now"]
-    status, moved = http(f"{url}/local/clock", b'{"advance": "P31D"}')
+    time_before = request_json(f"{url}/local/clock")[1]["Now"]
+    status, answer = request_json(f"{url}/local/clock", b'{"advance": "P31D"}')
 
     assert status == 200
-    assert moved["Before"] >= before
+    assert answer["Before"] >= time_before
     last = aws("stepfunctions", "get-execution-history", *execution)["events"][-1]
     assert last["type"] == "ExecutionSucceeded"
     assert json.loads(last["executionSucceededEventDetails"]["output"])["Outcome"] == "CleanupVerified"
 
 
-def test_faults_hit_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
+def test_faults_affect_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
     aws = Cli(url)
-    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
     user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
     steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
     request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
 
-    def error_of_a_run() -> str | None:
+    def run_and_read_error() -> str | None:
         started = steps.start_execution(stateMachineArn=machine, input=request)
-        http(f"{url}/local/clock", b'{"advance": "PT1H"}')
+        request_json(f"{url}/local/clock", b'{"advance": "PT1H"}')
         return steps.describe_execution(executionArn=started["executionArn"]).get("error")
 
     fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
-    status, armed = http(f"{url}/local/faults", json.dumps([fault]).encode())
-    assert (status, armed) == (200, {"Faults": [{**fault, "Happened": 0}]})
-    assert error_of_a_run() == "WorkMailUnavailable"
-    assert http(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
-    shown = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
-    assert shown["State"] == "ENABLED"
+    status, added = request_json(f"{url}/local/faults", json.dumps([fault]).encode())
+    assert (status, added) == (200, {"Faults": [{**fault, "Happened": 0}]})
+    assert run_and_read_error() == "WorkMailUnavailable"
+    assert request_json(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
+    description = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
+    assert description["State"] == "ENABLED"
 
-    assert http(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
-    assert error_of_a_run() is None
+    assert request_json(f"{url}/local/faults", method="DELETE") == (200, {"Faults": []})
+    assert run_and_read_error() is None
 
 
 @pytest.mark.long
-def test_an_organization_made_by_the_cli_is_active_and_refused_by_the_flow(url: str) -> None:
+def test_an_organization_created_by_the_cli_is_active_and_refused_by_the_workflow(url: str) -> None:
     aws = Cli(url)
-    made = aws("workmail", "create-organization", "--alias", "other-corp")["OrganizationId"]
-    assert aws("workmail", "describe-organization", "--organization-id", made)["State"] == "Active"
-    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
-    request = json.dumps({"OrganizationId": made, "EntityId": "alice"})
+    organization_id = aws("workmail", "create-organization", "--alias", "other-corp")["OrganizationId"]
+    assert aws("workmail", "describe-organization", "--organization-id", organization_id)["State"] == "Active"
+    machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    request = json.dumps({"OrganizationId": organization_id, "EntityId": "alice"})
     started = aws("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", request)
-    http(f"{url}/local/clock", b'{"advance": "PT1M"}')
+    request_json(f"{url}/local/clock", b'{"advance": "PT1M"}')
 
-    done = aws("stepfunctions", "describe-execution", "--execution-arn", started["executionArn"])
-    assert done["error"] == "InvalidRequest"
+    completed = aws("stepfunctions", "describe-execution", "--execution-arn", started["executionArn"])
+    assert completed["error"] == "InvalidRequest"
 
 
 @pytest.mark.long
 def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
     aws = Cli(url)
-    organization = ("--organization-id", ORGANIZATION_ID)
-    address = f"erin@{MAIL_DOMAIN}"
-    user = aws("workmail", "create-user", *organization, "--name", "erin", "--display-name", "Erin")["UserId"]
-    aws("workmail", "register-to-work-mail", *organization, "--entity-id", user, "--email", address)
-    machine = http(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+    user, address = create_user(aws, "erin")
+    machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
     entry = {
         "Source": "workmail.offboarding",
         "DetailType": "Offboarding Requested",
@@ -152,32 +154,32 @@ def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
     }
 
     aws("events", "put-events", "--entries", json.dumps([entry]))
-    http(f"{url}/local/clock", b'{"advance": "PT1S"}')
+    request_json(f"{url}/local/clock", b'{"advance": "PT1S"}')
 
     running = aws("stepfunctions", "list-executions", "--state-machine-arn", machine, "--status-filter", "RUNNING")
     assert [item["name"] for item in running["executions"] if user in item["name"]]
 
 
 @pytest.mark.parametrize("duration", ["P1M", "PT1.5H", "P2W", "P1DT2H3M4S", "PT0S"])
-def test_the_clock_takes_any_iso_8601_duration(here: str, duration: str) -> None:
-    status, moved = http(f"{here}/local/clock", json.dumps({"advance": duration}).encode())
+def test_the_clock_accepts_iso_8601_durations(in_process_url: str, duration: str) -> None:
+    status, answer = request_json(f"{in_process_url}/local/clock", json.dumps({"advance": duration}).encode())
 
     assert status == 200
-    assert (moved["Now"] > moved["Before"]) is (duration != "PT0S")
+    assert (answer["Now"] > answer["Before"]) is (duration != "PT0S")
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b'{"advance": "30 days"}', b'{"advance": 30}', b'{"advance": "-P1D"}',
              b'{"advance": "P1D", "to": 1}', b'{"advance": "P99999999Y"}']
 )  # fmt: skip
-def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(here: str, body: bytes) -> None:
-    before = http(f"{here}/local/clock")[1]["Now"]
+def test_an_invalid_advance_of_the_clock_is_refused(in_process_url: str, body: bytes) -> None:
+    time_before = request_json(f"{in_process_url}/local/clock")[1]["Now"]
 
-    status, answer = http(f"{here}/local/clock", body)
+    status, answer = request_json(f"{in_process_url}/local/clock", body)
 
     assert status == 400
     assert "P30D" in answer["Error"]
-    assert http(f"{here}/local/clock")[1]["Now"] == before
+    assert request_json(f"{in_process_url}/local/clock")[1]["Now"] == time_before
 
 
 @pytest.mark.parametrize(
@@ -189,37 +191,37 @@ def test_a_wrong_move_of_the_clock_is_refused_and_moves_nothing(here: str, body:
         (b'[{"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}]', "did you mean DescribeUser?"),
     ],
 )
-def test_a_wrong_fault_is_refused_with_what_would_be_right(here: str, body: bytes, sentence: str) -> None:
-    status, answer = http(f"{here}/local/faults", body)
+def test_an_invalid_fault_is_refused_with_the_expected_form(in_process_url: str, body: bytes, sentence: str) -> None:
+    status, answer = request_json(f"{in_process_url}/local/faults", body)
 
     assert status == 400
     assert sentence in answer["Error"]
     assert "afterEffect" in answer["Error"]
-    assert http(f"{here}/local/faults")[1] == {"Faults": []}
+    assert request_json(f"{in_process_url}/local/faults")[1] == {"Faults": []}
 
 
-def test_the_behaviour_is_told_and_changed_switch_by_switch(here: str) -> None:
-    status, told = http(f"{here}/local/behaviour")
+def test_the_behaviour_can_be_read_and_each_switch_changed(in_process_url: str) -> None:
+    status, current = request_json(f"{in_process_url}/local/behaviour")
     assert status == 200
-    assert told["Answers"]["email_of_disabled"] == ["present", "absent"]
+    assert current["Answers"]["email_of_disabled"] == ["present", "absent"]
 
-    status, changed = http(f"{here}/local/behaviour", b'{"email_of_disabled": "absent"}')
+    status, changed = request_json(f"{in_process_url}/local/behaviour", b'{"email_of_disabled": "absent"}')
 
-    assert (status, changed["Behaviour"]) == (200, {**told["Behaviour"], "email_of_disabled": "absent"})
-    status, refused = http(f"{here}/local/behaviour", b'{"email_of_disabled": "hidden"}')
+    assert (status, changed["Behaviour"]) == (200, {**current["Behaviour"], "email_of_disabled": "absent"})
+    status, refused = request_json(f"{in_process_url}/local/behaviour", b'{"email_of_disabled": "hidden"}')
     assert (status, "must be one of present, absent" in refused["Error"]) == (400, True)
-    http(f"{here}/local/behaviour", json.dumps(told["Behaviour"]).encode())
+    request_json(f"{in_process_url}/local/behaviour", json.dumps(current["Behaviour"]).encode())
 
 
-def test_an_unknown_local_page_lists_the_known_ones(here: str) -> None:
-    status, answer = http(f"{here}/local/clocks")
+def test_an_unknown_local_path_lists_the_known_paths(in_process_url: str) -> None:
+    status, answer = request_json(f"{in_process_url}/local/clocks")
 
     assert status == 404
     assert "POST /local/clock" in answer
 
 
-def documented(phrase: str, **filled: str) -> str:
-    """Return the block of commands of the operators' page that has a phrase, with its placeholders filled in."""
+def read_documented_commands(phrase: str, **filled: str) -> str:
+    """Return the block of commands in `docs/operate.md` that contains a phrase, with its placeholders filled in."""
     page = (ROOT / "docs" / "operate.md").read_text()
     [block] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.S) if phrase in block]
     for placeholder, value in {"m-…": ORGANIZATION_ID, **filled}.items():
@@ -227,9 +229,9 @@ def documented(phrase: str, **filled: str) -> str:
     return block
 
 
-def shell(url: str, commands: str) -> str:
-    """Run documented commands as they stand, with the variables that the page takes from the stack's outputs."""
-    outputs = http(f"{url}/local/stack")[1]["Outputs"]
+def run_documented(url: str, commands: str) -> str:
+    """Run documented commands unchanged, with the variables that the page takes from the stack's outputs."""
+    outputs = request_json(f"{url}/local/stack")[1]["Outputs"]
     cli = Cli(url)
     environment = {
         **cli._environment,
@@ -239,52 +241,55 @@ def shell(url: str, commands: str) -> str:
         "RESTORE_STATE_MACHINE": outputs["RestoreStateMachineArn"],
         "RECORDS_TABLE": outputs["RecordsTableName"],
     }
-    done = subprocess.run(
+    completed = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", commands], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    # Long enough for what Step Functions tells of ends to be heard.
-    http(f"{url}/local/clock", b'{"advance": "PT2M"}')
-    return done.stdout
+    assert completed.returncode == 0, completed.stderr
+    # Long enough for the status events of Step Functions to be processed.
+    request_json(f"{url}/local/clock", b'{"advance": "PT2M"}')
+    return completed.stdout
 
 
 @pytest.mark.long
 def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) -> None:
     aws = Cli(url)
     for name in ("carol", "carl", "cora"):
-        user = aws("workmail", "create-user", "--organization-id", ORGANIZATION_ID, "--name", name,
-                   "--display-name", name)["UserId"]  # fmt: skip
-        aws("workmail", "register-to-work-mail", "--organization-id", ORGANIZATION_ID, "--entity-id", user,
-            "--email", f"{name}@{MAIL_DOMAIN}")  # fmt: skip
+        create_user(aws, name)
     [parameter] = aws("ssm", "describe-parameters", "--filters", "Key=Type,Values=String")["Parameters"][-1:]
     policy = json.loads(aws("ssm", "get-parameter", "--name", parameter["Name"])["Parameter"]["Value"])
     policy["Organizations"][ORGANIZATION_ID]["ApprovalRequired"] = ["c*"]
     aws("ssm", "put-parameter", "--name", parameter["Name"], "--overwrite", "--value", json.dumps(policy))
 
     def outcome(started: str) -> str:
-        done = aws("stepfunctions", "describe-execution", "--execution-arn", json.loads(started)["executionArn"])
-        return json.loads(done["output"])["Outcome"] if "output" in done else done["error"]
+        completed = aws("stepfunctions", "describe-execution", "--execution-arn", json.loads(started)["executionArn"])
+        return json.loads(completed["output"])["Outcome"] if "output" in completed else completed["error"]
 
-    planned = shell(url, documented('"DryRun": true', **{"alice@example.com": f"carol@{MAIL_DOMAIN}"}))
-    assert outcome(planned) == "Planned"
-    start = documented("get-execution-history", **{"alice@example.com": f"carol@{MAIL_DOMAIN}"}).partition("\naws")[0]
-    carol = json.loads(shell(url, start))["executionArn"]
-    waiting = shell(url, documented("Items[].[Id.S, Entity.M.Name.S"))
+    plan = run_documented(
+        url, read_documented_commands('"DryRun": true', **{"alice@example.com": f"carol@{MAIL_DOMAIN}"})
+    )
+    assert outcome(plan) == "Planned"
+    start = read_documented_commands(
+        "get-execution-history", **{"alice@example.com": f"carol@{MAIL_DOMAIN}"}
+    ).partition("\naws")[0]
+    carol = json.loads(run_documented(url, start))["executionArn"]
+    waiting = run_documented(url, read_documented_commands("Items[].[Id.S, Entity.M.Name.S"))
     assert waiting.split()[:2] == [carol, "carol"]
 
-    decided = shell(url, documented('"Decision": "Approved"', **{"arn:aws:states:…": carol}))
-    assert outcome(decided) == "Decided"
-    window = shell(url, documented("Items[].[DueAt.S"))
+    decision = run_documented(url, read_documented_commands('"Decision": "Approved"', **{"arn:aws:states:…": carol}))
+    assert outcome(decision) == "Decided"
+    window = run_documented(url, read_documented_commands("Items[].[DueAt.S"))
     assert f"InWindow\tcarol@{MAIL_DOMAIN}\t{carol}" in window
-    month = documented("begins_with(StartedAt", **{"2027-03": http(f"{url}/local/clock")[1]["Now"][:7]})
-    assert carol in shell(url, month)
+    month = read_documented_commands(
+        "begins_with(StartedAt", **{"2027-03": request_json(f"{url}/local/clock")[1]["Now"][:7]}
+    )
+    assert carol in run_documented(url, month)
 
     for name in ("carl", "cora"):
-        shell(url, start.replace(f"carol@{MAIL_DOMAIN}", name))
-    shell(url, documented('\\"Decision\\": \\"Rejected\\"'))
-    assert shell(url, documented("Items[].[Id.S, Entity.M.Name.S")).strip() in {"", "None"}
+        run_documented(url, start.replace(f"carol@{MAIL_DOMAIN}", name))
+    run_documented(url, read_documented_commands('\\"Decision\\": \\"Rejected\\"'))
+    assert run_documented(url, read_documented_commands("Items[].[Id.S, Entity.M.Name.S")).strip() in {"", "None"}
 
-    both = {"alice@example.com": f"carol@{MAIL_DOMAIN}", "arn:aws:states:…": carol}
-    by_entity, _, by_execution = documented('"Reason": "comes back"', **both).partition("\naws")
-    assert outcome(shell(url, by_entity)) == "Restored"
-    assert outcome(shell(url, f"aws{by_execution}")) == "Restored"
+    placeholders = {"alice@example.com": f"carol@{MAIL_DOMAIN}", "arn:aws:states:…": carol}
+    by_entity, _, by_execution = read_documented_commands('"Reason": "comes back"', **placeholders).partition("\naws")
+    assert outcome(run_documented(url, by_entity)) == "Restored"
+    assert outcome(run_documented(url, f"aws{by_execution}")) == "Restored"

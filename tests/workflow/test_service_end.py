@@ -1,4 +1,4 @@
-"""The end of Amazon WorkMail: an execution that meets it ends as ServiceEnded, and never as a crash."""
+"""The end of Amazon WorkMail: an execution that reaches it ends as ServiceEnded, not as a failure."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,14 +11,14 @@ from moto.dynamodb.responses import DynamoHandler
 from local.defaults import ORGANIZATION_ID
 from local.faults import TIMEOUT, Fault
 from local.workmail.exceptions import CommonError
-from tests.workflow.conftest import long_run
+from tests.workflow.conftest import mark_long
 
 pytestmark = pytest.mark.no_providers
 
-SILENCE = [
+ANSWERS_AFTER_END = [
     ("OrganizationNotFoundException", 400),
     ("ServiceUnavailable", 503),
-    *long_run(
+    *mark_long(
         ("AccessDeniedException", 400),
         ("OrganizationStateException", 400),
         ("UnrecognizedClientException", 400),
@@ -27,73 +27,75 @@ SILENCE = [
 ]
 
 
-def end(flow: Any, code: str, status: int) -> None:
-    """Have WorkMail answer nothing but this from now on."""
+def end_service(flow: Any, code: str, status: int) -> None:
+    """Have WorkMail answer every call with an error from now on."""
     for operation in ("DescribeEntity", "DescribeUser", "DescribeOrganization", "ListUsers", "ListGroups",
                       "ListResources", "ListAliases", "GetMailboxDetails", "DeregisterFromWorkMail"):  # fmt: skip
-        flow.fail(operation, code, status=status)
+        flow.inject_error(operation, code, status=status)
 
 
-@pytest.mark.parametrize(("code", "status"), SILENCE)
-def test_an_execution_that_wakes_when_workmail_is_over_says_so(
+@pytest.mark.parametrize(("code", "status"), ANSWERS_AFTER_END)
+def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any], code: str, status: int
 ) -> None:
-    # It is to look on the last full day, and WorkMail throttles until it is over.
+    # The check is due on the last full day, and its first call lasts until the service has ended.
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana")
     flow.clock.move_to(datetime(2027, 3, 29, 9, tzinfo=UTC))
 
-    def over(operation: str, _: Any) -> None:
+    def end_during_call(operation: str, _: Any) -> None:
         if operation == "DescribeUser" and flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
             flow.clock.sleep(datetime(2027, 3, 31, 0, 0, 1, tzinfo=UTC) - flow.clock.now())
 
-    end(flow, code if code != "ServiceUnavailable" else "ServiceUnavailable", status)
-    flow.backend.before.insert(0, over)
+    end_service(flow, code, status)
+    flow.backend.before.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=5))
 
-    ending = flow.ending(arn)
-    assert (ending.status, ending.outcome) == ("SUCCEEDED", "ServiceEnded")
-    assert ending.states[-1] == "ServiceEnded"
-    assert "on or after the day on which Amazon WorkMail ends" in ending.output["Explanation"]
-    assert ending.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
-    assert flow.record(arn)["Outcome"] == "ServiceEnded"
+    result = flow.read_result(arn)
+    assert (result.status, result.outcome) == ("SUCCEEDED", "ServiceEnded")
+    assert result.states[-1] == "ServiceEnded"
+    assert "on or after the day on which Amazon WorkMail ends" in result.output["Explanation"]
+    assert result.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
+    assert flow.read_record(arn)["Outcome"] == "ServiceEnded"
 
 
-def test_before_that_day_the_same_answers_are_what_they_always_are(make_flow: Callable[..., Any]) -> None:
+def test_before_the_end_of_workmail_the_same_answers_keep_their_outcome(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana")
     flow.clock.settle()
-    end(flow, "AccessDeniedException", 400)
+    end_service(flow, "AccessDeniedException", 400)
     flow.clock.move_to(datetime(2027, 3, 30, 23, tzinfo=UTC))
 
-    assert flow.ending(arn).outcome == "AccessDenied"
+    assert flow.read_result(arn).outcome == "AccessDenied"
 
 
-def test_a_date_on_the_eve_of_the_end_that_wakes_too_late_says_so(make_flow: Callable[..., Any]) -> None:
+def test_a_date_just_before_the_end_of_workmail_ends_as_service_ended_if_it_is_too_late(
+    make_flow: Callable[..., Any],
+) -> None:
     flow = make_flow(now=datetime(2027, 3, 20, 9, tzinfo=UTC))
     flow.people.user("dana")
     arn = flow.start("dana", NotBefore="2027-03-30T23:59:59Z")
     flow.clock.settle()
 
-    def over(operation: str, _: Any) -> None:
-        # The call takes its seconds, and midnight passes; what is tried again is tried on the day of the end.
+    def end_during_call(operation: str, _: Any) -> None:
+        # The call takes two seconds, in which the day ends; the retry happens on the day of the end.
         if flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
             flow.clock.sleep(timedelta(seconds=2))
             raise CommonError("ThrottlingException", "made by the test", 400)
 
-    end(flow, "OrganizationNotFoundException", 400)
-    flow.backend.before.insert(0, over)
+    end_service(flow, "OrganizationNotFoundException", 400)
+    flow.backend.before.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=12))
 
-    ending = flow.ending(arn)
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["DeregisteredAt"] is None
-    assert flow.calls("DeregisterFromWorkMail") == []
+    result = flow.read_result(arn)
+    assert result.outcome == "ServiceEnded"
+    assert result.output["DeregisteredAt"] is None
+    assert flow.list_calls("DeregisterFromWorkMail") == []
 
 
-def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_fault(
+def test_an_organization_deleted_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
@@ -108,7 +110,7 @@ def test_an_organization_that_is_deleted_with_the_service_is_its_end_and_no_faul
     assert flow.run("dana", days=0).outcome == "ServiceEnded"
 
 
-def test_trouble_beside_workmail_is_not_taken_for_its_end(
+def test_an_error_of_another_service_does_not_count_as_the_end_of_workmail(
     make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
@@ -122,20 +124,20 @@ def test_trouble_beside_workmail_is_not_taken_for_its_end(
     assert flow.run("dana", days=0).outcome == "AccessDenied"
 
 
-def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]) -> None:
+def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     flow.people.user("dana")
-    end(flow, "OrganizationNotFoundException", 400)
+    end_service(flow, "OrganizationNotFoundException", 400)
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["Entity"] is None
-    assert ending.output["DeregisteredAt"] is None
+    assert result.outcome == "ServiceEnded"
+    assert result.output["Entity"] is None
+    assert result.output["DeregisteredAt"] is None
 
 
 @pytest.mark.parametrize(
-    ("fault", "asked"),
+    ("fault", "was_called"),
     [
         (Fault("workmail", "DescribeUser", error="ServiceUnavailable", function="DeregisterEntity"), True),
         (Fault("workmail", "DeregisterFromWorkMail", after_effect="InternalFailure"), True),
@@ -143,29 +145,29 @@ def test_what_is_started_after_the_end_says_so_too(make_flow: Callable[..., Any]
         (Fault("workmail", "DeregisterFromWorkMail", error="OrganizationStateException"), False),
         (Fault("workmail", "DescribeOrganization", error="ServiceUnavailable"), False),
     ],
-    ids=lambda given: given.operation if isinstance(given, Fault) else "",
+    ids=lambda parameter: parameter.operation if isinstance(parameter, Fault) else "",
 )
-def test_a_deregistration_that_cannot_be_confirmed_any_more_is_not_kept_quiet(
-    make_flow: Callable[..., Any], fault: Fault, asked: bool
+def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
+    make_flow: Callable[..., Any], fault: Fault, was_called: bool
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
     user = flow.people.user("dana")
     flow.environment.faults.add(fault)
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert (ending.outcome, ending.output["DeregisteredAt"]) == ("ServiceEnded", None)
-    assert (flow.workmail_state(user)["State"] == "DISABLED") is asked
-    said = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
-    assert (said in ending.output["Explanation"]) is asked
+    assert (result.outcome, result.output["DeregisteredAt"]) == ("ServiceEnded", None)
+    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is was_called
+    note = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
+    assert (note in result.output["Explanation"]) is was_called
 
 
-def test_while_workmail_still_answers_after_that_day_it_is_worked_with(make_flow: Callable[..., Any]) -> None:
+def test_an_entity_is_deregistered_if_workmail_still_answers_after_its_end(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     user = flow.people.user("dana")
 
-    ending = flow.run("dana", days=0)
+    result = flow.run("dana", days=0)
 
-    assert ending.outcome == "ServiceEnded"
-    assert ending.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
-    assert flow.workmail_state(user)["State"] == "DISABLED"
+    assert result.outcome == "ServiceEnded"
+    assert result.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"

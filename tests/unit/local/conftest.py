@@ -20,8 +20,8 @@ from local.clock import Clock
 from local.hooks import Hooks
 from tests.unit.local.assemblies import NOON, make_assembly, open_environment  # noqa: F401 (two are fixtures)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
-    no_environment_of_a_module_tells_what_is_personal,
-    no_environment_tells_what_is_personal,
+    no_environment_leaks_personal_data,
+    no_environment_of_a_module_leaks_personal_data,
 )
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

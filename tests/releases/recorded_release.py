@@ -1,10 +1,10 @@
-"""What a release left behind: its template, its own handlers, and executions as they were while they waited.
+"""The recording of a release: its template, its handlers, and executions as they were while they waited.
 
-A release is a folder named as its version. `record` makes it from the sources that are there.
+The folder of a release has its version as name. `record` writes it from the current sources.
 
     template.json    the stack, for the settings in `SETTINGS`
-    handlers.zip     lambdas/, without what is vendored
-    world.json       when the recording was made, the table of records and the directory at that moment
+    handlers.zip     lambdas/, without vendored packages
+    world.json       the time of the recording, and the table of records and the directory at that time
     executions/      one file for each execution that waited
 """
 
@@ -24,25 +24,25 @@ from local.workmail.state import Group, Mailbox, Resource, User, WorkMailEntity
 
 FOLDER = Path(__file__).parent
 SETTINGS: Mapping[str, Any] = {"organizations": OFFBOARDING["organizations"]}
-"""No identity providers: what they start waits as everything else does."""
+"""Without identity providers: their executions wait like any other."""
 
 _ASSETS = "workmail-offboarding.assets.json"
 _KINDS: tuple[type[WorkMailEntity], ...] = (User, Group, Resource)
-_OF_THE_BACKEND = {"permissions", "attributes"}
+_BACKEND_MEMBERS = {"permissions", "attributes"}
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingExecution:
     """An execution that waited.
 
     Attributes
     ----------
     name
-        Its name, which says what it stands for.
+        Its name, which describes its case.
     started_at
-        When it was started, RFC 3339.
+        Its start time, RFC 3339.
     input
-        What it was started with.
+        Its input.
     state
         The state in which it waited.
     state_input
@@ -59,22 +59,22 @@ class Waiting:
     variables: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as its file has it."""
+        """Return the content of its file."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class World:
-    """What was there beside the executions.
+class RecordedState:
+    """The table of records and the directory at the time of the recording.
 
     Attributes
     ----------
     recorded_at
-        When, RFC 3339.
+        The time of the recording, RFC 3339.
     items
-        The table of records, as DynamoDB spells items.
+        The items of the table of records in DynamoDB's format.
     entities
-        The directory; each with its type under `type`.
+        The entities of the directory, each with its type in `type`.
     """
 
     recorded_at: str
@@ -82,25 +82,25 @@ class World:
     entities: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, environment: Environment) -> "World":
-        """Read everything that is there now."""
+    def of(cls, environment: Environment) -> "RecordedState":
+        """Read the current state of an environment."""
         table = environment.outputs["RecordsTableName"]
         items = environment.client("dynamodb").scan(TableName=table)["Items"]
         entities = environment.workmail.organizations[ORGANIZATION_ID].entities.values()
         return cls(
-            recorded_at=timestamp(environment.clock.now()),
-            # Whom an item is about has an id that is made up anew each time; an execution's name stays.
+            recorded_at=render_timestamp(environment.clock.now()),
+            # Ids of entities differ in each recording; names of executions do not.
             items=sorted(items, key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"])),
             entities=[_entity_to_json(entity) for entity in sorted(entities, key=lambda entity: entity.name)],
         )
 
     def build(self, environment: Environment) -> None:
-        """Make it so in an environment that has nothing yet."""
+        """Write the recorded state to an empty environment."""
         for item in self.items:
             environment.client("dynamodb").put_item(TableName=environment.outputs["RecordsTableName"], Item=item)
         for entity in self.entities:
-            made = _entity(entity)
-            environment.workmail.organizations[ORGANIZATION_ID].entities[made.id] = made
+            parsed = _parse_entity(entity)
+            environment.workmail.organizations[ORGANIZATION_ID].entities[parsed.id] = parsed
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,16 @@ class Release:
         return template
 
     @property
-    def world(self) -> World:
-        return World(**json.loads((self.folder / "world.json").read_text()))
+    def recorded_state(self) -> RecordedState:
+        return RecordedState(**json.loads((self.folder / "world.json").read_text()))
 
     @property
-    def executions(self) -> Iterator[Waiting]:
-        """The executions, the one that was started first at the front."""
-        found = [Waiting(**json.loads(file.read_text())) for file in (self.folder / "executions").glob("*.json")]
-        return iter(sorted(found, key=lambda waiting: (waiting.started_at, waiting.name)))
+    def executions(self) -> Iterator[WaitingExecution]:
+        """The executions in the order of their start."""
+        executions = [
+            WaitingExecution(**json.loads(file.read_text())) for file in (self.folder / "executions").glob("*.json")
+        ]
+        return iter(sorted(executions, key=lambda waiting: (waiting.started_at, waiting.name)))
 
     def assembly(self, current: Path, directory: Path) -> Path:
         """Make the release's cloud assembly.
@@ -140,9 +142,9 @@ class Release:
         Parameters
         ----------
         current
-            The assembly of the present sources: what is vendored comes from there.
+            The assembly of the current sources, from which the vendored packages come.
         directory
-            Where it goes; it must not exist.
+            The target directory; it must not exist.
 
         Returns
         -------
@@ -155,8 +157,10 @@ class Release:
         assets = json.loads((current / _ASSETS).read_text())
         [(present, asset)] = [item for item in assets["files"].items() if item[1]["source"]["packaging"] == "zip"]
         package = directory / "package"
-        own = {path.name for path in (FOLDER.parents[1] / "lambdas").iterdir()}
-        shutil.copytree(current / asset["source"]["path"], package, ignore=lambda _, names: own.intersection(names))
+        source_names = {path.name for path in (FOLDER.parents[1] / "lambdas").iterdir()}
+        shutil.copytree(
+            current / asset["source"]["path"], package, ignore=lambda _, names: source_names.intersection(names)
+        )
         with zipfile.ZipFile(self.folder / "handlers.zip") as handlers:
             handlers.extractall(package)
         asset["source"]["path"] = "package"
@@ -171,27 +175,27 @@ class Release:
         return str(digest)
 
 
-def released() -> list[Release]:
-    """Return every release that is recorded."""
+def list_releases() -> list[Release]:
+    """Return every recorded release."""
     return [Release(folder.parent.name) for folder in sorted(FOLDER.glob("*/template.json"))]
 
 
-def resuming(definition: str, executions: list[Waiting], recorded_at: str) -> str:
-    """Write a definition in which each execution goes on where it waited.
+def render_resuming_definition(definition: str, executions: list[WaitingExecution], recorded_at: str) -> str:
+    """Render a definition in which each execution resumes in the state in which it waited.
 
     Parameters
     ----------
     definition
-        The state machine's, as it was deployed.
+        The deployed definition of the state machine.
     executions
-        They are told apart by their names.
+        The executions to resume; the definition distinguishes them by name.
     recorded_at
-        When the recording was made; until then each of them does nothing.
+        The time of the recording; each execution waits until then.
 
     Returns
     -------
     str
-        To be given to the state machine while the executions are started.
+        The definition that the state machine must have while the executions start.
     """
     resumed = json.loads(definition)
     choices = []
@@ -206,27 +210,32 @@ def resuming(definition: str, executions: list[Waiting], recorded_at: str) -> st
     return json.dumps({**resumed, "StartAt": "Resume"})
 
 
-def timestamp(moment: datetime) -> str:
-    """Write a moment as RFC 3339."""
+def render_timestamp(moment: datetime) -> str:
+    """Render a moment as RFC 3339."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _entity_to_json(entity: WorkMailEntity) -> dict[str, Any]:
-    members = {name: value for name, value in asdict(entity).items() if name not in _OF_THE_BACKEND}
-    return {"type": entity.type, **_plain(members)}
+    members = {name: value for name, value in asdict(entity).items() if name not in _BACKEND_MEMBERS}
+    return {"type": entity.type, **_to_plain(members)}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return timestamp(value)
-    return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+        return render_timestamp(value)
+    return {name: _to_plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
-def _entity(members: Mapping[str, Any]) -> WorkMailEntity:
+def _parse_entity(members: Mapping[str, Any]) -> WorkMailEntity:
     [kind] = [kind for kind in _KINDS if kind.type == members["type"]]
-    given = {name: value for name, value in members.items() if name != "type"}
-    dates = {name: datetime.fromisoformat(value) for name, value in given.items() if name.endswith("_date") and value}
-    mailbox = given["mailbox"] and Mailbox(
-        **{**given["mailbox"], "provisioned_date": datetime.fromisoformat(given["mailbox"]["provisioned_date"])}
+    attributes = {name: value for name, value in members.items() if name != "type"}
+    dates = {
+        name: datetime.fromisoformat(value) for name, value in attributes.items() if name.endswith("_date") and value
+    }
+    mailbox = attributes["mailbox"] and Mailbox(
+        **{
+            **attributes["mailbox"],
+            "provisioned_date": datetime.fromisoformat(attributes["mailbox"]["provisioned_date"]),
+        }
     )
-    return kind(**{**given, **dates, "mailbox": mailbox})
+    return kind(**{**attributes, **dates, "mailbox": mailbox})
