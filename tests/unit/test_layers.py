@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-OFFBOARDING = Path(__file__).parents[2] / "lambdas" / "offboarding"
+import offboarding
+
+OFFBOARDING = Path(offboarding.__file__).parent
 LAYERS = ("domain", "configuration", "adapters", "edge")
 MODULES = sorted(path for path in OFFBOARDING.rglob("*.py") if path.parent != OFFBOARDING or path.stem in LAYERS)
 
