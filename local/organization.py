@@ -33,7 +33,7 @@ class UserState:
         }
 
 
-class People:
+class OrganizationBuilder:
     """Makes and looks up the entities of one organization.
 
     Parameters
@@ -55,7 +55,7 @@ class People:
         """Return the address that an entity of this name gets."""
         return f"{name}@{domain or self._domain}"
 
-    def user(
+    def create_user(
         self,
         name: str,
         display_name: str | None = None,
@@ -74,7 +74,7 @@ class People:
             self.register(user_id, name, domain)
         return user_id
 
-    def group(self, name: str, members: tuple[str, ...] = ()) -> str:
+    def create_group(self, name: str, members: tuple[str, ...] = ()) -> str:
         """Make a group with an address and members, and return the id."""
         group_id: str = self._workmail.create_group(OrganizationId=self.organization_id, Name=name)["GroupId"]
         self.register(group_id, name)
@@ -84,7 +84,7 @@ class People:
             )
         return group_id
 
-    def resource(self, name: str) -> str:
+    def create_resource(self, name: str) -> str:
         """Make a room with a mailbox, and return the id."""
         resource_id: str = self._workmail.create_resource(OrganizationId=self.organization_id, Name=name, Type="ROOM")[
             "ResourceId"
@@ -98,7 +98,7 @@ class People:
             OrganizationId=self.organization_id, EntityId=entity_id, Email=self.address(name, domain)
         )
 
-    def alias(self, entity_id: str, name: str, domain: str | None = None) -> None:
+    def create_alias(self, entity_id: str, name: str, domain: str | None = None) -> None:
         """Give an entity a second address."""
         self._workmail.create_alias(
             OrganizationId=self.organization_id, EntityId=entity_id, Alias=self.address(name, domain)

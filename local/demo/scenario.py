@@ -32,7 +32,7 @@ from local.demo.rows import (
     RowResult,
 )
 from local.environment import Environment
-from local.organization import People
+from local.organization import OrganizationBuilder
 
 _STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 _LONGEST_DELIVERY = timedelta(minutes=15)
@@ -77,7 +77,7 @@ class DemoScenario:
         environment.workmail.behaviour = replace(
             environment.workmail.behaviour, aliases_of_deregistered="removed", groups_of_deregistered="removed"
         )
-        self._people = People(environment.client("workmail"))
+        self._people = OrganizationBuilder(environment.client("workmail"))
         self._observer = Observer(environment)
         offboardings = (*_add_manual_rows(self._people), *_add_provider_rows(self._people))
         burst = _add_burst_row(self._people)
@@ -182,14 +182,14 @@ class DemoScenario:
         )
 
 
-def _add_manual_rows(people: People) -> Iterator[OffboardingRow]:
+def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     """Create the entities that a person offboards."""
-    dana = people.user("dana.leaver", 'Dana "DJ" Leaver')
-    people.group("project-apollo", (dana,))
-    room = people.resource("room-4.12")
+    dana = people.create_user("dana.leaver", 'Dana "DJ" Leaver')
+    people.create_group("project-apollo", (dana,))
+    room = people.create_resource("room-4.12")
     for name in ("petra.planned", "lena.lastday"):
-        people.user(name)
-    people.user("it.admin", domain=COMPANY_DOMAIN)
+        people.create_user(name)
+    people.create_user("it.admin", domain=COMPANY_DOMAIN)
     yield OffboardingRow("a plan: DryRun", people.address("petra.planned"), "Planned", extra_input={"DryRun": True})
     yield OffboardingRow("a user, by e-mail address", people.address("dana.leaver"), "CleanupVerified")
     yield OffboardingRow("a group, by name", "project-apollo", "CleanupVerified")
@@ -205,11 +205,11 @@ def _add_manual_rows(people: People) -> Iterator[OffboardingRow]:
     )
 
 
-def _add_provider_rows(people: People) -> Iterator[OffboardingRow]:
+def _add_provider_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     """Create the users that the identity providers report, and their events."""
     for name in ("olivia.okta", "sam.suspended", "henri.hr"):
-        people.user(name, domain=COMPANY_DOMAIN)
-    ines = people.user("ines.identity", domain=COMPANY_DOMAIN, IdentityProviderUserId=_STORE_USER_ID)
+        people.create_user(name, domain=COMPANY_DOMAIN)
+    ines = people.create_user("ines.identity", domain=COMPANY_DOMAIN, IdentityProviderUserId=_STORE_USER_ID)
     olivia, sam, henri = (f"{name}@{COMPANY_DOMAIN}" for name in ("olivia.okta", "sam.suspended", "henri.hr"))
     deactivated = make_okta_event("okta-1", olivia, STARTS_AT)
     deleted = make_okta_event("okta-2", olivia, STARTS_AT, "user.lifecycle.delete.initiated")
@@ -235,11 +235,11 @@ def _add_provider_rows(people: People) -> Iterator[OffboardingRow]:
     )
 
 
-def _add_burst_row(people: People) -> BurstRow:
+def _add_burst_row(people: OrganizationBuilder) -> BurstRow:
     """Create more leavers than the daily cap allows."""
     names = [f"leaver.{number:02}" for number in range(1, _BURST_SIZE + 1)]
     for name in names:
-        people.user(name, domain=COMPANY_DOMAIN)
+        people.create_user(name, domain=COMPANY_DOMAIN)
     return BurstRow(
         title=f"{_BURST_SIZE} leavers at once",
         entity_ids=tuple(f"{name}@{COMPANY_DOMAIN}" for name in names),
@@ -256,11 +256,11 @@ def _make_approval_rows(burst: BurstRow) -> Iterator[ApprovalRow]:
     yield ApprovalRow("a waiting offboarding, not decided", burst, None, "ApprovalTimedOut", _DECISION_DAY)
 
 
-def _add_restore_row(people: People) -> RestoreRow:
+def _add_restore_row(people: OrganizationBuilder) -> RestoreRow:
     """Create the user who comes back, and read the state that a restore must bring back."""
-    robin = people.user("robin.rehired", "Robin Rehired")
-    people.alias(robin, "robin")
-    people.group("support", (robin,))
+    robin = people.create_user("robin.rehired", "Robin Rehired")
+    people.create_alias(robin, "robin")
+    people.create_group("support", (robin,))
     return RestoreRow(
         title="a restore, by e-mail address",
         entity_id=people.address("robin.rehired"),

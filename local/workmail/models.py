@@ -74,9 +74,9 @@ class WorkMailBackend(
         Every call so far, in the order in which they ended.
     retention
         How long mailboxes are really kept; assign more than 30 days to have WorkMail remove them late.
-    before
+    before_hooks
         Hooks that run once a request is valid, before anything happens; an error that they raise is the answer.
-    after
+    after_hooks
         Hooks that run once an operation took effect; an error that they raise is the answer, the effect remains.
     """
 
@@ -87,8 +87,8 @@ class WorkMailBackend(
         self.behaviour = Behaviour()
         self.calls: list[Call] = []
         self.retention = RETENTION
-        self.before: list[Hook] = []
-        self.after: list[Hook] = []
+        self.before_hooks: list[Hook] = []
+        self.after_hooks: list[Hook] = []
         self._lock = RLock()
 
     def perform(self, operation: str, request: object) -> Answer:
@@ -114,9 +114,9 @@ class WorkMailBackend(
         try:
             _require_covered(operation)
             parameters = validate(operation, request)
-            _run_hooks(self.before, operation, parameters)
+            _run_hooks(self.before_hooks, operation, parameters)
             answer = self._dispatch(operation, parameters)
-            _run_hooks(self.after, operation, parameters)
+            _run_hooks(self.after_hooks, operation, parameters)
         except Exception as failure:
             error = error_code(failure)
             raise

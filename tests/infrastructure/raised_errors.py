@@ -122,7 +122,7 @@ class _Reader:
         return self._known[key]
 
     def _answers(self, method: ast.FunctionDef) -> set[str]:
-        """Return what the answers to the operations mean that a method of the port names."""
+        """Return the errors that stand for WorkMail's answers in a method of the port."""
         constants = {node.value for node in ast.walk(method) if isinstance(node, ast.Constant)}
         names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
         operations = set(port._METHODS) & constants

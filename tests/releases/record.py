@@ -81,7 +81,11 @@ class _Recording:
 
     def _play_retained(self) -> None:
         flow = self._flow
-        creators = {"user": self._create_user, "group": flow.people.group, "resource": flow.people.resource}
+        creators = {
+            "user": self._create_user,
+            "group": flow.people.create_group,
+            "resource": flow.people.create_resource,
+        }
         for kind, create in creators.items():
             create(f"retained.{kind}")
             self._start_offboarding(f"retained-{kind}", person=f"retained.{kind}", is_created=True)
@@ -112,9 +116,9 @@ class _Recording:
 
     def _create_user(self, name: str) -> None:
         """Create a user with an alias and a group."""
-        user = self._flow.people.user(name)
-        self._flow.people.alias(user, f"{name}.alias")
-        self._flow.people.group(f"{name}.team", (user,))
+        user = self._flow.people.create_user(name)
+        self._flow.people.create_alias(user, f"{name}.alias")
+        self._flow.people.create_group(f"{name}.team", (user,))
 
     def _advance(self, by: timedelta) -> None:
         self._flow.clock.settle()

@@ -17,7 +17,7 @@ from local import workmail
 from local.aws import dynamodb
 from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.hooks import Hooks
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
 from offboarding import configuration
@@ -136,10 +136,10 @@ def fail_operation(organization: WorkMailBackend, operation: str, code: str, *, 
     def fail(name: str, parameters: Mapping[str, Any]) -> None:
         if name == operation:
             if not always:
-                organization.before.remove(fail)
+                organization.before_hooks.remove(fail)
             raise CommonError(code, "made by the test", 400)
 
-    organization.before.append(fail)
+    organization.before_hooks.append(fail)
 
 
 def take_calls(organization: WorkMailBackend) -> list[str]:
@@ -344,16 +344,16 @@ def retention_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def people(organization: WorkMailBackend) -> People:
-    return People(client("workmail"), domain="example.com")
+def people(organization: WorkMailBackend) -> OrganizationBuilder:
+    return OrganizationBuilder(client("workmail"), domain="example.com")
 
 
 @pytest.fixture
-def dana(people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend) -> str:
+def dana(people: OrganizationBuilder, table: Table, put_policy: PutPolicy, organization: WorkMailBackend) -> str:
     """A user with an alias, whom the policy does not name."""
     put_policy(make_policy())
-    user = people.user("dana")
-    people.alias(user, "d.leaver")
+    user = people.create_user("dana")
+    people.create_alias(user, "d.leaver")
     take_calls(organization)
     return user
 

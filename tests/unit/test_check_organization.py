@@ -7,7 +7,7 @@ import pytest
 
 import check_organization
 from local.defaults import ORGANIZATION_ALIAS, ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity
@@ -24,8 +24,10 @@ def check_entity(entity: Entity, **changes: Any) -> dict[str, Any]:
     return check_organization.handler(make_entity_step(entity, {"DryRun": False, **changes}), Context())
 
 
-def test_an_active_organization_is_returned_with_its_alias(people: People, read_metrics: ReadMetrics) -> None:
-    answer = check(people.user("dana"))
+def test_an_active_organization_is_returned_with_its_alias(
+    people: OrganizationBuilder, read_metrics: ReadMetrics
+) -> None:
+    answer = check(people.create_user("dana"))
 
     (evidence,) = answer["Evidence"].pop("Answers")
     assert (evidence["Operation"], evidence["Answer"]["State"]) == ("DescribeOrganization", "Active")
@@ -39,9 +41,9 @@ def test_an_active_organization_is_returned_with_its_alias(people: People, read_
 
 @pytest.mark.parametrize("state", ["active", "ACTIVE"])
 def test_the_letter_case_of_the_active_state_does_not_matter(
-    people: People, organization: WorkMailBackend, state: str
+    people: OrganizationBuilder, organization: WorkMailBackend, state: str
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.set_organization_state(ORGANIZATION_ID, state)
 
     assert check(user)["Organization"]["Id"] == ORGANIZATION_ID
@@ -49,9 +51,9 @@ def test_the_letter_case_of_the_active_state_does_not_matter(
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_an_inactive_organization_is_refused_with_its_state_cut_to_64_characters(
-    people: People, organization: WorkMailBackend, read_metrics: ReadMetrics, dry_run: bool
+    people: OrganizationBuilder, organization: WorkMailBackend, read_metrics: ReadMetrics, dry_run: bool
 ) -> None:
-    dana = describe_entity(people.user("dana"))
+    dana = describe_entity(people.create_user("dana"))
     organization.set_organization_state(ORGANIZATION_ID, "x" * 64 + "cut off")
 
     with pytest.raises(errors.OrganizationNotActive) as refusal:
@@ -65,9 +67,9 @@ def test_an_inactive_organization_is_refused_with_its_state_cut_to_64_characters
 
 
 def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_has_ended(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    dana = describe_entity(people.user("dana"))
+    dana = describe_entity(people.create_user("dana"))
     organization.set_organization_state(ORGANIZATION_ID, "Deleted")
 
     with pytest.raises(errors.OrganizationNotActive, match="state is Deleted"):
@@ -76,8 +78,8 @@ def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_ha
         check_entity(dana, ServiceEndsAt=NOW)
 
 
-def test_an_active_organization_is_accepted_after_the_end_date_of_the_service(people: People) -> None:
-    answer = check(people.user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")
+def test_an_active_organization_is_accepted_after_the_end_date_of_the_service(people: OrganizationBuilder) -> None:
+    answer = check(people.create_user("dana"), ServiceEndsAt="2026-11-01T00:00:00.000Z")
 
     assert answer["Organization"]["Id"] == ORGANIZATION_ID
 
@@ -96,14 +98,14 @@ def test_an_active_organization_is_accepted_after_the_end_date_of_the_service(pe
     ],
 )
 def test_a_protection_takes_precedence_over_the_organizations_state_until_the_service_ends(
-    people: People,
+    people: OrganizationBuilder,
     organization: WorkMailBackend,
     state: str,
     service_ends_at: str,
     dry_run: bool,
     outcome: type[Exception] | None,
 ) -> None:
-    dana = describe_entity(people.user("dana"))
+    dana = describe_entity(people.create_user("dana"))
     organization.set_migration_admin(ORGANIZATION_ID, dana.id)
     organization.set_organization_state(ORGANIZATION_ID, state)
 
@@ -113,9 +115,9 @@ def test_a_protection_takes_precedence_over_the_organizations_state_until_the_se
 
 @pytest.mark.parametrize("member", ["id", "name", "email"])
 def test_the_migration_administrator_is_protected_by_id_name_and_address(
-    people: People, organization: WorkMailBackend, member: str
+    people: OrganizationBuilder, organization: WorkMailBackend, member: str
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.set_migration_admin(ORGANIZATION_ID, getattr(describe_entity(user), member))
 
     with pytest.raises(errors.EntityProtected, match=f"{user} is the organization's migration administrator"):
@@ -123,18 +125,22 @@ def test_the_migration_administrator_is_protected_by_id_name_and_address(
     assert check(user, DryRun=True)["IsMigrationAdmin"] is True
 
 
-def test_other_users_are_not_the_migration_administrator(people: People, organization: WorkMailBackend) -> None:
-    organization.set_migration_admin(ORGANIZATION_ID, people.user("kim"))
-    unregistered = people.user("lee", registered=False)
+def test_other_users_are_not_the_migration_administrator(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    organization.set_migration_admin(ORGANIZATION_ID, people.create_user("kim"))
+    unregistered = people.create_user("lee", registered=False)
 
-    assert check(people.user("dana"))["IsMigrationAdmin"] is False
+    assert check(people.create_user("dana"))["IsMigrationAdmin"] is False
     assert check(unregistered)["IsMigrationAdmin"] is False
     organization.set_migration_admin(ORGANIZATION_ID, None)
     assert check(unregistered)["IsMigrationAdmin"] is False
 
 
-def test_a_system_user_is_refused_and_can_be_planned(people: People, organization: WorkMailBackend) -> None:
-    user = people.user("dana")
+def test_a_system_user_is_refused_and_can_be_planned(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("dana")
     organization.set_user_role(ORGANIZATION_ID, user, "SYSTEM_USER")
 
     with pytest.raises(errors.EntityProtected, match="a system user of WorkMail"):

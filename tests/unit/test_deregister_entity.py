@@ -18,7 +18,7 @@ from deregister_entity import (
     confirmed_date,
 )
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
@@ -304,7 +304,7 @@ def test_a_refusal_keeps_the_window_if_an_earlier_execution_may_have_deregistere
     dana: str,
     table: Table,
     organization: WorkMailBackend,
-    people: People,
+    people: OrganizationBuilder,
     attempt_age: timedelta | None,
     window_executions: list[str],
 ) -> None:
@@ -448,7 +448,7 @@ def test_a_timeout_of_the_call_mentions_the_attempt(dana: str, organization: Wor
         if operation == "DeregisterFromWorkMail":
             raise ReadTimeoutError(endpoint_url="https://workmail")
 
-    organization.after.append(time_out)
+    organization.after_hooks.append(time_out)
     with pytest.raises(errors.WorkMailUnavailable, match="did not answer") as failure:
         call_handler(resolved)
 
@@ -496,12 +496,12 @@ def test_the_log_has_whether_workmail_was_called(dana: str, log_lines: list[str]
 
 
 def test_groups_and_resources_are_deregistered_too(
-    people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
+    people: OrganizationBuilder, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
     put_policy(make_policy())
     for entity_type, entity_id in (
-        (EntityType.GROUP, people.group("staff")),
-        (EntityType.RESOURCE, people.resource("room")),
+        (EntityType.GROUP, people.create_group("staff")),
+        (EntityType.RESOURCE, people.create_resource("room")),
     ):
         table.create_record("a", entity_id)
         assert call_handler(describe_entity(entity_id, entity_type))["DeregisteredAt"] == NOW

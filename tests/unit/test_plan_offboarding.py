@@ -8,7 +8,7 @@ import pytest
 
 import plan_offboarding
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding.adapters import holding
 from offboarding.adapters.executions import ExecutionStatus
@@ -130,8 +130,8 @@ def test_a_disabled_entity_without_a_date_is_planned_from_now_on(dana: str, orga
     assert plan(describe_entity(dana))["Plan"]["DeregisteredAt"] == NOW
 
 
-def test_an_entity_that_was_never_registered_has_no_dates(dana: str, people: People) -> None:
-    answer = plan(describe_entity(people.user("kim", registered=False)))
+def test_an_entity_that_was_never_registered_has_no_dates(dana: str, people: OrganizationBuilder) -> None:
+    answer = plan(describe_entity(people.create_user("kim", registered=False)))
 
     assert answer["Explanation"] == (
         "Without DryRun it would end as NothingToDo: the entity was never registered to WorkMail."

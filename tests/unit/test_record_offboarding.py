@@ -8,7 +8,7 @@ import pytest
 
 import record_offboarding
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters import holding
 from offboarding.adapters.directory import Directory
@@ -67,9 +67,9 @@ def set_execution_statuses(monkeypatch: pytest.MonkeyPatch, **statuses: Executio
 
 
 def test_the_record_has_the_entity_and_the_request(
-    dana: str, people: People, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
+    dana: str, people: OrganizationBuilder, table: Table, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
-    group = people.group("staff", (dana,))
+    group = people.create_group("staff", (dana,))
     organization.set_mailbox_size(ORGANIZATION_ID, dana, 1.5)
     request = {"Reason": "left", "RequestedBy": "boss", **OKTA}
 
@@ -160,10 +160,10 @@ def test_a_record_without_an_approval_does_not_have_the_member(dana: str, table:
 
 
 def test_the_daily_cap_counts_each_execution_of_an_identity_provider_once(
-    dana: str, people: People, put_policy: PutPolicy, table: Table
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy, table: Table
 ) -> None:
     put_policy(make_policy(daily_cap=1))
-    kim = people.user("kim")
+    kim = people.create_user("kim")
 
     assert record(describe_entity(dana), Request=OKTA)["Decision"] == "Deregister"
     assert record(describe_entity(dana), Request=OKTA)["Decision"] == "Deregister"
@@ -254,11 +254,11 @@ def test_an_unknown_mailbox_size_does_not_stop_the_offboarding(
 
 
 def test_a_group_has_no_mailbox_and_a_resource_no_groups(
-    people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
+    people: OrganizationBuilder, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
     put_policy(make_policy())
-    group, room = people.group("staff"), people.resource("room")
-    outer = people.group("everybody", (group,))
+    group, room = people.create_group("staff"), people.create_resource("room")
+    outer = people.create_group("everybody", (group,))
     staff, meeting = describe_entity(group, EntityType.GROUP), describe_entity(room, EntityType.RESOURCE)
     take_calls(organization)
 
@@ -302,11 +302,11 @@ def test_the_recorded_state_of_an_entity_that_was_disabled_during_the_wait_is_ke
 
 
 def test_the_recorded_state_of_a_group_that_was_disabled_during_the_wait_is_kept(
-    people: People, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
+    people: OrganizationBuilder, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
     put_policy(make_policy())
-    group = people.group("staff")
-    people.alias(group, "everybody")
+    group = people.create_group("staff")
+    people.create_alias(group, "everybody")
     record(describe_entity(group, EntityType.GROUP))
     deregister(group)
 

@@ -7,7 +7,7 @@ import pytest
 
 import register_entity
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
@@ -44,8 +44,8 @@ def make_directory() -> Directory:
     return Directory(register_entity.client, ORGANIZATION_ID, refused=errors.RestoreRefused)
 
 
-def create_deregistered_user(people: People, name: str = "dana") -> str:
-    user = people.user(name)
+def create_deregistered_user(people: OrganizationBuilder, name: str = "dana") -> str:
+    user = people.create_user(name)
     deregister(user)
     return user
 
@@ -75,7 +75,9 @@ def restore(table: Table, **request: Any) -> dict[str, Any]:
     return register_entity.handler(event, Context())
 
 
-def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(table: Table, people: People) -> None:
+def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(
+    table: Table, people: OrganizationBuilder
+) -> None:
     table.create_deregistered_record("a")
 
     assert find_record(table.records, {"ExecutionArn": ARN_A}).execution_arn == ARN_A
@@ -85,7 +87,7 @@ def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(table: T
 
 @pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com", "d.leaver@example.com"])
 def test_a_record_in_the_window_is_found_by_name_address_and_alias(
-    table: Table, people: People, identifier: str
+    table: Table, people: OrganizationBuilder, identifier: str
 ) -> None:
     table.create_deregistered_record("a")
     table.records.create_or_update(
@@ -105,7 +107,7 @@ def test_a_record_in_the_window_is_found_by_name_address_and_alias(
     assert record.execution_arn == ARN_A
 
 
-def test_a_name_of_two_records_is_ambiguous(table: Table, people: People) -> None:
+def test_a_name_of_two_records_is_ambiguous(table: Table, people: OrganizationBuilder) -> None:
     table.create_deregistered_record("a")
     table.create_deregistered_record("b", "entity-b")
 
@@ -115,7 +117,9 @@ def test_a_name_of_two_records_is_ambiguous(table: Table, people: People) -> Non
 
 
 @pytest.mark.parametrize("request_", [{"ExecutionArn": ARN_A}, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dan"}])
-def test_an_entity_without_a_record_is_not_restored(table: Table, people: People, request_: dict[str, str]) -> None:
+def test_an_entity_without_a_record_is_not_restored(
+    table: Table, people: OrganizationBuilder, request_: dict[str, str]
+) -> None:
     table.create_deregistered_record("b", "entity-b")
 
     with pytest.raises(errors.NothingRecorded, match="register-to-work-mail"):
@@ -133,18 +137,18 @@ def test_an_entity_without_a_record_is_not_restored(table: Table, people: People
     ],
 )
 def test_a_restore_needs_either_an_entity_or_an_execution(
-    table: Table, people: People, request_: dict[str, str]
+    table: Table, people: OrganizationBuilder, request_: dict[str, str]
 ) -> None:
     with pytest.raises(errors.InvalidRequest, match="either ExecutionArn, the offboarding's, or OrganizationId and"):
         find_record(table.records, request_)
 
 
-def test_an_organization_that_is_not_configured_is_refused(table: Table, people: People) -> None:
+def test_an_organization_that_is_not_configured_is_refused(table: Table, people: OrganizationBuilder) -> None:
     with pytest.raises(errors.InvalidRequest, match="not configured in this stack"):
         find_record(table.records, {"OrganizationId": OTHER_ORGANIZATION_ID, "EntityId": USER_ID})
 
 
-def test_a_disabled_entity_is_registered_with_its_recorded_address(people: People) -> None:
+def test_a_disabled_entity_is_registered_with_its_recorded_address(people: OrganizationBuilder) -> None:
     user = create_deregistered_user(people)
 
     assert register_user(user) is True
@@ -154,24 +158,26 @@ def test_a_disabled_entity_is_registered_with_its_recorded_address(people: Peopl
 
 
 def test_an_entity_that_is_registered_with_the_recorded_address_is_not_changed(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     take_calls(organization)
 
     assert register_user(user, parse(NOW), email="DANA@example.com") is False
     assert "RegisterToWorkMail" not in take_calls(organization)
 
 
-def test_an_entity_that_is_registered_with_another_address_is_refused(people: People) -> None:
-    user = people.user("dana")
+def test_an_entity_that_is_registered_with_another_address_is_refused(people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
 
     with pytest.raises(errors.RestoreRefused, match="its primary address is not the recorded one") as refusal:
         register_user(user, parse(NOW), email="other@example.com")
     assert "@" not in str(refusal.value)
 
 
-def test_an_entity_is_not_registered_after_its_retention(people: People, organization: WorkMailBackend) -> None:
+def test_an_entity_is_not_registered_after_its_retention(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
     user = create_deregistered_user(people)
     entity = describe_entity(user)
     retention_ends_at = read_last_moment(user) + timedelta(milliseconds=1)
@@ -183,7 +189,7 @@ def test_an_entity_is_not_registered_after_its_retention(people: People, organiz
 
 
 def test_the_recorded_end_of_the_retention_counts_if_workmail_gives_no_date(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
     user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
@@ -194,7 +200,7 @@ def test_the_recorded_end_of_the_retention_counts_if_workmail_gives_no_date(
     assert register(make_directory(), record, describe_entity(user), parse("2026-12-24T08:59:59Z"))
 
 
-def test_an_entity_without_a_recorded_address_must_be_registered_by_hand(people: People) -> None:
+def test_an_entity_without_a_recorded_address_must_be_registered_by_hand(people: OrganizationBuilder) -> None:
     user = create_deregistered_user(people)
 
     with pytest.raises(errors.NothingRecorded, match="Register it by hand"):
@@ -203,12 +209,12 @@ def test_an_entity_without_a_recorded_address_must_be_registered_by_hand(people:
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(describe_entity_of_disabled="EntityNotFoundException")])
 def test_an_address_in_use_is_refused_with_its_current_holder(
-    people: People, organization: WorkMailBackend, behaviour: Behaviour
+    people: OrganizationBuilder, organization: WorkMailBackend, behaviour: Behaviour
 ) -> None:
     organization.behaviour = behaviour
     user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, email=None)
-    holder = people.user("kim", registered=False)
+    holder = people.create_user("kim", registered=False)
     people.register(holder, "dana")
 
     with pytest.raises(errors.AddressInUse, match=f"belongs to the USER {holder} now") as refusal:
@@ -232,7 +238,7 @@ def test_an_address_in_use_is_refused_with_its_current_holder(
     ],
 )
 def test_each_error_of_the_registration_is_raised(
-    people: People, organization: WorkMailBackend, code: str, error: type[Exception]
+    people: OrganizationBuilder, organization: WorkMailBackend, code: str, error: type[Exception]
 ) -> None:
     user = create_deregistered_user(people)
     fail_operation(organization, "RegisterToWorkMail", code)
@@ -245,7 +251,7 @@ def test_each_error_of_the_registration_is_raised(
 
 
 def test_an_entity_that_is_deleted_before_its_registration_is_gone(
-    people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = create_deregistered_user(people)
     monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
@@ -256,7 +262,7 @@ def test_an_entity_that_is_deleted_before_its_registration_is_gone(
 
 
 def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
-    table: Table, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
@@ -268,7 +274,9 @@ def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
         restore(table, ExecutionArn=ARN_A)
 
 
-def test_a_registration_that_does_not_read_back_is_retried(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registration_that_does_not_read_back_is_retried(
+    people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = create_deregistered_user(people)
     entity = describe_entity(user)
     with monkeypatch.context() as patch:
@@ -287,9 +295,9 @@ def test_a_registration_that_does_not_read_back_is_retried(people: People, monke
     ],
 )
 def test_an_entity_that_was_not_deregistered_is_not_restored(
-    table: Table, people: People, is_stopped: bool, message: str
+    table: Table, people: OrganizationBuilder, is_stopped: bool, message: str
 ) -> None:
-    table.create_record("a", people.user("dana"))
+    table.create_record("a", people.create_user("dana"))
     if is_stopped:
         table.close_record(ARN_A)
 
@@ -299,7 +307,7 @@ def test_an_entity_that_was_not_deregistered_is_not_restored(
 
 
 def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_current_one(
-    table: Table, people: People
+    table: Table, people: OrganizationBuilder
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
@@ -312,7 +320,7 @@ def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_curren
 
 
 def test_an_offboarding_that_was_stopped_early_does_not_hide_the_record_of_the_window(
-    table: Table, people: People
+    table: Table, people: OrganizationBuilder
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
@@ -324,9 +332,9 @@ def test_an_offboarding_that_was_stopped_early_does_not_hide_the_record_of_the_w
 
 
 def test_an_entity_that_was_registered_after_its_retention_has_a_new_mailbox(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     retention_ends_at = "2026-12-24T09:00:00.000Z"
     organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at))
 
@@ -337,9 +345,9 @@ def test_an_entity_that_was_registered_after_its_retention_has_a_new_mailbox(
 
 
 def test_a_restore_waits_for_a_deregistration_in_progress(
-    table: Table, people: People, monkeypatch: pytest.MonkeyPatch
+    table: Table, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     table.record_attempt(table.create_record("a", user), user)
     monkeypatch.setattr(register_entity, "read_execution_status", lambda arn: RUNNING)
 
@@ -348,7 +356,7 @@ def test_a_restore_waits_for_a_deregistration_in_progress(
 
 
 def test_an_entity_whose_offboarding_was_stopped_after_an_attempt_is_restored(
-    table: Table, people: People, monkeypatch: pytest.MonkeyPatch
+    table: Table, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = create_deregistered_user(people)
     table.record_attempt(table.create_record("a", user), user)
@@ -358,7 +366,9 @@ def test_an_entity_whose_offboarding_was_stopped_after_an_attempt_is_restored(
     assert describe_entity(user).state is EntityState.ENABLED
 
 
-def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(table: Table, people: People) -> None:
+def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(
+    table: Table, people: OrganizationBuilder
+) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
 
@@ -380,7 +390,7 @@ def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(table: Tab
 
 @pytest.mark.parametrize("describe_deleted", ["DELETED", "EntityNotFoundException"])
 def test_a_deleted_entity_is_gone_even_if_it_was_recreated(
-    table: Table, people: People, organization: WorkMailBackend, describe_deleted: Any
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, describe_deleted: Any
 ) -> None:
     organization.behaviour = Behaviour(describe_deleted=describe_deleted)
     user = create_deregistered_user(people)
@@ -393,13 +403,13 @@ def test_a_deleted_entity_is_gone_even_if_it_was_recreated(
         f"{user} was deleted from the directory, and its mailbox with it. There is nothing left to restore."
     )
 
-    namesake = people.user("dana", registered=False)
+    namesake = people.create_user("dana", registered=False)
     with pytest.raises(errors.EntityGone, match=f"The USER {namesake} has the same name, but is another entity"):
         restore(table, ExecutionArn=ARN_A)
 
 
-def test_a_refused_restore_does_not_change_the_record(table: Table, people: People) -> None:
-    user = people.user("dana")
+def test_a_refused_restore_does_not_change_the_record(table: Table, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
     table.create_deregistered_record("a", user)
     client("workmail").update_primary_email_address(
         OrganizationId=ORGANIZATION_ID, EntityId=user, Email="other@example.com"
@@ -411,7 +421,9 @@ def test_a_refused_restore_does_not_change_the_record(table: Table, people: Peop
     assert table.read_item(ARN_A) == item
 
 
-def test_an_entity_without_any_date_can_be_registered(people: People, organization: WorkMailBackend) -> None:
+def test_an_entity_without_any_date_can_be_registered(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
     user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
 
@@ -419,7 +431,7 @@ def test_an_entity_without_any_date_can_be_registered(people: People, organizati
 
 
 def test_an_address_in_use_is_refused_even_if_its_holder_is_unknown(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
     user = create_deregistered_user(people)
     fail_operation(organization, "RegisterToWorkMail", "EmailAddressInUseException")
@@ -431,7 +443,7 @@ def test_an_address_in_use_is_refused_even_if_its_holder_is_unknown(
 
 @pytest.mark.parametrize("failing_operation", ["DescribeUser", "ListUsers"])
 def test_a_single_answer_does_not_prove_that_an_entity_is_gone(
-    table: Table, people: People, organization: WorkMailBackend, failing_operation: str
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, failing_operation: str
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import resolve_entity
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
@@ -150,15 +150,15 @@ def call_handler(
 
 
 @pytest.mark.parametrize("identifier", ["{id}", "dana", "DANA", "dana@example.com", "Dana@Example.COM"])
-def test_a_user_is_found_by_id_name_and_primary_address(people: People, identifier: str) -> None:
-    user = people.user("dana")
-    people.user("dana2")
+def test_a_user_is_found_by_id_name_and_primary_address(people: OrganizationBuilder, identifier: str) -> None:
+    user = people.create_user("dana")
+    people.create_user("dana2")
 
     assert resolve_identifier(identifier.format(id=user)) == describe_entity(user)
 
 
-def test_a_group_and_a_resource_are_found_by_id_and_name(people: People) -> None:
-    group, room = people.group("staff"), people.resource("room")
+def test_a_group_and_a_resource_are_found_by_id_and_name(people: OrganizationBuilder) -> None:
+    group, room = people.create_group("staff"), people.create_resource("room")
 
     assert (
         resolve_identifier(group)
@@ -175,9 +175,9 @@ def test_a_group_and_a_resource_are_found_by_id_and_name(people: People) -> None
 
 
 def test_an_identifier_in_the_form_of_an_id_is_not_compared_with_names(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user, room = people.user("dana"), people.resource("room")
+    user, room = people.create_user("dana"), people.create_resource("room")
     for identifier in ("12a3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3", "r-" + "0" * 32):
         organization.arrange(ORGANIZATION_ID, user, name=identifier)
         organization.arrange(ORGANIZATION_ID, room, name=identifier)
@@ -186,9 +186,9 @@ def test_an_identifier_in_the_form_of_an_id_is_not_compared_with_names(
 
 
 def test_an_identifier_in_the_second_form_of_an_id_is_read_as_an_id(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.arrange(ORGANIZATION_ID, user, id="S-1-1-12-1-2-3")
     take_calls(organization)
 
@@ -196,21 +196,21 @@ def test_an_identifier_in_the_second_form_of_an_id_is_read_as_an_id(
     assert take_calls(organization) == ["DescribeUser"]
 
 
-def test_an_alias_does_not_identify_an_entity(people: People) -> None:
-    user = people.user("kim")
-    people.alias(user, "dana")
+def test_an_alias_does_not_identify_an_entity(people: OrganizationBuilder) -> None:
+    user = people.create_user("kim")
+    people.create_alias(user, "dana")
 
     with pytest.raises(errors.EntityMismatch, match=f"alias of the USER {user}, not its primary address"):
         resolve_identifier("dana@example.com")
-    people.alias(people.group("staff"), "everybody")
+    people.create_alias(people.create_group("staff"), "everybody")
     with pytest.raises(errors.EntityMismatch, match="alias of the GROUP"):
         resolve_identifier("everybody@example.com")
 
 
 def test_an_enabled_entity_without_an_address_does_not_match_an_address(
-    people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     entity = replace(describe_entity(user), email=None)
     monkeypatch.setattr(Directory, "describe", lambda self, reference: entity)
 
@@ -227,9 +227,9 @@ def test_an_enabled_entity_without_an_address_does_not_match_an_address(
     ],
 )
 def test_a_disabled_entity_is_found_by_its_address_whatever_workmail_shows_of_it(
-    people: People, organization: WorkMailBackend, behaviour: Behaviour
+    people: OrganizationBuilder, organization: WorkMailBackend, behaviour: Behaviour
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     deregister(user)
     organization.behaviour = behaviour
 
@@ -237,9 +237,9 @@ def test_a_disabled_entity_is_found_by_its_address_whatever_workmail_shows_of_it
 
 
 def test_a_disabled_entity_with_another_address_does_not_match(
-    people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = people.user("kim")
+    user = people.create_user("kim")
     deregister(user)
     reference = describe_entity(user).reference
     monkeypatch.setattr(Directory, "find_by_address", lambda self, address: reference)
@@ -249,9 +249,9 @@ def test_a_disabled_entity_with_another_address_does_not_match(
 
 
 def test_an_identifier_that_is_no_address_in_use_can_match_a_name(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana", registered=False)
+    user = people.create_user("dana", registered=False)
     organization.arrange(ORGANIZATION_ID, user, name="dana@old.example.com")
 
     assert resolve_identifier("Dana@old.example.com").id == user
@@ -263,12 +263,12 @@ def test_an_identifier_that_is_no_address_in_use_can_match_a_name(
     "invalid_address",
     ["@", "dana@", "@example.com", "dana@example", "da@na@example.com", "x" * 65 + "@example.com", "d@e.c"],
 )
-def test_an_invalid_address_is_refused(people: People, invalid_address: str) -> None:
+def test_an_invalid_address_is_refused(people: OrganizationBuilder, invalid_address: str) -> None:
     with pytest.raises(InvalidRequest, match=r"must be an e-mail address like alice@example.com, of at most 254 char"):
         resolve_identifier(invalid_address)
 
 
-def test_an_address_may_have_254_characters(people: People) -> None:
+def test_an_address_may_have_254_characters(people: OrganizationBuilder) -> None:
     longest = "x" * 64 + "@" + "y" * 185 + ".com"
     assert len(longest) == 254
 
@@ -278,8 +278,10 @@ def test_an_address_may_have_254_characters(people: People) -> None:
         resolve_identifier(longest.replace("@", "@y"))
 
 
-def test_a_name_must_match_exactly_one_entity_as_a_whole(people: People, organization: WorkMailBackend) -> None:
-    user, group = people.user("dana"), people.group("staff")
+def test_a_name_must_match_exactly_one_entity_as_a_whole(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user, group = people.create_user("dana"), people.create_group("staff")
     with pytest.raises(errors.EntityNotFound, match=r"resource of the organization has this name. Check the spelling"):
         resolve_identifier("dan")
     organization.arrange(ORGANIZATION_ID, group, name="Dana")
@@ -289,8 +291,8 @@ def test_a_name_must_match_exactly_one_entity_as_a_whole(people: People, organiz
     assert f"2 entities have this name: USER {user}, GROUP {group}. Give the id" in str(refusal.value)
 
 
-def test_a_deleted_entity_is_not_found(people: People, organization: WorkMailBackend) -> None:
-    user = people.user("dana")
+def test_a_deleted_entity_is_not_found(people: OrganizationBuilder, organization: WorkMailBackend) -> None:
+    user = people.create_user("dana")
     deregister(user)
     delete_user(user)
 
@@ -298,8 +300,10 @@ def test_a_deleted_entity_is_not_found(people: People, organization: WorkMailBac
         resolve_identifier(user)
 
 
-def test_the_result_has_the_entity_and_the_request(settings: None, people: People, read_metrics: ReadMetrics) -> None:
-    user = people.user("dana")
+def test_the_result_has_the_entity_and_the_request(
+    settings: None, people: OrganizationBuilder, read_metrics: ReadMetrics
+) -> None:
+    user = people.create_user("dana")
     request = {"Reason": "left", "RequestedBy": "boss", "Requester": {"Provider": "okta", "EventId": "e-1"}}
 
     answer = call_handler(user, **request, Expected={"Type": "USER"})
@@ -319,13 +323,15 @@ def test_the_result_has_the_entity_and_the_request(settings: None, people: Peopl
     assert read_metrics() == {"EntitiesResolved": 1}
 
 
-def test_an_entity_that_was_never_registered_is_marked_as_such(settings: None, people: People) -> None:
-    assert call_handler(people.user("dana", registered=False))["NeverRegistered"] is True
+def test_an_entity_that_was_never_registered_is_marked_as_such(settings: None, people: OrganizationBuilder) -> None:
+    assert call_handler(people.create_user("dana", registered=False))["NeverRegistered"] is True
 
 
 @pytest.mark.parametrize(("now", "is_ahead"), [(NOW, True), ("2026-11-25T08:59:59.999Z", True), (TOMORROW, False)])
-def test_a_date_is_ahead_until_it_is_reached(settings: None, people: People, now: str, is_ahead: bool) -> None:
-    answer = call_handler(people.user("dana"), now=now, NotBefore="2026-11-25T10:00:00+01:00")
+def test_a_date_is_ahead_until_it_is_reached(
+    settings: None, people: OrganizationBuilder, now: str, is_ahead: bool
+) -> None:
+    answer = call_handler(people.create_user("dana"), now=now, NotBefore="2026-11-25T10:00:00+01:00")
 
     assert answer["DateIsAhead"] is is_ahead
     assert answer["NotBefore"] == answer["Request"]["NotBefore"] == TOMORROW
@@ -333,9 +339,9 @@ def test_a_date_is_ahead_until_it_is_reached(settings: None, people: People, now
 
 
 def test_an_organization_that_is_not_configured_is_refused(
-    settings: None, people: People, monkeypatch: pytest.MonkeyPatch
+    settings: None, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     with pytest.raises(InvalidRequest, match=f"It must be {ORGANIZATION_ID}. Another organization has to be added"):
         call_handler(user, OrganizationId=OTHER_ORGANIZATION_ID)
     configure(monkeypatch, ORGANIZATION_IDS=f"{ORGANIZATION_ID},m-{'1' * 32}")
@@ -343,24 +349,26 @@ def test_an_organization_that_is_not_configured_is_refused(
         call_handler(user, OrganizationId=OTHER_ORGANIZATION_ID)
 
 
-def test_an_unknown_member_of_the_input_is_an_invalid_request(settings: None, people: People) -> None:
+def test_an_unknown_member_of_the_input_is_an_invalid_request(settings: None, people: OrganizationBuilder) -> None:
     with pytest.raises(errors.InvalidRequest, match="The execution's input has an unknown member: More"):
         call_handler("dana", More=1)
 
 
 def test_a_parameter_that_workmail_refuses_is_an_invalid_request(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
     fail_operation(organization, "DescribeUser", "InvalidParameterException")
     with pytest.raises(errors.InvalidRequest, match="The value is not accepted"):
-        call_handler(people.user("dana"))
+        call_handler(people.create_user("dana"))
 
 
 @pytest.mark.parametrize(
     "expected", [{}, {"Type": "USER", "Name": "DANA", "Email": "Dana@Example.com", "DisplayName": "dana leaver"}]
 )
-def test_an_entity_that_is_as_expected_is_accepted(settings: None, people: People, expected: dict[str, str]) -> None:
-    user = people.user("dana", "Dana Leaver")
+def test_an_entity_that_is_as_expected_is_accepted(
+    settings: None, people: OrganizationBuilder, expected: dict[str, str]
+) -> None:
+    user = people.create_user("dana", "Dana Leaver")
 
     assert call_handler(user, Expected=expected)["Entity"]["Id"] == user
 
@@ -376,9 +384,9 @@ def test_an_entity_that_is_as_expected_is_accepted(settings: None, people: Peopl
     ],
 )
 def test_an_entity_that_differs_from_the_expected_one_is_refused(
-    settings: None, people: People, expected: dict[str, str], differing: str
+    settings: None, people: OrganizationBuilder, expected: dict[str, str], differing: str
 ) -> None:
-    user = people.user("dana", "Dana Leaver")
+    user = people.create_user("dana", "Dana Leaver")
 
     with pytest.raises(
         errors.EntityMismatch, match=f"means the USER {user}, which differs from Expected in {differing}"
@@ -386,21 +394,21 @@ def test_an_entity_that_differs_from_the_expected_one_is_refused(
         call_handler(user, Expected=expected)
 
 
-def test_a_member_that_the_entity_lacks_is_not_as_expected(settings: None, people: People) -> None:
-    group = people.group("staff")
+def test_a_member_that_the_entity_lacks_is_not_as_expected(settings: None, people: OrganizationBuilder) -> None:
+    group = people.create_group("staff")
 
     with pytest.raises(errors.EntityMismatch, match="DisplayName"):
         call_handler(group, Expected={"DisplayName": "XXXX"})
     with pytest.raises(errors.EntityMismatch, match="Email"):
-        call_handler(people.user("dana", registered=False), Expected={"Email": "XXXX"})
+        call_handler(people.create_user("dana", registered=False), Expected={"Email": "XXXX"})
 
 
 @pytest.mark.parametrize("identifier", ["{id}", "DANA", "Dana@example.com"])
 @pytest.mark.parametrize("is_from_provider", [False, True])
 def test_the_requester_must_not_be_the_leaver(
-    settings: None, people: People, identifier: str, is_from_provider: bool
+    settings: None, people: OrganizationBuilder, identifier: str, is_from_provider: bool
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     request: dict[str, Any] = {"RequestedBy": identifier.format(id=user)}
     if is_from_provider:
         request = {"Requester": {"Provider": "okta", "EventId": "e", **request}}
@@ -409,17 +417,17 @@ def test_the_requester_must_not_be_the_leaver(
         call_handler(user, **request)
 
 
-def test_an_entity_without_an_address_can_have_another_requester(settings: None, people: People) -> None:
-    user = people.user("dana", registered=False)
+def test_an_entity_without_an_address_can_have_another_requester(settings: None, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana", registered=False)
 
     assert call_handler(user, RequestedBy="boss")["Entity"]["Id"] == user
     assert call_handler(user, Requester={"Provider": "okta", "EventId": "e"})["Entity"]["Id"] == user
 
 
 def test_a_system_user_is_refused_and_can_be_planned(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.set_user_role(ORGANIZATION_ID, user, "SYSTEM_USER")
 
     with pytest.raises(errors.EntityProtected, match="a system user"):
@@ -428,12 +436,12 @@ def test_a_system_user_is_refused_and_can_be_planned(
 
 
 def test_after_a_wait_the_entity_is_read_by_its_id_whatever_its_name(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     planned = describe_entity(user).to_json()
     organization.arrange(ORGANIZATION_ID, user, name="kim")
-    people.user("other")
+    people.create_user("other")
     take_calls(organization)
 
     assert call_handler("dana", planned=planned)["Entity"]["Id"] == user
@@ -441,9 +449,9 @@ def test_after_a_wait_the_entity_is_read_by_its_id_whatever_its_name(
 
 
 def test_an_entity_that_was_registered_again_during_the_wait_is_refused(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     planned = describe_entity(user).to_json()
     organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(TOMORROW))
 
@@ -454,17 +462,17 @@ def test_an_entity_that_was_registered_again_during_the_wait_is_refused(
 
 
 def test_an_entity_that_was_first_registered_during_the_wait_is_accepted(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana", registered=False)
+    user = people.create_user("dana", registered=False)
     planned = describe_entity(user).to_json()
     people.register(user, "dana")
 
     assert call_handler("dana", planned=planned)["Entity"]["State"] == "ENABLED"
 
 
-def test_an_entity_that_was_deleted_during_the_wait_is_not_found(settings: None, people: People) -> None:
-    user = people.user("dana")
+def test_an_entity_that_was_deleted_during_the_wait_is_not_found(settings: None, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
     planned = describe_entity(user).to_json()
     deregister(user)
     delete_user(user)
@@ -474,7 +482,7 @@ def test_an_entity_that_was_deleted_during_the_wait_is_not_found(settings: None,
 
 
 def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_has_ended(
-    settings: None, people: People, organization: WorkMailBackend
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
     organization.set_organization_state(ORGANIZATION_ID, "Deleted")
 

@@ -6,7 +6,7 @@ import pytest
 
 import restore_aliases_and_groups
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding.domain import errors
 from offboarding.domain.record import Status
@@ -50,12 +50,12 @@ def take_writes(organization: WorkMailBackend) -> list[str]:
 
 
 def test_missing_aliases_and_groups_are_put_back_and_current_ones_are_not_changed(
-    table: Table, people: People, organization: WorkMailBackend
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
-    current_group = people.group("staff", members=(user,))
-    missing_group = people.group("sales")
-    people.alias(user, "kept")
+    user = people.create_user("dana")
+    current_group = people.create_group("staff", members=(user,))
+    missing_group = people.create_group("sales")
+    people.create_alias(user, "kept")
     create_attempted_record(
         table,
         user,
@@ -74,8 +74,10 @@ def test_missing_aliases_and_groups_are_put_back_and_current_ones_are_not_change
     assert take_writes(organization) == ["CreateAlias", "AssociateMemberToGroup"]
 
 
-def test_a_repeated_restore_puts_nothing_back(table: Table, people: People, organization: WorkMailBackend) -> None:
-    user, group = people.user("dana"), people.group("sales")
+def test_a_repeated_restore_puts_nothing_back(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user, group = people.create_user("dana"), people.create_group("sales")
     create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
     restore(table)
     take_calls(organization)
@@ -86,8 +88,8 @@ def test_a_repeated_restore_puts_nothing_back(table: Table, people: People, orga
     assert take_writes(organization) == []
 
 
-def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table, people: People) -> None:
-    user = people.user("dana")
+def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
     create_attempted_record(table, user, Aliases=[], Groups=[])
 
     restore(table)
@@ -99,8 +101,8 @@ def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table
     assert table.read_step_names(ARN_A)[-1] == "Restored"
 
 
-def test_an_alias_in_use_is_missing_with_its_current_holder(table: Table, people: People) -> None:
-    user, holder = people.user("dana"), people.user("kim")
+def test_an_alias_in_use_is_missing_with_its_current_holder(table: Table, people: OrganizationBuilder) -> None:
+    user, holder = people.create_user("dana"), people.create_user("kim")
     create_attempted_record(table, user, Aliases=["kim@example.com", "lost@example.com"], Groups=[])
 
     answer = restore(table)
@@ -115,9 +117,9 @@ def test_an_alias_in_use_is_missing_with_its_current_holder(table: Table, people
 
 @pytest.mark.parametrize("code", ["LimitExceededException", "MailDomainNotFoundException", "MailDomainStateException"])
 def test_a_refused_alias_is_missing_with_the_reason(
-    table: Table, people: People, organization: WorkMailBackend, code: str
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, code: str
 ) -> None:
-    user, group = people.user("dana"), people.group("sales")
+    user, group = people.create_user("dana"), people.create_group("sales")
     create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
     fail_operation(organization, "CreateAlias", code, always=True)
 
@@ -128,9 +130,9 @@ def test_a_refused_alias_is_missing_with_the_reason(
     assert answer["PutBack"] == [{"Group": group}], "the group is put back without the alias"
 
 
-def test_a_deleted_or_disabled_group_is_missing_with_the_reason(table: Table, people: People) -> None:
-    user = people.user("dana")
-    deleted, disabled = people.group("deleted"), people.group("disabled")
+def test_a_deleted_or_disabled_group_is_missing_with_the_reason(table: Table, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
+    deleted, disabled = people.create_group("deleted"), people.create_group("disabled")
     deregister(deleted)
     deregister(disabled)
     client("workmail").delete_group(OrganizationId=ORGANIZATION_ID, GroupId=deleted)
@@ -155,9 +157,9 @@ def test_a_deleted_or_disabled_group_is_missing_with_the_reason(table: Table, pe
     ],
 )
 def test_a_group_that_is_deleted_during_the_restore_is_missing(
-    table: Table, people: People, organization: WorkMailBackend, failures: dict[str, str]
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, failures: dict[str, str]
 ) -> None:
-    user, group = people.user("dana"), people.group("sales")
+    user, group = people.create_user("dana"), people.create_group("sales")
     create_attempted_record(table, user, Aliases=[], Groups=[{"Id": group, "Name": "sales"}])
     for operation, code in failures.items():
         fail_operation(organization, operation, code, always=True)
@@ -167,15 +169,15 @@ def test_a_group_that_is_deleted_during_the_restore_is_missing(
 
 @pytest.mark.parametrize("operation", ["ListAliases", "CreateAlias", "ListGroupsForEntity", "AssociateMemberToGroup"])
 def test_a_state_conflict_is_retried_until_workmail_shows_the_registration(
-    table: Table, people: People, organization: WorkMailBackend, operation: str
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, operation: str
 ) -> None:
-    user, group = people.user("dana"), people.group("sales")
+    user, group = people.create_user("dana"), people.create_group("sales")
     create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
     fail_operation(organization, operation, "EntityStateException", always=True)
 
     with pytest.raises(errors.RegistrationNotConfirmed):
         restore(table)
-    organization.before.clear()
+    organization.before_hooks.clear()
     answer = restore(table)
 
     assert (answer["Outcome"], answer["Missing"]) == ("Restored", [])
@@ -185,9 +187,9 @@ def test_a_state_conflict_is_retried_until_workmail_shows_the_registration(
 
 @pytest.mark.parametrize("method", ["list_aliases", "list_groups_of"])
 def test_an_alias_or_group_that_does_not_read_back_is_retried(
-    table: Table, people: People, method: str, monkeypatch: pytest.MonkeyPatch
+    table: Table, people: OrganizationBuilder, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user, group = people.user("dana"), people.group("sales")
+    user, group = people.create_user("dana"), people.create_group("sales")
     create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
     monkeypatch.setattr(restore_aliases_and_groups.Directory, method, lambda self, entity: [])
 
@@ -205,9 +207,9 @@ def test_an_alias_or_group_that_does_not_read_back_is_retried(
     ],
 )
 def test_unknown_aliases_and_groups_are_reported_as_missing(
-    table: Table, people: People, members: dict[str, Any], missing: list[dict[str, str]]
+    table: Table, people: OrganizationBuilder, members: dict[str, Any], missing: list[dict[str, str]]
 ) -> None:
-    create_attempted_record(table, people.user("dana"), **members)
+    create_attempted_record(table, people.create_user("dana"), **members)
 
     answer = restore(table)
 
@@ -215,16 +217,18 @@ def test_unknown_aliases_and_groups_are_reported_as_missing(
     assert [{name: item[name] for name in item if name != "Because"} for item in answer["Missing"]] == missing
 
 
-def test_a_resource_has_no_groups_to_put_back(table: Table, people: People, organization: WorkMailBackend) -> None:
-    room = people.resource("room")
+def test_a_resource_has_no_groups_to_put_back(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    room = people.create_resource("room")
     create_attempted_record(table, room, Type="RESOURCE", Name="room", Aliases=[], Groups=None)
 
     assert restore(table)["Outcome"] == "Restored"
     assert "ListGroupsForEntity" not in take_calls(organization)
 
 
-def test_a_group_is_put_back_into_its_groups(table: Table, people: People) -> None:
-    inner, outer = people.group("inner"), people.group("outer")
+def test_a_group_is_put_back_into_its_groups(table: Table, people: OrganizationBuilder) -> None:
+    inner, outer = people.create_group("inner"), people.create_group("outer")
     create_attempted_record(
         table, inner, Type="GROUP", Name="inner", Aliases=[], Groups=[{"Id": outer, "Name": "outer"}]
     )
@@ -233,23 +237,23 @@ def test_a_group_is_put_back_into_its_groups(table: Table, people: People) -> No
     assert list_groups(inner) == {outer}
 
 
-def test_an_entity_that_does_not_read_as_registered_is_retried(table: Table, people: People) -> None:
-    create_attempted_record(table, people.user("dana", registered=False), Aliases=[], Groups=[])
+def test_an_entity_that_does_not_read_as_registered_is_retried(table: Table, people: OrganizationBuilder) -> None:
+    create_attempted_record(table, people.create_user("dana", registered=False), Aliases=[], Groups=[])
 
     with pytest.raises(errors.RegistrationNotConfirmed, match="does not read as registered"):
         restore(table)
 
 
-def test_a_restore_without_a_record_is_refused(table: Table, people: People) -> None:
+def test_a_restore_without_a_record_is_refused(table: Table, people: OrganizationBuilder) -> None:
     with pytest.raises(errors.NothingRecorded, match="The entity is registered again"):
         restore(table)
 
 
 def test_an_alias_in_use_is_missing_even_if_its_holder_is_unknown(
-    table: Table, people: People, organization: WorkMailBackend
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user, holder = people.user("dana"), people.user("kim")
-    people.alias(holder, "lost")
+    user, holder = people.create_user("dana"), people.create_user("kim")
+    people.create_alias(holder, "lost")
     create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[])
     fail_operation(organization, "DescribeEntity", "EntityNotFoundException", always=True)
 
@@ -259,9 +263,9 @@ def test_an_alias_in_use_is_missing_even_if_its_holder_is_unknown(
 
 
 def test_a_refused_group_is_missing_with_the_reason(
-    table: Table, people: People, organization: WorkMailBackend
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user, group = people.user("dana"), people.group("staff")
+    user, group = people.create_user("dana"), people.create_group("staff")
     create_attempted_record(table, user, Aliases=[], Groups=[{"Id": group, "Name": "staff"}])
     fail_operation(organization, "AssociateMemberToGroup", "UnsupportedOperationException", always=True)
 

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 import start_offboarding
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding import configuration
 from offboarding.adapters import executions
@@ -75,7 +75,7 @@ def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
 
 
 @pytest.fixture
-def start(people: People, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch) -> Start:
+def start(people: OrganizationBuilder, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Start an offboarding from an event; return the name and the input of the execution."""
 
     def start(event: dict[str, Any], *, dry_run: str = "false") -> tuple[str, dict[str, Any]]:
@@ -103,8 +103,8 @@ def make_okta_event(login: str = "dana.leaver@example.com") -> dict[str, Any]:
     return event
 
 
-def test_without_the_dry_run_setting_an_event_starts_an_offboarding(start: Start, people: People) -> None:
-    people.user("dana.leaver")
+def test_without_the_dry_run_setting_an_event_starts_an_offboarding(start: Start, people: OrganizationBuilder) -> None:
+    people.create_user("dana.leaver")
 
     _, execution_input = start(make_okta_event())
 
@@ -125,14 +125,16 @@ def test_without_the_dry_run_setting_an_event_starts_an_offboarding(start: Start
     [make_okta_event(), make_request_event("dana.leaver"), make_request_event("dana.leaver", DryRun=False)],
     ids=["okta", "request", "request without a dry run"],
 )
-def test_the_dry_run_setting_makes_every_event_a_plan(start: Start, people: People, event: dict[str, Any]) -> None:
-    people.user("dana.leaver")
+def test_the_dry_run_setting_makes_every_event_a_plan(
+    start: Start, people: OrganizationBuilder, event: dict[str, Any]
+) -> None:
+    people.create_user("dana.leaver")
 
     assert start(event, dry_run="true")[1]["DryRun"] is True
 
 
-def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: People) -> None:
-    people.user("dana")
+def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: OrganizationBuilder) -> None:
+    people.create_user("dana")
 
     _, execution_input = start(
         make_request_event("dana", DryRun=True, NotBefore=NOT_BEFORE, Reason="left", RequestedBy="hr")
@@ -148,8 +150,8 @@ def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: 
     }
 
 
-def test_optional_members_are_left_out_of_the_input(start: Start, people: People) -> None:
-    people.user("dana")
+def test_optional_members_are_left_out_of_the_input(start: Start, people: OrganizationBuilder) -> None:
+    people.create_user("dana")
 
     assert not {"DryRun", "NotBefore", "Reason"} & set(start(make_request_event("dana", DryRun=False))[1])
 
@@ -157,10 +159,10 @@ def test_optional_members_are_left_out_of_the_input(start: Start, people: People
 @pytest.mark.parametrize("is_by_setting", [False, True])
 @pytest.mark.parametrize("subject", ["dana", "room"])
 def test_a_plan_has_another_name_than_the_offboarding_that_follows(
-    start: Start, people: People, subject: str, is_by_setting: bool
+    start: Start, people: OrganizationBuilder, subject: str, is_by_setting: bool
 ) -> None:
-    people.user("dana")
-    people.resource("room")
+    people.create_user("dana")
+    people.create_resource("room")
 
     event = make_request_event(subject) if is_by_setting else make_request_event(subject, DryRun=True)
     plan_name, _ = start(event, dry_run=str(is_by_setting).lower())
@@ -170,22 +172,24 @@ def test_a_plan_has_another_name_than_the_offboarding_that_follows(
     assert start(make_request_event(subject))[0] == offboarding_name, "the same request again has the same name"
 
 
-def test_a_plan_by_the_setting_has_the_name_of_a_plan_by_a_request(start: Start, people: People) -> None:
-    people.user("dana")
+def test_a_plan_by_the_setting_has_the_name_of_a_plan_by_a_request(start: Start, people: OrganizationBuilder) -> None:
+    people.create_user("dana")
 
     assert start(make_request_event("dana", DryRun=True))[0] == start(make_request_event("dana"), dry_run="true")[0]
 
 
-def test_the_events_of_two_providers_have_one_name_even_with_different_dates(start: Start, people: People) -> None:
-    people.user("dana.leaver")
+def test_the_events_of_two_providers_have_one_name_even_with_different_dates(
+    start: Start, people: OrganizationBuilder
+) -> None:
+    people.create_user("dana.leaver")
 
     assert start(make_okta_event())[0] == start(make_request_event("dana.leaver", NotBefore=NOT_BEFORE))[0]
 
 
 def test_the_departure_of_a_user_who_was_registered_again_has_another_name(
-    start: Start, people: People, organization: WorkMailBackend
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     first_name, _ = start(make_request_event("dana"))
     organization.arrange(ORGANIZATION_ID, user, enabled_date=parse("2098-06-01T00:00:00Z"))
 
@@ -202,8 +206,10 @@ def test_the_departure_of_a_user_who_was_registered_again_has_another_name(
         ({"NotBefore": 7}, "NotBefore must be an RFC 3339 timestamp"),
     ],
 )
-def test_an_invalid_request_starts_no_execution(start: Start, people: People, members: Any, message: str) -> None:
-    people.user("dana")
+def test_an_invalid_request_starts_no_execution(
+    start: Start, people: OrganizationBuilder, members: Any, message: str
+) -> None:
+    people.create_user("dana")
 
     with pytest.raises(RefusedEvent) as refusal:
         start(make_request_event("dana", **members))
@@ -211,7 +217,7 @@ def test_an_invalid_request_starts_no_execution(start: Start, people: People, me
 
 
 @pytest.fixture
-def start_again(people: People, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def start_again(people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Start an offboarding whose name is that of an execution with the status that a test gives."""
     arns_read: list[str] = []
 
@@ -225,7 +231,7 @@ def start_again(people: People, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         assert arns_read == [f"{STATE_MACHINE_ARN.replace('stateMachine', 'execution')}:{name}"]
         return name
 
-    people.user("dana")
+    people.create_user("dana")
     return start_again
 
 
@@ -320,8 +326,8 @@ def test_a_running_execution_with_another_date_does_not_satisfy_an_event(
         start_again(ExecutionStatus(is_running=True, input=json.dumps(running_input)), **members)
 
 
-def test_a_request_for_a_group_does_not_expect_a_user(start: Start, people: People) -> None:
-    group = people.group("staff")
+def test_a_request_for_a_group_does_not_expect_a_user(start: Start, people: OrganizationBuilder) -> None:
+    group = people.create_group("staff")
 
     _, execution_input = start(make_request_event("staff", DryRun=True))
 
@@ -390,9 +396,9 @@ def batch(start: Start, monkeypatch: pytest.MonkeyPatch) -> Batch:
 
 
 def test_an_accepted_event_is_counted_logged_and_removed_from_the_queue(
-    batch: Batch, people: People, read_metrics: ReadMetrics, log_lines: list[str]
+    batch: Batch, people: OrganizationBuilder, read_metrics: ReadMetrics, log_lines: list[str]
 ) -> None:
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
 
     assert batch.deliver(make_okta_event()) == []
 
@@ -456,9 +462,9 @@ def test_a_message_without_room_for_the_reason_returns_to_the_queue(batch: Batch
 
 
 def test_only_a_failed_message_returns_to_the_queue(
-    batch: Batch, people: People, organization: WorkMailBackend, read_metrics: ReadMetrics
+    batch: Batch, people: OrganizationBuilder, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
     fail_operation(organization, "ListUsers", "ThrottlingException")
 
     assert batch.deliver(make_okta_event(), make_okta_event(), "no JSON") == ["0"]
@@ -469,17 +475,17 @@ def test_only_a_failed_message_returns_to_the_queue(
 
 @pytest.mark.parametrize(("milliseconds", "returned"), [(19_999, ["0"]), (20_000, [])])
 def test_a_message_returns_to_the_queue_if_too_little_time_is_left(
-    batch: Batch, people: People, milliseconds: int, returned: list[str]
+    batch: Batch, people: OrganizationBuilder, milliseconds: int, returned: list[str]
 ) -> None:
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
 
     assert batch.deliver(make_okta_event(), context=Context(remaining_milliseconds=milliseconds)) == returned
 
 
 def test_a_repeated_event_is_counted_as_repeated(
-    batch: Batch, people: People, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch
+    batch: Batch, people: OrganizationBuilder, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
 
     error = ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
     monkeypatch.setattr(executions.states, "start_execution", make_raiser(error))
@@ -498,9 +504,9 @@ def test_a_repeated_event_is_counted_as_repeated(
     ids=["empty answer", "access denied"],
 )
 def test_a_message_returns_to_the_queue_if_its_execution_does_not_start(
-    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch, start_execution: Callable[..., Any]
+    batch: Batch, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch, start_execution: Callable[..., Any]
 ) -> None:
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
     monkeypatch.setattr(executions.states, "start_execution", start_execution)
 
     assert batch.deliver(make_okta_event()) == ["0"]
@@ -567,13 +573,13 @@ def make_identity_center_event() -> dict[str, Any]:
 
 def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
     batch: Batch,
-    people: People,
+    people: OrganizationBuilder,
     organization: WorkMailBackend,
     step_functions: FakeStepFunctions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}}))
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER_ID)
 
     assert batch.deliver(make_identity_center_event()) == []
@@ -583,7 +589,7 @@ def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
 
 
 def test_a_leaver_without_a_user_becomes_a_dead_letter(
-    batch: Batch, people: People, monkeypatch: pytest.MonkeyPatch
+    batch: Batch, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = [make_identity_center_event(), make_okta_event(), make_okta_event("dana.leaver")]
     configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}}))
@@ -601,28 +607,30 @@ def test_a_leaver_without_a_user_becomes_a_dead_letter(
 
 
 def test_an_address_of_two_users_becomes_a_dead_letter(
-    batch: Batch, people: People, organization: WorkMailBackend
+    batch: Batch, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    people.user("dana.leaver")
-    organization.arrange(ORGANIZATION_ID, people.user("kim"), email="dana.leaver@example.com")
+    people.create_user("dana.leaver")
+    organization.arrange(ORGANIZATION_ID, people.create_user("kim"), email="dana.leaver@example.com")
 
     assert batch.deliver(make_okta_event()) == []
     ((_, reason, _),) = batch.receive_dead_letters()
     assert reason.startswith("2 users of the organization have this primary address, and exactly one must have it.")
 
 
-def test_a_login_without_an_at_sign_is_a_name(start: Start, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_without_an_at_sign_is_a_name(
+    start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
-    people.user("dana.leaver")
+    people.create_user("dana.leaver")
 
     assert start(make_okta_event("dana.leaver"))[1]["EntityId"] == "dana.leaver"
 
 
 @pytest.mark.parametrize("user_id", ["12A3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3"])
 def test_a_request_by_id_is_about_the_user_with_this_id(
-    start: Start, people: People, organization: WorkMailBackend, user_id: str
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend, user_id: str
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.arrange(ORGANIZATION_ID, user, id=user_id)
     by_name, _ = start(make_request_event("dana"))
 
@@ -630,19 +638,19 @@ def test_a_request_by_id_is_about_the_user_with_this_id(
 
 
 def test_a_login_in_the_form_of_an_id_is_a_name(
-    start: Start, people: People, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
-    user = people.user("dana")
+    user = people.create_user("dana")
 
     with pytest.raises(RefusedEvent, match="0 users of the organization have this name"):
         start(make_okta_event(user))
 
 
 def test_an_event_from_before_the_registration_of_the_user_is_refused(
-    start: Start, people: People, organization: WorkMailBackend
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     registered_at = parse("2026-11-20T10:00:00Z")
     organization.arrange(ORGANIZATION_ID, user, enabled_date=registered_at)
 
@@ -661,8 +669,8 @@ def test_an_event_from_before_the_registration_of_the_user_is_refused(
 
 
 @pytest.mark.parametrize("requester", ["dana.leaver@example.com", "DANA.leaver@Example.com"])
-def test_the_requester_must_not_be_the_leaver(start: Start, people: People, requester: str) -> None:
-    people.user("dana.leaver")
+def test_the_requester_must_not_be_the_leaver(start: Start, people: OrganizationBuilder, requester: str) -> None:
+    people.create_user("dana.leaver")
 
     with pytest.raises(RefusedEvent, match="Requester and leaver must be different people"):
         start(make_request_event("dana.leaver", RequestedBy=requester))
@@ -671,9 +679,9 @@ def test_the_requester_must_not_be_the_leaver(start: Start, people: People, requ
 
 
 def test_an_input_that_the_schema_refuses_starts_no_execution(
-    start: Start, people: People, organization: WorkMailBackend
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    user = people.user("dana")
+    user = people.create_user("dana")
     organization.arrange(ORGANIZATION_ID, user, email="dä@example.com")
 
     with pytest.raises(RefusedEvent, match="EntityId must be the id, name or e-mail address"):

@@ -8,7 +8,7 @@ import pytest
 
 import verify_cleanup
 from local.defaults import ORGANIZATION_ID
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
@@ -131,9 +131,9 @@ VERIFIED_AT = "2026-12-24T15:00:00.000Z"
 
 
 @pytest.fixture
-def dana(people: People, table: Table, frozen_time: None) -> str:
+def dana(people: OrganizationBuilder, table: Table, frozen_time: None) -> str:
     """A user whom execution a has deregistered."""
-    user = people.user("dana")
+    user = people.create_user("dana")
     deregister(user)
     table.create_deregistered_record("a", user, RETENTION_ENDS_AT)
     return user
@@ -266,9 +266,9 @@ def test_a_mailbox_without_a_size_gives_no_signal(dana: str, monkeypatch: pytest
 
 
 def test_the_mailbox_of_an_enabled_entity_or_of_a_group_is_not_read(
-    people: People, organization: WorkMailBackend
+    people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
-    enabled, group = describe_entity(people.user("kim")), people.group("staff")
+    enabled, group = describe_entity(people.create_user("kim")), people.create_group("staff")
     deregister(group)
     disabled = describe_entity(group, EntityType.GROUP)
     take_calls(organization)

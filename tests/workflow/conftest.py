@@ -15,7 +15,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from local.cdk.assembly import assembly
 from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.workmail.exceptions import CommonError
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
@@ -62,7 +62,7 @@ class Flow:
         self.environment = environment
         self.clock = environment.clock
         self.backend = environment.workmail
-        self.people = People(environment.client("workmail"))
+        self.people = OrganizationBuilder(environment.client("workmail"))
         self.workmail = environment.client("workmail")
 
     def start(self, entity_id: str, **more: Any) -> str:
@@ -194,7 +194,7 @@ class Flow:
                 restore = self.environment.outputs["RestoreStateMachineArn"]
                 arns.append(self.environment.start(execution_input, state_machine_arn=restore))
 
-        self.backend.after.append(start_restore)
+        self.backend.after_hooks.append(start_restore)
         return arns
 
     def read_workmail_state(self, entity_id: str) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class Flow:
                 remaining = remaining - 1 if remaining is not None else None
                 raise CommonError(code, "made by the test", status)
 
-        self.backend.before.append(raise_error)
+        self.backend.before_hooks.append(raise_error)
 
 
 def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def every_deregistration_has_a_record(monkeypatch: pytest.MonkeyPatch) -> Iterat
                 if violation:
                     violations.append(violation)
 
-        environment.workmail.before.append(check)
+        environment.workmail.before_hooks.append(check)
 
     monkeypatch.setattr(Environment, "_enter", enter_with_check)
     yield

@@ -177,11 +177,11 @@ class Monitor:
 
     def _start(self) -> None:
         backend = self._flow.backend
-        backend.before.append(self._check_call)
-        backend.after.append(self._record_effect)
+        backend.before_hooks.append(self._check_call)
+        backend.after_hooks.append(self._record_effect)
         self._cleanups += [
-            lambda: backend.before.remove(self._check_call),
-            lambda: backend.after.remove(self._record_effect),
+            lambda: backend.before_hooks.remove(self._check_call),
+            lambda: backend.after_hooks.remove(self._record_effect),
         ]
         self._record_policy_reads()
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():

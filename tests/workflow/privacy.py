@@ -67,7 +67,7 @@ class LeakDetector:
         self._passwords: set[str] = set()
         self._tokens: set[str] = set()
         self._sent: defaultdict[str, list[str]] = defaultdict(list)
-        environment.workmail.after.append(self._record_workmail_call)
+        environment.workmail.after_hooks.append(self._record_workmail_call)
         environment.permissions.listeners.append(self._record_function_call)
 
     def find_leaks(self) -> list[str]:

@@ -44,17 +44,17 @@ def _send_provider_events(flow: Flow) -> None:
 
 
 def _start_by_name_id_and_address(flow: Flow) -> None:
-    flow.people.user("called")
+    flow.people.create_user("called")
     flow.start(flow.people.address("called"))
-    flow.start(flow.people.user("by-id"))
-    flow.people.group("crew", (flow.people.user("member"),))
+    flow.start(flow.people.create_user("by-id"))
+    flow.people.create_group("crew", (flow.people.create_user("member"),))
     flow.start("crew")
-    flow.people.resource("room")
+    flow.people.create_resource("room")
     flow.start("room")
 
 
 def _plan_and_schedule(flow: Flow) -> None:
-    flow.people.user("later")
+    flow.people.create_user("later")
     flow.start("later", NotBefore="2026-12-01T17:00:00Z")
     flow.clock.settle()
     assert flow.run("later", days=0, DryRun=True).outcome == "Planned"
@@ -62,7 +62,7 @@ def _plan_and_schedule(flow: Flow) -> None:
 
 
 def _approve(flow: Flow) -> None:
-    flow.people.user("vip")
+    flow.people.create_user("vip")
     arn = flow.start("vip")
     flow.clock.settle()
     assert flow.decide(arn).outcome == "Decided"
@@ -70,7 +70,11 @@ def _approve(flow: Flow) -> None:
 
 def _prepare_deletions(flow: Flow) -> Callable[[], None]:
     """Offboard an entity of each type; return the step that deletes them."""
-    user, group, resource = flow.people.user("gone"), flow.people.group("gone-crew"), flow.people.resource("gone-room")
+    user, group, resource = (
+        flow.people.create_user("gone"),
+        flow.people.create_group("gone-crew"),
+        flow.people.create_resource("gone-room"),
+    )
     for entity in (user, group, resource):
         flow.start(entity)
 
@@ -85,17 +89,17 @@ def _prepare_deletions(flow: Flow) -> Callable[[], None]:
 def _prepare_restores(flow: Flow) -> Callable[[], None]:
     """Offboard an entity of each type, with aliases and groups; return the step that restores them."""
     entities = {
-        "back": flow.people.user("back"),
-        "back-crew": flow.people.group("back-crew", (flow.people.user("stays"),)),
-        "back-room": flow.people.resource("back-room"),
+        "back": flow.people.create_user("back"),
+        "back-crew": flow.people.create_group("back-crew", (flow.people.create_user("stays"),)),
+        "back-room": flow.people.create_resource("back-room"),
     }
-    flow.people.group("all", (entities["back"], entities["back-crew"]))
+    flow.people.create_group("all", (entities["back"], entities["back-crew"]))
     for name, entity in entities.items():
-        flow.people.alias(entity, f"{name}-alias")
+        flow.people.create_alias(entity, f"{name}-alias")
         flow.start(entity)
 
     def restore() -> None:
-        flow.people.alias(flow.people.user("successor"), "back-alias")
+        flow.people.create_alias(flow.people.create_user("successor"), "back-alias")
         outcomes = {name: flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=name).outcome for name in entities}
         assert outcomes == {"back": "RestoredInPart", "back-crew": "Restored", "back-room": "Restored"}
 
@@ -104,16 +108,16 @@ def _prepare_restores(flow: Flow) -> Callable[[], None]:
 
 def _prepare_refused_restores(flow: Flow) -> Callable[[], None]:
     """Offboard entities whose restore must search for another entity and is refused; return the step that tries it."""
-    recreated, taken = flow.people.user("recreated"), flow.people.user("taken")
+    recreated, taken = flow.people.create_user("recreated"), flow.people.create_user("taken")
     offboardings = [flow.start(recreated), flow.start(taken)]
     flow.clock.settle()
     _restore_during_deregistration(flow)
 
     def restore() -> None:
         flow.delete_user(recreated)
-        flow.people.user("recreated")
+        flow.people.create_user("recreated")
         flow.backend.arrange(ORGANIZATION_ID, taken, email=None)
-        flow.people.alias(flow.people.user("taker"), "taken")
+        flow.people.create_alias(flow.people.create_user("taker"), "taken")
         outcomes = [flow.restore(ExecutionArn=arn).outcome for arn in offboardings]
         assert outcomes == ["EntityGone", "AddressInUse"]
 
@@ -122,7 +126,7 @@ def _prepare_refused_restores(flow: Flow) -> Callable[[], None]:
 
 def _restore_during_deregistration(flow: Flow) -> None:
     """Start a restore when WorkMail has disabled the entity and the offboarding has not confirmed that yet."""
-    user = flow.people.user("between")
+    user = flow.people.create_user("between")
     restores = flow.restore_during_deregistration(user)
     default = flow.backend.behaviour
     flow.backend.behaviour = replace(default, describe_lag_seconds=60)

@@ -108,9 +108,9 @@ def _offboard(flow: Flow, entity_id: str, **more: Any) -> str:
 
 def _create_user(flow: Flow, name: str) -> str:
     """Create a user with an alias and a group."""
-    user = flow.people.user(name)
-    flow.people.alias(user, f"{name}.alias")
-    flow.people.group(f"{name}-team", (user,))
+    user = flow.people.create_user(name)
+    flow.people.create_alias(user, f"{name}.alias")
+    flow.people.create_group(f"{name}-team", (user,))
     return user
 
 
@@ -119,7 +119,7 @@ def _read_address(flow: Flow, user: str) -> str:
 
 
 def _create_disabled_user(flow: Flow, name: str) -> str:
-    user = flow.people.user(name)
+    user = flow.people.create_user(name)
     flow.deregister(user)
     flow.pass_days(3)
     return user
@@ -198,7 +198,7 @@ def _send_event_above_cap(flow: Flow, user: str) -> str:
 
 def _act_during_window(act: Callable[[Flow, str], object]) -> Callable[[Flow, str], str]:
     def play(flow: Flow, name: str) -> str:
-        user = flow.people.user(name)
+        user = flow.people.create_user(name)
         arn = flow.start(user)
         flow.pass_days(10)
         act(flow, name)
@@ -253,11 +253,11 @@ SCENARIOS = (
              lambda flow, user: _offboard(flow, _read_address(flow, user))),
     Scenario("a user, by name", "CleanupVerified", lambda flow, name: (_create_user(flow, name), name)[1], _offboard),
     Scenario("a user, by id", "CleanupVerified", _create_user, _offboard),
-    Scenario("a group", "CleanupVerified", lambda flow, name: flow.people.group(name), _offboard),
-    Scenario("a room", "CleanupVerified", lambda flow, name: flow.people.resource(name), _offboard),
+    Scenario("a group", "CleanupVerified", lambda flow, name: flow.people.create_group(name), _offboard),
+    Scenario("a room", "CleanupVerified", lambda flow, name: flow.people.create_resource(name), _offboard),
     Scenario("a user who is disabled since three days", "CleanupVerified", _create_disabled_user, _offboard),
     Scenario("a user who never had a mailbox", "NothingToDo",
-             lambda flow, name: flow.people.user(name, registered=False), _offboard),
+             lambda flow, name: flow.people.create_user(name, registered=False), _offboard),
     Scenario("a protected user", "EntityProtected", lambda flow, name: _create_user(flow, f"it.{name}"), _offboard),
     Scenario("a plan", "Planned", _create_user, lambda flow, user: _offboard(flow, user, DryRun=True)),
     Scenario("a date ten days ahead", "CleanupVerified", _create_user, _offboard_on_date),

@@ -58,7 +58,7 @@ def read_events(flow: Any) -> Callable[[], list[dict[str, Any]]]:
 def await_approval(flow: Any, name: str = "vip") -> tuple[str, str]:
     """Start an offboarding that awaits an approval; return the user's id and the execution."""
     flow.change_policy(ApprovalRequired=["vip*"])
-    user = flow.people.user(name)
+    user = flow.people.create_user(name)
     arn = flow.start(name)
     flow.clock.settle()
     assert flow.read_result(arn).states[-1] == "AwaitApproval"
@@ -207,7 +207,7 @@ def test_an_approval_for_an_unknown_execution_is_refused(flow: Any) -> None:
 
 
 def test_an_approval_for_an_execution_that_awaits_none_is_refused(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     arn = flow.start("dana")
     flow.clock.settle()
 
@@ -297,7 +297,7 @@ def test_a_failed_notification_of_the_cap_is_sent_by_the_next_execution(
 ) -> None:
     flow.change_policy(DailyCap=0)
     for name in ("a", "b", "c"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     publish = SNSBackend.publish
 
     def refused(*_: Any, **__: Any) -> None:
@@ -359,7 +359,7 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
     flow.change_policy(DailyCap=2)
     names = [f"leaver{n}" for n in range(4)]
     for name in (*names, "by-hand"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     arns = [flow.start(name, Requester=REQUESTER) for name in names]
     flow.clock.settle()
 
@@ -377,7 +377,7 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
     flow.decide(waiting_arn)
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 4
     flow.pass_days(1)
-    flow.people.user("tomorrow")
+    flow.people.create_user("tomorrow")
     tomorrow = flow.start("tomorrow", Requester=REQUESTER)
     flow.clock.settle()
     assert flow.read_result(tomorrow).states[-1] == "WaitForRetention", "each day has its own cap"
@@ -385,7 +385,7 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
 
 def test_a_cap_of_zero_requires_an_approval_for_every_leaver(flow: Any) -> None:
     flow.change_policy(DailyCap=0)
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     assert flow.run("dana", days=0, Requester=REQUESTER).states[-3:] == APPROVAL_STATES
 
@@ -393,7 +393,7 @@ def test_a_cap_of_zero_requires_an_approval_for_every_leaver(flow: Any) -> None:
 def test_a_raised_cap_applies_to_later_executions(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     for name in ("a", "b", "c"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     first, second = (flow.start(name, Requester=REQUESTER) for name in ("a", "b"))
     flow.clock.settle()
     assert {flow.read_result(arn).states[-1] for arn in (first, second)} == {"WaitForRetention", "AwaitApproval"}
@@ -408,7 +408,7 @@ def test_a_raised_cap_applies_to_later_executions(flow: Any) -> None:
 
 def test_a_disabled_entity_needs_neither_an_approval_nor_a_slot(flow: Any) -> None:
     flow.change_policy(DailyCap=0, ApprovalRequired=["*"])
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
 
     assert flow.run(user, Requester=REQUESTER).outcome == "CleanupVerified"

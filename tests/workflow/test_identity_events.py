@@ -61,7 +61,7 @@ class Intake:
         self._outputs = flow.environment.outputs
 
     def create_user(self, name: str, **more: Any) -> str:
-        return self.flow.people.user(name, domain=COMPANY_DOMAIN, **more)
+        return self.flow.people.create_user(name, domain=COMPANY_DOMAIN, **more)
 
     def put_events(self, *events: dict[str, Any]) -> None:
         entries = [
@@ -280,8 +280,8 @@ def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake:
 
 @pytest.mark.parametrize("login", ["project-apollo@example-corp.awsapps.com", "room-4@example-corp.awsapps.com"])
 def test_an_event_about_a_person_never_offboards_a_group_or_a_resource(intake: Intake, login: str) -> None:
-    intake.flow.people.group("project-apollo")
-    intake.flow.people.resource("room-4")
+    intake.flow.people.create_group("project-apollo")
+    intake.flow.people.create_resource("room-4")
     intake.put_events(build_okta_event(login))
 
     assert intake.list_executions() == []
@@ -292,7 +292,7 @@ def test_an_event_about_a_person_with_the_name_of_a_group_does_not_offboard_the_
     make_flow: Callable[..., Any],
 ) -> None:
     intake = Intake(make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
-    intake.flow.people.group("project-apollo")
+    intake.flow.people.create_group("project-apollo")
     user = intake.create_user("dana.leaver")
 
     intake.put_events(build_okta_event("project-apollo"), build_okta_event("dana.leaver", uuid="u-2"))
@@ -461,8 +461,8 @@ def test_an_event_that_the_leaver_requested_is_refused(intake: Intake) -> None:
 
 
 def test_a_script_can_request_the_offboarding_of_a_group_or_a_resource(intake: Intake) -> None:
-    group = intake.flow.people.group("project-apollo")
-    room = intake.flow.people.resource("room-4")
+    group = intake.flow.people.create_group("project-apollo")
+    room = intake.flow.people.create_resource("room-4")
     request = build_request_event("project-apollo", "r-1", OrganizationId=ORGANIZATION_ID)
     intake.put_events(request, request, build_request_event(room, "r-2", OrganizationId=ORGANIZATION_ID))
     intake.flow.pass_days(31)

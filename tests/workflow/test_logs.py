@@ -18,10 +18,12 @@ TELEPHONE = "+1-555-0100"
 
 @pytest.fixture
 def lines(flow: Any) -> list[str]:
-    user = flow.people.user("dana.logged", SECRETS["DisplayName"], **{k: SECRETS[k] for k in ("FirstName", "LastName")})
+    user = flow.people.create_user(
+        "dana.logged", SECRETS["DisplayName"], **{k: SECRETS[k] for k in ("FirstName", "LastName")}
+    )
     flow.workmail.update_user(OrganizationId=ORGANIZATION_ID, UserId=user, Telephone=TELEPHONE)
     flow.run(flow.people.address("dana.logged"), Expected={"DisplayName": SECRETS["DisplayName"]})
-    flow.people.user("other", SECRETS["DisplayName"])
+    flow.people.create_user("other", SECRETS["DisplayName"])
     flow.run("other", days=0, Expected={"DisplayName": "Somebody Else"})
     flow.run("nobody@example.com", days=0)
     flow.run("not valid " + SECRETS["DisplayName"], days=0)

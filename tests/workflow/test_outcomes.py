@@ -39,11 +39,11 @@ CHECK_AGAIN_STATES = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMai
     ],
 )
 def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identifier: str, entity_type: str) -> None:
-    ids = {"user": flow.people.user("dana", "Dana"), "group": flow.people.group("team")}
-    ids["resource"] = flow.people.resource("room")
+    ids = {"user": flow.people.create_user("dana", "Dana"), "group": flow.people.create_group("team")}
+    ids["resource"] = flow.people.create_resource("room")
     # Entities whose names begin with the same text.
-    flow.people.user("dana2")
-    flow.people.group("team-b")
+    flow.people.create_user("dana2")
+    flow.people.create_group("team-b")
 
     result = flow.run(identifier.format(domain=MAIL_DOMAIN, **ids))
 
@@ -56,7 +56,7 @@ def test_every_form_of_identifier_leads_to_a_verified_cleanup(flow: Any, identif
 
 
 def test_a_directory_sid_is_accepted_as_an_id(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     sid = "S-1-1-12-1234567890-1234567890-1234567890-1234567890"
     flow.backend.arrange(ORGANIZATION_ID, user, id=sid)
 
@@ -64,7 +64,7 @@ def test_a_directory_sid_is_accepted_as_an_id(flow: Any) -> None:
 
 
 def test_the_output_is_complete(flow: Any) -> None:
-    user = flow.people.user("dana", "Dana")
+    user = flow.people.create_user("dana", "Dana")
     output = flow.run(flow.people.address("dana")).output
 
     assert list(output) == [
@@ -99,7 +99,7 @@ def test_the_output_is_complete(flow: Any) -> None:
 
 
 def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.clear_calls()
 
     result = flow.run(flow.people.address("dana"))
@@ -120,7 +120,7 @@ def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> 
 
 
 def test_the_mailbox_exists_for_thirty_days_and_is_removed_before_the_verification(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start("dana")
     flow.pass_days(29.999)
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
@@ -134,7 +134,7 @@ def test_the_mailbox_exists_for_thirty_days_and_is_removed_before_the_verificati
 def test_a_wait_that_aws_truncates_to_a_whole_second_never_ends_too_early(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS, now=datetime(2026, 11, 22, 12, 0, 0, 700_000, UTC), truncate_timestamps=True)
 
-    result = flow.run(flow.people.user("dana"), days=30.5)
+    result = flow.run(flow.people.create_user("dana"), days=30.5)
 
     assert result.outcome == "CleanupVerified"
     assert result.output["RetentionEndsAt"] == "2026-12-22T12:00:00.700Z"
@@ -161,7 +161,7 @@ def test_undocumented_behaviour_of_workmail_does_not_prevent_the_verification(
     flow: Any, behaviour: dict[str, Any]
 ) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, **behaviour)
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     result = flow.run(flow.people.address("dana"))
 
@@ -171,7 +171,7 @@ def test_undocumented_behaviour_of_workmail_does_not_prevent_the_verification(
 
 @pytest.mark.parametrize("identifier", ["dana@{domain}", *mark_long("{user}", "dana")])
 def test_a_disabled_entity_only_waits_for_the_rest_of_its_window(flow: Any, identifier: str) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
     flow.pass_days(10)
     flow.clear_calls()
@@ -189,7 +189,7 @@ def test_a_disabled_entity_only_waits_for_the_rest_of_its_window(flow: Any, iden
 
 
 def test_an_entity_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
     flow.pass_days(40)
 
@@ -197,7 +197,7 @@ def test_an_entity_disabled_long_ago_is_verified_immediately(flow: Any) -> None:
 
 
 def test_an_entity_registered_again_during_the_window_is_left_alone(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(12)
     flow.people.register(user, "dana")
@@ -210,7 +210,7 @@ def test_an_entity_registered_again_during_the_window_is_left_alone(flow: Any) -
 
 
 def test_an_entity_registered_and_disabled_again_does_not_count_as_cleaned_up(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(12)
     flow.people.register(user, "dana")
@@ -225,7 +225,7 @@ def test_an_entity_registered_and_disabled_again_does_not_count_as_cleaned_up(fl
 
 
 def test_an_entity_that_is_not_found_after_the_deregistration_is_read_again(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     fault = Fault("workmail", "DescribeUser", error="EntityNotFoundException", function="DeregisterEntity", times=1)
     flow.environment.faults.add(fault)
 
@@ -238,7 +238,7 @@ def test_an_entity_that_is_not_found_after_the_deregistration_is_read_again(flow
 @pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
 def test_an_entity_deleted_during_the_window_ends_as_removed(flow: Any, described: str) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted=described)
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
     flow.delete_user(user)
@@ -250,7 +250,7 @@ def test_an_entity_deleted_during_the_window_ends_as_removed(flow: Any, describe
 
 
 def test_an_entity_that_is_still_listed_does_not_count_as_removed(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
     flow.inject_error("DescribeUser", "EntityNotFoundException", times=3)
@@ -262,7 +262,7 @@ def test_an_entity_that_is_still_listed_does_not_count_as_removed(flow: Any) -> 
 
 
 def test_an_entity_that_was_never_registered_ends_as_nothing_to_do(flow: Any) -> None:
-    flow.people.user("dana", registered=False)
+    flow.people.create_user("dana", registered=False)
     flow.clear_calls()
 
     result = flow.run("dana", days=0)
@@ -277,7 +277,7 @@ def test_an_offboarding_ends_without_verification_if_workmail_ends_before_the_re
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     result = flow.run(user, days=20)
 
@@ -289,7 +289,7 @@ def test_an_offboarding_ends_without_verification_if_workmail_ends_before_the_re
 
 
 def test_a_mailbox_that_still_exists_is_checked_daily_and_then_overdue(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.backend.retention = timedelta(days=365)
 
     result = flow.run("dana", days=60)
@@ -301,7 +301,7 @@ def test_a_mailbox_that_still_exists_is_checked_daily_and_then_overdue(flow: Any
 
 
 def test_a_mailbox_that_is_removed_late_is_still_verified(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.backend.retention = timedelta(days=365)
     arn = flow.start(user)
     flow.pass_days(32)
@@ -371,7 +371,7 @@ def test_an_organization_outside_the_settings_is_refused(flow: Any) -> None:
     ],
 )
 def test_an_unknown_identifier_is_not_found_and_no_entity_is_deregistered(flow: Any, identifier: str) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     result = flow.run(identifier, days=0)
 
@@ -382,7 +382,7 @@ def test_an_unknown_identifier_is_not_found_and_no_entity_is_deregistered(flow: 
 
 
 def test_a_deleted_entity_is_not_found(flow: Any) -> None:
-    user = flow.people.user("dana", registered=False)
+    user = flow.people.create_user("dana", registered=False)
     flow.delete_user(user)
 
     assert flow.run(user, days=0).outcome == "EntityNotFound"
@@ -390,8 +390,8 @@ def test_a_deleted_entity_is_not_found(flow: Any) -> None:
 
 
 def test_a_name_that_two_entities_have_is_refused_with_their_ids(flow: Any) -> None:
-    user = flow.people.user("support", registered=False)
-    group = flow.people.group("support2")
+    user = flow.people.create_user("support", registered=False)
+    group = flow.people.create_group("support2")
     flow.backend.arrange(ORGANIZATION_ID, group, name="support")
 
     result = flow.run("support", days=0)
@@ -414,7 +414,7 @@ def test_a_name_that_two_entities_have_is_refused_with_their_ids(flow: Any) -> N
     ids=str,
 )
 def test_an_entity_that_differs_from_the_expected_one_is_refused(flow: Any, expected: dict[str, str]) -> None:
-    flow.people.user("dana", "Dana Leaver")
+    flow.people.create_user("dana", "Dana Leaver")
 
     result = flow.run("dana", days=0, Expected=expected)
 
@@ -424,15 +424,15 @@ def test_an_entity_that_differs_from_the_expected_one_is_refused(flow: Any, expe
 
 
 def test_the_expected_entity_is_offboarded(flow: Any) -> None:
-    flow.people.user("dana", 'Dana "DJ" Leaver')
+    flow.people.create_user("dana", 'Dana "DJ" Leaver')
     expected = {"Type": "USER", "Name": "DANA", "Email": f"Dana@{MAIL_DOMAIN}", "DisplayName": 'Dana "DJ" Leaver'}
 
     assert flow.run("dana", Expected=expected).outcome == "CleanupVerified"
 
 
 def test_an_address_that_became_an_alias_of_a_colleague_does_not_offboard_the_colleague(flow: Any) -> None:
-    colleague = flow.people.user("robin")
-    flow.people.alias(colleague, "dana")
+    colleague = flow.people.create_user("robin")
+    flow.people.create_alias(colleague, "dana")
 
     result = flow.run(flow.people.address("dana"), days=0)
 
@@ -443,7 +443,7 @@ def test_an_address_that_became_an_alias_of_a_colleague_does_not_offboard_the_co
 
 @pytest.mark.parametrize("role", ["SYSTEM_USER", *mark_long("RESOURCE", "REMOTE_USER")])
 def test_users_with_a_system_role_are_protected(flow: Any, role: str) -> None:
-    user = flow.people.user("system")
+    user = flow.people.create_user("system")
     flow.backend.set_user_role(ORGANIZATION_ID, user, role)
 
     result = flow.run(user, days=0)
@@ -453,7 +453,7 @@ def test_users_with_a_system_role_are_protected(flow: Any, role: str) -> None:
 
 
 def test_the_migration_administrator_is_protected(flow: Any) -> None:
-    user = flow.people.user("migrator")
+    user = flow.people.create_user("migrator")
     flow.backend.set_migration_admin(ORGANIZATION_ID, user)
 
     result = flow.run(user, days=0)
@@ -464,7 +464,7 @@ def test_the_migration_administrator_is_protected(flow: Any) -> None:
 
 @pytest.mark.parametrize("state", ["Deleting", "something new", *mark_long("Requested", "Creating", "Deleted")])
 def test_an_organization_that_is_not_active_stops_the_offboarding(flow: Any, state: str) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, state)
 
     result = flow.run(user, days=0)
@@ -474,7 +474,7 @@ def test_an_organization_that_is_not_active_stops_the_offboarding(flow: Any, sta
 
 
 def test_the_state_of_the_organization_is_compared_without_case(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, "ACTIVE")
 
     assert flow.run(user).outcome == "CleanupVerified"
@@ -506,7 +506,7 @@ def test_a_permanent_error_ends_the_offboarding_with_its_outcome(
 ) -> None:
     """The fault matrix plays the errors that WorkMail documents."""
     status = {"InternalFailure": 500, "ServiceUnavailable": 503}.get(code, 400)
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     if last_task == "VerifyCleanup":
         arn = flow.start(flow.people.address("dana"))
         flow.clock.settle()
@@ -534,7 +534,7 @@ def test_a_permanent_error_ends_the_offboarding_with_its_outcome(
     ],
 )
 def test_a_transient_error_does_not_change_the_outcome(flow: Any, operation: str, code: str) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.inject_error(operation, code, times=5)
 
     result = flow.run(flow.people.address("dana"))
@@ -544,7 +544,7 @@ def test_a_transient_error_does_not_change_the_outcome(flow: Any, operation: str
 
 
 def test_a_refused_deregistration_is_tried_again(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.inject_error("DeregisterFromWorkMail", "EntityStateException", times=4)
 
     assert flow.run("dana").outcome == "CleanupVerified"
@@ -552,14 +552,14 @@ def test_a_refused_deregistration_is_tried_again(flow: Any) -> None:
 
 
 def test_a_deregistration_that_workmail_never_shows_ends_as_not_confirmed(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     def undo(operation: str, parameters: Any) -> None:
         if operation == "DeregisterFromWorkMail":
             entity = flow.backend.organizations[ORGANIZATION_ID].entities[user]
             entity.state, entity.disabled_date = "ENABLED", None
 
-    flow.backend.after.append(undo)
+    flow.backend.after_hooks.append(undo)
     began = flow.clock.now()
     result = flow.run(user, days=0)
 
@@ -569,7 +569,7 @@ def test_a_deregistration_that_workmail_never_shows_ends_as_not_confirmed(flow: 
 
 
 def test_an_entity_registered_between_two_states_is_left_alone(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
     flow.clear_calls()
 
@@ -577,7 +577,7 @@ def test_an_entity_registered_between_two_states_is_left_alone(flow: Any) -> Non
         if operation == "DescribeOrganization":
             flow.people.register(user, "dana")
 
-    flow.backend.after.append(register)
+    flow.backend.after_hooks.append(register)
     result = flow.run(user, days=0)
 
     assert result.outcome == "EntityMismatch"
@@ -590,7 +590,7 @@ def test_a_mailbox_that_still_exists_near_the_end_of_workmail_is_overdue_before_
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 2, 25, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.backend.retention = timedelta(days=365)
 
     result = flow.run("dana", days=60)
@@ -600,7 +600,7 @@ def test_a_mailbox_that_still_exists_near_the_end_of_workmail_is_overdue_before_
 
 
 def test_stopping_an_execution_does_not_change_the_entity(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.clock.settle()
     flow.environment.client("stepfunctions").stop_execution(executionArn=arn, cause="mistake")

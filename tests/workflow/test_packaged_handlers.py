@@ -55,7 +55,7 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     code = flow.environment.function_code("ResolveEntity")
     asset = tmp_path / "asset"
     zipfile.ZipFile(code).extractall(asset)
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     def run(function: str, **event: Any) -> Any:
         environment = {
@@ -100,7 +100,7 @@ def test_the_starter_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: str
         "source": "workmail.offboarding",
         "detail-type": "Offboarding Requested",
         "time": "2026-11-22T12:00:00Z",
-        "detail": {"RequestId": "r-1", "EntityId": flow.people.user("dana"), "OrganizationId": ORGANIZATION_ID},
+        "detail": {"RequestId": "r-1", "EntityId": flow.people.create_user("dana"), "OrganizationId": ORGANIZATION_ID},
     }
     record = {"receiptHandle": "x", "attributes": {}, "messageAttributes": {}, "eventSource": "aws:sqs"}
     bodies = [json.dumps(valid_event), "{}"]

@@ -15,7 +15,7 @@ PLAN_STATES = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?",
 
 
 def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.clear_calls()
 
     result = flow.run("dana", days=40, DryRun=True)
@@ -41,7 +41,7 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
 
 @pytest.mark.parametrize("value", ["true", None, *mark_long(1, "yes")])
 def test_a_dry_run_that_is_not_a_boolean_is_refused(flow: Any, value: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     result = flow.run("dana", days=0, DryRun=value)
 
@@ -51,19 +51,19 @@ def test_a_dry_run_that_is_not_a_boolean_is_refused(flow: Any, value: Any) -> No
 
 
 def test_dry_run_false_offboards_the_entity(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     assert flow.run("dana", DryRun=False).outcome == "CleanupVerified"
 
 
 def test_a_plan_states_refusals_and_required_approvals(flow: Any) -> None:
     flow.change_policy(Protected=["boss"], ApprovalRequired=["vip-*"])
-    system = flow.people.user("system")
+    system = flow.people.create_user("system")
     flow.backend.set_user_role(ORGANIZATION_ID, system, "SYSTEM_USER")
-    migrator = flow.people.user("migrator")
+    migrator = flow.people.create_user("migrator")
     flow.backend.set_migration_admin(ORGANIZATION_ID, migrator)
     for name in ("boss", "vip-1"):
-        flow.people.user(name)
+        flow.people.create_user(name)
 
     def planned(entity_id: str) -> dict[str, Any]:
         result = flow.run(entity_id, days=0, DryRun=True)
@@ -83,10 +83,10 @@ def test_a_plan_states_refusals_and_required_approvals(flow: Any) -> None:
 def test_a_plan_reports_the_daily_cap_without_taking_a_slot(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     requester = {"Provider": "okta", "EventId": "e-1"}
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     for _ in range(2):
         assert flow.run("dana", days=0, DryRun=True, Requester=requester).output["Plan"]["NeedsApproval"] == []
-    flow.people.user("other")
+    flow.people.create_user("other")
     flow.run("other", days=0, Requester=requester)
 
     [reason] = flow.run("dana", days=0, DryRun=True, Requester=requester).output["Plan"]["NeedsApproval"]
@@ -95,7 +95,7 @@ def test_a_plan_reports_the_daily_cap_without_taking_a_slot(flow: Any) -> None:
 
 
 def test_a_plan_reports_an_offboarding_in_progress(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.clock.settle()
 
@@ -109,7 +109,7 @@ def test_a_plan_reports_an_offboarding_in_progress(flow: Any) -> None:
 
 
 def test_a_plan_reports_an_entity_without_a_mailbox(flow: Any) -> None:
-    flow.people.user("dana", registered=False)
+    flow.people.create_user("dana", registered=False)
 
     output = flow.run("dana", days=0, DryRun=True).output
 
@@ -119,7 +119,7 @@ def test_a_plan_reports_an_entity_without_a_mailbox(flow: Any) -> None:
 
 def test_a_plan_reports_a_retention_that_ends_after_workmail(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     plan = flow.run("dana", days=0, DryRun=True).output["Plan"]
 
@@ -129,7 +129,7 @@ def test_a_plan_reports_a_retention_that_ends_after_workmail(make_flow: Callable
 
 
 def test_a_plan_with_a_date_applies_to_that_date_without_waiting(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     plan = flow.run("dana", days=0, DryRun=True, NotBefore="2026-12-24T17:00:00+01:00").output["Plan"]
 
@@ -138,7 +138,7 @@ def test_a_plan_with_a_date_applies_to_that_date_without_waiting(flow: Any) -> N
 
 
 def test_an_offboarding_waits_for_its_date_and_then_checks_everything_again(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00+01:00")
     flow.pass_days(1)
     assert flow.read_record(arn)["Status"] == "Scheduled"
@@ -148,7 +148,7 @@ def test_an_offboarding_waits_for_its_date_and_then_checks_everything_again(flow
     flow.clock.move_to(datetime(2026, 12, 24, 15, 59, 59, tzinfo=UTC))
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
     assert flow.list_calls("DeregisterFromWorkMail") == []
-    flow.people.alias(user, "d")
+    flow.people.create_alias(user, "d")
 
     flow.clock.move_to(datetime(2026, 12, 24, 16, 0, tzinfo=UTC))
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
@@ -165,7 +165,7 @@ def test_an_offboarding_waits_for_its_date_and_then_checks_everything_again(flow
 
 
 def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     result = flow.run("dana", NotBefore="2026-11-22T11:59:59Z")
 
@@ -193,7 +193,7 @@ def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -
     ],
 )
 def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_before: Any, message: str) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     flow.clear_calls()
 
     result = flow.run("dana", days=0, NotBefore=not_before)
@@ -205,7 +205,7 @@ def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_be
 
 def test_a_date_300_days_ahead_is_possible(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     result = flow.run("dana", days=345, NotBefore="2027-09-18T12:00:00Z")
 
@@ -214,7 +214,7 @@ def test_a_date_300_days_ahead_is_possible(make_flow: Callable[..., Any]) -> Non
 
 
 def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)
     flow.deregister(user)
@@ -230,11 +230,11 @@ def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: An
 
 
 def test_another_user_who_receives_the_name_of_the_leaver_is_not_deregistered(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z")
     flow.pass_days(1)
     flow.backend.arrange(ORGANIZATION_ID, user, name="dana.old", email=flow.people.address("dana.old"))
-    namesake = flow.people.user("dana")
+    namesake = flow.people.create_user("dana")
     flow.pass_days(70)
 
     assert flow.read_result(arn).output["Entity"]["Id"] == user
@@ -243,7 +243,7 @@ def test_another_user_who_receives_the_name_of_the_leaver_is_not_deregistered(fl
 
 
 def test_the_expected_entity_is_compared_again_on_the_date(flow: Any) -> None:
-    user = flow.people.user("dana", "Dana Leaver")
+    user = flow.people.create_user("dana", "Dana Leaver")
     arn = flow.start("dana", NotBefore="2026-12-24T17:00:00Z", Expected={"DisplayName": "Dana Leaver"})
     flow.pass_days(1)
     flow.workmail.update_user(OrganizationId=ORGANIZATION_ID, UserId=user, DisplayName="Dana Stays")
@@ -254,21 +254,21 @@ def test_the_expected_entity_is_compared_again_on_the_date(flow: Any) -> None:
 
 
 def test_a_user_without_a_mailbox_can_be_offboarded_on_a_later_date(flow: Any) -> None:
-    user = flow.people.user("intern", registered=False)
+    user = flow.people.create_user("intern", registered=False)
     arn = flow.start("intern", NotBefore="2027-01-31T17:00:00Z")
     flow.pass_days(5)
     flow.people.register(user, "intern")
     flow.pass_days(100)
     assert flow.read_result(arn).outcome == "CleanupVerified"
 
-    flow.people.user("never", registered=False)
+    flow.people.create_user("never", registered=False)
     never = flow.start("never", NotBefore=(flow.clock.now() + timedelta(days=3)).isoformat())
     flow.pass_days(5)
     assert flow.read_result(never).outcome == "NothingToDo"
 
 
 def test_an_entity_disabled_by_hand_before_the_date_only_waits_for_its_window(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start("dana", NotBefore="2026-12-02T12:00:00Z")
     flow.pass_days(2)
     flow.deregister(user)
@@ -282,7 +282,7 @@ def test_an_entity_disabled_by_hand_before_the_date_only_waits_for_its_window(fl
 
 
 def test_a_request_by_the_leaver_is_refused(flow: Any) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     for requester in ("dana", flow.people.address("DANA")):
         result = flow.run("dana", days=0, RequestedBy=requester)

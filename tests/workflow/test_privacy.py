@@ -105,7 +105,7 @@ class Planter:
 
 def create_task_token(flow: Flow) -> str:
     flow.change_policy(ApprovalRequired=["vip"])
-    flow.people.user("vip")
+    flow.people.create_user("vip")
     arn = flow.start("vip")
     flow.clock.settle()
     return str(flow.read_record(arn)["TaskToken"])
@@ -128,7 +128,7 @@ def test_the_table_lists_every_place_that_is_searched(stack: Any) -> None:
 
 def test_personal_data_is_found_in_every_place_that_must_not_hold_it(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
-        flow.people.user("dana.leaver", "Dana Shown", Password="Never-to-be-shown")
+        flow.people.create_user("dana.leaver", "Dana Shown", Password="Never-to-be-shown")
         texts = {
             "names": "dana.leaver",
             "e-mail addresses": "somebody@example.org",
@@ -150,7 +150,7 @@ def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> 
     }
 
     def plant(flow: Flow, planter: Planter) -> None:
-        flow.people.user("dana", "Dana Shown")
+        flow.people.create_user("dana", "Dana Shown")
         for place, text in texts.items():
             planter.places[place](f"The offboarding of {text} waits.")
 
@@ -159,10 +159,10 @@ def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> 
 
 def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
     def plant(flow: Flow, planter: Planter) -> None:
-        flow.people.user("dana.leaver", "Dana Shown")
+        flow.people.create_user("dana.leaver", "Dana Shown")
         flow.start("dana.leaver", Expected={"DisplayName": "Dana Shown"}, Reason="asked by hr@example.com")
         flow.workmail.reset_password(
-            OrganizationId=ORGANIZATION_ID, UserId=flow.people.user("other"), Password="Never-to-be-shown"
+            OrganizationId=ORGANIZATION_ID, UserId=flow.people.create_user("other"), Password="Never-to-be-shown"
         )
         for place in ("executions", "table of records", "queues of status changes"):
             planter.places[place]("dana.leaver@example.com, Dana Shown")

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.no_providers
     ],
 )
 def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, entry: str) -> None:
-    user = flow.people.user("boss")
-    flow.people.alias(user, "chief")
+    user = flow.people.create_user("boss")
+    flow.people.create_alias(user, "chief")
     flow.change_policy(Protected=["somebody-else", user if entry == "{id}" else entry])
 
     result = flow.run("boss", days=1)
@@ -40,7 +40,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
 
 def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
     flow.change_policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
-    flow.people.user("the.boss")
+    flow.people.create_user("the.boss")
 
     assert flow.run("the.boss").outcome == "CleanupVerified"
 
@@ -50,7 +50,7 @@ def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
 )
 def test_no_input_removes_a_protection(flow: Any, more: dict[str, Any]) -> None:
     flow.change_policy(Protected=["boss"])
-    flow.people.user("boss")
+    flow.people.create_user("boss")
 
     assert flow.run("boss", days=0, **more).outcome == "EntityProtected"
 
@@ -58,14 +58,14 @@ def test_no_input_removes_a_protection(flow: Any, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize("member", ["Force", *mark_long("IgnoreProtection", "Protected")])
 def test_a_member_that_tries_to_remove_the_protection_is_refused(flow: Any, member: str) -> None:
     flow.change_policy(Protected=["boss"])
-    flow.people.user("boss")
+    flow.people.create_user("boss")
 
     assert flow.run("boss", days=0, **{member: True}).outcome == "InvalidRequest"
 
 
 def test_a_change_of_settings_removes_a_protection(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
-    flow.people.user("boss")
+    flow.people.create_user("boss")
     assert flow.run("boss", days=0).outcome == "EntityProtected"
 
     flow.deploy()
@@ -75,7 +75,7 @@ def test_a_change_of_settings_removes_a_protection(make_flow: Callable[..., Any]
 
 
 def test_a_protection_added_during_the_wait_for_the_date_applies(flow: Any) -> None:
-    user = flow.people.user("boss")
+    user = flow.people.create_user("boss")
     arn = flow.start("boss", NotBefore="2026-12-01T00:00:00Z")
     flow.pass_days(2)
 
@@ -87,15 +87,15 @@ def test_a_protection_added_during_the_wait_for_the_date_applies(flow: Any) -> N
 
 
 def test_a_protection_added_between_the_record_and_the_call_applies(flow: Any) -> None:
-    user = flow.people.user("boss")
-    flow.people.alias(user, "chief")
+    user = flow.people.create_user("boss")
+    flow.people.create_alias(user, "chief")
 
     def protect(operation: str, _: Any) -> None:
         # The last call before the record is written; the next state reads the settings again.
         if operation == "GetMailboxDetails":
             flow.change_policy(Protected=["chief@*"])
 
-    flow.backend.after.append(protect)
+    flow.backend.after_hooks.append(protect)
     result = flow.run("boss", days=1)
 
     assert result.outcome == "EntityProtected"
@@ -107,14 +107,14 @@ def test_a_protection_added_between_the_record_and_the_call_applies(flow: Any) -
 @pytest.mark.parametrize("took_effect", [True, False])
 def test_a_protection_added_after_the_call_does_not_hide_the_deregistration(flow: Any, took_effect: bool) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=120)
-    user = flow.people.user("boss")
+    user = flow.people.create_user("boss")
 
     def protect(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail":
             flow.change_policy(Protected=["boss"])
             raise CommonError("InternalFailure", "made by the test", 500)
 
-    (flow.backend.after if took_effect else flow.backend.before).append(protect)
+    (flow.backend.after_hooks if took_effect else flow.backend.before_hooks).append(protect)
     result = flow.run("boss")
 
     assert result.outcome == ("CleanupVerified" if took_effect else "DeregistrationNotConfirmed")
@@ -123,7 +123,7 @@ def test_a_protection_added_after_the_call_does_not_hide_the_deregistration(flow
 
 
 def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     ssm = flow.environment.client("ssm")
     name = next(item["Name"] for item in ssm.describe_parameters()["Parameters"] if "Policy" in item["Name"])
     ssm.put_parameter(Name=name, Value='{"DailyCap": 20}', Overwrite=True)
@@ -145,23 +145,23 @@ def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
 )
 def test_unreadable_aliases_do_not_count_as_no_aliases(flow: Any, code: str, dry_run: bool) -> None:
     flow.change_policy(Protected=["chief@*"])
-    user = flow.people.user("boss")
-    flow.people.alias(user, "chief")
-    hook_count = len(flow.backend.before)
+    user = flow.people.create_user("boss")
+    flow.people.create_alias(user, "chief")
+    hook_count = len(flow.backend.before_hooks)
     flow.inject_error("ListAliases", code, times=2)
     result = flow.run("boss", days=1, DryRun=dry_run)
     refused = result.output.get("Plan", {}).get("WouldBeRefused") or [{"Error": result.outcome}]
     assert refused[0]["Error"] == "EntityProtected"
 
-    del flow.backend.before[hook_count:]
+    del flow.backend.before_hooks[hook_count:]
     flow.inject_error("ListAliases", code)
     assert flow.run("boss", days=1, DryRun=dry_run).outcome == "WorkMailUnavailable"
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
 def test_a_requester_with_an_alias_of_the_leaver_is_refused(flow: Any) -> None:
-    user = flow.people.user("admin")
-    flow.people.alias(user, "it")
+    user = flow.people.create_user("admin")
+    flow.people.create_alias(user, "it")
 
     result = flow.run("admin", days=1, RequestedBy=flow.people.address("IT"))
 

@@ -191,7 +191,7 @@ def clear(flow: Flow) -> None:
     flow.backend.organizations[ORGANIZATION_ID].entities.clear()
     flow.backend.set_organization_state(ORGANIZATION_ID, "Active")
     flow.backend.calls.clear()
-    flow.backend.after.clear()
+    flow.backend.after_hooks.clear()
     flow.backend.behaviour, flow.backend.retention = Behaviour(), RETENTION
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions.clear()
@@ -365,17 +365,17 @@ class Walk(RuleBasedStateMachine):
             if (
                 called_operation != operation
                 or self.flow.clock.current() is None
-                or hook not in self.flow.backend.after
+                or hook not in self.flow.backend.after_hooks
             ):
                 return
-            self.flow.backend.after.remove(hook)
+            self.flow.backend.after_hooks.remove(hook)
             # In its own thread: work on the clock counts as the stack.
             thread = threading.Thread(target=lambda: self._try(lambda: acts[act](name)))
             thread.start()
             thread.join()
 
         hook = after
-        self.flow.backend.after.append(hook)
+        self.flow.backend.after_hooks.append(hook)
         return self._settle_after(lambda: self._start(name, "id", {}))
 
     @invariant()
@@ -442,15 +442,15 @@ class Walk(RuleBasedStateMachine):
         try:
             if kind == "USER":
                 store = f"{number:08x}-3041-7097-2d41-0242ac120002"
-                entity_id = people.user(
+                entity_id = people.create_user(
                     name, registered=registered, domain=COMPANY_DOMAIN, IdentityProviderUserId=store
                 )
-                people.group(f"team{number}-{name}", (entity_id,))
+                people.create_group(f"team{number}-{name}", (entity_id,))
             else:
-                entity_id = people.group(name) if kind == "GROUP" else people.resource(name)
+                entity_id = people.create_group(name) if kind == "GROUP" else people.create_resource(name)
             self.ids[name] = entity_id
             if alias and registered:
-                people.alias(entity_id, f"{name}-too" if alias == "own" else f"chief-{name}", COMPANY_DOMAIN)
+                people.create_alias(entity_id, f"{name}-too" if alias == "own" else f"chief-{name}", COMPANY_DOMAIN)
         except ClientError:
             return name in self.ids
         self.flow.clock.settle()

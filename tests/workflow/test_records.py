@@ -21,9 +21,9 @@ RETENTION_STATE = "WaitForRetention"
 
 
 def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> None:
-    user = flow.people.user("dana", "Dana Leaver")
-    group = flow.people.group("team", (user,))
-    flow.people.alias(user, "d.leaver")
+    user = flow.people.create_user("dana", "Dana Leaver")
+    group = flow.people.create_group("team", (user,))
+    flow.people.create_alias(user, "d.leaver")
     requester = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
     arn = flow.start("dana", Requester=requester, Reason="Left on Friday", RequestedBy="helpdesk")
     flow.pass_days(31)
@@ -68,7 +68,7 @@ def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> N
 
 def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> None:
     for name in ("first", "second", "third", "planned"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     arns = []
     for name in ("first", "second", "third"):
         arns.append(flow.start(name))
@@ -84,7 +84,7 @@ def test_one_query_lists_the_records_in_the_window_and_its_ends(flow: Any) -> No
 
 
 def test_the_check_of_the_suite_detects_a_deregistration_without_a_record(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     assert find_missing_record(flow.environment, user) == f"no execution holds {user}"
     arn = flow.start(user)
     flow.clock.settle()
@@ -95,7 +95,7 @@ def test_the_check_of_the_suite_detects_a_deregistration_without_a_record(flow: 
 
 @pytest.mark.parametrize("second", ["dana@example-corp.awsapps.com", *mark_long("dana", "{id}")])
 def test_a_second_offboarding_ends_at_once_and_names_the_first_execution(flow: Any, second: str) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     first = flow.start("dana")
     flow.pass_days(3)
     flow.clear_calls()
@@ -111,7 +111,7 @@ def test_a_second_offboarding_ends_at_once_and_names_the_first_execution(flow: A
 
 
 def test_of_simultaneous_executions_one_offboards_the_entity(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arns = [flow.start(user), flow.start("dana"), flow.start(flow.people.address("dana"))]
     flow.pass_days(31)
 
@@ -123,7 +123,7 @@ def test_of_simultaneous_executions_one_offboards_the_entity(flow: Any) -> None:
 def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow: Any) -> None:
     flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
@@ -132,7 +132,7 @@ def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow:
 
 
 def test_an_entity_can_be_offboarded_again_after_the_end(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     assert flow.run("dana", days=31).outcome == "CleanupVerified"
     flow.people.register(user, "dana")
 
@@ -140,7 +140,7 @@ def test_an_entity_can_be_offboarded_again_after_the_end(flow: Any) -> None:
 
 
 def test_the_record_of_a_stopped_execution_states_the_stop(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(2)
     flow.stop(arn, cause="wrong person")
@@ -155,7 +155,7 @@ def test_the_record_of_a_stopped_execution_states_the_stop(flow: Any) -> None:
 
 
 def test_an_execution_stopped_before_the_deregistration_is_not_listed_in_the_window(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user, NotBefore="2027-01-01T00:00:00Z")
     flow.pass_days(2)
     flow.stop(arn)
@@ -167,7 +167,7 @@ def test_an_execution_stopped_before_the_deregistration_is_not_listed_in_the_win
 
 
 def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     first = flow.start(user)
     flow.pass_days(2)
     flow.stop(first)
@@ -181,7 +181,7 @@ def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any)
 
 @pytest.mark.parametrize("lost", [1, 2, *mark_long(0, 3)])
 def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_lost(flow: Any, lost: int) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
     flow.stop(first)
@@ -198,7 +198,7 @@ def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_l
 
 @pytest.mark.parametrize("written", range(3))
 def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: Any, written: int) -> None:
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     first = flow.start("dana")
     flow.pass_days(10)
     flow.stop(first)
@@ -212,7 +212,7 @@ def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: An
 
 
 def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
@@ -229,7 +229,7 @@ def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: 
 
 
 def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     disable_status_events(flow)
     first = flow.start(user)
     flow.pass_days(2)
@@ -244,7 +244,7 @@ def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow:
 
 
 def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_start_again(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.inject_error("DeregisterFromWorkMail", "AccessDeniedException", times=1)
     arn = flow.start(user)
     flow.clock.settle()
@@ -258,7 +258,7 @@ def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_
 
 
 def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     first = flow.start(user)
     flow.pass_days(12)
     flow.people.register(user, "dana")
@@ -278,7 +278,7 @@ def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow
 
 
 def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     first = flow.start(user)
     flow.clock.settle()
     # As if WorkMail showed an entity two minutes late.
@@ -289,16 +289,16 @@ def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: 
 
 
 def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     def delete(operation: str, _: Any) -> None:
         # Between two attempts: the first attempt was recorded, and WorkMail rejected its call.
         if operation == "DeregisterFromWorkMail":
-            flow.backend.before.remove(delete)
+            flow.backend.before_hooks.remove(delete)
             flow.delete_record(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
             raise CommonError("ThrottlingException", "made by the test", 400)
 
-    flow.backend.before.append(delete)
+    flow.backend.before_hooks.append(delete)
     result = flow.run(user, days=1)
 
     assert result.outcome == "RecordMissing"
@@ -307,7 +307,7 @@ def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any)
 
 
 def test_a_record_deleted_during_the_wait_changes_no_outcome_and_the_output_states_it(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(5)
     flow.delete_record(arn)
@@ -321,7 +321,7 @@ def test_a_record_deleted_during_the_wait_changes_no_outcome_and_the_output_stat
 
 
 def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     arn = flow.start(user)
     flow.pass_days(31)
     flow.pass_days(200)
@@ -331,7 +331,7 @@ def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow
 
 def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> None:
     for name in ("a", "b"):
-        flow.people.user(name)
+        flow.people.create_user(name)
         flow.run(name, days=31)
 
     items = flow.environment.client("dynamodb").query(
@@ -348,7 +348,7 @@ def test_one_query_lists_the_past_offboardings_of_an_organization(flow: Any) -> 
 def test_without_a_record_nothing_is_deregistered(
     flow: Any, times: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     refuse_writes(monkeypatch, times)
 
     result = flow.run(user, days=31)
@@ -361,7 +361,7 @@ def test_without_a_record_nothing_is_deregistered(
 
 
 def test_a_status_event_that_is_delivered_twice_closes_the_record_once(flow: Any) -> None:
-    arn = flow.start(flow.people.user("dana"))
+    arn = flow.start(flow.people.create_user("dana"))
     flow.pass_days(2)
     flow.stop(arn)
     queue = flow.environment.stack.resources
@@ -378,7 +378,7 @@ def test_a_status_event_that_is_delivered_twice_closes_the_record_once(flow: Any
     "code", ["AccessDeniedException", *mark_long("EntityStateException", "OrganizationStateException")]
 )
 def test_a_refused_deregistration_is_not_listed_in_the_window(flow: Any, code: str) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.inject_error("DeregisterFromWorkMail", code)
     arn = flow.start(user)
     flow.pass_days(1)
@@ -390,14 +390,14 @@ def test_a_refused_deregistration_is_not_listed_in_the_window(flow: Any, code: s
 
 
 def test_a_deregistration_that_may_have_taken_effect_stays_listed(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     def lose(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail":
             flow.inject_error("DescribeUser", "AccessDeniedException")
             raise CommonError("InternalFailure", "the answer is lost", 500)
 
-    flow.backend.after.append(lose)
+    flow.backend.after_hooks.append(lose)
     arn = flow.start(user)
     flow.pass_days(1)
 
@@ -408,16 +408,16 @@ def test_a_deregistration_that_may_have_taken_effect_stays_listed(flow: Any) -> 
 
 
 def test_an_entity_registered_between_two_attempts_is_left_alone(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     def lose(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail":
-            flow.backend.after.remove(lose)
+            flow.backend.after_hooks.remove(lose)
             flow.clock.sleep(timedelta(seconds=1))
             flow.people.register(user, "dana")
             raise CommonError("InternalFailure", "the answer is lost", 500)
 
-    flow.backend.after.append(lose)
+    flow.backend.after_hooks.append(lose)
     result = flow.run(user, days=1)
 
     assert result.outcome == "EntityMismatch"
@@ -428,7 +428,7 @@ def test_an_entity_registered_between_two_attempts_is_left_alone(flow: Any) -> N
 
 def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> None:
     """As after a redrive of the stopped execution in the console."""
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     event: dict[str, Any] = {}
 
     def stop(operation: str, _: Any) -> None:
@@ -438,7 +438,7 @@ def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> No
             flow.environment.client("stepfunctions").stop_execution(executionArn=lock["ExecutionArn"])
             raise CommonError("ThrottlingException", "made by the test", 400)
 
-    flow.backend.before.append(stop)
+    flow.backend.before_hooks.append(stop)
     flow.start(user)
     flow.pass_days(2)
     tasks = (task.get("taskScheduledEventDetails") for task in flow.environment.history(event["ExecutionArn"]))

@@ -140,7 +140,7 @@ class WaitingExecutions:
         self._flow = flow
         flow.change_policy(ApprovalRequired=["vip*"])
         for name in ("alice", "bob", "dave", "zoe", "vip1", "vip2", "vip3"):
-            flow.people.user(name)
+            flow.people.create_user(name)
         date = {"NotBefore": "2026-12-20T00:00:00Z"}
         self.retained, self.restored = flow.start("alice"), flow.start("dave")
         self.scheduled, self.protected = flow.start("bob", **date), flow.start("zoe", **date)
@@ -193,7 +193,7 @@ def test_executions_that_wait_during_a_release_end_with_their_own_code_and_defin
     executions = WaitingExecutions(flow)
 
     flow.environment.deploy(make_release(first_release, "second", change_retention, change_contract, retire_function))
-    new = flow.start(flow.people.user("erin"))
+    new = flow.start(flow.people.create_user("erin"))
     executions.finish()
 
     executions.assert_results_of_first_release()
@@ -224,7 +224,7 @@ def test_each_of_three_later_releases_runs_only_its_own_executions(
     started = {}
     for number, deployed in enumerate((second, third, fourth), start=2):
         flow.environment.deploy(deployed)
-        started[deployed.name, str(number)] = flow.start(flow.people.user(deployed.name))
+        started[deployed.name, str(number)] = flow.start(flow.people.create_user(deployed.name))
         flow.pass_days(2)
     executions.finish()
 
@@ -244,7 +244,7 @@ def test_executions_of_a_release_that_is_rolled_back_end_with_its_code(
     started = []
     for deployed in (first_release, make_release(first_release, "second", change_contract), first_release):
         flow.environment.deploy(deployed)
-        started.append(flow.start(flow.people.user(f"user{len(started)}"), NotBefore="2026-12-01T00:00:00Z"))
+        started.append(flow.start(flow.people.create_user(f"user{len(started)}"), NotBefore="2026-12-01T00:00:00Z"))
         flow.pass_days(1)
     flow.pass_days(45)
 
@@ -261,13 +261,13 @@ def test_a_failed_update_changes_no_execution(
                                      "Properties": {"QueueName": "not a name"}}  # fmt: skip
 
     flow = make_flow(stack=first_release)
-    started = [flow.start(flow.people.user("alice"), NotBefore="2026-12-01T00:00:00Z")]
+    started = [flow.start(flow.people.create_user("alice"), NotBefore="2026-12-01T00:00:00Z")]
     flow.clock.settle()
     with pytest.raises(DeploymentError, match="UPDATE_ROLLBACK_COMPLETE"):
         flow.environment.deploy(
             make_release(first_release, "second", change_contract, retire_function, add_invalid_queue)
         )
-    started.append(flow.start(flow.people.user("bob")))
+    started.append(flow.start(flow.people.create_user("bob")))
     flow.pass_days(45)
 
     for arn in started:
@@ -291,7 +291,7 @@ def test_removing_a_function_or_version_fails_waiting_executions(
         first_release, "before", *([NextRelease.delete_retention_policies] if removed == "versions" else [])
     )
     flow = make_flow(stack=former_release)
-    scheduled = flow.start(flow.people.user("alice"), NotBefore="2026-12-01T00:00:00Z")
+    scheduled = flow.start(flow.people.create_user("alice"), NotBefore="2026-12-01T00:00:00Z")
     flow.clock.settle()
     flow.environment.deploy(
         make_release(former_release, "after", *([remove_function] if removed == "function" else []))
@@ -309,8 +309,8 @@ def test_removing_an_organization_fails_its_waiting_executions(
     make_flow: Callable[..., Any], first_release: Path
 ) -> None:
     flow = make_flow(stack=first_release)
-    started = [flow.start(flow.people.user("alice")),
-               flow.start(flow.people.user("bob"), NotBefore="2026-12-01T00:00:00Z")]  # fmt: skip
+    started = [flow.start(flow.people.create_user("alice")),
+               flow.start(flow.people.create_user("bob"), NotBefore="2026-12-01T00:00:00Z")]  # fmt: skip
     flow.clock.settle()
     flow.environment.deploy(assembly({"organizations": [{"id": "m-" + "a1" * 16}]}))
     flow.pass_days(45)

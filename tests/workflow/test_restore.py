@@ -17,19 +17,19 @@ REMOVES_ALIASES_AND_GROUPS = {"aliases_of_deregistered": "removed", "groups_of_d
 def create_entity(flow: Any, kind: str) -> str:
     """Create an entity with everything that a restore must bring back."""
     if kind == "USER":
-        entity = flow.people.user("dana", "Dana Leaver")
+        entity = flow.people.create_user("dana", "Dana Leaver")
     elif kind == "GROUP":
-        entity = flow.people.group("dana", (flow.people.user("member"),))
+        entity = flow.people.create_group("dana", (flow.people.create_user("member"),))
     else:
-        return add_aliases(flow, flow.people.resource("dana"))
-    flow.people.group("team", (entity,))
-    flow.people.group("everybody", (entity, flow.people.user("other")))
+        return add_aliases(flow, flow.people.create_resource("dana"))
+    flow.people.create_group("team", (entity,))
+    flow.people.create_group("everybody", (entity, flow.people.create_user("other")))
     return add_aliases(flow, entity)
 
 
 def add_aliases(flow: Any, entity: str) -> str:
     for alias in ("d.leaver", "dl"):
-        flow.people.alias(entity, alias)
+        flow.people.create_alias(entity, alias)
     return entity
 
 
@@ -101,10 +101,10 @@ def test_a_second_restore_changes_nothing(flow: Any) -> None:
 )
 def test_a_restore_that_failed_halfway_can_be_repeated(flow: Any, operation: str) -> None:
     entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
-    hook_count = len(flow.backend.before)
+    hook_count = len(flow.backend.before_hooks)
     flow.inject_error(operation, "AccessDeniedException", times=None)
     assert flow.restore(ExecutionArn=arn).outcome == "AccessDenied"
-    del flow.backend.before[hook_count:]
+    del flow.backend.before_hooks[hook_count:]
 
     assert flow.restore(ExecutionArn=arn).outcome == "Restored"
     assert flow.read_workmail_state(entity) == former_state
@@ -165,7 +165,7 @@ def test_a_deleted_entity_cannot_be_restored(flow: Any, described: str) -> None:
 def test_a_recreated_entity_is_another_entity_and_the_cause_names_it(flow: Any) -> None:
     entity, arn, _ = offboard(flow)
     flow.delete_user(entity)
-    another = flow.people.user("dana")
+    another = flow.people.create_user("dana")
 
     result = flow.restore(ExecutionArn=arn)
 
@@ -175,9 +175,9 @@ def test_a_recreated_entity_is_another_entity_and_the_cause_names_it(flow: Any) 
 
 def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
     entity, arn, _ = offboard(flow)
-    successor = flow.people.user("robin")
+    successor = flow.people.create_user("robin")
     flow.backend.arrange(ORGANIZATION_ID, entity, email=None)
-    flow.people.alias(successor, "dana")
+    flow.people.create_alias(successor, "dana")
 
     result = flow.restore(ExecutionArn=arn)
 
@@ -191,8 +191,8 @@ def test_an_address_in_use_is_reported_with_its_holder(flow: Any) -> None:
 
 def test_aliases_and_groups_that_cannot_be_restored_are_reported_and_the_others_are_restored(flow: Any) -> None:
     entity, arn, former_state = offboard(flow, **REMOVES_ALIASES_AND_GROUPS)
-    successor = flow.people.user("robin")
-    flow.people.alias(successor, "dl")
+    successor = flow.people.create_user("robin")
+    flow.people.create_alias(successor, "dl")
     team = next(group for group in former_state["Groups"] if group == find_group_id(flow, "team"))
     flow.deregister(team)
     flow.workmail.delete_group(OrganizationId=ORGANIZATION_ID, GroupId=team)
@@ -226,7 +226,7 @@ def test_a_disabled_group_is_reported_as_missing(flow: Any) -> None:
 
 
 def test_without_a_record_there_is_nothing_to_restore(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
     arn = "arn:aws:states:us-east-1:123456789012:execution:workmail-offboarding:nobody"
 
@@ -247,7 +247,7 @@ def test_a_deleted_record_leaves_nothing_to_restore(flow: Any) -> None:
 
 def test_an_entity_whose_address_was_never_recorded_cannot_be_restored(flow: Any) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, email_of_disabled="absent")
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.deregister(user)
     arn = flow.start(user)
     flow.pass_days(5)
@@ -261,7 +261,7 @@ def test_an_entity_whose_address_was_never_recorded_cannot_be_restored(flow: Any
 def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
     flow.change_policy(ApprovalRequired=["vip"])
     for name in ("dana", "vip"):
-        flow.people.user(name)
+        flow.people.create_user(name)
     scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
@@ -274,7 +274,7 @@ def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
 
 
 def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     former_state = flow.read_workmail_state(user)
     restores = flow.restore_during_deregistration(user)
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_lag_seconds=60)
@@ -288,7 +288,7 @@ def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any
 
 
 def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: Any) -> None:
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     former_state = flow.read_workmail_state(user)
     arns: list[str] = []
 
@@ -297,7 +297,7 @@ def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: 
             arns.append(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
             flow.environment.client("stepfunctions").stop_execution(executionArn=arns[0])
 
-    flow.backend.after.append(stop)
+    flow.backend.after_hooks.append(stop)
     flow.start(user)
     flow.pass_days(1)
     assert flow.read_workmail_state(user)["State"] == "DISABLED"

@@ -18,7 +18,7 @@ import pytest
 from local.cdk.assembly import assembly
 from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
-from local.organization import People
+from local.organization import OrganizationBuilder
 from local.server.serve import make_http_server
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def test_the_aws_cli_completes_an_offboarding(url: str) -> None:
 def test_faults_affect_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:
     aws = Cli(url)
     machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
-    user = People(boto3.client("workmail", "us-east-1", endpoint_url=url)).user("frank")
+    user = OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url)).create_user("frank")
     steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
     request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user, "DryRun": True})
 

@@ -40,7 +40,7 @@ def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_e
 ) -> None:
     # The check is due on the last full day, and its first call lasts until the service has ended.
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     arn = flow.start("dana")
     flow.clock.move_to(datetime(2027, 3, 29, 9, tzinfo=UTC))
 
@@ -49,7 +49,7 @@ def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_e
             flow.clock.sleep(datetime(2027, 3, 31, 0, 0, 1, tzinfo=UTC) - flow.clock.now())
 
     end_service(flow, code, status)
-    flow.backend.before.insert(0, end_during_call)
+    flow.backend.before_hooks.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=5))
 
     result = flow.read_result(arn)
@@ -62,7 +62,7 @@ def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_e
 
 def test_before_the_end_of_workmail_the_same_answers_keep_their_outcome(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     arn = flow.start("dana")
     flow.clock.settle()
     end_service(flow, "AccessDeniedException", 400)
@@ -75,7 +75,7 @@ def test_a_date_just_before_the_end_of_workmail_ends_as_service_ended_if_it_is_t
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 20, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     arn = flow.start("dana", NotBefore="2027-03-30T23:59:59Z")
     flow.clock.settle()
 
@@ -86,7 +86,7 @@ def test_a_date_just_before_the_end_of_workmail_ends_as_service_ended_if_it_is_t
             raise CommonError("ThrottlingException", "made by the test", 400)
 
     end_service(flow, "OrganizationNotFoundException", 400)
-    flow.backend.before.insert(0, end_during_call)
+    flow.backend.before_hooks.insert(0, end_during_call)
     flow.clock.advance(timedelta(days=12))
 
     result = flow.read_result(arn)
@@ -99,13 +99,13 @@ def test_an_organization_deleted_after_the_end_of_workmail_ends_as_service_ended
     make_flow: Callable[..., Any],
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     def deleted(operation: str, _: Any) -> None:
         if operation == "DescribeOrganization":
             flow.backend.organizations[ORGANIZATION_ID].state = "Deleted"
 
-    flow.backend.before.append(deleted)
+    flow.backend.before_hooks.append(deleted)
 
     assert flow.run("dana", days=0).outcome == "ServiceEnded"
 
@@ -114,7 +114,7 @@ def test_an_error_of_another_service_does_not_count_as_the_end_of_workmail(
     make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
 
     def denied(_: DynamoHandler) -> None:
         raise DynamodbException("AccessDeniedException", "made by the test")
@@ -126,7 +126,7 @@ def test_an_error_of_another_service_does_not_count_as_the_end_of_workmail(
 
 def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
-    flow.people.user("dana")
+    flow.people.create_user("dana")
     end_service(flow, "OrganizationNotFoundException", 400)
 
     result = flow.run("dana", days=0)
@@ -151,7 +151,7 @@ def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
     make_flow: Callable[..., Any], fault: Fault, was_called: bool
 ) -> None:
     flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
     flow.environment.faults.add(fault)
 
     result = flow.run("dana", days=0)
@@ -164,7 +164,7 @@ def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
 
 def test_an_entity_is_deregistered_if_workmail_still_answers_after_its_end(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
-    user = flow.people.user("dana")
+    user = flow.people.create_user("dana")
 
     result = flow.run("dana", days=0)
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from local.faults import COMMON_ERRORS, Fault, RecordedCall, modelled_errors, possible_errors, read_faults
-from local.organization import People
+from local.organization import OrganizationBuilder
 from tests.unit.local.conftest import NOON, Functions, zipped
 
 ONCE = Config(connect_timeout=2, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
@@ -30,7 +30,7 @@ class Stack:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.dana = People(environment.client("workmail")).user("dana")
+        self.dana = OrganizationBuilder(environment.client("workmail")).create_user("dana")
 
     def does(self, call: Callable[[], Any]) -> Any:
         """Do something as work; return what it returned, or the error's name."""

@@ -172,11 +172,11 @@ def test_a_hook_before_an_operation_can_stop_it(workmail):
         seen.append((operation, parameters["EntityId"]))
         raise CommonError("ThrottlingException", "Rate exceeded")
 
-    workmail.backend.before.append(throttle)
+    workmail.backend.before_hooks.append(throttle)
 
     assert workmail.fails("deregister_from_work_mail", EntityId=user) == "ThrottlingException"
     assert workmail.fails("deregister_from_work_mail", EntityId="not valid") == "InvalidParameterException"
-    workmail.backend.before.clear()
+    workmail.backend.before_hooks.clear()
     assert seen == [("DeregisterFromWorkMail", user)]
     assert workmail.describe(user)["State"] == "ENABLED"
     assert [call.error for call in workmail.backend.calls[-3:]] == [
@@ -192,9 +192,9 @@ def test_a_hook_after_an_operation_loses_the_answer_but_not_the_effect(workmail)
     def lose(operation: str, parameters: dict[str, object]) -> None:
         raise JsonRESTError("ThrottlingException", "Rate exceeded")
 
-    workmail.backend.after.append(lose)
+    workmail.backend.after_hooks.append(lose)
     assert workmail.fails("deregister_from_work_mail", EntityId=user) == "ThrottlingException"
-    workmail.backend.after.clear()
+    workmail.backend.after_hooks.clear()
 
     assert workmail.describe(user)["State"] == "DISABLED"
 
@@ -204,7 +204,7 @@ def test_a_hook_can_answer_with_an_error_of_the_model(workmail):
         raise EntityStateException("Busy.")
 
     user = workmail.create_user("dana")
-    workmail.backend.before.append(refuse)
+    workmail.backend.before_hooks.append(refuse)
 
     with pytest.raises(workmail.client.exceptions.EntityStateException, match=r"Busy\."):
         workmail.call("delete_user", UserId=user)
@@ -219,7 +219,7 @@ def test_a_hook_can_wait_for_another_call(workmail):
         else:
             other_called.set()
 
-    workmail.backend.before.append(wait)
+    workmail.backend.before_hooks.append(wait)
     waiting = Thread(target=workmail.call, args=("list_users",))
     waiting.start()
     workmail.call("list_groups")

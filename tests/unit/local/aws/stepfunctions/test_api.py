@@ -1,6 +1,7 @@
 """The API of Step Functions where moto's differs from AWS's."""
 
 import json
+import operator
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -104,7 +105,7 @@ class TestStop:
         assert run.status == "ABORTED"
 
     def test_it_can_follow_the_start_immediately(self, aws: StepFunctions) -> None:
-        before = sys.getswitchinterval()
+        interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)
         machine = aws.create({"Wait": wait_state(Seconds=9999)})
         try:
@@ -115,7 +116,7 @@ class TestStop:
                 aws.clock.settle()
                 assert (run.status, run.event_types[-1]) == ("ABORTED", "ExecutionAborted")
         finally:
-            sys.setswitchinterval(before)
+            sys.setswitchinterval(interval)
 
     def test_it_can_come_before_the_first_state(self, aws: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
         """The thread of the execution is held back until it is stopped."""
@@ -212,9 +213,9 @@ def test_the_hooks_are_undone_afterwards() -> None:
 
     from local.aws import stepfunctions
 
-    before = (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
+    original = (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
     with Clock(datetime(2026, 1, 1, tzinfo=UTC)) as clock, stepfunctions.install(clock):
-        during = (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
-        assert all(one is not other for one, other in zip(before, during, strict=True))
+        installed = (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
+        assert not any(map(operator.is_, original, installed))
 
-    assert before == (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
+    assert original == (Program.eval, Environment.__dict__["as_inner_frame_of"], lambda_eval_utils.boto_client_for)
