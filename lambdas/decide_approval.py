@@ -116,8 +116,8 @@ def _require_waiting(record: Record | None) -> tuple[str, Record]:
 
 def _already_decided_error(decision: Decision) -> errors.AlreadyDecided:
     return errors.AlreadyDecided(
-        f"This was {decision['Decision']} at {decision['DecidedAt']}, in {decision['DecidedIn']}; look there for who "
-        "decided. To take an approval back, stop or restore the offboarding."
+        f"This was {decision['Decision']} at {decision['DecidedAt']}, in {decision['DecidedIn']}. That execution's "
+        "input has the name of the person who decided. To take an approval back, stop or restore the offboarding."
     )
 
 

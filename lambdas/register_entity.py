@@ -228,7 +228,7 @@ def _namesake_note(directory: Directory, record: Record) -> str:
 
 
 def _require_same_mailbox(record: Record, entity: Entity, now: datetime) -> None:
-    """Refuse where somebody registered the entity after the retention: it has a new, empty mailbox then."""
+    """Require that the entity was not registered after the retention: it would have a new, empty mailbox."""
     if record.status in {Status.RESTORING, Status.RESTORED} or record.retention_ends_at is None:
         return
     if (entity.enabled_date or now) >= parse(record.retention_ends_at):
@@ -239,7 +239,7 @@ def _require_same_mailbox(record: Record, entity: Entity, now: datetime) -> None
 
 
 def _require_recorded_address(entity: Entity, address: str | None) -> None:
-    """Refuse where somebody registered the entity with another address: where mail goes is for people to decide."""
+    """Require the recorded primary address: where mail goes is for people to decide."""
     if address and entity.email and entity.email.casefold() != address.casefold():
         raise errors.RestoreRefused(
             f"{entity.id} is registered, but its primary address is not the recorded one. If that is wrong, change it "

@@ -1,4 +1,4 @@
-"""What the stack tells the functions: every environment variable, read once per process.
+"""The functions' configuration: every environment variable, read once per process.
 
 Each function below belongs to one concern, and reads only the variables of that concern: a Lambda function has the
 variables of what it does, and no others.
@@ -24,7 +24,7 @@ class ConfiguredOrganization:
     id
         `m-` and 32 hexadecimal digits.
     mail_domains, identity_stores
-        What leads from an identity provider's event to this organization.
+        By these an identity provider's event is about this organization.
     """
 
     id: str
@@ -50,7 +50,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True)
 class IntakeConfiguration:
-    """What StartOffboarding works with.
+    """The configuration of StartOffboarding.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class IntakeConfiguration:
 
 @dataclass(frozen=True)
 class ApprovalConfiguration:
-    """The topic that is told of a request for an approval, and the state machine that takes the decision."""
+    """The topic for requests for an approval, and the state machine that takes the decisions."""
 
     topic_arn: str
     state_machine_arn: str
@@ -107,7 +107,7 @@ def policy_parameter() -> str:
 
 @cache
 def service_ends_at() -> datetime:
-    """Return the moment from which on WorkMail may have stopped to answer."""
+    """Return the moment after which WorkMail may no longer answer."""
     return service_end(_service_ends_on())
 
 
@@ -130,7 +130,7 @@ def retention_rules() -> RetentionRules:
 
 @cache
 def approval() -> ApprovalConfiguration:
-    """Return where an approval is asked for, and where it is decided."""
+    """Return where an approval is requested, and where it is decided."""
     return ApprovalConfiguration(
         topic_arn=os.environ["APPROVAL_TOPIC_ARN"], state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"]
     )
@@ -138,7 +138,7 @@ def approval() -> ApprovalConfiguration:
 
 @cache
 def intake() -> IntakeConfiguration:
-    """Return what StartOffboarding works with."""
+    """Return the configuration of StartOffboarding."""
     return IntakeConfiguration(
         state_machine_arn=os.environ["STATE_MACHINE_ARN"],
         dead_letter_queue_url=os.environ["DEAD_LETTER_QUEUE_URL"],

@@ -380,12 +380,12 @@ def test_the_machine_outlives_its_longest_legal_run() -> None:
     flow = definition(ROOT / "statemachine" / "offboarding.asl.json")
     day = 24 * 3600
     ahead, approval = MAX_NOT_BEFORE.total_seconds(), APPROVAL_TIMEOUT.total_seconds()
-    retention, slack, overdue, last_look = 35 * day, 2 * day, 7 * day, day
+    retention, slack, overdue, last_check = 35 * day, 2 * day, 7 * day, day
     # At the start, after the date, and after the approval; what follows the deregistration, once.
     rounds = {"ResolveEntity": 3, "CheckOrganization": 3, "RecordOffboarding": 3}
     retries = sum(rounds.get(name, 1) * patience(state) for name, state in flow["States"].items())
     assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (300, 14)
-    assert flow["TimeoutSeconds"] > ahead + approval + retention + slack + overdue + last_look + retries
+    assert flow["TimeoutSeconds"] > ahead + approval + retention + slack + overdue + last_check + retries
     assert flow["TimeoutSeconds"] <= 364 * day, "Step Functions ends any execution after a year"
 
 

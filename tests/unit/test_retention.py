@@ -54,10 +54,10 @@ def test_no_verification_is_due_before_the_retention_ends_unless_the_service_end
     assert plan.service_ends_first or plan.verify_at >= plan.retention_ends_at
     assert plan.verify_at >= disabled
     assert plan.verify_at <= plan.give_up_at <= plan.verify_at + timedelta(days=7)
-    assert plan.give_up_at <= max(plan.verify_at, RULES.last_look), "WorkMail is not called after it has ended"
+    assert plan.give_up_at <= max(plan.verify_at, RULES.last_check), "WorkMail is not called after it has ended"
 
 
 def test_the_service_ends_when_its_last_day_begins() -> None:
     assert RULES.service_ends_at == service_end(date(2027, 3, 31)) == parse("2027-03-31T00:00:00Z")
     assert RULES.last_full_day == parse("2027-03-30T00:00:00Z")
-    assert RULES.last_look == parse("2027-03-30T23:00:00Z")
+    assert RULES.last_check == parse("2027-03-30T23:00:00Z")

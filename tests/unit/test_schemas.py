@@ -151,18 +151,24 @@ def test_the_sentence_does_not_repeat_the_value() -> None:
         ({**VALID_DECISION, "ExecutionArn": EXECUTION_ARN + "x" * 512}, "ExecutionArn must be the ARN"),
         ({**VALID_DECISION, "Decision": "approved"}, "Decision must be Approved or Rejected."),
         ({**VALID_DECISION, "Decision": True}, "Decision must be Approved or Rejected."),
-        ({"ExecutionArn": EXECUTION_ARN, "Decision": "Approved"}, "lacks DecidedBy, which must be who decides"),
+        (
+            {"ExecutionArn": EXECUTION_ARN, "Decision": "Approved"},
+            "lacks DecidedBy, which must be the name of the person who decides",
+        ),
         (
             {"ExecutionArn": EXECUTION_ARN, "Decision": "Approved", "DecidedBy": "boss"},
-            "lacks Reason, which must be why",
+            "lacks Reason, which must be the reason for the decision",
         ),
         (
             {**VALID_DECISION, "DecidedBy": "<who you are>"},
-            "DecidedBy must be who decides: 1 to 256 characters, without <",
+            "DecidedBy must be the name of the person who decides: 1 to 256 characters, without <",
         ),
-        ({**VALID_DECISION, "Reason": "<why>"}, "Reason must be why: 1 to 1,024 characters, without < and >."),
-        ({**VALID_DECISION, "Reason": ""}, "Reason must be why"),
-        ({**VALID_DECISION, "DecidedBy": ""}, "DecidedBy must be who decides"),
+        (
+            {**VALID_DECISION, "Reason": "<why>"},
+            "Reason must be the reason for the decision: 1 to 1,024 characters, without < and >.",
+        ),
+        ({**VALID_DECISION, "Reason": ""}, "Reason must be the reason for the decision"),
+        ({**VALID_DECISION, "DecidedBy": ""}, "DecidedBy must be the name of the person who decides"),
         ({**VALID_DECISION, "TaskToken": "x"}, "has an unknown member: TaskToken."),
     ],
 )

@@ -153,7 +153,7 @@ def test_the_published_command_works_after_its_placeholders_are_filled_in(
     assert machine == flow.environment.outputs["ApprovalStateMachineArn"]
     unedited_result = flow.run_state_machine(execution_input, "ApprovalStateMachineArn")
     assert unedited_result.outcome == "InvalidRequest"
-    assert "DecidedBy must be who decides" in unedited_result.cause
+    assert "DecidedBy must be the name of the person who decides" in unedited_result.cause
 
     assert (
         flow.run_state_machine(

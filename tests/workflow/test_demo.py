@@ -44,6 +44,10 @@ def test_every_row_ends_as_expected(output: dict[str, Any]) -> None:
     assert output["Status"] == 0
 
 
+def test_an_ignored_event_is_shown_with_the_reason_that_the_starter_logged(row: Any) -> None:
+    assert row("Okta suspends a user")["Log"] == "user.lifecycle.suspend does not mean that somebody left"
+
+
 def test_the_demo_has_all_these_outcomes(output: dict[str, Any]) -> None:
     assert {entry["Outcome"] for entry in output["Rows"]} == {
         "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "Restored", "EntityNotFound",

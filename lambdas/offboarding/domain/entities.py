@@ -109,7 +109,7 @@ class Entity:
         return self.state is EntityState.DISABLED and not any(dates)
 
     def identifiers(self, aliases: Iterable[str] = ()) -> frozenset[str]:
-        """Return everything by which somebody can mean the entity, casefolded: its id, name, address and aliases."""
+        """Return all names of the entity, casefolded: its id, name, address and aliases."""
         return casefolded(self.id, self.name, self.email, *aliases)
 
     @property

@@ -83,7 +83,7 @@ class Record:
 
     @property
     def identifiers(self) -> frozenset[str]:
-        """Everything by which somebody can mean the entity, casefolded, as it was recorded."""
+        """All recorded names of the entity, casefolded: its id, name, address and aliases."""
         aliases = self.entity.get("Aliases") or ()
         return casefolded(self.entity["Id"], self.entity["Name"], self.entity.get("Email"), *aliases)
 

@@ -1,4 +1,4 @@
-"""When a mailbox is gone, and when to look: one absolute time each, computed once, never again.
+"""When a mailbox is removed, and when to check: one absolute time each, computed once and never again.
 
 The clock that counts is WorkMail's own `DisabledDate`, not the time at which a state ran.
 """
@@ -10,7 +10,7 @@ from offboarding.domain.timestamps import ONE_DAY, render, whole_second
 
 
 def service_end(day: date) -> datetime:
-    """Return the moment from which on WorkMail may have stopped to answer: the start of its last day, UTC."""
+    """Return the moment after which WorkMail may no longer answer: the start of its last day, UTC."""
     return datetime.combine(day, time(), UTC)
 
 
@@ -30,12 +30,12 @@ class RetentionRules:
 
     @property
     def service_ends_at(self) -> datetime:
-        """The moment from which on WorkMail may have stopped to answer."""
+        """The moment after which WorkMail may no longer answer."""
         return service_end(self.service_ends_on)
 
     @property
-    def last_look(self) -> datetime:
-        """The last moment at which it is worth asking: an hour before WorkMail's last full day is over."""
+    def last_check(self) -> datetime:
+        """The last moment for a check: an hour before WorkMail's last full day is over."""
         return self.last_full_day + timedelta(hours=23)
 
 
@@ -67,16 +67,16 @@ def plan_retention(disabled_date: datetime, rules: RetentionRules) -> RetentionP
     does, it is the last full day of the service, or at once for what was disabled even later.
     """
     retention_ends_at = disabled_date + rules.retention
-    service_ends_first = retention_ends_at > rules.last_look
+    service_ends_first = retention_ends_at > rules.last_check
     if service_ends_first:
         verify_at = max(rules.last_full_day, disabled_date)
     else:
-        verify_at = min(retention_ends_at + rules.slack, rules.last_look)
+        verify_at = min(retention_ends_at + rules.slack, rules.last_check)
     verify_at = whole_second(verify_at)
     return RetentionPlan(
         deregistered_at=disabled_date,
         retention_ends_at=retention_ends_at,
         verify_at=verify_at,
-        give_up_at=max(verify_at, min(verify_at + rules.overdue, rules.last_look)),
+        give_up_at=max(verify_at, min(verify_at + rules.overdue, rules.last_check)),
         service_ends_first=service_ends_first,
     )

@@ -1,4 +1,4 @@
-"""What several handlers ask of an execution's input."""
+"""Rules for an execution's input that several handlers share."""
 
 from offboarding import configuration
 from offboarding.domain import errors
@@ -23,5 +23,5 @@ def require_configured_organization(organization_id: str) -> None:
 
 
 def requesters(request: OffboardingInput | RecordedRequest) -> frozenset[str]:
-    """Return who asked, casefolded: the person in the input, and the person in the identity provider's event."""
+    """Return the requesters, casefolded: the person in the input, and the person in the identity provider's event."""
     return casefolded(request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy"))

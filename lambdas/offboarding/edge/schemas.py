@@ -1,4 +1,4 @@
-"""What comes in, as JSON Schema, and the sentence that names what is wrong with it.
+"""The schemas of everything that comes in, and the sentence that names what is wrong with it.
 
 A property's `description` completes the sentence "<member> must be …".
 """
@@ -114,8 +114,16 @@ DECISION = _object(
     {
         "ExecutionArn": EXECUTION_ARN,
         "Decision": {"enum": ["Approved", "Rejected"], "description": "Approved or Rejected"},
-        "DecidedBy": {**TEXT, **_NO_PLACEHOLDER, "description": "who decides: 1 to 256 characters, without < and >"},
-        "Reason": {**REASON, **_NO_PLACEHOLDER, "description": "why: 1 to 1,024 characters, without < and >"},
+        "DecidedBy": {
+            **TEXT,
+            **_NO_PLACEHOLDER,
+            "description": "the name of the person who decides: 1 to 256 characters, without < and >",
+        },
+        "Reason": {
+            **REASON,
+            **_NO_PLACEHOLDER,
+            "description": "the reason for the decision: 1 to 1,024 characters, without < and >",
+        },
     }
 )
 """The input of an execution that decides on an approval."""

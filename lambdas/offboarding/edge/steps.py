@@ -140,7 +140,7 @@ class DeregisterStep(EntityStep):
 
 
 class VerifyStep(EntityStep):
-    """What VerifyCleanup takes; `Check` counts the checks, from 0."""
+    """What VerifyCleanup takes; `Check` is the number of the check, 1 for the first."""
 
     DeregisteredAt: str
     RetentionEndsAt: str
