@@ -14,7 +14,7 @@ from pathlib import Path
 import botocore.session
 from botocore.exceptions import ClientError
 
-from offboarding.adapters import directory as port
+from offboarding.adapters import directory as directory_module
 from offboarding.domain import errors
 
 LAMBDAS = Path(__file__).parents[2] / "lambdas"
@@ -45,7 +45,7 @@ class Module:
     tree: ast.Module = field(compare=False)
 
 
-def leaves(module: str, function: str = "handler") -> set[str]:
+def list_raised_errors(module: str, function: str = "handler") -> set[str]:
     """Return the names of the errors that can leave a function of a module."""
     escapes = _Reader(module).function(_module(module), function)
     assert {escape.kind for escape in escapes} <= {"error"}, escapes
@@ -99,7 +99,7 @@ class _Reader:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Directory"
         ]
         keywords = {k.arg: k.value.attr for call in made for k in call.keywords if isinstance(k.value, ast.Attribute)}
-        self._directory = port.Directory(
+        self._directory = directory_module.Directory(
             None,
             "",
             **{name: getattr(errors, value) for name, value in keywords.items()},
@@ -122,17 +122,19 @@ class _Reader:
         return self._known[key]
 
     def _answers(self, method: ast.FunctionDef) -> set[str]:
-        """Return the errors that stand for WorkMail's answers in a method of the port."""
+        """Return the errors that stand for WorkMail's answers in a method of `Directory`."""
         constants = {node.value for node in ast.walk(method) if isinstance(node, ast.Constant)}
         names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
-        operations = set(port._METHODS) & constants
+        operations = set(directory_module._METHODS) & constants
         operations |= (
-            {operation for operation, _ in port._DESCRIBE_OPERATIONS.values()}
+            {operation for operation, _ in directory_module._DESCRIBE_OPERATIONS.values()}
             if "_DESCRIBE_OPERATIONS" in names
             else set()
         )
         operations |= (
-            {operation for operation, _ in port._LIST_OPERATIONS.values()} if "_LIST_OPERATIONS" in names else set()
+            {operation for operation, _ in directory_module._LIST_OPERATIONS.values()}
+            if "_LIST_OPERATIONS" in names
+            else set()
         )
         return {error for operation in operations for error in self._means(operation)}
 

@@ -17,7 +17,7 @@ from offboarding.domain import errors
 from offboarding.edge import schemas
 from resolve_entity import MAX_NOT_BEFORE
 from tests.definitions import ERROR_AS_RAISED, list_outcomes
-from tests.infrastructure.raised_errors import leaves
+from tests.infrastructure.raised_errors import list_raised_errors
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "statemachine").glob("*.asl.json"))
@@ -122,6 +122,13 @@ def caught_by(state: dict[str, Any]) -> list[str]:
     return [error for rule in state["Catch"] for error in rule["ErrorEquals"]]
 
 
+def compare_errors(state: str, caught: set[str], raised: set[str]) -> None:
+    """Name the errors in which a state's catchers differ from its function."""
+    differences = {"not caught": sorted(raised - caught), "never raised": sorted(caught - raised)}
+
+    assert not any(differences.values()), f"{state} in statemachine/ and lambdas/{module_of(state)}.py: {differences}"
+
+
 def outcomes_by_error(state: dict[str, Any]) -> dict[str, str]:
     """Return what each error that a state catches ends as."""
     ends = {}
@@ -178,7 +185,7 @@ def test_a_state_reads_only_what_every_path_to_it_has_assigned(path: Path) -> No
     assert {name: variables for name, variables in unassigned.items() if variables} == {}
 
 
-def test_the_dataflow_tells_a_path_that_lacks_an_assignment() -> None:
+def test_the_dataflow_check_finds_a_path_that_lacks_an_assignment() -> None:
     flow = {
         "StartAt": "A",
         "States": {
@@ -255,7 +262,7 @@ def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str, Any]) -> None:
+def test_an_error_that_is_caught_by_name_ends_under_that_name(name: str, state: dict[str, Any]) -> None:
     of_lambda = next(rule["ErrorEquals"] for rule in state["Retry"] if "Lambda.ServiceException" in rule["ErrorEquals"])
     assert set(of_lambda) <= set(caught_by(state))
     for error, outcome in outcomes_by_error(state).items():
@@ -267,13 +274,14 @@ def test_what_is_caught_by_name_ends_under_that_name(name: str, state: dict[str,
 def test_one_catcher_has_all_failures_that_a_function_raises(name: str, state: dict[str, Any]) -> None:
     catchers = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("error") == ERROR_AS_RAISED]
 
-    assert [set(rule["ErrorEquals"]) for rule in catchers] == [
-        leaves(module_of(name)) - NO_FAILURES - {"UnexpectedAnswer"}
-    ]
+    [catcher] = catchers
+    compare_errors(
+        name, set(catcher["ErrorEquals"]), list_raised_errors(module_of(name)) - NO_FAILURES - {"UnexpectedAnswer"}
+    )
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_a_failure_has_as_its_cause_what_the_function_says_or_else_all_that_came(
+def test_the_cause_of_a_failure_is_the_message_of_the_function_or_the_whole_error(
     name: str, state: dict[str, Any]
 ) -> None:
     causes = {error: rule["Assign"]["cause"] for rule in state["Catch"] if rule["Next"] == "Failed"
@@ -286,23 +294,23 @@ def test_a_failure_has_as_its_cause_what_the_function_says_or_else_all_that_came
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_every_error_that_a_handler_can_raise_is_caught_by_name_and_no_other(name: str, state: dict[str, Any]) -> None:
-    assert leaves(module_of(name)) == set(caught_by(state)) & LIVE_ERRORS
+    compare_errors(name, set(caught_by(state)) & LIVE_ERRORS, list_raised_errors(module_of(name)))
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_what_may_pass_is_retried_and_only_where_it_can_come(name: str, state: dict[str, Any]) -> None:
-    raised = leaves(module_of(name))
+def test_every_transient_error_that_a_function_raises_is_retried_and_no_other(name: str, state: dict[str, Any]) -> None:
+    raised = list_raised_errors(module_of(name))
 
     assert (set(retried_by(state)) & LIVE_ERRORS) - {"DeregistrationRefused"} == raised & ALWAYS_TRANSIENT
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_what_a_handler_has_to_decide_never_leaves_it(name: str, state: dict[str, Any]) -> None:
-    assert leaves(module_of(name)) & (HANDLED_IN_THE_HANDLER | {"OffboardingError"}) == set()
+def test_an_error_that_a_handler_must_handle_never_leaves_it(name: str, state: dict[str, Any]) -> None:
+    assert list_raised_errors(module_of(name)) & (HANDLED_IN_THE_HANDLER | {"OffboardingError"}) == set()
 
 
 def test_every_error_can_leave_a_handler() -> None:
-    raised = {error for case in states("Task") for error in leaves(module_of(case.values[0]))}
+    raised = {error for case in states("Task") for error in list_raised_errors(module_of(case.values[0]))}
 
     assert raised == LIVE_ERRORS
 
@@ -323,7 +331,7 @@ def test_every_error_can_leave_a_handler() -> None:
     ],
 )  # fmt: skip
 def test_the_errors_of_a_function_are_read_from_its_source(module: str, function: str, raised: set[str]) -> None:
-    assert leaves(module, function) == raised
+    assert list_raised_errors(module, function) == raised
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))

@@ -5,6 +5,7 @@ missing there, or that has another outcome, fails. ``python -m tests.workflow.fa
 writes the page again; review what it has written before you commit it.
 """
 
+import argparse
 import logging
 import re
 import sys
@@ -237,34 +238,49 @@ def render_page(matrix: Matrix) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def play_rows(scenario: Scenario) -> tuple[dict[tuple[str, str, str], str], list[str]]:
-    """Play all rows of a scenario; return the outcomes and the violated invariants."""
+def play_rows(scenario: Scenario, call: str = "", case: str = "") -> tuple[dict[tuple[str, str, str], str], list[str]]:
+    """Play the rows of a scenario whose call and case contain these texts.
+
+    Returns
+    -------
+    tuple[dict[tuple[str, str, str], str], list[str]]
+        The outcomes by function, call and case; and the violated invariants.
+    """
     outcomes: dict[tuple[str, str, str], str] = {}
     violations: list[str] = []
+    rows = [row for row in plan_rows()[scenario.name] if call in row.call and case in row.case]
     with Stages() as stages:
-        for row in plan_rows()[scenario.name]:
+        for row in rows:
             result = play_row(*stages.next(), scenario, row)
             outcomes[row.function, row.call, row.case] = result.outcome
             violations += [f"{row.function} {row.call}, {row.case}: {text}" for text in result.violations]
     return outcomes, violations
 
 
-def main(names: list[str]) -> None:
-    """Write the page again: all scenarios, or the scenarios that are named."""
+def main(arguments: list[str]) -> None:
+    """Play rows and write their outcomes into the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.workflow.fault_matrix", description=main.__doc__)
+    parser.add_argument("scenarios", nargs="*", help="the scenarios to play; all if omitted, which takes about an hour")
+    parser.add_argument("--call", default="", help="only calls that contain this, like workmail:DescribeUser")
+    parser.add_argument("--case", default="", help="only faults that contain this, like OrganizationStateException")
+    options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
     matrix = dict(parse_page(PAGE.read_text()))
-    chosen = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
+    chosen = [scenario for scenario in SCENARIOS if not options.scenarios or scenario.name in options.scenarios]
+    jobs = [(scenario.name, options.call, options.case) for scenario in chosen]
+    is_filtered = bool(options.call or options.case)
     with ProcessPoolExecutor(2) as processes:
-        played = processes.map(_play_rows_of, [scenario.name for scenario in chosen])
-        for scenario, (outcomes, violations) in zip(chosen, played, strict=True):
-            matrix[scenario.name] = outcomes
+        for scenario, (outcomes, violations) in zip(chosen, processes.map(_play_job, jobs), strict=True):
+            kept = matrix.get(scenario.name, {}) if is_filtered else {}
+            matrix[scenario.name] = {**kept, **outcomes}
             sys.stdout.write("\n  ".join([f"{scenario.name}: {len(outcomes)} rows", *violations]) + "\n")
             sys.stdout.flush()
             PAGE.write_text(render_page({name: matrix.get(name, {}) for name in (s.name for s in SCENARIOS)}))
 
 
-def _play_rows_of(name: str) -> Any:
-    return play_rows(next(scenario for scenario in SCENARIOS if scenario.name == name))
+def _play_job(job: tuple[str, str, str]) -> Any:
+    name, call, case = job
+    return play_rows(next(scenario for scenario in SCENARIOS if scenario.name == name), call, case)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from offboarding.domain.timestamps import parse
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
-_NO_ANSWER = (
+_POSSIBLE_END = (
     errors.WorkMailUnavailable,
     errors.OrganizationNotFound,
     errors.OrganizationNotActive,
     errors.DirectoryAuthenticationFailed,
 )
-_NO_ANSWER_IF_WORKMAIL_RAISED_IT = (errors.AccessDenied, errors.UnexpectedAnswer)
+_POSSIBLE_END_IF_RAISED_BY_WORKMAIL = (errors.AccessDenied, errors.UnexpectedAnswer)
 
 
 def until_service_ends(handler: Handler) -> Handler:
@@ -32,8 +32,10 @@ def until_service_ends(handler: Handler) -> Handler:
     def wrapper(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             return handler(event, context)
-        except (*_NO_ANSWER, *_NO_ANSWER_IF_WORKMAIL_RAISED_IT) as error:
-            is_of_another_service = isinstance(error, _NO_ANSWER_IF_WORKMAIL_RAISED_IT) and not error.raised_by_workmail
+        except (*_POSSIBLE_END, *_POSSIBLE_END_IF_RAISED_BY_WORKMAIL) as error:
+            is_of_another_service = (
+                isinstance(error, _POSSIBLE_END_IF_RAISED_BY_WORKMAIL) and not error.raised_by_workmail
+            )
             if is_of_another_service or parse(event["Now"]) < _read_service_end(event):
                 raise
             raise errors.ServiceEnded(
