@@ -38,7 +38,7 @@ def record_handler(record: SQSRecord) -> None:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="StatusChangesLeftInQueue", unit="Count", value=1)
         raise
-    logger.info("record closed" if outcome else "no record to close", extra={"outcome": outcome})
+    logger.info("record closed" if outcome else "nothing to close", extra={"outcome": outcome})
     metrics.add_metric(name="RecordsClosed" if outcome else "StatusChangesIgnored", unit="Count", value=1)
 
 

@@ -70,7 +70,7 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
     record = records.find(offboarding_arn)
     if record is not None and _has_arrived(record, decision["DecidedIn"]):
         return
-    token, record = _require_waiting(record)
+    token, record = _select_waiting(record)
     _require_another_person(record, decision["DecidedBy"])
     if records.record_decision(offboarding_arn, token, decision):
         if _send_decision(token, decision):
@@ -95,7 +95,7 @@ def _has_arrived(record: Record, decided_in: str) -> bool:
     return is_decided_here and record.outcome == "Rejected"
 
 
-def _require_waiting(record: Record | None) -> tuple[str, Record]:
+def _select_waiting(record: Record | None) -> tuple[str, Record]:
     if record is None:
         raise errors.ApprovalNotPending(
             "There is no record of an offboarding with this ExecutionArn. Give the ARN that the request for approval "

@@ -44,6 +44,11 @@ _REFUSALS = (
 )
 """The answers of WorkMail by which it has deregistered nothing."""
 
+_MAY_HAVE_BEEN_ASKED = (
+    "An earlier attempt may have asked WorkMail to deregister the entity. Look at it in the WorkMail console, then "
+    "start again."
+)
+
 
 @observed
 @until_service_ends
@@ -53,6 +58,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     directory = Directory(client, step["OrganizationId"])
     records = Records()
     resolved = Entity.from_json(step["Entity"])
+    rules = configuration.retention_rules()
     was_enabled = resolved.state is EntityState.ENABLED
     try:
         entity, is_called = deregister(directory, records, step, resolved)
@@ -63,7 +69,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             )
         raise
     disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
-    dates = plan_retention(disabled_date, configuration.retention_rules()).to_json()
+    dates = plan_retention(disabled_date, rules).to_json()
     logger.info("deregistered", extra={"entity_id": entity.id, "called": is_called, **dates})
     metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(was_enabled))
     log_entry = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled}
@@ -213,8 +219,8 @@ def _authorize_and_record_attempt(records: Records, step: DeregisterStep, entity
     if lock is not None and lock.execution_arn != offboarding.execution_arn:
         raise already_in_progress_error(lock.execution_arn)
     raise errors.RecordMissing(
-        "The record of this offboarding is gone, and nothing is deregistered without one. WorkMail was not touched; "
-        "start again."
+        "The record of this offboarding is gone, and nothing is deregistered without one. "
+        + ("WorkMail was not touched. Start again." if step["RetryCount"] == 0 else _MAY_HAVE_BEEN_ASKED)
     )
 
 

@@ -99,10 +99,10 @@ def read_restorable_state(directory: Directory, entity: Entity) -> RestorableSta
             {"Id": group["GroupId"], "Name": group.get("GroupName", "")}
             for group in directory.list_groups_of_enabled(entity)
         ]
-    return RestorableState(entity.email, aliases, groups, _mailbox_size(directory, entity))
+    return RestorableState(entity.email, aliases, groups, _read_mailbox_size(directory, entity))
 
 
-def _mailbox_size(directory: Directory, entity: Entity) -> float | None:
+def _read_mailbox_size(directory: Directory, entity: Entity) -> float | None:
     if entity.type is EntityType.GROUP:
         return None
     try:
@@ -160,7 +160,7 @@ def _hold_entity(records: Records, step: RecordStep, entity: Entity) -> None:
     _update_record_of(records, holder, step)
     if records.hold(offboarding, step["Now"], take_over_from=holder.execution_arn) is not None:
         raise errors.RecordUnavailable(
-            "Several executions take over this entity at the same time. Nothing was changed; start again."
+            "Several executions take over this entity at the same time. WorkMail was not touched. Start again."
         )
 
 

@@ -34,10 +34,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = validated_step(event, REGISTER_ENTITY, InputStep)
     request = validated(step["Input"], RESTORE, RestoreInput)
     records = Records()
-    record = find_record(records, request)
+    record = load_record(records, request)
     _require_restorable(records, record)
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
-    entity = _require_same_entity(directory, record)
+    entity = _describe_same_entity(directory, record)
     is_called = register(directory, record, entity, parse(step["Now"]))
     log_entry = {
         "At": step["Now"],
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def find_record(records: Records, request: RestoreInput) -> Record:
+def load_record(records: Records, request: RestoreInput) -> Record:
     """Find the record by which to restore: that of the execution, or of the entity's last deregistration.
 
     Parameters
@@ -135,7 +135,7 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
             "it with. Register it by hand: aws workmail register-to-work-mail."
         )
     _call_register(directory, entity, address)
-    read_back = _require_same_entity(directory, record)
+    read_back = _describe_same_entity(directory, record)
     if read_back.state is not EntityState.ENABLED:
         raise errors.RegistrationNotConfirmed(
             f"{entity.id} does not read back as registered. Look at the entity in the WorkMail console, then start "
@@ -199,7 +199,7 @@ def _require_restorable(records: Records, record: Record) -> None:
         )
 
 
-def _require_same_entity(directory: Directory, record: Record) -> Entity:
+def _describe_same_entity(directory: Directory, record: Record) -> Entity:
     reference = EntityReference(EntityType(record.entity["Type"]), record.entity["Id"])
     try:
         entity = directory.describe(reference)

@@ -100,7 +100,8 @@ def resolve(directory: Directory, identifier: str) -> Entity:
         entity = _describe_by_address(directory, identifier)
     else:
         entity = directory.describe(_exactly_one(directory.list_by_name(identifier), "name"))
-    return _require_existing(entity)
+    _require_existing(entity)
+    return entity
 
 
 def _resolve_or_reread(directory: Directory, identifier: str, planned: EntityMembers | None) -> Entity:
@@ -108,7 +109,8 @@ def _resolve_or_reread(directory: Directory, identifier: str, planned: EntityMem
     if planned is None:
         return resolve(directory, identifier)
     resolved_before_wait = Entity.from_json(planned)
-    entity = _require_existing(directory.describe(resolved_before_wait.reference))
+    entity = directory.describe(resolved_before_wait.reference)
+    _require_existing(entity)
     was_registered_meanwhile = (
         entity.state is EntityState.ENABLED
         and resolved_before_wait.registration is not None
@@ -122,12 +124,11 @@ def _resolve_or_reread(directory: Directory, identifier: str, planned: EntityMem
     return entity
 
 
-def _require_existing(entity: Entity) -> Entity:
+def _require_existing(entity: Entity) -> None:
     if entity.state is EntityState.DELETED:
         raise errors.EntityNotFound(
             f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
         )
-    return entity
 
 
 def _describe_by_id(directory: Directory, entity_id: str) -> Entity:

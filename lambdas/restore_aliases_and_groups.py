@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "not known any more."
         )
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
-    entity = _require_registered(directory, record)
+    entity = _describe_registered(directory, record)
     inventory = Inventory()
     _restore_aliases(directory, record, entity, inventory)
     _restore_groups(directory, record, entity, inventory)
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def _require_registered(directory: Directory, record: Record) -> Entity:
+def _describe_registered(directory: Directory, record: Record) -> Entity:
     entity = directory.describe(EntityReference(EntityType(record.entity["Type"]), record.entity["Id"]))
     if entity.state is not EntityState.ENABLED:
         raise errors.RegistrationNotConfirmed(f"{entity.id} does not read as registered. Start the restore again.")

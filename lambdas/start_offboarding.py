@@ -6,7 +6,6 @@ delivers that message again, and it alone.
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -30,7 +29,7 @@ from offboarding.edge.schemas import INPUT, compile_schemas, validated
 from offboarding.edge.steps import OffboardingInput
 
 workmail = workmail_client()
-queues = client("sqs")
+queues = client("sqs", attempts=1)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 compile_schemas(INPUT)
 
@@ -38,8 +37,8 @@ _MAX_REASON_LENGTH = 1024
 _MAX_MESSAGE_BYTES = 256 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
-_MIN_REMAINING_MS = 20_000
-"""Below this a message is left to the next delivery: WorkMail, Step Functions and SQS may all be slow."""
+_MIN_REMAINING_MS = 25_000
+"""The most that one message takes: 10 s for WorkMail, twice 5 s for Step Functions, and 5 s for SQS."""
 _SETTLED_OUTCOMES = frozenset(
     {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"}
 )
@@ -93,7 +92,7 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     """
     intake = configuration.intake()
     logger.append_keys(event_id=leaver.deduplication_id)
-    organization = find_organization(leaver, intake)
+    organization = match_organization(leaver, intake)
     user = _find_user(leaver, Directory(workmail, organization.id))
     _require_another_requester(leaver, user)
     _require_current_departure(leaver, user)
@@ -110,7 +109,7 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     return name
 
 
-def find_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
+def match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
     """Find the organization to which a leaver belongs: exactly one, by the settings.
 
     Raises
@@ -228,7 +227,7 @@ def _require_same_offboarding(execution_arn: str, request: OffboardingInput) -> 
     """Refuse an event that the execution of its departure does not satisfy, so that a person sees it."""
     status = read_execution_status(execution_arn)
     if status.is_running:
-        running: Mapping[str, Any] = json.loads(status.input or "{}")
+        running: OffboardingInput = json.loads(status.input or "{}")
         if _not_before(running) != _not_before(request) or _is_dry_run(running) != _is_dry_run(request):
             raise RefusedEvent(
                 f"The execution {execution_arn} offboards this leaver with another NotBefore or DryRun. If this event "
@@ -249,11 +248,11 @@ def _execution_arn(intake: IntakeConfiguration, name: str) -> str:
     return f"{intake.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def _is_dry_run(request: Mapping[str, Any]) -> bool:
+def _is_dry_run(request: OffboardingInput) -> bool:
     return request.get("DryRun") is True
 
 
-def _not_before(request: Mapping[str, Any]) -> object:
+def _not_before(request: OffboardingInput) -> object:
     """Return the date of a request, however it is written; an invalid one is refused by the execution itself."""
     not_before = request.get("NotBefore")
     try:

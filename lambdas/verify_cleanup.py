@@ -181,8 +181,8 @@ def decide(signals: Signals, dates: RetentionDates, now: datetime) -> Verdict:
     if dates.service_ends_first:
         return Verdict(
             "ServiceEnded",
-            f"{since}. The retention ends at {render(dates.retention_ends_at)}, and Amazon WorkMail itself ends before "
-            "that. The cleanup cannot be observed.",
+            f"{since}. The retention ends at {render(dates.retention_ends_at)}, too late to check it before Amazon "
+            "WorkMail ends. The cleanup cannot be observed.",
         )
     if now < dates.retention_ends_at:
         return Verdict(None, f"{since}, and the retention has not ended.")

@@ -143,9 +143,11 @@ def parse_unique(parse: Parser[str], path: str, value: object) -> tuple[str, ...
 def require_unique(values: Sequence[str], path: str, member: str = "") -> None:
     """Refuse a value that stands twice in the list of a path, or in a member of the objects in that list."""
     for index, value in enumerate(values):
-        first = values.index(value)
-        if first != index:
-            raise SettingsError(f"{path}[{index}]{member} must be unique, but {path}[{first}]{member} is also {value}")
+        earlier_index = values.index(value)
+        if earlier_index != index:
+            raise SettingsError(
+                f"{path}[{index}]{member} must be unique, but {path}[{earlier_index}]{member} is also {value}"
+            )
 
 
 def build_error(path: str, expected: str, value: object) -> SettingsError:

@@ -7,7 +7,7 @@ variables of what it does, and no others.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -70,7 +70,7 @@ class IntakeConfiguration:
     dead_letter_queue_url: str
     is_dry_run: bool
     organizations: tuple[ConfiguredOrganization, ...]
-    providers: Mapping[str, ProviderSettings] = field(hash=False)
+    providers: Mapping[str, ProviderSettings]
 
 
 @dataclass(frozen=True)

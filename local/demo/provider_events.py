@@ -48,8 +48,8 @@ def put_events(events: Sequence[ProviderEvent], client: Any) -> None:
     client
         A boto3 client for EventBridge.
     """
-    for first in range(0, len(events), _MAX_ENTRIES):
-        answer = client.put_events(Entries=[event.to_entry() for event in events[first : first + _MAX_ENTRIES]])
+    for offset in range(0, len(events), _MAX_ENTRIES):
+        answer = client.put_events(Entries=[event.to_entry() for event in events[offset : offset + _MAX_ENTRIES]])
         if answer["FailedEntryCount"]:
             raise RuntimeError(f"EventBridge refused events: {answer['Entries']}")
 

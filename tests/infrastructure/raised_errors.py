@@ -92,7 +92,7 @@ class _Reader:
     """Reads on behalf of one handler, whose `Directory` says what some answers mean."""
 
     def __init__(self, module: str) -> None:
-        self._known: dict[tuple[str, str], set[Escape]] = {}
+        self._escapes: dict[tuple[str, str], set[Escape]] = {}
         made = [
             node
             for node in ast.walk(_module(module).tree)
@@ -107,8 +107,8 @@ class _Reader:
 
     def function(self, module: Module, name: str) -> set[Escape]:
         key = (module.name, name)
-        if key not in self._known:
-            self._known[key] = set()
+        if key not in self._escapes:
+            self._escapes[key] = set()
             node = module.functions[name]
             # The one place at which answers become errors: `_answers` has what it makes of them.
             escapes = set() if name == "Directory._call" else self._body(module, name, node, node.body)
@@ -118,8 +118,8 @@ class _Reader:
                     escapes |= {e for e in self.function(*target) if e.kind == "error"}
             if name.startswith("Directory."):
                 escapes |= {Escape("error", error) for error in self._answers(node)}
-            self._known[key] = escapes
-        return self._known[key]
+            self._escapes[key] = escapes
+        return self._escapes[key]
 
     def _answers(self, method: ast.FunctionDef) -> set[str]:
         """Return the errors that stand for WorkMail's answers in a method of `Directory`."""

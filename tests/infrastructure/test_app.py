@@ -102,22 +102,22 @@ def test_a_definition_that_does_not_match_the_functions_is_refused(tmp_path: Pat
 
 
 def test_an_assembly_is_synthesized_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = assembly(SETTINGS)
+    first_assembly = assembly(SETTINGS)
     monkeypatch.setattr(assembly_module, "_synthesize", lambda *_: pytest.fail("synthesized again"))
-    assert assembly(SETTINGS) == first
-    assert assembly(json.loads(json.dumps(SETTINGS))) == first
+    assert assembly(SETTINGS) == first_assembly
+    assert assembly(json.loads(json.dumps(SETTINGS))) == first_assembly
 
 
 def test_an_assembly_is_synthesized_again_for_other_settings_or_other_sources(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = assembly(SETTINGS)
+    first_assembly = assembly(SETTINGS)
     monkeypatch.setattr(assembly_module, "_synthesize", lambda outdir, _: (outdir / "made").touch())
     for name in assembly_module._SOURCE_FILES:
         (tmp_path / name).write_text((ROOT / name).read_text())
     (tmp_path / "lambdas").mkdir()
     monkeypatch.setattr(assembly_module, "ROOT", tmp_path)
-    seen = {first.name, assembly(SETTINGS).name, assembly(None).name}
+    seen = {first_assembly.name, assembly(SETTINGS).name, assembly(None).name}
     (tmp_path / "lambdas" / "handler.py").write_text("one")
     seen.add(assembly(SETTINGS).name)
     (tmp_path / "lambdas" / "handler.py").write_text("two")

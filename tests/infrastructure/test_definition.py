@@ -227,7 +227,7 @@ def test_every_task_has_a_time_limit_retries_and_catches(name: str, state: dict[
     assert set(retried) >= LAMBDA_SERVICE_ERRORS
     assert len(retried) == len(set(retried))
     assert "States.ALL" not in retried
-    assert not (set(retried) & LIVE_ERRORS) - TRANSIENT, "a no is not retried"
+    assert not (set(retried) & LIVE_ERRORS) - TRANSIENT, "a refusal is not retried"
     for rule in state["Retry"]:
         assert rule["JitterStrategy"] == "FULL"
         assert rule["BackoffRate"] > 1

@@ -113,25 +113,25 @@ def test_the_zipped_asset_is_smaller_than_two_mebibytes(asset: Path, tmp_path: P
 
 
 def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -> None:
-    first = build_asset(lambdas)
-    first_tree = tree(first)
-    shutil.rmtree(first)
+    first_asset = build_asset(lambdas)
+    first_tree = tree(first_asset)
+    shutil.rmtree(first_asset)
     umask = os.umask(0o077)
     try:
         second = build_asset(lambdas)
     finally:
         os.umask(umask)
-    assert second == first
+    assert second == first_asset
     assert tree(second) == first_tree
     assert {"handler.py", "shared/__init__.py"} <= first_tree.keys()
     assert not [path for path in first_tree if "__pycache__" in path]
 
 
 def test_a_changed_source_gives_another_tree(lambdas: Path) -> None:
-    first = build_asset(lambdas)
+    first_asset = build_asset(lambdas)
     (lambdas / "handler.py").write_text("# changed\n")
-    assert build_asset(lambdas) != first
-    shutil.rmtree(first)
+    assert build_asset(lambdas) != first_asset
+    shutil.rmtree(first_asset)
 
 
 def test_a_vendored_package_that_would_overwrite_a_module_is_refused(lambdas: Path) -> None:

@@ -118,8 +118,8 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """One environment for all tests of a release, which only read it."""
     release, current = request.param, assembly(SETTINGS)
     assembly_of_release = release.assembly(current, tmp_path_factory.mktemp("releases") / release.version)
-    first = next(release.executions).started_at
-    with Environment(assembly_of_release, now=datetime.fromisoformat(first)) as environment:
+    earliest_start = next(release.executions).started_at
+    with Environment(assembly_of_release, now=datetime.fromisoformat(earliest_start)) as environment:
         yield FinishedRecording(release, environment, current)
 
 

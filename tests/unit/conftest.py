@@ -350,7 +350,7 @@ def people(organization: WorkMailBackend) -> OrganizationBuilder:
 
 @pytest.fixture
 def dana(people: OrganizationBuilder, table: Table, put_policy: PutPolicy, organization: WorkMailBackend) -> str:
-    """A user with an alias, whom the policy does not name."""
+    """A user with an alias that the policy does not name."""
     put_policy(make_policy())
     user = people.create_user("dana")
     people.create_alias(user, "d.leaver")

@@ -34,6 +34,7 @@ from tests.unit.conftest import (
     PutPolicy,
     ReadMetrics,
     Table,
+    configure,
     deregister,
     describe_entity,
     fail_operation,
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("frozen_time", "retention_settings")
 
 @pytest.fixture
 def dana(dana: str, table: Table) -> str:
-    """A user whom execution a holds and has recorded."""
+    """A user that execution a holds and has recorded."""
     table.create_record("a", dana)
     return dana
 
@@ -243,11 +244,25 @@ def test_without_a_readable_policy_no_entity_is_deregistered(
     assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
+@pytest.mark.parametrize("name", ["RETENTION_DAYS", "VERIFICATION_SLACK_HOURS", "OVERDUE_DAYS", "SERVICE_ENDS_ON"])
+def test_no_entity_is_deregistered_if_its_dates_could_not_be_worked_out(
+    dana: str, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    resolved = describe_entity(dana)
+    configure(monkeypatch, **{name: "wrong"})
+
+    with pytest.raises(ValueError, match="wrong"):
+        call_handler(resolved)
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+
+
 def test_without_a_record_no_entity_is_deregistered(dana: str, table: Table, organization: WorkMailBackend) -> None:
     table.delete_item(ARN_A)
 
-    with pytest.raises(errors.RecordMissing, match="record of this offboarding is gone"):
+    with pytest.raises(errors.RecordMissing, match=r"record of this offboarding is gone.* WorkMail was not touched"):
         call_handler(describe_entity(dana))
+    with pytest.raises(errors.RecordMissing, match="An earlier attempt may have asked WorkMail"):
+        call_handler(describe_entity(dana), RetryCount=1)
     assert "DeregisterFromWorkMail" not in take_calls(organization)
     table.delete_item(f"{ORGANIZATION_ID}/{dana}")
     with pytest.raises(errors.RecordMissing):

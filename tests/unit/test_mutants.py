@@ -75,12 +75,12 @@ def test_the_name_of_a_mutant_contains_its_function() -> None:
 def test_the_surviving_and_the_accepted_mutants_must_be_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first, second = Mutant("policy.read_policy", "a < b", "a <= b"), Mutant("policy.read_policy", "a", "b")
+    comparison, number = Mutant("policy.read_policy", "a < b", "a <= b"), Mutant("policy.read_policy", "a", "b")
 
-    assert compare({first}, {first}, is_complete=True) == 0
+    assert compare({comparison}, {comparison}, is_complete=True) == 0
     assert capsys.readouterr().out == ""
-    assert compare({first, second}, {first}, is_complete=False) == 1
+    assert compare({comparison, number}, {comparison}, is_complete=False) == 1
     assert "These mutants survive and are not accepted:\n\n[[because.mutants]]" in capsys.readouterr().out
-    assert compare({first}, {first, second}, is_complete=True) == 1
+    assert compare({comparison}, {comparison, number}, is_complete=True) == 1
     assert "These mutants are accepted and do not survive" in capsys.readouterr().out
-    assert compare({first}, {first, second}, is_complete=False) == 0
+    assert compare({comparison}, {comparison, number}, is_complete=False) == 0

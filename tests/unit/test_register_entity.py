@@ -15,7 +15,7 @@ from offboarding.domain import errors
 from offboarding.domain.entities import EntityState
 from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse
-from register_entity import find_record, register
+from register_entity import load_record, register
 from tests.unit.conftest import (
     ARN_A,
     ARN_B,
@@ -80,9 +80,9 @@ def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(
 ) -> None:
     table.create_deregistered_record("a")
 
-    assert find_record(table.records, {"ExecutionArn": ARN_A}).execution_arn == ARN_A
+    assert load_record(table.records, {"ExecutionArn": ARN_A}).execution_arn == ARN_A
     by_id = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID}
-    assert find_record(table.records, by_id).execution_arn == ARN_A
+    assert load_record(table.records, by_id).execution_arn == ARN_A
 
 
 @pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com", "d.leaver@example.com"])
@@ -102,7 +102,7 @@ def test_a_record_in_the_window_is_found_by_name_address_and_alias(
     )
     table.record_attempt(ARN_A)
 
-    record = find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
+    record = load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
 
     assert record.execution_arn == ARN_A
 
@@ -112,7 +112,7 @@ def test_a_name_of_two_records_is_ambiguous(table: Table, people: OrganizationBu
     table.create_deregistered_record("b", "entity-b")
 
     with pytest.raises(errors.EntityAmbiguous, match=f"2 recorded .*{USER_ID}.*Give the id") as failure:
-        find_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
+        load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
     assert "entity-b" in str(failure.value)
 
 
@@ -123,7 +123,7 @@ def test_an_entity_without_a_record_is_not_restored(
     table.create_deregistered_record("b", "entity-b")
 
     with pytest.raises(errors.NothingRecorded, match="register-to-work-mail"):
-        find_record(table.records, request_)
+        load_record(table.records, request_)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_a_restore_needs_either_an_entity_or_an_execution(
     table: Table, people: OrganizationBuilder, request_: dict[str, str]
 ) -> None:
     with pytest.raises(errors.InvalidRequest, match="either ExecutionArn, the offboarding's, or OrganizationId and"):
-        find_record(table.records, request_)
+        load_record(table.records, request_)
 
 
 def test_an_organization_that_is_not_configured_is_refused(table: Table, people: OrganizationBuilder) -> None:
     with pytest.raises(errors.InvalidRequest, match="not configured in this stack"):
-        find_record(table.records, {"OrganizationId": OTHER_ORGANIZATION_ID, "EntityId": USER_ID})
+        load_record(table.records, {"OrganizationId": OTHER_ORGANIZATION_ID, "EntityId": USER_ID})
 
 
 def test_a_disabled_entity_is_registered_with_its_recorded_address(people: OrganizationBuilder) -> None:

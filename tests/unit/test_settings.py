@@ -463,14 +463,16 @@ def test_a_policy_above_the_limit_of_systems_manager_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "first", "second"),
+    ("key", "value", "repeated_value"),
     [("mailDomains", "example.com", "EXAMPLE.com"), ("identityStores", STORE, STORE)],
 )
-def test_a_value_of_two_organizations_is_refused_with_the_names_of_both(key: str, first: str, second: str) -> None:
+def test_a_value_of_two_organizations_is_refused_with_the_names_of_both(
+    key: str, value: str, repeated_value: str
+) -> None:
     with pytest.raises(SettingsError) as refusal:
-        Settings.from_context({"organizations": [{"id": ONE, key: [first]}, {"id": TWO, key: [second]}]})
+        Settings.from_context({"organizations": [{"id": ONE, key: [value]}, {"id": TWO, key: [repeated_value]}]})
     assert str(refusal.value) == (
-        f"offboarding.organizations[1].{key} must not contain {first}, because it must belong to one organization "
+        f"offboarding.organizations[1].{key} must not contain {value}, because it must belong to one organization "
         f"only, and both {ONE} and {TWO} have it"
     )
 

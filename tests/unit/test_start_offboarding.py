@@ -20,7 +20,8 @@ from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
-from start_offboarding import find_organization
+from stacks.functions import FUNCTION_TIMEOUT_SECONDS
+from start_offboarding import match_organization
 from tests.unit.conftest import (
     NOW,
     OTHER_ORGANIZATION_ID,
@@ -473,13 +474,26 @@ def test_only_a_failed_message_returns_to_the_queue(
     assert read_metrics() == {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1}
 
 
-@pytest.mark.parametrize(("milliseconds", "returned"), [(19_999, ["0"]), (20_000, [])])
+@pytest.mark.parametrize(("milliseconds", "returned"), [(24_999, ["0"]), (25_000, [])])
 def test_a_message_returns_to_the_queue_if_too_little_time_is_left(
     batch: Batch, people: OrganizationBuilder, milliseconds: int, returned: list[str]
 ) -> None:
     people.create_user("dana.leaver")
 
     assert batch.deliver(make_okta_event(), context=Context(remaining_milliseconds=milliseconds)) == returned
+
+
+def test_the_time_of_a_message_covers_its_calls_at_their_slowest() -> None:
+    """One message lists users, starts an execution, may describe it, and may be sent to the dead-letter queue."""
+
+    def longest_call(client: Any) -> float:
+        config = client.meta.config
+        return config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
+
+    calls = (start_offboarding.workmail, executions.states, executions.states, start_offboarding.queues)
+
+    assert sum(map(longest_call, calls)) * 1000 <= start_offboarding._MIN_REMAINING_MS
+    assert start_offboarding._MIN_REMAINING_MS < 1000 * FUNCTION_TIMEOUT_SECONDS
 
 
 def test_a_repeated_event_is_counted_as_repeated(
@@ -540,7 +554,7 @@ def test_a_leaver_belongs_to_the_one_organization_that_matches(
     configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION_ID}}))
 
-    assert find_organization(replace(LEAVER, **changes), configuration.intake()).id == organization_id
+    assert match_organization(replace(LEAVER, **changes), configuration.intake()).id == organization_id
 
 
 @pytest.mark.parametrize(
@@ -563,7 +577,7 @@ def test_a_leaver_of_no_or_several_organizations_is_refused(
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {}}))
 
     with pytest.raises(RefusedEvent) as refusal:
-        find_organization(replace(LEAVER, **changes), configuration.intake())
+        match_organization(replace(LEAVER, **changes), configuration.intake())
     assert str(refusal.value).startswith(message)
 
 

@@ -132,7 +132,7 @@ VERIFIED_AT = "2026-12-24T15:00:00.000Z"
 
 @pytest.fixture
 def dana(people: OrganizationBuilder, table: Table, frozen_time: None) -> str:
-    """A user whom execution a has deregistered."""
+    """A user that execution a has deregistered."""
     user = people.create_user("dana")
     deregister(user)
     table.create_deregistered_record("a", user, RETENTION_ENDS_AT)

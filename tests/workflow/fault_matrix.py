@@ -53,7 +53,7 @@ class Call:
     @property
     def name(self) -> str:
         """The name of the call in the matrix."""
-        name = "runs" if self.service == "lambda" else f"{self.service}:{self.operation}"
+        name = "lambda:Invoke" if self.service == "lambda" else f"{self.service}:{self.operation}"
         return f"{name} ({self.occurrence + 1})" if self.occurrence else name
 
 

@@ -226,10 +226,10 @@ def _offboard_with_kept_mailbox(flow: Flow, user: str) -> str:
 
 
 def _start_second(flow: Flow, waiting: tuple[str, str]) -> str:
-    user, first = waiting
+    user, first_arn = waiting
     second = flow.start(user)
     flow.pass_days(DAYS_TO_THE_END)
-    return f"{read_outcome(flow, second)}, {read_outcome(flow, first)}"
+    return f"{read_outcome(flow, second)}, {read_outcome(flow, first_arn)}"
 
 
 def _restore(flow: Flow, waiting: tuple[str, str]) -> str:

@@ -169,11 +169,11 @@ def test_a_second_decision_after_a_rejection_is_refused(flow: Any) -> None:
     flow.decide(arn, "Rejected")
     flow.process_status_events()
 
-    second = flow.decide(arn, "Approved", decided_by="somebody")
+    second_arn = flow.decide(arn, "Approved", decided_by="somebody")
 
-    assert second.status == "FAILED"
-    assert second.outcome == "ApprovalNotPending"
-    assert "it ended as Rejected" in second.cause
+    assert second_arn.status == "FAILED"
+    assert second_arn.outcome == "ApprovalNotPending"
+    assert "it ended as Rejected" in second_arn.cause
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
@@ -182,10 +182,10 @@ def test_a_second_decision_after_an_approval_is_refused(flow: Any) -> None:
     flow.decide(arn)
     flow.pass_days(2)
 
-    second = flow.decide(arn, "Rejected", decided_by="somebody")
+    second_arn = flow.decide(arn, "Rejected", decided_by="somebody")
 
-    assert second.outcome == "AlreadyDecided"
-    assert "was Approved at 2026-11-22T12:00:00.000Z" in second.cause
+    assert second_arn.outcome == "AlreadyDecided"
+    assert "was Approved at 2026-11-22T12:00:00.000Z" in second_arn.cause
     assert flow.read_result(arn).states[-1] == "WaitForRetention"
 
 
@@ -394,9 +394,12 @@ def test_a_raised_cap_applies_to_later_executions(flow: Any) -> None:
     flow.change_policy(DailyCap=1)
     for name in ("a", "b", "c"):
         flow.people.create_user(name)
-    first, second = (flow.start(name, Requester=REQUESTER) for name in ("a", "b"))
+    first_arn, second_arn = (flow.start(name, Requester=REQUESTER) for name in ("a", "b"))
     flow.clock.settle()
-    assert {flow.read_result(arn).states[-1] for arn in (first, second)} == {"WaitForRetention", "AwaitApproval"}
+    assert {flow.read_result(arn).states[-1] for arn in (first_arn, second_arn)} == {
+        "WaitForRetention",
+        "AwaitApproval",
+    }
 
     flow.change_policy(DailyCap=2)
     flow.pass_days(0.01)

@@ -52,6 +52,6 @@ def test_every_log_message_is_structured_and_names_the_execution(lines: list[str
 
 def test_the_metrics_count_each_step(lines: list[str]) -> None:
     metrics = [json.loads(line) for line in lines if '"_aws"' in line]
-    counted = {name for metric in metrics for name in metric if isinstance(metric[name], list)}
+    metric_names = {name for metric in metrics for name in metric if isinstance(metric[name], list)}
 
-    assert {"EntitiesResolved", "OrganizationsChecked", "EntitiesDeregistered", "CleanupVerified"} <= counted
+    assert {"EntitiesResolved", "OrganizationsChecked", "EntitiesDeregistered", "CleanupVerified"} <= metric_names

@@ -96,18 +96,18 @@ def test_the_check_of_the_suite_detects_a_deregistration_without_a_record(flow: 
 @pytest.mark.parametrize("second", ["dana@example-corp.awsapps.com", *mark_long("dana", "{id}")])
 def test_a_second_offboarding_ends_at_once_and_names_the_first_execution(flow: Any, second: str) -> None:
     user = flow.people.create_user("dana")
-    first = flow.start("dana")
+    first_arn = flow.start("dana")
     flow.pass_days(3)
     flow.clear_calls()
 
     result = flow.run(second.format(id=user), days=0)
 
     assert (result.status, result.outcome) == ("SUCCEEDED", "AlreadyInProgress")
-    assert result.output["OtherExecutionArn"] == first
+    assert result.output["OtherExecutionArn"] == first_arn
     assert "OtherExecutionArn" in result.output["Explanation"]
     assert flow.list_calls("DeregisterFromWorkMail") == []
     flow.pass_days(30)
-    assert flow.read_result(first).outcome == "CleanupVerified"
+    assert flow.read_result(first_arn).outcome == "CleanupVerified"
 
 
 def test_of_simultaneous_executions_one_offboards_the_entity(flow: Any) -> None:
@@ -168,9 +168,9 @@ def test_an_execution_stopped_before_the_deregistration_is_not_listed_in_the_win
 
 def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    first = flow.start(user)
+    first_arn = flow.start(user)
     flow.pass_days(2)
-    flow.stop(first)
+    flow.stop(first_arn)
     second = flow.start(user)
     flow.pass_days(29)
 
@@ -182,9 +182,9 @@ def test_the_window_of_a_stopped_execution_is_taken_over_and_verified(flow: Any)
 @pytest.mark.parametrize("lost", [1, 2, *mark_long(0, 3)])
 def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_lost(flow: Any, lost: int) -> None:
     flow.people.create_user("dana")
-    first = flow.start("dana")
+    first_arn = flow.start("dana")
     flow.pass_days(10)
-    flow.stop(first)
+    flow.stop(first_arn)
     fault = Fault(
         "dynamodb", "UpdateItem", after_effect="InternalServerError", times=1, skip=lost, function="DeregisterEntity"
     )
@@ -193,15 +193,15 @@ def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_l
     flow.clock.settle()
 
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
-    assert flow.read_record(first)["SupersededBy"] == second
+    assert flow.read_record(first_arn)["SupersededBy"] == second
 
 
 @pytest.mark.parametrize("written", range(3))
 def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: Any, written: int) -> None:
     flow.people.create_user("dana")
-    first = flow.start("dana")
+    first_arn = flow.start("dana")
     flow.pass_days(10)
-    flow.stop(first)
+    flow.stop(first_arn)
     fault = Fault("dynamodb", "UpdateItem", error="ThrottlingException", skip=written, function="DeregisterEntity")
     flow.environment.faults.add(fault)
     second = flow.start("dana")
@@ -214,16 +214,16 @@ def test_an_entity_stays_listed_in_the_window_wherever_a_takeover_fails(flow: An
 def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
     user = flow.people.create_user("dana")
     disable_status_events(flow)
-    first = flow.start(user)
+    first_arn = flow.start(user)
     flow.pass_days(2)
-    flow.stop(first, cause="gone")
-    assert flow.read_record(first)["Status"] == "InWindow", "the stop was not reported"
+    flow.stop(first_arn, cause="gone")
+    assert flow.read_record(first_arn)["Status"] == "InWindow", "the stop was not reported"
 
     second = flow.start(user)
     flow.clock.settle()
 
     assert flow.read_result(second).states[-1] == RETENTION_STATE
-    record = flow.read_record(first)
+    record = flow.read_record(first_arn)
     assert (record["Status"], record["Outcome"], record["Cause"]) == ("Unwatched", "Stopped", "gone")
     assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"] == second
 
@@ -231,16 +231,16 @@ def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: 
 def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
     user = flow.people.create_user("dana")
     disable_status_events(flow)
-    first = flow.start(user)
+    first_arn = flow.start(user)
     flow.pass_days(2)
-    flow.stop(first)
-    delete_execution(first)
+    flow.stop(first_arn)
+    delete_execution(first_arn)
 
     second = flow.start(user)
     flow.clock.settle()
 
     assert flow.read_result(second).states[-1] == RETENTION_STATE
-    assert flow.read_record(first)["Outcome"] == "Forgotten"
+    assert flow.read_record(first_arn)["Outcome"] == "Forgotten"
 
 
 def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_start_again(flow: Any) -> None:
@@ -259,7 +259,7 @@ def test_the_record_of_a_failed_execution_has_its_error_and_the_offboarding_can_
 
 def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    first = flow.start(user)
+    first_arn = flow.start(user)
     flow.pass_days(12)
     flow.people.register(user, "dana")
     flow.pass_days(3)
@@ -268,24 +268,24 @@ def test_a_rehired_user_is_offboarded_again_while_the_first_execution_waits(flow
     flow.clock.settle()
 
     assert flow.read_workmail_state(user)["State"] == "DISABLED"
-    assert flow.read_record(first)["SupersededBy"] == second
+    assert flow.read_record(first_arn)["SupersededBy"] == second
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
     assert flow.run(user, days=0).output["OtherExecutionArn"] == second
     flow.pass_days(31)
-    assert flow.read_result(first).outcome == "Reenabled"
+    assert flow.read_result(first_arn).outcome == "Reenabled"
     assert flow.read_result(second).outcome == "CleanupVerified"
-    assert flow.read_record(first)["Outcome"] == "Reenabled"
+    assert flow.read_record(first_arn)["Outcome"] == "Reenabled"
 
 
 def test_a_deregistration_that_workmail_does_not_show_yet_is_not_a_rehire(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    first = flow.start(user)
+    first_arn = flow.start(user)
     flow.clock.settle()
     # As if WorkMail showed an entity two minutes late.
     entity = flow.backend.organizations[ORGANIZATION_ID].entities[user]
     entity.state, entity.disabled_date = "ENABLED", None
 
-    assert flow.run(user, days=0).output["OtherExecutionArn"] == first
+    assert flow.run(user, days=0).output["OtherExecutionArn"] == first_arn
 
 
 def test_a_record_deleted_before_the_call_prevents_the_deregistration(flow: Any) -> None:

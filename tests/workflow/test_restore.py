@@ -321,13 +321,13 @@ def test_a_restore_leaves_an_entity_alone_if_it_is_registered_with_another_addre
 
 
 def test_only_the_latest_offboarding_can_be_restored(flow: Any) -> None:
-    entity, first, _ = offboard(flow)
+    entity, first_arn, _ = offboard(flow)
     flow.people.register(entity, "dana")
     flow.pass_days(1)
     second = flow.start(entity)
     flow.pass_days(2)
 
-    result = flow.restore(ExecutionArn=first)
+    result = flow.restore(ExecutionArn=first_arn)
 
     assert result.outcome == "RestoreRefused"
     assert second in result.cause
@@ -335,15 +335,15 @@ def test_only_the_latest_offboarding_can_be_restored(flow: Any) -> None:
 
 
 def test_a_restored_entity_can_be_offboarded_again_at_once(flow: Any) -> None:
-    entity, first, _ = offboard(flow)
-    flow.restore(ExecutionArn=first)
+    entity, first_arn, _ = offboard(flow)
+    flow.restore(ExecutionArn=first_arn)
     flow.pass_days(0.1)
 
     second = flow.start(entity)
     flow.pass_days(31)
 
     assert flow.read_result(second).outcome == "CleanupVerified"
-    assert flow.read_result(first).outcome == "Reenabled"
+    assert flow.read_result(first_arn).outcome == "Reenabled"
 
 
 @pytest.mark.parametrize(
@@ -392,14 +392,14 @@ def find_group_id(flow: Any, name: str) -> str:
 
 
 def test_an_entity_whose_window_was_taken_over_is_restored_in_full(flow: Any) -> None:
-    entity, first, former_state = offboard(flow, days=2, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
-    flow.stop(first)
+    entity, first_arn, former_state = offboard(flow, days=2, email_of_disabled="absent", **REMOVES_ALIASES_AND_GROUPS)
+    flow.stop(first_arn)
     second = flow.start(entity)
     flow.pass_days(1)
-    assert flow.read_record(second)["Entity"]["Aliases"] == flow.read_record(first)["Entity"]["Aliases"] != []
+    assert flow.read_record(second)["Entity"]["Aliases"] == flow.read_record(first_arn)["Entity"]["Aliases"] != []
     assert [item["Id"] for item in flow.list_by_status("InWindow")] == [second]
 
-    refused = flow.restore(ExecutionArn=first)
+    refused = flow.restore(ExecutionArn=first_arn)
     assert refused.outcome == "RestoreRefused"
     assert second in refused.cause
     result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
@@ -424,14 +424,14 @@ def test_an_entity_disabled_by_hand_before_its_date_is_restored_from_the_record(
 
 
 def test_another_offboarding_that_waits_for_its_date_does_not_block_a_restore(flow: Any) -> None:
-    entity, first, former_state = offboard(flow, days=2)
-    flow.stop(first)
+    entity, first_arn, former_state = offboard(flow, days=2)
+    flow.stop(first_arn)
     later = flow.start(entity, NotBefore="2026-12-10T12:00:00Z")
     flow.pass_days(1)
 
     result = flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=entity)
 
-    assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", first)
+    assert (result.outcome, result.output["OffboardingArn"]) == ("Restored", first_arn)
     assert flow.read_workmail_state(entity) == former_state
     flow.pass_days(20)
     assert flow.read_result(later).outcome == "EntityMismatch"

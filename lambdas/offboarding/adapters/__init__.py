@@ -1,1 +1,1 @@
-"""The ways out of a function, one module per AWS service."""
+"""The ways from a function to WorkMail, DynamoDB, Step Functions and Systems Manager."""

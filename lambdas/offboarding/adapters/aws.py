@@ -8,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding.domain import errors
 
-_SHORT_TIMEOUTS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+_CONNECT_TIMEOUT_SECONDS = 2
+_READ_TIMEOUT_SECONDS = 3
 """The state machine retries for long; a function of 30 seconds must have room for several calls."""
 
 _DENIED = frozenset(
@@ -16,9 +17,11 @@ _DENIED = frozenset(
 )
 
 
-def client(service: str) -> Any:  # noqa: ANN401 (boto3 makes its clients at run time, and has no types for them)
-    """Make a client in the function's own Region; boto3 has no types for it."""
-    return boto3.client(service, config=_SHORT_TIMEOUTS)
+def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 has no types for its clients)
+    """Make a client in the function's own Region; each attempt of a call waits 5 seconds at most."""
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(connect_timeout=_CONNECT_TIMEOUT_SECONDS, read_timeout=_READ_TIMEOUT_SECONDS, retries=retries)
+    return boto3.client(service, config=config)
 
 
 def error_code(error: Exception) -> str:

@@ -384,21 +384,21 @@ class Directory:
             failure.raised_by_workmail = True
             raise failure from None
         except BotoCoreError as error:
-            self._record_answer(operation, None, Error=type(error).__name__)
+            self._append_answer(operation, None, Error=type(error).__name__)
             timeout = errors.WorkMailUnavailable(
                 f"WorkMail did not answer {operation} ({type(error).__name__}). Start again when WorkMail is available."
             )
             timeout.raised_by_workmail = True
             raise timeout from None
         request_id = answer.get("ResponseMetadata", {}).get("RequestId")
-        self._record_answer(operation, request_id, Answer=_select_evidence(answer))
+        self._append_answer(operation, request_id, Answer=_select_evidence(answer))
         return answer
 
     def _translate_error(self, operation: str, error: ClientError) -> errors.OffboardingError:
         code = error.response["Error"]["Code"]
         metadata = error.response.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 0)
-        self._record_answer(operation, metadata.get("RequestId"), Error=code)
+        self._append_answer(operation, metadata.get("RequestId"), Error=code)
         message = f"WorkMail answered {operation} with {code}"
         if code == "InvalidParameterException":
             return self._invalid_parameter(f"{message}. The value is not accepted.")
@@ -408,12 +408,12 @@ class Directory:
             return errors.AccessDenied(
                 f"{message}. Let the function's role call workmail:{operation} on this organization, then start again."
             )
-        if code in _REFUSALS:
-            return self._refused(f"{message}. {_REFUSALS[code]}")
+        if code in _REFUSED_OPERATIONS:
+            return self._refused(f"{message}. {_REFUSED_OPERATIONS[code]}")
         kind, advice = _ERRORS.get(code, _UNDOCUMENTED)
         return kind(f"{message}. {advice}")
 
-    def _record_answer(self, operation: str, request_id: str | None, **result: object) -> None:
+    def _append_answer(self, operation: str, request_id: str | None, **result: object) -> None:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
 
 
@@ -506,7 +506,7 @@ _ERRORS: dict[str, tuple[type[errors.OffboardingError], str]] = {
     ),
     "EmailAddressInUseException": (errors.EmailAddressTaken, "The address belongs to another entity."),
 }
-_REFUSALS = {
+_REFUSED_OPERATIONS = {
     "UnsupportedOperationException": "WorkMail does not support this for the entity or the organization's directory.",
     "EntityAlreadyRegisteredException": "The entity is registered under another address.",
     "MailDomainNotFoundException": "The organization does not have the mail domain of the address any more.",

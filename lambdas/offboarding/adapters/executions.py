@@ -10,7 +10,7 @@ from offboarding.adapters.aws import client, error_code, unavailable_error
 from offboarding.domain import errors
 from offboarding.domain.timestamps import render
 
-states = client("stepfunctions")
+states = client("stepfunctions", attempts=1)
 
 FORGOTTEN = "Forgotten"
 

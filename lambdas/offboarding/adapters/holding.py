@@ -63,7 +63,8 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
     status = read_execution_status(lock.execution_arn)
     if status.outcome == FORGOTTEN and now - parse(lock.held_since) < ONE_DAY:
         raise errors.RecordUnavailable(
-            f"Step Functions does not know yet the execution that holds this entity: {lock.execution_arn}"
+            f"Step Functions does not know the execution {lock.execution_arn} yet, which holds this entity. Start "
+            "again in a minute."
         )
     return Holder(
         execution_arn=lock.execution_arn,

@@ -1,9 +1,8 @@
 """The record of an offboarding, and the lock on an entity, as decisions are made from them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from offboarding.domain.entities import RecordedEntity, casefolded
 from offboarding.domain.offboarding import Offboarding
@@ -73,7 +72,7 @@ class Record:
     deregistration_attempted: bool
     task_token: str | None
     decision: Decision | None
-    approval: Mapping[str, Any] | None
+    approval: Decision | None
     superseded_by: str | None
 
     @property

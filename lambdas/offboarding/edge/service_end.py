@@ -1,6 +1,6 @@
 """Amazon WorkMail ends on a day. From then on, a call without an answer is that end and not a failure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -10,8 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import configuration
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse
-
-Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+from offboarding.edge.observability import Handler
 
 _POSSIBLE_END = (
     errors.WorkMailUnavailable,

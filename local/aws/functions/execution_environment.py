@@ -173,8 +173,8 @@ class ExecutionEnvironment:
 
     def _format_trace(self, error: BaseException) -> tuple[str, ...]:
         frames = traceback.extract_tb(error.__traceback__)
-        first = next((i for i, f in enumerate(frames) if f.filename.startswith(str(self._code))), len(frames))
-        lines = traceback.format_list(frames[first:])
+        start = next((i for i, f in enumerate(frames) if f.filename.startswith(str(self._code))), len(frames))
+        lines = traceback.format_list(frames[start:])
         return tuple(line.replace(str(self._code), _TASK_ROOT) for line in lines)
 
     @contextlib.contextmanager

@@ -142,12 +142,12 @@ def _partition(*arguments: Any) -> Any:
 
 
 def _range(*arguments: Any) -> Any:
-    first, last, step = _check_arguments("range", arguments, 3)
-    if not all(_is_integer(value) for value in (first, last, step)):
+    start, end, step = _check_arguments("range", arguments, 3)
+    if not all(_is_integer(value) for value in (start, end, step)):
         raise QueryError("$range: the start, the end and the step must be integers")
     if step == 0:
         raise QueryError("$range: the step must not be 0")
-    values = range(first, last + (1 if step > 0 else -1), step)
+    values = range(start, end + (1 if step > 0 else -1), step)
     if len(values) > _MAX_RANGE:
         raise QueryError(f"$range: must not generate more than {_MAX_RANGE} values")
     return list(values)

@@ -41,7 +41,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         return IgnoredEvent(PROVIDER, f"{kind} does not mean that somebody left")
     if member(event, "detail.outcome.result") != "SUCCESS":
         return IgnoredEvent(PROVIDER, "its outcome is not SUCCESS")
-    leaver = _require_single_user(member(event, "detail.target"))
+    leaver = _parse_single_user(member(event, "detail.target"))
     if leaver.get("id") is not None and leaver.get("id") == member(event, "detail.actor.id"):
         raise RefusedEvent(
             "detail.actor and detail.target are the same user. Requester and leaver must be different people."
@@ -57,7 +57,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
     )
 
 
-def _require_single_user(target: object) -> Mapping[str, Any]:
+def _parse_single_user(target: object) -> Mapping[str, Any]:
     users = (
         [item for item in target if isinstance(item, Mapping) and item.get("type") == "User"]
         if isinstance(target, list)

@@ -66,13 +66,13 @@ def test_a_refused_template_is_an_error(make_assembly: Callable[..., Path]) -> N
 
 
 def test_a_package_is_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    (first / "b").mkdir(parents=True)
-    (first / "b" / "c.py").write_text("pass")
-    (first / "a.py").write_text("pass")
-    shutil.copytree(first, second)
-    os.utime(second / "a.py", (0, 1e9))
+    original, copy = tmp_path / "first", tmp_path / "second"
+    (original / "b").mkdir(parents=True)
+    (original / "b" / "c.py").write_text("pass")
+    (original / "a.py").write_text("pass")
+    shutil.copytree(original, copy)
+    os.utime(copy / "a.py", (0, 1e9))
 
-    assert package(first) == package(second)
-    (second / "a.py").write_text("else")
-    assert package(first) != package(second)
+    assert package(original) == package(copy)
+    (copy / "a.py").write_text("else")
+    assert package(original) != package(copy)

@@ -167,10 +167,10 @@ class TestSnapshots:
         functions.create(
             "import uuid\nprint('at import')\nID = uuid.uuid4().hex\ndef handler(event, context): return ID"
         )
-        first, second = (self.invoked_twice(functions, clock) for _ in range(2))
+        first_result, second_result = (self.invoked_twice(functions, clock) for _ in range(2))
 
-        assert (len(set(first)), len(set(second))) == (1, 1)
-        assert first != second
+        assert (len(set(first_result)), len(set(second_result))) == (1, 1)
+        assert first_result != second_result
 
     def test_a_snapshot_in_use_is_not_shared(self, functions: Functions, clock: Any) -> None:
         functions.create("seen = []\ndef handler(event, context):\n    seen.append(1)\n    return len(seen)")
@@ -542,12 +542,12 @@ def handler(event, context):
         functions.invoke({"of": "a"}, "a")
         functions.invoke({"too": "b"}, "b")
 
-        (log_entry, counted), (other_entry, _) = (
+        (log_entry, metrics_entry), (other_entry, _) = (
             [json.loads(line) for line in functions.runtime.logs(name)] for name in ("a", "b")
         )
         assert (log_entry["message"], log_entry["service"], log_entry["of"]) == ("said", "same", "a")
         assert log_entry["timestamp"].startswith("2026-11-22 12:00:00,000")
-        assert counted["a"] == [1.0]
+        assert metrics_entry["a"] == [1.0]
         assert "of" not in other_entry
 
     def test_another_thread_s_output_is_not_collected(self, functions: Functions, capsys: Any) -> None:

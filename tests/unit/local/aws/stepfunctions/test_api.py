@@ -27,9 +27,9 @@ from tests.unit.local.conftest import NOON, ROLE, StepFunctions
 class TestStartExecution:
     def test_a_running_execution_is_not_started_twice(self, aws: StepFunctions) -> None:
         machine = aws.create(MACHINE)
-        first, second = aws.begin(machine, {"a": 1}, name="one"), aws.begin(machine, {"a": 1}, name="one")
+        first_run, second_run = aws.begin(machine, {"a": 1}, name="one"), aws.begin(machine, {"a": 1}, name="one")
 
-        assert first.arn == second.arn
+        assert first_run.arn == second_run.arn
         assert len(aws.client.list_executions(stateMachineArn=machine)["executions"]) == 1
 
     def test_the_same_name_with_other_input_is_refused(self, aws: StepFunctions) -> None:

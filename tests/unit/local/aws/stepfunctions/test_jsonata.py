@@ -137,9 +137,9 @@ def test_invalid_arguments_are_errors(expression: str) -> None:
 
 
 def test_random_numbers_and_uuids() -> None:
-    first, second = evaluate("[$random(), $random()]", {})
-    assert 0 <= first < 1
-    assert first != second
+    first_value, second_value = evaluate("[$random(), $random()]", {})
+    assert 0 <= first_value < 1
+    assert first_value != second_value
     assert evaluate("$random(7) = $random(7)", {}) is True
     assert evaluate("$random(7) = $random(8)", {}) is False
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", evaluate("$uuid()", {}))

@@ -137,13 +137,13 @@ def test_an_error_of_the_function_is_retried_by_name_and_each_attempt_has_a_new_
     run = aws.start({"Ask": ask(Payload={"Fail": 2}, Retry=retry)})
     assert run.status == "RUNNING"
     assert run.times("TaskScheduled") == [0 * MINUTE, MINUTE, 2 * MINUTE]
-    first, second, third = tokens_of(run)
-    assert len({first, second, third}) == 3
+    first_token, second_token, third_token = tokens_of(run)
+    assert len({first_token, second_token, third_token}) == 3
 
-    for old in (first, second):
+    for old in (first_token, second_token):
         with pytest.raises(ClientError, match="TaskTimedOut"):
             aws.client.send_task_success(taskToken=old, output='"old"')
-    aws.client.send_task_success(taskToken=third, output='"new"')
+    aws.client.send_task_success(taskToken=third_token, output='"new"')
     aws.clock.settle()
     assert run.output == {"Answer": "new"}
 
@@ -152,11 +152,11 @@ def test_a_time_out_can_be_retried(aws: StepFunctions) -> None:
     retry = [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 1}]
     run = aws.start({"Ask": ask(Retry=retry)})
     aws.clock.advance(DAY + HOUR)
-    first, second = tokens_of(run)
+    first_token, second_token = tokens_of(run)
 
     with pytest.raises(ClientError, match="TaskTimedOut"):
-        aws.client.send_task_success(taskToken=first, output="{}")
-    aws.client.send_task_success(taskToken=second, output='"again"')
+        aws.client.send_task_success(taskToken=first_token, output="{}")
+    aws.client.send_task_success(taskToken=second_token, output='"again"')
     aws.clock.settle()
     assert run.output == {"Answer": "again"}
 
