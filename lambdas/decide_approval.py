@@ -5,13 +5,11 @@ decision as the offboarding gets it. Whoever may start an execution of the state
 CloudTrail has their name, under the ARN in `DecidedIn`.
 """
 
-import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.executions import read_execution_status, send_task_success
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.record import Decision, Record
@@ -19,10 +17,7 @@ from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, compile_schemas, validated, validated_step
 from offboarding.edge.steps import DecisionInput, InputStep
 
-states = client("stepfunctions")
 compile_schemas(DECIDE_APPROVAL, DECISION)
-
-_TASK_CLOSED = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
 
 
 @observed
@@ -72,8 +67,15 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
         return
     token, record = _select_waiting(record)
     _require_another_person(record, decision["DecidedBy"])
+    status = read_execution_status(offboarding_arn)
+    if not status.is_running:
+        if status.outcome == "Rejected" and _is_decided_in(record, decision["DecidedIn"]):
+            return
+        raise errors.ApprovalNotPending(
+            f"The offboarding is over: it ended as {status.outcome}. There is nothing to decide."
+        )
     if records.record_decision(offboarding_arn, token, decision):
-        if _send_decision(token, decision):
+        if send_task_success(token, decision):
             return
         # The offboarding may be over, or the decision may have arrived and its receipt not: the next attempt will see.
         raise errors.RecordUnavailable(
@@ -83,7 +85,7 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
     current = records.find(offboarding_arn)
     if current is None or current.decision is None or current.task_token is None:
         raise errors.ApprovalNotPending("The offboarding has just stopped waiting. Look at its execution.")
-    _send_decision(current.task_token, current.decision)
+    send_task_success(current.task_token, current.decision)
     raise _already_decided_error(current.decision)
 
 
@@ -91,8 +93,11 @@ def _has_arrived(record: Record, decided_in: str) -> bool:
     """Return whether the offboarding has acted on the decision that was made in this execution."""
     if record.approval is not None and record.approval.get("DecidedIn") == decided_in:
         return True
-    is_decided_here = record.decision is not None and record.decision["DecidedIn"] == decided_in
-    return is_decided_here and record.outcome == "Rejected"
+    return record.outcome == "Rejected" and _is_decided_in(record, decided_in)
+
+
+def _is_decided_in(record: Record, execution_arn: str) -> bool:
+    return record.decision is not None and record.decision["DecidedIn"] == execution_arn
 
 
 def _select_waiting(record: Record | None) -> tuple[str, Record]:
@@ -126,19 +131,3 @@ def _require_another_person(record: Record, decided_by: str) -> None:
         raise errors.InvalidRequest(
             "DecidedBy is the person to be offboarded. Nobody can decide about themselves; somebody else has to decide."
         )
-
-
-def _send_decision(token: str, decision: Decision) -> bool:
-    """Send the decision to the waiting task; False if the task is closed.
-
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
-    """
-    try:
-        states.send_task_success(taskToken=token, output=json.dumps(decision))
-    except ClientError as error:
-        if error_code(error) in _TASK_CLOSED:
-            return False
-        raise unavailable_error("states:SendTaskSuccess", error) from None
-    except BotoCoreError as error:
-        raise unavailable_error("states:SendTaskSuccess", error) from None
-    return True

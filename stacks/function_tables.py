@@ -107,6 +107,7 @@ class FunctionTables:
                 description="Sends a person's decision to the offboarding that waits for it",
                 access=(
                     self._update_record,
+                    self._describe_executions,
                     Access(
                         "Decision",
                         iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=["*"]),

@@ -318,10 +318,11 @@ def test_every_error_can_leave_a_handler() -> None:
 @pytest.mark.parametrize(
     ("module", "function", "raised"),
     [
-        ("offboarding.adapters.policy", "read_policy", {"SettingsUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.executions", "read_execution_status", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.records", "Records.find", {"RecordUnavailable", "AccessDenied"}),
-        ("offboarding.adapters.holding", "load_holder", {"RecordUnavailable", "AccessDenied"}),
+        ("offboarding.adapters.policy", "read_policy", {"SettingsUnavailable", "AccessDenied", "UnexpectedAnswer"}),
+        ("offboarding.adapters.executions", "read_execution_status",
+         {"RecordUnavailable", "AccessDenied", "UnexpectedAnswer"}),
+        ("offboarding.adapters.records", "Records.find", {"RecordUnavailable", "AccessDenied", "UnexpectedAnswer"}),
+        ("offboarding.adapters.holding", "load_holder", {"RecordUnavailable", "AccessDenied", "UnexpectedAnswer"}),
         ("offboarding.adapters.directory", "Directory.describe_organization",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound"}),
         ("offboarding.adapters.directory", "Directory.describe_mailbox",

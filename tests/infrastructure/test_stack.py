@@ -87,7 +87,7 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     ],
     "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
-    "DecideApproval": [READ_AND_WRITE_RECORD, ({"states:SendTaskSuccess"}, "*")],
+    "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ({"states:SendTaskSuccess"}, "*")],
     "RegisterEntity": [
         READ_AND_WRITE_RECORD,
         ({"dynamodb:Query"}, f"{TABLE}/index/ByStatus"),

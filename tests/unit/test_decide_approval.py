@@ -11,11 +11,14 @@ from botocore.stub import Stubber
 
 import decide_approval
 from local.defaults import ORGANIZATION_ID
+from offboarding.adapters import executions
+from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
 from offboarding.domain.record import Status
 from tests.unit.conftest import (
     ARN_A,
     NOW,
+    RUNNING,
     USER_ID,
     Context,
     ReadMetrics,
@@ -35,9 +38,19 @@ TASK_TOKEN = "the-token"
 @pytest.fixture
 def states() -> Iterator[Stubber]:
     """Step Functions with the answers that a test has prepared, and no others."""
-    with Stubber(decide_approval.states) as stub:
+    with Stubber(executions.states) as stub:
         yield stub
     stub.assert_no_pending_responses()
+
+
+@pytest.fixture(autouse=True)
+def statuses(monkeypatch: pytest.MonkeyPatch) -> list[ExecutionStatus]:
+    """How the offboarding's execution stands at each look; it runs once there are no more."""
+    prepared: list[ExecutionStatus] = []
+    monkeypatch.setattr(
+        decide_approval, "read_execution_status", lambda execution_arn: prepared.pop(0) if prepared else RUNNING
+    )
+    return prepared
 
 
 @pytest.fixture
@@ -144,7 +157,7 @@ def test_a_retry_after_a_lost_answer_succeeds_once_the_offboarding_has_acted_on_
 ) -> None:
     with monkeypatch.context() as patch:
         timeout = ReadTimeoutError(endpoint_url="https://states")
-        patch.setattr(decide_approval.states, "send_task_success", make_raiser(timeout))
+        patch.setattr(executions.states, "send_task_success", make_raiser(timeout))
         with pytest.raises(errors.RecordUnavailable):
             decide(pending_table, make_decision())
     states.add_client_error("send_task_success", "TaskTimedOut")
@@ -294,4 +307,31 @@ def test_a_decision_is_refused_if_the_record_changes_while_it_is_written(
     monkeypatch.setattr(pending_table.records, "record_decision", lambda *_: False)
 
     with pytest.raises(errors.ApprovalNotPending, match="has just stopped waiting"):
+        decide(pending_table, make_decision(SECOND_ARN))
+
+
+@pytest.mark.parametrize("outcome", ["Stopped", "ApprovalTimedOut", "TimedOut", "Rejected", "Forgotten"])
+def test_a_decision_for_an_execution_that_is_over_is_refused_before_its_record_is_closed(
+    pending_table: Table, states: Stubber, statuses: list[ExecutionStatus], outcome: str
+) -> None:
+    statuses.append(ExecutionStatus(is_running=False, outcome=outcome, ended_at=NOW))
+
+    with pytest.raises(errors.ApprovalNotPending, match=f"is over: it ended as {outcome}"):
+        decide(pending_table, make_decision())
+
+    assert pending_table.load_record(ARN_A).decision is None
+
+
+def test_a_rejection_whose_answer_was_lost_has_arrived_before_its_record_is_closed(
+    pending_table: Table, states: Stubber, statuses: list[ExecutionStatus]
+) -> None:
+    rejection = make_decision(decision="Rejected")
+    expect_decision(states, rejection)
+    decide(pending_table, rejection)
+    statuses.append(ExecutionStatus(is_running=False, outcome="Rejected", ended_at=NOW))
+
+    decide(pending_table, rejection)
+
+    statuses.append(ExecutionStatus(is_running=False, outcome="Rejected", ended_at=NOW))
+    with pytest.raises(errors.ApprovalNotPending):
         decide(pending_table, make_decision(SECOND_ARN))

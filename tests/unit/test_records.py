@@ -640,6 +640,7 @@ READ_AND_WRITE = [
         ("ResourceNotFoundException", errors.RecordUnavailable),
         ("AccessDeniedException", errors.AccessDenied),
         ("UnrecognizedClientException", errors.AccessDenied),
+        ("ValidationException", errors.UnexpectedAnswer),
     ],
 )
 def test_each_error_of_dynamodb_is_mapped_to_one_error(

@@ -16,6 +16,8 @@ _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "KMSAccessDeniedException"}
 )
 
+_NOT_ACCEPTED = "ValidationException"
+
 
 def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 has no types for its clients)
     """Make a client in the function's own Region; each attempt of a call waits 5 seconds at most."""
@@ -32,7 +34,7 @@ def error_code(error: Exception) -> str:
 def unavailable_error(
     action: str, error: ClientError | BotoCoreError, kind: type[errors.OffboardingError] = errors.RecordUnavailable
 ) -> errors.OffboardingError:
-    """Return the error that a failed call means: a denied call stays denied, everything else may pass.
+    """Return the error that a failed call means: denied and invalid requests stay so, everything else may pass.
 
     Parameters
     ----------
@@ -47,5 +49,10 @@ def unavailable_error(
     if code in _DENIED:
         return errors.AccessDenied(
             f"{action} was answered with {code}. Let the function's role call it, then start again."
+        )
+    if code == _NOT_ACCEPTED:
+        return errors.UnexpectedAnswer(
+            f"{action} was answered with {code}. The request itself is not accepted, so retries cannot help. The "
+            "record may have reached the 400 KB of an item."
         )
     return kind(f"{action} failed ({code}). Start again when AWS is available.")

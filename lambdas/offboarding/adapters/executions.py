@@ -1,4 +1,4 @@
-"""Step Functions: starts executions, and reads how one stands, because the holder of an entity may long be over."""
+"""Step Functions: starts executions, reads how one stands, and answers the tasks that wait for a person."""
 
 import json
 from collections.abc import Mapping
@@ -49,6 +49,7 @@ _FORGOTTEN_STATUS = ExecutionStatus(
     outcome=FORGOTTEN,
     cause="Step Functions does not know this execution any more; it keeps them for 90 days.",
 )
+_TASK_CLOSED = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
 _OUTCOMES_BY_STATUS = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
 
 
@@ -77,6 +78,27 @@ def start_execution(state_machine_arn: str, name: str, execution_input: Mapping[
         raise errors.UnexpectedAnswer(
             "StartExecution was answered without executionArn. Nothing shows that the execution started."
         )
+    return True
+
+
+def send_task_success(token: str, output: Mapping[str, object]) -> bool:
+    """Answer a task that waits with a token; False if the task is closed.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html
+
+    Raises
+    ------
+    RecordUnavailable, AccessDenied
+        If Step Functions does not answer.
+    """
+    try:
+        states.send_task_success(taskToken=token, output=json.dumps(dict(output)))
+    except ClientError as error:
+        if error_code(error) in _TASK_CLOSED:
+            return False
+        raise unavailable_error("states:SendTaskSuccess", error) from None
+    except BotoCoreError as error:
+        raise unavailable_error("states:SendTaskSuccess", error) from None
     return True
 
 
