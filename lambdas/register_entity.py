@@ -17,7 +17,7 @@ from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse, render
-from offboarding.edge.inputs import require_configured_organization
+from offboarding.edge.inputs import require_configured_organization, require_requester
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import REGISTER_ENTITY, RESTORE, compile_schemas, validated, validated_step
 from offboarding.edge.steps import InputStep, RestoreInput
@@ -33,6 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Register the entity again, with the address that was recorded."""
     step = validated_step(event, REGISTER_ENTITY, InputStep)
     request = validated(step["Input"], RESTORE, RestoreInput)
+    require_requester(request)
     records = Records()
     record = load_record(records, request)
     _require_restorable(records, record)

@@ -25,7 +25,7 @@ from offboarding.domain.entities import (
 )
 from offboarding.domain.protection import protected_by_nature
 from offboarding.domain.timestamps import parse, render, whole_second
-from offboarding.edge.inputs import requesters, require_configured_organization
+from offboarding.edge.inputs import requesters, require_configured_organization, require_requester
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, compile_schemas, validated, validated_step
 from offboarding.edge.service_end import until_service_ends
@@ -47,6 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = validated_step(event, RESOLVE_ENTITY, ResolveStep)
     request = validated(step["Input"], INPUT, OffboardingInput)
     require_configured_organization(request["OrganizationId"])
+    require_requester(request)
     started_at, service_ends_at = parse(step["StartedAt"]), configuration.service_ends_at()
     not_before = _parse_not_before(request, started_at, service_ends_at)
     directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)

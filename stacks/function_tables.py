@@ -58,7 +58,7 @@ class FunctionTables:
                 name="ResolveEntity",
                 description="Resolves the one user, group or resource that the input means",
                 workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
-                environment=self._render_service_end(),
+                environment={**self._render_service_end(), **self._render_requester_rule()},
             ),
             FunctionSpec(
                 name="CheckOrganization",
@@ -127,7 +127,7 @@ class FunctionTables:
                 name="RegisterEntity",
                 description="Registers the entity again with the address that was recorded",
                 workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
-                environment={"RETENTION_DAYS": str(self._settings.retention_days)},
+                environment={"RETENTION_DAYS": str(self._settings.retention_days), **self._render_requester_rule()},
                 access=(
                     self._update_record,
                     # The request can contain a name or an address, which is searched among the records.
@@ -145,6 +145,9 @@ class FunctionTables:
                 access=(self._update_record,),
             ),
         )
+
+    def _render_requester_rule(self) -> dict[str, str]:
+        return {"REQUIRE_REQUESTED_BY": "true" if self._settings.require_requested_by else "false"}
 
     def _render_service_end(self) -> dict[str, str]:
         return {"SERVICE_ENDS_ON": self._settings.service_ends_on.isoformat()}

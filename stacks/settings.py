@@ -182,6 +182,8 @@ class Settings:
     daily_cap
         How many deregistrations identity providers may start per organization and day (UTC). Each further one waits
         for an approval.
+    require_requested_by
+        Whether a person's offboarding or restore must have `RequestedBy`.
     dry_run_identity_providers
         Whether offboardings of identity providers are dry runs.
     approval_emails
@@ -199,6 +201,7 @@ class Settings:
     starter_max_concurrency: int = 2
     daily_cap: int = 20
     dry_run_identity_providers: bool = False
+    require_requested_by: bool = False
     approval_emails: tuple[str, ...] = ()
 
     @classmethod
@@ -314,6 +317,7 @@ def _parse_settings(fields: Fields) -> Settings:
         dry_run_identity_providers=fields.take(
             "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
         ),
+        require_requested_by=fields.take("requireRequestedBy", parse_boolean, Settings.require_requested_by),
         approval_emails=fields.take("approvalEmails", partial(parse_unique, _parse_email), Settings.approval_emails),
     )
 

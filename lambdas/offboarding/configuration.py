@@ -94,6 +94,12 @@ def organization_ids() -> tuple[str, ...]:
 
 
 @cache
+def requires_requested_by() -> bool:
+    """Return whether a person who starts an execution must give a name as `RequestedBy`."""
+    return os.environ["REQUIRE_REQUESTED_BY"] == "true"
+
+
+@cache
 def records_table() -> str:
     """Return the name of the table of records."""
     return os.environ["RECORDS_TABLE"]

@@ -100,7 +100,7 @@ RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVE
 RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>"}
 POLICY = {"POLICY_PARAMETER": "<PolicyParameter29F142FF>"}
 ENVIRONMENT: dict[str, dict[str, str]] = {
-    "ResolveEntity": SERVICE_END,
+    "ResolveEntity": {**SERVICE_END, "REQUIRE_REQUESTED_BY": "false"},
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
     "RecordOffboarding": {**RECORDS, **POLICY},
@@ -114,7 +114,7 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
     "DecideApproval": RECORDS,
-    "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30"},
+    "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,
 }
 HANDLERS = {

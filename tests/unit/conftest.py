@@ -325,7 +325,7 @@ def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutPolicy
 @pytest.fixture
 def organization(aws: None, monkeypatch: pytest.MonkeyPatch) -> WorkMailBackend:
     """WorkMail with one organization, which is configured."""
-    configure(monkeypatch, ORGANIZATION_IDS=ORGANIZATION_ID, RETENTION_DAYS="30")
+    configure(monkeypatch, ORGANIZATION_IDS=ORGANIZATION_ID, RETENTION_DAYS="30", REQUIRE_REQUESTED_BY="false")
     backend = workmail_backends[ACCOUNT][REGION]
     backend.create_organization_with_id(ORGANIZATION_ID, ORGANIZATION_ALIAS, mail_domains=("example.com",))
     return backend

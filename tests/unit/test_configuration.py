@@ -59,6 +59,9 @@ READERS = {
     "the table": Reader(
         configuration.records_table, {"RECORDS_TABLE": "records-1"}, {"RECORDS_TABLE": "records-2"}, "records-1"
     ),
+    "the rule for requesters": Reader(
+        configuration.requires_requested_by, {"REQUIRE_REQUESTED_BY": "true"}, {"REQUIRE_REQUESTED_BY": "false"}, True
+    ),
     "the parameter": Reader(
         configuration.policy_parameter, {"POLICY_PARAMETER": "/policy"}, {"POLICY_PARAMETER": "/another"}, "/policy"
     ),

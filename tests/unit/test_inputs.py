@@ -1,10 +1,12 @@
 """The checks of an execution's input that several handlers share."""
 
+from typing import Any
+
 import pytest
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.domain.errors import InvalidRequest
-from offboarding.edge.inputs import requesters, require_configured_organization
+from offboarding.edge.inputs import requesters, require_configured_organization, require_requester
 from offboarding.edge.steps import RecordedRequest
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
 
@@ -49,3 +51,19 @@ def test_the_requesters_are_the_persons_in_the_input_and_in_the_event(
     request_: RecordedRequest, expected: set[str]
 ) -> None:
     assert requesters(request_) == expected
+
+
+@pytest.mark.parametrize("request_", [{"RequestedBy": "boss"}, {"Requester": {"Provider": "okta", "EventId": "e-1"}}])
+def test_a_person_or_an_identity_provider_is_a_requester(monkeypatch: pytest.MonkeyPatch, request_: Any) -> None:
+    configure(monkeypatch, REQUIRE_REQUESTED_BY="true")
+
+    require_requester(request_)
+
+
+def test_a_missing_requester_is_refused_only_if_the_settings_require_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, REQUIRE_REQUESTED_BY="false")
+    require_requester({"Reason": "left"})
+
+    configure(monkeypatch, REQUIRE_REQUESTED_BY="true")
+    with pytest.raises(InvalidRequest, match="lacks RequestedBy, which this stack requires"):
+        require_requester({"Reason": "left"})

@@ -50,6 +50,7 @@ EVERY_SETTING: dict[str, Any] = {
     "starterMaxConcurrency": 10,
     "dailyCap": 0,
     "dryRunIdentityProviders": True,
+    "requireRequestedBy": True,
     "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
 }
 
@@ -67,6 +68,7 @@ def test_only_the_organizations_are_required() -> None:
         starter_max_concurrency=2,
         daily_cap=20,
         dry_run_identity_providers=False,
+        require_requested_by=False,
         approval_emails=(),
     )
     assert not Settings.from_context(MINIMAL).identity_providers.has_provider
@@ -107,6 +109,7 @@ def test_every_setting_is_parsed() -> None:
         starter_max_concurrency=10,
         daily_cap=0,
         dry_run_identity_providers=True,
+        require_requested_by=True,
         approval_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
     )
 
@@ -174,7 +177,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, approvalEmails",
+            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, requireRequestedBy, approvalEmails",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -246,9 +249,10 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         ),
         *(
             (
-                {**MINIMAL, "dryRunIdentityProviders": wrong},
-                f"offboarding.dryRunIdentityProviders must be true or false, but it is {spelled}",
+                {**MINIMAL, key: wrong},
+                f"offboarding.{key} must be true or false, but it is {spelled}",
             )
+            for key in ("dryRunIdentityProviders", "requireRequestedBy")
             for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
         ),
         (

@@ -372,9 +372,26 @@ def test_an_event_with_another_date_becomes_a_dead_letter_while_the_first_execut
     assert "offboards this leaver with another NotBefore" in reason
 
 
+STRICT_SETTINGS = {"dryRunIdentityProviders": True, "requireRequestedBy": True}
+
+
+def test_the_settings_can_require_the_name_of_a_person_who_starts_an_execution(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(STRICT_SETTINGS)
+    user = flow.people.create_user("dana")
+
+    anonymous = flow.run(user, days=0)
+
+    assert (anonymous.outcome, flow.read_workmail_state(user)["State"]) == ("InvalidRequest", "ENABLED")
+    assert "lacks RequestedBy, which this stack requires" in anonymous.cause
+    assert flow.restore(OrganizationId=ORGANIZATION_ID, EntityId=user).outcome == "InvalidRequest"
+    offboarding = flow.start(user, RequestedBy="boss")
+    flow.pass_days(1)
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+    assert flow.restore(ExecutionArn=offboarding, RequestedBy="boss").outcome == "Restored"
+
+
 def test_the_settings_can_limit_identity_providers_to_dry_runs(make_flow: Callable[..., Any]) -> None:
-    settings = {"dryRunIdentityProviders": True}
-    intake = Intake(make_flow(settings, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+    intake = Intake(make_flow(STRICT_SETTINGS, now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
     user = intake.create_user("dana.leaver")
     intake.put_events(load_event(OKTA))
 

@@ -3,7 +3,7 @@
 from offboarding import configuration
 from offboarding.domain import errors
 from offboarding.domain.entities import casefolded
-from offboarding.edge.steps import OffboardingInput, RecordedRequest
+from offboarding.edge.steps import OffboardingInput, RecordedRequest, RestoreInput
 
 
 def require_configured_organization(organization_id: str) -> None:
@@ -19,6 +19,20 @@ def require_configured_organization(organization_id: str) -> None:
         raise errors.InvalidRequest(
             f"OrganizationId {organization_id} is not configured in this stack. It must be {' or '.join(configured)}. "
             "Another organization has to be added to offboarding.organizations in cdk.json and deployed."
+        )
+
+
+def require_requester(request: OffboardingInput | RestoreInput) -> None:
+    """Require that a person who starts an execution gives a name, if the settings require that.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is no `RequestedBy`. An identity provider's event names its own requester.
+    """
+    if configuration.requires_requested_by() and "RequestedBy" not in request and "Requester" not in request:
+        raise errors.InvalidRequest(
+            "The execution's input lacks RequestedBy, which this stack requires. Give the name of the person who asks."
         )
 
 
