@@ -12,10 +12,15 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding.adapters.executions import FORGOTTEN, read_execution_status
+from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.edge.observability import logger, metrics
+
+_RECORDED_TEXTS = ("OrganizationId", "EntityId", "NotBefore", "Reason", "RequestedBy")
+_MAX_TEXT_LENGTH = 1024
+_OUTCOMES_AFTER_A_RECORD = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"})
+"""An execution ends so only after it has written its record. If there is none, somebody has deleted it."""
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -28,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def record_handler(record: SQSRecord) -> None:
-    """Close one record; an execution that has no record, or that runs again, is left alone."""
+    """Close one record, or write it if there is none; an execution that runs again is left alone."""
     logger.append_keys(message_id=record.message_id, correlation_id=None)
     try:
         execution_arn = _parse_execution_arn(record.body)
@@ -43,20 +48,52 @@ def record_handler(record: SQSRecord) -> None:
 
 
 def _close_record(execution_arn: str, body: str) -> str | None:
-    """Close the record of an execution that has ended; return the outcome, or None if there is no record to close."""
+    """Record how an execution has ended; return the outcome, or None if it runs again or its record was deleted."""
     records = Records()
     record = records.find(execution_arn)
-    if record is None:
-        return None
     status = read_execution_status(execution_arn)
     if status.is_redriven and status.is_running:
         return None
     if status.is_running:
         raise errors.RecordUnavailable("Step Functions reported the execution's end, and describes it as running.")
-    outcome = status.outcome or FORGOTTEN
-    if not records.close(record, outcome, status.cause, status.ended_at or _parse_time(body)):
+    outcome, ended_at = status.outcome or FORGOTTEN, status.ended_at or _parse_time(body)
+    if record is None and outcome in _OUTCOMES_AFTER_A_RECORD:
+        return None
+    if record is None:
+        records.record_end(execution_arn, _select_facts(status), outcome, status.cause, ended_at)
+    elif not records.close(record, outcome, status.cause, ended_at):
         raise errors.RecordUnavailable("The record has changed since it was read.")
     return outcome
+
+
+def _select_facts(status: ExecutionStatus) -> dict[str, object]:
+    """Select what the record keeps of an execution's input, which may be anything, and of its output."""
+    members = _parse_object(status.input)
+    requester = members.get("Requester")
+    texts = {member: members.get(member) for member in _RECORDED_TEXTS}
+    facts: dict[str, object] = {member: text for member, text in texts.items() if _is_short_text(text)}
+    if isinstance(requester, dict):
+        parts = {member: requester.get(member) for member in ("Provider", "EventId", "RequestedBy")}
+        facts["Requester"] = {member: text for member, text in parts.items() if _is_short_text(text)}
+    if members.get("DryRun") is True:
+        facts["DryRun"] = True
+    if status.started_at:
+        facts["StartedAt"] = status.started_at
+    if status.entity:
+        facts["Entity"] = {member: value for member, value in status.entity.items() if value is not None}
+    return facts
+
+
+def _is_short_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT_LENGTH
+
+
+def _parse_object(text: str | None) -> dict[str, object]:
+    try:
+        members = json.loads(text or "null")
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}
 
 
 def _parse_execution_arn(body: str) -> str:

@@ -6,6 +6,8 @@ delivers that message again, and it alone.
 """
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -17,13 +19,22 @@ from offboarding import configuration
 from offboarding.adapters.aws import client
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import FORGOTTEN, read_execution_status, start_execution
+from offboarding.adapters.records import Records
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
 from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
 from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
-from offboarding.edge.identity_providers import IgnoredEvent, LeaverEvent, RefusedEvent, SubjectKind, parse_event
+from offboarding.edge.identity_providers import (
+    IgnoredEvent,
+    LeaverEvent,
+    RefusedEvent,
+    SubjectKind,
+    parse_event,
+    provider_of,
+)
+from offboarding.edge.identity_providers.events import member
 from offboarding.edge.observability import logger, metrics
 from offboarding.edge.schemas import INPUT, compile_schemas, validated
 from offboarding.edge.steps import OffboardingInput
@@ -39,6 +50,8 @@ _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
 """The most that one message takes: 10 s for WorkMail, twice 5 s for Step Functions, and 5 s for SQS."""
+_REFUSAL_MS = 15_000
+"""The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
 _SETTLED_OUTCOMES = frozenset(
     {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"}
 )
@@ -64,8 +77,8 @@ def record_handler(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Process one message, or send it to the dead-letter queue with the reason."""
     logger.append_keys(message_id=record.message_id, event_id=None)
     try:
-        _require_time(lambda_context)
-        _process_message(record)
+        _require_time(lambda_context, _MIN_REMAINING_MS)
+        _process_message(record, lambda_context)
     except Exception as error:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="EventsLeftInQueue", unit="Count", value=1)
@@ -137,7 +150,7 @@ def match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> Conf
     return fitting[0]
 
 
-def _process_message(record: SQSRecord) -> None:
+def _process_message(record: SQSRecord, context: LambdaContext) -> None:
     try:
         event = parse_event(_parse_json(record.body), configuration.intake().providers)
         if isinstance(event, IgnoredEvent):
@@ -146,7 +159,14 @@ def _process_message(record: SQSRecord) -> None:
         else:
             start_offboarding(event)
     except RefusedEvent as refusal:
-        _send_to_dead_letter_queue(record, str(refusal))
+        _require_time(context, _REFUSAL_MS)
+        logger.warning("refused", extra={"reason": str(refusal)})
+        reason = str(refusal)[:_MAX_REASON_LENGTH]
+        _require_room(record, reason)
+        refused_at = render(datetime.now(UTC))
+        Records().record_refused_event(record.message_id, _identify_event(record.body), reason, refused_at)
+        _send_to_dead_letter_queue(record, reason)
+        metrics.add_metric(name="EventsRefused", unit="Count", value=1)
 
 
 def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
@@ -261,26 +281,41 @@ def _not_before(request: OffboardingInput) -> object:
         return not_before
 
 
-def _send_to_dead_letter_queue(record: SQSRecord, reason: str) -> None:
-    logger.warning("refused", extra={"reason": reason})
-    message = reason[:_MAX_REASON_LENGTH]
-    if len(record.body.encode()) + len(message.encode()) + _ATTRIBUTE_OVERHEAD_BYTES > _MAX_MESSAGE_BYTES:
+def _require_room(record: SQSRecord, reason: str) -> None:
+    if len(record.body.encode()) + len(reason.encode()) + _ATTRIBUTE_OVERHEAD_BYTES > _MAX_MESSAGE_BYTES:
         raise OversizedMessageError("The message is too large for the dead-letter queue together with a reason.")
+
+
+def _identify_event(body: str) -> dict[str, str]:
+    """Return the provider, the id and the time of a refused event, as far as it has them; none of these is a name."""
+    try:
+        event = json.loads(body)
+    except ValueError:
+        return {}
+    facts = {
+        "Provider": provider_of(event),
+        "EventId": member(event, "id") if isinstance(event, dict) else None,
+        "OccurredAt": member(event, "time") if isinstance(event, dict) else None,
+    }
+    patterns = {"Provider": r"\w+", "EventId": r"[\w-]{1,64}", "OccurredAt": r"[\dTZ:.+-]{1,40}"}
+    return {name: str(fact) for name, fact in facts.items() if fact and re.fullmatch(patterns[name], str(fact))}
+
+
+def _send_to_dead_letter_queue(record: SQSRecord, reason: str) -> None:
     answer = queues.send_message(
         QueueUrl=configuration.intake().dead_letter_queue_url,
         MessageBody=record.body,
         MessageAttributes={
-            "Reason": {"DataType": "String", "StringValue": message},
+            "Reason": {"DataType": "String", "StringValue": reason},
             "MessageId": {"DataType": "String", "StringValue": record.message_id},
         },
     )
     if not answer.get("MessageId"):
         raise UnexpectedAnswer("SendMessage was answered without MessageId. Nothing shows that it was sent.")
-    metrics.add_metric(name="EventsRefused", unit="Count", value=1)
 
 
-def _require_time(context: LambdaContext) -> None:
-    if context.get_remaining_time_in_millis() < _MIN_REMAINING_MS:
+def _require_time(context: LambdaContext, milliseconds: int) -> None:
+    if context.get_remaining_time_in_millis() < milliseconds:
         raise NoTimeLeftError("There is too little time left for this message.")
 
 

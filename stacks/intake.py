@@ -15,6 +15,7 @@ from constructs import Construct
 from stacks.event_queue import EventPattern, EventQueue, EventRule
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
+from stacks.records_table import RecordsTable
 from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings
 from stacks.settings_fields import render_compact_json
 
@@ -68,6 +69,7 @@ class EventIntake(Construct):
         construct_id: str,
         *,
         state_machine: sfn.IStateMachine,
+        records: RecordsTable,
         code: lambda_.Code,
         settings: Settings,
     ) -> None:
@@ -75,14 +77,18 @@ class EventIntake(Construct):
         providers = tuple(list_providers(settings))
         self.events = EventQueue(self, [rule for provider in providers for rule in provider.rules])
         self.starter = OffboardingFunction(
-            self, self._build_starter_spec(state_machine, providers, settings), code=code, settings=settings
+            self, self._build_starter_spec(state_machine, records, providers, settings), code=code, settings=settings
         )
         self.mapping = self.events.build_mapping(
             self.starter.function, max_concurrency=settings.starter_max_concurrency
         )
 
     def _build_starter_spec(
-        self, state_machine: sfn.IStateMachine, providers: Iterable[Provider], settings: Settings
+        self,
+        state_machine: sfn.IStateMachine,
+        records: RecordsTable,
+        providers: Iterable[Provider],
+        settings: Settings,
     ) -> FunctionSpec:
         organizations = [
             {
@@ -109,6 +115,7 @@ class EventIntake(Construct):
                     environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
                 ),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
+                records.allow_actions("UpdateItem", keys="refused/*"),
                 self.events.allow_consume(),
                 Access(
                     "DeadLetters",

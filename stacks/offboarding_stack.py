@@ -58,7 +58,9 @@ class OffboardingStack(Stack):
         self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
         self._add_outputs(_list_record_outputs(records, approvals, closer))
         if settings.identity_providers.has_provider:
-            intake = EventIntake(self, "Intake", state_machine=offboarding, code=code, settings=settings)
+            intake = EventIntake(
+                self, "Intake", state_machine=offboarding, records=records, code=code, settings=settings
+            )
             self._add_outputs(_list_intake_outputs(intake))
         if settings.workmail_region is None:
             self._refuse_other_regions()

@@ -47,22 +47,29 @@ class RecordsTable(Construct):
         self._add_index(_STATUS_INDEX, partition="StatusKey", sort="DueAt")
         self._add_index(_ORGANIZATION_INDEX, partition="OrganizationId", sort="StartedAt")
 
-    def allow_actions(self, *actions: str) -> Access:
+    def allow_actions(self, *actions: str, keys: str | None = None) -> Access:
         """Let a function work on items whose keys it has.
 
         Parameters
         ----------
         actions
             DynamoDB's operations, ``GetItem`` for example.
+        keys
+            The pattern of the keys to which this is limited; all keys if there is none.
 
         Returns
         -------
         Access
             For the function's specification.
         """
+        conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys]}} if keys else None
         return Access(
             "Records",
-            iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[self.table.table_arn]),
+            iam.PolicyStatement(
+                actions=[f"dynamodb:{action}" for action in actions],
+                resources=[self.table.table_arn],
+                conditions=conditions,
+            ),
             environment={"RECORDS_TABLE": self.table.table_name},
         )
 

@@ -50,15 +50,27 @@ class Call:
 
 @dataclass(frozen=True)
 class Grant:
-    """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards."""
+    """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards.
+
+    Attributes
+    ----------
+    leading_keys
+        The patterns of the items' keys in DynamoDB to which it is limited; empty if it is not.
+    """
 
     action: str
     resource: str
     denies: bool = False
+    leading_keys: tuple[str, ...] = ()
 
-    def covers(self, action: str, resource: str) -> bool:
-        """Tell whether it matches this action, regardless of letter case, on this resource."""
-        return _matches_pattern(self.action.lower(), action.lower()) and _matches_pattern(self.resource, resource)
+    def covers(self, action: str, resource: str, leading_key: str | None = None) -> bool:
+        """Tell whether it matches this action, regardless of letter case, on this resource and this item."""
+        covers_item = leading_key is None or not self.leading_keys
+        return (
+            _matches_pattern(self.action.lower(), action.lower())
+            and _matches_pattern(self.resource, resource)
+            and (covers_item or any(_matches_pattern(pattern, str(leading_key)) for pattern in self.leading_keys))
+        )
 
 
 class PolicyError(ValueError):
@@ -104,11 +116,11 @@ class Permissions:
         for listener in self.listeners:
             listener(action, parameters)
         for resource in resources:
-            if not is_allowed(policies, action, resource):
+            if not is_allowed(policies, action, resource, _read_leading_key(parameters)):
                 raise _access_denied_error(client, operation, action, resource)
 
 
-def is_allowed(policies: Iterable[str], action: str, resource: str) -> bool:
+def is_allowed(policies: Iterable[str], action: str, resource: str, leading_key: str | None = None) -> bool:
     """Tell whether policies allow an action on a resource: one must allow it, and none may deny it.
 
     Parameters
@@ -117,13 +129,16 @@ def is_allowed(policies: Iterable[str], action: str, resource: str) -> bool:
         Policy documents, as JSON.
     action, resource
         See `Call`.
+    leading_key
+        The key of the item, for a call of DynamoDB about one item.
 
     Raises
     ------
     PolicyError
-        If one of them has elements other than actions and resources.
+        If one of them has elements other than actions, resources and a condition on the leading keys.
     """
-    matching = [grant for policy in policies for grant in parse_grants(policy) if grant.covers(action, resource)]
+    grants = [grant for policy in policies for grant in parse_grants(policy)]
+    matching = [grant for grant in grants if grant.covers(action, resource, leading_key)]
     return bool(matching) and not any(grant.denies for grant in matching)
 
 
@@ -134,7 +149,7 @@ def parse_grants(policy: str) -> tuple[Grant, ...]:
     Raises
     ------
     PolicyError
-        If it has elements other than actions and resources.
+        If it has elements other than actions, resources and a condition on the leading keys.
     """
     return tuple(_iterate_grants(json.loads(policy)))
 
@@ -255,12 +270,32 @@ def _policies_of(function: Any) -> list[str] | None:
 
 def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
     for statement in _as_list(document["Statement"]):
-        unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource"}
+        unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
         if unsupported:
             raise PolicyError(f"A statement has {', '.join(sorted(unsupported))}, which is not supported here")
+        leading_keys = _parse_condition(statement.get("Condition"))
         for action in _as_list(statement["Action"]):
             for resource in _as_list(statement["Resource"]):
-                yield Grant(action, resource, denies=statement["Effect"] == "Deny")
+                yield Grant(action, resource, statement["Effect"] == "Deny", leading_keys)
+
+
+def _parse_condition(condition: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the patterns of a condition on the leading keys; no other condition is supported here."""
+    if condition is None:
+        return ()
+    match condition:
+        case {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns, **others}, **rest} if not others | rest:
+            return tuple(_as_list(patterns))
+    raise PolicyError(f"A statement has the Condition {json.dumps(condition)}, which is not supported here")
+
+
+def _read_leading_key(parameters: Parameters) -> str | None:
+    """Return the partition key of the item that a call is about; the tables here have string keys of one attribute.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    values = [value["S"] for value in parameters.get("Key", {}).values() if isinstance(value, dict) and "S" in value]
+    return values[0] if values else None
 
 
 def _as_list(value: Any) -> list[Any]:

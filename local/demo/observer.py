@@ -270,7 +270,7 @@ def _parse_record(attributes: dict[str, Any]) -> RecordSummary:
     item = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
     return RecordSummary(
         execution_arn=item["Id"],
-        name=item["Entity"]["Name"],
+        name=item["Entity"]["Name"] if "Entity" in item else item.get("EntityId", ""),
         status=item["Status"],
         outcome=item.get("Outcome"),
         due_at=item.get("DueAt"),

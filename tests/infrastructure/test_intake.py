@@ -217,9 +217,14 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
             {"states:DescribeExecution"},
             ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"],
         ),
+        ("Allow", {"dynamodb:UpdateItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]
+    [condition] = [
+        statement["Condition"] for _, statement in role_statements(all_providers, role) if "Condition" in statement
+    ]
+    assert condition == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}}
     [trust] = all_providers["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 

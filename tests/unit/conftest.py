@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
+from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 from local import workmail
@@ -183,6 +184,10 @@ class Table:
         """Return an item in DynamoDB's own notation, or None."""
         answer = self.client.get_item(TableName=TABLE_NAME, Key={"Id": {"S": key}}, ConsistentRead=True)
         return answer.get("Item")
+
+    def read_members(self, key: str) -> dict[str, Any]:
+        """Return an item as plain values."""
+        return {name: TypeDeserializer().deserialize(value) for name, value in self.read_item(key).items()}
 
     def read_text(self, key: str, member: str) -> str | None:
         item = self.read_item(key) or {}

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 import close_record
+from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
 from offboarding.domain.record import Status
-from tests.unit.conftest import ARN_A, ARN_B, NOW, RUNNING, Context, Table
+from tests.unit.conftest import ARN_A, ARN_B, NOW, RUNNING, USER_ID, Context, ReadMetrics, Table
 
 ENDED_AT = "2026-12-01T00:00:00.000Z"
 EVENT_TIME = "2026-12-01T00:00:05Z"
@@ -109,11 +111,111 @@ def test_a_forgotten_execution_is_closed_with_the_time_of_the_event(
     assert (table.load_record(ARN_A).outcome, table.load_record(ARN_A).ended_at) == ("Forgotten", EVENT_TIME)
 
 
-def test_a_message_about_an_execution_without_a_record_writes_nothing(
+REQUEST = {
+    "OrganizationId": ORGANIZATION_ID,
+    "EntityId": "dana",
+    "Reason": "left",
+    "RequestedBy": "boss",
+    "NotBefore": "2026-12-31T17:00:00Z",
+    "Requester": {"Provider": "okta", "EventId": "e-1"},
+    "DryRun": True,
+}
+PROTECTED = ExecutionStatus(
+    is_running=False,
+    input=json.dumps(REQUEST),
+    outcome="EntityProtected",
+    cause="It is never offboarded.",
+    started_at=NOW,
+    ended_at=ENDED_AT,
+)
+
+
+def test_an_execution_that_wrote_no_record_gets_one_with_its_request_and_its_end(
+    table: Table, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics
+) -> None:
+    assert deliver_messages(monkeypatch, make_message(ARN_A), make_message(ARN_A), status=PROTECTED) == []
+
+    assert table.read_members(ARN_A) == {
+        "Id": ARN_A,
+        **REQUEST,
+        "Status": "Ended",
+        "Outcome": "EntityProtected",
+        "Cause": "It is never offboarded.",
+        "StartedAt": NOW,
+        "EndedAt": ENDED_AT,
+    }
+    assert table.records.find(ARN_A) is None, "no entity was resolved, so nothing is decided by it"
+    assert read_metrics() == {"RecordsClosed": 2}
+
+
+@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"])
+def test_a_deleted_record_is_not_written_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, outcome: str
+) -> None:
+    assert deliver_messages(monkeypatch, make_message(ARN_A), status=replace(PROTECTED, outcome=outcome)) == []
+
+    assert table.read_item(ARN_A) is None
+    assert read_metrics() == {"StatusChangesIgnored": 1}
+
+
+def test_the_record_of_a_plan_has_the_entity_and_is_over(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = {"Id": USER_ID, "Name": "dana", "Email": None, "Type": "USER"}
+    planned = replace(PROTECTED, outcome="Planned", cause=None, entity=entity)
+
+    assert deliver_messages(monkeypatch, make_message(ARN_A), make_message(ARN_A), status=planned) == []
+
+    record = table.load_record(ARN_A)
+    assert (record.status, record.outcome, record.deregistration_attempted) == (Status.ENDED, "Planned", False)
+    assert record.entity == {"Id": USER_ID, "Name": "dana", "Type": "USER"}
+    assert "Cause" not in table.read_members(ARN_A)
+
+
+def test_the_later_end_of_a_redriven_execution_without_an_entity_counts(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert deliver_messages(monkeypatch, make_message(ARN_A)) == []
-    assert table.read_item(ARN_A) is None
+    deliver_messages(monkeypatch, make_message(ARN_A), status=PROTECTED)
+
+    deliver_messages(monkeypatch, make_message(ARN_A), status=replace(PROTECTED, outcome="EntityNotFound"))
+
+    assert table.read_text(ARN_A, "Outcome") == "EntityNotFound"
+
+
+def test_a_redriven_execution_that_resolves_its_entity_is_open_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_messages(monkeypatch, make_message(ARN_A), status=PROTECTED)
+
+    table.create_record("a")
+
+    assert (table.load_record(ARN_A).status, table.load_record(ARN_A).outcome) == (Status.RECORDED, None)
+    assert "Cause" not in table.read_members(ARN_A)
+
+
+@pytest.mark.parametrize(
+    "input_",
+    [None, "", "no JSON", "[]", '"dana"', '{"EntityId": 7, "Reason": null, "Requester": "me", "DryRun": "yes"}',
+     json.dumps({"EntityId": "", "Reason": "x" * 1025, "Requester": {"Provider": 7, "Secret": "x"}, "Secret": "x"})],
+)  # fmt: skip
+def test_an_invalid_input_leaves_a_record_with_nothing_of_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch, input_: str | None
+) -> None:
+    assert deliver_messages(monkeypatch, make_message(ARN_A), status=replace(PROTECTED, input=input_)) == []
+
+    members = table.read_members(ARN_A)
+    assert members.pop("Requester", {}) == {}
+    assert set(members) == {"Id", "Status", "Outcome", "Cause", "StartedAt", "EndedAt"}
+
+
+def test_a_forgotten_execution_without_a_record_ended_at_the_time_of_the_event(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = ExecutionStatus(is_running=False, outcome="Forgotten")
+
+    assert deliver_messages(monkeypatch, make_message(ARN_A), status=forgotten) == []
+
+    assert table.read_members(ARN_A) == {
+        "Id": ARN_A, "Status": "Ended", "Outcome": "Forgotten", "EndedAt": EVENT_TIME
+    }  # fmt: skip
 
 
 def test_a_message_is_retried_if_the_record_changes_while_it_is_closed(

@@ -36,20 +36,37 @@ def make_answer(status: str, **members: Any) -> dict[str, Any]:
         (make_answer("RUNNING", redriveCount=0, input="{}"), ExecutionStatus(is_running=True, input="{}")),
         (
             make_answer("SUCCEEDED", output=json.dumps({"Outcome": "CleanupVerified"})),
-            ExecutionStatus(is_running=False, outcome="CleanupVerified", ended_at=STOPPED_AT),
+            ExecutionStatus(is_running=False, outcome="CleanupVerified", started_at=STARTED_AT, ended_at=STOPPED_AT),
+        ),
+        (
+            make_answer("SUCCEEDED", output=json.dumps({"Outcome": "Planned", "Entity": {"Id": "u-1"}})),
+            ExecutionStatus(
+                is_running=False, outcome="Planned", started_at=STARTED_AT, ended_at=STOPPED_AT, entity={"Id": "u-1"}
+            ),
         ),
         (
             make_answer("FAILED", error="EntityNotFound", cause="No entity."),
-            ExecutionStatus(is_running=False, outcome="EntityNotFound", cause="No entity.", ended_at=STOPPED_AT),
+            ExecutionStatus(
+                is_running=False,
+                outcome="EntityNotFound",
+                cause="No entity.",
+                started_at=STARTED_AT,
+                ended_at=STOPPED_AT,
+            ),
         ),
-        (make_answer("FAILED"), ExecutionStatus(is_running=False, outcome="UnexpectedFailure", ended_at=STOPPED_AT)),
+        (
+            make_answer("FAILED"),
+            ExecutionStatus(is_running=False, outcome="UnexpectedFailure", started_at=STARTED_AT, ended_at=STOPPED_AT),
+        ),
         (
             make_answer("ABORTED", error="Whatever", cause="by mistake"),
-            ExecutionStatus(is_running=False, outcome="Stopped", cause="by mistake", ended_at=STOPPED_AT),
+            ExecutionStatus(
+                is_running=False, outcome="Stopped", cause="by mistake", started_at=STARTED_AT, ended_at=STOPPED_AT
+            ),
         ),
         (
             make_answer("TIMED_OUT", error="States.Timeout"),
-            ExecutionStatus(is_running=False, outcome="TimedOut", ended_at=STOPPED_AT),
+            ExecutionStatus(is_running=False, outcome="TimedOut", started_at=STARTED_AT, ended_at=STOPPED_AT),
         ),
     ],
 )

@@ -15,8 +15,9 @@ from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding import configuration
-from offboarding.adapters import executions
+from offboarding.adapters import executions, records
 from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
@@ -26,6 +27,7 @@ from tests.unit.conftest import (
     OTHER_ORGANIZATION_ID,
     Context,
     ReadMetrics,
+    Table,
     client,
     configure,
     deregister,
@@ -389,7 +391,7 @@ class Batch:
 
 
 @pytest.fixture
-def batch(start: Start, monkeypatch: pytest.MonkeyPatch) -> Batch:
+def batch(start: Start, table: Table, monkeypatch: pytest.MonkeyPatch) -> Batch:
     queue = client("sqs").create_queue(QueueName="refused")["QueueUrl"]
     configure(monkeypatch, DEAD_LETTER_QUEUE_URL=queue)
     return Batch(queue)
@@ -437,6 +439,61 @@ def test_a_refused_event_becomes_a_dead_letter_with_the_reason(
     assert (dead_letter_body, message_id) == (body, "0")
     assert message in reason
     assert read_metrics() == {"EventsRefused": 1}
+
+
+def test_a_refused_event_is_recorded_with_its_provider_and_the_reason_but_no_address(
+    batch: Batch, table: Table
+) -> None:
+    event = make_okta_event()
+
+    assert batch.deliver(event) == []
+    assert batch.deliver(event) == [], "the same message again"
+
+    members = table.read_members("refused/0")
+    refused_at = members.pop("RefusedAt")
+    assert parse(refused_at)
+    assert members == {
+        "Id": "refused/0",
+        "Status": "Refused",
+        "StatusKey": "Refused",
+        "DueAt": refused_at,
+        "Provider": "okta",
+        "EventId": event["id"],
+        "OccurredAt": event["time"],
+        "Reason": batch.receive_dead_letters()[0][1],
+    }
+    assert "dana" not in str(members)
+    assert table.list_executions("Refused") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["no JSON", "[]", "null", json.dumps({"source": 7, "id": "dana@example.com", "time": "dana@example.com"})],
+)
+def test_an_event_without_a_provider_is_recorded_with_the_reason_alone(batch: Batch, table: Table, body: str) -> None:
+    assert batch.deliver(body) == []
+
+    assert set(table.read_members("refused/0")) == {
+        "Id", "Status", "StatusKey", "DueAt", "RefusedAt", "Reason"
+    }  # fmt: skip
+
+
+def test_a_refused_event_that_cannot_be_recorded_returns_to_the_queue(
+    batch: Batch, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Records, "record_refused_event", make_raiser(errors.RecordUnavailable("no answer")))
+
+    assert batch.deliver("no JSON") == ["0"]
+    assert batch.receive_dead_letters() == []
+
+
+@pytest.mark.parametrize(("milliseconds", "returned"), [(14_999, ["0"]), (15_000, [])])
+def test_a_refused_event_returns_to_the_queue_if_too_little_time_is_left_to_record_it(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, milliseconds: int, returned: list[str]
+) -> None:
+    monkeypatch.setattr(start_offboarding, "_MIN_REMAINING_MS", 0)
+
+    assert batch.deliver("no JSON", context=Context(remaining_milliseconds=milliseconds)) == returned
 
 
 def test_a_long_reason_is_cut_to_1024_characters(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,8 +547,10 @@ def test_the_time_of_a_message_covers_its_calls_at_their_slowest() -> None:
         return config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
 
     calls = (start_offboarding.workmail, executions.states, executions.states, start_offboarding.queues)
+    refusal = (records.database, start_offboarding.queues)
 
     assert sum(map(longest_call, calls)) * 1000 <= start_offboarding._MIN_REMAINING_MS
+    assert sum(map(longest_call, refusal)) * 1000 <= start_offboarding._REFUSAL_MS
     assert Context().get_remaining_time_in_millis() > start_offboarding._MIN_REMAINING_MS
 
 

@@ -268,11 +268,11 @@ def main(arguments: list[str]) -> None:
     matrix = dict(parse_page(PAGE.read_text()))
     chosen = [scenario for scenario in SCENARIOS if not options.scenarios or scenario.name in options.scenarios]
     jobs = [(scenario.name, options.call, options.case) for scenario in chosen]
-    is_filtered = bool(options.call or options.case)
     with ProcessPoolExecutor(2) as processes:
         for scenario, (outcomes, violations) in zip(chosen, processes.map(_play_job, jobs), strict=True):
-            kept = matrix.get(scenario.name, {}) if is_filtered else {}
-            matrix[scenario.name] = {**kept, **outcomes}
+            known_outcomes = {**matrix.get(scenario.name, {}), **outcomes}
+            keys = [(row.function, row.call, row.case) for row in plan_rows()[scenario.name]]
+            matrix[scenario.name] = {key: known_outcomes[key] for key in keys if key in known_outcomes}
             sys.stdout.write("\n  ".join([f"{scenario.name}: {len(outcomes)} rows", *violations]) + "\n")
             sys.stdout.flush()
             PAGE.write_text(render_page({name: matrix.get(name, {}) for name in (s.name for s in SCENARIOS)}))

@@ -137,6 +137,7 @@ class Monitor:
     def __init__(self, flow: Flow) -> None:
         self.stopped: set[str] = set()
         self.excused: set[str] = set()
+        self._ended_before: set[str] = set()
         self._flow = flow
         self._organization = flow.backend.organizations[ORGANIZATION_ID]
         self._violations: list[str] = []
@@ -176,6 +177,7 @@ class Monitor:
         return [execution.exec_arn for _, execution in self._iterate_executions() if execution.status == "RUNNING"]
 
     def _start(self) -> None:
+        self._ended_before = {e.exec_arn for _, e in self._iterate_executions() if e.status != "RUNNING"}
         backend = self._flow.backend
         backend.before_hooks.append(self._check_call)
         backend.after_hooks.append(self._record_effect)
@@ -474,25 +476,25 @@ class Monitor:
                 yield f"{machine} {execution.name} has not ended"
 
     def _check_final_records(self) -> Iterator[str]:
-        """Yield the records and locks that still look active.
+        """Yield the executions without a record, and the records and locks that still look active.
 
         A record whose entity was restored after the end of its execution states that, and keeps the outcome.
 
-        A lock may still be live if its execution has no record: the execution could not write to the table when it
+        A lock may still be live if its execution recorded no entity: the execution could not write to the table when it
         ended. The lock blocks nothing, because the next execution asks Step Functions about the holder.
         """
         items, executions = self._read_items(), {e.exec_arn: e for _, e in self._iterate_executions()}
         for key, item in items.items():
-            if "Live" in item and item["Live"] and item["ExecutionArn"] in items:
+            if item.get("Live") and "Entity" in items.get(item["ExecutionArn"], {}):
                 yield f"the lock {key} is still live for {item['ExecutionArn']}"
-            if "Entity" not in item or key not in executions:
+            if key not in executions or key in self._ended_before:
                 continue
             outcome = _recorded_outcome(executions[key])
             if item["Status"] not in FINAL_STATUSES or item.get("Outcome") != outcome:
                 yield f"{key} ended as {outcome}, and its record has {item['Status']}, {item.get('Outcome')}"
-        for arn, activity in self._activities.items():
-            if activity.deregistered and arn not in items:
-                yield f"{arn} has deregistered {activity.deregistered} and has no record"
+        for machine, execution in self._iterate_executions():
+            if machine == "offboarding" and execution.exec_arn not in items.keys() | self._ended_before:
+                yield f"{execution.exec_arn} ended as {_recorded_outcome(execution)} and has no record"
 
     def _check_queues(self) -> Iterator[str]:
         """Yield the messages that are lost: neither deleted after processing, nor waiting, nor in a dead-letter queue.

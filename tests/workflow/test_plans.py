@@ -35,7 +35,8 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
         "RetentionEndsBeforeWorkMail": True,
     }
     assert all(name.startswith(("Describe", "List")) for name in flow.list_calls())
-    assert flow.environment.client("dynamodb").scan(TableName=flow.table_name)["Count"] == 0
+    [record] = flow.environment.client("dynamodb").scan(TableName=flow.table_name)["Items"]
+    assert (record["Outcome"], record["DryRun"]) == ({"S": "Planned"}, {"BOOL": True})
     assert flow.run("dana").outcome == "CleanupVerified", "a plan does not block an offboarding"
 
 

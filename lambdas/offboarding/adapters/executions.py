@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,8 +33,10 @@ class ExecutionStatus:
         that somebody stopped, `TimedOut`, or `Forgotten` for one that Step Functions does not know any more.
     cause
         The sentence that goes with the outcome, if there is one.
-    ended_at
+    started_at, ended_at
         RFC 3339, if it is over and Step Functions still knows it.
+    entity
+        The entity in its output, if it has succeeded and resolved one.
     """
 
     is_running: bool
@@ -41,7 +44,9 @@ class ExecutionStatus:
     is_redriven: bool = False
     outcome: str | None = None
     cause: str | None = None
+    started_at: str | None = None
     ended_at: str | None = None
+    entity: Mapping[str, object] | None = None
 
 
 _FORGOTTEN_STATUS = ExecutionStatus(
@@ -128,22 +133,21 @@ def read_execution_status(execution_arn: str) -> ExecutionStatus:
     execution_input, is_redriven = answer.get("input"), answer.get("redriveCount", 0) > 0
     if status in {"RUNNING", "PENDING_REDRIVE"}:
         return ExecutionStatus(is_running=True, input=execution_input, is_redriven=is_redriven)
-    ended_at = render(answer["stopDate"])
-    if status == "SUCCEEDED":
-        outcome = _parse_outcome(answer.get("output"))
-        return ExecutionStatus(is_running=False, input=execution_input, outcome=outcome, ended_at=ended_at)
+    output = _parse_output(answer.get("output")) if status == "SUCCEEDED" else {}
     return ExecutionStatus(
         is_running=False,
         input=execution_input,
-        outcome=_OUTCOMES_BY_STATUS.get(status) or answer.get("error") or "UnexpectedFailure",
+        outcome=output.get("Outcome") or _OUTCOMES_BY_STATUS.get(status) or answer.get("error") or "UnexpectedFailure",
         cause=answer.get("cause"),
-        ended_at=ended_at,
+        started_at=render(answer["startDate"]),
+        ended_at=render(answer["stopDate"]),
+        entity=output.get("Entity"),
     )
 
 
-def _parse_outcome(output: str | None) -> str:
+def _parse_output(output: str | None) -> dict[str, Any]:
     try:
-        outcome = json.loads(output or "null")["Outcome"]
-    except (ValueError, KeyError, TypeError):
-        return "UnexpectedFailure"
-    return str(outcome)
+        members = json.loads(output or "null")
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}

@@ -1,12 +1,13 @@
 """The table of records: one item per offboarding, written before the destructive call, and one live one per entity.
 
-One DynamoDB table with three kinds of items, told apart by their key `Id`:
+One DynamoDB table with four kinds of items, told apart by their key `Id`:
 
 - the **record** of an offboarding, under its execution's ARN;
 - the **lock** of an entity, `m-…/entity-id`: the execution that offboards it or was the last to (`ExecutionArn`,
   `Live`), and the execution whose record is that of its window (`WindowOf`);
 - the **count** of a day, `cap/m-…/2026-11-24`: the executions that identity providers have started and that have
-  deregistered an entity on it.
+  deregistered an entity on it;
+- a **refused event** of an identity provider, `refused/message-id`: when, from which provider, and why.
 
 A record has `StatusKey` and `DueAt` only as long as something is still to come. They are the key of the index that
 answers "who is in the window, until when" with one query.
@@ -27,6 +28,9 @@ from offboarding.domain.record import Decision, EntityLock, Record, Status
 Item = Mapping[str, Any]
 
 database = client("dynamodb")
+
+REFUSED = "Refused"
+"""The status, and the partition of the index, of events that were refused."""
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
@@ -52,12 +56,12 @@ class Records:
         self._table = configuration.records_table()
 
     def find(self, execution_arn: str) -> Record | None:
-        """Read the record of an execution, consistently.
+        """Read the record of an execution that has resolved an entity, consistently.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
         """
         item = self._read(execution_arn)
-        return _parse_record(item) if item else None
+        return _parse_record(item) if item and "Entity" in item else None
 
     def find_lock(self, organization_id: str, entity_id: str) -> EntityLock | None:
         """Read the lock of an entity, consistently."""
@@ -316,6 +320,45 @@ class Records:
         log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome}
         return self._write(record.execution_arn, facts, removed, log_entry, only_if=record.status)
 
+    def record_end(self, execution_arn: str, facts: Item, outcome: str, cause: str | None, ended_at: str) -> None:
+        """Record the end of an execution that has no record of its own, because it never came to write one.
+
+        Parameters
+        ----------
+        facts
+            Those of `OrganizationId, StartedAt, EntityId, Entity, DryRun, NotBefore, Reason, RequestedBy, Requester`
+            that the execution's input and output have.
+        """
+        assignments = {
+            **facts,
+            "Status": Status.ENDED.value,
+            "Outcome": outcome,
+            "EndedAt": ended_at,
+            **({"Cause": cause} if cause else {}),
+        }
+        # A redriven execution can fail again before it has resolved an entity: its later end counts.
+        self._assign(execution_arn, assignments, "attribute_not_exists(Entity)")
+
+    def record_refused_event(self, message_id: str, facts: Item, reason: str, refused_at: str) -> None:
+        """Record that an identity provider's event was refused; the index has these under `Refused`, by their time.
+
+        Parameters
+        ----------
+        message_id
+            The id of the queue's message, by which a repeated delivery finds its item.
+        facts
+            Those of `Provider, EventId, OccurredAt` that the event has. No name and no address.
+        """
+        assignments = {
+            **facts,
+            "Status": REFUSED,
+            "StatusKey": REFUSED,
+            "DueAt": refused_at,
+            "RefusedAt": refused_at,
+            "Reason": reason,
+        }
+        self._assign(f"refused/{message_id}", assignments, "attribute_not_exists(Id)")
+
     def _take_over_window(self, offboarding: Offboarding, previous_lock: EntityLock | None, at: str) -> None:
         """Make a record that of the entity's window, once it is in the index; the one that was that is out of date.
 
@@ -363,6 +406,13 @@ class Records:
             condition, values[":expected"] = "#Status = :expected", only_if.value
         values |= {":NoSteps": [], ":Step": [dict(log_entry)]}
         return self._try_update(execution_arn, expression, values, condition, names=names)
+
+    def _assign(self, key: str, assignments: Item, condition: str) -> bool:
+        """Assign members of one item; False if it is not as the condition wants it."""
+        names = {f"#{name}": name for name in assignments}
+        values = {f":{name}": value for name, value in assignments.items()}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in assignments)
+        return self._try_update(key, expression, values, condition, names=names)
 
     def _try_update(
         self, key: str, expression: str, values: Item, condition: str | None, *, names: Mapping[str, str] | None = None

@@ -13,7 +13,17 @@ from offboarding.edge.identity_providers.events import (
     SubjectKind,
 )
 
-__all__ = ["ADAPTERS", "Adapter", "Event", "IgnoredEvent", "LeaverEvent", "RefusedEvent", "SubjectKind", "parse_event"]
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "Event",
+    "IgnoredEvent",
+    "LeaverEvent",
+    "RefusedEvent",
+    "SubjectKind",
+    "parse_event",
+    "provider_of",
+]
 
 ADAPTERS: tuple[Adapter, ...] = (
     *identity_center.ADAPTERS,
@@ -49,3 +59,10 @@ def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> Lea
     raise RefusedEvent(
         "No identity provider of this product sends events of this source; docs/identity-providers.md lists them."
     )
+
+
+def provider_of(event: object) -> str | None:
+    """Return the key of the provider that sends such events, whether it is configured or not."""
+    if not isinstance(event, Mapping):
+        return None
+    return next((adapter.provider for adapter in ADAPTERS if adapter.matches(event)), None)

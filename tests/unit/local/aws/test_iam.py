@@ -65,6 +65,32 @@ def test_an_action_is_denied_without_a_policy_or_by_an_explicit_denial() -> None
     assert is_allowed([allowing, policy("sqs:ReceiveMessage", QUEUE, "Deny")], "sqs:SendMessage", QUEUE)
 
 
+@pytest.mark.parametrize(
+    ("key", "allowed"), [("refused/m-1", True), ("refused/", True), ("refused", False), ("arn:aws:states:1", False)]
+)
+def test_a_condition_limits_a_policy_to_the_leading_keys_of_items(key: str, allowed: bool) -> None:
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t"
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}}
+    limited = policy("dynamodb:UpdateItem", table, Condition=condition)
+
+    assert is_allowed([limited], "dynamodb:UpdateItem", table, key) is allowed
+    assert is_allowed([policy("dynamodb:UpdateItem", table)], "dynamodb:UpdateItem", table, key)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"dynamodb:LeadingKeys": ["a"]}},
+        {"ForAllValues:StringLike": {"aws:SourceArn": "a"}},
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a"], "dynamodb:Attributes": ["b"]}},
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a"]}, "Bool": {"aws:SecureTransport": "true"}},
+    ],
+)
+def test_any_other_condition_is_an_error(condition: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match="Condition"):
+        parse_grants(policy("dynamodb:UpdateItem", "*", Condition=condition))
+
+
 @pytest.mark.parametrize("strange", [{"Condition": {}}, {"NotAction": "x:Y"}, {"NotResource": "*"}])
 def test_an_unsupported_policy_is_an_error(strange: dict[str, Any]) -> None:
     with pytest.raises(PolicyError, match=next(iter(strange))):
