@@ -5,6 +5,7 @@ says only which execution to look at: it can come late, twice, or before a redri
 """
 
 import json
+import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -16,8 +17,9 @@ from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_exe
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.edge.observability import logger, metrics
+from offboarding.edge.schemas import ORGANIZATION_ID
 
-_RECORDED_TEXTS = ("OrganizationId", "EntityId", "NotBefore", "Reason", "RequestedBy")
+_RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
 _MAX_TEXT_LENGTH = 1024
 _OUTCOMES_AFTER_A_RECORD = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"})
 """An execution ends so only after it has written its record. If there is none, somebody has deleted it."""
@@ -72,6 +74,10 @@ def _select_facts(status: ExecutionStatus) -> dict[str, object]:
     requester = members.get("Requester")
     texts = {member: members.get(member) for member in _RECORDED_TEXTS}
     facts: dict[str, object] = {member: text for member, text in texts.items() if _is_short_text(text)}
+    # It is the key of an index, so it must be short, and a text; anything else names no organization.
+    organization_id = members.get("OrganizationId")
+    if isinstance(organization_id, str) and re.match(ORGANIZATION_ID["pattern"], organization_id):
+        facts["OrganizationId"] = organization_id
     if isinstance(requester, dict):
         parts = {member: requester.get(member) for member in ("Provider", "EventId", "RequestedBy")}
         facts["Requester"] = {member: text for member, text in parts.items() if _is_short_text(text)}
