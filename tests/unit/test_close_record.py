@@ -193,9 +193,18 @@ def test_a_redriven_execution_that_resolves_its_entity_is_open_again(
 
 @pytest.mark.parametrize(
     "input_",
-    [None, "", "no JSON", json.dumps({"OrganizationId": "ä" * 1024}), json.dumps({"OrganizationId": ["m-1"]}), "[]", '"dana"', '{"EntityId": 7, "Reason": null, "Requester": "me", "DryRun": "yes"}',
-     json.dumps({"EntityId": "", "Reason": "x" * 1025, "Requester": {"Provider": 7, "Secret": "x"}, "Secret": "x"})],
-)  # fmt: skip
+    [
+        None,
+        "",
+        "no JSON",
+        "[]",
+        '"dana"',
+        json.dumps({"OrganizationId": "ä" * 1024}),
+        json.dumps({"OrganizationId": ["m-1"]}),
+        json.dumps({"EntityId": 7, "Reason": None, "Requester": "me", "DryRun": "yes"}),
+        json.dumps({"EntityId": "", "Reason": "x" * 1025, "Requester": {"Provider": 7, "Secret": "x"}, "Secret": "x"}),
+    ],
+)
 def test_an_invalid_input_leaves_a_record_with_nothing_of_it(
     table: Table, monkeypatch: pytest.MonkeyPatch, input_: str | None
 ) -> None:
