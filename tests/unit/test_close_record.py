@@ -178,6 +178,9 @@ def test_the_later_end_of_a_redriven_execution_without_an_entity_counts(
     deliver_messages(monkeypatch, make_message(ARN_A), status=replace(PROTECTED, outcome="EntityNotFound"))
 
     assert table.read_text(ARN_A, "Outcome") == "EntityNotFound"
+    deliver_messages(monkeypatch, make_message(ARN_A), status=replace(PROTECTED, outcome="Planned", cause=None))
+    assert table.read_text(ARN_A, "Outcome") == "Planned"
+    assert table.read_text(ARN_A, "Cause") is None, "the cause of the earlier end does not stay"
 
 
 def test_a_redriven_execution_that_resolves_its_entity_is_open_again(

@@ -337,7 +337,8 @@ class Records:
             **({"Cause": cause} if cause else {}),
         }
         # A redriven execution can fail again before it has resolved an entity: its later end counts.
-        self._assign(execution_arn, assignments, "attribute_not_exists(Entity)")
+        removed = [] if cause else ["Cause"]
+        self._assign(execution_arn, assignments, "attribute_not_exists(Entity)", removed)
 
     def record_refused_event(self, message_id: str, facts: Item, reason: str, refused_at: str) -> None:
         """Record that an identity provider's event was refused; the index has these under `Refused`, by their time.
@@ -407,11 +408,13 @@ class Records:
         values |= {":NoSteps": [], ":Step": [dict(log_entry)]}
         return self._try_update(execution_arn, expression, values, condition, names=names)
 
-    def _assign(self, key: str, assignments: Item, condition: str) -> bool:
-        """Assign members of one item; False if it is not as the condition wants it."""
-        names = {f"#{name}": name for name in assignments}
+    def _assign(self, key: str, assignments: Item, condition: str, removed: Sequence[str] = ()) -> bool:
+        """Assign and remove members of one item; False if it is not as the condition wants it."""
+        names = {f"#{name}": name for name in (*assignments, *removed)}
         values = {f":{name}": value for name, value in assignments.items()}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in assignments)
+        if removed:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
         return self._try_update(key, expression, values, condition, names=names)
 
     def _try_update(
