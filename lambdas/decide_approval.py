@@ -74,7 +74,7 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
         raise errors.ApprovalNotPending(
             f"The offboarding is over: it ended as {status.outcome}. There is nothing to decide."
         )
-    if records.record_decision(offboarding_arn, token, decision):
+    if records.record_decision(record, token, decision):
         if send_task_success(token, decision):
             return
         # The offboarding may be over, or the decision may have arrived and its receipt not: the next attempt will see.

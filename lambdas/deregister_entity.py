@@ -72,7 +72,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     dates = plan_retention(disabled_date, rules).to_json()
     logger.info("deregistered", extra={"entity_id": entity.id, "called": is_called, **dates})
     metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(was_enabled))
-    log_entry = {"At": step["Now"], "Step": "Deregistered", "WasEnabled": was_enabled}
+    log_entry = {
+        "At": step["Now"],
+        "Step": "Deregistered",
+        "WasEnabled": was_enabled,
+        "Answers": directory.answers,
+    }
     is_recorded = records.record_deregistration(offboarding_of(step), dates, log_entry)
     return {
         **dates,
@@ -186,7 +191,7 @@ def _require_current_resolution(records: Records, step: DeregisterStep, resolved
     else:
         return
     # The entity reads as enabled, and no lag explains that, so it is not in a window of this execution.
-    records.record_refusal(step["ExecutionArn"], {"At": step["Now"], "Step": "Mismatch"})
+    records.record_refusal(offboarding_of(step), {"At": step["Now"], "Step": "Mismatch"})
     raise errors.EntityMismatch(f"{message} Start again if it is still to be offboarded.")
 
 
@@ -243,7 +248,7 @@ def _record_refusal(records: Records, step: DeregisterStep, superseded_arn: str 
     if superseded_arn and _has_attempted_since(records, superseded_arn, resolved_at - WORKMAIL_LAG_MARGIN):
         return
     if step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > WORKMAIL_LAG_MARGIN:
-        records.record_refusal(step["ExecutionArn"], {"At": step["Now"], "Step": "Refused"})
+        records.record_refusal(offboarding_of(step), {"At": step["Now"], "Step": "NotTaken"})
 
 
 def _has_attempted(records: Records, step: DeregisterStep) -> bool:

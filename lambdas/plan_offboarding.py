@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
+from offboarding.adapters.cap import Cap
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.holding import load_holder
 from offboarding.adapters.policy import Policy, read_policy
@@ -44,7 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         *_find_protections(policy, entity, aliases, is_migration_admin=step["IsMigrationAdmin"]),
         *_find_holder(records, step, entity),
     ]
-    approvals = _reasons_for_approval(policy, records, step, entity, aliases, due_at) if would_deregister else []
+    approvals = _reasons_for_approval(policy, step, entity, aliases, due_at) if would_deregister else []
     disabled_date = due_at if would_deregister else entity.disabled_date or due_at
     retention = plan_retention(disabled_date, configuration.retention_rules())
     logger.info("planned", extra={"entity_id": entity.id, "refusals": len(refusals), "approvals": len(approvals)})
@@ -83,18 +84,16 @@ def _find_holder(records: Records, step: PlanStep, entity: Entity) -> list[dict[
 
 
 def _reasons_for_approval(
-    policy: Policy, records: Records, step: PlanStep, entity: Entity, aliases: list[str], due_at: datetime
+    policy: Policy, step: PlanStep, entity: Entity, aliases: list[str], due_at: datetime
 ) -> list[str]:
     by_settings = approval_required_by_settings(policy.approval_required, entity, aliases)
     if by_settings:
         return [by_settings]
     if "Requester" not in step["Request"]:
         return []
-    day = due_at.date().isoformat()
-    taken = records.count_slots_taken(step["OrganizationId"], day)
-    if taken < policy.daily_cap:
+    if not Cap(step["OrganizationId"]).is_reached(policy.daily_cap, due_at):
         return []
-    return [f"{taken} of the {policy.daily_cap} deregistrations of {day} are taken."]
+    return [f"The cap of {policy.daily_cap} deregistrations within 24 hours is reached."]
 
 
 def _calls(step: PlanStep, entity: Entity) -> list[dict[str, str]]:

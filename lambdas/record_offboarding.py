@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding.adapters.cap import Cap
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import FORGOTTEN
 from offboarding.adapters.holding import Holder, already_in_progress_error, load_holder
@@ -60,10 +61,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _require_unprotected(policy, step, entity, state)
     except errors.OffboardingError:
         # There is no record yet that would show how this ended.
-        records.release(offboarding_of(step))
+        records.release(offboarding_of(step), step["Now"])
         raise
-    _record_entity(records, step, entity, state)
-    reasons, cap_is_reached = _reasons_for_approval(records, policy, step, entity, state)
+    _record_entity(records, step, entity, state, directory.answers)
+    reasons, cap_is_reached = _reasons_for_approval(policy, step, entity, state)
     decision = "WaitForDate" if step["DateIsAhead"] else "AwaitApproval" if reasons else "Deregister"
     logger.info("recorded", extra={"entity_id": entity.id, "decision": decision})
     metrics.add_metric(name="OffboardingsRecorded", unit="Count", value=1)
@@ -171,18 +172,18 @@ def _update_record_of(records: Records, holder: Holder, step: RecordStep) -> Non
     if record is None:
         return
     if status.is_running:
-        log_entry = {"At": at, "Step": "Superseded", "By": execution_arn}
-        records.supersede(holder.execution_arn, execution_arn, log_entry)
+        records.supersede(record.offboarding, execution_arn, at)
         logger.info("superseded", extra={"execution": holder.execution_arn})
     elif record.outcome is None:
         records.close(record, status.outcome or FORGOTTEN, status.cause, status.ended_at or at)
         logger.info("taken over", extra={"execution": holder.execution_arn, "outcome": status.outcome})
 
 
-def _record_entity(records: Records, step: RecordStep, entity: Entity, state: RestorableState) -> None:
+def _record_entity(
+    records: Records, step: RecordStep, entity: Entity, state: RestorableState, answers: list[dict[str, Any]]
+) -> None:
     approval = {"Approval": step["Approval"]} if step["Approval"] else {}
     facts = {
-        "OrganizationId": step["OrganizationId"],
         "StartedAt": step["StartedAt"],
         "Entity": {**entity.to_json(), **state.to_json()},
         **step["Request"],
@@ -190,14 +191,16 @@ def _record_entity(records: Records, step: RecordStep, entity: Entity, state: Re
     }
     status = Status.SCHEDULED if step["DateIsAhead"] else Status.RECORDED
     due_at = step["Request"].get("NotBefore") if step["DateIsAhead"] else None
-    log_entry = {"At": step["Now"], "Step": status.value, **approval}
-    records.create_or_update(step["ExecutionArn"], facts, status, due_at, log_entry)
+    evidence = {**step["Evidence"], "RecordOffboarding": {"Answers": answers}}
+    due = {"DueAt": due_at} if due_at else {}
+    log_entry = {"At": step["Now"], "Step": status.value, **due, **approval, "Evidence": evidence}
+    records.create_or_update(offboarding_of(step), facts, status, due_at, log_entry)
 
 
 def _reasons_for_approval(
-    records: Records, policy: Policy, step: RecordStep, entity: Entity, state: RestorableState
+    policy: Policy, step: RecordStep, entity: Entity, state: RestorableState
 ) -> tuple[list[str], bool]:
-    """Return why a person has to approve first, and whether that is because of the day's cap."""
+    """Return why a person has to approve first, and whether that is because of the cap."""
     if step["DateIsAhead"] or step["Approval"] or entity.state is not EntityState.ENABLED:
         return [], False
     by_settings = approval_required_by_settings(policy.approval_required, entity, state.aliases or [])
@@ -205,10 +208,10 @@ def _reasons_for_approval(
         return [by_settings], False
     if "Requester" not in step["Request"]:
         return [], False
-    day = step["Now"][:10]
-    if records.take_slot(offboarding_of(step), day, policy.daily_cap):
+    cap = Cap(step["OrganizationId"])
+    if cap.take_slot(offboarding_of(step), policy.daily_cap, parse(step["Now"])):
         return [], False
     return [
-        f"Identity providers have had {policy.daily_cap} entities of this organization deregistered on {day}, which is "
-        "the day's cap."
+        f"Identity providers have had {policy.daily_cap} entities of this organization deregistered within 24 hours, "
+        "which is the cap."
     ], True

@@ -25,6 +25,8 @@ from offboarding.edge.steps import InputStep, RestoreInput
 client = workmail_client()
 compile_schemas(REGISTER_ENTITY, RESTORE)
 
+_RESTORABLE = frozenset({Status.IN_WINDOW, Status.RESTORED})
+"""Under these the index has an entity that is in its window, or was restored in it."""
 _NOT_YET_DEREGISTERED = frozenset({Status.RECORDED, Status.SCHEDULED, Status.AWAITING_APPROVAL})
 
 
@@ -45,6 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "Step": "RegisterEntity",
         "RestoredIn": step["ExecutionArn"],
         **{member: value for member, value in request.items() if member in {"RequestedBy", "Reason"}},
+        "Answers": directory.answers,
     }
     records.record_restore_step(record, Status.RESTORING, {}, log_entry)
     logger.info("registered again", extra={"entity_id": entity.id, "called": is_called})
@@ -164,11 +167,12 @@ def _call_register(directory: Directory, entity: Entity, address: str) -> None:
 
 
 def _find_by_name_or_address(records: Records, organization_id: str, identifier: str) -> Record | None:
+    locks = [records.find_lock(organization_id, id_) for id_ in records.find_entity_ids(organization_id, identifier)]
+    windows = [records.find(lock.window_execution_arn) for lock in locks if lock and lock.window_execution_arn]
     matches = [
         record
-        for status in (Status.IN_WINDOW, Status.RESTORED)
-        for record in records.iterate_by_status(status, organization_id)
-        if identifier.casefold() in record.identifiers
+        for record in windows
+        if record and record.status_key in _RESTORABLE and identifier.casefold() in record.identifiers
     ]
     if len(matches) > 1:
         ids = ", ".join(record.entity["Id"] for record in matches)

@@ -50,10 +50,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     _restore_aliases(directory, record, entity, inventory)
     _restore_groups(directory, record, entity, inventory)
     outcome = "RestoredInPart" if inventory.missing else "Restored"
-    log_entry = {"At": step["Now"], "Step": outcome, "PutBack": inventory.put_back, "Missing": inventory.missing}
+    log_entry = {
+        "At": step["Now"],
+        "Step": "Restored",
+        "RestoredIn": step["ExecutionArn"],
+        "PutBack": inventory.put_back,
+        "Missing": inventory.missing,
+        "Answers": directory.answers,
+    }
     facts = {"RestoredAt": step["Now"], "RestoredIn": step["ExecutionArn"]}
     records.record_restore_step(record, Status.RESTORED, facts, log_entry)
-    records.release(record.offboarding)
+    records.release(record.offboarding, step["Now"])
     counts = {"put_back": len(inventory.put_back), "missing": len(inventory.missing)}
     logger.info("restored", extra={"entity_id": entity.id, "outcome": outcome, **counts})
     metrics.add_metric(name=outcome, unit="Count", value=1)

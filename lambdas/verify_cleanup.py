@@ -98,6 +98,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "Signals": signals.to_json(),
         **({"Outcome": verdict.outcome} if verdict.outcome else {}),
         "Explanation": verdict.explanation,
+        "Answers": directory.answers,
     }
     is_recorded = Records().record_verification(offboarding_of(step), verdict.outcome, log_entry)
     return {

@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 
 from stacks.approvals import Approvals
 from stacks.functions import Access, FunctionSpec
-from stacks.machines import APPROVAL, OFFBOARDING
+from stacks.machines import OFFBOARDING
 from stacks.policy_parameter import PolicyParameter
 from stacks.records_table import RecordsTable
 from stacks.settings import Settings
@@ -46,10 +46,9 @@ class FunctionTables:
         self._settings = settings
         self._records = records
         self._approvals = approvals
-        self._update_record = records.allow_actions("GetItem", "UpdateItem")
+        self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
-        self._approval_arn = APPROVAL.render_arn(stack)
 
     def list_offboarding(self) -> tuple[FunctionSpec, ...]:
         """Return the functions that an offboarding calls, in its order."""
@@ -58,7 +57,7 @@ class FunctionTables:
                 name="ResolveEntity",
                 description="Resolves the one user, group or resource that the input means",
                 workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
-                environment={**self._render_service_end(), **self._render_requester_rule()},
+                environment={**_render_service_end(self._settings), **self._render_requester_rule()},
             ),
             FunctionSpec(
                 name="CheckOrganization",
@@ -69,33 +68,37 @@ class FunctionTables:
                 name="PlanOffboarding",
                 description="Reports what an offboarding would do, and what would stop it, and changes nothing",
                 workmail_actions=("ListAliases",),
-                environment=self._render_retention_rules(),
+                environment=render_retention_rules(self._settings),
                 access=(self._records.allow_actions("GetItem"), self._read_policy, self._describe_executions),
             ),
             FunctionSpec(
                 name="RecordOffboarding",
                 description="Records the entity as it is, unless another execution offboards it",
                 workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails"),
-                access=(self._update_record, self._read_policy, self._describe_executions),
+                access=(
+                    # The cap requires that the oldest slot is a day old, and does not change it.
+                    self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem"),
+                    self._read_policy,
+                    self._describe_executions,
+                ),
             ),
             FunctionSpec(
                 name="AwaitApproval",
                 description="Requests an approval of the offboarding",
-                environment={"APPROVAL_STATE_MACHINE_ARN": self._approval_arn},
-                access=(self._records.allow_actions("UpdateItem"), *self._approvals.allow_request()),
+                access=(self._records.allow_actions("UpdateItem", "PutItem"),),
             ),
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Deregisters the entity and works out when its mailbox is removed",
                 workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
-                environment=self._render_retention_rules(),
+                environment=render_retention_rules(self._settings),
                 access=(self._update_record, self._read_policy),
             ),
             FunctionSpec(
                 name="VerifyCleanup",
                 description="Verifies by WorkMail's answers that the mailbox is gone",
                 workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
-                access=(self._records.allow_actions("UpdateItem"),),
+                access=(self._update_record,),
             ),
         )
 
@@ -128,12 +131,7 @@ class FunctionTables:
                 description="Registers the entity again with the address that was recorded",
                 workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment={"RETENTION_DAYS": str(self._settings.retention_days), **self._render_requester_rule()},
-                access=(
-                    self._update_record,
-                    # The request can contain a name or an address, which is searched among the records.
-                    self._records.allow_query_of_window(),
-                    self._describe_executions,
-                ),
+                access=(self._update_record, self._describe_executions),
             ),
             FunctionSpec(
                 name="RestoreAliasesAndGroups",
@@ -149,13 +147,16 @@ class FunctionTables:
     def _render_requester_rule(self) -> dict[str, str]:
         return {"REQUIRE_REQUESTED_BY": "true" if self._settings.require_requested_by else "false"}
 
-    def _render_service_end(self) -> dict[str, str]:
-        return {"SERVICE_ENDS_ON": self._settings.service_ends_on.isoformat()}
 
-    def _render_retention_rules(self) -> dict[str, str]:
-        return {
-            "RETENTION_DAYS": str(self._settings.retention_days),
-            "VERIFICATION_SLACK_HOURS": str(self._settings.verification_slack_hours),
-            "OVERDUE_DAYS": str(self._settings.overdue_days),
-            **self._render_service_end(),
-        }
+def render_retention_rules(settings: Settings) -> dict[str, str]:
+    """Return the variables by which the dates of an offboarding are worked out."""
+    return {
+        "RETENTION_DAYS": str(settings.retention_days),
+        "VERIFICATION_SLACK_HOURS": str(settings.verification_slack_hours),
+        "OVERDUE_DAYS": str(settings.overdue_days),
+        **_render_service_end(settings),
+    }
+
+
+def _render_service_end(settings: Settings) -> dict[str, str]:
+    return {"SERVICE_ENDS_ON": settings.service_ends_on.isoformat()}

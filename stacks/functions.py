@@ -15,7 +15,7 @@ from stacks.packaging import build_asset
 from stacks.settings import Settings
 
 FUNCTION_TIMEOUT_SECONDS = 30
-"""The timeout of each function; every caller waits longer."""
+"""The timeout of each function that a state or a queue calls; every caller waits longer."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class FunctionSpec:
         Its environment variables beside those of every function.
     access
         Its other permissions.
+    timeout_seconds
+        Its timeout.
     retired
         Only executions that started before the present release call it. It keeps its role, and its state machine may
         call it. ``docs/releasing.md`` describes how to retire a function, and when its entry can be removed.
@@ -66,6 +68,7 @@ class FunctionSpec:
     workmail_actions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     access: tuple[Access, ...] = ()
+    timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS
     retired: bool = False
 
     @property
@@ -98,7 +101,7 @@ class OffboardingFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
-            timeout=Duration.seconds(FUNCTION_TIMEOUT_SECONDS),
+            timeout=Duration.seconds(spec.timeout_seconds),
             environment=_build_environment(spec, settings),
             log_group=group,
             role=self._build_role(spec, group.log_group_arn, settings),

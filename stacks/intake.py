@@ -115,7 +115,7 @@ class EventIntake(Construct):
                     environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
                 ),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
-                records.allow_actions("UpdateItem", keys="refused/*"),
+                records.allow_actions("PutItem", keys="refused/*"),
                 self.events.allow_consume(),
                 Access(
                     "DeadLetters",

@@ -34,7 +34,7 @@ class OffboardingStack(Stack):
             termination_protection=True,
         )
         code = package_code()
-        records = RecordsTable(self, "Records")
+        records = RecordsTable(self, "Records", retention_days=settings.record_retention_days)
         approvals = Approvals(self, "Approvals", emails=settings.approval_emails)
         policy = PolicyParameter(self, "Policy", settings=settings)
         tables = FunctionTables(self, settings, records=records, policy=policy, approvals=approvals)

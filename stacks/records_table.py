@@ -1,4 +1,4 @@
-"""The table of records: one item per offboarding, which is kept longer than its execution and its stack."""
+"""The table of records: what offboardings did and do, which is kept longer than their executions and their stack."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -9,7 +9,8 @@ from stacks.functions import Access
 from stacks.nag import NIST, acknowledge
 
 _STATUS_INDEX = "ByStatus"
-_ORGANIZATION_INDEX = "ByOrganization"
+_STEP_INDEXES = {"ByTime": "Kind", "ByOrganization": "OrganizationId", "ByEntity": "EntityKey"}
+"""The indexes that find what happened between two moments, by their partition keys."""
 
 
 class RecordsTable(Construct):
@@ -18,15 +19,18 @@ class RecordsTable(Construct):
     Attributes
     ----------
     table
-        It also holds each entity's pointer to its running offboarding, and the counter of each day.
+        Its items are described in ``lambdas/offboarding/adapters/records.py``.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, retention_days: int | None) -> None:
         super().__init__(scope, construct_id)
+        self._retention_days = retention_days
         self.table = dynamodb.Table(
             self,
             "Table",
             partition_key=_string_attribute("Id"),
+            sort_key=_string_attribute("Part"),
+            time_to_live_attribute="ExpiresAt",
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -43,9 +47,11 @@ class RecordsTable(Construct):
             "plan can keep older copies.",
             pack=NIST,
         )
-        # Only records of running offboardings have a StatusKey: the index lists the entities in the window.
+        # Only records of what is still to come have a StatusKey: the index lists the entities in the window.
         self._add_index(_STATUS_INDEX, partition="StatusKey", sort="DueAt")
-        self._add_index(_ORGANIZATION_INDEX, partition="OrganizationId", sort="StartedAt")
+        # Only steps have an At.
+        for name, partition in _STEP_INDEXES.items():
+            self._add_index(name, partition=partition, sort="At")
 
     def allow_actions(self, *actions: str, keys: str | None = None) -> Access:
         """Let a function work on items whose keys it has.
@@ -70,11 +76,14 @@ class RecordsTable(Construct):
                 resources=[self.table.table_arn],
                 conditions=conditions,
             ),
-            environment={"RECORDS_TABLE": self.table.table_name},
+            environment={
+                "RECORDS_TABLE": self.table.table_name,
+                "RECORD_RETENTION_DAYS": str(self._retention_days or 0),
+            },
         )
 
-    def allow_query_of_window(self) -> Access:
-        """Let a function query the entities that are in their window.
+    def allow_query_of_due(self) -> Access:
+        """Let a function query what is still to come, and since when it is due.
 
         Returns
         -------
@@ -82,7 +91,7 @@ class RecordsTable(Construct):
             For the function's specification. `allow_actions` provides the name of the table.
         """
         index_arn = f"{self.table.table_arn}/index/{_STATUS_INDEX}"
-        return Access("Window", iam.PolicyStatement(actions=["dynamodb:Query"], resources=[index_arn]))
+        return Access("Due", iam.PolicyStatement(actions=["dynamodb:Query"], resources=[index_arn]))
 
     def _add_index(self, name: str, *, partition: str, sort: str) -> None:
         self.table.add_global_secondary_index(

@@ -56,6 +56,8 @@ _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9
 _UNMENTIONED_LOCAL_PART = "\0" * 64
 """A local part of the maximum length that no pattern can contain: a pattern can match it by wildcards only."""
 _MAX_POLICY_BYTES = 8192
+_MIN_RECORD_RETENTION_DAYS = 90
+_MAX_RECORD_RETENTION_DAYS = 3653
 """The limit of Systems Manager; see
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
 
@@ -182,6 +184,8 @@ class Settings:
     daily_cap
         How many deregistrations identity providers may start per organization and day (UTC). Each further one waits
         for an approval.
+    record_retention_days
+        How long records are kept after their end; ``None`` if for ever.
     require_requested_by
         Whether a person's offboarding or restore must have `RequestedBy`.
     dry_run_identity_providers
@@ -201,6 +205,7 @@ class Settings:
     starter_max_concurrency: int = 2
     daily_cap: int = 20
     dry_run_identity_providers: bool = False
+    record_retention_days: int | None = None
     require_requested_by: bool = False
     approval_emails: tuple[str, ...] = ()
 
@@ -316,6 +321,11 @@ def _parse_settings(fields: Fields) -> Settings:
         daily_cap=fields.take("dailyCap", partial(parse_whole_number, 0, 500), Settings.daily_cap),
         dry_run_identity_providers=fields.take(
             "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
+        ),
+        record_retention_days=fields.take(
+            "recordRetentionDays",
+            partial(parse_whole_number, _MIN_RECORD_RETENTION_DAYS, _MAX_RECORD_RETENTION_DAYS),
+            Settings.record_retention_days,
         ),
         require_requested_by=fields.take("requireRequestedBy", parse_boolean, Settings.require_requested_by),
         approval_emails=fields.take("approvalEmails", partial(parse_unique, _parse_email), Settings.approval_emails),

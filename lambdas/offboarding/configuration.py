@@ -106,6 +106,19 @@ def records_table() -> str:
 
 
 @cache
+def record_retention() -> timedelta | None:
+    """Return how long records are kept; None if for ever."""
+    days = int(os.environ["RECORD_RETENTION_DAYS"])
+    return timedelta(days=days) if days else None
+
+
+@cache
+def state_machine_arn() -> str:
+    """Return the ARN of the state machine that offboards."""
+    return os.environ["STATE_MACHINE_ARN"]
+
+
+@cache
 def policy_parameter() -> str:
     """Return the name of the parameter that holds the policy."""
     return os.environ["POLICY_PARAMETER"]
@@ -146,7 +159,7 @@ def approval() -> ApprovalConfiguration:
 def intake() -> IntakeConfiguration:
     """Return the configuration of StartOffboarding."""
     return IntakeConfiguration(
-        state_machine_arn=os.environ["STATE_MACHINE_ARN"],
+        state_machine_arn=state_machine_arn(),
         dead_letter_queue_url=os.environ["DEAD_LETTER_QUEUE_URL"],
         is_dry_run=os.environ["DRY_RUN"] == "true",
         organizations=tuple(_parse_organization(members) for members in json.loads(os.environ["ORGANIZATIONS"])),

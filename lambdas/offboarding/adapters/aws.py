@@ -16,7 +16,8 @@ _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "KMSAccessDeniedException"}
 )
 
-_NOT_ACCEPTED = "ValidationException"
+_NOT_ACCEPTED = frozenset({"ValidationException", "ValidationError"})
+"""A request that is not accepted, alone or in a transaction."""
 
 
 def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 has no types for its clients)
@@ -27,8 +28,14 @@ def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 ha
 
 
 def error_code(error: Exception) -> str:
-    """Return the code of a client's error; the name of its class where there was no answer."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
+    """Return the code of a client's error; the name of its class where there was no answer.
+
+    That of a cancelled transaction is the code of the first reason.
+    """
+    if not isinstance(error, ClientError):
+        return type(error).__name__
+    reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", ())]
+    return next((code for code in reasons if code != "None"), str(error.response["Error"]["Code"]))
 
 
 def unavailable_error(
@@ -50,7 +57,7 @@ def unavailable_error(
         return errors.AccessDenied(
             f"{action} was answered with {code}. Let the function's role call it, then start again."
         )
-    if code == _NOT_ACCEPTED:
+    if code in _NOT_ACCEPTED:
         return errors.UnexpectedAnswer(
             f"{action} was answered with {code}. The request itself is not accepted, so retries cannot help. The "
             "record may have reached the 400 KB of an item."

@@ -1,8 +1,9 @@
 """Step Functions: starts executions, reads how one stands, and answers the tasks that wait for a person."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -54,6 +55,7 @@ _FORGOTTEN_STATUS = ExecutionStatus(
     outcome=FORGOTTEN,
     cause="Step Functions does not know this execution any more; it keeps them for 90 days.",
 )
+_PAGE_SIZE = 1000
 _TASK_CLOSED = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
 _OUTCOMES_BY_STATUS = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
 
@@ -143,6 +145,61 @@ def read_execution_status(execution_arn: str) -> ExecutionStatus:
         ended_at=render(answer["stopDate"]),
         entity=output.get("Entity"),
     )
+
+
+def parse_success(detail: Mapping[str, Any]) -> ExecutionStatus | None:
+    """Return how an execution stands by the event of its success, which is final; None if that leaves a doubt.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+
+    Parameters
+    ----------
+    detail
+        The detail of the event. Input and output are left out of it if they are too large.
+    """
+    output, execution_input = detail.get("output"), detail.get("input")
+    has_dates = isinstance(detail.get("startDate"), int) and isinstance(detail.get("stopDate"), int)
+    if detail.get("status") != "SUCCEEDED" or not has_dates or not output or not execution_input:
+        return None
+    members = _parse_output(output)
+    if "Outcome" not in members:
+        return None
+    return ExecutionStatus(
+        is_running=False,
+        input=execution_input,
+        outcome=members["Outcome"],
+        started_at=_render_milliseconds(detail["startDate"]),
+        ended_at=_render_milliseconds(detail["stopDate"]),
+        entity=members.get("Entity"),
+    )
+
+
+def iterate_ended_executions(state_machine_arn: str) -> Iterator[tuple[str, datetime]]:
+    """Go through the executions that are over, a page at a time: the ARN of each, and when it ended.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
+
+    Raises
+    ------
+    RecordUnavailable, AccessDenied
+        If Step Functions does not answer.
+    """
+    parameters = {"stateMachineArn": state_machine_arn, "maxResults": _PAGE_SIZE}
+    while True:
+        try:
+            page = states.list_executions(**parameters)
+        except (ClientError, BotoCoreError) as error:
+            raise unavailable_error("states:ListExecutions", error) from None
+        for execution in page.get("executions", ()):
+            if "stopDate" in execution:
+                yield execution["executionArn"], execution["stopDate"]
+        if "nextToken" not in page:
+            return
+        parameters["nextToken"] = page["nextToken"]
+
+
+def _render_milliseconds(milliseconds: int) -> str:
+    return render(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _parse_output(output: str | None) -> dict[str, Any]:

@@ -1,92 +1,102 @@
-"""The table of records: one item per offboarding, written before the destructive call, and one live one per entity.
+"""The records of offboardings, written before the destructive call; and the lock on an entity.
 
-One DynamoDB table with four kinds of items, told apart by their key `Id`:
+One DynamoDB table with these items, told apart by their key, `Id` and `Part`:
 
-- the **record** of an offboarding, under its execution's ARN;
-- the **lock** of an entity, `m-…/entity-id`: the execution that offboards it or was the last to (`ExecutionArn`,
-  `Live`), and the execution whose record is that of its window (`WindowOf`);
-- the **count** of a day, `cap/m-…/2026-11-24`: the executions that identity providers have started and that have
-  deregistered an entity on it;
-- a **refused event** of an identity provider, `refused/message-id`: when, from which provider, and why.
+| item | Id | Part |
+|---|---|---|
+| the **record** of an execution | its ARN | `Record` |
+| a **step**: something that happened, never changed | the execution's ARN, or `refused/…` | `Step`, when, and what |
+| **who started** an execution | its ARN | `Start` |
+| the **lock** of an entity | `m-…/entity-id` | `Lock` |
+| the **entities** that have or had a name or an address | `identifier/`, and a hash of it | `Entities` |
+| the **slots** of the cap (`cap.py`) | `cap/m-…` | `Count`, `Slot …` |
+| until when the ended executions were **swept** | `sweep` | `State` |
 
-A record has `StatusKey` and `DueAt` only as long as something is still to come. They are the key of the index that
-answers "who is in the window, until when" with one query.
+A record and its steps are written in one transaction, so that neither is without the other. Indexes find a step by its
+time: in all organizations (`ByTime`), in one of them (`ByOrganization`), or of one entity (`ByEntity`). A record has
+`StatusKey` and `DueAt` only as long as something is still to come: these are the key of the index `ByStatus`.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
-
 from offboarding import configuration
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.table import (
+    Action,
+    ConditionFailedError,
+    Item,
+    Key,
+    Table,
+    build_addition,
+    build_put,
+    build_update,
+)
+from offboarding.domain import errors
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, Record, Status
+from offboarding.domain.timestamps import parse
 
-Item = Mapping[str, Any]
-
-database = client("dynamodb")
-
-REFUSED = "Refused"
-"""The status, and the partition of the index, of events that were refused."""
-
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
 _VERIFIED_OUTCOMES = _REMOVED_FROM_WINDOW | {"ServiceEnded"}
-_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt")
+_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ExpiresAt")
 """What a record does not have while its execution runs; a redriven execution runs again."""
 _WINDOW_MEMBERS = ("StatusKey", "DueAt")
 """What keeps a record in the index."""
+_MAX_TRANSACTION_SIZE = 100
+_LONGEST_EXECUTION = timedelta(days=400)
+"""No execution lasts longer: a year until its date, an approval, and the retention."""
+_SWEEP = Key("sweep", "State")
+_EXISTS = "attribute_exists(#Id)"
 
 
-def entity_lock_id(organization_id: str, entity_id: str) -> str:
-    """Return the key of an entity's lock."""
+def entity_key(organization_id: str, entity_id: str) -> str:
+    """Return what identifies an entity in all organizations: the `Id` of its lock, and its partition in `ByEntity`."""
     return f"{organization_id}/{entity_id}"
 
 
-class Records:
-    """The table. Every method can raise `RecordUnavailable` and `AccessDenied`.
+def identifier_key(identifier: str) -> str:
+    """Return the key of a name or an address. It is hashed, because keys stand in CloudTrail and in queues."""
+    return "identifier/" + hashlib.sha256(identifier.casefold().encode()).hexdigest()
 
-    Writes are conditional, so that each can be made again; `bool` says whether the record was there to write to.
+
+class Records:
+    """The records. Every method can raise `RecordUnavailable`, `AccessDenied` and `UnexpectedAnswer`.
+
+    Writes are conditional, so that each can be made again; `bool` says whether the record was there to write to. A
+    `log_entry` has `At` (RFC 3339), `Step`, and what else is known of the step.
     """
 
     def __init__(self) -> None:
-        self._table = configuration.records_table()
+        self._table = Table()
 
     def find(self, execution_arn: str) -> Record | None:
-        """Read the record of an execution that has resolved an entity, consistently.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
-        """
-        item = self._read(execution_arn)
+        """Read the record of an execution that has resolved an entity, consistently."""
+        item = self._table.read(_record_key(execution_arn))
         return _parse_record(item) if item and "Entity" in item else None
+
+    def find_end(self, execution_arn: str) -> str | None:
+        """Return since when the record of an execution has an outcome (RFC 3339), or None."""
+        end: str | None = (self._table.read(_record_key(execution_arn)) or {}).get("EndedAt")
+        return end
 
     def find_lock(self, organization_id: str, entity_id: str) -> EntityLock | None:
         """Read the lock of an entity, consistently."""
-        item = self._read(entity_lock_id(organization_id, entity_id))
+        item = self._table.read(Key(entity_key(organization_id, entity_id), "Lock"))
         return _parse_lock(item) if item else None
 
-    def iterate_by_status(self, status: Status, organization_id: str) -> Iterator[Record]:
-        """Go through the records of an organization that the index has under a status.
+    def find_entity_ids(self, organization_id: str, identifier: str) -> list[str]:
+        """Return the ids of the recorded entities of an organization that have or had a name or an address."""
+        item = self._table.read(Key(identifier_key(identifier), "Entities")) or {}
+        prefix = entity_key(organization_id, "")
+        return sorted(key.removeprefix(prefix) for key in item.get("Entities", ()) if key.startswith(prefix))
 
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
-        """
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._call(
-                "Query",
-                IndexName="ByStatus",
-                KeyConditionExpression="StatusKey = :key",
-                ExpressionAttributeValues=_serialize({":key": status_key(status, organization_id)}),
-                **start,
-            )
-            for item in answer["Items"]:
-                yield _parse_record(_deserialize(item))
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+    def iterate_due(self, status_key: str, moment: str) -> Iterator[Record]:
+        """Go through the records that the index has under a status, and that were due at a moment (RFC 3339)."""
+        condition = "#StatusKey = :status AND #DueAt <= :moment"
+        for item in self._table.query(condition, index="ByStatus", status=status_key, moment=moment):
+            yield _parse_record(item)
 
     def hold(
         self, offboarding: Offboarding, held_since: str, *, take_over_from: str | None = None
@@ -105,103 +115,83 @@ class Records:
         EntityLock | None
             None if this execution holds the entity now; otherwise the lock, whose execution must be looked at first.
         """
-        values = {
-            ":execution": offboarding.execution_arn,
-            ":live": True,
-            ":since": held_since,
-            ":holder": take_over_from or offboarding.execution_arn,
-            ":idle": False,
-        }
+        update = build_update(
+            _lock_key(offboarding),
+            {"ExecutionArn": offboarding.execution_arn, "Live": True, "HeldSince": held_since},
+            ["ExpiresAt"],
+            condition="attribute_not_exists(#Id) OR #Live = :idle OR #ExecutionArn IN (:ExecutionArn, :holder)",
+            idle=False,
+            holder=take_over_from or offboarding.execution_arn,
+        )
         try:
-            self._update(
-                _lock_of(offboarding),
-                "SET ExecutionArn = :execution, Live = :live, HeldSince = :since",
-                values,
-                "attribute_not_exists(Id) OR Live = :idle OR ExecutionArn IN (:execution, :holder)",
-                returns="ALL_OLD",
-            )
-        except _ConditionError as refusal:
-            return _parse_lock(refusal.item)
+            self._table.update(update, returns_old=True)
+        except ConditionFailedError as failure:
+            return _parse_lock(failure.item or {})
         return None
 
-    def renew_hold(self, offboarding: Offboarding) -> bool:
-        """Record that an execution still offboards its entity, as after a redrive; False if another one does."""
-        return self._try_update(
-            _lock_of(offboarding),
-            "SET Live = :live",
-            {":live": True, ":execution": offboarding.execution_arn},
-            "ExecutionArn = :execution",
-        )
+    def renew_hold(self, offboarding: Offboarding) -> EntityLock | None:
+        """Record that an execution still offboards its entity, as after a redrive.
 
-    def release(self, offboarding: Offboarding) -> None:
+        Returns
+        -------
+        EntityLock | None
+            The lock as it was before; None if another execution holds the entity.
+        """
+        update = build_update(
+            _lock_key(offboarding),
+            {"Live": True},
+            ["ExpiresAt"],
+            condition="#ExecutionArn = :execution",
+            execution=offboarding.execution_arn,
+        )
+        try:
+            return _parse_lock(self._table.update(update, returns_old=True))
+        except ConditionFailedError:
+            return None
+
+    def release(self, offboarding: Offboarding, at: str) -> None:
         """Record that an execution does not offboard its entity any more, unless another one has taken over."""
-        self._try_update(
-            _lock_of(offboarding),
-            "SET Live = :idle",
-            {":execution": offboarding.execution_arn, ":idle": False},
-            "ExecutionArn = :execution",
+        self._table.try_update(
+            build_update(
+                _lock_key(offboarding),
+                {"Live": False, **_expiration(at)},
+                condition="#ExecutionArn = :execution",
+                execution=offboarding.execution_arn,
+            )
         )
 
     def create_or_update(
-        self, execution_arn: str, facts: Item, status: Status, due_at: str | None, log_entry: Item
+        self, offboarding: Offboarding, facts: Item, status: Status, due_at: str | None, log_entry: Item
     ) -> None:
         """Record the entity as it is now, and who asked; again after each wait, because things change.
 
         Parameters
         ----------
         facts
-            `OrganizationId, StartedAt, Entity`, and of `Requester, RequestedBy, Reason, NotBefore, Approval` those that
-            are known.
+            `StartedAt, Entity`, and of `Requester, RequestedBy, Reason, NotBefore, Approval` those that are known.
         status, due_at
             `Recorded`, or `Scheduled` until a date.
-        log_entry
-            The entry to append to its `Steps`.
         """
-        assignments = {**facts, "Status": status.value}
+        assignments = {
+            **facts,
+            "OrganizationId": offboarding.organization_id,
+            "EntityId": offboarding.entity_id,
+            "Status": status.value,
+        }
         if due_at:
-            assignments |= {"StatusKey": status_key(status, facts["OrganizationId"]), "DueAt": due_at}
+            assignments |= {"StatusKey": status.value, "DueAt": due_at}
         removed = [*_OUTCOME_MEMBERS, "TaskToken", *([] if due_at else _WINDOW_MEMBERS)]
-        self._write(execution_arn, assignments, removed, log_entry, must_exist=False)
-
-    def take_slot(self, offboarding: Offboarding, day: str, cap: int) -> bool:
-        """Count an execution against a day's cap, once; return whether there was room.
-
-        Parameters
-        ----------
-        day
-            The UTC date, like `2026-11-24`.
-        """
-        if cap == 0:
-            return False
-        execution_arn = offboarding.execution_arn
-        return self._try_update(
-            _count_id(offboarding.organization_id, day),
-            "ADD Taken :added",
-            {":added": {execution_arn}, ":execution": execution_arn, ":cap": cap},
-            "attribute_not_exists(Taken) OR contains(Taken, :execution) OR size(Taken) < :cap",
-        )
-
-    def count_slots_taken(self, organization_id: str, day: str) -> int:
-        """Return how many of a day's slots are taken."""
-        return len((self._read(_count_id(organization_id, day)) or {}).get("Taken", ()))
-
-    def claim_notification(self, offboarding: Offboarding, day: str) -> bool:
-        """Return whether this execution is the one to notify people that a day's cap is reached; the answer stays."""
-        return self._try_update(
-            _count_id(offboarding.organization_id, day),
-            "SET NotifiedBy = :execution",
-            {":execution": offboarding.execution_arn},
-            "attribute_not_exists(NotifiedBy) OR NotifiedBy = :execution",
-        )
-
-    def release_notification(self, offboarding: Offboarding, day: str) -> None:
-        """Leave the notification to the next execution, because this one could not send it."""
-        self._try_update(
-            _count_id(offboarding.organization_id, day),
-            "REMOVE NotifiedBy",
-            {":execution": offboarding.execution_arn},
-            "NotifiedBy = :execution",
-        )
+        actions: list[Action] = [
+            {"Update": build_update(_record_key(offboarding.execution_arn), assignments, removed)},
+            _put_step(offboarding.execution_arn, _subject_of(offboarding), _render_start(facts)),
+            _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry),
+            *_add_identifiers(offboarding, facts["Entity"], log_entry["At"]),
+        ]
+        # The record comes last if one transaction is too small for all its names and addresses.
+        while len(actions) > _MAX_TRANSACTION_SIZE:
+            self._table.transact(actions[-_MAX_TRANSACTION_SIZE + 1 :])
+            del actions[-_MAX_TRANSACTION_SIZE + 1 :]
+        self._table.transact(actions)
 
     def record_approval_request(
         self, offboarding: Offboarding, task_token: str, reasons: Sequence[str], due_at: str, log_entry: Item
@@ -209,21 +199,26 @@ class Records:
         """Record that an approval is needed, and the token that takes the decision; a former decision is removed."""
         assignments = {
             "Status": Status.AWAITING_APPROVAL.value,
-            "StatusKey": status_key(Status.AWAITING_APPROVAL, offboarding.organization_id),
+            "StatusKey": Status.AWAITING_APPROVAL.value,
             "DueAt": due_at,
             "TaskToken": task_token,
             "ApprovalReasons": list(reasons),
         }
-        return self._write(offboarding.execution_arn, assignments, ["Decision", *_OUTCOME_MEMBERS], log_entry)
+        return self._write(offboarding, assignments, ["Decision", *_OUTCOME_MEMBERS], [log_entry])
 
-    def record_decision(self, execution_arn: str, task_token: str, decision: Decision) -> bool:
+    def record_decision(self, record: Record, task_token: str, decision: Decision) -> bool:
         """Record the decision on an approval; False if there is another one, or none is awaited any more."""
-        return self._try_update(
-            execution_arn,
-            "SET Decision = :decision",
-            {":decision": dict(decision), ":token": task_token, ":decided_in": decision["DecidedIn"]},
-            "TaskToken = :token AND (attribute_not_exists(Decision) OR Decision.DecidedIn = :decided_in)",
+        offboarding = record.offboarding
+        update = build_update(
+            _record_key(record.execution_arn),
+            {"Decision": dict(decision)},
+            condition="#TaskToken = :token AND (attribute_not_exists(#Decision) OR #Decision.#DecidedIn = :decided_in)",
+            token=task_token,
+            decided_in=decision["DecidedIn"],
         )
+        log_entry = {"At": decision["DecidedAt"], "Step": "Decided", **decision}
+        step = _put_step(record.execution_arn, _subject_of(offboarding), log_entry)
+        return self._table.try_transact([{"Update": update}, step])
 
     def record_attempt(self, offboarding: Offboarding, due_at: str, log_entry: Item) -> EntityLock | None:
         """Record that WorkMail is asked next to deregister the entity.
@@ -239,62 +234,60 @@ class Records:
             The entity's lock as it was before, with the execution whose window this one takes over. None if this
             execution holds no entity or has no record; then nothing is written.
         """
-        is_held = self.renew_hold(offboarding)
-        previous_lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
+        previous_lock = self.renew_hold(offboarding)
+        if previous_lock is None:
+            return None
         assignments = {
             "Status": Status.DEREGISTERING.value,
-            "StatusKey": status_key(Status.IN_WINDOW, offboarding.organization_id),
+            "StatusKey": Status.IN_WINDOW.value,
             "DueAt": due_at,
             "DeregisteringAt": log_entry["At"],
         }
-        if not is_held or previous_lock is None:
-            return None
-        if not self._write(offboarding.execution_arn, assignments, ["TaskToken", *_OUTCOME_MEMBERS], log_entry):
-            return None
-        self._take_over_window(offboarding, previous_lock, log_entry["At"])
-        return previous_lock
+        removed = ["TaskToken", *_OUTCOME_MEMBERS]
+        window = self._take_over_window(offboarding, previous_lock, log_entry["At"])
+        return previous_lock if self._write(offboarding, assignments, removed, [log_entry], window) else None
 
-    def record_refusal(self, execution_arn: str, log_entry: Item) -> bool:
+    def record_refusal(self, offboarding: Offboarding, log_entry: Item) -> bool:
         """Record that WorkMail has deregistered nothing: the entity is not in a window of this execution."""
         removed = [*_WINDOW_MEMBERS, "DeregisteringAt"]
-        return self._write(execution_arn, {"Status": Status.RECORDED.value}, removed, log_entry)
+        return self._write(offboarding, {"Status": Status.RECORDED.value}, removed, [log_entry])
 
     def record_deregistration(self, offboarding: Offboarding, dates: Item, log_entry: Item) -> bool:
         """Record the dates that WorkMail confirmed; the entity is in the window until `RetentionEndsAt`."""
-        previous_lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
+        lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
         assignments = {
             **dates,
             "Status": Status.IN_WINDOW.value,
-            "StatusKey": status_key(Status.IN_WINDOW, offboarding.organization_id),
+            "StatusKey": Status.IN_WINDOW.value,
             "DueAt": dates["RetentionEndsAt"],
         }
-        if not self._write(offboarding.execution_arn, assignments, _OUTCOME_MEMBERS, log_entry):
-            return False
-        self._take_over_window(offboarding, previous_lock, log_entry["At"])
-        return True
+        window = self._take_over_window(offboarding, lock, log_entry["At"])
+        return self._write(offboarding, assignments, _OUTCOME_MEMBERS, [{**log_entry, **dates}], window)
 
     def record_verification(self, offboarding: Offboarding, outcome: str | None, log_entry: Item) -> bool:
         """Record what a check of WorkMail showed; with an outcome the offboarding is over."""
         if outcome is None:
-            return self._write(offboarding.execution_arn, {}, _OUTCOME_MEMBERS, log_entry)
-        self.release(offboarding)
-        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": log_entry["At"]}
+            return self._write(offboarding, {}, _OUTCOME_MEMBERS, [log_entry])
+        self.release(offboarding, log_entry["At"])
+        record = self.find(offboarding.execution_arn)
+        if record is None:
+            return False
+        ended_at = log_entry["At"]
+        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": ended_at, **_expiration(ended_at)}
         removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
-        return self._write(offboarding.execution_arn, facts, ["Cause", *removed], log_entry)
+        log_entries = [log_entry, _render_end(record, outcome, None, ended_at)]
+        return self._write(offboarding, facts, ["Cause", *removed], log_entries)
 
-    def supersede(self, execution_arn: str, by: str, log_entry: Item) -> bool:
+    def supersede(self, superseded: Offboarding, by: str, at: str) -> bool:
         """Record that another execution offboards the entity again."""
-        return self._write(execution_arn, {"SupersededBy": by}, _WINDOW_MEMBERS, log_entry)
+        return self._table.try_transact(_supersede(superseded, by, at))
 
     def record_restore_step(self, record: Record, status: Status, facts: Item, log_entry: Item) -> bool:
         """Record how far a restore has come; a restored entity is not in the window any more."""
         assignments = {**facts, "Status": status.value}
         if status is Status.RESTORED:
-            assignments |= {
-                "StatusKey": status_key(status, record.organization_id),
-                "DueAt": record.retention_ends_at or log_entry["At"],
-            }
-        return self._write(record.execution_arn, assignments, [], log_entry)
+            assignments |= {"StatusKey": status.value, "DueAt": record.retention_ends_at or log_entry["At"]}
+        return self._write(record.offboarding, assignments, [], [log_entry])
 
     def close(self, record: Record, outcome: str, cause: str | None, ended_at: str) -> bool:
         """Record how an execution ended, and release the entity; False if the record has changed since it was read.
@@ -302,9 +295,9 @@ class Records:
         An entity that was deregistered and is not verified any more stays in the window's index, as `Unwatched`: its
         mailbox goes all the same.
         """
-        self.release(record.offboarding)
         if record.outcome == outcome and record.status in {Status.ENDED, Status.UNWATCHED}:
             return True
+        self.release(record.offboarding, ended_at)
         is_restored = record.status is Status.RESTORED
         is_unwatched = (
             record.deregistration_attempted
@@ -313,12 +306,18 @@ class Records:
             and record.superseded_by is None
         )
         status = Status.UNWATCHED if is_unwatched else Status.ENDED
-        facts = {"Status": status.value, "Outcome": outcome, "EndedAt": ended_at, **({"Cause": cause} if cause else {})}
+        facts = {
+            "Status": status.value,
+            "Outcome": outcome,
+            "EndedAt": ended_at,
+            **({"Cause": cause} if cause else {}),
+            **_expiration(ended_at),
+        }
         has_ended_with_service = record.deregistration_attempted and outcome == "ServiceEnded"
         stays_in_index = is_unwatched or is_restored or has_ended_with_service
         removed = ["TaskToken", *([] if cause else ["Cause"]), *([] if stays_in_index else _WINDOW_MEMBERS)]
-        log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome}
-        return self._write(record.execution_arn, facts, removed, log_entry, only_if=record.status)
+        log_entry = _render_end(record, outcome, cause, ended_at)
+        return self._write(record.offboarding, facts, removed, [log_entry], only_if=record.status)
 
     def record_end(self, execution_arn: str, facts: Item, outcome: str, cause: str | None, ended_at: str) -> None:
         """Record the end of an execution that has no record of its own, because it never came to write one.
@@ -329,19 +328,40 @@ class Records:
             Those of `OrganizationId, StartedAt, EntityId, Entity, DryRun, NotBefore, Reason, RequestedBy, Requester`
             that the execution's input and output have.
         """
-        assignments = {
-            **facts,
-            "Status": Status.ENDED.value,
-            "Outcome": outcome,
-            "EndedAt": ended_at,
-            **({"Cause": cause} if cause else {}),
-        }
+        reason = {"Cause": cause} if cause else {}
+        end = {"Outcome": outcome, **reason, "EndedAt": ended_at, **_expiration(ended_at)}
         # A redriven execution can fail again before it has resolved an entity: its later end counts.
-        removed = [] if cause else ["Cause"]
-        self._assign(execution_arn, assignments, "attribute_not_exists(Entity)", removed)
+        update = build_update(
+            _record_key(execution_arn),
+            {**facts, "Status": Status.ENDED.value, **end},
+            [] if cause else ["Cause"],
+            condition="attribute_not_exists(#Entity)",
+        )
+        subject = _subject_of_input(facts)
+        log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome, **reason, "MailboxTouched": "No"}
+        start = [_put_step(execution_arn, subject, _render_start(facts))] if "StartedAt" in facts else []
+        self._table.try_transact([{"Update": update}, _put_step(execution_arn, subject, log_entry), *start])
+
+    def unlist(self, record: Record) -> bool:
+        """Take a record out of the index, if it has not changed since it was read: nothing is still to come."""
+        return self._table.try_update(
+            build_update(
+                _record_key(record.execution_arn),
+                {},
+                _WINDOW_MEMBERS,
+                condition="#Status = :status AND #Outcome = :outcome",
+                status=record.status.value,
+                outcome=record.outcome,
+            )
+        )
+
+    def record_starter(self, execution_arn: str, started_by: str, at: str) -> None:
+        """Record who started an execution, as AWS saw the caller: an ARN."""
+        key = Key(execution_arn, "Start")
+        self._table.put({"Id": key.id, "Part": key.part, "StartedBy": started_by, "At": at, **_expiration(at)})
 
     def record_refused_event(self, message_id: str, facts: Item, reason: str, refused_at: str) -> None:
-        """Record that an identity provider's event was refused; the index has these under `Refused`, by their time.
+        """Record that an identity provider's event was refused.
 
         Parameters
         ----------
@@ -350,146 +370,162 @@ class Records:
         facts
             Those of `Provider, EventId, OccurredAt` that the event has. No name and no address.
         """
-        assignments = {
-            **facts,
-            "Status": REFUSED,
-            "StatusKey": REFUSED,
-            "DueAt": refused_at,
-            "RefusedAt": refused_at,
-            "Reason": reason,
-        }
-        self._assign(f"refused/{message_id}", assignments, "attribute_not_exists(Id)")
+        log_entry = {"At": refused_at, "Step": "Refused", **facts, "Reason": reason}
+        self._table.put(_build_step(f"refused/{message_id}", {}, log_entry))
 
-    def _take_over_window(self, offboarding: Offboarding, previous_lock: EntityLock | None, at: str) -> None:
-        """Make a record that of the entity's window, once it is in the index; the one that was that is out of date.
+    def find_swept_until(self) -> datetime | None:
+        """Return until when the ended executions were swept; None before the first time."""
+        item = self._table.read(_SWEEP)
+        return parse(item["SweptUntil"]) if item and "SweptUntil" in item else None
 
-        That one is marked first: if this ends halfway, or an answer is lost, the next attempt still sees which it was.
-        An entity may so be in the index twice for a while, and is never missing from it.
+    def record_sweep(self, swept_until: str) -> None:
+        """Record until when the ended executions were swept."""
+        self._table.update(build_update(_SWEEP, {"SweptUntil": swept_until}))
+
+    def record_last_verification_day(self, facts: Item, notice: str, at: str) -> bool:
+        """Have people told of the last day on which a clean-up can be verified; False if they were told already.
+
+        Parameters
+        ----------
+        facts
+            `Day, ServiceEndsOn`.
+        notice
+            What tells this notice from the others.
         """
-        execution_arn = offboarding.execution_arn
-        if previous_lock is None or previous_lock.execution_arn != execution_arn:
-            return
-        if previous_lock.window_execution_arn == execution_arn:
-            return
-        if previous_lock.window_execution_arn:
-            log_entry = {"At": at, "Step": "Superseded", "By": execution_arn}
-            self.supersede(previous_lock.window_execution_arn, execution_arn, log_entry)
-        self._try_update(
-            _lock_of(offboarding),
-            "SET WindowOf = :execution",
-            {":execution": execution_arn},
-            "ExecutionArn = :execution",
+        update = build_update(
+            _SWEEP,
+            {"Notice": notice},
+            condition="attribute_not_exists(#Notice) OR #Notice <> :Notice",
         )
+        log_entry = {"At": at, "Step": "LastVerificationDay", **facts}
+        return self._table.try_transact([{"Update": update}, _put_step(_SWEEP.id, {}, log_entry)])
+
+    def _take_over_window(self, offboarding: Offboarding, lock: EntityLock | None, at: str) -> list[Action]:
+        """Return the writes that make a record that of the entity's window, and put the one that was out of date."""
+        execution_arn = offboarding.execution_arn
+        if lock is None or lock.execution_arn != execution_arn or lock.window_execution_arn == execution_arn:
+            return []
+        update = build_update(
+            _lock_key(offboarding),
+            {"WindowOf": execution_arn},
+            condition="#ExecutionArn = :execution",
+            execution=execution_arn,
+        )
+        previous = self.find(lock.window_execution_arn) if lock.window_execution_arn else None
+        superseded = _supersede(previous.offboarding, execution_arn, at) if previous else []
+        return [{"Update": update}, *superseded]
 
     def _write(
         self,
-        execution_arn: str,
+        offboarding: Offboarding,
         assignments: Item,
         removed: Sequence[str],
-        log_entry: Item,
+        log_entries: Sequence[Item],
+        further: Sequence[Action] = (),
         *,
-        must_exist: bool = True,
         only_if: Status | None = None,
     ) -> bool:
-        """Assign members, remove members, and append an entry to `Steps`, in one call."""
-        values = {f":{name}": value for name, value in assignments.items()}
-        names = {f"#{name}": name for name in (*assignments, *removed, "Steps")}
-        expression = "SET " + ", ".join(
-            [
-                *(f"#{name} = :{name}" for name in assignments),
-                "#Steps = list_append(if_not_exists(#Steps, :NoSteps), :Step)",
-            ]
-        )
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        condition = "attribute_exists(Id)" if must_exist else None
+        """Change a record and add its steps, together with further writes; False if the record is not as expected."""
+        condition, values = _EXISTS, {}
         if only_if is not None:
-            condition, values[":expected"] = "#Status = :expected", only_if.value
-        values |= {":NoSteps": [], ":Step": [dict(log_entry)]}
-        return self._try_update(execution_arn, expression, values, condition, names=names)
-
-    def _assign(self, key: str, assignments: Item, condition: str, removed: Sequence[str] = ()) -> bool:
-        """Assign and remove members of one item; False if it is not as the condition wants it."""
-        names = {f"#{name}": name for name in (*assignments, *removed)}
-        values = {f":{name}": value for name, value in assignments.items()}
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in assignments)
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        return self._try_update(key, expression, values, condition, names=names)
-
-    def _try_update(
-        self, key: str, expression: str, values: Item, condition: str | None, *, names: Mapping[str, str] | None = None
-    ) -> bool:
-        """Change one item; False if it is not as the condition wants it."""
+            condition, values = "#Status = :expected", {"expected": only_if.value}
+        key = _record_key(offboarding.execution_arn)
+        update: Action = {"Update": build_update(key, assignments, removed, condition=condition, **values)}
+        steps = [_put_step(offboarding.execution_arn, _subject_of(offboarding), entry) for entry in log_entries]
         try:
-            self._update(key, expression, values, condition, names=names)
-        except _ConditionError:
-            return False
+            self._table.transact([update, *steps, *further])
+        except ConditionFailedError as failure:
+            if 0 in failure.positions:
+                return False
+            raise errors.RecordUnavailable(
+                "Another execution changes the records of this entity at the same time. Start again."
+            ) from None
         return True
 
-    def _read(self, key: str) -> dict[str, Any] | None:
-        answer = self._call("GetItem", Key=_serialize({"Id": key}), ConsistentRead=True)
-        return _deserialize(answer["Item"]) if "Item" in answer else None
 
-    def _update(
-        self,
-        key: str,
-        expression: str,
-        values: Item,
-        condition: str | None,
-        *,
-        names: Mapping[str, str] | None = None,
-        returns: str | None = None,
-    ) -> dict[str, Any]:
-        """Change one item.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
-        """
-        parameters: dict[str, Any] = {
-            "Key": _serialize({"Id": key}),
-            "UpdateExpression": expression,
-            "ExpressionAttributeValues": _serialize(values),
-        }
-        if condition:
-            parameters["ConditionExpression"] = condition
-        if names:
-            parameters["ExpressionAttributeNames"] = dict(names)
-        if returns:
-            parameters |= {"ReturnValues": returns, "ReturnValuesOnConditionCheckFailure": returns}
-        return self._call("UpdateItem", **parameters)
-
-    def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        methods = {"GetItem": database.get_item, "UpdateItem": database.update_item, "Query": database.query}
-        try:
-            answer: dict[str, Any] = methods[operation](TableName=self._table, **parameters)
-        except ClientError as error:
-            if error_code(error) == _CONDITION_FAILED:
-                raise _ConditionError(_deserialize(error.response.get("Item", {}))) from None
-            raise unavailable_error(f"dynamodb:{operation}", error) from None
-        except BotoCoreError as error:
-            raise unavailable_error(f"dynamodb:{operation}", error) from None
-        return answer
+def _supersede(superseded: Offboarding, by: str, at: str) -> list[Action]:
+    key = _record_key(superseded.execution_arn)
+    log_entry = {"At": at, "Step": "Superseded", "By": by}
+    return [
+        {"Update": build_update(key, {"SupersededBy": by}, _WINDOW_MEMBERS, condition=_EXISTS)},
+        _put_step(superseded.execution_arn, _subject_of(superseded), log_entry),
+    ]
 
 
-class _ConditionError(Exception):
-    """The item is not as the condition wants it."""
-
-    def __init__(self, item: Item) -> None:
-        super().__init__()
-        self.item = item
-
-
-def status_key(status: Status, organization_id: str) -> str:
-    """Return the partition of the index `ByStatus`, `InWindow m-…` for example."""
-    return f"{status.value} {organization_id}"
+def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: str) -> list[Action]:
+    """Return the writes by which a name or an address finds the entity, also after it has lost it."""
+    aliases = entity.get("Aliases") or ()
+    identifiers = {entity["Id"], entity["Name"], entity.get("Email"), *aliases} - {None}
+    members = frozenset({entity_key(offboarding.organization_id, offboarding.entity_id)})
+    # A set is never deleted before the last record that it leads to.
+    expiration = _expiration(at, _LONGEST_EXECUTION)
+    keys = sorted({identifier_key(str(identifier)) for identifier in identifiers})
+    return [{"Update": build_addition(Key(key, "Entities"), "Entities", members, expiration)} for key in keys]
 
 
-def _lock_of(offboarding: Offboarding) -> str:
-    return entity_lock_id(offboarding.organization_id, offboarding.entity_id)
+def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
+    return {"Put": build_put(_build_step(id_, subject, log_entry))}
 
 
-def _count_id(organization_id: str, day: str) -> str:
-    return f"cap/{organization_id}/{day}"
+def _build_step(id_: str, subject: Item, log_entry: Item) -> Item:
+    part = f"Step {log_entry['At']} {log_entry['Step']}"
+    return {"Id": id_, "Part": part, "Kind": "Step", **subject, **log_entry, **_expiration(log_entry["At"])}
+
+
+def _subject_of(offboarding: Offboarding) -> Item:
+    """Return whom a step is about."""
+    entity = offboarding.entity
+    return {
+        "OrganizationId": offboarding.organization_id,
+        "EntityKey": entity_key(offboarding.organization_id, entity["Id"]),
+        "EntityId": entity["Id"],
+        "EntityType": entity["Type"],
+        "EntityName": entity["Name"],
+        **({"EntityEmail": entity["Email"]} if entity.get("Email") else {}),
+    }
+
+
+def _subject_of_input(facts: Item) -> Item:
+    """Return whom an execution without a record is about: the entity of its output, or the text of its input."""
+    organization = {"OrganizationId": facts["OrganizationId"]} if "OrganizationId" in facts else {}
+    dry_run = {"DryRun": True} if facts.get("DryRun") else {}
+    entity = facts.get("Entity")
+    if organization and entity and {"Id", "Type", "Name"} <= entity.keys():
+        return {**_subject_of(Offboarding("", facts["OrganizationId"], entity)), **dry_run}
+    identifier = facts.get("EntityId")
+    text = {"Identifier": identifier, "EntityKey": identifier_key(identifier)} if identifier else {}
+    return {**organization, **text, **dry_run}
+
+
+def _render_start(facts: Item) -> Item:
+    members = {name: facts[name] for name in ("Requester", "RequestedBy", "Reason", "NotBefore") if name in facts}
+    return {"At": facts["StartedAt"], "Step": "Started", **members}
+
+
+def _render_end(record: Record, outcome: str, cause: str | None, ended_at: str) -> Item:
+    dates = {"DeregisteredAt": record.deregistered_at, "RetentionEndsAt": record.retention_ends_at}
+    return {
+        "At": ended_at,
+        "Step": "Ended",
+        "Outcome": outcome,
+        **({"Cause": cause} if cause else {}),
+        "MailboxTouched": record.mailbox_touched.value,
+        **{name: date for name, date in dates.items() if date},
+    }
+
+
+def _expiration(at: str, later_by: timedelta = timedelta()) -> Item:
+    """Return when an item is deleted, as DynamoDB's time to live has it; nothing if it is kept for ever."""
+    retention = configuration.record_retention()
+    return {} if retention is None else {"ExpiresAt": int((parse(at) + retention + later_by).timestamp())}
+
+
+def _record_key(execution_arn: str) -> Key:
+    return Key(execution_arn, "Record")
+
+
+def _lock_key(offboarding: Offboarding) -> Key:
+    return Key(entity_key(offboarding.organization_id, offboarding.entity_id), "Lock")
 
 
 def _parse_lock(item: Item) -> EntityLock:
@@ -507,6 +543,7 @@ def _parse_record(item: Item) -> Record:
         organization_id=item["OrganizationId"],
         entity=item["Entity"],
         status=Status(item["Status"]),
+        status_key=item.get("StatusKey"),
         outcome=item.get("Outcome"),
         ended_at=item.get("EndedAt"),
         deregistered_at=item.get("DeregisteredAt"),
@@ -518,22 +555,3 @@ def _parse_record(item: Item) -> Record:
         decision=item.get("Decision"),
         superseded_by=item.get("SupersededBy"),
     )
-
-
-def _serialize(values: Item) -> dict[str, Any]:
-    return {name: TypeSerializer().serialize(_to_decimal(value)) for name, value in values.items()}
-
-
-def _deserialize(item: Item) -> dict[str, Any]:
-    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
-
-
-def _to_decimal(value: object) -> object:
-    """Return a float as a decimal, which is what DynamoDB has numbers for."""
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, Mapping):
-        return {name: _to_decimal(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_to_decimal(inner) for inner in value]
-    return value

@@ -26,6 +26,7 @@ class EntityState(StrEnum):
     DELETED = "DELETED"
 
 
+ORGANIZATION_ID_PATTERN = r"^m-[0-9a-f]{32}\Z"
 _RESOURCE_ID = re.compile(r"r-[0-9a-f]{32}")
 _DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
 

@@ -22,6 +22,14 @@ class Status(StrEnum):
     ENDED = "Ended"
 
 
+class MailboxTouched(StrEnum):
+    """Whether an execution has disabled the mailbox; `Maybe` if WorkMail was asked and did not confirm it."""
+
+    YES = "Yes"
+    MAYBE = "Maybe"
+    NO = "No"
+
+
 class Decision(TypedDict):
     """A person's decision on an approval; `DecidedIn` is the execution in which it was made."""
 
@@ -44,6 +52,8 @@ class Record:
         The entity as it was before anything happened to it.
     status, outcome, ended_at
         Where it stands; an outcome and a date (RFC 3339) only once it has ended.
+    status_key
+        Under which status the index has it; None if nothing is still to come.
     deregistered_at, retention_ends_at
         RFC 3339, once WorkMail has confirmed the deregistration.
     attempted_at
@@ -64,6 +74,7 @@ class Record:
     organization_id: str
     entity: RecordedEntity
     status: Status
+    status_key: str | None
     outcome: str | None
     ended_at: str | None
     deregistered_at: str | None
@@ -78,7 +89,14 @@ class Record:
     @property
     def offboarding(self) -> Offboarding:
         """The offboarding that this is the record of."""
-        return Offboarding(self.execution_arn, self.organization_id, self.entity["Id"])
+        return Offboarding(self.execution_arn, self.organization_id, self.entity)
+
+    @property
+    def mailbox_touched(self) -> MailboxTouched:
+        """Whether the execution has disabled the mailbox, as far as it is recorded."""
+        if self.attempted_at is None:
+            return MailboxTouched.NO
+        return MailboxTouched.YES if self.deregistered_at else MailboxTouched.MAYBE
 
     @property
     def identifiers(self) -> frozenset[str]:

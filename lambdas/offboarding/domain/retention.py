@@ -38,6 +38,11 @@ class RetentionRules:
         """The last moment for a check: an hour before WorkMail's last full day is over."""
         return self.last_full_day + timedelta(hours=23)
 
+    @property
+    def last_verifiable_moment(self) -> datetime:
+        """The last moment at which an entity can be disabled so that the end of its retention is still checked."""
+        return self.last_check - self.retention
+
 
 @dataclass(frozen=True)
 class RetentionPlan:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import fastjsonschema
 
+from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
 from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 
 Schema = Mapping[str, Any]
@@ -20,7 +21,7 @@ _compiled: dict[str, Callable[[object], object]] = {}
 
 ORGANIZATION_ID: Schema = {
     "type": "string",
-    "pattern": r"^m-[0-9a-f]{32}\Z",
+    "pattern": ORGANIZATION_ID_PATTERN,
     "description": "a WorkMail organization id: m- and 32 hexadecimal digits in lower case",
 }
 ENTITY_ID: Schema = {
@@ -167,13 +168,20 @@ RESOLVE_ENTITY = _object({**_STEP_BASE, "StartedAt": TIMESTAMP, "Input": _ANYTHI
 CHECK_ORGANIZATION = _object({**_ENTITY_STEP, "DryRun": FLAG})
 PLAN_OFFBOARDING = _object({**_ENTITY_STEP, "Request": _REQUEST, "NeverRegistered": FLAG, "IsMigrationAdmin": FLAG})
 RECORD_OFFBOARDING = _object(
-    {**_ENTITY_STEP, "StartedAt": TIMESTAMP, "Request": _REQUEST, "DateIsAhead": FLAG, "Approval": _DECISION_OR_NULL}
+    {
+        **_ENTITY_STEP,
+        "StartedAt": TIMESTAMP,
+        "Request": _REQUEST,
+        "DateIsAhead": FLAG,
+        "Approval": _DECISION_OR_NULL,
+        "Evidence": {"type": "object", "description": "an object"},
+    }
 )
 AWAIT_APPROVAL = _object(
     {
         **_STEP_BASE,
         "OrganizationId": ORGANIZATION_ID,
-        "EntityId": TEXT,
+        "Entity": _ENTITY,
         "Reasons": {"type": "array", "items": TEXT, "minItems": 1, "description": "a list of texts"},
         "CapIsReached": FLAG,
         "TaskToken": {"type": "string", "minLength": 1, "description": "a task token"},

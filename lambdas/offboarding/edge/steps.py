@@ -114,19 +114,23 @@ class PlanStep(EntityStep):
 
 
 class RecordStep(EntityStep):
-    """What RecordOffboarding takes; `Approval` is the decision that the execution waited for."""
+    """What RecordOffboarding takes; `Approval` is the decision that the execution waited for.
+
+    `Evidence` has the answers of the states before.
+    """
 
     StartedAt: str
     Request: RecordedRequest
     DateIsAhead: bool
     Approval: dict[str, object] | None
+    Evidence: dict[str, object]
 
 
 class AwaitApprovalStep(Step):
     """What AwaitApproval takes."""
 
     OrganizationId: str
-    EntityId: str
+    Entity: EntityMembers
     Reasons: list[str]
     CapIsReached: bool
     TaskToken: str
@@ -163,4 +167,4 @@ class RestoreStep(Step):
 
 def offboarding_of(step: EntityStep) -> Offboarding:
     """Return which execution offboards which entity."""
-    return Offboarding(step["ExecutionArn"], step["OrganizationId"], step["Entity"]["Id"])
+    return Offboarding(step["ExecutionArn"], step["OrganizationId"], step["Entity"])
