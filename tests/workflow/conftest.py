@@ -133,20 +133,30 @@ class Flow:
     def table_name(self) -> str:
         return self.environment.outputs["RecordsTableName"]
 
-    def read_item(self, key: str) -> dict[str, Any] | None:
+    def read_item(self, key: str, part: str) -> dict[str, Any] | None:
         """Return an item of the table of records with plain Python values; None if it does not exist."""
         answer = self.environment.client("dynamodb").get_item(
-            TableName=self.table_name, Key={"Id": {"S": key}}, ConsistentRead=True
+            TableName=self.table_name, Key={"Id": {"S": key}, "Part": {"S": part}}, ConsistentRead=True
         )
         return deserialize_item(answer["Item"]) if "Item" in answer else None
 
     def read_record(self, arn: str) -> dict[str, Any]:
         """Return the record of an execution."""
-        item = self.read_item(arn)
+        item = self.read_item(arn, "Record")
         assert item is not None, f"{arn} has no record"
         return item
 
-    def list_by_status(self, status: str, organization: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+    def read_steps(self, arn: str) -> list[dict[str, Any]]:
+        """Return the steps of an execution, the earliest first."""
+        answer = self.environment.client("dynamodb").query(
+            TableName=self.table_name,
+            KeyConditionExpression="Id = :id AND begins_with(Part, :step)",
+            ExpressionAttributeValues={":id": {"S": arn}, ":step": {"S": "Step "}},
+            ConsistentRead=True,
+        )
+        return [deserialize_item(item) for item in answer["Items"]]
+
+    def list_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return the records with a status, the earliest due first, by the query that the documentation names."""
         pages = (
             self.environment.client("dynamodb")
@@ -155,14 +165,15 @@ class Flow:
                 TableName=self.table_name,
                 IndexName="ByStatus",
                 KeyConditionExpression="StatusKey = :key",
-                ExpressionAttributeValues={":key": {"S": f"{status} {organization}"}},
+                ExpressionAttributeValues={":key": {"S": status}},
             )
         )
         return [deserialize_item(item) for page in pages for item in page["Items"]]
 
     def delete_record(self, arn: str) -> None:
         """Delete a record, as an operator could by hand."""
-        self.environment.client("dynamodb").delete_item(TableName=self.table_name, Key={"Id": {"S": arn}})
+        key = {"Id": {"S": arn}, "Part": {"S": "Record"}}
+        self.environment.client("dynamodb").delete_item(TableName=self.table_name, Key=key)
 
     def stop(self, arn: str, cause: str = "mistake") -> None:
         self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
@@ -188,7 +199,7 @@ class Flow:
 
         def start_restore(operation: str, parameters: Mapping[str, Any]) -> None:
             if operation == "DeregisterFromWorkMail" and parameters["EntityId"] == entity_id:
-                lock = self.read_item(f"{ORGANIZATION_ID}/{entity_id}")
+                lock = self.read_item(f"{ORGANIZATION_ID}/{entity_id}", "Lock")
                 assert lock is not None
                 execution_input = {"ExecutionArn": lock["ExecutionArn"]}
                 restore = self.environment.outputs["RestoreStateMachineArn"]
@@ -239,14 +250,14 @@ def find_missing_record(environment: Environment, entity_id: str) -> str | None:
     """
     table = dynamodb_backends[ACCOUNT][REGION].tables[environment.outputs["RecordsTableName"]]
 
-    def item(key: str) -> dict[str, Any]:
-        stored = table.get_item(DynamoType({"S": key}))
+    def item(key: str, part: str) -> dict[str, Any]:
+        stored = table.get_item(DynamoType({"S": key}), DynamoType({"S": part}))
         return stored.to_regular_json() if stored else {}
 
-    lock = item(f"{ORGANIZATION_ID}/{entity_id}")
+    lock = item(f"{ORGANIZATION_ID}/{entity_id}", "Lock")
     if not lock.get("Live"):
         return f"no execution holds {entity_id}"
-    record = item(lock["ExecutionArn"])
+    record = item(lock["ExecutionArn"], "Record")
     if record.get("Status") != "Deregistering" or record["Entity"]["Id"] != entity_id:
         return f"the record of {entity_id} has the status {record.get('Status')}"
     return None
