@@ -5,6 +5,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.approvals import Approvals
+from stacks.erasure import Erasure
 from stacks.function_tables import FunctionTables
 from stacks.functions import build_functions, package_code
 from stacks.intake import EventIntake
@@ -56,7 +57,9 @@ class OffboardingStack(Stack):
             self, "StatusChanges", state_machine=offboarding, records=records, code=code, settings=settings
         )
         self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
+        erasure = Erasure(self, "Erasure", records=records, code=code, settings=settings)
         self._add_outputs(_list_record_outputs(records, approvals, closer))
+        self._add_outputs(_list_erasure_outputs(erasure))
         if settings.identity_providers.has_provider:
             intake = EventIntake(
                 self, "Intake", state_machine=offboarding, records=records, code=code, settings=settings
@@ -132,6 +135,15 @@ def _list_record_outputs(records: RecordsTable, approvals: Approvals, closer: Re
             "Ends of executions that EventBridge could not put into their queue",
             closer.events.undelivered_queue.queue_url,
         ),
+    }
+
+
+def _list_erasure_outputs(erasure: Erasure) -> Outputs:
+    return {
+        "ErasePersonFunctionName": (
+            "Invoke this function to delete everything that the table of records has of one person",
+            erasure.function.function_name,
+        )
     }
 
 

@@ -82,6 +82,17 @@ class RecordsTable(Construct):
             },
         )
 
+    def allow_query_of_entity(self) -> Access:
+        """Let a function query everything about one entity or one execution.
+
+        Returns
+        -------
+        Access
+            For the function's specification. `allow_actions` provides the name of the table.
+        """
+        resources = [self.table.table_arn, f"{self.table.table_arn}/index/ByEntity"]
+        return Access("Entity", iam.PolicyStatement(actions=["dynamodb:Query"], resources=resources))
+
     def allow_query_of_due(self) -> Access:
         """Let a function query what is still to come, and since when it is due.
 

@@ -305,10 +305,9 @@ class Monitor:
         if _matches_any(self._read_policy("RecordOffboarding")["ApprovalRequired"], snapshot):
             yield "it has no approval"
         if "Requester" in execution_input:
-            days = {(snapshot.at - timedelta(days=back)).date().isoformat() for back in (0, 1)}
-            taken = [self._read_items().get(f"cap/{ORGANIZATION_ID}/{day}", {}).get("Taken", ()) for day in days]
-            if not any(execution.exec_arn in arns for arns in taken):
-                yield "it has no slot of the day's cap"
+            taken_at = record.get("SlotTakenAt")
+            if not taken_at or datetime.fromisoformat(taken_at) < snapshot.at - timedelta(hours=25):
+                yield f"it has no slot of the cap: {taken_at}"
 
     def _check_results(self) -> None:
         for machine, execution in self._iterate_executions():
@@ -440,7 +439,7 @@ class Monitor:
         """
         items, live_arns = self._read_items(), defaultdict(list)
         self._window_owners.update(item["WindowOf"] for item in items.values() if "WindowOf" in item)
-        window = [item for item in items.values() if str(item.get("StatusKey", "")).startswith("InWindow ")]
+        window = [item for item in items.values() if item.get("StatusKey") == "InWindow"]
         counts = Counter(
             i["Entity"]["Id"] for i in window if i["Status"] != "Unwatched" or i["Id"] in self._window_owners
         )
@@ -550,9 +549,10 @@ class Monitor:
         return next(execution for _, execution in self._iterate_executions() if execution.exec_arn == arn)
 
     def _read_items(self) -> dict[str, dict[str, Any]]:
+        """Return the records by their executions, and the locks by their entities."""
         table = dynamodb_backends[ACCOUNT][REGION].tables[self._flow.table_name]
         items = (item.to_regular_json() for item in table.all_items())
-        return {item["Id"]: item for item in items}
+        return {item["Id"]: item for item in items if item["Part"] in {"Record", "Lock"}}
 
     def _read_policy(self, function: str) -> dict[str, Any]:
         """Return the policy that a function has to apply: the parameter, or its cached copy if that is recent."""

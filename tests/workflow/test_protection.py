@@ -35,7 +35,7 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     assert f"{user} is protected by entry 2 of the organization's protected" in result.cause
     assert "boss" not in result.cause
     assert flow.list_calls("DeregisterFromWorkMail") == []
-    assert flow.read_item(f"{ORGANIZATION_ID}/{user}")["Live"] is False, "the lock is released"
+    assert flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")["Live"] is False, "the lock is released"
 
 
 def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:

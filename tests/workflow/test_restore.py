@@ -80,7 +80,7 @@ def test_a_restore_accepts_the_execution_the_name_and_the_addresses(flow: Any, b
     )
 
     assert flow.restore(**execution_input, RequestedBy="helpdesk", Reason="hired again").outcome == "Restored"
-    step = next(step for step in flow.read_record(arn)["Steps"] if step["Step"] == "RegisterEntity")
+    step = next(step for step in flow.read_steps(arn) if step["Step"] == "RegisterEntity")
     assert (step["RequestedBy"], step["Reason"]) == ("helpdesk", "hired again")
 
 
@@ -294,7 +294,7 @@ def test_an_offboarding_stopped_during_the_deregistration_can_be_restored(flow: 
 
     def stop(operation: str, _: Any) -> None:
         if operation == "DeregisterFromWorkMail" and not arns:
-            arns.append(flow.read_item(f"{ORGANIZATION_ID}/{user}")["ExecutionArn"])
+            arns.append(flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")["ExecutionArn"])
             flow.environment.client("stepfunctions").stop_execution(executionArn=arns[0])
 
     flow.backend.after_hooks.append(stop)

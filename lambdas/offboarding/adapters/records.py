@@ -371,7 +371,7 @@ class Records:
             Those of `Provider, EventId, OccurredAt` that the event has. No name and no address.
         """
         log_entry = {"At": refused_at, "Step": "Refused", **facts, "Reason": reason}
-        self._table.put(_build_step(f"refused/{message_id}", {}, log_entry))
+        self._table.put(build_step(f"refused/{message_id}", {}, log_entry))
 
     def find_swept_until(self) -> datetime | None:
         """Return until when the ended executions were swept; None before the first time."""
@@ -464,10 +464,11 @@ def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: st
 
 
 def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
-    return {"Put": build_put(_build_step(id_, subject, log_entry))}
+    return {"Put": build_put(build_step(id_, subject, log_entry))}
 
 
-def _build_step(id_: str, subject: Item, log_entry: Item) -> Item:
+def build_step(id_: str, subject: Item, log_entry: Item) -> Item:
+    """Return the item of a step: whom it is about, and what happened."""
     part = f"Step {log_entry['At']} {log_entry['Step']}"
     return {"Id": id_, "Part": part, "Kind": "Step", **subject, **log_entry, **_expiration(log_entry["At"])}
 

@@ -29,6 +29,7 @@ class EntityState(StrEnum):
 ORGANIZATION_ID_PATTERN = r"^m-[0-9a-f]{32}\Z"
 _RESOURCE_ID = re.compile(r"r-[0-9a-f]{32}")
 _DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|S-1-1-12(-\d+)+")
+ENTITY_ID_PATTERN = f"{_RESOURCE_ID.pattern}|{_DIRECTORY_ID.pattern}"
 
 
 def is_resource_id(identifier: str) -> bool:

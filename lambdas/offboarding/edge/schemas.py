@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import fastjsonschema
 
-from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
+from offboarding.domain.entities import ENTITY_ID_PATTERN, ORGANIZATION_ID_PATTERN
 from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 
 Schema = Mapping[str, Any]
@@ -128,6 +128,20 @@ DECISION = _object(
     }
 )
 """The input of an execution that decides on an approval."""
+
+ERASURE = _object(
+    {
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": {
+            "type": "string",
+            "pattern": rf"^({ENTITY_ID_PATTERN})\Z",
+            "description": "WorkMail's id of the user, group or resource",
+        },
+        "RequestedBy": TEXT,
+    },
+    {"Identifiers": {"type": "array", "items": ENTITY_ID, "maxItems": 100, "description": "a list of texts"}},
+)
+"""The event of ErasePerson."""
 
 RESTORE = _object(
     {},

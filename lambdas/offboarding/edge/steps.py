@@ -67,6 +67,15 @@ class RestoreInput(TypedDict):
     RequestedBy: NotRequired[str]
 
 
+class ErasureInput(TypedDict):
+    """What ErasePerson takes."""
+
+    OrganizationId: str
+    EntityId: str
+    RequestedBy: str
+    Identifiers: NotRequired[list[str]]
+
+
 class RecordedRequest(TypedDict):
     """What the record keeps of an execution's input."""
 
