@@ -200,8 +200,6 @@ def _workmail_resources(operation: str, parameters: Parameters, place: str) -> I
 
 
 def _dynamodb_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    if operation == "TransactWriteItems":
-        return
     table = f"arn:aws:dynamodb:{place}:table/{parameters['TableName']}"
     yield f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
 
