@@ -21,10 +21,9 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto.iam.models import Role, iam_backends
 
+from local.aws.actions import Parameters, required_actions
 from local.aws.functions.process_state import running_function
 from local.hooks import Hooks
-
-Parameters = Mapping[str, Any]
 
 _service_call = threading.local()
 
@@ -85,7 +84,8 @@ class Permissions:
     calls
         The calls of functions that have a role, allowed or not.
     listeners
-        Called before each of these calls, with its action and its parameters.
+        Called before each of these calls with its action and its parameters; before a call with several operations,
+        such as ``TransactWriteItems``, once for each operation.
     """
 
     def __init__(self) -> None:
@@ -108,16 +108,18 @@ class Permissions:
         _hook_policies(hooks)
 
     def _require_permission(self, function: Any, client: BaseClient, operation: str, parameters: Parameters) -> None:
-        policies = _policies_of(function)
+        policies = find_policies(function.account_id, function.role)
         if policies is None:
             return
-        action, resources = required_permission(client, operation, parameters, function.account_id)
-        self.calls.update(Call(function.function_name, action, resource) for resource in resources)
-        for listener in self.listeners:
-            listener(action, parameters)
-        for resource in resources:
-            if not is_allowed(policies, action, resource, _read_leading_key(parameters)):
-                raise _access_denied_error(client, operation, action, resource)
+        actions = required_actions(client, operation, parameters, function.account_id)
+        for action in actions:
+            self.calls.update(Call(function.function_name, action.name, resource) for resource in action.resources)
+            for listener in self.listeners:
+                listener(action.name, action.parameters)
+        for action in actions:
+            for resource in action.resources:
+                if not all(is_allowed(policies, action.name, resource, key) for key in action.leading_keys or (None,)):
+                    raise _access_denied_error(client, operation, action.name, resource)
 
 
 def is_allowed(policies: Iterable[str], action: str, resource: str, leading_key: str | None = None) -> bool:
@@ -154,36 +156,6 @@ def parse_grants(policy: str) -> tuple[Grant, ...]:
     return tuple(_iterate_grants(json.loads(policy)))
 
 
-def required_permission(
-    client: BaseClient, operation: str, parameters: Parameters, account_id: str
-) -> tuple[str, tuple[str, ...]]:
-    """Return the permission that a call needs: the action, and each resource.
-
-    Parameters
-    ----------
-    client
-        The boto3 client.
-    operation
-        The operation's name in the API.
-    parameters
-        The parameters of the call.
-    account_id
-        The account of the resources whose parameters are not ARNs.
-
-    Raises
-    ------
-    NotImplementedError
-        If the resources of the service's operations are not defined here.
-    """
-    # For all services that are called here, the signing name is the name in IAM; that of a boto3 client can differ.
-    service = client.meta.service_model.signing_name
-    action = f"{service}:{operation}"
-    if service not in _RESOURCES_OF_SERVICE:
-        raise NotImplementedError(f"local/aws/iam.py does not define the resources of {action}")
-    place = f"{client.meta.region_name}:{account_id}"
-    return action, tuple(_RESOURCES_OF_SERVICE[service](operation, parameters, place))
-
-
 @contextlib.contextmanager
 def _mark_service_call() -> Iterator[None]:
     """Mark this thread's calls as the service's: a service answers in the caller's thread, and can call others."""
@@ -193,54 +165,6 @@ def _mark_service_call() -> Iterator[None]:
     finally:
         _service_call.now = False
 
-
-def _workmail_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    organization_id = parameters.get("OrganizationId")
-    yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
-
-
-def _dynamodb_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    table = f"arn:aws:dynamodb:{place}:table/{parameters['TableName']}"
-    yield f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
-
-
-def _sqs_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    yield f"arn:aws:sqs:{place}:{parameters['QueueUrl'].rpartition('/')[2]}"
-
-
-def _sns_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    yield parameters["TopicArn"]
-
-
-def _events_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    for entry in parameters["Entries"]:
-        bus = entry.get("EventBusName", "default")
-        yield bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
-
-
-def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    yield f"arn:aws:ssm:{place}:parameter/{parameters['Name'].removeprefix('/')}"
-
-
-def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    if operation in _TASK_TOKEN_OPERATIONS:
-        yield "*"
-    else:
-        yield parameters.get("executionArn") or parameters["stateMachineArn"]
-
-
-_TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
-
-# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-_RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
-    "dynamodb": _dynamodb_resources,
-    "events": _events_resources,
-    "sns": _sns_resources,
-    "sqs": _sqs_resources,
-    "ssm": _ssm_resources,
-    "states": _states_resources,
-    "workmail": _workmail_resources,
-}
 
 # The error code and status of services that differ from the others.
 _DENIALS = {"sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
@@ -257,10 +181,10 @@ def _access_denied_error(client: BaseClient, operation: str, action: str, resour
     return error
 
 
-def _policies_of(function: Any) -> list[str] | None:
-    """Return the policies of a function's role; None if there is no such role."""
-    roles = iam_backends[function.account_id]["aws"].roles.values()
-    role = next((role for role in roles if role.arn == function.role), None)
+def find_policies(account_id: str, role_arn: str) -> list[str] | None:
+    """Return the policies of a role, as JSON; None if there is no such role."""
+    roles = iam_backends[account_id]["aws"].roles.values()
+    role = next((role for role in roles if role.arn == role_arn), None)
     if role is None:
         return None
     if role.managed_policies:
@@ -287,15 +211,6 @@ def _parse_condition(condition: Mapping[str, Any] | None) -> tuple[str, ...]:
         case {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns, **others}, **rest} if not others | rest:
             return tuple(_as_list(patterns))
     raise PolicyError(f"A statement has the Condition {json.dumps(condition)}, which is not supported here")
-
-
-def _read_leading_key(parameters: Parameters) -> str | None:
-    """Return the partition key of the item that a call is about; the tables here have string keys of one attribute.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-    """
-    values = [value["S"] for value in parameters.get("Key", {}).values() if isinstance(value, dict) and "S" in value]
-    return values[0] if values else None
 
 
 def _as_list(value: Any) -> list[Any]:

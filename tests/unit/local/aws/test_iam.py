@@ -8,9 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
 
-from local.aws.iam import Call, PolicyError, is_allowed, parse_grants, required_permission
+from local.aws.actions import required_actions
+from local.aws.iam import Call, PolicyError, is_allowed, parse_grants
 from local.environment import Environment
+from tests.unit.local.aws.dynamodb.tables import CompositeTable, key
 
 ACCOUNT = "123456789012"
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:letters"
@@ -117,18 +120,64 @@ def test_an_unsupported_policy_is_an_error(strange: dict[str, Any]) -> None:
          ["arn:aws:ssm:us-east-1:123456789012:parameter/a/b"]),
         ("stepfunctions", "DescribeExecution", {"executionArn": "arn:e"}, "states:DescribeExecution", ["arn:e"]),
         ("stepfunctions", "StartExecution", {"stateMachineArn": "arn:m"}, "states:StartExecution", ["arn:m"]),
+        ("stepfunctions", "ListExecutions", {"stateMachineArn": "arn:m"}, "states:ListExecutions", ["arn:m"]),
         ("stepfunctions", "SendTaskSuccess", {"taskToken": "t"}, "states:SendTaskSuccess", ["*"]),
     ],
 )  # fmt: skip
 def test_a_call_is_an_action_on_resources(
     service: str, operation: str, parameters: dict[str, Any], action: str, resources: list[str]
 ) -> None:
-    assert required_permission(boto3.client(service), operation, parameters, ACCOUNT) == (action, tuple(resources))
+    [required] = required_actions(boto3.client(service), operation, parameters, ACCOUNT)
+
+    assert (required.name, required.resources, required.parameters) == (action, tuple(resources), parameters)
 
 
 def test_an_unknown_service_is_an_error() -> None:
     with pytest.raises(NotImplementedError, match="s3:GetObject"):
-        required_permission(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
+        required_actions(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
+
+
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/records"
+PUT = {"Put": {"TableName": "records", "Item": {"A": {"S": "a"}, **key("put", "Step")}}}
+UPDATE = {"Update": {"TableName": TABLE, "Key": {"Part": {"S": "Record"}, "Id": {"S": "update"}}}}
+DELETE = {"Delete": {"TableName": "records", "Key": key("delete")}}
+CHECK = {"ConditionCheck": {"TableName": "records", "Key": key("check")}}
+QUERY = {"TableName": "records", "ExpressionAttributeValues": {":i": {"S": "query"}, ":p": {"S": "Step "}}}
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        ("TransactWriteItems", {"TransactItems": [PUT, UPDATE, DELETE, CHECK]}, [
+            ("dynamodb:PutItem", TABLE, ("put",)), ("dynamodb:UpdateItem", TABLE, ("update",)),
+            ("dynamodb:DeleteItem", TABLE, ("delete",)), ("dynamodb:ConditionCheckItem", TABLE, ("check",))]),
+        ("TransactGetItems", {"TransactItems": [{"Get": DELETE["Delete"]}]}, [
+            ("dynamodb:GetItem", TABLE, ("delete",))]),
+        ("BatchWriteItem", {"RequestItems": {
+            "records": [{"PutRequest": {"Item": key("a")}}, {"DeleteRequest": {"Key": key("b")}}],
+            "missing": [{"DeleteRequest": {"Key": {"Id": {"S": "c"}}}}]}}, [
+            ("dynamodb:BatchWriteItem", TABLE, ("a", "b")),
+            ("dynamodb:BatchWriteItem", TABLE.replace("records", "missing"), ("c",))]),
+        ("BatchGetItem", {"RequestItems": {"records": {"Keys": [key("a"), key("b")]}}}, [
+            ("dynamodb:BatchGetItem", TABLE, ("a", "b"))]),
+        ("PutItem", PUT["Put"], [("dynamodb:PutItem", TABLE, ("put",))]),
+        ("UpdateItem", UPDATE["Update"], [("dynamodb:UpdateItem", TABLE, ("update",))]),
+        ("Query", {**QUERY, "KeyConditionExpression": "begins_with(Part, :p) AND #i = :i",
+                   "ExpressionAttributeNames": {"#i": "Id"}}, [("dynamodb:Query", TABLE, ("query",))]),
+        ("Query", {**QUERY, "KeyConditionExpression": "Kind = :i", "IndexName": "ByTime"}, [
+            ("dynamodb:Query", f"{TABLE}/index/ByTime", ())]),
+        ("Query", {**QUERY, "KeyConditionExpression": "Part = :p"}, [("dynamodb:Query", TABLE, ())]),
+        ("Scan", {"TableName": "records"}, [("dynamodb:Scan", TABLE, ())]),
+    ],
+)  # fmt: skip
+def test_a_call_of_dynamodb_is_about_the_partition_keys_of_its_items(
+    operation: str, parameters: dict[str, Any], expected: list[Any]
+) -> None:
+    with mock_aws():
+        client = CompositeTable().client
+        required = required_actions(client, operation, parameters, ACCOUNT)
+
+    assert [(action.name, *action.resources, action.leading_keys) for action in required] == expected
 
 
 class Sender:
@@ -138,10 +187,10 @@ class Sender:
         self.environment = environment
         self.queue = environment.client("sqs").create_queue(QueueName="letters")["QueueUrl"]
 
-    def create(self, role: str) -> None:
+    def create(self, role: str, source: str = SENDS) -> None:
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("sends.py", SENDS)
+            archive.writestr("sends.py", source)
         self.environment.client("lambda").create_function(
             FunctionName="sends", Runtime="python3.13", Role=role, Handler="sends.handler",
             Code={"ZipFile": code.getvalue()},
@@ -154,8 +203,9 @@ class Sender:
     def allow(self, document: str) -> None:
         self.environment.client("iam").put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=document)
 
-    def answer(self) -> Any:
-        answer = self.environment.client("lambda").invoke(FunctionName="sends", Payload=json.dumps(self.queue))
+    def answer(self, event: Any = None) -> Any:
+        payload = json.dumps(event or self.queue)
+        answer = self.environment.client("lambda").invoke(FunctionName="sends", Payload=payload)
         return json.loads(answer["Payload"].read())
 
 
@@ -175,6 +225,37 @@ def test_a_call_succeeds_only_if_the_role_allows_it(sender: Sender) -> None:
     sender.allow(policy("sqs:SendMessage", QUEUE))
     assert sender.answer() == "sent"
     assert sender.environment.permissions.calls == {Call("sends", "sqs:SendMessage", QUEUE)}
+
+
+WRITES = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    try:
+        boto3.client("dynamodb").transact_write_items(TransactItems=event)
+    except ClientError as error:
+        return error.response["Error"]["Message"]
+    return "written"
+"""
+
+
+def test_each_operation_of_a_transaction_needs_its_action_on_its_items(sender: Sender) -> None:
+    CompositeTable()
+    sender.create(sender.role(), WRITES)
+    sender.allow(policy(["dynamodb:PutItem", "dynamodb:ConditionCheckItem"], TABLE,
+                        Condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["put", "check"]}}))  # fmt: skip
+    seen: list[Any] = []
+    sender.environment.permissions.listeners.append(lambda action, parameters: seen.append((action, parameters)))
+    check = {"ConditionCheck": {**CHECK["ConditionCheck"], "ConditionExpression": "attribute_not_exists(Id)"}}
+
+    assert sender.answer([PUT, check]) == "written"
+    assert "dynamodb:UpdateItem on resource" in sender.answer([PUT, UPDATE])
+    assert "dynamodb:PutItem on resource" in sender.answer([{"Put": {"TableName": "records", "Item": key("other")}}])
+    assert sender.environment.permissions.calls == {
+        Call("sends", f"dynamodb:{name}", TABLE) for name in ("PutItem", "ConditionCheckItem", "UpdateItem")
+    }
+    assert seen[:2] == [("dynamodb:PutItem", PUT["Put"]), ("dynamodb:ConditionCheckItem", check["ConditionCheck"])]
 
 
 def test_a_function_without_a_role_in_iam_is_not_checked(sender: Sender) -> None:

@@ -1,4 +1,4 @@
-"""Amazon DynamoDB where moto's differs from AWS's.
+"""Requests to DynamoDB.
 
 - A condition on the ``size`` of a missing attribute is not met; moto raises an error.
 - An empty string set or binary set is refused as an expression's value; moto refuses only an empty number set.
@@ -26,10 +26,17 @@ from local.hooks import Hooks
 _SETS = {"SS": "string", "BS": "binary"}
 
 
-def install(hooks: Hooks) -> None:
-    """Have DynamoDB behave as on AWS for as long as the hooks are in place."""
+def install(hooks: Hooks, request_lock: threading.RLock) -> None:
+    """Have requests answered as on AWS for as long as the hooks are in place.
+
+    Parameters
+    ----------
+    hooks
+        The hooks.
+    request_lock
+        The lock that each request holds.
+    """
     size, values, call = FuncSize.expr, DynamoHandler._get_expr_attr_values, DynamoHandler.call_action
-    request_lock = threading.RLock()
 
     def expr(self: FuncSize, item: Any) -> int | None:
         return None if self.attr.get_type(item) is None else int(size(self, item))

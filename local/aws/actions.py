@@ -1,0 +1,187 @@
+"""The actions of IAM that a call needs, with their resources.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.client import BaseClient
+from moto.dynamodb.exceptions import MockValidationException
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.key_condition_expression import parse_expression
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action that a call needs.
+
+    Attributes
+    ----------
+    name
+        As IAM spells it, ``dynamodb:UpdateItem``.
+    resources
+        The ARNs, or ``*`` where the action has no resources to name.
+    parameters
+        The parameters of the call; for one of several operations in a call, the operation's own.
+    leading_keys
+        The partition keys of the items, for a call of DynamoDB that names them.
+    """
+
+    name: str
+    resources: tuple[str, ...]
+    parameters: Parameters
+    leading_keys: tuple[str, ...] = ()
+
+
+def required_actions(client: BaseClient, operation: str, parameters: Parameters, account_id: str) -> list[Action]:
+    """Return the actions that a call needs.
+
+    Parameters
+    ----------
+    client
+        The boto3 client.
+    operation
+        The operation's name in the API.
+    parameters
+        The parameters of the call.
+    account_id
+        The account of the resources whose parameters are not ARNs.
+
+    Raises
+    ------
+    NotImplementedError
+        If the resources of the service's operations are not defined here.
+    """
+    # For all services that are called here, the signing name is the name in IAM; that of a boto3 client can differ.
+    service = client.meta.service_model.signing_name
+    place = f"{client.meta.region_name}:{account_id}"
+    if service == "dynamodb":
+        return list(_iterate_dynamodb_actions(operation, parameters, place))
+    action = f"{service}:{operation}"
+    if service not in _RESOURCES_OF_SERVICE:
+        raise NotImplementedError(f"local/aws/actions.py does not define the resources of {action}")
+    return [Action(action, tuple(_RESOURCES_OF_SERVICE[service](operation, parameters, place)), parameters)]
+
+
+def _workmail_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    organization_id = parameters.get("OrganizationId")
+    yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
+
+
+def _sqs_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:sqs:{place}:{parameters['QueueUrl'].rpartition('/')[2]}"
+
+
+def _sns_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield parameters["TopicArn"]
+
+
+def _events_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    for entry in parameters["Entries"]:
+        bus = entry.get("EventBusName", "default")
+        yield bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
+
+
+def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    yield f"arn:aws:ssm:{place}:parameter/{parameters['Name'].removeprefix('/')}"
+
+
+def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    if operation in _TASK_TOKEN_OPERATIONS:
+        yield "*"
+    else:
+        yield parameters.get("executionArn") or parameters["stateMachineArn"]
+
+
+_TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
+
+_RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
+    "events": _events_resources,
+    "sns": _sns_resources,
+    "sqs": _sqs_resources,
+    "ssm": _ssm_resources,
+    "states": _states_resources,
+    "workmail": _workmail_resources,
+}
+
+_ACTION_IN_TRANSACTION = {
+    "ConditionCheck": "ConditionCheckItem",
+    "Delete": "DeleteItem",
+    "Get": "GetItem",
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+}
+
+
+def _iterate_dynamodb_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
+    """Yield the actions of a call of DynamoDB: one, or one for each operation or table of a call with several."""
+    if "TransactItems" in parameters:
+        for item in parameters["TransactItems"]:
+            for kind, members in item.items():
+                yield _make_dynamodb_action(_ACTION_IN_TRANSACTION[kind], members["TableName"], members, place)
+    elif "RequestItems" in parameters:
+        for table, requests in parameters["RequestItems"].items():
+            part = {"RequestItems": {table: requests}}
+            yield _make_dynamodb_action(operation, table, part, place, _iterate_batch(requests))
+    else:
+        yield _make_dynamodb_action(operation, parameters["TableName"], parameters, place)
+
+
+def _iterate_batch(requests: Any) -> Iterator[Parameters]:
+    """Yield what has an ``Item`` or a ``Key``: of BatchWriteItem the requests, of BatchGetItem one for each key."""
+    if isinstance(requests, Mapping):
+        yield from ({"Key": key} for key in requests["Keys"])
+    else:
+        yield from (members for request in requests for members in request.values())
+
+
+def _make_dynamodb_action(
+    action: str, table_name: str, parameters: Parameters, place: str, parts: Iterable[Parameters] | None = None
+) -> Action:
+    arn = table_name if table_name.startswith("arn:") else f"arn:aws:dynamodb:{place}:table/{table_name}"
+    table = _find_table(arn)
+    keys = [_read_leading_key(table, part) for part in ((parameters,) if parts is None else parts)]
+    resource = f"{arn}/index/{parameters['IndexName']}" if "IndexName" in parameters else arn
+    return Action(f"dynamodb:{action}", (resource,), parameters, tuple(key for key in keys if key is not None))
+
+
+def _find_table(arn: str) -> Table | None:
+    _, _, _, region, account, resource = arn.split(":", 5)
+    return dynamodb_backends[account][region].tables.get(resource.removeprefix("table/"))
+
+
+def _read_leading_key(table: Table | None, parameters: Parameters) -> str | None:
+    """Return the partition key of the item or, for a query of the table, of the items.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    attributes = parameters.get("Item") or parameters.get("Key") or {}
+    if table is None:
+        # The call fails, whatever its permissions.
+        value = next(iter(parameters.get("Key", {}).values()), None)
+    elif "KeyConditionExpression" in parameters and "IndexName" not in parameters:
+        value = _read_queried_key(table, parameters)
+    else:
+        value = attributes.get(table.hash_key_attr)
+    return next((str(text) for kind, text in value.items() if kind in {"S", "N"}), None) if value else None
+
+
+def _read_queried_key(table: Table, parameters: Parameters) -> Any:
+    try:
+        [(_, value), *_], _, _ = parse_expression(
+            key_condition_expression=parameters["KeyConditionExpression"],
+            expression_attribute_names=parameters.get("ExpressionAttributeNames", {}),
+            expression_attribute_values=parameters.get("ExpressionAttributeValues", {}),
+            schema=table.schema,
+        )
+    except MockValidationException:
+        # DynamoDB refuses the query.
+        return None
+    return value
