@@ -2,7 +2,7 @@
 
 Calls are followed from function to function and from module to module, `except` clauses take away what they name,
 and what WorkMail may answer to an operation is what its service model lists for it. A receiver is known by its name:
-`directory` is a `Directory`, `records` are the `Records`.
+`directory` is a `Directory`, `records` are the `Records`, `table` or `self._table` is the `Table`.
 """
 
 import ast
@@ -21,6 +21,8 @@ LAMBDAS = Path(__file__).parents[2] / "lambdas"
 RECEIVERS = {
     "directory": ("offboarding.adapters.directory", "Directory"),
     "records": ("offboarding.adapters.records", "Records"),
+    "table": ("offboarding.adapters.table", "Table"),
+    "cap": ("offboarding.adapters.cap", "Cap"),
 }
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 
@@ -212,8 +214,8 @@ class _Reader:
                 return module, called.id
             home, _, name = module.imports.get(called.id, "").rpartition(".")
             return self._existing(home, name)
-        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-            receiver = called.value.id
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name | ast.Attribute):
+            receiver = called.value.id if isinstance(called.value, ast.Name) else called.value.attr.lstrip("_")
             if receiver == "self":
                 return self._existing(module.name, f"{where.partition('.')[0]}.{called.attr}")
             if receiver in RECEIVERS:
