@@ -217,7 +217,7 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
             {"states:DescribeExecution"},
             ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"],
         ),
-        ("Allow", {"dynamodb:UpdateItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
+        ("Allow", {"dynamodb:PutItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]

@@ -33,21 +33,35 @@ def test_the_records_are_kept_without_the_stack_and_cannot_be_deleted_by_mistake
     assert "TableName" not in table["Properties"], "a stack that is created again would collide with the kept table"
 
 
-def test_the_records_can_be_queried_by_execution_by_due_date_and_by_organization(template: Template) -> None:
+def test_the_records_can_be_queried_by_execution_by_due_date_by_time_and_by_entity(template: Template) -> None:
     _, table = single_resource(template, "AWS::DynamoDB::Table")
-    assert table["Properties"]["KeySchema"] == [{"AttributeName": "Id", "KeyType": "HASH"}]
+    assert table["Properties"]["KeySchema"] == key("Id", "Part")
     assert table["Properties"]["GlobalSecondaryIndexes"] == [
         {"IndexName": name, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}
         for name, schema in {
             "ByStatus": key("StatusKey", "DueAt"),
-            "ByOrganization": key("OrganizationId", "StartedAt"),
+            "ByTime": key("Kind", "At"),
+            "ByOrganization": key("OrganizationId", "At"),
+            "ByEntity": key("EntityKey", "At"),
         }.items()
     ]
     types = {
         attribute["AttributeName"]: attribute["AttributeType"]
         for attribute in table["Properties"]["AttributeDefinitions"]
     }
-    assert types == dict.fromkeys(["Id", "StatusKey", "DueAt", "OrganizationId", "StartedAt"], "S")
+    names = ["Id", "Part", "StatusKey", "DueAt", "Kind", "At", "OrganizationId", "EntityKey"]
+    assert types == dict.fromkeys(names, "S")
+
+
+def test_items_expire_by_their_own_date_if_a_retention_of_records_is_set() -> None:
+    _, table = single_resource(synthesized({}), "AWS::DynamoDB::Table")
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "ExpiresAt", "Enabled": True}
+
+    functions = resources_of_type(synthesized({}, recordRetentionDays=365), "AWS::Lambda::Function").values()
+    variables = [function["Properties"]["Environment"]["Variables"] for function in functions]
+    writers = [names for names in variables if "RECORDS_TABLE" in names]
+    assert writers
+    assert {names["RECORD_RETENTION_DAYS"] for names in writers} == {"365"}
 
 
 def test_the_logical_ids_of_resources_that_waiting_versions_use_never_change(template: Template) -> None:

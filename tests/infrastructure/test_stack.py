@@ -73,50 +73,38 @@ DESCRIBE_OFFBOARDINGS = (
     f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:execution:workmail-offboarding:*",
 )
 READ_RECORD = ({"dynamodb:GetItem"}, TABLE)
-WRITE_RECORD = ({"dynamodb:UpdateItem"}, TABLE)
-READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, TABLE)
+WRITE_RECORD = ({"dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
+READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
+TAKE_SLOT = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
 ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "ResolveEntity": [],
     "CheckOrganization": [],
     "PlanOffboarding": [READ_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
-    "RecordOffboarding": [READ_AND_WRITE_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
-    "AwaitApproval": [
-        WRITE_RECORD,
-        ({"sns:Publish"}, "<ApprovalsTopicA799959D>"),
-        ({"events:PutEvents"}, f"arn:<AWS::Partition>:events:{REGION_AND_ACCOUNT}:event-bus/default"),
-    ],
+    "RecordOffboarding": [TAKE_SLOT, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "AwaitApproval": [WRITE_RECORD],
     "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
-    "VerifyCleanup": [WRITE_RECORD],
+    "VerifyCleanup": [READ_AND_WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ({"states:SendTaskSuccess"}, "*")],
-    "RegisterEntity": [
-        READ_AND_WRITE_RECORD,
-        ({"dynamodb:Query"}, f"{TABLE}/index/ByStatus"),
-        DESCRIBE_OFFBOARDINGS,
-    ],
+    "RegisterEntity": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS],
     "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
 }
 SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}
 RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVERDUE_DAYS": "7", **SERVICE_END}
-RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>"}
+RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>", "RECORD_RETENTION_DAYS": "0"}
 POLICY = {"POLICY_PARAMETER": "<PolicyParameter29F142FF>"}
 ENVIRONMENT: dict[str, dict[str, str]] = {
     "ResolveEntity": {**SERVICE_END, "REQUIRE_REQUESTED_BY": "false"},
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
     "RecordOffboarding": {**RECORDS, **POLICY},
-    "AwaitApproval": {
-        **RECORDS,
-        "APPROVAL_TOPIC_ARN": "<ApprovalsTopicA799959D>",
-        "APPROVAL_STATE_MACHINE_ARN": (
-            f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-approval"
-        ),
-    },
+    "AwaitApproval": RECORDS,
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
     "DecideApproval": RECORDS,
     "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,
 }
+OTHER_HANDLERS = ("close_record.handler", "sweep_records.handler", "erase_person.handler")
 HANDLERS = {
     "ResolveEntity": "resolve_entity.handler",
     "CheckOrganization": "check_organization.handler",
@@ -174,9 +162,9 @@ def synthesized(**settings: Any) -> Template:
     return template_of(context)
 
 
-def test_there_is_one_function_for_each_task_and_one_to_close_records(template: Template) -> None:
+def test_there_is_one_function_for_each_task_and_those_of_the_records(template: Template) -> None:
     handlers = [function["Properties"]["Handler"] for function in functions(template)]
-    assert sorted(handlers) == sorted([*HANDLERS.values(), "close_record.handler"])
+    assert sorted(handlers) == sorted([*HANDLERS.values(), *OTHER_HANDLERS])
     assert sorted(name for called in MACHINES.values() for name in called) == FUNCTIONS
 
 
