@@ -139,6 +139,7 @@ OUTPUTS = {
     "ApprovalStateMachineArn": STATE_MACHINES["Approval"],
     "RestoreStateMachineArn": STATE_MACHINES["Restore"],
     "RecordsTableName": "RecordsTableC9B7A30B",
+    "ErasePersonFunctionName": "ErasureErasePersonFunction8C5125EE",
     "ApprovalTopicArn": "ApprovalsTopicA799959D",
     "StatusChangeDeadLetterQueueUrl": "StatusChangesDeadLettersE0DF9189",
     "UndeliveredStatusChangeQueueUrl": "StatusChangesUndeliveredEventsE46284C2",

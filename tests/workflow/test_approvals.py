@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -372,7 +372,7 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
     flow.clock.settle()
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 3, "the cap does not apply to an execution started by hand"
     waiting_arn = arns[last.index("AwaitApproval")]
-    assert "which is the day's cap" in flow.read_record(waiting_arn)["ApprovalReasons"][0]
+    assert "which is the cap" in flow.read_record(waiting_arn)["ApprovalReasons"][0]
 
     flow.decide(waiting_arn)
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 4
@@ -380,7 +380,27 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
     flow.people.create_user("tomorrow")
     tomorrow = flow.start("tomorrow", Requester=REQUESTER)
     flow.clock.settle()
-    assert flow.read_result(tomorrow).states[-1] == "WaitForRetention", "each day has its own cap"
+    assert flow.read_result(tomorrow).states[-1] == "WaitForRetention", "the slots of the day before are free again"
+
+
+@pytest.mark.parametrize(("leavers", "cap"), [(15, 5), *mark_long((60, 20))])
+def test_the_cap_counts_the_last_24_hours_and_not_the_day(make_flow: Any, leavers: int, cap: int) -> None:
+    flow = make_flow(now=datetime(2026, 11, 22, 23, 50, tzinfo=UTC))
+    flow.change_policy(DailyCap=cap)
+    for number in range(leavers + 1):
+        flow.people.create_user(f"leaver{number}")
+    for number in range(leavers):
+        flow.start(f"leaver{number}", Requester=REQUESTER)
+        flow.clock.advance(timedelta(minutes=20) / leavers)
+
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == cap
+    assert len(flow.list_by_status("AwaitingApproval")) == leavers - cap
+    flow.clock.move_to(datetime(2026, 11, 23, 23, 49, 59, tzinfo=UTC))
+    assert flow.run(f"leaver{leavers}", days=0, DryRun=True, Requester=REQUESTER).output["Plan"]["NeedsApproval"]
+    flow.clock.move_to(datetime(2026, 11, 23, 23, 50, 1, tzinfo=UTC))
+    flow.start(f"leaver{leavers}", Requester=REQUESTER)
+    flow.clock.settle()
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == cap + 1
 
 
 def test_a_cap_of_zero_requires_an_approval_for_every_leaver(flow: Any) -> None:

@@ -92,7 +92,7 @@ def test_a_plan_reports_the_daily_cap_without_taking_a_slot(flow: Any) -> None:
 
     [reason] = flow.run("dana", days=0, DryRun=True, Requester=requester).output["Plan"]["NeedsApproval"]
 
-    assert reason == "1 of the 1 deregistrations of 2026-11-22 are taken."
+    assert reason == "The cap of 1 deregistrations within 24 hours is reached."
 
 
 def test_a_plan_reports_an_offboarding_in_progress(flow: Any) -> None:
