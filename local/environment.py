@@ -25,7 +25,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
 from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
-from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
 from local.aws.shared_clients import share_clients, shared_session
@@ -110,9 +110,9 @@ class Environment:
         self.permissions.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)
-        dynamodb.install(hooks)
+        tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
-        Poller(self.clock).install(hooks)
+        EventSourceMappings(self.clock, tables.streams).install(hooks)
         self._status_events.install(hooks)
         exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
         boto3.DEFAULT_SESSION = shared_session()

@@ -166,11 +166,14 @@ def _read_leading_key(table: Table | None, parameters: Parameters) -> str | None
     if table is None:
         # The call fails, whatever its permissions.
         value = next(iter(parameters.get("Key", {}).values()), None)
-    elif "KeyConditionExpression" in parameters and "IndexName" not in parameters:
+    elif isinstance(parameters.get("KeyConditionExpression"), str) and "IndexName" not in parameters:
         value = _read_queried_key(table, parameters)
     else:
         value = attributes.get(table.hash_key_attr)
-    return next((str(text) for kind, text in value.items() if kind in {"S", "N"}), None) if value else None
+    if isinstance(value, Mapping):
+        return next((str(text) for kind, text in value.items() if kind in {"S", "N"}), None)
+    # A resource of boto3 passes plain values.
+    return None if value is None else str(value)
 
 
 def _read_queried_key(table: Table, parameters: Parameters) -> Any:

@@ -187,6 +187,13 @@ _SERVICE_ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # An event source mapping polls the queue, deletes the processed messages, and reads the visibility timeout.
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     ("event source mapping", ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")),
+    # Or it polls a table's stream, and sends what it gives up to its destination.
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    (
+        "event source mapping of a stream",
+        ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
+    ),
+    ("destination of an event source mapping", ("sqs:SendMessage",)),
     # Lambda sends the segments of a function that is traced.
     # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
     ("traced function", ("xray:PutTraceSegments", "xray:PutTelemetryRecords")),
@@ -217,9 +224,27 @@ def _iterate_log_groups(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]
         yield principal, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function['LoggingConfig']['LogGroup']}"
 
 
-def _iterate_polled_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+def _iterate_mappings(deployed: DeployedTemplate) -> Iterator[tuple[str, Any]]:
     for mapping in deployed.properties_by_type("AWS::Lambda::EventSourceMapping").values():
-        yield deployed.find_logical_id(mapping["FunctionName"]), mapping["EventSourceArn"]
+        yield deployed.find_logical_id(mapping["FunctionName"]), mapping
+
+
+def _iterate_polled_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for function, mapping in _iterate_mappings(deployed):
+        if mapping["EventSourceArn"].startswith("arn:aws:sqs:"):
+            yield function, mapping["EventSourceArn"]
+
+
+def _iterate_polled_streams(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for function, mapping in _iterate_mappings(deployed):
+        if mapping["EventSourceArn"].startswith("arn:aws:dynamodb:"):
+            yield function, mapping["EventSourceArn"]
+
+
+def _iterate_destinations(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for function, mapping in _iterate_mappings(deployed):
+        if "DestinationConfig" in mapping:
+            yield function, mapping["DestinationConfig"]["OnFailure"]["Destination"]
 
 
 def _iterate_traced_functions(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
@@ -243,6 +268,8 @@ def _iterate_traced_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, 
 _FEATURE_USERS = {
     "log group of a function": _iterate_log_groups,
     "event source mapping": _iterate_polled_queues,
+    "event source mapping of a stream": _iterate_polled_streams,
+    "destination of an event source mapping": _iterate_destinations,
     "traced function": _iterate_traced_functions,
     "logged state machine": _iterate_logged_machines,
     "traced state machine": _iterate_traced_machines,

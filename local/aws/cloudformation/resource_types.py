@@ -1,7 +1,7 @@
 """Resource types that moto's CloudFormation makes differently from AWS's, or not at all.
 
 - ``AWS::DynamoDB::Table``: point in time recovery and encryption are kept. An update changes the table in
-  place, so its items stay; another key is refused because it would replace the table.
+  place, so its items and its stream stay; another key is refused because it would replace the table.
 - ``AWS::SSM::Parameter``: has a name even if the template has none; an update writes the next version.
 - ``AWS::SNS::Topic``: ``TopicArn`` is an attribute; an update changes the topic in place, so its
   subscriptions stay.
@@ -71,6 +71,7 @@ def _hook_table(hooks: Hooks) -> None:
         table.tags = properties.get("Tags", [])
         table.sse_specification = _render_encryption(properties.get("SSESpecification"), account_id, region_name)
         _set_recovery(table, properties)
+        _set_stream(table, properties.get("StreamSpecification"))
         return table
 
     hooks.replace(Table, "create_from_cloudformation_json", classmethod(create_table))
@@ -87,6 +88,14 @@ def _render_encryption(
     key = f"arn:aws:kms:{region_name}:{account_id}:alias/aws/dynamodb"
     members = {("Enabled" if name == "SSEEnabled" else name): value for name, value in specification.items()}
     return {"KMSMasterKeyId": key, **members}
+
+
+def _set_stream(table: Table, specification: dict[str, Any] | None) -> None:
+    """Enable or disable the stream; a stream with another view is a new stream."""
+    if specification is None:
+        table.stream_specification = {"StreamEnabled": False}
+    elif specification["StreamViewType"] != (table.stream_specification or {}).get("StreamViewType"):
+        table.set_stream_specification(dict(specification))
 
 
 def _set_recovery(table: Table, properties: dict[str, Any]) -> None:

@@ -2,30 +2,37 @@
 
 - `requests`: conditions, sets, and one request at a time.
 - `changes`: the writes that change an item; what other parts of the embedded AWS do then.
+- `streams`: the records of these changes.
 - `transactions`: ``TransactWriteItems``.
 - `queries`: speed only.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from local.aws.dynamodb import queries, requests, transactions
 from local.aws.dynamodb.changes import Change, Changes
+from local.aws.dynamodb.streams import Streams
 from local.hooks import Hooks
 
-__all__ = ["Change", "Changes", "install"]
+__all__ = ["Change", "Changes", "DynamoDB", "install"]
 
 
-def install(hooks: Hooks) -> Changes:
-    """Have DynamoDB behave as on AWS for as long as the hooks are in place.
+@dataclass(frozen=True)
+class DynamoDB:
+    """What other parts of the embedded AWS can listen to."""
 
-    Returns
-    -------
-    Changes
-        The changes of items, to which a part of the embedded AWS can listen.
-    """
-    changes = Changes()
+    changes: Changes
+    streams: Streams
+
+
+def install(hooks: Hooks) -> DynamoDB:
+    """Have DynamoDB behave as on AWS for as long as the hooks are in place."""
+    changes, streams = Changes(), Streams()
     requests.install(hooks, changes.lock)
     changes.install(hooks)
+    changes.listeners.append(streams.add)
     transactions.install(hooks, changes)
     queries.install(hooks)
-    return changes
+    return DynamoDB(changes, streams)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +57,12 @@ class Changes:
     lock
         Held during each request; hold it for a change that no request makes.
     listeners
-        Called with each change.
+        Called with the changes of each write: several for a transaction.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.listeners: list[Callable[[Change], None]] = []
+        self.listeners: list[Callable[[Sequence[Change]], None]] = []
         self._thread = threading.local()
 
     def install(self, hooks: Hooks) -> None:
@@ -102,7 +102,8 @@ class Changes:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Publish the changes of this thread at the end, or undo them all if there is an exception."""
-        changes = self._thread.transaction = []
+        changes: list[Change] = []
+        self._thread.transaction = changes
         try:
             yield
         except Exception:
@@ -111,15 +112,14 @@ class Changes:
             raise
         finally:
             self._thread.transaction = None
-        for change in changes:
-            self._publish(change)
+        self._publish(changes)
 
     def delete_as_service(self, table: Table, hash_key: DynamoType, range_key: DynamoType | None) -> None:
         """Delete an item as DynamoDB itself does."""
         with self._ignore_changes():
             item = table.delete_item(hash_key, range_key)
         if item is not None:
-            self._publish(Change(table, item, None, by_service=True))
+            self._publish([Change(table, item, None, by_service=True)])
 
     @contextlib.contextmanager
     def _ignore_changes(self) -> Iterator[None]:
@@ -135,15 +135,19 @@ class Changes:
         change = Change(table, old, new)
         changes = getattr(self._thread, "transaction", None)
         if changes is None:
-            self._publish(change)
+            self._publish([change])
         else:
             changes.append(change)
 
-    def _publish(self, change: Change) -> None:
-        if change.old is not None and change.new is not None and change.old.attrs == change.new.attrs:
-            return
-        for listener in self.listeners:
-            listener(change)
+    def _publish(self, changes: Sequence[Change]) -> None:
+        effective = [change for change in changes if not _is_same(change.old, change.new)]
+        if effective:
+            for listener in self.listeners:
+                listener(effective)
+
+
+def _is_same(old: Item | None, new: Item | None) -> bool:
+    return old is not None and new is not None and bool(old.attrs == new.attrs)
 
 
 def find_item(table: Table, attributes: Mapping[str, Any]) -> Item | None:

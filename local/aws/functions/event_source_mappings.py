@@ -1,142 +1,105 @@
-"""SQS event source mappings on the clock: batches, partial failures, redelivery, dead letters, pausing.
+"""Event source mappings: have their queues and streams read on the clock.
 
-moto invokes a function for each single message, when it is sent and inside the sender's call, and does not support
-partial batch responses. Here a poller does it instead: it reads batches as AWS Lambda does, deletes the messages that
-were processed, and leaves the failed ones to the queue's visibility timeout and redrive policy.
+`queue_mappings` reads the queues and `stream_mappings` the streams of DynamoDB. moto goes on invoking the function of a
+mapping that was deleted, and an update of a stack keeps the properties that the template no longer has.
 """
 
 from __future__ import annotations
 
-import json
-import threading
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.awslambda.models import EventSourceMapping, LambdaBackend
 from moto.awslambda.utils import get_backend
-from moto.sqs.models import Queue, sqs_backends
 
+from local.aws.dynamodb import Streams
+from local.aws.functions.queue_mappings import QueuePoller
+from local.aws.functions.stream_mappings import StreamPoller, require_permissions
 from local.clock import Clock
 from local.hooks import Hooks
 
-_ONE_MILLISECOND = timedelta(milliseconds=1)
+_DEFAULTS: dict[str, Any] = {
+    "BatchSize": None,
+    "BisectBatchOnFunctionError": None,
+    "DestinationConfig": None,
+    "Enabled": True,
+    "FilterCriteria": None,
+    "FunctionResponseTypes": None,
+    "MaximumBatchingWindowInSeconds": None,
+    "MaximumRecordAgeInSeconds": None,
+    "MaximumRetryAttempts": None,
+    "ParallelizationFactor": None,
+}
 
 
-class Poller:
-    """Reads the queues for the event source mappings.
+class EventSourceMappings:
+    """The event source mappings of an embedded AWS.
 
     Parameters
     ----------
     clock
-        The clock on which failed messages become visible again, and on which a batch is work.
+        The clock on which they read.
+    streams
+        The streams of DynamoDB's tables.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._queues_in_progress: set[str] = set()
+    def __init__(self, clock: Clock, streams: Streams) -> None:
+        self._queues = QueuePoller(clock)
+        self._streams = StreamPoller(clock, streams)
 
     def install(self, hooks: Hooks) -> None:
-        """Poll instead of moto for as long as the hooks are in place."""
-        add_message = Queue.add_message
-        update_mapping = LambdaBackend.update_event_source_mapping
+        """Read for the mappings for as long as the hooks are in place."""
+        self._queues.install(hooks)
+        self._streams.install()
+        create, update = LambdaBackend.create_event_source_mapping, LambdaBackend.update_event_source_mapping
+        delete = LambdaBackend.delete_event_source_mapping
 
-        def add_and_poll(queue: Queue, message: Any) -> None:
-            with self._lock:
-                mappings, queue.lambda_event_source_mappings = queue.lambda_event_source_mappings, {}
-                try:
-                    add_message(queue, message)
-                finally:
-                    queue.lambda_event_source_mappings = mappings
-            self.poll(queue)
-            if message.delayed:
-                due = datetime.fromtimestamp(message.delayed_until / 1000, UTC)
-                self._clock.call_at(due, lambda: self.poll(queue), f"delayed delivery from {queue.name}")
-
-        def update_and_poll(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> Any:
-            mapping = update_mapping(backend, uuid, spec)
-            if mapping is not None:
-                self.poll(_queue_of(mapping))
+        def create_mapping(backend: LambdaBackend, spec: dict[str, Any]) -> EventSourceMapping:
+            if _is_stream(spec.get("EventSourceArn", "")):
+                require_permissions(backend, spec)
+            mapping: EventSourceMapping = create(backend, spec)
+            self._poller_of(mapping).add(mapping)
             return mapping
 
-        hooks.replace(Queue, "add_message", add_and_poll)
-        hooks.replace(LambdaBackend, "update_event_source_mapping", update_and_poll)
+        def update_mapping(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> EventSourceMapping | None:
+            mapping: EventSourceMapping | None = update(backend, uuid, spec)
+            if mapping is not None:
+                self._poller_of(mapping).update(mapping)
+            return mapping
 
-    def poll(self, queue: Queue) -> None:
-        """Have the queue read until it is empty for its enabled mapping, unless that is in progress."""
-        with self._lock:
-            mapping = next((m for m in queue.lambda_event_source_mappings.values() if m.enabled), None)
-            if mapping is None or queue.queue_arn in self._queues_in_progress:
-                return
-            self._queues_in_progress.add(queue.queue_arn)
-        self._clock.start_thread(
-            f"event source mapping of {queue.name}", lambda: self._process_messages(queue, mapping)
-        )
+        def delete_mapping(backend: LambdaBackend, uuid: str) -> EventSourceMapping | None:
+            mapping: EventSourceMapping | None = delete(backend, uuid)
+            if mapping is not None:
+                self._poller_of(mapping).remove(mapping)
+            return mapping
 
-    def _process_messages(self, queue: Queue, mapping: EventSourceMapping) -> None:
-        while True:
-            with self._lock:
-                messages = self._receive_batch(queue, mapping) if mapping.enabled else []
-                if not messages:
-                    self._queues_in_progress.discard(queue.queue_arn)
-                    return
-            failed = _failed_message_ids(_invoke(mapping, messages), messages)
-            for message in messages:
-                if message.id not in failed:
-                    sqs_backends[queue.account_id][queue.region].delete_message(queue.name, message.receipt_handle)
+        hooks.replace(LambdaBackend, "create_event_source_mapping", create_mapping)
+        hooks.replace(LambdaBackend, "update_event_source_mapping", update_mapping)
+        hooks.replace(LambdaBackend, "delete_event_source_mapping", delete_mapping)
+        hooks.replace(EventSourceMapping, "update_from_cloudformation_json", classmethod(_update_from_template))
 
-    def _receive_batch(self, queue: Queue, mapping: EventSourceMapping) -> list[Any]:
-        backend = sqs_backends[queue.account_id][queue.region]
-        messages = backend.receive_message(queue.name, mapping.batch_size, 0, int(queue.visibility_timeout))
-        for message in messages:
-            visible = datetime.fromtimestamp(message.visible_at / 1000, UTC) + _ONE_MILLISECOND
-            self._clock.call_at(visible, lambda: self.poll(queue), f"redelivery from {queue.name}")
-        return messages
+    def _poller_of(self, mapping: EventSourceMapping) -> QueuePoller | StreamPoller:
+        return self._streams if _is_stream(mapping.event_source_arn) else self._queues
 
 
-def _queue_of(mapping: EventSourceMapping) -> Queue:
-    _, _, _, region, account, name = mapping.event_source_arn.split(":")
-    return sqs_backends[account][region].get_queue(name)
+def _is_stream(arn: str) -> bool:
+    return arn.startswith("arn:aws:dynamodb:")
 
 
-def _invoke(mapping: EventSourceMapping, messages: list[Any]) -> Any:
-    _, _, _, region, account, *_ = mapping.function_arn.split(":")
-    headers: dict[str, Any] = {}
-    answer = get_backend(account, region).invoke(
-        function_name=mapping.function_arn,
-        qualifier=None,
-        body=json.dumps({"Records": [_make_record(mapping, message, region) for message in messages]}),
-        headers={},
-        response_headers=headers,
+def _update_from_template(
+    cls: type[EventSourceMapping],
+    original_resource: EventSourceMapping,
+    new_resource_name: str,
+    cloudformation_json: Any,
+    account_id: str,
+    region_name: str,
+) -> EventSourceMapping:
+    """Change a mapping in place; with another source, replace it."""
+    properties, backend = cloudformation_json["Properties"], get_backend(account_id, region_name)
+    if properties["EventSourceArn"] != original_resource.event_source_arn:
+        mapping: EventSourceMapping = backend.create_event_source_mapping(properties)
+        backend.delete_event_source_mapping(original_resource.uuid)
+        return mapping
+    changed: EventSourceMapping = backend.update_event_source_mapping(
+        original_resource.uuid, {**_DEFAULTS, **properties}
     )
-    if "x-amz-function-error" in headers:
-        return None
-    return json.loads(answer or "null")
-
-
-def _make_record(mapping: EventSourceMapping, message: Any, region: str) -> dict[str, Any]:
-    return {
-        "messageId": message.id,
-        "receiptHandle": message.receipt_handle,
-        "body": message.body,
-        "attributes": {
-            "ApproximateReceiveCount": str(message.approximate_receive_count),
-            "SentTimestamp": str(message.sent_timestamp),
-            "SenderId": message.sender_id,
-            "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
-        },
-        "messageAttributes": {},
-        "md5OfBody": message.body_md5,
-        "eventSource": "aws:sqs",
-        "eventSourceARN": mapping.event_source_arn,
-        "awsRegion": region,
-    }
-
-
-def _failed_message_ids(answer: Any, messages: list[Any]) -> set[str]:
-    """Return the ids of the messages that stay in the queue, as Lambda interprets the function's answer."""
-    all_ids = {message.id for message in messages}
-    if not isinstance(answer, dict):
-        return all_ids
-    failures = {item.get("itemIdentifier") for item in answer.get("batchItemFailures", [])}
-    return failures & all_ids if failures <= all_ids else all_ids
+    return changed

@@ -160,6 +160,8 @@ QUERY = {"TableName": "records", "ExpressionAttributeValues": {":i": {"S": "quer
             ("dynamodb:BatchWriteItem", TABLE.replace("records", "missing"), ("c",))]),
         ("BatchGetItem", {"RequestItems": {"records": {"Keys": [key("a"), key("b")]}}}, [
             ("dynamodb:BatchGetItem", TABLE, ("a", "b"))]),
+        ("PutItem", {"TableName": "records", "Item": {"Id": "plain", "Part": "Step"}}, [
+            ("dynamodb:PutItem", TABLE, ("plain",))]),
         ("PutItem", PUT["Put"], [("dynamodb:PutItem", TABLE, ("put",))]),
         ("UpdateItem", UPDATE["Update"], [("dynamodb:UpdateItem", TABLE, ("update",))]),
         ("Query", {**QUERY, "KeyConditionExpression": "begins_with(Part, :p) AND #i = :i",

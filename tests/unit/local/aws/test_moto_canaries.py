@@ -52,7 +52,7 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
-from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.clock import Clock
@@ -119,6 +119,7 @@ FINGERPRINTS = {
     "EvalComponent._log_exception": "56ec487408db",
     "EvalComponent._log_failure_event_exception": "8bbf2a88e011",
     "EventManager.add_event": "41b5692b7a96",
+    "EventSourceMapping.update_from_cloudformation_json": "c329b5d33ee7",
     "EventTemplateParser.parse": "d023521778e0",
     "EventsBackend._normalize_event_bus_arn": "bc1209753a41",
     "Execution.start": "d9e1c98adc43",
@@ -137,6 +138,8 @@ FINGERPRINTS = {
     "IterationWorker._eval_pool": "fcc51d3596ee",
     "JobPool.__init__": "7f8d049134d1",
     "JobPool.close_job": "c1de0e8982dc",
+    "LambdaBackend.create_event_source_mapping": "72aab4011afb",
+    "LambdaBackend.delete_event_source_mapping": "5b4d01ac07fe",
     "LambdaBackend.update_event_source_mapping": "ede057569530",
     "LambdaFunction.create_from_cloudformation_json": "c5455b66d64b",
     "LambdaFunction.get_configuration": "56cc4bce239a",
@@ -211,9 +214,9 @@ def list_replacements() -> list[Replaced]:
         Runtime(clock).install(others)
         response_cache.install(others)
         cloudformation.install(others)
-        dynamodb.install(others)
+        tables = dynamodb.install(others)
         eventbridge.install(others)
-        Poller(clock).install(others)
+        EventSourceMappings(clock, tables.streams).install(others)
         StatusEvents().install(others)
         return [*states.replaced, *others.replaced]
 
@@ -301,6 +304,9 @@ GAPS = {
     "LambdaSimpleBackend.invoke": ("Simple Lambda happy path OK", "echoes"),
 }
 ABSENT = {
+    "EventSourceMapping.update_from_cloudformation_json": ("create_event_source", "keeps the former source"),
+    "LambdaBackend.create_event_source_mapping": ("role", "is created without permission"),
+    "LambdaBackend.delete_event_source_mapping": ("lambda_event_source_mappings", "the queue still invokes"),
     "Environment.as_inner_frame_of": ('"Map"', "a Task in a Map does not see its item"),
     "BaseExecutionWorkerCommunication._reflect_execution_status": ("exit_program_state.cause", "is lost when stopped"),
     "BaseExecutionWorkerCommunication.terminated": ("events", "no event is sent"),

@@ -1,6 +1,6 @@
 """Each final change of an item is published once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,9 +16,11 @@ from tests.unit.local.aws.dynamodb.tables import TABLE, CompositeTable, key, ope
 class Listener:
     def __init__(self) -> None:
         self.changes: list[tuple[Any, Any]] = []
+        self.calls = 0
 
-    def __call__(self, change: Change) -> None:
-        self.changes.append((attributes(change.old), attributes(change.new)))
+    def __call__(self, changes: Sequence[Change]) -> None:
+        self.calls += 1
+        self.changes += [(attributes(change.old), attributes(change.new)) for change in changes]
 
     def take(self) -> list[tuple[Any, Any]]:
         taken, self.changes = self.changes, []
@@ -33,7 +35,7 @@ def attributes(item: Any) -> Any:
 def listener() -> Iterator[Listener]:
     with Hooks() as hooks, mock_aws():
         listener = Listener()
-        dynamodb.install(hooks).listeners.append(listener)
+        dynamodb.install(hooks).changes.listeners.append(listener)
         yield listener
 
 
@@ -84,10 +86,12 @@ def test_a_failed_update_leaves_the_item_unchanged(table: CompositeTable, listen
 def test_the_changes_of_a_transaction_are_published_at_its_end(table: CompositeTable, listener: Listener) -> None:
     table.put("gone")
     listener.take()
+    listener.calls = 0
     table.transact(
         operation("Put", "r"), operation("Put", "r", "Step 1"), operation("Delete", "gone"), operation("Delete", "no")
     )
     assert listener.take() == [(None, key("r")), (None, key("r", "Step 1")), (key("gone"), None)]
+    assert listener.calls == 1
 
     table.cancellation(operation("Put", "new"), operation("Put", "r", ConditionExpression="attribute_not_exists(Id)"))
     table.cancellation(

@@ -11,7 +11,7 @@ import pytest
 from moto.events.models import EventsBackend
 
 from local.aws import eventbridge
-from local.aws.functions.event_source_mappings import Poller
+from local.aws.functions.queue_mappings import QueuePoller
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.environment import Environment
 from local.hooks import Hooks
@@ -75,7 +75,7 @@ def changes(functions: Functions, aws: StepFunctions) -> Iterator[StatusEvents]:
     with Hooks() as hooks:
         changes = StatusEvents()
         eventbridge.install(hooks)
-        Poller(aws.clock).install(hooks)
+        QueuePoller(aws.clock).install(hooks)
         changes.install(hooks)
         yield changes
 
