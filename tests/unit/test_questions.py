@@ -8,7 +8,6 @@ import random
 import re
 import shlex
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,7 +52,7 @@ class Writer:
     def __init__(self, records: Records, seed: int) -> None:
         self.world = World()
         self._records = records
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 (it is no secret)
 
     def write(self, count: int) -> None:
         lives = (self._verify, self._wait_in_window, self._wait_for_approval, self._schedule, self._fail, self._refuse)
@@ -172,11 +171,11 @@ def ask(index: str | None, **values: str) -> Answer:
 
 
 @pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.long)])
-def world(table: Table, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(table: Table, request: pytest.FixtureRequest) -> World:
     writer = Writer(table.records, seed=7)
     writer.write(request.param)
     assert len(writer.world.due) == 3
-    yield writer.world
+    return writer.world
 
 
 def test_each_question_is_one_query_that_reads_nothing_in_vain(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from local.faults import Fault
-from tests.workflow.conftest import Flow, mark_long
+from tests.workflow.conftest import Flow, deserialize_item, mark_long
 from tests.workflow.test_records import disable_status_events
 
 pytestmark = pytest.mark.no_providers
@@ -167,8 +167,8 @@ def test_nothing_is_left_of_a_person_but_two_numbers(make_flow: Callable[..., Fl
     other = flow.people.create_user("rita")
     flow.start("dana", RequestedBy="helpdesk")
     flow.start("rita")
-    flow.change_policy(Protected=["dana"])
     flow.clock.settle()
+    flow.change_policy(Protected=["dana"])
     address = flow.people.address("dana")
 
     assert "offboards this entity" in erase(flow, user)["errorMessage"]
@@ -210,4 +210,4 @@ def erase(flow: Flow, user: str, **more: Any) -> Any:
 
 def list_items(flow: Flow) -> list[dict[str, Any]]:
     pages = flow.environment.client("dynamodb").get_paginator("scan").paginate(TableName=flow.table_name)
-    return [item for page in pages for item in page["Items"]]
+    return [deserialize_item(item) for page in pages for item in page["Items"]]
