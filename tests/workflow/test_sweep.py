@@ -164,7 +164,7 @@ def test_nothing_is_left_of_a_person_but_two_numbers(make_flow: Callable[..., Fl
     flow = make_flow()
     user = flow.people.create_user("dana", "Dana Leaver")
     flow.people.create_alias(user, "d.leaver")
-    other = flow.people.create_user("rita")
+    colleague = flow.people.create_user("rita")
     flow.start("dana", RequestedBy="helpdesk")
     flow.start("rita")
     flow.clock.settle()
@@ -175,16 +175,16 @@ def test_nothing_is_left_of_a_person_but_two_numbers(make_flow: Callable[..., Fl
     flow.pass_days(31)
     flow.people.register(user, "dana")
     assert flow.run(address, days=0.1).outcome == "EntityProtected"
-    before = list_items(flow)
+    items = list_items(flow)
     answer = erase(flow, user, Identifiers=[address])
 
     left = list_items(flow)
     assert [item for item in left if user in str(item) or "dana" in str(item).casefold()] == []
     assert answer["Executions"] == 2
-    assert len(before) - len(left) == answer["Items"] - 1, "the step Erased is new"
+    assert len(items) - len(left) == answer["Items"] - 1, "the step Erased is new"
     [erased] = [item for item in left if item.get("Step") == "Erased"]
     assert (erased["RequestedBy"], erased["OrganizationId"]) == ("privacy office", ORGANIZATION_ID)
-    assert len([item for item in left if other in str(item)]) > 5, "nobody else is touched"
+    assert len([item for item in left if colleague in str(item)]) > 5, "nobody else is touched"
     assert erase(flow, user)["Items"] == 0, "it can be repeated"
 
 
