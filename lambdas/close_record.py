@@ -17,6 +17,7 @@ from offboarding.adapters.closing import close_record
 from offboarding.adapters.executions import parse_success, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics
 
 _FROM_CLOUDTRAIL = "AWS API Call via CloudTrail"
@@ -62,7 +63,7 @@ def _close_record(execution_arn: str, event: dict[str, Any]) -> str | None:
         return None
     if status.is_running:
         raise errors.RecordUnavailable("Step Functions reported the execution's end, and describes it as running.")
-    return close_record(Records(), execution_arn, status, str(event["time"]))
+    return close_record(Records(), execution_arn, status, _render_time(event))
 
 
 def _record_starter(event: dict[str, Any]) -> None:
@@ -78,9 +79,14 @@ def _record_starter(event: dict[str, Any]) -> None:
         metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
         return
     logger.append_keys(correlation_id=execution_arn)
-    Records().record_starter(execution_arn, started_by, str(event["time"]))
+    Records().record_starter(execution_arn, started_by, _render_time(event))
     logger.info("starter recorded")
     metrics.add_metric(name="StartersRecorded", unit="Count", value=1)
+
+
+def _render_time(event: dict[str, Any]) -> str:
+    """Return the time of an event with milliseconds, as a step has it."""
+    return render(parse(str(event["time"])))
 
 
 def _parse_event(body: str) -> dict[str, Any]:

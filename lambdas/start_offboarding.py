@@ -163,8 +163,9 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
         logger.warning("refused", extra={"reason": str(refusal)})
         reason = str(refusal)[:_MAX_REASON_LENGTH]
         _require_room(record, reason)
-        refused_at = render(datetime.now(UTC))
-        Records().record_refused_event(record.message_id, _identify_event(record.body), reason, refused_at)
+        Records().record_refused_event(
+            record.message_id, _identify_event(record.body), reason, _first_received_at(record)
+        )
         _send_to_dead_letter_queue(record, reason)
         metrics.add_metric(name="EventsRefused", unit="Count", value=1)
 
@@ -299,6 +300,12 @@ def _identify_event(body: str) -> dict[str, str]:
     }
     patterns = {"Provider": r"\w+", "EventId": r"[\w-]{1,64}", "OccurredAt": r"[\dTZ:.+-]{1,40}"}
     return {name: str(fact) for name, fact in facts.items() if fact and re.fullmatch(patterns[name], str(fact))}
+
+
+def _first_received_at(record: SQSRecord) -> str:
+    """Return when a message was delivered first, which stays the same however often it is delivered."""
+    milliseconds = int(record.attributes.approximate_first_receive_timestamp)
+    return render(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _send_to_dead_letter_queue(record: SQSRecord, reason: str) -> None:

@@ -14,7 +14,7 @@ from offboarding.adapters.closing import close_record, is_closed
 from offboarding.adapters.executions import iterate_ended_executions, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain.errors import OffboardingError
-from offboarding.domain.record import Record, Status
+from offboarding.domain.record import Status
 from offboarding.domain.retention import RetentionRules
 from offboarding.domain.timestamps import render
 from offboarding.edge.observability import logger, metrics, observed
@@ -39,11 +39,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     _announce_last_verification_day(records, configuration.retention_rules(), now)
     swept_until = now - _MARGIN
     closed, failed = _close_ended(records, records.find_swept_until(), swept_until)
-    unlisted, failed_due = _update_due(records, swept_until)
-    logger.info("swept", extra={"closed": closed, "unlisted": unlisted, "failed": failed + failed_due})
+    closed_due, unlisted, failed_due = _update_due(records, swept_until)
+    closed, failed = closed + closed_due, failed + failed_due
+    logger.info("swept", extra={"closed": closed, "unlisted": unlisted, "failed": failed})
     metrics.add_metric(name="RecordsSwept", unit="Count", value=closed)
-    if failed + failed_due:
-        raise SweepIncompleteError(f"{failed + failed_due} records could not be brought up to date.")
+    if failed:
+        raise SweepIncompleteError(f"{failed} records could not be brought up to date.")
     records.record_sweep(render(swept_until))
     return {"Closed": closed, "Unlisted": unlisted}
 
@@ -62,23 +63,19 @@ def _close_ended(records: Records, since: datetime | None, until: datetime) -> t
     return closed, failed
 
 
-def _update_due(records: Records, until: datetime) -> tuple[int, int]:
-    """Close or unlist the records whose date has passed; return how many were unlisted, and how many failed."""
-    unlisted = failed = 0
+def _update_due(records: Records, until: datetime) -> tuple[int, int, int]:
+    """Close or unlist the records whose date has passed; return how many of each, and how many failed."""
+    closed = unlisted = failed = 0
     for status in _LISTED:
         for record in records.iterate_due(status.value, render(until)):
             try:
-                unlisted += _update_record(records, record, until)
+                if record.outcome is None:
+                    closed += _close(records, record.execution_arn, until)
+                else:
+                    unlisted += records.unlist(record)
             except OffboardingError as error:
                 failed += _log_failure(record.execution_arn, error)
-    return unlisted, failed
-
-
-def _update_record(records: Records, record: Record, until: datetime) -> bool:
-    if record.outcome is not None:
-        return records.unlist(record)
-    _close(records, record.execution_arn, until)
-    return False
+    return closed, unlisted, failed
 
 
 def _close(records: Records, execution_arn: str, until: datetime) -> bool:

@@ -56,10 +56,10 @@ _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9
 _UNMENTIONED_LOCAL_PART = "\0" * 64
 """A local part of the maximum length that no pattern can contain: a pattern can match it by wildcards only."""
 _MAX_POLICY_BYTES = 8192
-_MIN_RECORD_RETENTION_DAYS = 90
-_MAX_RECORD_RETENTION_DAYS = 3653
 """The limit of Systems Manager; see
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
+_MIN_RECORD_RETENTION_DAYS = 90
+_MAX_RECORD_RETENTION_DAYS = 3653
 
 
 @dataclass(frozen=True)

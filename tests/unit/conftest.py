@@ -40,17 +40,27 @@ TABLE_NAME = "records"
 POLICY_PARAMETER = "/offboarding/policy"
 DAY = "2026-11-24"
 NOW = "2026-11-24T09:00:00.000Z"
+STARTED_AT = "2026-11-24T08:59:00.000Z"
 RETENTION_ENDS_AT = "2026-12-24T09:00:00.000Z"
 SERVICE_ENDS_AT = "2027-03-31T00:00:00.000Z"
 USER_ID = "12a3b4c5-0000-4000-8000-000000000001"
 OTHER_ORGANIZATION_ID = f"m-{'0' * 32}"
-INDEXES = {"ByStatus": ("StatusKey", "DueAt"), "ByOrganization": ("OrganizationId", "StartedAt")}
+INDEXES = {
+    "ByStatus": ("StatusKey", "DueAt"),
+    "ByTime": ("Kind", "At"),
+    "ByOrganization": ("OrganizationId", "At"),
+    "ByEntity": ("EntityKey", "At"),
+}
 RECORD_DEFAULTS = {
     "organization_id": ORGANIZATION_ID,
-    "entity": {"Id": USER_ID, "Type": "USER", "Name": "dana", "Email": "dana@example.com"},
+    "entity": {"Id": USER_ID, "Type": "USER", "Name": "dana", "Email": "dana@example.com", "State": "ENABLED"},
     "status": Status.RECORDED,
     "deregistration_attempted": False,
 }
+SUBJECT_MEMBERS = frozenset(
+    {"Id", "OrganizationId", "EntityKey", "EntityId", "EntityType", "EntityName", "EntityEmail"}
+)
+"""The members of a step by which it belongs to an execution and an entity."""
 RUNNING = ExecutionStatus(is_running=True)
 
 
@@ -75,7 +85,17 @@ def make_record(name: str = "a", **members: Any) -> Record:
 def make_offboarding(
     execution_arn: str, entity_id: str = USER_ID, organization_id: str = ORGANIZATION_ID
 ) -> Offboarding:
-    return Offboarding(execution_arn, organization_id, entity_id)
+    return Offboarding(execution_arn, organization_id, {**RECORD_DEFAULTS["entity"], "Id": entity_id})
+
+
+def make_key(key: str, part: str) -> dict[str, Any]:
+    """Return the key of an item in DynamoDB's own notation."""
+    return {"Id": {"S": key}, "Part": {"S": part}}
+
+
+def deserialize(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item as plain values."""
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
 def make_policy(
@@ -180,28 +200,48 @@ class Table:
     client: Any
     records: Records
 
-    def read_item(self, key: str) -> Any:
+    def read_item(self, key: str, part: str = "Record") -> Any:
         """Return an item in DynamoDB's own notation, or None."""
-        answer = self.client.get_item(TableName=TABLE_NAME, Key={"Id": {"S": key}}, ConsistentRead=True)
+        answer = self.client.get_item(TableName=TABLE_NAME, Key=make_key(key, part), ConsistentRead=True)
         return answer.get("Item")
 
-    def read_members(self, key: str) -> dict[str, Any]:
-        """Return an item as plain values."""
-        return {name: TypeDeserializer().deserialize(value) for name, value in self.read_item(key).items()}
+    def read_members(self, key: str, part: str = "Record") -> dict[str, Any]:
+        """Return an item as plain values, without its key."""
+        members = deserialize(self.read_item(key, part))
+        assert (members.pop("Id"), members.pop("Part")) == (key, part)
+        return members
 
-    def read_text(self, key: str, member: str) -> str | None:
-        item = self.read_item(key) or {}
+    def read_text(self, key: str, member: str, part: str = "Record") -> str | None:
+        item = self.read_item(key, part) or {}
         return item[member]["S"] if member in item else None
 
-    def read_steps(self, execution_arn: str) -> list[dict[str, Any]]:
-        """Return the entries of a record's log in DynamoDB's own notation, the oldest first."""
-        return [entry["M"] for entry in self.read_item(execution_arn)["Steps"]["L"]]
+    def read_steps(self, key: str) -> list[dict[str, Any]]:
+        """Return the steps of an execution as plain values, the oldest first."""
+        answer = self.client.query(
+            TableName=TABLE_NAME,
+            KeyConditionExpression="Id = :id AND begins_with(Part, :part)",
+            ExpressionAttributeValues={":id": {"S": key}, ":part": {"S": "Step "}},
+            ConsistentRead=True,
+        )
+        return [deserialize(item) for item in answer["Items"]]
 
-    def read_step_names(self, execution_arn: str) -> list[str]:
-        return [entry["Step"]["S"] for entry in self.read_steps(execution_arn)]
+    def read_step(self, key: str, name: str) -> dict[str, Any]:
+        """Return what the only step of this name has of its own: not its key, and not whom it is about."""
+        [step] = [step for step in self.read_steps(key) if step["Step"] == name]
+        assert step.pop("Part") == f"Step {step['At']} {name}"
+        assert step.pop("Kind") == "Step"
+        return {member: value for member, value in step.items() if member not in SUBJECT_MEMBERS}
 
-    def delete_item(self, key: str) -> None:
-        self.client.delete_item(TableName=TABLE_NAME, Key={"Id": {"S": key}})
+    def read_step_names(self, key: str) -> list[str]:
+        return [step["Step"] for step in self.read_steps(key)]
+
+    def delete_item(self, key: str, part: str = "Record") -> None:
+        self.client.delete_item(TableName=TABLE_NAME, Key=make_key(key, part))
+
+    def read_all(self) -> list[dict[str, Any]]:
+        """Return all items in DynamoDB's own notation."""
+        items: list[dict[str, Any]] = self.client.scan(TableName=TABLE_NAME, ConsistentRead=True)["Items"]
+        return items
 
     def list_executions(self, status: str) -> list[str]:
         """Return the names of the executions that the index has under a status, the first due first."""
@@ -209,17 +249,17 @@ class Table:
             TableName=TABLE_NAME,
             IndexName="ByStatus",
             KeyConditionExpression="StatusKey = :key",
-            ExpressionAttributeValues={":key": {"S": f"{status} {ORGANIZATION_ID}"}},
+            ExpressionAttributeValues={":key": {"S": status}},
         )
         return [item["Id"]["S"].rpartition(":")[2] for item in answer["Items"]]
 
     def create_record(self, name: str = "a", entity_id: str = USER_ID, **facts: Any) -> str:
         """Hold an entity and write its record, as RecordOffboarding does; return the execution's ARN."""
         execution_arn = make_execution_arn(name)
-        self.records.hold(make_offboarding(execution_arn, entity_id), NOW)
-        entity = {**RECORD_DEFAULTS["entity"], "Id": entity_id, **facts.pop("Entity", {})}
-        facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": entity, **facts}
-        self.records.create_or_update(execution_arn, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+        offboarding = make_offboarding(execution_arn, entity_id)
+        self.records.hold(offboarding, NOW)
+        facts = {"StartedAt": STARTED_AT, **facts, "Entity": {**offboarding.entity, **facts.get("Entity", {})}}
+        self.records.create_or_update(offboarding, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
         return execution_arn
 
     def record_attempt(self, execution_arn: str, entity_id: str = USER_ID, at: str = NOW) -> bool:
@@ -291,12 +331,12 @@ def frozen_time() -> Iterator[None]:
 @pytest.fixture
 def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
     """The table, with the key and the indexes that the stack gives it."""
-    configure(monkeypatch, RECORDS_TABLE=TABLE_NAME)
-    attributes = ("Id", *(attribute for index in INDEXES.values() for attribute in index))
+    configure(monkeypatch, RECORDS_TABLE=TABLE_NAME, RECORD_RETENTION_DAYS="0")
+    attributes = sorted({"Id", "Part", *(attribute for index in INDEXES.values() for attribute in index)})
     client("dynamodb").create_table(
         TableName=TABLE_NAME,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}, {"AttributeName": "Part", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
         GlobalSecondaryIndexes=[
             {

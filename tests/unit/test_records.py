@@ -1,39 +1,55 @@
-"""The table of records: one live offboarding per entity, one count per day, and writes that can be repeated."""
+"""The table of records: one live offboarding per entity, records with their steps, and writes that can be repeated."""
 
-import threading
-from decimal import Decimal
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
-from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
-from offboarding.adapters import records as records_module
-from offboarding.adapters.records import Records, entity_lock_id, status_key
+from offboarding.adapters.records import Records, entity_key, identifier_key
 from offboarding.domain import errors
-from offboarding.domain.record import EntityLock, Status
+from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.record import Decision, EntityLock, MailboxTouched, Record, Status
+from offboarding.domain.timestamps import parse
 from tests.unit.conftest import (
     ARN_A,
     ARN_B,
     ARN_C,
-    DAY,
     NOW,
     OTHER_ORGANIZATION_ID,
+    RECORD_DEFAULTS,
     RETENTION_ENDS_AT,
+    STARTED_AT,
     USER_ID,
     Table,
     configure,
-    make_execution_arn,
+    deserialize,
     make_offboarding,
-    make_raiser,
     make_record,
 )
 
-LOCK_ID = entity_lock_id(ORGANIZATION_ID, USER_ID)
+LOCK_ID = entity_key(ORGANIZATION_ID, USER_ID)
 LATER = "2026-11-24T10:00:00.000Z"
+MUCH_LATER = "2026-11-25T10:00:00.000Z"
 LOG_ENTRY = {"At": LATER, "Step": "Something"}
+SUBJECT = {
+    "OrganizationId": ORGANIZATION_ID,
+    "EntityKey": LOCK_ID,
+    "EntityId": USER_ID,
+    "EntityType": "USER",
+    "EntityName": "dana",
+    "EntityEmail": "dana@example.com",
+}
+REQUEST = {
+    "Requester": {"Provider": "okta", "EventId": "e-1"},
+    "RequestedBy": "boss",
+    "Reason": "left",
+    "NotBefore": RETENTION_ENDS_AT,
+}
+END_FACTS = {"OrganizationId": ORGANIZATION_ID, "EntityId": "Dana", "StartedAt": STARTED_AT}
+RETENTION_DAYS = 90
 
 
 def hold(table: Table, execution_arn: str, take_over_from: str | None = None) -> str:
@@ -47,14 +63,12 @@ def find_window_execution(table: Table) -> str | None:
     return lock.window_execution_arn if lock else None
 
 
-def list_window(table: Table) -> list[str]:
-    records = table.records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)
-    return [record.execution_arn for record in records]
+def list_due(table: Table, moment: str, status: Status = Status.IN_WINDOW) -> list[str]:
+    return [record.execution_arn for record in table.records.iterate_due(status, moment)]
 
 
-def take_slot(table: Table, name: str, cap: int, day: str = DAY, organization_id: str = ORGANIZATION_ID) -> bool:
-    offboarding = make_offboarding(make_execution_arn(name), organization_id=organization_id)
-    return table.records.take_slot(offboarding, day, cap)
+def supersede(table: Table, execution_arn: str, by: str) -> bool:
+    return table.records.supersede(table.load_record(execution_arn).offboarding, by, LATER)
 
 
 def request_approval(table: Table, token: str = "token-1") -> bool:
@@ -63,8 +77,12 @@ def request_approval(table: Table, token: str = "token-1") -> bool:
 
 
 def decide(table: Table, decided_in: str = ARN_B, token: str = "token-1", decision: str = "Approved") -> bool:
-    members = {"Decision": decision, "DecidedIn": decided_in, "DecidedBy": "boss"}
-    return table.records.record_decision(ARN_A, token, members)
+    record = table.records.find(ARN_A) or make_record("a")
+    return table.records.record_decision(record, token, make_decision(decided_in, decision))
+
+
+def make_decision(decided_in: str = ARN_B, decision: str = "Approved") -> Decision:
+    return Decision(Decision=decision, DecidedBy="boss", Reason="known", DecidedAt=LATER, DecidedIn=decided_in)
 
 
 def record_verification(table: Table, outcome: str | None) -> bool:
@@ -92,7 +110,7 @@ def test_an_entity_is_taken_over_only_from_the_expected_holder(table: Table) -> 
 
 def test_a_released_entity_can_be_held_again_and_its_lock_is_kept(table: Table) -> None:
     hold(table, ARN_A)
-    table.records.release(make_offboarding(ARN_A))
+    table.records.release(make_offboarding(ARN_A), LATER)
 
     assert table.find_holder() is None
     assert table.records.find_lock(ORGANIZATION_ID, USER_ID) == EntityLock(
@@ -105,15 +123,15 @@ def test_only_the_holder_releases_an_entity(table: Table) -> None:
     hold(table, ARN_A)
     hold(table, ARN_B, take_over_from=ARN_A)
 
-    table.records.release(make_offboarding(ARN_A))
+    table.records.release(make_offboarding(ARN_A), LATER)
 
     assert table.find_holder() == ARN_B
 
 
 def test_releasing_an_entity_without_a_lock_writes_nothing(table: Table) -> None:
-    table.records.release(make_offboarding(ARN_A))
+    table.records.release(make_offboarding(ARN_A), LATER)
 
-    assert table.read_item(LOCK_ID) is None
+    assert table.read_all() == []
 
 
 def test_each_entity_of_each_organization_has_its_own_lock(table: Table) -> None:
@@ -132,103 +150,25 @@ def test_a_lock_has_the_time_since_which_the_entity_is_held(table: Table) -> Non
 
 
 def test_only_the_last_holder_can_renew_its_hold(table: Table) -> None:
-    assert not table.records.renew_hold(make_offboarding(ARN_A))
-    assert table.read_item(LOCK_ID) is None
+    assert table.records.renew_hold(make_offboarding(ARN_A)) is None
+    assert table.read_all() == []
     hold(table, ARN_A)
-    table.records.release(make_offboarding(ARN_A))
+    table.records.release(make_offboarding(ARN_A), LATER)
 
-    assert not table.records.renew_hold(make_offboarding(ARN_B))
-    assert table.records.renew_hold(make_offboarding(ARN_A))
+    assert table.records.renew_hold(make_offboarding(ARN_B)) is None
+    assert table.records.renew_hold(make_offboarding(ARN_A)) == EntityLock(
+        ARN_A, NOW, is_live=False, window_execution_arn=None
+    ), "it is the lock as it was"
     assert table.find_holder() == ARN_A
 
 
-def test_an_updated_record_has_the_new_facts_and_both_log_entries(table: Table) -> None:
-    facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": {"Id": USER_ID, "Name": "dana"}}
-    table.records.create_or_update(
-        ARN_A, {**facts, "Reason": "left"}, Status.SCHEDULED, RETENTION_ENDS_AT, {"At": NOW, "Step": "Scheduled"}
-    )
-    assert table.list_executions("Scheduled") == ["a"]
-    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
-
-    renamed = {**facts, "Entity": {"Id": USER_ID, "Name": "dana2"}}
-    table.records.create_or_update(ARN_A, renamed, Status.RECORDED, None, {"At": LATER, "Step": "Recorded"})
-
-    assert table.list_executions("Scheduled") == []
-    assert table.read_step_names(ARN_A) == ["Scheduled", "Recorded"]
-    assert table.read_text(ARN_A, "Reason") == "left"
-    assert table.load_record(ARN_A).entity["Name"] == "dana2"
-    assert table.load_record(ARN_A).status is Status.RECORDED
-
-
-def test_a_missing_item_is_none_or_zero(table: Table) -> None:
+def test_a_missing_item_is_none(table: Table) -> None:
     assert table.records.find(ARN_A) is None
+    assert table.records.find_end(ARN_A) is None
     assert table.records.find_lock(ORGANIZATION_ID, USER_ID) is None
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
-
-
-def test_a_cap_of_zero_has_no_slots(table: Table) -> None:
-    assert not take_slot(table, "a", 0)
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
-
-
-def test_an_execution_takes_one_slot_even_if_it_retries(table: Table) -> None:
-    assert take_slot(table, "a", 1)
-    assert take_slot(table, "a", 1), "a retry already has its slot"
-    assert not take_slot(table, "b", 1)
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
-
-
-def test_a_lowered_cap_stops_new_executions_and_keeps_the_taken_slots(table: Table) -> None:
-    assert all(take_slot(table, name, 3) for name in "abc")
-
-    assert not take_slot(table, "d", 2)
-    assert take_slot(table, "c", 2)
-    assert take_slot(table, "d", 4), "a raised cap has room"
-
-
-def test_each_day_and_each_organization_has_its_own_count(table: Table) -> None:
-    assert take_slot(table, "a", 1)
-    assert take_slot(table, "b", 1, day="2026-11-25")
-    assert take_slot(table, "c", 1, organization_id=OTHER_ORGANIZATION_ID)
-
-
-def test_thirty_simultaneous_executions_take_exactly_twenty_slots(table: Table) -> None:
-    start, results = threading.Barrier(30), []
-
-    def claim_slot(number: int) -> None:
-        start.wait()
-        results.append(take_slot(table, f"claim-{number}", 20))
-
-    threads = [threading.Thread(target=claim_slot, args=(number,)) for number in range(30)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(results) == [False] * 10 + [True] * 20
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 20
-
-
-@pytest.mark.parametrize("has_count", [False, True])
-def test_one_execution_a_day_claims_the_notification(table: Table, has_count: bool) -> None:
-    if has_count:
-        take_slot(table, "a", 1)
-
-    assert table.records.claim_notification(make_offboarding(ARN_A), DAY)
-    assert not table.records.claim_notification(make_offboarding(ARN_B), DAY)
-    assert table.records.claim_notification(make_offboarding(ARN_A), DAY), "a retry may send it again"
-    assert table.records.claim_notification(make_offboarding(ARN_B), "2026-11-25")
-    assert take_slot(table, "a", 1), "the notification does not change the count"
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
-
-
-def test_a_released_notification_can_be_claimed_by_the_next_execution(table: Table) -> None:
-    table.records.claim_notification(make_offboarding(ARN_A), DAY)
-
-    table.records.release_notification(make_offboarding(ARN_B), DAY)
-    assert not table.records.claim_notification(make_offboarding(ARN_B), DAY), "only the claiming execution releases it"
-    table.records.release_notification(make_offboarding(ARN_A), DAY)
-    assert table.records.claim_notification(make_offboarding(ARN_B), DAY)
+    assert table.records.find_entity_ids(ORGANIZATION_ID, "dana") == []
+    assert table.records.find_swept_until() is None
+    assert table.read_all() == []
 
 
 def test_a_pending_approval_is_in_the_index_until_it_expires(table: Table) -> None:
@@ -243,7 +183,7 @@ def test_a_pending_approval_is_in_the_index_until_it_expires(table: Table) -> No
 
 def test_no_approval_is_requested_without_a_record(table: Table) -> None:
     assert not request_approval(table)
-    assert table.read_item(ARN_A) is None
+    assert table.read_all() == []
 
 
 def test_only_the_first_decision_is_recorded(table: Table) -> None:
@@ -253,7 +193,9 @@ def test_only_the_first_decision_is_recorded(table: Table) -> None:
     assert decide(table, ARN_B)
     assert decide(table, ARN_B), "the same execution may record its decision again"
     assert not decide(table, ARN_C, decision="Rejected")
-    assert table.load_record(ARN_A).decision == {"Decision": "Approved", "DecidedIn": ARN_B, "DecidedBy": "boss"}
+    assert table.load_record(ARN_A).decision == make_decision()
+    assert table.read_step_names(ARN_A).count("Decided") == 1, "a step is written only with its decision"
+    assert table.read_step(ARN_A, "Decided") == {"Step": "Decided", "At": LATER, **make_decision()}
 
 
 def test_a_decision_needs_the_token_of_the_current_request(table: Table) -> None:
@@ -280,7 +222,7 @@ def test_a_new_request_removes_the_decision_on_the_previous_one(table: Table) ->
 
 def test_a_decision_without_a_record_writes_nothing(table: Table) -> None:
     assert not decide(table)
-    assert table.read_item(ARN_A) is None
+    assert table.read_all() == []
 
 
 def test_an_attempt_is_recorded_with_the_end_of_the_retention(table: Table) -> None:
@@ -293,24 +235,25 @@ def test_an_attempt_is_recorded_with_the_end_of_the_retention(table: Table) -> N
     assert (record.status, record.deregistration_attempted, record.task_token) == (Status.DEREGISTERING, True, None)
     assert table.list_executions("InWindow") == ["a"]
     assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
-    assert table.read_step_names(ARN_A)[-1] == "Deregister"
+    assert table.read_step(ARN_A, "Deregister") == {"Step": "Deregister", "At": NOW}
 
 
 def test_no_attempt_is_recorded_by_an_execution_that_does_not_hold_the_entity(table: Table) -> None:
     table.create_record("a")
     hold(table, ARN_B, take_over_from=ARN_A)
-    item = table.read_item(ARN_A)
+    items = table.read_all()
 
     assert not table.record_attempt(ARN_A)
-    assert table.read_item(ARN_A) == item
+    assert table.read_all() == items
 
 
 def test_no_attempt_is_recorded_without_a_lock(table: Table) -> None:
     table.create_record("a")
-    table.delete_item(LOCK_ID)
+    table.delete_item(LOCK_ID, "Lock")
 
     assert not table.record_attempt(ARN_A)
-    assert table.read_item(LOCK_ID) is None
+    assert table.read_item(LOCK_ID, "Lock") is None
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded"]
     assert not table.load_record(ARN_A).deregistration_attempted
 
 
@@ -319,6 +262,8 @@ def test_no_attempt_is_recorded_without_a_record(table: Table) -> None:
 
     assert not table.record_attempt(ARN_A)
     assert table.read_item(ARN_A) is None
+    assert table.read_steps(ARN_A) == []
+    assert find_window_execution(table) is None, "the window is taken over with the record or not at all"
 
 
 def test_a_deregistered_entity_is_in_the_window_until_the_retention_ends(table: Table) -> None:
@@ -326,30 +271,13 @@ def test_a_deregistered_entity_is_in_the_window_until_the_retention_ends(table: 
     table.create_deregistered_record("b", "entity-b", retention_ends_at="2026-12-23T09:00:00.000Z")
     table.create_record("c", "entity-c")
 
-    assert list_window(table) == [ARN_B, ARN_A]
-    assert list(table.records.iterate_by_status(Status.IN_WINDOW, OTHER_ORGANIZATION_ID)) == []
+    assert list_due(table, RETENTION_ENDS_AT) == [ARN_B, ARN_A]
+    assert list_due(table, "2026-12-24T08:59:59.999Z") == [ARN_B]
+    assert list_due(table, NOW) == []
+    assert list_due(table, RETENTION_ENDS_AT, Status.SCHEDULED) == []
     record = table.load_record(ARN_A)
     assert (record.status, record.deregistered_at) == (Status.IN_WINDOW, NOW)
     assert record.retention_ends_at == RETENTION_ENDS_AT
-
-
-def test_the_index_is_read_to_the_last_page(table: Table) -> None:
-    table.create_deregistered_record("a")
-    item = table.read_item(ARN_A)
-    with Stubber(records_module.database) as stub:
-        stub.add_response("query", {"Items": [item], "LastEvaluatedKey": {"Id": {"S": ARN_A}}})
-        stub.add_response(
-            "query",
-            {"Items": [item]},
-            {
-                "TableName": "records",
-                "IndexName": "ByStatus",
-                "KeyConditionExpression": "StatusKey = :key",
-                "ExpressionAttributeValues": {":key": {"S": f"InWindow {ORGANIZATION_ID}"}},
-                "ExclusiveStartKey": {"Id": {"S": ARN_A}},
-            },
-        )
-        assert list_window(table) == [ARN_A, ARN_A]
 
 
 @pytest.mark.parametrize(
@@ -358,10 +286,11 @@ def test_the_index_is_read_to_the_last_page(table: Table) -> None:
         lambda records: records.record_deregistration(
             make_offboarding(ARN_A), {"RetentionEndsAt": RETENTION_ENDS_AT}, LOG_ENTRY
         ),
-        lambda records: records.record_refusal(ARN_A, LOG_ENTRY),
+        lambda records: records.record_refusal(make_offboarding(ARN_A), LOG_ENTRY),
         lambda records: records.record_verification(make_offboarding(ARN_A), None, LOG_ENTRY),
         lambda records: records.record_verification(make_offboarding(ARN_A), "CleanupVerified", LOG_ENTRY),
-        lambda records: records.supersede(ARN_A, ARN_B, LOG_ENTRY),
+        lambda records: records.supersede(make_offboarding(ARN_A), ARN_B, LATER),
+        lambda records: records.unlist(make_record("a", status=Status.ENDED, outcome="Stopped")),
         lambda records: records.record_restore_step(
             make_record("a"), Status.RESTORED, {"RestoredAt": LATER}, LOG_ENTRY
         ),
@@ -370,18 +299,7 @@ def test_the_index_is_read_to_the_last_page(table: Table) -> None:
 )
 def test_an_update_does_not_create_a_deleted_record_again(table: Table, write: Any) -> None:
     assert write(table.records) is False
-    assert table.read_item(ARN_A) is None
-
-
-def test_a_verification_without_an_outcome_adds_only_a_log_entry(table: Table) -> None:
-    table.create_record("a")
-    item = table.read_item(ARN_A)
-
-    assert record_verification(table, None)
-
-    updated_item = table.read_item(ARN_A)
-    assert table.read_step_names(ARN_A) == ["Recorded", "Something"]
-    assert {**updated_item, "Steps": None} == {**item, "Steps": None}
+    assert table.read_all() == []
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
@@ -410,12 +328,13 @@ def test_a_refused_deregistration_is_not_in_the_window(table: Table) -> None:
     table.create_record("a")
     table.record_attempt(ARN_A)
 
-    assert table.records.record_refusal(ARN_A, {"At": LATER, "Step": "Refused"})
+    assert table.records.record_refusal(make_offboarding(ARN_A), {"At": LATER, "Step": "NotTaken"})
 
     record = table.load_record(ARN_A)
     assert (record.status, record.deregistration_attempted) == (Status.RECORDED, False)
     assert table.list_executions("InWindow") == []
-    assert table.read_step_names(ARN_A)[-1] == "Refused"
+    assert record.mailbox_touched is MailboxTouched.NO
+    assert table.read_step_names(ARN_A)[-1] == "NotTaken"
 
 
 def test_the_window_belongs_to_the_record_of_the_last_deregistration(table: Table) -> None:
@@ -428,7 +347,7 @@ def test_the_window_belongs_to_the_record_of_the_last_deregistration(table: Tabl
     assert find_window_execution(table) == ARN_B
     assert table.load_record(ARN_A).superseded_by == ARN_B
     assert table.list_executions("InWindow") == ["b"]
-    assert table.read_step_names(ARN_A)[-1] == "Superseded"
+    assert table.read_step(ARN_A, "Superseded") == {"Step": "Superseded", "At": NOW, "By": ARN_B}
 
 
 def test_an_execution_that_does_not_hold_the_entity_does_not_take_over_its_window(table: Table) -> None:
@@ -455,7 +374,7 @@ def test_recording_the_same_deregistration_again_supersedes_no_record(table: Tab
 def test_a_superseded_record_is_not_in_the_window(table: Table) -> None:
     table.create_deregistered_record("a")
 
-    assert table.records.supersede(ARN_A, ARN_B, LOG_ENTRY)
+    assert supersede(table, ARN_A, ARN_B)
 
     assert table.load_record(ARN_A).superseded_by == ARN_B
     assert table.list_executions("InWindow") == []
@@ -525,7 +444,7 @@ def test_a_restored_or_superseded_record_is_ended_whatever_the_outcome(table: Ta
     table.create_deregistered_record("a")
     table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORED, {}, LOG_ENTRY)
     table.create_deregistered_record("b", "entity-b")
-    table.records.supersede(ARN_B, ARN_C, LOG_ENTRY)
+    supersede(table, ARN_B, ARN_C)
 
     table.close_record(ARN_A, ended_at=LATER)
     table.close_record(ARN_B, ended_at=LATER)
@@ -547,11 +466,11 @@ def test_a_record_is_closed_only_once(table: Table) -> None:
 def test_closing_a_closed_record_changes_nothing(table: Table, outcome: str) -> None:
     table.create_record("a")
     table.close_record(ARN_A, outcome, ended_at=LATER)
-    item = table.read_item(ARN_A)
+    items = table.read_all()
 
     assert table.close_record(ARN_A, outcome, ended_at=LATER)
 
-    assert table.read_item(ARN_A) == item
+    assert table.read_all() == items
 
 
 def test_a_record_that_has_changed_since_it_was_read_is_not_closed(table: Table) -> None:
@@ -569,7 +488,7 @@ def test_a_redriven_execution_reopens_its_record_and_closes_it_again(table: Tabl
     table.create_deregistered_record("a")
     table.close_record(ARN_A, "WorkMailUnavailable", cause="no answer", ended_at=LATER)
 
-    table.record_deregistration(ARN_A)
+    assert table.record_deregistration(ARN_A)
     record = table.load_record(ARN_A)
     assert (record.status, record.outcome, record.ended_at) == (Status.IN_WINDOW, None, None)
     assert table.records.close(record, "CleanupVerified", None, RETENTION_ENDS_AT)
@@ -595,77 +514,664 @@ def test_closing_a_deleted_record_releases_the_entity(table: Table) -> None:
 
     assert not table.records.close(record, "Stopped", None, LATER)
     assert table.read_item(ARN_A) is None
+    assert "Ended" not in table.read_step_names(ARN_A)
     assert table.find_holder() is None
 
 
-def test_a_number_with_a_fraction_is_written_exactly(table: Table) -> None:
-    table.create_record("a", Entity={"MailboxSize": 0.1, "Groups": [{"Share": 2.5}]})
-    table.records.record_verification(
-        make_offboarding(ARN_A), None, {**LOG_ENTRY, "Signals": {"MailboxSize": 1536.25, "Check": 2, "NotGiven": []}}
-    )
-
-    item = {name: TypeDeserializer().deserialize(value) for name, value in table.read_item(ARN_A).items()}
-    assert item["Entity"]["MailboxSize"] == Decimal("0.1")
-    assert item["Entity"]["Groups"] == [{"Share": Decimal("2.5")}]
-    assert item["Steps"][-1]["Signals"] == {"MailboxSize": Decimal("1536.25"), "Check": 2, "NotGiven": []}
+def create_or_update(table: Table, status: Status, at: str, due_at: str | None = None, **facts: Any) -> None:
+    offboarding = make_offboarding(ARN_A)
+    facts = {"StartedAt": STARTED_AT, "Entity": {**offboarding.entity, **facts.pop("Entity", {})}, **facts}
+    table.records.create_or_update(offboarding, facts, status, due_at, {"At": at, "Step": status.value})
 
 
-def test_the_key_of_the_index_has_the_status_and_the_organization() -> None:
-    assert status_key(Status.IN_WINDOW, ORGANIZATION_ID) == f"InWindow {ORGANIZATION_ID}"
+def record_end(table: Table, outcome: str = "EntityProtected", ended_at: str = LATER, **facts: Any) -> bool:
+    return table.records.record_end(ARN_A, {**END_FACTS, **facts}, outcome, "It is never offboarded.", ended_at)
 
 
-READ_AND_WRITE = [
-    pytest.param("get_item", lambda records: records.find(ARN_A), "dynamodb:GetItem", id="read"),
-    pytest.param(
-        "update_item", lambda records: records.supersede(ARN_A, ARN_B, LOG_ENTRY), "dynamodb:UpdateItem", id="write"
-    ),
-    pytest.param(
-        "query",
-        lambda records: list(records.iterate_by_status(Status.IN_WINDOW, ORGANIZATION_ID)),
-        "dynamodb:Query",
-        id="query",
-    ),
-]
+def count_transactions(monkeypatch: pytest.MonkeyPatch, table: Table) -> list[list[dict[str, Any]]]:
+    """Return the writes of each transaction, in a list that grows."""
+    transactions: list[list[dict[str, Any]]] = []
+    transact = table.records._table.transact
+
+    def transact_and_count(actions: Any) -> None:
+        transactions.append(list(actions))
+        transact(actions)
+
+    monkeypatch.setattr(table.records._table, "transact", transact_and_count)
+    return transactions
 
 
-@pytest.mark.parametrize(("method", "call", "action"), READ_AND_WRITE)
+def write_before_transaction(monkeypatch: pytest.MonkeyPatch, table: Table, write: Callable[[], object]) -> None:
+    """Have another execution write between the reads of a method and its transaction, once."""
+    transact = table.records._table.transact
+
+    def write_and_transact(actions: Any) -> None:
+        monkeypatch.setattr(table.records._table, "transact", transact)
+        write()
+        transact(actions)
+
+    monkeypatch.setattr(table.records._table, "transact", write_and_transact)
+
+
+def read_expiration(table: Table, key: str, part: str = "Record") -> datetime | None:
+    expires_at = table.read_members(key, part).get("ExpiresAt")
+    return None if expires_at is None else datetime.fromtimestamp(int(expires_at), UTC)
+
+
+@pytest.fixture
+def retained(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """The table whose items are kept for 90 days."""
+    configure(monkeypatch, RECORD_RETENTION_DAYS=str(RETENTION_DAYS))
+    return table
+
+
+def test_an_updated_record_has_the_new_facts_and_both_steps(table: Table) -> None:
+    create_or_update(table, Status.SCHEDULED, NOW, RETENTION_ENDS_AT, **REQUEST)
+    assert table.list_executions("Scheduled") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+
+    create_or_update(table, Status.RECORDED, LATER, Entity={"Name": "dana2"})
+
+    assert table.list_executions("Scheduled") == []
+    assert table.read_step_names(ARN_A) == ["Started", "Scheduled", "Recorded"]
+    assert table.read_text(ARN_A, "Reason") == "left"
+    record = table.load_record(ARN_A)
+    assert (record.entity["Name"], record.status) == ("dana2", Status.RECORDED)
+    assert (record.organization_id, record.status_key) == (ORGANIZATION_ID, None)
+    assert "Steps" not in table.read_members(ARN_A)
+
+
+def test_a_step_belongs_to_its_execution_its_organization_and_its_entity(table: Table) -> None:
+    create_or_update(table, Status.RECORDED, NOW, **REQUEST)
+
+    assert table.read_steps(ARN_A) == [
+        {
+            "Id": ARN_A,
+            "Part": f"Step {STARTED_AT} Started",
+            "Kind": "Step",
+            **SUBJECT,
+            "At": STARTED_AT,
+            "Step": "Started",
+            **REQUEST,
+        },
+        {"Id": ARN_A, "Part": f"Step {NOW} Recorded", "Kind": "Step", **SUBJECT, "At": NOW, "Step": "Recorded"},
+    ]
+
+
+def test_a_step_of_an_entity_without_an_address_does_not_have_the_member(table: Table) -> None:
+    entity = {name: value for name, value in RECORD_DEFAULTS["entity"].items() if name != "Email"}
+    offboarding = Offboarding(ARN_A, ORGANIZATION_ID, entity)
+    facts = {"StartedAt": STARTED_AT, "Entity": {**entity, "Aliases": None}}
+
+    table.records.create_or_update(offboarding, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+
+    assert all("EntityEmail" not in step for step in table.read_steps(ARN_A))
+    assert table.records.find_entity_ids(ORGANIZATION_ID, "dana") == [USER_ID]
+
+
+@pytest.mark.parametrize("started_at", [STARTED_AT, "2026-11-24T08:59:00Z", "2026-11-24T08:59:00.000000+00:00"])
+def test_the_start_of_an_execution_is_one_step_however_it_is_written(table: Table, started_at: str) -> None:
+    record_end(table)
+
+    create_or_update(table, Status.RECORDED, LATER, StartedAt=started_at, **REQUEST)
+
+    assert table.read_step_names(ARN_A).count("Started") == 1
+    assert table.read_step(ARN_A, "Started") == {"Step": "Started", "At": STARTED_AT, **REQUEST}
+
+
 @pytest.mark.parametrize(
-    ("code", "error"),
+    "identifier", [USER_ID, "dana", "DANA", "dana@example.com", "D.Leaver@example.com", "dana2", "new@example.com"]
+)
+def test_an_entity_is_found_by_each_name_and_address_that_it_has_or_had(table: Table, identifier: str) -> None:
+    create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": ["d.leaver@example.com"]})
+    create_or_update(table, Status.RECORDED, LATER, Entity={"Name": "dana2", "Aliases": ["new@example.com"]})
+
+    assert table.records.find_entity_ids(ORGANIZATION_ID, identifier) == [USER_ID]
+    assert table.records.find_entity_ids(OTHER_ORGANIZATION_ID, identifier) == []
+    assert table.records.find_entity_ids(ORGANIZATION_ID, f"{identifier}x") == []
+
+
+def test_several_entities_are_found_by_the_same_name(table: Table) -> None:
+    table.create_record("a", "entity-b")
+    table.create_record("b", "entity-a")
+
+    assert table.records.find_entity_ids(ORGANIZATION_ID, "dana") == ["entity-a", "entity-b"]
+    assert table.records.find_entity_ids(ORGANIZATION_ID, "entity-a") == ["entity-a"]
+
+
+def test_no_key_has_a_name_or_an_address(table: Table) -> None:
+    table.create_record("a", Entity={"Aliases": ["dana.leaver@example.com"]})
+    record_end(table)
+
+    keys = [f"{item['Id']['S']} {item['Part']['S']}" for item in table.read_all()]
+    assert identifier_key("Dana") == "identifier/" + hashlib.sha256(b"dana").hexdigest()
+    assert not any("dana" in key or "example" in key for key in keys)
+
+
+@pytest.mark.parametrize(("aliases", "sizes"), [(94, [100]), (95, [99, 2]), (97, [99, 4]), (250, [99, 99, 58])])
+def test_a_record_with_many_addresses_is_written_last(
+    table: Table, monkeypatch: pytest.MonkeyPatch, aliases: int, sizes: list[int]
+) -> None:
+    transactions = count_transactions(monkeypatch, table)
+
+    create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": [f"{n}@example.com" for n in range(aliases)]})
+
+    assert [len(actions) for actions in transactions] == sizes
+    record_key = {"Id": {"S": ARN_A}, "Part": {"S": "Record"}}
+    holders = [any(action.get("Update", {}).get("Key") == record_key for action in actions) for actions in transactions]
+    assert holders == [False] * (len(sizes) - 1) + [True]
+    assert all(
+        table.records.find_entity_ids(ORGANIZATION_ID, f"{n}@example.com") == [USER_ID] for n in range(0, aliases, 31)
+    )
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded"]
+
+
+def test_a_record_is_not_written_if_its_addresses_are_not(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise errors.RecordUnavailable("no answer")
+
+    write_before_transaction(monkeypatch, table, fail)
+    aliases = [f"{n}@example.com" for n in range(100)]
+
+    with pytest.raises(errors.RecordUnavailable):
+        create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": aliases})
+    assert table.read_all() == []
+    create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": aliases})
+    assert table.load_record(ARN_A).entity["Aliases"] == aliases
+
+
+def test_addresses_that_differ_in_letter_case_only_are_one(table: Table) -> None:
+    create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": ["DANA@example.com", "Dana", "dana@EXAMPLE.com"]})
+
+    identifiers = [item for item in table.read_all() if item["Part"]["S"] == "Entities"]
+    assert len(identifiers) == 3, "the id, the name and the address"
+
+
+def test_a_verification_without_an_outcome_adds_only_a_step(table: Table) -> None:
+    table.create_record("a")
+    members = table.read_members(ARN_A)
+
+    assert record_verification(table, None)
+
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Something"]
+    assert table.read_members(ARN_A) == members
+
+
+def test_a_retry_of_the_last_verification_adds_no_second_end(table: Table) -> None:
+    table.create_deregistered_record("a")
+    record_verification(table, "CleanupVerified")
+
+    offboarding, log_entry = make_offboarding(ARN_A), {"At": MUCH_LATER, "Step": "Something"}
+    assert table.records.record_verification(offboarding, "CleanupVerified", log_entry)
+
+    assert table.load_record(ARN_A).ended_at == LATER
+    assert table.read_step_names(ARN_A).count("Something") == 2
+    assert table.read_step(ARN_A, "Ended")["At"] == LATER
+
+
+def test_a_verified_outcome_is_not_recorded_a_second_time_when_the_execution_ends(table: Table) -> None:
+    table.create_deregistered_record("a")
+    record_verification(table, "CleanupVerified")
+    items = table.read_all()
+
+    assert table.close_record(ARN_A, "CleanupVerified", ended_at="2026-11-24T10:00:02.000Z")
+
+    assert table.read_all() == items
+
+
+def test_a_redriven_execution_that_fails_again_has_a_second_end(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, "WorkMailUnavailable", cause="no answer", ended_at=LATER)
+
+    assert table.close_record(ARN_A, "WorkMailUnavailable", cause="no answer", ended_at=MUCH_LATER)
+
+    assert table.load_record(ARN_A).ended_at == MUCH_LATER
+    assert [step["At"] for step in table.read_steps(ARN_A) if step["Step"] == "Ended"] == [LATER, MUCH_LATER]
+    assert table.close_record(ARN_A, "WorkMailUnavailable", cause="no answer", ended_at=LATER), "a late event"
+    assert table.load_record(ARN_A).ended_at == MUCH_LATER
+
+
+def test_the_end_of_a_record_is_found_with_or_without_an_entity(table: Table) -> None:
+    table.create_record("a")
+    assert table.records.find_end(ARN_A) is None
+    table.close_record(ARN_A, ended_at=LATER)
+    assert table.records.find_end(ARN_A) == LATER
+    table.records.record_end(ARN_B, END_FACTS, "EntityProtected", None, MUCH_LATER)
+    assert table.records.find_end(ARN_B) == MUCH_LATER
+
+
+def deregister_nothing(table: Table) -> None:
+    """Leave the record as it is."""
+
+
+def attempt(table: Table) -> None:
+    table.record_attempt(ARN_A)
+
+
+def attempt_and_confirm(table: Table) -> None:
+    table.record_attempt(ARN_A)
+    table.record_deregistration(ARN_A)
+
+
+def be_refused(table: Table) -> None:
+    table.record_attempt(ARN_A)
+    table.records.record_refusal(make_offboarding(ARN_A), LOG_ENTRY)
+
+
+def find_disabled(table: Table) -> None:
+    table.record_deregistration(ARN_A)
+
+
+@pytest.mark.parametrize(
+    ("act", "mailbox_touched", "has_dates"),
     [
-        ("ProvisionedThroughputExceededException", errors.RecordUnavailable),
-        ("ThrottlingException", errors.RecordUnavailable),
-        ("RequestLimitExceeded", errors.RecordUnavailable),
-        ("InternalServerError", errors.RecordUnavailable),
-        ("TransactionConflictException", errors.RecordUnavailable),
-        ("ResourceNotFoundException", errors.RecordUnavailable),
-        ("AccessDeniedException", errors.AccessDenied),
-        ("UnrecognizedClientException", errors.AccessDenied),
-        ("ValidationException", errors.UnexpectedAnswer),
+        (deregister_nothing, MailboxTouched.NO, False),
+        (be_refused, MailboxTouched.NO, False),
+        (find_disabled, MailboxTouched.NO, True),
+        (attempt, MailboxTouched.MAYBE, False),
+        (attempt_and_confirm, MailboxTouched.YES, True),
     ],
 )
-def test_each_error_of_dynamodb_is_mapped_to_one_error(
-    method: str, call: Any, action: str, code: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_the_end_shows_whether_the_mailbox_was_touched(
+    table: Table, act: Callable[[Table], None], mailbox_touched: MailboxTouched, has_dates: bool, is_closed: bool
 ) -> None:
-    configure(monkeypatch, RECORDS_TABLE="records")
-    with Stubber(records_module.database) as stub:
-        stub.add_client_error(method, code, "dana@example.com is secret")
-        with pytest.raises(errors.OffboardingError) as failure:
-            call(Records())
+    table.create_record("a")
+    act(table)
+    outcome = "Stopped" if is_closed else "Reenabled"
+    if is_closed:
+        table.close_record(ARN_A, outcome, cause="by mistake", ended_at=LATER)
+    else:
+        record_verification(table, outcome)
 
-    assert type(failure.value) is error
-    assert f"{action} " in str(failure.value)
-    assert code in str(failure.value)
-    assert "dana" not in str(failure.value)
-    assert failure.value.__cause__ is None
+    assert table.read_step(ARN_A, "Ended") == {
+        "Step": "Ended",
+        "At": LATER,
+        "Outcome": outcome,
+        **({"Cause": "by mistake"} if is_closed else {}),
+        "MailboxTouched": mailbox_touched.value,
+        **({"DeregisteredAt": NOW, "RetentionEndsAt": RETENTION_ENDS_AT} if has_dates else {}),
+    }
 
 
-@pytest.mark.parametrize(("method", "call", "action"), READ_AND_WRITE)
-@pytest.mark.parametrize("error", [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError])
-def test_a_call_to_dynamodb_without_an_answer_is_unavailable(
-    method: str, call: Any, action: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+def test_a_confirmed_deregistration_is_a_step_with_its_dates(table: Table) -> None:
+    table.create_deregistered_record("a")
+
+    assert table.read_step(ARN_A, "Deregistered") == {
+        "Step": "Deregistered",
+        "At": NOW,
+        "DeregisteredAt": NOW,
+        "RetentionEndsAt": RETENTION_ENDS_AT,
+    }
+
+
+def take_over_entity(table: Table) -> None:
+    table.records.hold(make_offboarding(ARN_C), NOW, take_over_from=ARN_B)
+
+
+def delete_former_record(table: Table) -> None:
+    table.delete_item(ARN_A)
+
+
+@pytest.mark.parametrize("action", [take_over_entity, delete_former_record])
+@pytest.mark.parametrize("write", [Table.record_attempt, Table.record_deregistration])
+def test_a_window_is_taken_over_together_with_the_record_or_not_at_all(
+    table: Table, monkeypatch: pytest.MonkeyPatch, action: Callable[[Table], None], write: Callable[[Table, str], bool]
 ) -> None:
-    configure(monkeypatch, RECORDS_TABLE="records")
-    monkeypatch.setattr(records_module.database, method, make_raiser(error(endpoint_url="https://dynamodb")))
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    table.create_record("b")
+    members, step_names = table.read_members(ARN_B), table.read_step_names(ARN_B)
+    write_before_transaction(monkeypatch, table, lambda: action(table))
 
-    with pytest.raises(errors.RecordUnavailable, match=rf"{action} failed \({error.__name__}\)"):
-        call(Records())
+    with pytest.raises(errors.RecordUnavailable, match="Another execution changes the records of this entity"):
+        write(table, ARN_B)
+
+    assert (table.read_members(ARN_B), table.read_step_names(ARN_B)) == (members, step_names)
+    assert find_window_execution(table) == ARN_A
+    assert "Superseded" not in table.read_step_names(ARN_A)
+
+
+def test_a_window_without_a_record_is_taken_over(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    table.delete_item(ARN_A)
+
+    table.create_deregistered_record("b")
+
+    assert find_window_execution(table) == ARN_B
+    assert table.read_item(ARN_A) is None
+
+
+def test_an_attempt_supersedes_the_former_record_at_once(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    table.create_record("b")
+
+    previous_lock = table.records.record_attempt(make_offboarding(ARN_B), RETENTION_ENDS_AT, LOG_ENTRY)
+
+    assert previous_lock == EntityLock(ARN_B, NOW, is_live=True, window_execution_arn=ARN_A)
+    assert find_window_execution(table) == ARN_B
+    assert table.load_record(ARN_A).superseded_by == ARN_B
+    assert table.read_step(ARN_A, "Superseded")["At"] == LATER
+    assert table.list_executions("InWindow") == ["b"]
+
+
+def test_a_record_that_changed_while_the_window_is_taken_over_counts_first(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_deregistered_record("a")
+    table.create_record("b", "entity-b")
+    table.records.hold(make_offboarding(ARN_B), NOW, take_over_from=ARN_A)
+
+    def delete_record_and_lose_entity() -> None:
+        table.delete_item(ARN_B)
+        take_over_entity(table)
+
+    write_before_transaction(monkeypatch, table, delete_record_and_lose_entity)
+
+    assert not table.record_attempt(ARN_B)
+
+
+def test_the_end_of_an_execution_without_an_entity_has_the_text_of_its_input(table: Table) -> None:
+    assert record_end(table, DryRun=True, **REQUEST)
+
+    identity = {
+        "OrganizationId": ORGANIZATION_ID,
+        "Identifier": "Dana",
+        "EntityKey": identifier_key("dana"),
+        "DryRun": True,
+    }
+    step = {"Id": ARN_A, "Kind": "Step", **identity}
+    assert table.read_steps(ARN_A) == [
+        {**step, "Part": f"Step {STARTED_AT} Started", "At": STARTED_AT, "Step": "Started", **REQUEST},
+        {
+            **step,
+            "Part": f"Step {LATER} Ended",
+            "At": LATER,
+            "Step": "Ended",
+            "Outcome": "EntityProtected",
+            "Cause": "It is never offboarded.",
+            "MailboxTouched": "No",
+        },
+    ]
+
+
+@pytest.mark.parametrize("is_dry_run", [True, False])
+def test_the_end_of_an_execution_that_resolved_an_entity_belongs_to_it(table: Table, is_dry_run: bool) -> None:
+    facts = {"Entity": RECORD_DEFAULTS["entity"], **({"DryRun": True} if is_dry_run else {})}
+
+    assert record_end(table, "Planned", **facts)
+
+    step = table.read_steps(ARN_A)[-1]
+    assert {name: step[name] for name in SUBJECT} == SUBJECT
+    assert "Identifier" not in step
+    assert step.get("DryRun", False) is is_dry_run
+
+
+@pytest.mark.parametrize(
+    ("facts", "members"),
+    [
+        ({}, {}),
+        ({"OrganizationId": ORGANIZATION_ID}, {"OrganizationId": ORGANIZATION_ID}),
+        ({"EntityId": "dana"}, {"Identifier": "dana", "EntityKey": identifier_key("dana")}),
+        (
+            {"EntityId": "dana", "Entity": RECORD_DEFAULTS["entity"]},
+            {"Identifier": "dana", "EntityKey": identifier_key("dana")},
+        ),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "Entity": {"Id": USER_ID, "Name": "dana"}},
+            {"OrganizationId": ORGANIZATION_ID},
+        ),
+    ],
+)
+def test_the_end_of_an_execution_belongs_to_what_is_known_of_it(
+    table: Table, facts: dict[str, Any], members: dict[str, str]
+) -> None:
+    assert table.records.record_end(ARN_A, facts, "Forgotten", None, LATER)
+
+    [step] = table.read_steps(ARN_A)
+    assert step == {
+        "Id": ARN_A,
+        "Part": f"Step {LATER} Ended",
+        "Kind": "Step",
+        **members,
+        "At": LATER,
+        "Step": "Ended",
+        "Outcome": "Forgotten",
+        "MailboxTouched": "No",
+    }
+
+
+def test_the_end_is_not_recorded_over_a_record_that_has_been_written_meanwhile(table: Table) -> None:
+    table.create_record("a")
+    items = table.read_all()
+
+    assert not record_end(table)
+
+    assert table.read_all() == items
+
+
+def test_the_steps_are_found_by_time_by_organization_and_by_entity(table: Table) -> None:
+    table.create_record("a")
+    record_end(table, ended_at=MUCH_LATER)
+    table.records.record_end(ARN_B, {**END_FACTS, "OrganizationId": OTHER_ORGANIZATION_ID}, "Forgotten", None, LATER)
+    table.records.record_refused_event("m-1", {}, "a reason", MUCH_LATER)
+
+    def query(index: str, condition: str, value: str) -> list[str]:
+        items = table.records._table.query(f"#{condition} = :value", index=index, value=value)
+        return [item["Step"] for item in items]
+
+    assert query("ByTime", "Kind", "Step") == ["Started", "Started", "Recorded", "Ended", "Refused"]
+    assert query("ByOrganization", "OrganizationId", ORGANIZATION_ID) == ["Started", "Recorded"]
+    assert query("ByOrganization", "OrganizationId", OTHER_ORGANIZATION_ID) == ["Started", "Ended"]
+    assert query("ByEntity", "EntityKey", LOCK_ID) == ["Started", "Recorded"]
+    assert query("ByEntity", "EntityKey", identifier_key("dana")) == ["Started", "Ended"]
+
+
+def test_an_ended_record_is_taken_out_of_the_index(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    record = table.load_record(ARN_A)
+    assert record.status_key == "InWindow"
+
+    assert table.records.unlist(record)
+
+    assert table.list_executions("InWindow") == []
+    assert table.load_record(ARN_A).status is Status.UNWATCHED
+    assert not {"StatusKey", "DueAt"} & set(table.read_members(ARN_A))
+    assert table.records.unlist(record), "it can be repeated"
+
+
+def restore(table: Table) -> None:
+    table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORED, {}, LOG_ENTRY)
+
+
+def close_again(table: Table) -> None:
+    table.close_record(ARN_A, "CleanupOverdue", ended_at=MUCH_LATER)
+
+
+@pytest.mark.parametrize("change", [restore, close_again, attempt_and_confirm])
+def test_a_record_that_has_changed_since_it_was_read_stays_in_the_index(
+    table: Table, change: Callable[[Table], None]
+) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    stale_record = table.load_record(ARN_A)
+    change(table)
+    members = table.read_members(ARN_A)
+
+    assert not table.records.unlist(stale_record)
+
+    assert table.read_members(ARN_A) == members
+
+
+@pytest.mark.parametrize("arrival", [("first", "second"), ("second", "first")])
+def test_the_earliest_caller_is_the_one_who_started_an_execution(table: Table, arrival: tuple[str, str]) -> None:
+    moments = {"first": NOW, "second": LATER}
+    for name in (*arrival, *arrival):
+        table.records.record_starter(ARN_A, f"arn:aws:iam::123456789012:user/{name}", moments[name])
+
+    assert table.read_members(ARN_A, "Start") == {"StartedBy": "arn:aws:iam::123456789012:user/first", "At": NOW}
+    assert table.read_item(ARN_A) is None
+    assert table.read_steps(ARN_A) == []
+
+
+def test_a_refused_event_is_a_step_of_no_entity_and_is_recorded_once(table: Table) -> None:
+    facts = {"Provider": "okta", "EventId": "e-1", "OccurredAt": NOW}
+    for _ in range(2):
+        table.records.record_refused_event("m-1", facts, "a reason", LATER)
+
+    assert [deserialize(item) for item in table.read_all()] == [
+        {
+            "Id": "refused/m-1",
+            "Part": f"Step {LATER} Refused",
+            "Kind": "Step",
+            "At": LATER,
+            "Step": "Refused",
+            **facts,
+            "Reason": "a reason",
+        }
+    ]
+
+
+def test_the_date_of_the_last_sweep_is_kept_with_the_last_notice(table: Table) -> None:
+    table.records.record_sweep(NOW)
+    facts = {"Day": "2027-02-28", "ServiceEndsOn": "2027-03-31"}
+
+    assert table.records.record_last_verification_day(facts, "2027-02-28 60", NOW)
+    assert not table.records.record_last_verification_day(facts, "2027-02-28 60", LATER)
+    assert table.records.record_last_verification_day(facts, "2027-02-28 30", MUCH_LATER)
+    assert table.records.find_swept_until() == parse(NOW)
+    table.records.record_sweep(LATER)
+
+    assert table.records.find_swept_until() == parse(LATER)
+    assert not table.records.record_last_verification_day(facts, "2027-02-28 30", MUCH_LATER)
+    assert table.read_steps("sweep") == [
+        {
+            "Id": "sweep",
+            "Part": f"Step {at} LastVerificationDay",
+            "Kind": "Step",
+            "At": at,
+            "Step": "LastVerificationDay",
+            **facts,
+        }
+        for at in (NOW, MUCH_LATER)
+    ]
+
+
+def test_a_notice_before_the_first_sweep_leaves_no_date(table: Table) -> None:
+    assert table.records.record_last_verification_day({}, "2027-02-28 60", NOW)
+
+    assert table.records.find_swept_until() is None
+
+
+def test_nothing_expires_if_records_are_kept_for_ever(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, ended_at=LATER)
+    table.records.record_end(ARN_B, END_FACTS, "EntityProtected", None, LATER)
+    table.records.record_starter(ARN_A, "arn", NOW)
+    table.records.record_refused_event("m-1", {}, "a reason", NOW)
+
+    assert not any("ExpiresAt" in item for item in table.read_all())
+
+
+def test_a_record_expires_after_its_end_and_a_running_one_never(retained: Table) -> None:
+    retained.create_deregistered_record("a")
+    assert read_expiration(retained, ARN_A) is None
+
+    retained.close_record(ARN_A, ended_at=LATER)
+
+    assert read_expiration(retained, ARN_A) == parse(LATER) + timedelta(days=RETENTION_DAYS)
+
+
+@pytest.mark.parametrize("write", [Table.record_attempt, Table.record_deregistration])
+def test_a_redriven_execution_keeps_its_record(retained: Table, write: Callable[[Table, str], bool]) -> None:
+    retained.create_deregistered_record("a")
+    retained.close_record(ARN_A, "WorkMailUnavailable", ended_at=LATER)
+
+    assert write(retained, ARN_A)
+
+    assert read_expiration(retained, ARN_A) is None
+
+
+@pytest.mark.parametrize("outcome", ["CleanupVerified", "ServiceEnded"])
+def test_a_verified_record_expires_after_the_verification(retained: Table, outcome: str) -> None:
+    retained.create_deregistered_record("a")
+
+    record_verification(retained, outcome)
+
+    assert read_expiration(retained, ARN_A) == parse(LATER) + timedelta(days=RETENTION_DAYS)
+
+
+def test_the_record_of_an_execution_without_an_entity_expires_after_its_end(retained: Table) -> None:
+    record_end(retained)
+
+    assert read_expiration(retained, ARN_A) == parse(LATER) + timedelta(days=RETENTION_DAYS)
+
+
+def test_a_step_expires_after_it_happened(retained: Table) -> None:
+    retained.create_record("a")
+    retained.close_record(ARN_A, ended_at=LATER)
+    retained.records.record_refused_event("m-1", {}, "a reason", NOW)
+    retained.records.record_starter(ARN_A, "arn", NOW)
+
+    retention = timedelta(days=RETENTION_DAYS)
+    for key, part, at in (
+        (ARN_A, f"Step {STARTED_AT} Started", STARTED_AT),
+        (ARN_A, f"Step {LATER} Ended", LATER),
+        ("refused/m-1", f"Step {NOW} Refused", NOW),
+        (ARN_A, "Start", NOW),
+    ):
+        assert read_expiration(retained, key, part) == parse(at) + retention
+
+
+def test_a_lock_expires_after_its_release_unless_the_entity_is_held_again(retained: Table) -> None:
+    hold(retained, ARN_A)
+    assert read_expiration(retained, LOCK_ID, "Lock") is None
+
+    retained.records.release(make_offboarding(ARN_A), LATER)
+    assert read_expiration(retained, LOCK_ID, "Lock") == parse(LATER) + timedelta(days=RETENTION_DAYS)
+    retained.records.renew_hold(make_offboarding(ARN_A))
+    assert read_expiration(retained, LOCK_ID, "Lock") is None
+    retained.records.release(make_offboarding(ARN_A), LATER)
+    hold(retained, ARN_B)
+    assert read_expiration(retained, LOCK_ID, "Lock") is None
+
+
+def test_the_identifiers_of_an_entity_expire_after_every_record_that_they_lead_to(retained: Table) -> None:
+    retained.create_record("a")
+
+    expiration = read_expiration(retained, identifier_key("dana"), "Entities")
+    assert expiration is not None
+    assert expiration == parse(NOW) + timedelta(days=RETENTION_DAYS + 400)
+
+
+def test_a_record_can_be_read_without_an_entity_only_for_its_end(table: Table) -> None:
+    record_end(table)
+
+    assert table.records.find(ARN_A) is None
+    assert table.records.find_end(ARN_A) == LATER
+
+
+def test_a_conflict_with_another_transaction_is_unavailable(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.create_record("a")
+
+    def raise_conflict() -> None:
+        raise errors.RecordUnavailable("dynamodb:TransactWriteItems failed (TransactionConflict).")
+
+    for write in (
+        lambda: request_approval(table),
+        lambda: decide(table),
+        lambda: supersede(table, ARN_A, ARN_B),
+        lambda: record_end(table),
+    ):
+        write_before_transaction(monkeypatch, table, raise_conflict)
+        with pytest.raises(errors.RecordUnavailable, match="TransactionConflict"):
+            write()
+
+
+def test_a_new_adapter_uses_the_configured_table(table: Table) -> None:
+    table.create_record("a")
+
+    assert isinstance(Records().find(ARN_A), Record)

@@ -98,9 +98,8 @@ class Cap:
         count = build_update(
             self._count_key,
             {"NextNumber": number + 1},
-            condition="#NextNumber = :number OR (attribute_not_exists(#NextNumber) AND :number = :zero)",
+            condition="attribute_not_exists(#NextNumber) OR #NextNumber = :number",
             number=number,
-            zero=0,
         )
         record = build_update(
             Key(offboarding.execution_arn, "Record"),

@@ -44,8 +44,10 @@ def close_record(records: Records, execution_arn: str, status: ExecutionStatus, 
     if record is None and outcome in _OUTCOMES_AFTER_A_RECORD:
         return None
     if record is None:
-        records.record_end(execution_arn, _select_facts(status), outcome, status.cause, ended_at)
-    elif not records.close(record, outcome, status.cause, ended_at):
+        is_recorded = records.record_end(execution_arn, _select_facts(status), outcome, status.cause, ended_at)
+    else:
+        is_recorded = records.close(record, outcome, status.cause, ended_at)
+    if not is_recorded:
         raise errors.RecordUnavailable("The record has changed since it was read.")
     return outcome
 

@@ -36,7 +36,7 @@ from offboarding.adapters.table import (
 from offboarding.domain import errors
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, Record, Status
-from offboarding.domain.timestamps import parse
+from offboarding.domain.timestamps import parse, render
 
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
 _VERIFIED_OUTCOMES = _REMOVED_FROM_WINDOW | {"ServiceEnded"}
@@ -272,7 +272,8 @@ class Records:
         record = self.find(offboarding.execution_arn)
         if record is None:
             return False
-        ended_at = log_entry["At"]
+        # A retry of the state finds what the attempt before has written, and does not report a second end.
+        ended_at = (record.outcome == outcome and record.ended_at) or log_entry["At"]
         facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": ended_at, **_expiration(ended_at)}
         removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
         log_entries = [log_entry, _render_end(record, outcome, None, ended_at)]
@@ -295,7 +296,7 @@ class Records:
         An entity that was deregistered and is not verified any more stays in the window's index, as `Unwatched`: its
         mailbox goes all the same.
         """
-        if record.outcome == outcome and record.status in {Status.ENDED, Status.UNWATCHED}:
+        if _has_end(record, outcome, ended_at):
             return True
         self.release(record.offboarding, ended_at)
         is_restored = record.status is Status.RESTORED
@@ -319,8 +320,8 @@ class Records:
         log_entry = _render_end(record, outcome, cause, ended_at)
         return self._write(record.offboarding, facts, removed, [log_entry], only_if=record.status)
 
-    def record_end(self, execution_arn: str, facts: Item, outcome: str, cause: str | None, ended_at: str) -> None:
-        """Record the end of an execution that has no record of its own, because it never came to write one.
+    def record_end(self, execution_arn: str, facts: Item, outcome: str, cause: str | None, ended_at: str) -> bool:
+        """Record the end of an execution that never came to write a record; False if it has one meanwhile.
 
         Parameters
         ----------
@@ -340,7 +341,7 @@ class Records:
         subject = _subject_of_input(facts)
         log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome, **reason, "MailboxTouched": "No"}
         start = [_put_step(execution_arn, subject, _render_start(facts))] if "StartedAt" in facts else []
-        self._table.try_transact([{"Update": update}, _put_step(execution_arn, subject, log_entry), *start])
+        return self._table.try_transact([{"Update": update}, _put_step(execution_arn, subject, log_entry), *start])
 
     def unlist(self, record: Record) -> bool:
         """Take a record out of the index, if it has not changed since it was read: nothing is still to come."""
@@ -356,9 +357,15 @@ class Records:
         )
 
     def record_starter(self, execution_arn: str, started_by: str, at: str) -> None:
-        """Record who started an execution, as AWS saw the caller: an ARN."""
-        key = Key(execution_arn, "Start")
-        self._table.put({"Id": key.id, "Part": key.part, "StartedBy": started_by, "At": at, **_expiration(at)})
+        """Record who started an execution, as AWS saw the caller, an ARN; of several callers, the earliest."""
+        # A later call with the same name and input has only found the execution.
+        self._table.try_update(
+            build_update(
+                Key(execution_arn, "Start"),
+                {"StartedBy": started_by, "At": at, **_expiration(at)},
+                condition="attribute_not_exists(#Id) OR #At > :At",
+            )
+        )
 
     def record_refused_event(self, message_id: str, facts: Item, reason: str, refused_at: str) -> None:
         """Record that an identity provider's event was refused.
@@ -366,9 +373,11 @@ class Records:
         Parameters
         ----------
         message_id
-            The id of the queue's message, by which a repeated delivery finds its item.
+            The id of the queue's message.
         facts
             Those of `Provider, EventId, OccurredAt` that the event has. No name and no address.
+        refused_at
+            RFC 3339; the same for each delivery of the message, so that it is recorded once.
         """
         log_entry = {"At": refused_at, "Step": "Refused", **facts, "Reason": reason}
         self._table.put(build_step(f"refused/{message_id}", {}, log_entry))
@@ -463,6 +472,13 @@ def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: st
     return [{"Update": build_addition(Key(key, "Entities"), "Entities", members, expiration)} for key in keys]
 
 
+def _has_end(record: Record, outcome: str, ended_at: str) -> bool:
+    """Return whether a record has this end; a redriven execution can end with the same outcome, but later."""
+    if record.outcome != outcome or record.status not in {Status.ENDED, Status.UNWATCHED}:
+        return False
+    return outcome in _VERIFIED_OUTCOMES or record.ended_at is None or parse(ended_at) <= parse(record.ended_at)
+
+
 def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
     return {"Put": build_put(build_step(id_, subject, log_entry))}
 
@@ -500,7 +516,8 @@ def _subject_of_input(facts: Item) -> Item:
 
 def _render_start(facts: Item) -> Item:
     members = {name: facts[name] for name in ("Requester", "RequestedBy", "Reason", "NotBefore") if name in facts}
-    return {"At": facts["StartedAt"], "Step": "Started", **members}
+    # In one form, whoever writes it: it is part of the step's key.
+    return {"At": render(parse(facts["StartedAt"])), "Step": "Started", **members}
 
 
 def _render_end(record: Record, outcome: str, cause: str | None, ended_at: str) -> Item:

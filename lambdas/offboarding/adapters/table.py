@@ -39,7 +39,7 @@ class Key(NamedTuple):
         return _serialize({"Id": self.id, "Part": self.part})
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ConditionFailedError(Exception):
     """An item is not as a condition wants it, and nothing was written.
 
