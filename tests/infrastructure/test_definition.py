@@ -328,7 +328,6 @@ def test_every_error_can_leave_a_handler() -> None:
         ("offboarding.adapters.directory", "Directory.describe_mailbox",
          {"WorkMailUnavailable", "AccessDenied", "UnexpectedAnswer", "OrganizationNotFound", "OrganizationNotActive",
           "EntityNotFound"}),
-        ("await_approval", "_publish_event", set()),
     ],
 )  # fmt: skip
 def test_the_errors_of_a_function_are_read_from_its_source(module: str, function: str, raised: set[str]) -> None:
