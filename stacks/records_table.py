@@ -1,5 +1,7 @@
 """The table of records: one item per offboarding, which is kept longer than its execution and its stack."""
 
+from typing import cast
+
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -27,6 +29,7 @@ class RecordsTable(Construct):
             self,
             "Table",
             partition_key=_string_attribute("Id"),
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -71,6 +74,25 @@ class RecordsTable(Construct):
                 conditions=conditions,
             ),
             environment={"RECORDS_TABLE": self.table.table_name},
+        )
+
+    @property
+    def stream_arn(self) -> str:
+        """The ARN of the stream of changed items."""
+        return cast(str, self.table.table_stream_arn)
+
+    def allow_read_stream(self) -> Access:
+        """Let Lambda read the stream as a function.
+
+        Returns
+        -------
+        Access
+            For the function's specification. It needs no variable: Lambda delivers the items.
+        """
+        actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]
+        return Access(
+            "Stream",
+            iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[self.stream_arn]),
         )
 
     def allow_query_of_window(self) -> Access:

@@ -80,11 +80,7 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "CheckOrganization": [],
     "PlanOffboarding": [READ_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
     "RecordOffboarding": [READ_AND_WRITE_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
-    "AwaitApproval": [
-        WRITE_RECORD,
-        ({"sns:Publish"}, "<ApprovalsTopicA799959D>"),
-        ({"events:PutEvents"}, f"arn:<AWS::Partition>:events:{REGION_AND_ACCOUNT}:event-bus/default"),
-    ],
+    "AwaitApproval": [WRITE_RECORD],
     "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ({"states:SendTaskSuccess"}, "*")],
@@ -104,13 +100,7 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
     "RecordOffboarding": {**RECORDS, **POLICY},
-    "AwaitApproval": {
-        **RECORDS,
-        "APPROVAL_TOPIC_ARN": "<ApprovalsTopicA799959D>",
-        "APPROVAL_STATE_MACHINE_ARN": (
-            f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-approval"
-        ),
-    },
+    "AwaitApproval": RECORDS,
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
     "DecideApproval": RECORDS,
@@ -151,7 +141,10 @@ OUTPUTS = {
     "ApprovalStateMachineArn": STATE_MACHINES["Approval"],
     "RestoreStateMachineArn": STATE_MACHINES["Restore"],
     "RecordsTableName": "RecordsTableC9B7A30B",
-    "ApprovalTopicArn": "ApprovalsTopicA799959D",
+    "NotificationTopicArn": "NotificationsTopicAE679CBD",
+    "AlarmTopicArn": "NotificationsAlarmTopic670C799A",
+    "NotificationQueueUrl": "NotificationsRetries6B0559E5",
+    "NotificationDeadLetterQueueUrl": "NotificationsDeadLetters2AC1E002",
     "StatusChangeDeadLetterQueueUrl": "StatusChangesDeadLettersE0DF9189",
     "UndeliveredStatusChangeQueueUrl": "StatusChangesUndeliveredEventsE46284C2",
 }
@@ -174,9 +167,9 @@ def synthesized(**settings: Any) -> Template:
     return template_of(context)
 
 
-def test_there_is_one_function_for_each_task_and_one_to_close_records(template: Template) -> None:
+def test_there_is_one_function_for_each_task_one_to_close_records_and_one_to_notify(template: Template) -> None:
     handlers = [function["Properties"]["Handler"] for function in functions(template)]
-    assert sorted(handlers) == sorted([*HANDLERS.values(), "close_record.handler"])
+    assert sorted(handlers) == sorted([*HANDLERS.values(), "close_record.handler", "notify_subscribers.handler"])
     assert sorted(name for called in MACHINES.values() for name in called) == FUNCTIONS
 
 
@@ -380,7 +373,7 @@ def test_the_functions_may_act_on_every_configured_organization() -> None:
         assert [render_arn(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]
 
 
-def test_the_outputs_of_the_stack_name_the_state_machines_the_table_the_topic_and_the_queues(
+def test_the_outputs_of_the_stack_name_the_state_machines_the_table_the_topics_and_the_queues(
     template: Template,
 ) -> None:
     assert {key: output["Value"]["Ref"] for key, output in template["Outputs"].items()} == OUTPUTS
@@ -399,3 +392,15 @@ def test_the_example_organization_causes_a_warning_until_it_is_replaced() -> Non
     assert warning in (assembly() / "validation-report.json").read_text()
     configured = assembly({"organizations": [{"id": ORGANIZATION_ID}]})
     assert warning not in (configured / "validation-report.json").read_text()
+
+
+def test_identity_providers_without_subscribers_cause_a_warning_until_there_is_one() -> None:
+    def report(**settings: Any) -> str:
+        directory = assembly({"organizations": [{"id": ORGANIZATION_ID}], **settings})
+        return (directory / "validation-report.json").read_text()
+
+    warning = "put addresses into offboarding.notificationEmails, or subscribe by hand to the topic"
+    providers = {"offboardingRequested": {}}
+    assert warning in report(identityProviders=providers)
+    assert warning not in report(identityProviders=providers, notificationEmails=["it@example.com"])
+    assert warning not in report()
