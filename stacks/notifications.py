@@ -67,7 +67,7 @@ class Notifications(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._records = records
-        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        self.topic = sns.Topic(self, "Topic", display_name="WorkMail offboarding", enforce_ssl=True)
         # The key that AWS manages for SNS, which every publisher of this account may use; the L2 construct would render
         # its ARN.
         cast(sns.CfnTopic, self.topic.node.default_child).kms_master_key_id = "alias/aws/sns"
@@ -86,7 +86,7 @@ class Notifications(Construct):
         self._build_alarm()
 
     def _build_alarm_topic(self) -> sns.Topic:
-        topic = sns.Topic(self, "AlarmTopic", enforce_ssl=True)
+        topic = sns.Topic(self, "AlarmTopic", display_name="WorkMail offboarding alarms", enforce_ssl=True)
         acknowledge(
             topic,
             "SNSEncryptedKMS",

@@ -197,7 +197,10 @@ def test_the_newest_code_notifies(template: Template) -> None:
 
 
 def test_mails_are_encrypted_and_published_over_tls_only(template: Template) -> None:
-    assert topic(template, "Topic")[1] == {"KmsMasterKeyId": "alias/aws/sns"}
+    assert topic(template, "Topic")[1] == {
+        "DisplayName": "WorkMail offboarding",
+        "KmsMasterKeyId": "alias/aws/sns",
+    }
     [tls] = topic_statements(template, "Topic")
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sns:Publish", "*")
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -206,7 +209,7 @@ def test_mails_are_encrypted_and_published_over_tls_only(template: Template) -> 
 def test_only_the_alarm_can_publish_to_the_topic_of_alarms_and_over_tls_only(template: Template) -> None:
     """A policy of a topic replaces the default one, by which alarms of the same account may publish."""
     name, properties = topic(template, "AlarmTopic")
-    assert properties == {}, "CloudWatch cannot publish to a topic with the key that AWS manages for SNS"
+    assert properties == {"DisplayName": "WorkMail offboarding alarms"}, "CloudWatch cannot publish to a topic with the key that AWS manages for SNS"
     tls, allowed = ({**statement, "Sid": ""} for statement in topic_statements(template, "AlarmTopic"))
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sns:Publish", "*")
     alarm, _ = single_resource(template, "AWS::CloudWatch::Alarm")
