@@ -1,8 +1,8 @@
 """AwaitApproval: record that an approval is needed, and the token that takes the decision. The state waits for it.
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, Reasons, CapIsReached, TaskToken}` and returns `{}`, which nobody
-reads. People hear of it by the table's stream. Nothing that is published can approve anything: the task token stays in
-the record.
+reads. NotifySubscribers tells people, from the recorded step. Nothing that is published can approve anything: the task
+token stays in the record.
 """
 
 from datetime import timedelta

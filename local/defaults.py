@@ -34,4 +34,5 @@ OFFBOARDING: dict[str, Any] = {
         "sailpoint": {"eventSource": SAILPOINT_BUS, "accountSources": ["2c918085784cc5a30178500f1c3a0b2f"]},
         "offboardingRequested": {},
     },
+    "notificationEmails": ["helpdesk@example.com"],
 }

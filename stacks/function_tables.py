@@ -3,14 +3,13 @@
 To add a function, add one entry. Do not remove or rename a function that was released: set ``retired``, and keep its
 access. An execution calls the versions that were current when it started, up to a year later if it waits for its date.
 Deleting a function deletes its versions, and all versions run with the function's role: an action that is removed here
-is removed from every version that an execution still calls. The table, the parameter and the topic must also keep their
-names, because those names are in the environment of the versions. See ``docs/releasing.md``.
+is removed from every version that an execution still calls. The table and the parameter must also keep their names,
+because those names are in the environment of the versions. See ``docs/releasing.md``.
 """
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from stacks.approvals import Approvals
 from stacks.functions import Access, FunctionSpec
 from stacks.machines import OFFBOARDING
 from stacks.policy_parameter import PolicyParameter
@@ -30,7 +29,7 @@ class FunctionTables:
         The stack of the state machines.
     settings
         The deployer's settings.
-    records, policy, approvals
+    records, policy
         The resources that the functions use.
     """
 
@@ -41,11 +40,9 @@ class FunctionTables:
         *,
         records: RecordsTable,
         policy: PolicyParameter,
-        approvals: Approvals,
     ) -> None:
         self._settings = settings
         self._records = records
-        self._approvals = approvals
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)

@@ -225,8 +225,8 @@ def _acknowledge_findings(function: lambda_.Function) -> None:
     acknowledge(
         function,
         "LambdaDLQ",
-        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with events of a queue that "
-        "has a dead-letter queue.",
+        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with records of a queue or a "
+        "stream that has a dead-letter queue.",
         pack=NIST,
     )
     acknowledge(

@@ -4,12 +4,12 @@ from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, Fn, 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.approvals import Approvals
 from stacks.erasure import Erasure
 from stacks.function_tables import FunctionTables
 from stacks.functions import build_functions, package_code
 from stacks.intake import EventIntake
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
+from stacks.notifications import Notifications
 from stacks.policy_parameter import PolicyParameter
 from stacks.record_closer import RecordCloser
 from stacks.records_table import RecordsTable
@@ -36,9 +36,8 @@ class OffboardingStack(Stack):
         )
         code = package_code()
         records = RecordsTable(self, "Records", retention_days=settings.record_retention_days)
-        approvals = Approvals(self, "Approvals", emails=settings.approval_emails)
         policy = PolicyParameter(self, "Policy", settings=settings)
-        tables = FunctionTables(self, settings, records=records, policy=policy, approvals=approvals)
+        tables = FunctionTables(self, settings, records=records, policy=policy)
         offboarding, approval, restore = (
             Workflow(
                 self,
@@ -56,10 +55,12 @@ class OffboardingStack(Stack):
         closer = RecordCloser(
             self, "StatusChanges", state_machine=offboarding, records=records, code=code, settings=settings
         )
+        notifications = Notifications(self, "Notifications", records=records, code=code, settings=settings)
         self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
         erasure = Erasure(self, "Erasure", records=records, code=code, settings=settings)
-        self._add_outputs(_list_record_outputs(records, approvals, closer))
+        self._add_outputs(_list_record_outputs(records, closer))
         self._add_outputs(_list_erasure_outputs(erasure))
+        self._add_outputs(_list_notification_outputs(notifications))
         if settings.identity_providers.has_provider:
             intake = EventIntake(
                 self, "Intake", state_machine=offboarding, records=records, code=code, settings=settings
@@ -68,6 +69,7 @@ class OffboardingStack(Stack):
         if settings.workmail_region is None:
             self._refuse_other_regions()
         self._warn_about_example(settings)
+        self._warn_about_subscribers(settings)
 
     def _add_outputs(self, outputs: Outputs) -> None:
         for name, (description, value) in outputs.items():
@@ -97,6 +99,14 @@ class OffboardingStack(Stack):
                 "offboarding.organizations before you deploy",
             )
 
+    def _warn_about_subscribers(self, settings: Settings) -> None:
+        if settings.identity_providers.has_provider and not settings.notification_emails:
+            Annotations.of(self).add_warning_v2(
+                "WorkMailOffboarding:NoSubscribers",
+                "no mail tells anybody about what identity providers start: put addresses into "
+                "offboarding.notificationEmails, or subscribe by hand to the topic in the output NotificationTopicArn",
+            )
+
 
 def _list_machine_outputs(
     offboarding: sfn.StateMachine, approval: sfn.StateMachine, restore: sfn.StateMachine
@@ -117,15 +127,11 @@ def _list_machine_outputs(
     }
 
 
-def _list_record_outputs(records: RecordsTable, approvals: Approvals, closer: RecordCloser) -> Outputs:
+def _list_record_outputs(records: RecordsTable, closer: RecordCloser) -> Outputs:
     return {
         "RecordsTableName": (
             "One item per offboarding: who asked, the entity as it was, and what became of it",
             records.table.table_name,
-        ),
-        "ApprovalTopicArn": (
-            "Subscribe to hear of offboardings that wait for an approval",
-            approvals.topic.topic_arn,
         ),
         "StatusChangeDeadLetterQueueUrl": (
             "Ends of executions that could not be written into the records",
@@ -144,6 +150,27 @@ def _list_erasure_outputs(erasure: Erasure) -> Outputs:
             "Invoke this function to delete everything that the table of records has of one person",
             erasure.function.function_name,
         )
+    }
+
+
+def _list_notification_outputs(notifications: Notifications) -> Outputs:
+    return {
+        "NotificationTopicArn": (
+            "Subscribe to get a mail about approvals that are needed and offboardings that failed",
+            notifications.topic.topic_arn,
+        ),
+        "AlarmTopicArn": (
+            "Subscribe to hear that something could not be told",
+            notifications.alarm_topic.topic_arn,
+        ),
+        "NotificationQueueUrl": (
+            "Keys of steps whose event or mail could not be published, and that are tried again",
+            notifications.queue.queue_url,
+        ),
+        "NotificationDeadLetterQueueUrl": (
+            "Keys of steps whose event or mail could not be published in all attempts",
+            notifications.dead_letter_queue.queue_url,
+        ),
     }
 
 

@@ -1,5 +1,7 @@
 """The table of records: what offboardings did and do, which is kept longer than their executions and their stack."""
 
+from typing import cast
+
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -31,6 +33,7 @@ class RecordsTable(Construct):
             partition_key=_string_attribute("Id"),
             sort_key=_string_attribute("Part"),
             time_to_live_attribute="ExpiresAt",
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -80,6 +83,25 @@ class RecordsTable(Construct):
                 "RECORDS_TABLE": self.table.table_name,
                 "RECORD_RETENTION_DAYS": str(self._retention_days or 0),
             },
+        )
+
+    @property
+    def stream_arn(self) -> str:
+        """The ARN of the stream of changed items."""
+        return cast(str, self.table.table_stream_arn)
+
+    def allow_read_stream(self) -> Access:
+        """Let Lambda read the stream as a function.
+
+        Returns
+        -------
+        Access
+            For the function's specification. It needs no variable: Lambda delivers the items.
+        """
+        actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]
+        return Access(
+            "Stream",
+            iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[self.stream_arn]),
         )
 
     def allow_query_of_entity(self) -> Access:

@@ -190,8 +190,10 @@ class Settings:
         Whether a person's offboarding or restore must have `RequestedBy`.
     dry_run_identity_providers
         Whether offboardings of identity providers are dry runs.
-    approval_emails
-        The e-mail addresses for requests for an approval.
+    notification_emails
+        The e-mail addresses of the people who are notified.
+    names_in_notifications
+        Whether mails contain names, addresses and free text.
     """
 
     organizations: tuple[OrganizationSettings, ...]
@@ -207,7 +209,8 @@ class Settings:
     dry_run_identity_providers: bool = False
     record_retention_days: int | None = None
     require_requested_by: bool = False
-    approval_emails: tuple[str, ...] = ()
+    notification_emails: tuple[str, ...] = ()
+    names_in_notifications: bool = True
 
     @classmethod
     def from_context(cls, context: object, deployment_region: str | None = None) -> "Settings":
@@ -328,7 +331,10 @@ def _parse_settings(fields: Fields) -> Settings:
             Settings.record_retention_days,
         ),
         require_requested_by=fields.take("requireRequestedBy", parse_boolean, Settings.require_requested_by),
-        approval_emails=fields.take("approvalEmails", partial(parse_unique, _parse_email), Settings.approval_emails),
+        notification_emails=fields.take(
+            "notificationEmails", partial(parse_unique, _parse_email), Settings.notification_emails
+        ),
+        names_in_notifications=fields.take("namesInNotifications", parse_boolean, Settings.names_in_notifications),
     )
 
 

@@ -74,11 +74,25 @@ class IntakeConfiguration:
 
 
 @dataclass(frozen=True)
-class ApprovalConfiguration:
-    """The topic for requests for an approval, and the state machine that takes the decisions."""
+class NotificationConfiguration:
+    """The configuration of NotifySubscribers.
+
+    Attributes
+    ----------
+    topic_arn
+        The topic of the mails.
+    queue_url
+        The queue of the steps that could not be published.
+    approval_state_machine_arn
+        The state machine that takes decisions on approvals.
+    names_in_mails
+        Whether mails contain names and addresses.
+    """
 
     topic_arn: str
-    state_machine_arn: str
+    queue_url: str
+    approval_state_machine_arn: str
+    names_in_mails: bool
 
 
 @cache
@@ -148,10 +162,13 @@ def retention_rules() -> RetentionRules:
 
 
 @cache
-def approval() -> ApprovalConfiguration:
-    """Return where an approval is requested, and where it is decided."""
-    return ApprovalConfiguration(
-        topic_arn=os.environ["APPROVAL_TOPIC_ARN"], state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"]
+def notifications() -> NotificationConfiguration:
+    """Return the configuration of NotifySubscribers."""
+    return NotificationConfiguration(
+        topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"],
+        queue_url=os.environ["NOTIFICATION_QUEUE_URL"],
+        approval_state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"],
+        names_in_mails=os.environ["NAMES_IN_NOTIFICATIONS"] == "true",
     )
 
 

@@ -119,7 +119,7 @@ class Observer:
     window
         The entities that are in the window now.
     messages
-        The messages of the approval topic so far, each with `Subject` and `Message`.
+        The messages of the notification topic so far, each with `Subject` and `Message`.
     dead_letters
         The reasons for which events were refused, by Okta's ids. SQS keeps them for 14 days only.
     """
@@ -208,12 +208,12 @@ class Observer:
         return "; ".join(line["reason"] for line in lines if line.get("message") == "event ignored")
 
     def _subscribe(self) -> str:
-        """Subscribe a queue to the approval topic, in place of an approver."""
+        """Subscribe a queue to the notification topic, in place of an approver."""
         sqs = self._environment.client("sqs")
         queue: str = sqs.create_queue(QueueName="on-call")["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
         self._environment.client("sns").subscribe(
-            TopicArn=self._outputs["ApprovalTopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
+            TopicArn=self._outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
         )
         return queue
 

@@ -129,7 +129,7 @@ class BurstRow:
     expected_outcomes
         The outcomes with which all of them end, and how many end with each.
     expected_messages
-        How many messages the approval topic sends about them.
+        How many messages the notification topic sends about them.
     """
 
     title: str
@@ -185,7 +185,7 @@ class BurstRow:
         if recorded != outcomes:
             yield f"The outcomes in the records are {dict(recorded)}."
         if len(observer.messages) != self.expected_messages:
-            yield f"The approval topic sent {len(observer.messages)} messages, not {self.expected_messages}."
+            yield f"The notification topic sent {len(observer.messages)} messages, not {self.expected_messages}."
 
 
 @dataclass(frozen=True)

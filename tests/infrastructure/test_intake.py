@@ -91,9 +91,10 @@ def test_without_a_configured_provider_the_template_has_no_intake() -> None:
     template = synthesized({})
     assert not [name for name in template["Resources"] if name.startswith("Intake")]
     assert not template["Outputs"].keys() & OUTPUTS.keys()
-    # The remaining ones are for the ends of executions.
+    # The remaining ones are for the ends of executions and for notifications.
     for kind in ("AWS::Events::Rule", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::Lambda::EventSourceMapping"):
-        assert all(name.startswith("StatusChanges") for name in resources_of_type(template, kind))
+        names = resources_of_type(template, kind)
+        assert all(name.startswith(("StatusChanges", "Notifications")) for name in names)
 
 
 def test_the_providers_do_not_change_the_rest_of_the_stack(all_providers: Template) -> None:

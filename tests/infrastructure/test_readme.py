@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 
 
-NO_OUTPUTS = {"OrganizationId", "EntityId", "ExecutionArn", "OtherExecutionArn", "MessageId", "RequestId"}
+NO_OUTPUTS = {"OrganizationId", "EntityId", "EventId", "ExecutionArn", "OtherExecutionArn", "MessageId", "RequestId"}
 
 
 def blocks(language: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The resources that executions share: the table of records, the policy parameter and the approval topic."""
+"""The resources that executions share: the table of records and the policy parameter."""
 
 from typing import Any
 
@@ -30,6 +30,7 @@ def test_the_records_are_kept_without_the_stack_and_cannot_be_deleted_by_mistake
     # The key is the one that AWS manages for DynamoDB in this account.
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
     assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
     assert "TableName" not in table["Properties"], "a stack that is created again would collide with the kept table"
 
 
@@ -66,9 +67,9 @@ def test_items_expire_by_their_own_date_if_a_retention_of_records_is_set() -> No
 
 def test_the_logical_ids_of_resources_that_waiting_versions_use_never_change(template: Template) -> None:
     """Another logical id creates another resource, but waiting versions have the name of the previous one."""
-    kinds = ("AWS::DynamoDB::Table", "AWS::SSM::Parameter", "AWS::SNS::Topic")
+    kinds = ("AWS::DynamoDB::Table", "AWS::SSM::Parameter")
     identities = [single_resource(template, kind)[0] for kind in kinds]
-    assert identities == ["RecordsTableC9B7A30B", "PolicyParameter29F142FF", "ApprovalsTopicA799959D"]
+    assert identities == ["RecordsTableC9B7A30B", "PolicyParameter29F142FF"]
 
 
 def test_the_policy_parameter_has_the_settings_of_each_organization() -> None:
@@ -92,25 +93,3 @@ def test_a_changed_policy_changes_the_parameter_but_no_function() -> None:
     default, changed = synthesized({})["Resources"], synthesized(EXECUTIVES, dailyCap=0)["Resources"]
     assert default.keys() == changed.keys()
     assert [name for name in default if default[name] != changed[name]] == ["PolicyParameter29F142FF"]
-
-
-def test_requests_for_approval_are_encrypted_and_published_over_tls_only(template: Template) -> None:
-    topic, resource = single_resource(template, "AWS::SNS::Topic")
-    assert resource["Properties"] == {"KmsMasterKeyId": "alias/aws/sns"}
-    _, policy = single_resource(template, "AWS::SNS::TopicPolicy")
-    assert policy["Properties"]["Topics"] == [{"Ref": topic}]
-    [tls] = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sns:Publish", "*")
-    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-def test_the_configured_addresses_get_requests_for_approval_by_email(template: Template) -> None:
-    assert not resources_of_type(template, "AWS::SNS::Subscription")
-    template = synthesized({}, approvalEmails=["it@example.com", "Helpdesk@example.com"])
-    resources = resources_of_type(template, "AWS::SNS::Subscription").values()
-    topic = {"Ref": single_resource(template, "AWS::SNS::Topic")[0]}
-    subscriptions = [subscription["Properties"] for subscription in resources]
-    assert sorted(subscriptions, key=lambda subscription: subscription["Endpoint"]) == [
-        {"Protocol": "email", "TopicArn": topic, "Endpoint": email}
-        for email in ("helpdesk@example.com", "it@example.com")
-    ]

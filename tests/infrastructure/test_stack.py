@@ -104,7 +104,12 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,
 }
-OTHER_HANDLERS = ("close_record.handler", "sweep_records.handler", "erase_person.handler")
+OTHER_HANDLERS = (
+    "close_record.handler",
+    "sweep_records.handler",
+    "erase_person.handler",
+    "notify_subscribers.handler",
+)
 HANDLERS = {
     "ResolveEntity": "resolve_entity.handler",
     "CheckOrganization": "check_organization.handler",
@@ -140,7 +145,10 @@ OUTPUTS = {
     "RestoreStateMachineArn": STATE_MACHINES["Restore"],
     "RecordsTableName": "RecordsTableC9B7A30B",
     "ErasePersonFunctionName": "ErasureErasePersonFunction8C5125EE",
-    "ApprovalTopicArn": "ApprovalsTopicA799959D",
+    "NotificationTopicArn": "NotificationsTopicAE679CBD",
+    "AlarmTopicArn": "NotificationsAlarmTopic670C799A",
+    "NotificationQueueUrl": "NotificationsRetries6B0559E5",
+    "NotificationDeadLetterQueueUrl": "NotificationsDeadLetters2AC1E002",
     "StatusChangeDeadLetterQueueUrl": "StatusChangesDeadLettersE0DF9189",
     "UndeliveredStatusChangeQueueUrl": "StatusChangesUndeliveredEventsE46284C2",
 }
@@ -369,7 +377,7 @@ def test_the_functions_may_act_on_every_configured_organization() -> None:
         assert [render_arn(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]
 
 
-def test_the_outputs_of_the_stack_name_the_state_machines_the_table_the_topic_and_the_queues(
+def test_the_outputs_of_the_stack_name_the_state_machines_the_table_the_topics_and_the_queues(
     template: Template,
 ) -> None:
     assert {key: output["Value"]["Ref"] for key, output in template["Outputs"].items()} == OUTPUTS
@@ -388,3 +396,15 @@ def test_the_example_organization_causes_a_warning_until_it_is_replaced() -> Non
     assert warning in (assembly() / "validation-report.json").read_text()
     configured = assembly({"organizations": [{"id": ORGANIZATION_ID}]})
     assert warning not in (configured / "validation-report.json").read_text()
+
+
+def test_identity_providers_without_subscribers_cause_a_warning_until_there_is_one() -> None:
+    def report(**settings: Any) -> str:
+        directory = assembly({"organizations": [{"id": ORGANIZATION_ID}], **settings})
+        return (directory / "validation-report.json").read_text()
+
+    warning = "put addresses into offboarding.notificationEmails, or subscribe by hand to the topic"
+    providers = {"offboardingRequested": {}}
+    assert warning in report(identityProviders=providers)
+    assert warning not in report(identityProviders=providers, notificationEmails=["it@example.com"])
+    assert warning not in report()

@@ -11,9 +11,9 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from offboarding import configuration
 from offboarding.configuration import (
-    ApprovalConfiguration,
     ConfiguredOrganization,
     IntakeConfiguration,
+    NotificationConfiguration,
     ProviderSettings,
 )
 from offboarding.domain.retention import RetentionRules
@@ -85,11 +85,16 @@ READERS = {
         {"VERIFICATION_SLACK_HOURS": "6"},
         RetentionRules(timedelta(days=35), timedelta(), timedelta(days=7), date(2027, 3, 31)),
     ),
-    "the approval": Reader(
-        configuration.approval,
-        {"APPROVAL_TOPIC_ARN": "arn:topic", "APPROVAL_STATE_MACHINE_ARN": "arn:machine"},
-        {"APPROVAL_TOPIC_ARN": "arn:another"},
-        ApprovalConfiguration(topic_arn="arn:topic", state_machine_arn="arn:machine"),
+    "the notifications": Reader(
+        configuration.notifications,
+        {
+            "NOTIFICATION_TOPIC_ARN": "arn:topic",
+            "NOTIFICATION_QUEUE_URL": "https://queue",
+            "APPROVAL_STATE_MACHINE_ARN": "arn:machine",
+            "NAMES_IN_NOTIFICATIONS": "true",
+        },
+        {"NAMES_IN_NOTIFICATIONS": "false"},
+        NotificationConfiguration("arn:topic", "https://queue", "arn:machine", names_in_mails=True),
     ),
     "the intake": Reader(
         configuration.intake,

@@ -45,7 +45,7 @@ def test_one_module_alone_makes_the_client_of_workmail() -> None:
 
 
 def test_the_domain_does_not_use_aws() -> None:
-    modules = sorted((OFFBOARDING / "domain").glob("*.py"))
+    modules = sorted((OFFBOARDING / "domain").rglob("*.py"))
 
     assert len(modules) > 1
     assert [path.name for path in modules if "boto" in path.read_text()] == []

@@ -51,7 +51,8 @@ EVERY_SETTING: dict[str, Any] = {
     "dailyCap": 0,
     "dryRunIdentityProviders": True,
     "requireRequestedBy": True,
-    "approvalEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
+    "notificationEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
+    "namesInNotifications": False,
 }
 
 
@@ -69,7 +70,8 @@ def test_only_the_organizations_are_required() -> None:
         daily_cap=20,
         dry_run_identity_providers=False,
         require_requested_by=False,
-        approval_emails=(),
+        notification_emails=(),
+        names_in_notifications=True,
     )
     assert not Settings.from_context(MINIMAL).identity_providers.has_provider
 
@@ -110,7 +112,8 @@ def test_every_setting_is_parsed() -> None:
         daily_cap=0,
         dry_run_identity_providers=True,
         require_requested_by=True,
-        approval_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
+        notification_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
+        names_in_notifications=False,
     )
 
 
@@ -177,7 +180,8 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, requireRequestedBy, approvalEmails",
+            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, requireRequestedBy, notificationEmails, "
+            "namesInNotifications",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -256,13 +260,17 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
         ),
         (
-            {**MINIMAL, "approvalEmails": "it@example.com"},
-            'offboarding.approvalEmails must be a list, but it is "it@example.com"',
+            {**MINIMAL, "namesInNotifications": "no"},
+            'offboarding.namesInNotifications must be true or false, but it is "no"',
+        ),
+        (
+            {**MINIMAL, "notificationEmails": "it@example.com"},
+            'offboarding.notificationEmails must be a list, but it is "it@example.com"',
         ),
         *(
             (
-                {**MINIMAL, "approvalEmails": ["it@example.com", wrong]},
-                f"offboarding.approvalEmails[1] must be an e-mail address like it@example.com, but it is {spelled}",
+                {**MINIMAL, "notificationEmails": ["it@example.com", wrong]},
+                f"offboarding.notificationEmails[1] must be an e-mail address like it@example.com, but it is {spelled}",
             )
             for wrong, spelled in (
                 ("example.com", '"example.com"'),
@@ -276,8 +284,9 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             )
         ),
         (
-            {**MINIMAL, "approvalEmails": ["it@example.com", "IT@Example.com"]},
-            "offboarding.approvalEmails[1] must be unique, but offboarding.approvalEmails[0] is also it@example.com",
+            {**MINIMAL, "notificationEmails": ["it@example.com", "IT@Example.com"]},
+            "offboarding.notificationEmails[1] must be unique, but offboarding.notificationEmails[0] is also "
+            "it@example.com",
         ),
     ],
 )

@@ -6,6 +6,7 @@
 - ``AWS::SNS::Topic``: ``TopicArn`` is an attribute; an update changes the topic in place, so its
   subscriptions stay.
 - ``AWS::SNS::Subscription`` and ``AWS::SNS::TopicPolicy`` exist.
+- ``AWS::CloudWatch::Alarm`` exists; nothing evaluates it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import GlobalSecondaryIndex, Table
@@ -29,7 +31,11 @@ def install(hooks: Hooks) -> None:
     _hook_parameter(hooks)
     _hook_topic(hooks)
     find_class = parsing.resource_class_from_type
-    added_types: dict[str, Any] = {"AWS::SNS::Subscription": Subscription, "AWS::SNS::TopicPolicy": TopicPolicy}
+    added_types: dict[str, Any] = {
+        "AWS::CloudWatch::Alarm": Alarm,
+        "AWS::SNS::Subscription": Subscription,
+        "AWS::SNS::TopicPolicy": TopicPolicy,
+    }
 
     def resource_class_from_type(resource_type: str) -> Any:
         return added_types.get(resource_type) or find_class(resource_type)
@@ -241,3 +247,32 @@ class TopicPolicy(_Resource):
     def _find_topics(self, account_id: str, region_name: str) -> list[Topic]:
         topics = sns_backends[account_id][region_name].topics
         return [topics[arn] for arn in self.properties["Topics"] if arn in topics]
+
+
+class Alarm(_Resource):
+    """``AWS::CloudWatch::Alarm``, of one metric. Nothing evaluates it."""
+
+    physical_resource_id: str
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        """Return whether an attribute is the ARN."""
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        """Return the ARN, the only attribute."""
+        return self.arn
+
+    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
+        """Put the alarm in place."""
+        members = {camelcase_to_underscores(name): value for name, value in self.properties.items()}
+        alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(
+            name=resource_name,
+            description=members.pop("alarm_description", ""),
+            **members,
+        )
+        self.physical_resource_id, self.arn = alarm.name, alarm.alarm_arn
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Delete the alarm."""
+        cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])

@@ -51,6 +51,12 @@ def make_template() -> dict[str, Any]:
             "Subscription": {"Type": "AWS::SNS::Subscription", "Properties": {
                 "Protocol": "email", "Endpoint": "it@example.com", "TopicArn": {"Ref": "Topic"}}},
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": KEY}},
+            "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+                "AlarmDescription": "Look at the queue.", "Namespace": "AWS/SQS", "MetricName": "Messages",
+                "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Dead", "QueueName"]}}],
+                "Statistic": "Maximum", "Period": 300, "EvaluationPeriods": 1, "Threshold": 1,
+                "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching",
+                "AlarmActions": [{"Ref": "Topic"}]}},
             "First": machine("stack"),
             "Second": machine("stack-approval", TELL, DefinitionSubstitutions={"Table": {"Ref": "Table"}}),
             "Third": machine("stack-restore"),
@@ -72,6 +78,7 @@ def make_template() -> dict[str, Any]:
             **{name: {"Value": {"Ref": name}} for name in
                ("Table", "Parameter", "Topic", "Queue", "First", "Second", "Third")},
             "TableArn": {"Value": {"Fn::GetAtt": ["Table", "Arn"]}},
+            "AlarmArn": {"Value": {"Fn::GetAtt": ["Alarm", "Arn"]}},
             "SameTopic": {"Value": {"Fn::GetAtt": ["Topic", "TopicArn"]}},
         },
     }  # fmt: skip
@@ -280,6 +287,32 @@ class TestTopic:
         assert subscriptions(aws) == []
         (statement,) = json.loads(topic(aws)["Policy"])["Statement"]
         assert statement["Sid"] == "__default_statement_ID"
+
+
+class TestAlarm:
+    def test_it_has_the_properties_of_the_template(self, aws: Environment) -> None:
+        (alarm,) = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+        assert alarm["AlarmArn"] == aws.outputs["AlarmArn"]
+        assert alarm["AlarmDescription"] == "Look at the queue."
+        assert alarm["AlarmActions"] == [aws.outputs["Topic"]]
+        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1, "notBreaching")
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Value"].startswith("stack-Dead-")
+
+    def test_an_update_changes_it_and_a_deletion_removes_it(
+        self,
+        aws: Environment,
+        template: dict[str, Any],
+        assemble: Callable[[dict[str, Any]], Path],
+        update: Callable[..., None],
+    ) -> None:
+        update(Alarm={"Threshold": 2})
+        assert [alarm["Threshold"] for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]] == [2]
+        del template["Resources"]["Alarm"], template["Outputs"]["AlarmArn"]
+        aws.deploy(assemble(template))
+
+        assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
 class TestRule:

@@ -1,0 +1,185 @@
+"""The mail about a step that needs a person: all wording of all mails is here.
+
+A mail is plain text. Its subject is ASCII, shorter than 100 characters, and names nobody. Nothing in it can decide or
+start anything: mail scanners open links.
+"""
+
+import json
+from dataclasses import dataclass
+
+from offboarding.domain.notifications.steps import ToldStep
+
+SUCCESSFUL_OUTCOMES = frozenset(
+    {
+        *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
+        *("AlreadyInProgress", "Rejected"),
+    }
+)
+"""Outcomes after which nobody has to do anything."""
+
+ADVICE = {
+    "InvalidRequest": "Correct the input as the cause says, then start again.",
+    "EntityNotFound": "Check the spelling and the organization, or give the id.",
+    "EntityAmbiguous": "Start again with one of the ids that the cause lists.",
+    "EntityMismatch": "Make sure which entity is meant, then start again with its id.",
+    "EntityProtected": "Nothing, if it is to stay protected. Only an entry of the settings can be lifted.",
+    "ApprovalTimedOut": "Start again if the entity is still to be offboarded.",
+    "OrganizationNotFound": "Check the organization's id and the setting workmailRegion.",
+    "OrganizationNotActive": "Start again when the organization is active.",
+    "DeregistrationRefused": "Look at the entity in the WorkMail console.",
+    "DeregistrationNotConfirmed": "Look at the entity in the WorkMail console. If it is disabled, start again: the new "
+    "execution joins the wait.",
+    "CleanupOverdue": "Ask AWS Support about the mailbox. Start again to have its removal verified.",
+    "DirectoryAuthenticationFailed": "Repair the service account of the organization's directory, then start again.",
+    "AccessDenied": "Allow the action that the cause names, then start again.",
+    "RecordMissing": "Start again. Find out who deleted the record.",
+    "RecordUnavailable": "Start again when AWS is available.",
+    "SettingsUnavailable": "Put back the value of the parameter with the lists and the cap, then start again.",
+    "WorkMailUnavailable": "Start again when WorkMail is available.",
+    "FunctionUnavailable": "Start again when AWS Lambda is available.",
+    "UnexpectedFailure": "Look at the entity in the WorkMail console, then at the log of the function.",
+    "Stopped": "If it was stopped by mistake, start again. If the entity is to keep its mailbox, start a restore.",
+    "TimedOut": "Look at the entity in the WorkMail console, then start again.",
+    "Forgotten": "Look at the entity in the WorkMail console. Start again to have its removal verified.",
+}
+"""What to do after each outcome that fails."""
+
+_DEFAULT_ADVICE = "Read the cause, then start again."
+_SUBJECT_PREFIX = "WorkMail offboarding"
+_TYPE_NAMES = {"USER": "the user", "GROUP": "the group", "RESOURCE": "the resource"}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message to the people who are notified."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class MailOptions:
+    """What the settings and the stack add to the mails.
+
+    Attributes
+    ----------
+    has_names
+        Whether mails contain names, addresses and free text.
+    approval_state_machine_arn
+        The state machine that takes decisions.
+    """
+
+    has_names: bool
+    approval_state_machine_arn: str
+
+
+def make_mail(step: ToldStep, options: MailOptions) -> Mail | None:
+    """Make the mail about a step; None if it needs nobody."""
+    if step["Step"] == "AwaitApproval":
+        return _make_approval_mail(step, options)
+    if step["Step"] == "Ended" and step["Outcome"] not in SUCCESSFUL_OUTCOMES and not step.get("DryRun"):
+        return _make_failure_mail(step, options)
+    if step["Step"] == "LastVerificationDay":
+        return _make_last_day_mail(step)
+    return None
+
+
+def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
+    if not step["CapIsReached"]:
+        subject = "an approval is needed"
+        opening = [f"The offboarding of {_describe_entity(step, options)} waits for an approval until {step['Until']}."]
+    elif step["IsFirstOfCap"]:
+        subject = "the cap is reached"
+        opening = [
+            f"Identity providers report more leavers of {step.get('OrganizationId')} than the cap allows in 24 hours.",
+            "Each further one waits for an approval, without a mail of its own. If so many people did not leave, look "
+            "at the identity provider before you approve anything.",
+            f"The first one that waits is {_describe_entity(step, options)}, until {step['Until']}.",
+        ]
+    else:
+        return None
+    reasons = step["Reasons"] if options.has_names else ["The reasons are in the record of the execution."]
+    paragraphs = [
+        *opening,
+        *(_one_line(reason) for reason in reasons),
+        "To decide, start an execution of the approval's state machine, with Approved or Rejected as Decision:",
+        _render_decision_command(step, options.approval_state_machine_arn),
+        f"Execution: {step['Id']}",
+        _render_console_link(step),
+    ]
+    return _make(subject, paragraphs)
+
+
+def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
+    touched = step["MailboxTouched"]
+    match touched:
+        case "Yes":
+            subject, opening = "failed, and the mailbox was disabled", _describe_disabling(step)
+        case "Maybe":
+            subject = "failed, and the mailbox may have been disabled"
+            opening = "The mailbox may have been disabled. Look at the entity in the WorkMail console."
+        case _:
+            subject, opening = "failed, and the mailbox was not touched", "The mailbox was not touched."
+    cause = step.get("Cause")
+    paragraphs = [
+        opening,
+        f"The offboarding of {_describe_entity(step, options)} ended as {step['Outcome']}.",
+        *([_one_line(cause)] if cause and options.has_names else []),
+        f"What to do: {ADVICE.get(step['Outcome'], _DEFAULT_ADVICE)}",
+        "The page docs/operate.md explains each outcome. The execution has the cause, and what happened before:",
+        step["Id"],
+        _render_console_link(step),
+    ]
+    return _make(subject, paragraphs)
+
+
+def _make_last_day_mail(step: ToldStep) -> Mail:
+    paragraphs = [
+        f"After {step['Day']}, a clean-up cannot be verified before Amazon WorkMail ends on {step['ServiceEndsOn']}.",
+        "An offboarding that deregisters later ends as ServiceEnded. Nobody then observes the removal of the mailbox.",
+        f"What to do: offboard by {step['Day']} everybody who leaves before WorkMail ends, if you need the proof.",
+        "The page docs/operate.md says how to list the offboardings that wait for a later date or an approval.",
+    ]
+    return _make("the last day for a verified clean-up", paragraphs)
+
+
+def _make(subject: str, paragraphs: list[str]) -> Mail:
+    return Mail(f"{_SUBJECT_PREFIX}: {subject}", "\n\n".join(paragraphs))
+
+
+def _describe_disabling(step: ToldStep) -> str:
+    if "DeregisteredAt" not in step or "RetentionEndsAt" not in step:
+        return "The mailbox was disabled. Nobody verifies its removal any more."
+    return (
+        f"The mailbox was disabled at {step['DeregisteredAt']}, and WorkMail removes it after "
+        f"{step['RetentionEndsAt']}. Nobody verifies that any more."
+    )
+
+
+def _describe_entity(step: ToldStep, options: MailOptions) -> str:
+    """Describe whom a mail is about: by type, name, address and id, or by type and id alone."""
+    type_name = _TYPE_NAMES.get(step.get("EntityType", ""), "the entity")
+    organization = f" of {step['OrganizationId']}" if "OrganizationId" in step else ""
+    identifiers = [step.get("EntityName"), step.get("EntityEmail"), step.get("Identifier")] if options.has_names else []
+    texts = [_one_line(text) for text in (*identifiers, step.get("EntityId")) if text]
+    if not texts:
+        return f"an entity{organization} that was not found"
+    name, *others = texts
+    in_brackets = f" ({', '.join(others)})" if others else ""
+    return f"{type_name} {name}{in_brackets}{organization}"
+
+
+def _render_decision_command(step: ToldStep, state_machine_arn: str) -> str:
+    decision = {"ExecutionArn": step["Id"], "Decision": "Approved", "DecidedBy": "<who you are>", "Reason": "<why>"}
+    return f"aws stepfunctions start-execution --state-machine-arn {state_machine_arn} --input '{json.dumps(decision)}'"
+
+
+def _render_console_link(step: ToldStep) -> str:
+    """Return the address of the execution in the console; it only shows the execution, to those who may see it."""
+    region = step["Id"].split(":")[3]
+    return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{step['Id']}"
+
+
+def _one_line(text: str) -> str:
+    """Remove line breaks, because a name is chosen by people and must not look like a paragraph of the mail."""
+    return " ".join(text.split())
