@@ -6,7 +6,7 @@ by SQS. So each step is told at least once: if only one of its event and its mai
 """
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.publishing import PublishingFailedError, publish_mail, put_event, queue_step
-from offboarding.adapters.step_items import find_step, parse_key, parse_step
+from offboarding.adapters.table import Key, Table, parse_item
 from offboarding.domain.errors import OffboardingError, UnexpectedAnswer
 from offboarding.domain.notifications.events import make_event
 from offboarding.domain.notifications.mails import MailOptions, make_mail
@@ -56,11 +56,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 def stream_record_handler(record: DynamoDBRecord, lambda_context: LambdaContext) -> None:
     """Tell one step of the stream, or queue it."""
     change = record["dynamodb"]
-    key = parse_key(change["Keys"])
+    key = cast(StepKey, parse_item(change["Keys"]))
     _set_log_keys(key)
     try:
         _require_time(lambda_context, _PUBLISHING_MS)
-        _publish_step(parse_step(change["NewImage"]))
+        _publish_step(cast(ToldStep, parse_item(change["NewImage"])))
     except Exception as error:
         logger.warning("step queued", extra={"error": type(error).__name__})
         metrics.add_metric(name="NotificationsQueued", unit="Count", value=1)
@@ -74,12 +74,12 @@ def queue_record_handler(record: SQSRecord) -> None:
     try:
         key = _parse_message(record.body)
         _set_log_keys(key)
-        step = find_step(key)
+        step = Table().read(Key(key["Id"], key["Part"]))
         if step is None:
             logger.warning("step was deleted")
             metrics.add_metric(name="NotificationsDropped", unit="Count", value=1)
         else:
-            _publish_step(step)
+            _publish_step(cast(ToldStep, step))
     except Exception as error:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="NotificationsLeftInQueue", unit="Count", value=1)

@@ -85,6 +85,17 @@ class RecordsTable(Construct):
             },
         )
 
+    def allow_read_items(self) -> Access:
+        """Let a function read items by their keys, whatever is in them.
+
+        Returns
+        -------
+        Access
+            For the function's specification.
+        """
+        statement = iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[self.table.table_arn])
+        return Access("Records", statement, environment={"RECORDS_TABLE": self.table.table_name})
+
     @property
     def stream_arn(self) -> str:
         """The ARN of the stream of changed items."""

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 import notify_subscribers
-from offboarding.adapters import publishing, step_items
+from offboarding.adapters import publishing
+from offboarding.adapters import table as table_module
 from tests import told_steps
 from tests.told_steps import render_item, render_queue_event, render_stream_event
 from tests.unit.conftest import Context, ReadMetrics, client, configure, make_raiser
@@ -250,7 +251,7 @@ def test_a_step_of_the_queue_that_fails_again_stays_in_the_queue(
 
 def test_a_step_that_cannot_be_read_stays_in_the_queue(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, RECORDS_TABLE=TABLE_NAME)
-    monkeypatch.setattr(step_items.dynamodb, "get_item", make_raiser(UNREACHABLE))
+    monkeypatch.setattr(table_module.database, "get_item", make_raiser(UNREACHABLE))
 
     assert deliver(render_queue_event(key_of(told_steps.FAILED))) == ["m-1"]
 

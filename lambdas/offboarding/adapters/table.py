@@ -137,7 +137,7 @@ class Table:
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
         """
         answer = self._call("GetItem", Key=key.render(), ConsistentRead=True)
-        return _deserialize(answer["Item"]) if "Item" in answer else None
+        return parse_item(answer["Item"]) if "Item" in answer else None
 
     def update(self, parameters: Mapping[str, Any], *, returns_old: bool = False) -> dict[str, Any]:
         """Change one item; return it as it was before, if that is asked for.
@@ -151,7 +151,7 @@ class Table:
         """
         returned = {"ReturnValues": "ALL_OLD", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         answer = self._call("UpdateItem", **parameters, **(returned if returns_old else {}))
-        return _deserialize(answer.get("Attributes", {}))
+        return parse_item(answer.get("Attributes", {}))
 
     def try_update(self, parameters: Mapping[str, Any]) -> bool:
         """Change one item; False if it is not as the condition wants it."""
@@ -225,7 +225,7 @@ class Table:
         }
         while True:
             answer = self._call("Query", **parameters)
-            yield from map(_deserialize, answer["Items"])
+            yield from map(parse_item, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -239,7 +239,7 @@ class Table:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == _CONDITION_FAILED:
-                raise ConditionFailedError(item=_deserialize(error.response.get("Item", {}))) from None
+                raise ConditionFailedError(item=parse_item(error.response.get("Item", {}))) from None
             if code == _CANCELED:
                 _raise_condition_failure(error)
             raise unavailable_error(f"dynamodb:{operation}", error) from None
@@ -280,7 +280,8 @@ def _serialize(values: Item) -> dict[str, Any]:
     return {name: TypeSerializer().serialize(_to_decimal(value)) for name, value in values.items()}
 
 
-def _deserialize(item: Item) -> dict[str, Any]:
+def parse_item(item: Item) -> dict[str, Any]:
+    """Return an item of DynamoDB's own notation as plain values."""
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
