@@ -76,6 +76,20 @@ class RecordsTable(Construct):
             environment={"RECORDS_TABLE": self.table.table_name},
         )
 
+    def allow_read_item(self) -> Access:
+        """Let a function read an item whose key it has, without the adapter that reads and writes records.
+
+        Returns
+        -------
+        Access
+            For the function's specification.
+        """
+        return Access(
+            "Item",
+            iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[self.table.table_arn]),
+            environment={"RECORDS_TABLE": self.table.table_name},
+        )
+
     @property
     def stream_arn(self) -> str:
         """The ARN of the stream of changed items."""
