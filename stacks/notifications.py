@@ -122,7 +122,7 @@ class Notifications(Construct):
                 "NAMES_IN_NOTIFICATIONS": "true" if settings.names_in_notifications else "false",
             },
             access=(
-                self._records.allow_read_items(),
+                self._records.allow_read_item(),
                 self._records.allow_read_stream(),
                 Access(
                     "Topic",

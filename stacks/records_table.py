@@ -85,16 +85,19 @@ class RecordsTable(Construct):
             },
         )
 
-    def allow_read_items(self) -> Access:
-        """Let a function read items by their keys, whatever is in them.
+    def allow_read_item(self) -> Access:
+        """Let a function read an item whose key it has, without the adapter that reads and writes records.
 
         Returns
         -------
         Access
             For the function's specification.
         """
-        statement = iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[self.table.table_arn])
-        return Access("Records", statement, environment={"RECORDS_TABLE": self.table.table_name})
+        return Access(
+            "Item",
+            iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[self.table.table_arn]),
+            environment={"RECORDS_TABLE": self.table.table_name},
+        )
 
     @property
     def stream_arn(self) -> str:

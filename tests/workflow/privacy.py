@@ -94,7 +94,7 @@ class LeakDetector:
             self._sent[place].append(json.dumps(parameters, ensure_ascii=False))
         elif action == "sqs:SendMessage":
             self._sent["attributes of messages in the queues"].append(json.dumps(parameters.get("MessageAttributes")))
-            self._sent["queues of identity providers' events"].append(parameters["MessageBody"])
+            self._sent[_name_queue(parameters["QueueUrl"])].append(parameters["MessageBody"])
         elif action == "dynamodb:UpdateItem" and ":TaskToken" in parameters.get("ExpressionAttributeValues", {}):
             self._tokens.add(parameters["ExpressionAttributeValues"][":TaskToken"]["S"])
 
@@ -146,9 +146,7 @@ class LeakDetector:
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():
             if not {queue.name, queue.physical_resource_id} & stack_queues:
                 continue
-            place = (
-                "queues of status changes" if "StatusChanges" in queue.name else "queues of identity providers' events"
-            )
+            place = _name_queue(queue.name)
             for message in queue._messages:
                 places[place].append(message.body)
                 attributes = json.dumps(message.message_attributes, ensure_ascii=False, default=str)
@@ -206,11 +204,18 @@ def _compile_alternation(words: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(alternatives)) if alternatives else None
 
 
+def _name_queue(name: str) -> str:
+    """Return the place in the table to which a queue of the stack belongs, by its name or URL."""
+    if "StatusChanges" in name:
+        return "queues of status changes"
+    return "queues of notifications" if "Notifications" in name else "queues of identity providers' events"
+
+
 def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 _PLACE_OF_REQUEST = {
-    "sns:Publish": "messages of the approval topic",
+    "sns:Publish": "mails",
     "events:PutEvents": "events that the product puts",
 }

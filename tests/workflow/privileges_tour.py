@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.faults import Fault
 from tests.workflow.conftest import Flow
 from tests.workflow.test_identity_events import Intake, build_okta_event
 
@@ -62,9 +63,11 @@ def _plan_and_schedule(flow: Flow) -> None:
 
 
 def _approve(flow: Flow) -> None:
+    """Approve an offboarding whose mail is published by way of the queue."""
     flow.people.create_user("vip")
+    flow.environment.faults.add(Fault("sns", "Publish", error="InternalError", times=1))
     arn = flow.start("vip")
-    flow.clock.settle()
+    flow.pass_days(0.01)
     assert flow.decide(arn).outcome == "Decided"
 
 

@@ -1,58 +1,20 @@
 """The day's cap and approvals: which executions wait, who may decide, and the outcome."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from moto.sns.exceptions import SNSInvalidParameter
-from moto.sns.models import SNSBackend
 from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.defaults import COMPANY_DOMAIN
 from tests.workflow.conftest import mark_long
 from tests.workflow.test_identity_events import Intake, build_okta_event
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_STATES = ["RecordOffboarding", "MayItGoOn?", "AwaitApproval"]
 pytestmark = pytest.mark.no_providers
-
-
-@pytest.fixture
-def read_messages(flow: Any) -> Callable[[], list[dict[str, str]]]:
-    """A function that returns the messages of the approval topic since its last call."""
-    sqs, outputs = flow.environment.client("sqs"), flow.environment.outputs
-    queue = sqs.create_queue(QueueName="mailbox-of-the-approvers")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    flow.environment.client("sns").subscribe(TopicArn=outputs["ApprovalTopicArn"], Protocol="sqs", Endpoint=arn)
-
-    def read() -> list[dict[str, str]]:
-        received = []
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                received.append(json.loads(message["Body"]))
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return received
-
-    return read
-
-
-@pytest.fixture
-def read_events(flow: Any) -> Callable[[], list[dict[str, Any]]]:
-    """A function that returns the approval requests that a rule on the default event bus receives."""
-    sqs, events = flow.environment.client("sqs"), flow.environment.client("events")
-    queue = sqs.create_queue(QueueName="tickets")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name="tickets", EventPattern=json.dumps({"detail-type": ["Approval Requested"]}))
-    events.put_targets(Rule="tickets", Targets=[{"Id": "q", "Arn": arn}])
-
-    def read() -> list[dict[str, Any]]:
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(message["Body"]) for message in messages]
-
-    return read
 
 
 def await_approval(flow: Any, name: str = "vip") -> tuple[str, str]:
@@ -113,55 +75,6 @@ def test_an_approval_times_out_after_14_days_without_a_decision(flow: Any) -> No
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
     assert flow.read_record(arn)["Outcome"] == "ApprovalTimedOut"
     assert flow.list_by_status("AwaitingApproval") == []
-
-
-def test_the_request_is_published_with_the_command_and_without_a_token_or_an_address(
-    flow: Any, read_messages: Callable[[], list[dict[str, str]]], read_events: Callable[[], list[dict[str, Any]]]
-) -> None:
-    user, arn = await_approval(flow)
-
-    [message] = read_messages()
-    assert message["Subject"] == "WorkMail offboarding: an approval is needed"
-    assert arn in message["Message"]
-    assert user in message["Message"]
-    machine = flow.environment.outputs["ApprovalStateMachineArn"]
-    assert f"aws stepfunctions start-execution --state-machine-arn {machine}" in message["Message"]
-    [event] = read_events()
-    assert event["source"] == "workmail.offboarding"
-    assert event["detail"] == {
-        "ExecutionArn": arn,
-        "OrganizationId": ORGANIZATION_ID,
-        "EntityId": user,
-        "Reasons": [f"{user} matches entry 1 of the organization's approvalRequired in cdk.json."],
-        "ExpiresAt": "2026-12-06T12:00:00.000Z",
-    }
-    token = flow.read_record(arn)["TaskToken"]
-    for text in (json.dumps(message), json.dumps(event), *flow.environment.all_logs()):
-        assert token not in text
-        assert "@" not in text
-
-
-def test_the_published_command_works_after_its_placeholders_are_filled_in(
-    flow: Any, read_messages: Callable[[], list[dict[str, str]]]
-) -> None:
-    _, arn = await_approval(flow)
-    [message] = read_messages()
-    command = message["Message"].splitlines()[-1]
-    machine = command.partition("--state-machine-arn ")[2].split()[0]
-    execution_input = json.loads(command.partition("--input '")[2].removesuffix("'"))
-
-    assert machine == flow.environment.outputs["ApprovalStateMachineArn"]
-    unedited_result = flow.run_state_machine(execution_input, "ApprovalStateMachineArn")
-    assert unedited_result.outcome == "InvalidRequest"
-    assert "DecidedBy must be the name of the person who decides" in unedited_result.cause
-
-    assert (
-        flow.run_state_machine(
-            {**execution_input, "DecidedBy": "boss", "Reason": "yes"}, "ApprovalStateMachineArn"
-        ).outcome
-        == "Decided"
-    )
-    assert flow.read_result(arn).states[-1] == "WaitForRetention"
 
 
 def test_a_second_decision_after_a_rejection_is_refused(flow: Any) -> None:
@@ -283,38 +196,6 @@ def test_a_task_output_that_is_not_a_decision_fails_the_execution(flow: Any) -> 
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_a_failed_notification_does_not_stop_the_approval(flow: Any) -> None:
-    flow.environment.client("sns").delete_topic(TopicArn=flow.environment.outputs["ApprovalTopicArn"])
-    user, arn = await_approval(flow)
-
-    assert '"NotificationsFailed":[1.0]' in "\n".join(flow.environment.logs("AwaitApproval"))
-    flow.decide(arn)
-    assert flow.read_workmail_state(user)["State"] == "DISABLED"
-
-
-def test_a_failed_notification_of_the_cap_is_sent_by_the_next_execution(
-    flow: Any, read_messages: Callable[[], list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flow.change_policy(DailyCap=0)
-    for name in ("a", "b", "c"):
-        flow.people.create_user(name)
-    publish = SNSBackend.publish
-
-    def refused(*_: Any, **__: Any) -> None:
-        raise SNSInvalidParameter("made by the test")
-
-    monkeypatch.setattr(SNSBackend, "publish", refused)
-    flow.start("a", Requester=REQUESTER)
-    flow.clock.settle()
-    assert read_messages() == []
-    monkeypatch.setattr(SNSBackend, "publish", publish)
-    for name in ("b", "c"):
-        flow.start(name, Requester=REQUESTER)
-        flow.clock.settle()
-
-    assert len(read_messages()) == 1
-
-
 @pytest.mark.parametrize("decision", ["Approved", "Rejected"])
 def test_a_lost_answer_of_step_functions_does_not_fail_the_decision(
     flow: Any, decision: str, monkeypatch: pytest.MonkeyPatch
@@ -353,9 +234,7 @@ def test_a_deleted_record_cannot_be_approved(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
-    flow: Any, read_messages: Callable[[], list[dict[str, str]]]
-) -> None:
+def test_the_cap_counts_executions_of_identity_providers(flow: Any) -> None:
     flow.change_policy(DailyCap=2)
     names = [f"leaver{n}" for n in range(4)]
     for name in (*names, "by-hand"):
@@ -365,9 +244,6 @@ def test_the_cap_counts_executions_of_identity_providers_and_notifies_once(
 
     last = [flow.read_result(arn).states[-1] for arn in arns]
     assert sorted(last) == ["AwaitApproval", "AwaitApproval", "WaitForRetention", "WaitForRetention"]
-    [message] = read_messages()
-    assert message["Subject"] == "WorkMail offboarding: the day's cap is reached"
-    assert ORGANIZATION_ID in message["Message"]
     assert flow.read_result(flow.start("by-hand")).status == "RUNNING"
     flow.clock.settle()
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 3, "the cap does not apply to an execution started by hand"

@@ -42,11 +42,12 @@ class Planter:
             "logs of the state machines": self._log_as_state_machine,
             "metrics": lambda text: self._invoke_function(print=json.dumps({"_aws": {}, "dimension": text})),
             "names of executions": lambda text: self._start_execution({}, name=text),
-            "messages of the approval topic": self._publish_message,
+            "mails": self._publish_message,
             "events that the product puts": self._put_event,
             "attributes of messages in the queues": self._send_attribute,
             "queues of identity providers' events": lambda text: self._send_body("EventDeadLetterQueueUrl", text),
             "queues of status changes": lambda text: self._send_body("StatusChangeDeadLetterQueueUrl", text),
+            "queues of notifications": lambda text: self._send_body("NotificationDeadLetterQueueUrl", text),
             "executions": lambda text: self._start_execution({"Reason": text}),
             "table of records": self._put_item,
         }
@@ -77,7 +78,7 @@ class Planter:
         self._environment.start(execution_input, name)
 
     def _publish_message(self, text: str) -> None:
-        parameters = {"TopicArn": self._outputs["ApprovalTopicArn"], "Subject": "s", "Message": text}
+        parameters = {"TopicArn": self._outputs["NotificationTopicArn"], "Subject": "s", "Message": text}
         self._invoke_function(service="sns", method="publish", parameters=parameters)
 
     def _put_event(self, text: str) -> None:
@@ -144,7 +145,7 @@ def test_personal_data_is_found_in_every_place_that_must_not_hold_it(stack: Any)
 
 def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> None:
     texts = {
-        "messages of the approval topic": "Dana Shown",
+        "logs of the functions": "Dana Shown",
         "events that the product puts": "Firstname of dana",
         "metrics": "Lastname of dana",
     }
@@ -164,7 +165,7 @@ def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
         flow.workmail.reset_password(
             OrganizationId=ORGANIZATION_ID, UserId=flow.people.create_user("other"), Password="Never-to-be-shown"
         )
-        for place in ("executions", "table of records", "queues of status changes"):
+        for place in ("executions", "table of records", "queues of status changes", "mails"):
             planter.places[place]("dana.leaver@example.com, Dana Shown")
         planter.places["queues of identity providers' events"]("Dana Shown, dana.leaver@example.com, +1-555-0142")
 

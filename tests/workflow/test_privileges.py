@@ -131,7 +131,7 @@ def test_the_state_machines_invoke_the_versions_that_their_definitions_name(tour
     assert all(need.resource.rpartition(":")[2].isdigit() for need in named)
 
 
-def test_only_roles_queues_and_the_topic_have_policies(tour_result: TourResult) -> None:
+def test_only_roles_queues_and_the_topics_have_policies(tour_result: TourResult) -> None:
     with_policies = {
         resource["Type"]
         for resource in tour_result.template["Resources"].values()
@@ -166,4 +166,6 @@ def test_each_queue_accepts_messages_only_from_the_rules_that_target_it(tour_res
 
     assert allowed == rules_by_queue
     topics = deployed.properties_by_type("AWS::SNS::TopicPolicy").values()
-    assert {statement["Effect"] for topic in topics for statement in topic["PolicyDocument"]["Statement"]} == {"Deny"}
+    statements = [statement for topic in topics for statement in topic["PolicyDocument"]["Statement"]]
+    publishers = [statement["Principal"] for statement in statements if statement["Effect"] == "Allow"]
+    assert publishers == [{"Service": "cloudwatch.amazonaws.com"}]
