@@ -14,8 +14,10 @@ from tests.unit.conftest import (
     ARN_B,
     NOW,
     OTHER_ORGANIZATION_ID,
+    TABLE_NAME,
     Table,
     make_execution_arn,
+    make_key,
     make_offboarding,
 )
 
@@ -218,7 +220,7 @@ def test_a_claim_with_a_former_number_is_tried_again_even_if_its_slot_is_not_fre
 def test_sixty_simultaneous_executions_take_exactly_twenty_slots(table: Table) -> None:
     names = [f"claim-{number}" for number in range(60)]
     for name in names:
-        table.create_record(name, f"entity-{name}")
+        table.client.put_item(TableName=TABLE_NAME, Item=make_key(make_execution_arn(name), "Record"))
     start, results = threading.Barrier(len(names)), []
 
     def claim_slot(name: str) -> None:
