@@ -1,6 +1,7 @@
 """The status of an execution, as Step Functions shows it."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,18 +9,25 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from offboarding.adapters import executions
-from offboarding.adapters.executions import ExecutionStatus, read_execution_status
+from offboarding.adapters.executions import (
+    ExecutionStatus,
+    iterate_ended_executions,
+    parse_success,
+    read_execution_status,
+)
 from offboarding.domain import errors
 from offboarding.domain.timestamps import parse
-from tests.unit.conftest import ARN_A, NOW, make_raiser
+from tests.unit.conftest import ARN_A, ARN_B, ARN_C, NOW, make_raiser
 
 STARTED_AT, STOPPED_AT = "2026-11-01T00:00:00.000Z", NOW
+STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
+PAGE = {"stateMachineArn": STATE_MACHINE_ARN, "maxResults": 1000}
 
 
 def make_answer(status: str, **members: Any) -> dict[str, Any]:
     return {
         "executionArn": ARN_A,
-        "stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding",
+        "stateMachineArn": STATE_MACHINE_ARN,
         "status": status,
         "startDate": parse(STARTED_AT),
         **({} if status in {"RUNNING", "PENDING_REDRIVE"} else {"stopDate": parse(STOPPED_AT)}),
@@ -127,3 +135,115 @@ def test_a_call_to_step_functions_without_an_answer_is_unavailable(monkeypatch: 
 
     with pytest.raises(errors.RecordUnavailable, match="EndpointConnectionError"):
         read_execution_status(ARN_A)
+
+
+def make_detail(**members: Any) -> dict[str, Any]:
+    """Make the detail of the event of a success."""
+    return {
+        "executionArn": ARN_A,
+        "status": "SUCCEEDED",
+        "startDate": 1793491200123,
+        "stopDate": 1793491201000,
+        "input": '{"EntityId": "dana"}',
+        "output": '{"Outcome": "Planned", "Entity": {"Id": "u-1"}}',
+        **members,
+    }
+
+
+def test_the_event_of_a_success_has_the_whole_status() -> None:
+    assert parse_success(make_detail()) == ExecutionStatus(
+        is_running=False,
+        input='{"EntityId": "dana"}',
+        outcome="Planned",
+        started_at="2026-11-01T00:00:00.123Z",
+        ended_at="2026-11-01T00:00:01.000Z",
+        entity={"Id": "u-1"},
+    )
+
+
+def test_the_event_of_a_success_without_an_entity_has_none() -> None:
+    status = parse_success(make_detail(output='{"Outcome": "CleanupVerified"}'))
+
+    assert status is not None
+    assert (status.outcome, status.entity) == ("CleanupVerified", None)
+
+
+@pytest.mark.parametrize("name", ["status", "startDate", "stopDate", "input", "output"])
+def test_an_event_that_lacks_a_member_leaves_a_doubt(name: str) -> None:
+    assert parse_success(make_detail(**{name: None})) is None
+    assert parse_success({key: value for key, value in make_detail().items() if key != name}) is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        *({"status": status} for status in ("FAILED", "ABORTED", "TIMED_OUT", "RUNNING", "PENDING_REDRIVE")),
+        *({"output": output} for output in ("", "no JSON", "[]", "null", "{}", '{"Out": 1}')),
+        {"startDate": "2026-11-01T00:00:00Z"},
+        {"stopDate": 1793491201.5},
+        {"input": ""},
+    ],
+)
+def test_an_event_that_is_no_whole_success_leaves_a_doubt(members: dict[str, Any]) -> None:
+    assert parse_success(make_detail(**members)) is None
+
+
+def make_page_entry(execution_arn: str, elapsed: timedelta | None) -> dict[str, Any]:
+    """Make the entry of an execution in a page; it runs if nothing has elapsed until its end."""
+    return {
+        "executionArn": execution_arn,
+        "stateMachineArn": STATE_MACHINE_ARN,
+        "name": execution_arn.rpartition(":")[2],
+        "status": "RUNNING" if elapsed is None else "SUCCEEDED",
+        "startDate": parse(STARTED_AT),
+        **({} if elapsed is None else {"stopDate": parse(STARTED_AT) + elapsed}),
+    }
+
+
+def test_the_ended_executions_are_read_to_the_last_page() -> None:
+    second, day = timedelta(seconds=1), timedelta(days=1)
+    with Stubber(executions.states) as stub:
+        page = [make_page_entry(ARN_A, second), make_page_entry(ARN_B, None)]
+        stub.add_response("list_executions", {"executions": page, "nextToken": "next"}, PAGE)
+        stub.add_response("list_executions", {"executions": [], "nextToken": "last"}, {**PAGE, "nextToken": "next"})
+        page = [make_page_entry(ARN_C, day)]
+        stub.add_response("list_executions", {"executions": page}, {**PAGE, "nextToken": "last"})
+
+        ended = list(iterate_ended_executions(STATE_MACHINE_ARN))
+
+        stub.assert_no_pending_responses()
+    assert ended == [(ARN_A, parse(STARTED_AT) + second), (ARN_C, parse(STARTED_AT) + day)]
+
+
+def test_a_page_without_executions_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions.states, "list_executions", lambda **_: {})
+
+    assert list(iterate_ended_executions(STATE_MACHINE_ARN)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("ThrottlingException", errors.RecordUnavailable),
+        ("StateMachineDoesNotExist", errors.RecordUnavailable),
+        ("AccessDeniedException", errors.AccessDenied),
+    ],
+)
+def test_each_error_of_a_later_page_is_mapped_to_one_error(code: str, error: type[Exception]) -> None:
+    with Stubber(executions.states) as stub:
+        stub.add_response("list_executions", {"executions": [], "nextToken": "next"})
+        stub.add_client_error("list_executions", code, "secret")
+        with pytest.raises(errors.OffboardingError) as failure:
+            list(iterate_ended_executions(STATE_MACHINE_ARN))
+
+    assert type(failure.value) is error
+    assert "states:ListExecutions" in str(failure.value)
+    assert "secret" not in str(failure.value)
+
+
+def test_a_page_without_an_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = EndpointConnectionError(endpoint_url="https://states")
+    monkeypatch.setattr(executions.states, "list_executions", make_raiser(error))
+
+    with pytest.raises(errors.RecordUnavailable, match=r"states:ListExecutions failed \(EndpointConnectionError\)"):
+        list(iterate_ended_executions(STATE_MACHINE_ARN))
