@@ -25,9 +25,11 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
 from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
+from local.aws.scheduler import Schedules
 from local.aws.shared_clients import share_clients, shared_session
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.cdk.deployment import Stack, deploy
@@ -64,6 +66,9 @@ class Environment:
         The time at which the clock starts; the real time by default.
     truncate_timestamps
         See `local.aws.stepfunctions.install`.
+    schedules
+        Whether EventBridge Scheduler's schedules fire. Without it they exist and never fire, so that a clock that is
+        moved over months does not stop at each of them.
     """
 
     clock: Clock
@@ -76,6 +81,7 @@ class Environment:
         now: datetime | None = None,
         *,
         truncate_timestamps: bool = False,
+        schedules: bool = False,
     ) -> None:
         self._assembly = assembly_dir
         self._organization = organization
@@ -86,6 +92,7 @@ class Environment:
         self.faults = Faults(self.clock)
         self.runtime = Runtime(self.clock, self.faults)
         self.permissions = Permissions()
+        self._schedules = Schedules(self.clock, fires=schedules)
         self._status_events = StatusEvents()
         self.stack: Stack | None = None
 
@@ -112,7 +119,9 @@ class Environment:
         cloudformation.install(hooks)
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
+        TimeToLive(self.clock, tables.changes).install(hooks)
         EventSourceMappings(self.clock, tables.streams).install(hooks)
+        self._schedules.install(hooks)
         self._status_events.install(hooks)
         exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
         boto3.DEFAULT_SESSION = shared_session()

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import lru_cache
+from http.client import OK
 from types import SimpleNamespace
 from typing import Any
 
@@ -455,18 +456,28 @@ def _timeout_result(request: Any) -> tuple[None, ReadTimeoutError]:
 def _make_response(endpoint: Endpoint, request: Any, operation: OperationModel, name: str) -> Any:
     """Make an answer in the service's protocol, and have botocore parse it."""
     service = operation.service_model.service_name
-    status = 200 if name == EMPTY else {**COMMON_ERRORS, **modelled_errors(service, operation.name)}[name]
+    status = OK if name == EMPTY else {**COMMON_ERRORS, **modelled_errors(service, operation.name)}[name]
     query = operation.service_model.resolved_protocol == "query"
-    body = _query_body(name, operation) if query else _json_body(name)
+    body = _query_body(name, operation) if query else _json_body(name, request)
     headers = {} if name == EMPTY else {"x-amzn-errortype": name}
     response = AWSResponse(request.url, status, {"x-amzn-requestid": "fault", **headers}, _RawBody(body))
     parser = endpoint._response_parser_factory.create_parser(operation.service_model.resolved_protocol)
     response_dict = botocore.endpoint.convert_to_response_dict(response, operation)
-    return (response, parser.parse(response_dict, operation.output_shape)), None
+    parsed = parser.parse(response_dict, operation.output_shape)
+    if status != OK:
+        endpoint._add_modeled_error_fields(response_dict, parsed, operation, parser)
+    return (response, parsed), None
 
 
-def _json_body(name: str) -> bytes:
-    return b"{}" if name == EMPTY else json.dumps({"__type": name, "message": _ERROR_MESSAGE}).encode()
+def _json_body(name: str, request: Any) -> bytes:
+    if name == EMPTY:
+        return b"{}"
+    members: dict[str, Any] = {"__type": name, "message": _ERROR_MESSAGE}
+    if name == "TransactionCanceledException":
+        # Of the reasons that DynamoDB can have, the one that depends on nothing else in the request.
+        count = len(json.loads(request.body)["TransactItems"])
+        members["CancellationReasons"] = [{"Code": "TransactionConflict", "Message": _ERROR_MESSAGE}] * count
+    return json.dumps(members).encode()
 
 
 def _query_body(name: str, operation: OperationModel) -> bytes:

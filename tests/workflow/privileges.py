@@ -29,7 +29,7 @@ class Need:
     Attributes
     ----------
     principal
-        The logical id of the function or state machine.
+        The logical id of the function, state machine or schedule.
     action, resource
         As IAM spells them.
     """
@@ -41,7 +41,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Permission:
-    """One action on one resource, allowed by the role of a function or state machine."""
+    """One action on one resource, allowed by the role of a function, state machine or schedule."""
 
     principal: str
     grant: Grant
@@ -93,7 +93,7 @@ class DeployedTemplate:
         return name
 
     def list_permissions(self) -> list[Permission]:
-        """Return the permissions of the roles of all functions and state machines."""
+        """Return the permissions of the roles of all functions, state machines and schedules."""
         return [
             Permission(principal, grant)
             for principal, role in self._list_roles().items()
@@ -120,6 +120,10 @@ class DeployedTemplate:
             **{
                 principal: machine["RoleArn"]
                 for principal, machine in self.properties_by_type("AWS::StepFunctions::StateMachine").items()
+            },
+            **{
+                principal: schedule["Target"]["RoleArn"]
+                for principal, schedule in self.properties_by_type("AWS::Scheduler::Schedule").items()
             },
         }
         roles = {principal: self.find_logical_id(arn.rpartition("/")[2]) for principal, arn in role_arns.items()}
@@ -194,6 +198,10 @@ _SERVICE_ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     ),
     ("destination of an event source mapping", ("sqs:SendMessage",)),
+    # Scheduler invokes the target of a schedule, and sends what it cannot deliver to the dead-letter queue.
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+    ("target of a schedule", ("lambda:InvokeFunction",)),
+    ("dead-letter queue of a schedule", ("sqs:SendMessage",)),
     # Lambda sends the segments of a function that is traced.
     # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
     ("traced function", ("xray:PutTraceSegments", "xray:PutTelemetryRecords")),
@@ -247,6 +255,17 @@ def _iterate_destinations(deployed: DeployedTemplate) -> Iterator[tuple[str, str
             yield function, mapping["DestinationConfig"]["OnFailure"]["Destination"]
 
 
+def _iterate_schedule_targets(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, schedule in deployed.properties_by_type("AWS::Scheduler::Schedule").items():
+        yield principal, schedule["Target"]["Arn"]
+
+
+def _iterate_schedule_queues(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for principal, schedule in deployed.properties_by_type("AWS::Scheduler::Schedule").items():
+        if "DeadLetterConfig" in schedule["Target"]:
+            yield principal, schedule["Target"]["DeadLetterConfig"]["Arn"]
+
+
 def _iterate_traced_functions(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
     for principal, function in deployed.properties_by_type("AWS::Lambda::Function").items():
         if function.get("TracingConfig", {}).get("Mode") == "Active":
@@ -270,6 +289,8 @@ _FEATURE_USERS = {
     "event source mapping": _iterate_polled_queues,
     "event source mapping of a stream": _iterate_polled_streams,
     "destination of an event source mapping": _iterate_destinations,
+    "target of a schedule": _iterate_schedule_targets,
+    "dead-letter queue of a schedule": _iterate_schedule_queues,
     "traced function": _iterate_traced_functions,
     "logged state machine": _iterate_logged_machines,
     "traced state machine": _iterate_traced_machines,

@@ -1,12 +1,11 @@
 """Resource types that moto's CloudFormation makes differently from AWS's, or not at all.
 
-- ``AWS::DynamoDB::Table``: point in time recovery and encryption are kept. An update changes the table in
+- ``AWS::DynamoDB::Table``: point in time recovery, encryption and time to live are kept. An update changes the table in
   place, so its items and its stream stay; another key is refused because it would replace the table.
 - ``AWS::SSM::Parameter``: has a name even if the template has none; an update writes the next version.
 - ``AWS::SNS::Topic``: ``TopicArn`` is an attribute; an update changes the topic in place, so its
   subscriptions stay.
-- ``AWS::SNS::Subscription`` and ``AWS::SNS::TopicPolicy`` exist.
-- ``AWS::CloudWatch::Alarm`` exists; nothing evaluates it.
+- The types in `local.aws.cloudformation.added_types` exist.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import GlobalSecondaryIndex, Table
-from moto.sns.models import Topic, sns_backends
+from moto.sns.models import Topic
 from moto.ssm.models import Parameter, ssm_backends
 
+from local.aws.cloudformation.added_types import ADDED_TYPES
 from local.hooks import Hooks
 
 
@@ -31,14 +30,9 @@ def install(hooks: Hooks) -> None:
     _hook_parameter(hooks)
     _hook_topic(hooks)
     find_class = parsing.resource_class_from_type
-    added_types: dict[str, Any] = {
-        "AWS::CloudWatch::Alarm": Alarm,
-        "AWS::SNS::Subscription": Subscription,
-        "AWS::SNS::TopicPolicy": TopicPolicy,
-    }
 
     def resource_class_from_type(resource_type: str) -> Any:
-        return added_types.get(resource_type) or find_class(resource_type)
+        return ADDED_TYPES.get(resource_type) or find_class(resource_type)
 
     hooks.replace(parsing, "resource_class_from_type", resource_class_from_type)
 
@@ -54,6 +48,7 @@ def _hook_table(hooks: Hooks) -> None:
             properties["SSESpecification"] = _render_encryption(properties["SSESpecification"], account_id, region_name)
         table: Table = create(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
         _set_recovery(table, properties)
+        _set_time_to_live(table, properties.get("TimeToLiveSpecification"))
         return table
 
     def update_table(
@@ -78,6 +73,7 @@ def _hook_table(hooks: Hooks) -> None:
         table.sse_specification = _render_encryption(properties.get("SSESpecification"), account_id, region_name)
         _set_recovery(table, properties)
         _set_stream(table, properties.get("StreamSpecification"))
+        _set_time_to_live(table, properties.get("TimeToLiveSpecification"))
         return table
 
     hooks.replace(Table, "create_from_cloudformation_json", classmethod(create_table))
@@ -102,6 +98,13 @@ def _set_stream(table: Table, specification: dict[str, Any] | None) -> None:
         table.stream_specification = {"StreamEnabled": False}
     elif specification["StreamViewType"] != (table.stream_specification or {}).get("StreamViewType"):
         table.set_stream_specification(dict(specification))
+
+
+def _set_time_to_live(table: Table, specification: dict[str, Any] | None) -> None:
+    if specification is None and table.ttl["TimeToLiveStatus"] == "ENABLED":
+        specification = {"AttributeName": table.ttl["AttributeName"], "Enabled": False}
+    if specification is not None:
+        dynamodb_backends[table.account_id][table.region_name].update_time_to_live(table.name, specification)
 
 
 def _set_recovery(table: Table, properties: dict[str, Any]) -> None:
@@ -164,115 +167,3 @@ def _hook_topic(hooks: Hooks) -> None:
     hooks.replace(Topic, "get_cfn_attribute", get_attribute)
     hooks.replace(Topic, "has_cfn_attr", classmethod(has_cfn_attr))
     hooks.replace(Topic, "update_from_cloudformation_json", classmethod(update_topic))
-
-
-class _Resource:
-    """The interface of a resource in moto's CloudFormation."""
-
-    def __init__(self, properties: dict[str, Any]) -> None:
-        self.properties = properties
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
-    ) -> _Resource:
-        """Make the resource."""
-        resource = cls(cloudformation_json["Properties"])
-        resource.make(resource_name, account_id, region_name)
-        return resource
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: _Resource,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> _Resource:
-        """Delete the resource and make it again."""
-        original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Return false: no template uses an attribute."""
-        return False
-
-    def is_created(self) -> bool:
-        """Return true: it is made at once."""
-        return True
-
-    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
-        """Make the resource of the service."""
-        raise NotImplementedError
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Delete the resource of the service."""
-        raise NotImplementedError
-
-
-class Subscription(_Resource):
-    """``AWS::SNS::Subscription``. A subscription of an e-mail address stays unconfirmed."""
-
-    physical_resource_id: str
-
-    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
-        """Subscribe."""
-        backend = sns_backends[account_id][region_name]
-        topic, endpoint, protocol = (self.properties[name] for name in ("TopicArn", "Endpoint", "Protocol"))
-        self.physical_resource_id = backend.subscribe(topic, endpoint, protocol).arn
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Unsubscribe."""
-        sns_backends[account_id][region_name].subscriptions.pop(self.physical_resource_id, None)
-
-
-class TopicPolicy(_Resource):
-    """``AWS::SNS::TopicPolicy``. Topics show it; it is not enforced."""
-
-    physical_resource_id: str
-
-    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
-        """Put the policy in place."""
-        self.physical_resource_id = resource_name
-        for topic in self._find_topics(account_id, region_name):
-            topic._policy_json = self.properties["PolicyDocument"]
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Restore the topics' default policies."""
-        for topic in self._find_topics(account_id, region_name):
-            topic._policy_json = topic._create_default_topic_policy(region_name, account_id, topic.name)
-
-    def _find_topics(self, account_id: str, region_name: str) -> list[Topic]:
-        topics = sns_backends[account_id][region_name].topics
-        return [topics[arn] for arn in self.properties["Topics"] if arn in topics]
-
-
-class Alarm(_Resource):
-    """``AWS::CloudWatch::Alarm``, of one metric. Nothing evaluates it."""
-
-    physical_resource_id: str
-
-    @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Return whether an attribute is the ARN."""
-        return attr == "Arn"
-
-    def get_cfn_attribute(self, attribute_name: str) -> str:
-        """Return the ARN, the only attribute."""
-        return self.arn
-
-    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
-        """Put the alarm in place."""
-        members = {camelcase_to_underscores(name): value for name, value in self.properties.items()}
-        alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(
-            name=resource_name,
-            description=members.pop("alarm_description", ""),
-            **members,
-        )
-        self.physical_resource_id, self.arn = alarm.name, alarm.alarm_arn
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Delete the alarm."""
-        cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])

@@ -3,6 +3,7 @@
 - `requests`: conditions, sets, and one request at a time.
 - `changes`: the writes that change an item; what other parts of the embedded AWS do then.
 - `streams`: the records of these changes.
+- `time_to_live`: the deletion of items on the clock; installed by itself.
 - `transactions`: ``TransactWriteItems``.
 - `queries`: speed only.
 """

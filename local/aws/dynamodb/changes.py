@@ -4,6 +4,7 @@ A change is published when it is final: for a transaction, after its last write.
 published. An update that fails leaves the item as it was; moto leaves the part that it had written.
 
 moto reports a change to the table's stream only, and reports an update of a new item twice. So its own reports are off.
+It also keeps a list of all items that ever existed, with each copy that a query returned; here it does not.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class Changes:
         hooks.replace(Table, "delete_item", delete_item)
         hooks.replace(DynamoDBBackend, "update_item", update_item)
         hooks.replace(StreamShard, "add", _ignore_change)
+        hooks.replace(Item, "__new__", _make_untracked)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -176,3 +178,9 @@ def _restore_item(table: Table, old: Item | None, new: Item | None) -> None:
 
 def _ignore_change(_: StreamShard, old: Item | None, new: Item | None) -> None:
     """Replace moto's report of a change."""
+
+
+def _make_untracked(cls: type[Item], *_: Any, **__: Any) -> Item:
+    """Make an item without moto's list of all items."""
+    item: Item = object.__new__(cls)
+    return item

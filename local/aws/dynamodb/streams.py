@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import Item
-from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
+from moto.dynamodb.models.table import StreamShard, Table
 from moto.dynamodb.models.utilities import bytesize
 
 from local.aws.dynamodb.changes import Change
@@ -22,8 +22,8 @@ RETENTION = timedelta(hours=24)
 _SERVICE_IDENTITY = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
 
 
-class Record(StreamRecord):
-    """A record of a stream, in moto's stream.
+class Record:
+    """A record of a stream; moto keeps a list of all records of its own class.
 
     Attributes
     ----------
@@ -58,6 +58,10 @@ class Record(StreamRecord):
         }
         if change.by_service:
             self.record["userIdentity"] = dict(_SERVICE_IDENTITY)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``GetRecords`` returns."""
+        return self.record
 
 
 _IMAGES_OF_VIEW = {

@@ -69,12 +69,9 @@ class _Operation:
         condition = get_filter_expression(self.members.get("ConditionExpression"), *self.expression_members)
         if condition.expr(item):
             return _NO_REASON
-        returns_item = self.members.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and item is not None
-        return (
-            "ConditionalCheckFailed",
-            ConditionalCheckFailed().message,
-            item.to_json()["Attributes"] if returns_item else None,
-        )
+        returns_item = self.members.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        attributes = item.to_json()["Attributes"] if returns_item and item is not None else None
+        return "ConditionalCheckFailed", ConditionalCheckFailed().message, attributes
 
     def write(self, backend: DynamoDBBackend) -> None:
         """Write the item, without looking at the condition."""

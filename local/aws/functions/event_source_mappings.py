@@ -11,7 +11,7 @@ from typing import Any
 from moto.awslambda.models import EventSourceMapping, LambdaBackend
 from moto.awslambda.utils import get_backend
 
-from local.aws.dynamodb import Streams
+from local.aws.dynamodb.streams import Streams
 from local.aws.functions.queue_mappings import QueuePoller
 from local.aws.functions.stream_mappings import StreamPoller, require_permissions
 from local.clock import Clock

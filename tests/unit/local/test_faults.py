@@ -14,6 +14,8 @@ from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from local.faults import COMMON_ERRORS, Fault, RecordedCall, modelled_errors, possible_errors, read_faults
 from local.organization import OrganizationBuilder
+from tests.unit.local.aws.dynamodb.tables import CompositeTable
+from tests.unit.local.aws.dynamodb.tables import operation as make_operation
 from tests.unit.local.conftest import NOON, Functions, zipped
 
 ONCE = Config(connect_timeout=2, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
@@ -87,6 +89,40 @@ def test_a_server_error_has_a_status_that_clients_retry(aws: Environment, stack:
 
     assert answer["State"] == "ENABLED"
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+def write_transaction(stack: Stack, attempts: int) -> Any:
+    """Count in an item by a transaction of two operations; return the error's response, if any."""
+    client = boto3.client("dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+    count = {"UpdateExpression": "ADD N :o", "ExpressionAttributeValues": {":o": {"N": "1"}}}
+
+    operations = [make_operation("Update", "r", **count), make_operation("Put", "other")]
+
+    def write() -> Any:
+        try:
+            client.transact_write_items(TransactItems=operations)
+        except ClientError as error:
+            return error.response
+        return None
+
+    return stack.does(write)
+
+
+def test_a_cancelled_transaction_has_a_reason_for_each_operation(aws: Environment, stack: Stack) -> None:
+    table = CompositeTable()
+    aws.faults.add(Fault("dynamodb", "TransactWriteItems", error="TransactionCanceledException", times=1))
+
+    response = write_transaction(stack, attempts=1)
+    assert [reason["Code"] for reason in response["CancellationReasons"]] == ["TransactionConflict"] * 2
+    assert table.get("r") is None
+
+
+def test_a_transaction_whose_answer_is_lost_is_repeated_without_effect(aws: Environment, stack: Stack) -> None:
+    table = CompositeTable()
+    aws.faults.add(Fault("dynamodb", "TransactWriteItems", after_effect="Timeout", times=1))
+
+    assert write_transaction(stack, attempts=2) is None
+    assert table.get("r")["N"] == {"N": "1"}
 
 
 def test_skipped_calls_succeed(aws: Environment, stack: Stack) -> None:

@@ -20,6 +20,7 @@ import moto
 import pytest
 from moto import mock_aws
 from moto.cloudformation import parsing
+from moto.core.common_models import BaseModel
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
 from moto.dynamodb.parsing.validators import Validator
@@ -52,8 +53,11 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws.cloudformation.added_types import ADDED_TYPES
+from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
+from local.aws.scheduler import Schedules
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.clock import Clock
 from local.hooks import Hooks, Replaced
@@ -108,6 +112,7 @@ FINGERPRINTS = {
     "DepthFirstTraverser.traverse_node_recursively": "db995e0b8ee1",
     "DynamoDBBackend.transact_write_items": "fa86945b5e20",
     "DynamoDBBackend.update_item": "ebdb4a3fcb7c",
+    "DynamoDBBackend.update_time_to_live": "b18c9ecb323e",
     "DynamoHandler._get_expr_attr_values": "2a966614535a",
     "DynamoHandler.call_action": "36299a175499",
     "DynamoHandler.transact_write_items": "637e41b5d40d",
@@ -118,6 +123,9 @@ FINGERPRINTS = {
     "Environment.set_timed_out": "df7d6778c171",
     "EvalComponent._log_exception": "56ec487408db",
     "EvalComponent._log_failure_event_exception": "8bbf2a88e011",
+    "EventBridgeSchedulerBackend.create_schedule": "a7f6d2965e9d",
+    "EventBridgeSchedulerBackend.delete_schedule": "7fc2e049176d",
+    "EventBridgeSchedulerBackend.update_schedule": "4891510f191b",
     "EventManager.add_event": "41b5692b7a96",
     "EventSourceMapping.update_from_cloudformation_json": "c329b5d33ee7",
     "EventTemplateParser.parse": "d023521778e0",
@@ -216,7 +224,9 @@ def list_replacements() -> list[Replaced]:
         cloudformation.install(others)
         tables = dynamodb.install(others)
         eventbridge.install(others)
+        TimeToLive(clock, tables.changes).install(others)
         EventSourceMappings(clock, tables.streams).install(others)
+        Schedules(clock, fires=True).install(others)
         StatusEvents().install(others)
         return [*states.replaced, *others.replaced]
 
@@ -259,6 +269,8 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert originals_by_name.pop("StepFunctionsParserBackend.stop_execution") is not None
     assert originals_by_name.pop("Table.update_from_cloudformation_json") is not None
     assert originals_by_name.pop("LambdaVersion.delete") is not None
+    assert originals_by_name.pop("Item.__new__") is not None
+    assert "instances_tracked.append(" in inspect.getsource(BaseModel.__new__)
     assert originals_by_name == {}
 
 
@@ -411,8 +423,8 @@ def test_cloudformation_still_uses_the_backend_that_does_not_execute() -> None:
         assert parser_models.stepfunctions_parser_backends["123456789012"]["us-east-1"].state_machines == []
 
 
-def test_cloudformation_still_lacks_subscriptions_and_topic_policies_and_updates_of_tables() -> None:
-    assert not {"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy"} & parsing.get_model_map().keys()
+def test_cloudformation_still_lacks_the_added_types_and_updates_of_tables() -> None:
+    assert not ADDED_TYPES.keys() & parsing.get_model_map().keys()
     assert hasattr(Table.update_from_cloudformation_json, "__isabstractmethod__")
 
 

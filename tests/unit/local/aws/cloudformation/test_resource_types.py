@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ def make_template() -> dict[str, Any]:
                 "Protocol": "email", "Endpoint": "it@example.com", "TopicArn": {"Ref": "Topic"}}},
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": KEY}},
             "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
-                "AlarmDescription": "Look at the queue.", "Namespace": "AWS/SQS", "MetricName": "Messages",
+                "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
                 "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Dead", "QueueName"]}}],
-                "Statistic": "Maximum", "Period": 300, "EvaluationPeriods": 1, "Threshold": 1,
-                "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching",
-                "AlarmActions": [{"Ref": "Topic"}]}},
+                "Period": 300, "EvaluationPeriods": 1, "Threshold": 0, "TreatMissingData": "notBreaching",
+                "ComparisonOperator": "GreaterThanThreshold", "AlarmActions": [{"Ref": "PlainTopic"}]}},
+            "PlainTopic": {"Type": "AWS::SNS::Topic", "Properties": {}},
             "First": machine("stack"),
             "Second": machine("stack-approval", TELL, DefinitionSubstitutions={"Table": {"Ref": "Table"}}),
             "Third": machine("stack-restore"),
@@ -76,9 +77,9 @@ def make_template() -> dict[str, Any]:
         },
         "Outputs": {
             **{name: {"Value": {"Ref": name}} for name in
-               ("Table", "Parameter", "Topic", "Queue", "First", "Second", "Third")},
-            "TableArn": {"Value": {"Fn::GetAtt": ["Table", "Arn"]}},
+               ("Table", "Parameter", "Topic", "Queue", "First", "Second", "Third", "Alarm", "PlainTopic")},
             "AlarmArn": {"Value": {"Fn::GetAtt": ["Alarm", "Arn"]}},
+            "TableArn": {"Value": {"Fn::GetAtt": ["Table", "Arn"]}},
             "SameTopic": {"Value": {"Fn::GetAtt": ["Topic", "TopicArn"]}},
         },
     }  # fmt: skip
@@ -209,6 +210,35 @@ class TestTable:
         assert client.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is False
         assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
 
+    def test_its_stream_is_enabled_kept_replaced_and_disabled(
+        self, aws: Environment, update: Callable[..., None]
+    ) -> None:
+        def label() -> str | None:
+            table = aws.client("dynamodb").describe_table(TableName=aws.outputs["Table"])["Table"]
+            return table["LatestStreamLabel"] if "StreamSpecification" in table else None
+
+        assert label() is None
+        update(Table={"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}})
+        enabled = label()
+        aws.clock.advance(timedelta(seconds=1))
+        update(Table={"DeletionProtectionEnabled": False})
+        assert label() == enabled is not None
+        update(Table={"StreamSpecification": {"StreamViewType": "KEYS_ONLY"}})
+        assert label() not in {enabled, None}
+        update(Table={"StreamSpecification": {"Ref": "AWS::NoValue"}})
+        assert label() is None
+
+    def test_its_time_to_live_is_enabled_and_disabled(self, aws: Environment, update: Callable[..., None]) -> None:
+        def status() -> dict[str, str]:
+            client = aws.client("dynamodb")
+            return client.describe_time_to_live(TableName=aws.outputs["Table"])["TimeToLiveDescription"]
+
+        assert status() == {"TimeToLiveStatus": "DISABLED"}
+        update(Table={"TimeToLiveSpecification": {"AttributeName": "ExpiresAt", "Enabled": True}})
+        assert status() == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ExpiresAt"}
+        update(Table={"TimeToLiveSpecification": {"Ref": "AWS::NoValue"}})
+        assert status()["TimeToLiveStatus"] == "DISABLED"
+
     def test_a_changed_key_is_refused(self, aws: Environment, update: Callable[..., None]) -> None:
         put(aws, Id="one", StatusKey="x", DueAt="2026")
         with pytest.raises(DeploymentError, match="would replace the table"):
@@ -288,30 +318,47 @@ class TestTopic:
         (statement,) = json.loads(topic(aws)["Policy"])["Statement"]
         assert statement["Sid"] == "__default_statement_ID"
 
+    def test_it_can_be_without_encryption(self, aws: Environment, update: Callable[..., None]) -> None:
+        def key() -> str | None:
+            answer = aws.client("sns").get_topic_attributes(TopicArn=aws.outputs["PlainTopic"])["Attributes"]
+            return answer.get("KmsMasterKeyId")
+
+        arn = aws.outputs["PlainTopic"]
+        assert not key()
+        update(PlainTopic={"KmsMasterKeyId": KEY})
+        assert (key(), aws.outputs["PlainTopic"]) == ("arn:aws:kms:us-east-1:123456789012:alias/aws/sns", arn)
+        update(PlainTopic={"KmsMasterKeyId": {"Ref": "AWS::NoValue"}})
+        assert not key()
+
 
 class TestAlarm:
-    def test_it_has_the_properties_of_the_template(self, aws: Environment) -> None:
+    def alarm(self, aws: Environment) -> dict[str, Any]:
         (alarm,) = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        return alarm
 
-        assert alarm["AlarmArn"] == aws.outputs["AlarmArn"]
-        assert alarm["AlarmDescription"] == "Look at the queue."
-        assert alarm["AlarmActions"] == [aws.outputs["Topic"]]
-        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1, "notBreaching")
-        (dimension,) = alarm["Dimensions"]
-        assert dimension["Value"].startswith("stack-Dead-")
+    def test_it_has_the_properties_of_the_template(self, aws: Environment) -> None:
+        alarm = self.alarm(aws)
 
-    def test_an_update_changes_it_and_a_deletion_removes_it(
+        assert (alarm["AlarmName"], alarm["AlarmArn"]) == (aws.outputs["Alarm"], aws.outputs["AlarmArn"])
+        assert alarm["AlarmActions"] == [aws.outputs["PlainTopic"]]
+        assert [dimension["Name"] for dimension in alarm["Dimensions"]] == ["QueueName"]
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+    def test_an_update_changes_it_and_a_removal_deletes_it(
         self,
         aws: Environment,
         template: dict[str, Any],
         assemble: Callable[[dict[str, Any]], Path],
         update: Callable[..., None],
     ) -> None:
-        update(Alarm={"Threshold": 2})
-        assert [alarm["Threshold"] for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]] == [2]
-        del template["Resources"]["Alarm"], template["Outputs"]["AlarmArn"]
-        aws.deploy(assemble(template))
+        name = aws.outputs["Alarm"]
+        update(Alarm={"Threshold": 5, "AlarmActions": [{"Ref": "Topic"}]})
+        alarm = self.alarm(aws)
+        assert (alarm["AlarmName"], alarm["Threshold"]) == (name, 5)
+        assert alarm["AlarmActions"] == [aws.outputs["Topic"]]
 
+        del template["Resources"]["Alarm"], template["Outputs"]["Alarm"], template["Outputs"]["AlarmArn"]
+        aws.deploy(assemble(template))
         assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.dynamodb.models.dynamo_type import Item
 
 from local.aws import dynamodb
 from local.aws.dynamodb import Change
@@ -108,3 +109,13 @@ def test_each_item_of_a_batch_is_a_change(table: CompositeTable, listener: Liste
     )
 
     assert listener.take() == [(None, key("a")), (None, key("b")), (key("a"), None)]
+
+
+def test_no_copy_of_an_item_is_kept(table: CompositeTable) -> None:
+    before_queries = len(Item.instances_tracked)
+    table.put("r")
+    for _ in range(3):
+        table.update("r", "Record", "SET A = :a", a={"S": "a"})
+        table.client.scan(TableName=TABLE)
+
+    assert len(Item.instances_tracked) == before_queries
