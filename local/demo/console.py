@@ -118,7 +118,7 @@ def _list_facts(result: RowResult) -> Iterator[tuple[str, str]]:
     for reason in details.get("ApprovalReasons", ()):
         yield "reason", reason
     if "Messages" in details:
-        yield "messages", f"{len(details['Messages'])} from the notification topic"
+        yield "messages", f"{len(details['Messages'])} about the cap from the notification topic"
     for message in details.get("Messages", ()):
         yield "message", f"{message['Subject']}\n{message['Message']}"
     if "Output" in details:

@@ -164,7 +164,7 @@ def test_a_contradiction_is_shown_and_fails_the_command(
     burst, restored = unexpected["3 leavers at once"], unexpected["a restore, by e-mail address"]
     assert burst["Outcome"] == "3 deregistered, 0 await approval"
     assert any("The outcomes are {'CleanupVerified': 3}" in fault for fault in burst["Contradictions"])
-    assert "The approval topic sent 0 messages, not 1." in burst["Contradictions"]
+    assert "The notification topic sent 0 mails about the cap, not 1." in burst["Contradictions"]
     assert restored["Outcome"] == "Restored"
     assert restored["Contradictions"] == ["The user's state differs from that before the offboarding."]
 

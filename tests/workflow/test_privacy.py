@@ -95,8 +95,9 @@ class Planter:
         self._environment.client("sqs").send_message(QueueUrl=self._outputs[queue], MessageBody=text)
 
     def _put_item(self, text: str) -> None:
+        members = {"Id": self._next_name(), "Part": "Record", "Reason": text}
         self._environment.client("dynamodb").put_item(
-            TableName=self._outputs["RecordsTableName"], Item={"Id": {"S": self._next_name()}, "Reason": {"S": text}}
+            TableName=self._outputs["RecordsTableName"], Item={name: {"S": value} for name, value in members.items()}
         )
 
     def _next_name(self) -> str:

@@ -85,13 +85,13 @@ def test_an_unused_resource_is_found(tour_result: TourResult) -> None:
 
 
 def test_a_missing_permission_is_found(tour_result: TourResult) -> None:
-    copy, statement = tour_result.copy_with_statement("AwaitApprovalRole")
-    assert statement["Action"] == "events:PutEvents"
-    statement["Action"] = "events:PutRule"
+    copy, statement = tour_result.copy_with_statement("NotificationsNotifySubscribersRole")
+    assert statement["Action"] == "sqs:SendMessage"
+    statement["Action"] = "sqs:PurgeQueue"
 
     [description] = find_missing(tour_result.deployed(copy).list_permissions(), tour_result.needs)
-    assert description.startswith("AwaitApprovalFunction")
-    assert description.endswith(" needs events:PutEvents on arn:aws:events:us-east-1:123456789012:event-bus/default")
+    assert description.startswith("NotificationsNotifySubscribersFunction")
+    assert " needs sqs:SendMessage on arn:aws:sqs:us-east-1:123456789012:" in description
 
 
 def test_wildcards_only_replace_names_that_are_unknown_at_deployment(tour_result: TourResult) -> None:
