@@ -41,6 +41,7 @@ POLICY_PARAMETER = "/offboarding/policy"
 DAY = "2026-11-24"
 NOW = "2026-11-24T09:00:00.000Z"
 STARTED_AT = "2026-11-24T08:59:00.000Z"
+RECORDED_AT = "2026-11-24T08:59:30.000Z"
 RETENTION_ENDS_AT = "2026-12-24T09:00:00.000Z"
 SERVICE_ENDS_AT = "2027-03-31T00:00:00.000Z"
 USER_ID = "12a3b4c5-0000-4000-8000-000000000001"
@@ -259,7 +260,8 @@ class Table:
         offboarding = make_offboarding(execution_arn, entity_id)
         self.records.hold(offboarding, NOW)
         facts = {"StartedAt": STARTED_AT, **facts, "Entity": {**offboarding.entity, **facts.get("Entity", {})}}
-        self.records.create_or_update(offboarding, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+        log_entry = {"At": RECORDED_AT, "Step": "Recorded"}
+        self.records.create_or_update(offboarding, facts, Status.RECORDED, None, log_entry)
         return execution_arn
 
     def record_attempt(self, execution_arn: str, entity_id: str = USER_ID, at: str = NOW) -> bool:

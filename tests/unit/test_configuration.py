@@ -59,6 +59,18 @@ READERS = {
     "the table": Reader(
         configuration.records_table, {"RECORDS_TABLE": "records-1"}, {"RECORDS_TABLE": "records-2"}, "records-1"
     ),
+    "the retention of records": Reader(
+        configuration.record_retention,
+        {"RECORD_RETENTION_DAYS": "90"},
+        {"RECORD_RETENTION_DAYS": "0"},
+        timedelta(days=90),
+    ),
+    "the state machine": Reader(
+        configuration.state_machine_arn,
+        {"STATE_MACHINE_ARN": "arn:machine"},
+        {"STATE_MACHINE_ARN": "arn:another"},
+        "arn:machine",
+    ),
     "the rule for requesters": Reader(
         configuration.requires_requested_by, {"REQUIRE_REQUESTED_BY": "true"}, {"REQUIRE_REQUESTED_BY": "false"}, True
     ),
@@ -155,6 +167,12 @@ def test_only_true_makes_the_intake_a_dry_run(monkeypatch: pytest.MonkeyPatch, v
     configure(monkeypatch, **{**READERS["the intake"].variables, "DRY_RUN": variable})
 
     assert configuration.intake().is_dry_run is is_dry_run
+
+
+def test_a_retention_of_no_days_keeps_records_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, RECORD_RETENTION_DAYS="0")
+
+    assert configuration.record_retention() is None
 
 
 def test_every_reader_is_tested() -> None:

@@ -10,7 +10,6 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 import decide_approval
-from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import executions
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
@@ -19,6 +18,7 @@ from tests.unit.conftest import (
     ARN_A,
     NOW,
     RUNNING,
+    STARTED_AT,
     USER_ID,
     Context,
     ReadMetrics,
@@ -233,9 +233,9 @@ def test_a_decision_on_an_ended_offboarding_is_refused_with_the_outcome(pending_
 
 def record_approval(table: Table, approval: dict[str, str]) -> None:
     """Record the offboarding again, as it is once it is approved; this removes its task token."""
-    entity = table.load_record(ARN_A).entity
-    facts = {"OrganizationId": ORGANIZATION_ID, "StartedAt": NOW, "Entity": entity, "Approval": approval}
-    table.records.create_or_update(ARN_A, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
+    offboarding = table.load_record(ARN_A).offboarding
+    facts = {"StartedAt": STARTED_AT, "Entity": offboarding.entity, "Approval": approval}
+    table.records.create_or_update(offboarding, facts, Status.RECORDED, None, {"At": NOW, "Step": "Recorded"})
 
 
 def test_a_second_decision_is_refused_while_an_approved_offboarding_continues(

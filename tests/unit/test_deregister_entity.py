@@ -91,15 +91,23 @@ def test_an_enabled_entity_is_deregistered_with_the_dates_that_workmail_gives(
         NOW,
         RETENTION_ENDS_AT,
     )
-    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister", "Deregistered"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Deregister", "Deregistered"]
 
 
 def test_the_log_of_the_record_has_the_attempt_and_whether_the_entity_was_enabled(dana: str, table: Table) -> None:
-    call_handler(describe_entity(dana), RetryCount=2)
+    answer = call_handler(describe_entity(dana), RetryCount=2)
 
-    _, attempt_entry, confirmation_entry = table.read_steps(ARN_A)
-    assert attempt_entry == {"At": {"S": NOW}, "Step": {"S": "Deregister"}, "Attempt": {"N": "3"}}
-    assert confirmation_entry == {"At": {"S": NOW}, "Step": {"S": "Deregistered"}, "WasEnabled": {"BOOL": True}}
+    assert table.read_step(ARN_A, "Deregister") == {"Step": "Deregister", "At": NOW, "Attempt": 3}
+    dates = {"DeregisteredAt", "RetentionEndsAt", "VerifyAt", "GiveUpAt", "ServiceEndsFirst"}
+    assert table.read_step(ARN_A, "Deregistered") == {
+        "Step": "Deregistered",
+        "At": NOW,
+        "WasEnabled": True,
+        "Answers": answer["Evidence"]["Answers"],
+        **{name: answer[name] for name in dates},
+    }
+    operations = [entry["Operation"] for entry in answer["Evidence"]["Answers"]]
+    assert operations == ["DescribeUser", "DeregisterFromWorkMail", "DescribeUser"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +142,7 @@ def test_no_entity_is_deregistered_by_a_resolution_older_than_an_hour(
 
     assert "DeregisterFromWorkMail" not in take_calls(organization)
     assert describe_entity(dana).state is EntityState.ENABLED
-    assert table.read_step_names(ARN_A) == ["Recorded", "Mismatch"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Mismatch"]
 
 
 def test_a_disabled_entity_is_only_read_and_keeps_its_date(
@@ -152,7 +160,7 @@ def test_a_disabled_entity_is_only_read_and_keeps_its_date(
     assert answer["DeregisteredAt"] == render(a_week_ago)
     assert answer["Evidence"]["WasEnabled"] is False
     assert read_metrics() == {"EntitiesDeregistered": 0}
-    assert table.read_step_names(ARN_A) == ["Recorded", "Deregistered"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Deregistered"]
     assert table.load_record(ARN_A).deregistered_at == render(a_week_ago)
 
 
@@ -165,7 +173,7 @@ def test_an_entity_that_was_registered_after_it_was_resolved_as_disabled_is_not_
         call_handler(resolved)
 
     assert "DeregisterFromWorkMail" not in take_calls(organization)
-    assert table.read_step_names(ARN_A) == ["Recorded", "Mismatch"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Mismatch"]
 
 
 def test_an_entity_that_was_registered_again_after_its_resolution_is_not_deregistered(
@@ -264,7 +272,7 @@ def test_without_a_record_no_entity_is_deregistered(dana: str, table: Table, org
     with pytest.raises(errors.RecordMissing, match="An earlier attempt may have asked WorkMail"):
         call_handler(describe_entity(dana), RetryCount=1)
     assert "DeregisterFromWorkMail" not in take_calls(organization)
-    table.delete_item(f"{ORGANIZATION_ID}/{dana}")
+    table.delete_item(f"{ORGANIZATION_ID}/{dana}", "Lock")
     with pytest.raises(errors.RecordMissing):
         call_handler(describe_entity(dana))
     assert "DeregisterFromWorkMail" not in take_calls(organization)
@@ -273,7 +281,7 @@ def test_without_a_record_no_entity_is_deregistered(dana: str, table: Table, org
 def test_an_entity_that_another_execution_holds_is_not_deregistered(
     dana: str, table: Table, organization: WorkMailBackend
 ) -> None:
-    table.records.release(make_offboarding(ARN_A, dana))
+    table.records.release(make_offboarding(ARN_A, dana), NOW)
     table.records.hold(make_offboarding(ARN_B, dana), NOW)
 
     with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{ARN_B}"'):
@@ -300,7 +308,7 @@ def test_a_definite_refusal_removes_the_entity_from_the_window(
     with pytest.raises(error):
         call_handler(resolved)
 
-    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister", "Refused"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Deregister", "NotTaken"]
     assert table.load_record(ARN_A).status is Status.RECORDED
     assert table.list_executions("InWindow") == []
 
@@ -329,7 +337,7 @@ def test_a_refusal_keeps_the_window_if_an_earlier_execution_may_have_deregistere
         deregister(dana)
         call_handler(describe_entity(dana))
         people.register(dana, "dana")
-    table.records.release(make_offboarding(ARN_A, dana))
+    table.records.release(make_offboarding(ARN_A, dana), NOW)
     table.create_record("b", dana)
     resolved = describe_entity(dana)
     fail_operation(organization, "DeregisterFromWorkMail", "AccessDeniedException")
@@ -363,7 +371,7 @@ def test_an_entity_stays_in_the_window_if_the_call_may_have_taken_effect(
     with pytest.raises(errors.OffboardingError):
         call_handler(resolved, ResolvedAt=render(parse(NOW) - timedelta(minutes=1)))
 
-    assert table.read_step_names(ARN_A) == ["Recorded", "Deregister"]
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded", "Deregister"]
     assert table.list_executions("InWindow") == ["a"]
     assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
 
@@ -393,9 +401,9 @@ def test_a_refused_retry_keeps_the_window_until_the_lag_of_workmail_has_passed(
         call_handler(resolved, RetryCount=retry_count, ResolvedAt=render(parse(NOW) - resolution_age))
 
     assert table.list_executions("InWindow") == window_executions
-    assert ("Refused" in table.read_step_names(ARN_A)) is not bool(window_executions)
+    assert ("NotTaken" in table.read_step_names(ARN_A)) is not bool(window_executions)
     if not window_executions:
-        assert table.read_steps(ARN_A)[-1]["At"] == {"S": NOW}
+        assert table.read_step(ARN_A, "NotTaken") == {"Step": "NotTaken", "At": NOW}
 
 
 def test_a_state_conflict_of_a_disabled_entity_is_a_success(

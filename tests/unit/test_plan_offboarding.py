@@ -11,6 +11,7 @@ from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from offboarding.adapters import holding
+from offboarding.adapters.cap import Cap
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity
@@ -18,7 +19,6 @@ from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     ARN_A,
     ARN_B,
-    DAY,
     NOW,
     RUNNING,
     Context,
@@ -34,6 +34,7 @@ from tests.unit.conftest import (
     take_calls,
 )
 
+CAP_IS_REACHED = "The cap of 1 deregistrations within 24 hours is reached."
 READS = {"DescribeUser", "ListAliases"}
 OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=NOW)
@@ -69,7 +70,7 @@ def test_a_plan_has_the_call_and_the_dates_and_changes_nothing(
     assert set(take_calls(organization)) == READS
     assert table.read_item(ARN_A) is None
     assert table.find_holder(dana) is None
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
+    assert table.read_all() == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_an_execution_that_can_be_taken_over_is_not_a_refusal(
     assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], "it watches a departure that was taken back"
     monkeypatch.setattr(holding, "read_execution_status", {ARN_B: STOPPED}.__getitem__)
     assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], "it has ended"
-    table.records.release(make_offboarding(ARN_B, dana))
+    table.records.release(make_offboarding(ARN_B, dana), NOW)
     monkeypatch.setattr(holding, "read_execution_status", {}.__getitem__)
     assert plan(describe_entity(dana))["Plan"]["WouldBeRefused"] == [], (
         "it has released the entity, and its status is not read"
@@ -199,20 +200,24 @@ def test_a_plan_has_the_approval_that_the_settings_require(dana: str, put_policy
 @pytest.mark.parametrize(
     ("request_", "cap", "reasons"),
     [
-        (OKTA, 1, [f"1 of the 1 deregistrations of {DAY} are taken."]),
+        (OKTA, 1, [CAP_IS_REACHED]),
         (OKTA, 2, []),
+        (OKTA, 0, ["The cap of 0 deregistrations within 24 hours is reached."]),
         ({}, 1, []),
-        ({**OKTA, "NotBefore": "2026-11-25T00:00:00.000Z"}, 1, []),
-        ({**OKTA, "NotBefore": "2026-11-24T23:59:59.000Z"}, 1, [f"1 of the 1 deregistrations of {DAY} are taken."]),
+        ({**OKTA, "NotBefore": "2026-11-25T08:59:59.999Z"}, 1, [CAP_IS_REACHED]),
+        ({**OKTA, "NotBefore": "2026-11-25T09:00:00.000Z"}, 1, []),
     ],
 )
-def test_a_plan_uses_the_cap_of_the_day_of_the_deregistration(
+def test_a_plan_uses_the_cap_of_the_24_hours_before_the_deregistration(
     dana: str, put_policy: PutPolicy, table: Table, request_: dict[str, Any], cap: int, reasons: list[str]
 ) -> None:
     put_policy(make_policy(daily_cap=cap))
-    table.records.take_slot(make_offboarding(ARN_B), DAY, 20)
+    table.create_record("b", "entity-b")
+    assert Cap(ORGANIZATION_ID).take_slot(make_offboarding(ARN_B), 20, parse(NOW))
+    items = table.read_all()
 
     assert plan(describe_entity(dana), Request=request_)["Plan"]["NeedsApproval"] == reasons
+    assert table.read_all() == items, "a plan takes no slot"
 
 
 @pytest.mark.parametrize("code", ["EntityStateException", "EntityNotFoundException"])

@@ -6,13 +6,34 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.domain.offboarding import Offboarding
-from tests.unit.conftest import ARN_B, USER_ID, make_record
+from offboarding.domain.record import MailboxTouched
+from tests.unit.conftest import ARN_B, NOW, USER_ID, make_record
 
-ENTITY = {"Id": USER_ID.upper(), "Type": "USER", "Name": "Dana"}
+ENTITY = {"Id": USER_ID.upper(), "Type": "USER", "Name": "Dana", "State": "ENABLED"}
 
 
 def test_a_record_has_its_offboarding() -> None:
-    assert make_record("b").offboarding == Offboarding(ARN_B, ORGANIZATION_ID, USER_ID)
+    offboarding = make_record("b", entity=ENTITY).offboarding
+
+    assert offboarding == Offboarding(ARN_B, ORGANIZATION_ID, ENTITY)
+    assert offboarding.entity_id == USER_ID.upper()
+
+
+@pytest.mark.parametrize(
+    ("attempted_at", "deregistered_at", "mailbox_touched"),
+    [
+        (None, None, MailboxTouched.NO),
+        (None, NOW, MailboxTouched.NO),
+        (NOW, None, MailboxTouched.MAYBE),
+        (NOW, NOW, MailboxTouched.YES),
+    ],
+)
+def test_an_execution_has_touched_the_mailbox_if_it_asked_and_workmail_confirmed_it(
+    attempted_at: str | None, deregistered_at: str | None, mailbox_touched: MailboxTouched
+) -> None:
+    record = make_record(attempted_at=attempted_at, deregistered_at=deregistered_at)
+
+    assert record.mailbox_touched is mailbox_touched
 
 
 @pytest.mark.parametrize(

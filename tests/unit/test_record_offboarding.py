@@ -22,9 +22,9 @@ from tests.unit.conftest import (
     ARN_A,
     ARN_B,
     ARN_C,
-    DAY,
     NOW,
     RUNNING,
+    STARTED_AT,
     Context,
     PutPolicy,
     ReadMetrics,
@@ -39,10 +39,11 @@ from tests.unit.conftest import (
     take_calls,
 )
 
-STARTED_AT = "2026-11-24T08:59:00.000Z"
+CAP_ID = f"cap/{ORGANIZATION_ID}"
 TOMORROW = "2026-11-25T09:00:00.000Z"
 ENDED_AT = "2026-11-24T08:00:00.000Z"
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", cause="by hand", ended_at=ENDED_AT)
+EVIDENCE = {"ResolveEntity": {"At": STARTED_AT, "Answers": [{"Operation": "DescribeUser"}]}}
 OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
 
 pytestmark = pytest.mark.usefixtures("frozen_time")
@@ -55,6 +56,7 @@ def record(entity: Entity, name: str = "a", **changes: Any) -> dict[str, Any]:
         "Request": {},
         "DateIsAhead": False,
         "Approval": None,
+        "Evidence": EVIDENCE,
         **changes,
     }
     return record_offboarding.handler(make_entity_step(entity, members), Context())
@@ -94,7 +96,11 @@ def test_the_record_has_the_entity_and_the_request(
     assert (record_of_a.status, record_of_a.organization_id) == (Status.RECORDED, ORGANIZATION_ID)
     members = ("StartedAt", "Reason", "RequestedBy", "DueAt", "StatusKey")
     assert [table.read_text(ARN_A, member) for member in members] == [STARTED_AT, "left", "boss", None, None]
-    assert table.read_step_names(ARN_A) == ["Recorded"]
+    assert table.read_step(ARN_A, "Started") == {"Step": "Started", "At": STARTED_AT, **request}
+    step = table.read_step(ARN_A, "Recorded")
+    assert [entry["Operation"] for entry in step["Evidence"].pop("RecordOffboarding")["Answers"]] == operations
+    assert step == {"Step": "Recorded", "At": NOW, "Evidence": EVIDENCE}
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded"]
     assert table.find_holder(dana) == ARN_A
 
 
@@ -104,16 +110,19 @@ def test_an_offboarding_with_a_date_ahead_is_scheduled(dana: str, table: Table) 
     assert (answer["Decision"], answer["Reasons"], answer["CapIsReached"]) == ("WaitForDate", [], False)
     assert table.load_record(ARN_A).status is Status.SCHEDULED
     assert table.read_text(ARN_A, "DueAt") == TOMORROW
-    assert table.read_step_names(ARN_A) == ["Scheduled"]
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
+    assert table.read_step_names(ARN_A) == ["Started", "Scheduled"]
+    assert table.read_step(ARN_A, "Scheduled")["DueAt"] == TOMORROW
+    assert table.read_item(CAP_ID, "Count") is None
 
 
 def test_a_date_that_has_passed_is_recorded_and_not_waited_for(dana: str, table: Table) -> None:
     record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
 
-    assert record(describe_entity(dana), Request={"NotBefore": TOMORROW})["Decision"] == "Deregister"
+    answer = record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)
+    assert answer["Decision"] == "Deregister"
     assert (table.read_text(ARN_A, "NotBefore"), table.read_text(ARN_A, "DueAt")) == (TOMORROW, None)
-    assert table.read_step_names(ARN_A) == ["Scheduled", "Recorded"]
+    assert table.read_step_names(ARN_A) == ["Started", "Scheduled", "Recorded"]
+    assert "DueAt" not in table.read_step(ARN_A, "Recorded")
 
 
 def test_the_wait_for_the_date_comes_before_the_approval(dana: str, put_policy: PutPolicy) -> None:
@@ -136,7 +145,7 @@ def test_the_settings_can_require_an_approval_by_name_or_alias(
         f"{dana} matches entry 2 of the organization's approvalRequired in cdk.json.",
     ]
     assert answer["CapIsReached"] is False
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 0
+    assert table.read_item(CAP_ID, "Count") is None
 
 
 def test_an_approval_is_recorded_and_not_requested_again(dana: str, put_policy: PutPolicy, table: Table) -> None:
@@ -145,21 +154,17 @@ def test_an_approval_is_recorded_and_not_requested_again(dana: str, put_policy: 
 
     assert record(describe_entity(dana), Request=OKTA, Approval=approval)["Decision"] == "Deregister"
     assert table.load_record(ARN_A).approval == approval
-    assert table.read_steps(ARN_A)[0] == {
-        "At": {"S": NOW},
-        "Step": {"S": "Recorded"},
-        "Approval": {"M": {"DecidedBy": {"S": "boss"}, "Decision": {"S": "Approved"}}},
-    }
+    assert table.read_step(ARN_A, "Recorded")["Approval"] == approval
 
 
 def test_a_record_without_an_approval_does_not_have_the_member(dana: str, table: Table) -> None:
     record(describe_entity(dana))
 
     assert "Approval" not in table.read_item(ARN_A)
-    assert table.read_steps(ARN_A)[0] == {"At": {"S": NOW}, "Step": {"S": "Recorded"}}
+    assert "Approval" not in table.read_step(ARN_A, "Recorded")
 
 
-def test_the_daily_cap_counts_each_execution_of_an_identity_provider_once(
+def test_the_cap_counts_each_execution_of_an_identity_provider_once(
     dana: str, people: OrganizationBuilder, put_policy: PutPolicy, table: Table
 ) -> None:
     put_policy(make_policy(daily_cap=1))
@@ -171,14 +176,16 @@ def test_the_daily_cap_counts_each_execution_of_an_identity_provider_once(
 
     assert (answer["Decision"], answer["CapIsReached"]) == ("AwaitApproval", True)
     assert answer["Reasons"] == [
-        f"Identity providers have had 1 entities of this organization deregistered on {DAY}, which is the day's cap."
+        "Identity providers have had 1 entities of this organization deregistered within 24 hours, which is the cap."
     ]
-    assert table.records.count_slots_taken(ORGANIZATION_ID, DAY) == 1
+    assert table.read_members(CAP_ID, "Count") == {"NextNumber": 1}
     manual_answer = record(describe_entity(kim), "b")
     assert manual_answer["Decision"] == "Deregister", "what a person starts is not counted"
     assert manual_answer["CapIsReached"] is False
-    next_day_answer = record(describe_entity(kim), "b", Now="2026-11-25T00:00:00.000Z", Request=OKTA)
-    assert next_day_answer["Decision"] == "Deregister", "the next day has another cap"
+    midnight_answer = record(describe_entity(kim), "b", Now="2026-11-25T00:00:00.000Z", Request=OKTA)
+    assert midnight_answer["Decision"] == "AwaitApproval", "the cap does not begin again with a day"
+    next_day_answer = record(describe_entity(kim), "b", Now=TOMORROW, Request=OKTA)
+    assert next_day_answer["Decision"] == "Deregister", "the slot is free again after 24 hours"
 
 
 def test_a_disabled_entity_needs_no_approval_and_takes_no_slot(dana: str, put_policy: PutPolicy, table: Table) -> None:
@@ -469,11 +476,7 @@ def test_an_execution_whose_entity_was_registered_again_is_superseded(
 
     assert table.find_holder(dana) == ARN_A
     assert table.load_record(ARN_B).superseded_by == ARN_A
-    assert table.read_steps(ARN_B)[-1] == {
-        "At": {"S": NOW},
-        "Step": {"S": "Superseded"},
-        "By": {"S": ARN_A},
-    }
+    assert table.read_step(ARN_B, "Superseded") == {"Step": "Superseded", "At": NOW, "By": ARN_A}
 
 
 def test_only_one_of_several_simultaneous_executions_takes_over(

@@ -20,6 +20,7 @@ from tests.unit.conftest import (
     NOW,
     OTHER_ORGANIZATION_ID,
     RECORD_DEFAULTS,
+    RECORDED_AT,
     RETENTION_ENDS_AT,
     STARTED_AT,
     USER_ID,
@@ -1144,7 +1145,7 @@ def test_the_identifiers_of_an_entity_expire_after_every_record_that_they_lead_t
 
     expiration = read_expiration(retained, identifier_key("dana"), "Entities")
     assert expiration is not None
-    assert expiration == parse(NOW) + timedelta(days=RETENTION_DAYS + 400)
+    assert expiration == parse(RECORDED_AT) + timedelta(days=RETENTION_DAYS + 400)
 
 
 def test_a_record_can_be_read_without_an_entity_only_for_its_end(table: Table) -> None:

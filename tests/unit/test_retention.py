@@ -61,3 +61,11 @@ def test_the_service_ends_when_its_last_day_begins() -> None:
     assert RULES.service_ends_at == service_end(date(2027, 3, 31)) == parse("2027-03-31T00:00:00Z")
     assert RULES.last_full_day == parse("2027-03-30T00:00:00Z")
     assert RULES.last_check == parse("2027-03-30T23:00:00Z")
+
+
+def test_the_last_verifiable_moment_is_the_last_whose_retention_the_service_outlasts() -> None:
+    last_moment = RULES.last_verifiable_moment
+
+    assert last_moment == parse("2027-02-28T23:00:00Z")
+    assert not plan_retention(last_moment, RULES).service_ends_first
+    assert plan_retention(last_moment + timedelta(milliseconds=1), RULES).service_ends_first

@@ -180,8 +180,8 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, requireRequestedBy, notificationEmails, "
-            "namesInNotifications",
+            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, "
+            "notificationEmails, namesInNotifications",
         ),
         (
             {**MINIMAL, "retentionDays": 29},

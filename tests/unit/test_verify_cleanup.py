@@ -169,7 +169,8 @@ def test_a_removed_mailbox_is_verified_and_recorded(
 
     answer = call_handler(entity)
 
-    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == ["DescribeUser", "GetMailboxDetails"]
+    answers = answer["Evidence"].pop("Answers")
+    assert [entry["Operation"] for entry in answers] == ["DescribeUser", "GetMailboxDetails"]
     signals = {
         "Mailbox": "NotFound",
         "State": "DISABLED",
@@ -190,15 +191,17 @@ def test_a_removed_mailbox_is_verified_and_recorded(
     record = table.load_record(ARN_A)
     assert (record.status, record.outcome, record.ended_at) == (Status.ENDED, "CleanupVerified", VERIFIED_AT)
     assert table.find_holder(dana) is None
-    log_entry = table.read_steps(ARN_A)[-1]
-    assert {name: log_entry[name]["S"] for name in ("At", "Step", "Outcome", "Explanation")} == {
+    assert table.read_step(ARN_A, "VerifyCleanup") == {
         "At": VERIFIED_AT,
         "Step": "VerifyCleanup",
+        "Check": 1,
+        "Signals": signals,
         "Outcome": "CleanupVerified",
         "Explanation": explanation,
+        "Answers": answers,
     }
-    assert log_entry["Check"] == {"N": "1"}
-    assert log_entry["Signals"]["M"]["Mailbox"] == {"S": "NotFound"}
+    end = table.read_step(ARN_A, "Ended")
+    assert (end["At"], end["Outcome"], end["MailboxTouched"]) == (VERIFIED_AT, "CleanupVerified", "Yes")
 
 
 def test_a_present_mailbox_is_checked_again_until_it_is_overdue(

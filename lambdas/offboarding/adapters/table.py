@@ -188,12 +188,14 @@ class Table:
         items = [
             {kind: {"TableName": self._name, **parameters} for kind, parameters in action.items()} for action in actions
         ]
-        for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
                 self._call("TransactWriteItems", TransactItems=items)
             except _TransactionConflictError as conflict:
                 if attempt == _CONFLICT_ATTEMPTS:
                     raise unavailable_error("dynamodb:TransactWriteItems", conflict.error) from None
+                attempt += 1
             else:
                 return
 
