@@ -163,10 +163,10 @@ def test_a_failed_condition_has_the_item_as_it_is_only_if_that_is_asked_for(adap
 
 def test_a_transaction_makes_all_writes_or_none(adapter: Table) -> None:
     adapter.put({"Id": "id", "Part": "part", "Name": "a"})
-    other, third = Key("id", "another"), Key("id", "third")
+    second, third = Key("id", "another"), Key("id", "third")
     actions = [
         {"ConditionCheck": build_check(KEY, "#Name = :name", name="b")},
-        put(other),
+        put(second),
         {"Update": build_update(third, {"Name": "c"}, condition="attribute_exists(#Id)")},
     ]
 
@@ -174,11 +174,11 @@ def test_a_transaction_makes_all_writes_or_none(adapter: Table) -> None:
         adapter.transact(actions)
     assert failure.value.positions == {0, 2}
     assert not adapter.try_transact(actions)
-    assert (read(other), read(third)) == (None, None)
+    assert (read(second), read(third)) == (None, None)
 
     adapter.put({"Id": "id", "Part": "third"})
     assert adapter.try_transact([{"ConditionCheck": build_check(KEY, "#Name = :name", name="a")}, *actions[1:]])
-    assert read(other) is not None
+    assert read(second) is not None
     assert read(third) == {"Id": "id", "Part": "third", "Name": "c"}
 
 
