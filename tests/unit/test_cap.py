@@ -101,7 +101,7 @@ def test_at_no_moment_more_slots_than_the_cap_were_taken_within_24_hours(table: 
     taken = [moment for number, moment in enumerate(moments) if take_slot(table, f"n{number}", 3, moment)]
 
     assert len(taken) > 9
-    assert all(sum(moment - DAY < other <= moment for other in taken) == 3 for moment in taken[2:])
+    assert all(sum(moment - DAY < former <= moment for former in taken) == 3 for moment in taken[2:])
 
 
 def test_an_execution_takes_one_slot_even_if_it_retries(table: Table) -> None:
