@@ -4,14 +4,13 @@ All of it is read with AWS's APIs, as an operator would. An execution that has e
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 
 OFFBOARDING = "StateMachineArn"
@@ -19,9 +18,9 @@ APPROVAL = "ApprovalStateMachineArn"
 RESTORE = "RestoreStateMachineArn"
 """The stack's outputs that name the state machines."""
 
-IN_WINDOW = f"InWindow {ORGANIZATION_ID}"
-AWAITING_APPROVAL = f"AwaitingApproval {ORGANIZATION_ID}"
-SCHEDULED = f"Scheduled {ORGANIZATION_ID}"
+IN_WINDOW = "InWindow"
+AWAITING_APPROVAL = "AwaitingApproval"
+SCHEDULED = "Scheduled"
 """Partitions of the table's index `ByStatus`."""
 
 _PROJECTION = "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision"
@@ -257,16 +256,21 @@ class Observer:
         """Read the record of an execution that has ended, again until the record has an outcome."""
         if execution.arn in self._ended_records:
             return self._ended_records[execution.arn]
-        answer = self._environment.client("dynamodb").get_item(
-            TableName=self._outputs["RecordsTableName"], Key={"Id": {"S": execution.arn}}, ConsistentRead=True
+        answer = self._environment.client("dynamodb").query(
+            TableName=self._outputs["RecordsTableName"],
+            KeyConditionExpression="Id = :arn",
+            ExpressionAttributeValues={":arn": {"S": execution.arn}},
+            ConsistentRead=True,
         )
-        record = _parse_record(answer["Item"]) if "Item" in answer else None
+        items = {item["Part"]["S"]: item for item in answer["Items"]}
+        steps = [item["Step"]["S"] for part, item in sorted(items.items()) if part.startswith("Step ")]
+        record = _parse_record(items["Record"], steps) if "Record" in items else None
         if record is None or record.outcome:
             self._ended_records[execution.arn] = record
         return record
 
 
-def _parse_record(attributes: dict[str, Any]) -> RecordSummary:
+def _parse_record(attributes: dict[str, Any], steps: Iterable[str] = ()) -> RecordSummary:
     item = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
     return RecordSummary(
         execution_arn=item["Id"],
@@ -277,5 +281,5 @@ def _parse_record(attributes: dict[str, Any]) -> RecordSummary:
         deregistered_at=item.get("DeregisteredAt"),
         approval_reasons=tuple(item.get("ApprovalReasons", ())),
         decision=item.get("Decision"),
-        steps=tuple(step["Step"] for step in item.get("Steps", ())),
+        steps=tuple(steps),
     )

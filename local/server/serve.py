@@ -35,7 +35,7 @@ def make_http_server(environment: Environment, port: int) -> BaseWSGIServer:
 
 def serve(port: int) -> int:
     """Serve the embedded AWS until Ctrl-C; return the exit status."""
-    with Environment(assembly(OFFBOARDING)) as environment:
+    with Environment(assembly(OFFBOARDING), schedules=True) as environment:
         try:
             http_server = make_http_server(environment, port)
         except OSError as error:

@@ -23,6 +23,7 @@ STEP_TYPES = {
     "restore_aliases_and_groups": (schemas.RESTORE_ALIASES_AND_GROUPS, steps.RestoreStep),
 }
 INPUT_TYPES = {
+    "ERASURE": steps.ErasureInput,
     "INPUT": steps.OffboardingInput,
     "OFFBOARDING_REQUESTED": steps.OffboardingRequest,
     "DECISION": steps.DecisionInput,

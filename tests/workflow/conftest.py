@@ -175,6 +175,13 @@ class Flow:
         key = {"Id": {"S": arn}, "Part": {"S": "Record"}}
         self.environment.client("dynamodb").delete_item(TableName=self.table_name, Key=key)
 
+    def erase(self, user: str, **more: Any) -> Any:
+        """Erase a person by the function; return its answer, or its error."""
+        event = {"OrganizationId": ORGANIZATION_ID, "EntityId": user, "RequestedBy": "privacy office", **more}
+        name = self.environment.outputs["ErasePersonFunctionName"]
+        answer = self.environment.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        return json.load(answer["Payload"])
+
     def stop(self, arn: str, cause: str = "mistake") -> None:
         self.environment.client("stepfunctions").stop_execution(executionArn=arn, cause=cause)
         self.process_status_events()

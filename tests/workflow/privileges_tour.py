@@ -19,6 +19,7 @@ def run_tour(flow: Flow) -> None:
         groups_of_deregistered="removed",
     )
     flow.change_policy(ApprovalRequired=["vip*"])
+    _lose_an_end(flow)
     _send_provider_events(flow)
     _start_by_name_id_and_address(flow)
     _plan_and_schedule(flow)
@@ -28,6 +29,33 @@ def run_tour(flow: Flow) -> None:
     for step in finish:
         step()
     flow.pass_days(45)
+    _erase(flow)
+
+
+def _lose_an_end(flow: Flow) -> None:
+    """Stop two executions: the end of one is recorded by its event, that of the other only by the sweep."""
+    flow.people.create_user("stopped")
+    flow.people.create_user("lost")
+    arns = [flow.start("stopped"), flow.start("lost")]
+    flow.clock.settle()
+    flow.stop(arns[0])
+    flow.environment.faults.add(Fault("lambda", "CloseRecord", error="Runtime.ExitError", times=100))
+    flow.stop(arns[1])
+    flow.pass_days(2)
+    assert [flow.read_record(arn)["Outcome"] for arn in arns] == ["Stopped", "Stopped"]
+
+
+def _erase(flow: Flow) -> None:
+    """Erase a person whose name another one has now, and try to erase that one."""
+    user = flow.people.create_user("erased")
+    flow.start(user)
+    flow.pass_days(31)
+    flow.delete_user(user)
+    successor = flow.people.create_user("erased")
+    flow.start(successor)
+    flow.clock.settle()
+    assert flow.erase(user)["Executions"] == 1
+    assert flow.erase(successor)["errorType"] == "InvalidRequest"
 
 
 def _send_provider_events(flow: Flow) -> None:

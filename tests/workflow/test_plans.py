@@ -35,8 +35,10 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
         "RetentionEndsBeforeWorkMail": True,
     }
     assert all(name.startswith(("Describe", "List")) for name in flow.list_calls())
-    [record] = flow.environment.client("dynamodb").scan(TableName=flow.table_name)["Items"]
-    assert (record["Outcome"], record["DryRun"]) == ({"S": "Planned"}, {"BOOL": True})
+    items = flow.environment.client("dynamodb").scan(TableName=flow.table_name)["Items"]
+    parts = {item["Part"]["S"].rpartition(" ")[2]: item for item in items}
+    assert sorted(parts) == ["Ended", "Record", "Started"]
+    assert (parts["Record"]["Outcome"], parts["Record"]["DryRun"]) == ({"S": "Planned"}, {"BOOL": True})
     assert flow.run("dana").outcome == "CleanupVerified", "a plan does not block an offboarding"
 
 

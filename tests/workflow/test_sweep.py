@@ -171,12 +171,12 @@ def test_nothing_is_left_of_a_person_but_two_numbers(make_flow: Callable[..., Fl
     flow.change_policy(Protected=["dana"])
     address = flow.people.address("dana")
 
-    assert "offboards this entity" in erase(flow, user)["errorMessage"]
+    assert "offboards this entity" in flow.erase(user)["errorMessage"]
     flow.pass_days(31)
     flow.people.register(user, "dana")
     assert flow.run(address, days=0.1).outcome == "EntityProtected"
     items = list_items(flow)
-    answer = erase(flow, user, Identifiers=[address])
+    answer = flow.erase(user, Identifiers=[address])
 
     left = list_items(flow)
     assert [item for item in left if user in str(item) or "dana" in str(item).casefold()] == []
@@ -185,7 +185,7 @@ def test_nothing_is_left_of_a_person_but_two_numbers(make_flow: Callable[..., Fl
     [erased] = [item for item in left if item.get("Step") == "Erased"]
     assert (erased["RequestedBy"], erased["OrganizationId"]) == ("privacy office", ORGANIZATION_ID)
     assert len([item for item in left if colleague in str(item)]) > 5, "nobody else is touched"
-    assert erase(flow, user)["Items"] == 0, "it can be repeated"
+    assert flow.erase(user)["Items"] == 0, "it can be repeated"
 
 
 def test_records_are_kept_as_long_as_the_setting_says(make_flow: Callable[..., Flow]) -> None:
@@ -199,13 +199,6 @@ def test_records_are_kept_as_long_as_the_setting_says(make_flow: Callable[..., F
 
     left = {(item["Id"].partition("/")[0], item["Part"]) for item in list_items(flow)}
     assert left <= {("identifier", "Entities"), ("cap", "Count")}, "the entity's lock is gone too"
-
-
-def erase(flow: Flow, user: str, **more: Any) -> Any:
-    event = {"OrganizationId": ORGANIZATION_ID, "EntityId": user, "RequestedBy": "privacy office", **more}
-    name = flow.environment.outputs["ErasePersonFunctionName"]
-    answer = flow.environment.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-    return json.load(answer["Payload"])
 
 
 def list_items(flow: Flow) -> list[dict[str, Any]]:
