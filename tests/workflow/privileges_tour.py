@@ -19,8 +19,8 @@ def run_tour(flow: Flow) -> None:
         groups_of_deregistered="removed",
     )
     flow.change_policy(ApprovalRequired=["vip*"])
-    _lose_an_end(flow)
     _send_provider_events(flow)
+    _lose_an_end(flow)
     _start_by_name_id_and_address(flow)
     _plan_and_schedule(flow)
     _approve(flow)
@@ -70,6 +70,11 @@ def _send_provider_events(flow: Flow) -> None:
     )
     assert len(intake.list_executions()) == 1
     assert len(intake.read_dead_letters()) == 1
+    flow.change_policy(DailyCap=1)
+    flow.people.create_user("one-too-many")
+    flow.start("one-too-many", Requester={"Provider": "okta", "EventId": "u-3"})
+    flow.clock.settle()
+    assert len(flow.list_by_status("AwaitingApproval")) == 1
 
 
 def _start_by_name_id_and_address(flow: Flow) -> None:
