@@ -90,7 +90,10 @@ class RecordedState:
         return cls(
             recorded_at=render_timestamp(environment.clock.now()),
             # Ids of entities differ in each recording; names of executions do not.
-            items=sorted(items, key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"])),
+            items=sorted(
+                items,
+                key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"], item["Part"]["S"]),
+            ),
             entities=[_entity_to_json(entity) for entity in sorted(entities, key=lambda entity: entity.name)],
         )
 

@@ -75,8 +75,11 @@ class FinishedRecording:
         return self.flow.read_record(self.arns[name])
 
     def _find_entity_id(self, name: str) -> str:
-        records = [item for item in self._recorded_state.items if item["Id"]["S"].endswith(f":{name}")]
-        return str(records[0]["Entity"]["M"]["Id"]["S"])
+        [record] = [item for item in self._list_records() if item["Id"]["S"].endswith(f":{name}")]
+        return str(record["Entity"]["M"]["Id"]["S"])
+
+    def _list_records(self) -> list[dict[str, Any]]:
+        return [item for item in self._recorded_state.items if item["Part"]["S"] == "Record"]
 
     def _resume_executions(self, release: Release) -> dict[str, str]:
         """Resume the executions in the states in which they waited, with their names and times."""
@@ -106,7 +109,7 @@ class FinishedRecording:
 
     def _restore_record(self, arn: str) -> None:
         """Restore the recorded record, except for the task token, which the engine has created again."""
-        [recorded] = [item for item in self._recorded_state.items if item["Id"]["S"] == arn]
+        [recorded] = [item for item in self._list_records() if item["Id"]["S"] == arn]
         token = self.flow.read_record(arn).get("TaskToken")
         assert (token is None) == ("TaskToken" not in recorded)
         item = {**recorded, **({"TaskToken": {"S": token}} if token else {})}

@@ -71,6 +71,7 @@ def _send_provider_events(flow: Flow) -> None:
     assert len(intake.list_executions()) == 1
     assert len(intake.read_dead_letters()) == 1
     flow.change_policy(DailyCap=1)
+    flow.pass_days(0.01)
     flow.people.create_user("one-too-many")
     flow.start("one-too-many", Requester={"Provider": "okta", "EventId": "u-3"})
     flow.clock.settle()
