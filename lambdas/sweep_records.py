@@ -1,4 +1,4 @@
-"""SweepRecords: bring the records up to date that nothing else has, once a day.
+"""SweepRecords: bring the records up to date that nothing else has, twice a day.
 
 EventBridge delivers the ends of executions on a best-effort basis. Takes what EventBridge Scheduler sends, which nobody
 reads, and returns how many records it has closed and taken out of the index.

@@ -93,7 +93,7 @@ class Environment:
         self.runtime = Runtime(self.clock, self.faults)
         self.permissions = Permissions()
         self._schedules = Schedules(self.clock, fires=schedules)
-        self._status_events = StatusEvents()
+        self.status_events = StatusEvents()
         self.stack: Stack | None = None
 
     def __enter__(self) -> Self:
@@ -122,7 +122,7 @@ class Environment:
         TimeToLive(self.clock, tables.changes).install(hooks)
         EventSourceMappings(self.clock, tables.streams).install(hooks)
         self._schedules.install(hooks)
-        self._status_events.install(hooks)
+        self.status_events.install(hooks)
         exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
         boto3.DEFAULT_SESSION = shared_session()
         share_clients(hooks)
@@ -219,7 +219,7 @@ class Environment:
 
     def _end_executions(self) -> None:
         """Stop all executions and end all waits, so that no thread is left behind."""
-        self._status_events.close()
+        self.status_events.close()
         for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
             for execution in machine.executions:
                 if execution.status == "RUNNING":

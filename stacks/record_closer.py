@@ -1,7 +1,7 @@
 """Closes the records of executions that could not do it: stopped by hand, timed out, or failed.
 
 Step Functions sends an event to EventBridge when an execution ends. The states of an execution write the record too,
-but an execution that is stopped runs no further state. AWS delivers these events on a best-effort basis: once a day a
+but an execution that is stopped runs no further state. AWS delivers these events on a best-effort basis: twice a day a
 schedule has the records swept that no event has closed.
 """
 
@@ -73,7 +73,7 @@ def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings
     machine_arn = OFFBOARDING.render_arn(stack)
     return FunctionSpec(
         name="SweepRecords",
-        description="Brings the records up to date that no event has closed, once a day",
+        description="Brings the records up to date that no event has closed, twice a day",
         environment={**render_retention_rules(settings), "STATE_MACHINE_ARN": machine_arn},
         access=(
             records.allow_actions("GetItem", "UpdateItem", "PutItem"),
@@ -86,7 +86,7 @@ def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings
 
 
 def _schedule(scope: Construct, function: lambda_.Function) -> None:
-    """Have EventBridge Scheduler invoke a function once a day."""
+    """Have EventBridge Scheduler invoke a function twice a day, so that no end is recorded later than after a day."""
     role = iam.Role(
         scope,
         "ScheduleRole",
@@ -104,8 +104,8 @@ def _schedule(scope: Construct, function: lambda_.Function) -> None:
     scheduler.CfnSchedule(
         scope,
         "Schedule",
-        description="Has the records swept once a day",
-        schedule_expression="rate(1 day)",
+        description="Has the records swept twice a day",
+        schedule_expression="rate(12 hours)",
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
         target=scheduler.CfnSchedule.TargetProperty(arn=function.function_arn, role_arn=role.role_arn),
     )

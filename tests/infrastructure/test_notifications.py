@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,6 +14,7 @@ from offboarding.domain.notifications.events import DETAIL_TYPES, SCHEMA_VERSION
 from offboarding.domain.notifications.mails import ADVICE, SUCCESSFUL_OUTCOMES, MailOptions, make_mail
 from stacks.notifications import TOLD_STEPS
 from tests.definitions import list_outcomes
+from tests.event_schemas import EVENTS, schema_path, validator_of
 from tests.infrastructure.templates import (
     Template,
     function_of,
@@ -28,7 +28,6 @@ from tests.infrastructure.templates import (
 from tests.told_steps import STEPS, make_step, render_stream_event
 
 FUNCTION = "NotificationsNotifySubscribers"
-EVENTS = Path(__file__).parents[2] / "docs" / "events"
 PAGE = (EVENTS / "README.md").read_text()
 OUTCOMES_BY_STEP_FUNCTIONS = {"Stopped", "TimedOut", "Forgotten"}
 REGION_AND_ACCOUNT = "<AWS::Region>:<AWS::AccountId>"
@@ -276,16 +275,6 @@ def test_every_outcome_is_a_success_or_has_advice() -> None:
     assert {name for name, status in outcomes.items() if status == "SUCCEEDED"} == SUCCESSFUL_OUTCOMES
     failures = {name for name, status in outcomes.items() if status != "SUCCEEDED"}
     assert failures | OUTCOMES_BY_STEP_FUNCTIONS == set(ADVICE)
-
-
-def schema_path(detail_type: str) -> Path:
-    return EVENTS / f"{detail_type.lower().replace(' ', '-')}.json"
-
-
-def validator_of(detail_type: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(
-        json.loads(schema_path(detail_type).read_text()), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
 
 
 def list_examples() -> Iterator[dict[str, Any]]:

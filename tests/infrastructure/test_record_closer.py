@@ -1,4 +1,4 @@
-"""The record closer: which events its rules match, the queues, its function, and the daily sweep."""
+"""The record closer: which events its rules match, the queues, its function, and the sweep."""
 
 from typing import Any
 
@@ -150,12 +150,12 @@ def test_the_sweeper_has_exactly_its_permissions(template: Template) -> None:
     ]
 
 
-def test_the_sweeper_is_invoked_once_a_day_and_has_time_for_the_executions_of_90_days(template: Template) -> None:
+def test_the_sweeper_is_invoked_twice_a_day_and_has_time_for_the_executions_of_90_days(template: Template) -> None:
     function_id, _ = single_resource(template, "AWS::Lambda::Function", SWEEPER)
     role_id, _ = single_resource(template, "AWS::IAM::Role", "StatusChangesScheduleRole")
     assert single_resource(template, "AWS::Scheduler::Schedule")[1]["Properties"] == {
-        "Description": "Has the records swept once a day",
-        "ScheduleExpression": "rate(1 day)",
+        "Description": "Has the records swept twice a day",
+        "ScheduleExpression": "rate(12 hours)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
             "Arn": {"Fn::GetAtt": [function_id, "Arn"]},

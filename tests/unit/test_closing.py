@@ -47,12 +47,12 @@ def close(table: Table, status: ExecutionStatus) -> str | None:
     [
         (timedelta(days=-1), True),
         (timedelta(), True),
-        (timedelta(minutes=59, seconds=59), True),
-        (timedelta(hours=1), False),
+        (timedelta(milliseconds=999), True),
+        (timedelta(seconds=1), False),
         (timedelta(days=7), False),
     ],
 )
-def test_an_execution_that_ended_an_hour_after_its_recorded_end_is_not_closed(
+def test_an_execution_that_ended_after_its_recorded_end_is_not_closed(
     table: Table, elapsed: timedelta, expected: bool
 ) -> None:
     table.create_record("a")
@@ -132,6 +132,7 @@ def test_an_execution_that_wrote_no_record_gets_one_with_its_request_and_its_end
         "Cause": "It is never offboarded.",
         "StartedAt": NOW,
         "EndedAt": ENDED_AT,
+        "ClosedAt": ENDED_AT,
     }
     assert table.records.find(ARN_A) is None, "no entity was resolved, so nothing is decided by it"
     started, ended = table.read_steps(ARN_A)
@@ -210,7 +211,7 @@ def test_an_invalid_input_leaves_a_record_with_nothing_of_it(table: Table, input
 
     members = table.read_members(ARN_A)
     assert members.pop("Requester", {}) == {}
-    assert set(members) == {"Status", "Outcome", "Cause", "StartedAt", "EndedAt"}
+    assert set(members) == {"Status", "Outcome", "Cause", "StartedAt", "EndedAt", "ClosedAt"}
     assert not {"OrganizationId", "EntityKey", "Identifier", "DryRun"} & {
         member for step in table.read_steps(ARN_A) for member in step
     }

@@ -100,6 +100,9 @@ class Writer:
         offboarding, ends_at = self._deregister(number, at)
         log_entry = self._enter(offboarding, ends_at, "VerifyCleanup")
         self._records.record_verification(offboarding, "CleanupVerified", log_entry)
+        record = self._records.find(offboarding.execution_arn)
+        assert record is not None
+        self._records.close(record, "CleanupVerified", None, render(ends_at))
         self._note(offboarding, ends_at, "Ended")
 
     def _wait_in_window(self, number: int, at: datetime) -> None:

@@ -698,26 +698,27 @@ def test_a_verification_without_an_outcome_adds_only_a_step(table: Table) -> Non
     assert table.read_members(ARN_A) == members
 
 
-def test_a_retry_of_the_last_verification_adds_no_second_end(table: Table) -> None:
+def test_a_verified_outcome_is_an_end_only_when_the_execution_has_ended(table: Table) -> None:
+    table.create_deregistered_record("a")
+    record_verification(table, "CleanupVerified")
+    assert table.records.find_end(ARN_A) is None
+    assert "Ended" not in table.read_step_names(ARN_A)
+
+    for _ in range(2):
+        assert table.close_record(ARN_A, "CleanupVerified", ended_at=MUCH_LATER)
+
+    assert table.read_step_names(ARN_A).count("Ended") == 1
+    assert table.records.find_end(ARN_A) == table.load_record(ARN_A).ended_at == MUCH_LATER
+
+
+def test_an_execution_that_fails_after_its_verification_ends_as_it_failed(table: Table) -> None:
     table.create_deregistered_record("a")
     record_verification(table, "CleanupVerified")
 
-    offboarding, log_entry = make_offboarding(ARN_A), {"At": MUCH_LATER, "Step": "Something"}
-    assert table.records.record_verification(offboarding, "CleanupVerified", log_entry)
+    assert table.close_record(ARN_A, "FunctionUnavailable", cause="no answer", ended_at=MUCH_LATER)
 
-    assert table.load_record(ARN_A).ended_at == LATER
-    assert table.read_step_names(ARN_A).count("Something") == 2
-    assert table.read_step(ARN_A, "Ended")["At"] == LATER
-
-
-def test_a_verified_outcome_is_not_recorded_a_second_time_when_the_execution_ends(table: Table) -> None:
-    table.create_deregistered_record("a")
-    record_verification(table, "CleanupVerified")
-    items = table.read_all()
-
-    assert table.close_record(ARN_A, "CleanupVerified", ended_at="2026-11-24T10:00:02.000Z")
-
-    assert table.read_all() == items
+    assert table.load_record(ARN_A).outcome == "FunctionUnavailable"
+    assert [step["Outcome"] for step in table.read_steps(ARN_A) if step["Step"] == "Ended"] == ["FunctionUnavailable"]
 
 
 def test_a_redriven_execution_that_fails_again_has_a_second_end(table: Table) -> None:
@@ -773,23 +774,18 @@ def find_disabled(table: Table) -> None:
         (attempt_and_confirm, MailboxTouched.YES, True),
     ],
 )
-@pytest.mark.parametrize("is_closed", [True, False])
 def test_the_end_shows_whether_the_mailbox_was_touched(
-    table: Table, act: Callable[[Table], None], mailbox_touched: MailboxTouched, has_dates: bool, is_closed: bool
+    table: Table, act: Callable[[Table], None], mailbox_touched: MailboxTouched, has_dates: bool
 ) -> None:
     table.create_record("a")
     act(table)
-    outcome = "Stopped" if is_closed else "Reenabled"
-    if is_closed:
-        table.close_record(ARN_A, outcome, cause="by mistake", ended_at=LATER)
-    else:
-        record_verification(table, outcome)
+    table.close_record(ARN_A, "Stopped", cause="by mistake", ended_at=LATER)
 
     assert table.read_step(ARN_A, "Ended") == {
         "Step": "Ended",
         "At": LATER,
-        "Outcome": outcome,
-        **({"Cause": "by mistake"} if is_closed else {}),
+        "Outcome": "Stopped",
+        "Cause": "by mistake",
         "MailboxTouched": mailbox_touched.value,
         **({"DeregisteredAt": NOW, "RetentionEndsAt": RETENTION_ENDS_AT} if has_dates else {}),
     }
@@ -1097,10 +1093,12 @@ def test_a_redriven_execution_keeps_its_record(retained: Table, write: Callable[
 
 
 @pytest.mark.parametrize("outcome", ["CleanupVerified", "ServiceEnded"])
-def test_a_verified_record_expires_after_the_verification(retained: Table, outcome: str) -> None:
+def test_a_verified_record_expires_after_its_end(retained: Table, outcome: str) -> None:
     retained.create_deregistered_record("a")
-
     record_verification(retained, outcome)
+    assert read_expiration(retained, ARN_A) is None
+
+    retained.close_record(ARN_A, outcome, ended_at=LATER)
 
     assert read_expiration(retained, ARN_A) == parse(LATER) + timedelta(days=RETENTION_DAYS)
 

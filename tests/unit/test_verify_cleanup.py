@@ -200,8 +200,7 @@ def test_a_removed_mailbox_is_verified_and_recorded(
         "Explanation": explanation,
         "Answers": answers,
     }
-    end = table.read_step(ARN_A, "Ended")
-    assert (end["At"], end["Outcome"], end["MailboxTouched"]) == (VERIFIED_AT, "CleanupVerified", "Yes")
+    assert "Ended" not in table.read_step_names(ARN_A), "the execution has not ended yet"
 
 
 def test_a_present_mailbox_is_checked_again_until_it_is_overdue(

@@ -17,6 +17,7 @@ from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.organization import OrganizationBuilder
 from local.workmail.exceptions import CommonError
+from tests import event_schemas
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_leaks_personal_data,
@@ -287,6 +288,26 @@ def every_deregistration_has_a_record(monkeypatch: pytest.MonkeyPatch) -> Iterat
                     violations.append(violation)
 
         environment.workmail.before_hooks.append(check)
+
+    monkeypatch.setattr(Environment, "_enter", enter_with_check)
+    yield
+    assert violations == []
+
+
+@pytest.fixture(autouse=True)
+def every_event_fits_its_schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check in every test of this folder that each event of the stack fits its published schema."""
+    violations: list[str] = []
+    enter = Environment._enter
+
+    def enter_with_check(environment: Environment, opened: contextlib.ExitStack) -> None:
+        enter(environment, opened)
+
+        def check(action: str, parameters: Mapping[str, Any]) -> None:
+            if action == "events:PutEvents":
+                violations.extend(event_schemas.iterate_violations(parameters))
+
+        environment.permissions.listeners.append(check)
 
     monkeypatch.setattr(Environment, "_enter", enter_with_check)
     yield

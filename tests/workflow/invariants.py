@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from moto.dynamodb.models import dynamodb_backends
+from moto.events.models import events_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -148,6 +149,7 @@ class Monitor:
         self._window_owners: set[str] = set()
         self._cached_policies: dict[str, tuple[datetime, str]] = {}
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
+        self._told_ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._log_offset = len(self._read_starter_log())
         self._cleanups: list[Callable[[], None]] = []
         self._start()
@@ -170,7 +172,13 @@ class Monitor:
 
     def find_final_violations(self) -> list[str]:
         """Return all violations at the end, when nothing should run any more."""
-        return [*self.find_violations(), *self._check_all_ended(), *self._check_final_records(), *self._check_queues()]
+        return [
+            *self.find_violations(),
+            *self._check_all_ended(),
+            *self._check_final_records(),
+            *self._check_told_ends(),
+            *self._check_queues(),
+        ]
 
     def running(self) -> list[str]:
         """Return the ARNs of the executions that run."""
@@ -186,6 +194,7 @@ class Monitor:
             lambda: backend.after_hooks.remove(self._record_effect),
         ]
         self._record_policy_reads()
+        self._record_told_ends()
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():
             self._record_messages(queue)
 
@@ -491,13 +500,24 @@ class Monitor:
             outcome = _recorded_outcome(executions[key])
             if item["Status"] not in FINAL_STATUSES or item.get("Outcome") != outcome:
                 yield f"{key} ended as {outcome}, and its record has {item['Status']}, {item.get('Outcome')}"
-        # CloseRecord failed a hundred times: a person finds the message in the dead-letter queue.
-        dead_letters = str([*self._ledgers[self._queue_name("StatusChangeDeadLetterQueueUrl")].sent.values()])
         for machine, execution in self._iterate_executions():
-            if execution.exec_arn in dead_letters:
-                continue
             if machine == "offboarding" and execution.exec_arn not in items.keys() | self._ended_before:
                 yield f"{execution.exec_arn} ended as {_recorded_outcome(execution)} and has no record"
+
+    def _check_told_ends(self) -> Iterator[str]:
+        """Yield the executions of which no event tells the end, or more than one, or another outcome.
+
+        An event that could not be put for half an hour is in the dead-letter queue, from which a person repeats it.
+        """
+        dead_letters = str([*self._ledgers[self._queue_name("NotificationDeadLetterQueueUrl")].sent.values()])
+        for machine, execution in self._iterate_executions():
+            arn = execution.exec_arn
+            if machine != "offboarding" or execution.status == "RUNNING" or arn in self._ended_before:
+                continue
+            told = {(event["EventId"], event["Outcome"]) for event in self._told_ends[arn]}
+            outcome = _recorded_outcome(execution)
+            if [told_outcome for _, told_outcome in told] != [outcome] and arn not in dead_letters:
+                yield f"{arn} ended as {outcome}, and its events tell {told}"
 
     def _check_queues(self) -> Iterator[str]:
         """Yield the messages that are lost: neither deleted after processing, nor waiting, nor in a dead-letter queue.
@@ -576,6 +596,21 @@ class Monitor:
 
         backend.get_parameter = get_and_record
         self._cleanups.append(lambda: delattr(backend, "get_parameter"))
+
+    def _record_told_ends(self) -> None:
+        """Record the events of ends that EventBridge has taken, whether or not its answer has arrived."""
+        backend = events_backends[ACCOUNT][REGION]
+        put = backend.put_events
+
+        def put_and_record(events: list[dict[str, Any]]) -> Any:
+            for event in events:
+                if event.get("DetailType") == "Offboarding Ended":
+                    detail = json.loads(event["Detail"])
+                    self._told_ends[detail["ExecutionArn"]].append(detail)
+            return put(events)
+
+        backend.put_events = put_and_record
+        self._cleanups.append(lambda: delattr(backend, "put_events"))
 
     def _activity_of(self, execution: Any) -> ExecutionActivity:
         if execution.exec_arn not in self._activities:

@@ -8,7 +8,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from local.faults import Fault
-from tests.infrastructure.test_notifications import validator_of
+from tests.event_schemas import validator_of
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_SUBJECT = "WorkMail offboarding: an approval is needed"

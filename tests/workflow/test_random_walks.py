@@ -77,6 +77,7 @@ WRITE_OPERATIONS = ["DeregisterFromWorkMail", "RegisterToWorkMail", "CreateAlias
 FUNCTIONS = [
     "ResolveEntity", "CheckOrganization", "PlanOffboarding", "RecordOffboarding", "AwaitApproval", "DeregisterEntity",
     "VerifyCleanup", "DecideApproval", "RegisterEntity", "RestoreAliasesAndGroups", "CloseRecord", "StartOffboarding",
+    "SweepRecords", "NotifySubscribers",
 ]  # fmt: skip
 CRASHES = ["Runtime.ExitError", "Sandbox.Timedout"]
 
@@ -109,9 +110,16 @@ FAULTS = st.one_of(
     draw_faults("workmail", ["DeregisterFromWorkMail", "GetMailboxDetails", "DescribeUser"], error=[EMPTY]),
     draw_faults("workmail", ["DescribeUser"], error=["DirectoryUnavailableException"]),
     draw_faults(
-        "dynamodb", ["GetItem", "UpdateItem", "Query"], error=["ThrottlingException", "InternalServerError", TIMEOUT]
+        "dynamodb",
+        ["GetItem", "UpdateItem", "TransactWriteItems", "TransactWriteItems", "Query"],
+        error=["ThrottlingException", "InternalServerError", TIMEOUT],
     ),
-    draw_faults("dynamodb", ["UpdateItem"], low_count, after_effect=[TIMEOUT, "InternalServerError"]),
+    draw_faults(
+        "dynamodb",
+        ["UpdateItem", "TransactWriteItems", "TransactWriteItems"],
+        low_count,
+        after_effect=[TIMEOUT, "InternalServerError"],
+    ),
     draw_faults("ssm", ["GetParameter"], error=["InternalServerError", "AccessDeniedException"]),
     draw_faults(
         "stepfunctions", ["StartExecution", "DescribeExecution", "SendTaskSuccess"], error=["ThrottlingException"]
@@ -170,7 +178,7 @@ class SharedEnvironment:
         """Return a flow without entities and executions, at noon."""
         if self._environment is None or self._walks >= self._max_walks:
             self.discard()
-            self._environment = Environment(assembly(OFFBOARDING), now=self._start)
+            self._environment = Environment(assembly(OFFBOARDING), now=self._start, schedules=True)
             self._environment.__enter__()
         self._walks += 1
         flow = Flow(self._environment)
@@ -193,6 +201,7 @@ def clear(flow: Flow) -> None:
     flow.backend.calls.clear()
     flow.backend.after_hooks.clear()
     flow.backend.behaviour, flow.backend.retention = Behaviour(), RETENTION
+    flow.environment.status_events.are_lost = False
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions.clear()
     dynamodb_backends[ACCOUNT][REGION].tables[flow.table_name].items.clear()
@@ -223,6 +232,10 @@ class Walk(RuleBasedStateMachine):
     @initialize(behaviour=behaviours, retention=st.sampled_from([RETENTION, RETENTION, timedelta(days=33)]))
     def configure_workmail(self, behaviour: Behaviour, retention: timedelta) -> None:
         self.flow.backend.behaviour, self.flow.backend.retention = behaviour, retention
+
+    @initialize(are_lost=st.sampled_from([False, False, True]))
+    def lose_status_events(self, are_lost: bool) -> None:
+        self.flow.environment.status_events.are_lost = are_lost
 
     @initialize(target=people, second_entity=st.sampled_from(OTHER_ENTITIES))
     def create_first_entities(self, second_entity: tuple[str, str]) -> Any:
@@ -421,9 +434,9 @@ class Walk(RuleBasedStateMachine):
         assert not violations, "\n".join(violations)
 
     def _redrive(self) -> None:
-        """Redrive the status changes in the dead-letter queue, as the documentation tells an operator to do."""
+        """Redrive what could not be told, as the documentation tells an operator to do."""
         sqs, outputs = self.flow.environment.client("sqs"), self.flow.environment.outputs
-        url = outputs["StatusChangeDeadLetterQueueUrl"]
+        url = outputs["NotificationDeadLetterQueueUrl"]
         source = sqs_backends[ACCOUNT][REGION].queues[url.rpartition("/")[2]]
         target = next(q for q in sqs_backends[ACCOUNT][REGION].queues.values() if q.dead_letter_queue is source)
         target_url = sqs.get_queue_url(QueueName=target.name)["QueueUrl"]

@@ -56,6 +56,7 @@ def test_the_record_holds_the_entity_the_requester_and_each_step(flow: Any) -> N
         "Status": "Ended",
         "Outcome": "CleanupVerified",
         "EndedAt": "2026-12-22T18:00:00.000Z",
+        "ClosedAt": "2026-12-22T18:00:00.000Z",
         "DeregisteringAt": "2026-11-22T12:00:00.000Z",
         "DeregisteredAt": "2026-11-22T12:00:00.000Z",
         "RetentionEndsAt": "2026-12-22T12:00:00.000Z",
@@ -217,7 +218,7 @@ def test_an_entity_stays_listed_in_the_window_if_a_takeover_fails(flow: Any, eff
 
 def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    disable_status_events(flow)
+    flow.environment.status_events.are_lost = True
     first_arn = flow.start(user)
     flow.pass_days(2)
     flow.stop(first_arn, cause="gone")
@@ -234,7 +235,7 @@ def test_a_lock_is_taken_over_if_the_end_of_its_holder_was_never_reported(flow: 
 
 def test_a_lock_is_taken_over_if_step_functions_no_longer_knows_its_holder(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    disable_status_events(flow)
+    flow.environment.status_events.are_lost = True
     first_arn = flow.start(user)
     flow.pass_days(2)
     flow.stop(first_arn)
@@ -439,14 +440,6 @@ def test_a_step_that_is_redriven_days_later_deregisters_nothing(flow: Any) -> No
 
     assert json.load(answer["Payload"])["errorType"] == "EntityMismatch"
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
-
-
-def disable_status_events(flow: Any) -> None:
-    """Drop the status events of Step Functions: AWS delivers them on a best-effort basis."""
-    events = flow.environment.client("events")
-    for rule in events.list_rules()["Rules"]:
-        if "aws.states" in rule.get("EventPattern", ""):
-            events.remove_targets(Rule=rule["Name"], Ids=["Queue"])
 
 
 def delete_execution(arn: str) -> None:

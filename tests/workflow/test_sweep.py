@@ -10,7 +10,6 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from local.faults import Fault
 from tests.workflow.conftest import Flow, deserialize_item, mark_long
-from tests.workflow.test_records import disable_status_events
 
 pytestmark = pytest.mark.no_providers
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.no_providers
 def flow(make_flow: Callable[..., Flow]) -> Flow:
     """A flow with its schedules, in which no status event is delivered."""
     flow = make_flow(schedules=True)
-    disable_status_events(flow)
+    flow.environment.status_events.are_lost = True
     return flow
 
 
@@ -108,7 +107,7 @@ def test_a_record_that_cannot_be_closed_stops_no_other_and_is_closed_the_next_da
     flow.clock.settle()
     for arn in arns:
         flow.stop(arn)
-    flow.pass_days(0.5)
+    flow.pass_days(0.25)
     flow.environment.faults.add(
         Fault("stepfunctions", "DescribeExecution", error="ThrottlingException", times=1, function="SweepRecords")
     )

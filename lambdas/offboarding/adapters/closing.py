@@ -14,14 +14,14 @@ _RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
 _MAX_TEXT_LENGTH = 1024
 _OUTCOMES_AFTER_A_RECORD = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"})
 """An execution ends so only after it has written its record. If there is none, somebody has deleted it."""
-_REDRIVEN_AFTER = timedelta(hours=1)
-"""An execution that ended so much later than its record says has been redriven in between."""
+_SAME_END = timedelta(seconds=1)
+"""An execution that ended later than its record says, by more than this, has been redriven in between."""
 
 
 def is_closed(records: Records, execution_arn: str, ended_at: datetime) -> bool:
     """Return whether an execution that ended at a moment has a record that says so."""
     recorded_end = records.find_end(execution_arn)
-    return recorded_end is not None and ended_at - parse(recorded_end) < _REDRIVEN_AFTER
+    return recorded_end is not None and ended_at - parse(recorded_end) < _SAME_END
 
 
 def close_record(records: Records, execution_arn: str, status: ExecutionStatus, reported_at: str) -> str | None:

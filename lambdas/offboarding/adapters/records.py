@@ -40,7 +40,7 @@ from offboarding.domain.timestamps import parse, render
 
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
 _VERIFIED_OUTCOMES = _REMOVED_FROM_WINDOW | {"ServiceEnded"}
-_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ExpiresAt")
+_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ClosedAt", "ExpiresAt")
 """What a record does not have while its execution runs; a redriven execution runs again."""
 _WINDOW_MEMBERS = ("StatusKey", "DueAt")
 """What keeps a record in the index."""
@@ -77,8 +77,8 @@ class Records:
         return _parse_record(item) if item and "Entity" in item else None
 
     def find_end(self, execution_arn: str) -> str | None:
-        """Return since when the record of an execution has an outcome (RFC 3339), or None."""
-        end: str | None = (self._table.read(_record_key(execution_arn)) or {}).get("EndedAt")
+        """Return when an execution ended that has a closed record (RFC 3339), or None."""
+        end: str | None = (self._table.read(_record_key(execution_arn)) or {}).get("ClosedAt")
         return end
 
     def find_lock(self, organization_id: str, entity_id: str) -> EntityLock | None:
@@ -204,7 +204,7 @@ class Records:
             "TaskToken": task_token,
             "ApprovalReasons": list(reasons),
         }
-        return self._write(offboarding, assignments, ["Decision", *_OUTCOME_MEMBERS], [log_entry])
+        return self._write(offboarding, assignments, ["Decision", *_OUTCOME_MEMBERS], log_entry)
 
     def record_decision(self, record: Record, task_token: str, decision: Decision) -> bool:
         """Record the decision on an approval; False if there is another one, or none is awaited any more."""
@@ -245,12 +245,12 @@ class Records:
         }
         removed = ["TaskToken", *_OUTCOME_MEMBERS]
         window = self._take_over_window(offboarding, previous_lock, log_entry["At"])
-        return previous_lock if self._write(offboarding, assignments, removed, [log_entry], window) else None
+        return previous_lock if self._write(offboarding, assignments, removed, log_entry, window) else None
 
     def record_refusal(self, offboarding: Offboarding, log_entry: Item) -> bool:
         """Record that WorkMail has deregistered nothing: the entity is not in a window of this execution."""
         removed = [*_WINDOW_MEMBERS, "DeregisteringAt"]
-        return self._write(offboarding, {"Status": Status.RECORDED.value}, removed, [log_entry])
+        return self._write(offboarding, {"Status": Status.RECORDED.value}, removed, log_entry)
 
     def record_deregistration(self, offboarding: Offboarding, dates: Item, log_entry: Item) -> bool:
         """Record the dates that WorkMail confirmed; the entity is in the window until `RetentionEndsAt`."""
@@ -262,22 +262,19 @@ class Records:
             "DueAt": dates["RetentionEndsAt"],
         }
         window = self._take_over_window(offboarding, lock, log_entry["At"])
-        return self._write(offboarding, assignments, _OUTCOME_MEMBERS, [{**log_entry, **dates}], window)
+        return self._write(offboarding, assignments, _OUTCOME_MEMBERS, {**log_entry, **dates}, window)
 
     def record_verification(self, offboarding: Offboarding, outcome: str | None, log_entry: Item) -> bool:
-        """Record what a check of WorkMail showed; with an outcome the offboarding is over."""
+        """Record what a check of WorkMail showed; with an outcome the offboarding is over.
+
+        The step `Ended` is left to `close`: the execution can still fail, if this answer does not reach it.
+        """
         if outcome is None:
-            return self._write(offboarding, {}, _OUTCOME_MEMBERS, [log_entry])
+            return self._write(offboarding, {}, _OUTCOME_MEMBERS, log_entry)
         self.release(offboarding, log_entry["At"])
-        record = self.find(offboarding.execution_arn)
-        if record is None:
-            return False
-        # A retry of the state finds what the attempt before has written, and does not report a second end.
-        ended_at = (record.outcome == outcome and record.ended_at) or log_entry["At"]
-        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": ended_at, **_expiration(ended_at)}
+        facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": log_entry["At"]}
         removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
-        log_entries = [log_entry, _render_end(record, outcome, None, ended_at)]
-        return self._write(offboarding, facts, ["Cause", *removed], log_entries)
+        return self._write(offboarding, facts, ["Cause", "ClosedAt", *removed], log_entry)
 
     def supersede(self, superseded: Offboarding, by: str, at: str) -> bool:
         """Record that another execution offboards the entity again."""
@@ -288,17 +285,20 @@ class Records:
         assignments = {**facts, "Status": status.value}
         if status is Status.RESTORED:
             assignments |= {"StatusKey": status.value, "DueAt": record.retention_ends_at or log_entry["At"]}
-        return self._write(record.offboarding, assignments, [], [log_entry])
+        return self._write(record.offboarding, assignments, [], log_entry)
 
     def close(self, record: Record, outcome: str, cause: str | None, ended_at: str) -> bool:
-        """Record how an execution ended, and release the entity; False if the record has changed since it was read.
+        """Record that and how an execution ended, and release the entity.
+
+        Returns False if the record has changed since it was read.
 
         An entity that was deregistered and is not verified any more stays in the window's index, as `Unwatched`: its
         mailbox goes all the same.
         """
-        if _has_end(record, outcome, ended_at):
+        if record.outcome == outcome and record.closed_at and parse(ended_at) <= parse(record.closed_at):
             return True
-        self.release(record.offboarding, ended_at)
+        if record.outcome is None:
+            self.release(record.offboarding, ended_at)
         is_restored = record.status is Status.RESTORED
         is_unwatched = (
             record.deregistration_attempted
@@ -311,6 +311,7 @@ class Records:
             "Status": status.value,
             "Outcome": outcome,
             "EndedAt": ended_at,
+            "ClosedAt": ended_at,
             **({"Cause": cause} if cause else {}),
             **_expiration(ended_at),
         }
@@ -318,7 +319,7 @@ class Records:
         stays_in_index = is_unwatched or is_restored or has_ended_with_service
         removed = ["TaskToken", *([] if cause else ["Cause"]), *([] if stays_in_index else _WINDOW_MEMBERS)]
         log_entry = _render_end(record, outcome, cause, ended_at)
-        return self._write(record.offboarding, facts, removed, [log_entry], only_if=record.status)
+        return self._write(record.offboarding, facts, removed, log_entry, only_if=record.status)
 
     def record_end(self, execution_arn: str, facts: Item, outcome: str, cause: str | None, ended_at: str) -> bool:
         """Record the end of an execution that never came to write a record; False if it has one meanwhile.
@@ -330,7 +331,7 @@ class Records:
             that the execution's input and output have.
         """
         reason = {"Cause": cause} if cause else {}
-        end = {"Outcome": outcome, **reason, "EndedAt": ended_at, **_expiration(ended_at)}
+        end = {"Outcome": outcome, **reason, "EndedAt": ended_at, "ClosedAt": ended_at, **_expiration(ended_at)}
         # A redriven execution can fail again before it has resolved an entity: its later end counts.
         update = build_update(
             _record_key(execution_arn),
@@ -429,20 +430,20 @@ class Records:
         offboarding: Offboarding,
         assignments: Item,
         removed: Sequence[str],
-        log_entries: Sequence[Item],
+        log_entry: Item,
         further: Sequence[Action] = (),
         *,
         only_if: Status | None = None,
     ) -> bool:
-        """Change a record and add its steps, together with further writes; False if the record is not as expected."""
+        """Change a record and add a step, together with further writes; False if the record is not as expected."""
         condition, values = _EXISTS, {}
         if only_if is not None:
             condition, values = "#Status = :expected", {"expected": only_if.value}
         key = _record_key(offboarding.execution_arn)
         update: Action = {"Update": build_update(key, assignments, removed, condition=condition, **values)}
-        steps = [_put_step(offboarding.execution_arn, _subject_of(offboarding), entry) for entry in log_entries]
+        step = _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry)
         try:
-            self._table.transact([update, *steps, *further])
+            self._table.transact([update, step, *further])
         except ConditionFailedError as failure:
             if 0 in failure.positions:
                 return False
@@ -470,13 +471,6 @@ def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: st
     expiration = _expiration(at, _LONGEST_EXECUTION)
     keys = sorted({identifier_key(str(identifier)) for identifier in identifiers})
     return [{"Update": build_addition(Key(key, "Entities"), "Entities", members, expiration)} for key in keys]
-
-
-def _has_end(record: Record, outcome: str, ended_at: str) -> bool:
-    """Return whether a record has this end; a redriven execution can end with the same outcome, but later."""
-    if record.outcome != outcome or record.status not in {Status.ENDED, Status.UNWATCHED}:
-        return False
-    return outcome in _VERIFIED_OUTCOMES or record.ended_at is None or parse(ended_at) <= parse(record.ended_at)
 
 
 def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
@@ -564,6 +558,7 @@ def _parse_record(item: Item) -> Record:
         status_key=item.get("StatusKey"),
         outcome=item.get("Outcome"),
         ended_at=item.get("EndedAt"),
+        closed_at=item.get("ClosedAt"),
         deregistered_at=item.get("DeregisteredAt"),
         retention_ends_at=item.get("RetentionEndsAt"),
         attempted_at=item.get("DeregisteringAt"),

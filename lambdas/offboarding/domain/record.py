@@ -52,6 +52,8 @@ class Record:
         The entity as it was before anything happened to it.
     status, outcome, ended_at
         Where it stands; an outcome and a date (RFC 3339) only once it has ended.
+    closed_at
+        When the execution ended (RFC 3339), once Step Functions has reported that.
     status_key
         Under which status the index has it; None if nothing is still to come.
     deregistered_at, retention_ends_at
@@ -77,6 +79,7 @@ class Record:
     status_key: str | None
     outcome: str | None
     ended_at: str | None
+    closed_at: str | None
     deregistered_at: str | None
     retention_ends_at: str | None
     attempted_at: str | None

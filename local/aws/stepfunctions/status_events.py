@@ -7,7 +7,8 @@ execution, before its work on the clock ends. So ``settle`` also waits for the t
 ``DescribeExecution`` returns the same status as the event. (An execution that is stopped has that status at
 once; its event follows when its current state has been interrupted.)
 
-AWS delivers these events on a best effort basis. Here each is delivered, unless its target refuses it.
+AWS delivers these events on a best effort basis. Here each is delivered, unless its target refuses it, or `are_lost` is
+set.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 """
@@ -35,9 +36,16 @@ _log = logging.getLogger(__name__)
 
 
 class StatusEvents:
-    """Sends the events, from `install` until `close`."""
+    """Sends the events, from `install` until `close`.
+
+    Attributes
+    ----------
+    are_lost
+        Whether the events are lost, as AWS allows for.
+    """
 
     def __init__(self) -> None:
+        self.are_lost = False
         self._closed = False
 
     def install(self, hooks: Hooks) -> None:
@@ -70,7 +78,7 @@ class StatusEvents:
         self._closed = True
 
     def _send_event(self, execution: Execution, status: str) -> None:
-        if self._closed:
+        if self._closed or self.are_lost:
             return
         backend = events_backends[execution.account_id][execution.region_name]
         event = {
