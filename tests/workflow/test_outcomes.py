@@ -102,7 +102,8 @@ def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> 
     flow.people.create_user("dana")
     flow.clear_calls()
 
-    result = flow.run(flow.people.address("dana"))
+    with flow.environment.faults.record_calls() as calls:
+        result = flow.run(flow.people.address("dana"))
 
     assert flow.list_calls() == [
         "DescribeEntity",
@@ -117,6 +118,20 @@ def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> 
         "GetMailboxDetails",
     ]
     assert result.transitions <= 8 + 4
+    table_calls = [f"{call.function} {call.operation}" for call in calls if call.service == "dynamodb"]
+    assert table_calls == [
+        "RecordOffboarding UpdateItem",
+        "RecordOffboarding TransactWriteItems",
+        "DeregisterEntity GetItem",
+        "DeregisterEntity UpdateItem",
+        "DeregisterEntity TransactWriteItems",
+        "DeregisterEntity GetItem",
+        "DeregisterEntity TransactWriteItems",
+        "VerifyCleanup UpdateItem",
+        "VerifyCleanup TransactWriteItems",
+        "CloseRecord GetItem",
+        "CloseRecord TransactWriteItems",
+    ]
 
 
 def test_the_mailbox_exists_for_thirty_days_and_is_removed_before_the_verification(flow: Any) -> None:
