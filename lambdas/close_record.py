@@ -58,12 +58,14 @@ def _process_event(event: dict[str, Any]) -> None:
 
 def _close_record(execution_arn: str, event: dict[str, Any]) -> str | None:
     """Record how an execution has ended; return the outcome, or None if it runs again or its record was deleted."""
+    records = Records()
+    record = records.find(execution_arn)
     status = parse_success(event["detail"]) or read_execution_status(execution_arn)
     if status.is_redriven and status.is_running:
         return None
     if status.is_running:
         raise errors.RecordUnavailable("Step Functions reported the execution's end, and describes it as running.")
-    return close_record(Records(), execution_arn, status, _render_time(event))
+    return close_record(records, record, execution_arn, status, _render_time(event))
 
 
 def _record_starter(event: dict[str, Any]) -> None:
@@ -79,7 +81,9 @@ def _record_starter(event: dict[str, Any]) -> None:
         metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
         return
     logger.append_keys(correlation_id=execution_arn)
-    Records().record_starter(execution_arn, started_by, _render_time(event))
+    records = Records()
+    if not records.is_erased(execution_arn):
+        records.record_starter(execution_arn, started_by, _render_time(event))
     logger.info("starter recorded")
     metrics.add_metric(name="StartersRecorded", unit="Count", value=1)
 

@@ -24,17 +24,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Delete what is recorded of one entity, and record how much that was."""
     request = validated(event, ERASURE, ErasureInput)
     organization_id = request["OrganizationId"]
-    erasure = erase_entity(organization_id, request["EntityId"], request.get("Identifiers", []))
-    at = render(datetime.now(UTC))
-    record_erasure(organization_id, erasure, request["RequestedBy"], at, context.aws_request_id)
+    now = datetime.now(UTC)
+    erasure = erase_entity(organization_id, request["EntityId"], now, request.get("Identifiers", []))
+    record_erasure(organization_id, erasure, request["RequestedBy"], render(now), context.aws_request_id)
     logger.info("erased", extra={"executions": erasure.executions, "items": erasure.items})
     metrics.add_metric(name="PeopleErased", unit="Count", value=1)
     return {
         "Executions": erasure.executions,
         "Items": erasure.items,
         "Explanation": (
-            f"{erasure.items} items of {erasure.executions} executions were deleted or changed. The table keeps these "
-            "two numbers, the date and RequestedBy, and nothing of the entity. Step Functions keeps the executions for "
-            "90 days, and backups of the table for 35."
+            f"{erasure.items} items of {erasure.executions} executions were deleted. The table keeps these two "
+            "numbers, the date and RequestedBy, and for 100 days a hash of each execution's ARN. Step Functions keeps "
+            "the executions for 90 days, and backups of the table for 35."
         ),
     }

@@ -59,6 +59,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         state = read_restorable_state(directory, entity) or _restorable_state_of_previous_record(records, step, entity)
         _require_unprotected(policy, step, entity, state)
+    except (errors.EntityProtected, errors.InvalidRequest) as refusal:
+        log_entry = {"At": step["Now"], "Step": "RequestRefused", "Error": type(refusal).__name__}
+        records.record_refused_request(offboarding_of(step), log_entry)
+        raise
     except errors.OffboardingError:
         # There is no record yet that would show how this ended.
         records.release(offboarding_of(step), step["Now"])

@@ -4,6 +4,9 @@ EventBridge delivers the ends of executions on a best-effort basis. Takes what E
 reads, and returns how many records it has closed and taken out of the index.
 """
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +17,7 @@ from offboarding.adapters.closing import close_record, is_closed
 from offboarding.adapters.executions import iterate_ended_executions, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain.errors import OffboardingError
-from offboarding.domain.record import Status
+from offboarding.domain.record import Record, Status
 from offboarding.domain.retention import RetentionRules
 from offboarding.domain.timestamps import render
 from offboarding.edge.observability import logger, metrics, observed
@@ -31,66 +34,74 @@ class SweepIncompleteError(OffboardingError):
     """Some records could not be brought up to date; the next run begins where this one did."""
 
 
+@dataclass
+class Counts:
+    """What a run has done: how many records it closed and took out of the index, and how much of it failed."""
+
+    closed: int = 0
+    unlisted: int = 0
+    failed: int = 0
+
+    @contextlib.contextmanager
+    def count_failure(self, execution_arn: str | None = None) -> Iterator[None]:
+        """Count and log a failure, whatever it is: what is wrong with one record must not stop the others."""
+        try:
+            yield
+        except Exception as error:
+            self.failed += 1
+            logger.warning("not swept", extra={"execution": execution_arn, "error": type(error).__name__})
+
+
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Close the records of executions that have ended, and take those out of the index that are past their date."""
-    now = datetime.now(UTC)
-    records = Records()
-    _announce_last_verification_day(records, configuration.retention_rules(), now)
+    now, records, counts = datetime.now(UTC), Records(), Counts()
     swept_until = now - _MARGIN
-    closed, failed = _close_ended(records, records.find_swept_until(), swept_until)
-    closed_due, unlisted, failed_due = _update_due(records, swept_until)
-    closed, failed = closed + closed_due, failed + failed_due
-    logger.info("swept", extra={"closed": closed, "unlisted": unlisted, "failed": failed})
-    metrics.add_metric(name="RecordsSwept", unit="Count", value=closed)
-    if failed:
-        raise SweepIncompleteError(f"{failed} records could not be brought up to date.")
+    with counts.count_failure():
+        _announce_last_verification_day(records, configuration.retention_rules(), now)
+    with counts.count_failure():
+        _close_ended(records, swept_until, counts)
+    with counts.count_failure():
+        _update_due(records, swept_until, counts)
+    logger.info("swept", extra=asdict(counts))
+    metrics.add_metric(name="RecordsSwept", unit="Count", value=counts.closed)
+    if counts.failed:
+        raise SweepIncompleteError(f"{counts.failed} records could not be brought up to date.")
     records.record_sweep(render(swept_until))
-    return {"Closed": closed, "Unlisted": unlisted}
+    return {"Closed": counts.closed, "Unlisted": counts.unlisted}
 
 
-def _close_ended(records: Records, since: datetime | None, until: datetime) -> tuple[int, int]:
-    """Close the records of the executions that ended in between; return how many, and how many failed."""
-    closed = failed = 0
+def _close_ended(records: Records, until: datetime, counts: Counts) -> None:
+    """Close the records of the executions that have ended since the last run."""
+    since = records.find_swept_until()
     for execution_arn, ended_at in iterate_ended_executions(configuration.state_machine_arn()):
         if ended_at > until or (since and ended_at <= since):
             continue
-        try:
+        with counts.count_failure(execution_arn):
             if not is_closed(records, execution_arn, ended_at):
-                closed += _close(records, execution_arn, until)
-        except OffboardingError as error:
-            failed += _log_failure(execution_arn, error)
-    return closed, failed
+                counts.closed += _close(records, records.find(execution_arn), execution_arn, until)
 
 
-def _update_due(records: Records, until: datetime) -> tuple[int, int, int]:
-    """Close or unlist the records whose date has passed; return how many of each, and how many failed."""
-    closed = unlisted = failed = 0
+def _update_due(records: Records, until: datetime, counts: Counts) -> None:
+    """Close or unlist the records whose date has passed."""
     for status in _LISTED:
-        for record in records.iterate_due(status.value, render(until)):
-            try:
-                if record.outcome is None:
-                    closed += _close(records, record.execution_arn, until)
-                else:
-                    unlisted += records.unlist(record)
-            except OffboardingError as error:
-                failed += _log_failure(record.execution_arn, error)
-    return closed, unlisted, failed
+        for execution_arn in records.iterate_due(status.value, render(until)):
+            with counts.count_failure(execution_arn):
+                record = records.find(execution_arn)
+                if record is not None and record.outcome is None:
+                    counts.closed += _close(records, record, execution_arn, until)
+                elif record is not None:
+                    counts.unlisted += records.unlist(record)
 
 
-def _close(records: Records, execution_arn: str, until: datetime) -> bool:
+def _close(records: Records, record: Record | None, execution_arn: str, until: datetime) -> bool:
     """Close a record unless its execution runs; return whether it was closed."""
     status = read_execution_status(execution_arn)
     if status.is_running:
         return False
-    outcome = close_record(records, execution_arn, status, render(until))
+    outcome = close_record(records, record, execution_arn, status, render(until))
     logger.info("record closed", extra={"execution": execution_arn, "outcome": outcome})
     return outcome is not None
-
-
-def _log_failure(execution_arn: str, error: OffboardingError) -> int:
-    logger.warning("record not closed", extra={"execution": execution_arn, "error": type(error).__name__})
-    return 1
 
 
 def _announce_last_verification_day(records: Records, rules: RetentionRules, now: datetime) -> None:

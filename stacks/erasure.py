@@ -30,10 +30,11 @@ class Erasure(Construct):
             name="ErasePerson",
             description="Deletes everything that the table of records has of one person",
             access=(
-                records.allow_actions("GetItem", "UpdateItem", "PutItem", "DeleteItem"),
+                records.allow_actions("GetItem", "PutItem", "DeleteItem"),
                 records.allow_query_of_entity(),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
             ),
             timeout_seconds=_TIMEOUT_SECONDS,
+            lost_events="People invoke it and wait for its answer; without one they invoke it again.",
         )
         self.function = OffboardingFunction(self, spec, code=code, settings=settings).function

@@ -128,7 +128,11 @@ class FunctionTables:
                 description="Registers the entity again with the address that was recorded",
                 workmail_actions=("RegisterToWorkMail", "DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment={"RETENTION_DAYS": str(self._settings.retention_days), **self._render_requester_rule()},
-                access=(self._update_record, self._describe_executions),
+                access=(
+                    # The request can contain a name or an address, which leads to the entities that have or had it.
+                    self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "Query"),
+                    self._describe_executions,
+                ),
             ),
             FunctionSpec(
                 name="RestoreAliasesAndGroups",

@@ -58,6 +58,8 @@ class FunctionSpec:
         Its other permissions.
     timeout_seconds
         Its timeout.
+    lost_events
+        Why it needs no dead-letter queue of its own.
     retired
         Only executions that started before the present release call it. It keeps its role, and its state machine may
         call it. ``docs/releasing.md`` describes how to retire a function, and when its entry can be removed.
@@ -69,6 +71,10 @@ class FunctionSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     access: tuple[Access, ...] = ()
     timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS
+    lost_events: str = (
+        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with records of a queue or a "
+        "stream that has a dead-letter queue."
+    )
     retired: bool = False
 
     @property
@@ -107,7 +113,7 @@ class OffboardingFunction(Construct):
             role=self._build_role(spec, group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        _acknowledge_findings(self.function)
+        _acknowledge_findings(self.function, spec.lost_events)
 
     @property
     def version(self) -> lambda_.Version:
@@ -207,7 +213,7 @@ def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]
     return variables
 
 
-def _acknowledge_findings(function: lambda_.Function) -> None:
+def _acknowledge_findings(function: lambda_.Function, lost_events: str) -> None:
     """Accept the findings that every function has."""
     acknowledge(
         function,
@@ -222,13 +228,7 @@ def _acknowledge_findings(function: lambda_.Function) -> None:
         "concurrency, and the states retry throttled calls.",
         pack=NIST,
     )
-    acknowledge(
-        function,
-        "LambdaDLQ",
-        "Nothing invokes it asynchronously: Step Functions calls it, or Lambda calls it with records of a queue or a "
-        "stream that has a dead-letter queue.",
-        pack=NIST,
-    )
+    acknowledge(function, "LambdaDLQ", lost_events, pack=NIST)
     acknowledge(
         function,
         "LambdaInsideVPC",

@@ -130,15 +130,15 @@ def _list_machine_outputs(
 def _list_record_outputs(records: RecordsTable, closer: RecordCloser) -> Outputs:
     return {
         "RecordsTableName": (
-            "One item per offboarding: who asked, the entity as it was, and what became of it",
+            "Who asked for each offboarding, the entity as it was, and what happened, step by step",
             records.table.table_name,
         ),
         "StatusChangeDeadLetterQueueUrl": (
-            "Ends of executions that could not be written into the records",
+            "Ends and starters of executions that could not be written into the records",
             closer.events.dead_letter_queue.queue_url,
         ),
         "UndeliveredStatusChangeQueueUrl": (
-            "Ends of executions that EventBridge could not put into their queue",
+            "Ends and starters of executions that EventBridge could not put into their queue",
             closer.events.undelivered_queue.queue_url,
         ),
     }

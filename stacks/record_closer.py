@@ -57,7 +57,7 @@ class RecordCloser(Construct):
             name="CloseRecord",
             description="Closes the record of an offboarding whose execution has ended",
             access=(
-                records.allow_actions("GetItem", "UpdateItem", "PutItem"),
+                records.allow_actions("GetItem", "UpdateItem", "PutItem", "Query"),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
                 self.events.allow_consume(),
             ),
@@ -76,12 +76,13 @@ def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings
         description="Brings the records up to date that no event has closed, twice a day",
         environment={**render_retention_rules(settings), "STATE_MACHINE_ARN": machine_arn},
         access=(
-            records.allow_actions("GetItem", "UpdateItem", "PutItem"),
+            records.allow_actions("GetItem", "UpdateItem", "PutItem", "Query"),
             records.allow_query_of_due(),
             OFFBOARDING.allow_describe_executions(stack),
             Access("Ends", iam.PolicyStatement(actions=["states:ListExecutions"], resources=[machine_arn])),
         ),
         timeout_seconds=_SWEEP_TIMEOUT_SECONDS,
+        lost_events="EventBridge Scheduler invokes it again twelve hours later, which does what this run has not.",
     )
 
 

@@ -52,7 +52,7 @@ class RecordsTable(Construct):
         )
         # Only records of what is still to come have a StatusKey: the index lists the entities in the window.
         self._add_index(_STATUS_INDEX, partition="StatusKey", sort="DueAt")
-        # Only steps have an At.
+        # Only steps have an At and one of these.
         for name, partition in _STEP_INDEXES.items():
             self._add_index(name, partition=partition, sort="At")
 

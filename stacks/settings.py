@@ -182,8 +182,8 @@ class Settings:
     starter_max_concurrency
         How many invocations read the queue of those events at once.
     daily_cap
-        How many deregistrations identity providers may start per organization and day (UTC). Each further one waits
-        for an approval.
+        How many deregistrations identity providers may start per organization within 24 hours. Each further one
+        waits for an approval.
     record_retention_days
         How long records are kept after their end; ``None`` if for ever.
     require_requested_by

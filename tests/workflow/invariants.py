@@ -514,10 +514,10 @@ class Monitor:
             arn = execution.exec_arn
             if machine != "offboarding" or execution.status == "RUNNING" or arn in self._ended_before:
                 continue
-            told = {(event["EventId"], event["Outcome"]) for event in self._told_ends[arn]}
+            facts = {(event["EventId"], event["Outcome"]) for event in self._told_ends[arn]}
             outcome = _recorded_outcome(execution)
-            if [told_outcome for _, told_outcome in told] != [outcome] and arn not in dead_letters:
-                yield f"{arn} ended as {outcome}, and its events tell {told}"
+            if [told_outcome for _, told_outcome in facts] != [outcome] and arn not in dead_letters:
+                yield f"{arn} ended as {outcome}, and its events tell {facts}"
 
     def _check_queues(self) -> Iterator[str]:
         """Yield the messages that are lost: neither deleted after processing, nor waiting, nor in a dead-letter queue.

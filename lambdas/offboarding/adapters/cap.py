@@ -5,6 +5,7 @@ Each deregistration takes the next slot: an item with its number and time. Slot 
 one transaction, so that two executions never take the same slot. Slots are deleted by their time to live.
 """
 
+import hashlib
 from datetime import datetime, timedelta
 
 from offboarding.adapters.table import (
@@ -25,6 +26,11 @@ _MAX_ATTEMPTS = 20
 _SLOT_KEPT_FOR = timedelta(days=3)
 _COUNT, _RECORD, _SLOT, _OLDEST = range(4)
 """The positions of the writes in a transaction."""
+
+
+def _hash(execution_arn: str) -> str:
+    """Return what tells an execution from others, and nothing of its entity: this item is kept for ever."""
+    return hashlib.sha256(execution_arn.encode()).hexdigest()
 
 
 class Cap:
@@ -77,7 +83,7 @@ class Cap:
         return self._table.try_update(
             build_update(
                 self._count_key,
-                {"NotifiedBy": offboarding.execution_arn, "NotifiedAt": render(now)},
+                {"NotifiedBy": _hash(offboarding.execution_arn), "NotifiedAt": render(now)},
                 condition="attribute_not_exists(#NotifiedBy) OR #NotifiedBy = :NotifiedBy OR #NotifiedAt <= :yesterday",
                 yesterday=render(now - ONE_DAY),
             )

@@ -8,6 +8,7 @@ from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
+from offboarding.domain.record import Record
 from offboarding.domain.timestamps import parse
 
 _RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
@@ -24,11 +25,15 @@ def is_closed(records: Records, execution_arn: str, ended_at: datetime) -> bool:
     return recorded_end is not None and ended_at - parse(recorded_end) < _SAME_END
 
 
-def close_record(records: Records, execution_arn: str, status: ExecutionStatus, reported_at: str) -> str | None:
+def close_record(
+    records: Records, record: Record | None, execution_arn: str, status: ExecutionStatus, reported_at: str
+) -> str | None:
     """Record how an execution has ended; return the outcome, or None if its record was deleted.
 
     Parameters
     ----------
+    record
+        Its record, as it was read before the status: if the execution runs again in between, the record changes.
     status
         How it stands in Step Functions: it is over.
     reported_at
@@ -39,9 +44,8 @@ def close_record(records: Records, execution_arn: str, status: ExecutionStatus, 
     RecordUnavailable
         If it has to be tried again.
     """
-    record = records.find(execution_arn)
     outcome, ended_at = status.outcome or FORGOTTEN, status.ended_at or reported_at
-    if record is None and outcome in _OUTCOMES_AFTER_A_RECORD:
+    if record is None and (outcome in _OUTCOMES_AFTER_A_RECORD or records.is_erased(execution_arn)):
         return None
     if record is None:
         is_recorded = records.record_end(execution_arn, _select_facts(status), outcome, status.cause, ended_at)
@@ -75,7 +79,10 @@ def _select_facts(status: ExecutionStatus) -> dict[str, object]:
 
 
 def _is_short_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT_LENGTH
+    """Return whether a value is a text that can be kept: JSON allows halves of characters, which UTF-8 does not."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_LENGTH:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _parse_object(text: str | None) -> dict[str, object]:

@@ -1,15 +1,18 @@
 """Deletes everything that the table has of one person, and keeps a count."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
 
-from offboarding.adapters.executions import read_execution_status
-from offboarding.adapters.records import Records, build_step, entity_key, identifier_key
-from offboarding.adapters.table import Key, Table, build_removal
+from offboarding.adapters.executions import FORGOTTEN, read_execution_status
+from offboarding.adapters.records import IDENTIFIER_PREFIX, Records, build_step, entity_key, erased_key, identifier_key
+from offboarding.adapters.table import Key, Table
 from offboarding.domain import errors
+from offboarding.domain.record import EntityLock
+from offboarding.domain.timestamps import ONE_DAY, parse
 
-_STEP_PREFIX = "Step "
+_REMEMBERED_FOR = timedelta(days=100)
+"""Step Functions knows an execution for 90 days after its end, and the sweep must not record it again."""
 
 
 @dataclass
@@ -19,22 +22,22 @@ class Erasure:
     Attributes
     ----------
     executions
-        How many executions had records of the person.
+        How many executions had items of the person.
     items
-        How many items were deleted or changed.
+        How many items were deleted.
     """
 
     executions: int = 0
     items: int = 0
 
 
-def erase_entity(organization_id: str, entity_id: str, identifiers: Iterable[str] = ()) -> Erasure:
+def erase_entity(organization_id: str, entity_id: str, now: datetime, identifiers: Iterable[str] = ()) -> Erasure:
     """Delete all items about an entity; a repetition completes what an earlier attempt has not finished.
 
     Parameters
     ----------
     identifiers
-        Names and addresses beside those in its records.
+        Names and addresses beside those that were recorded.
 
     Raises
     ------
@@ -45,26 +48,18 @@ def erase_entity(organization_id: str, entity_id: str, identifiers: Iterable[str
     """
     table, erasure = Table(), Erasure()
     key = entity_key(organization_id, entity_id)
-    lock = Records().find_lock(organization_id, entity_id)
-    if lock is not None and lock.is_live and read_execution_status(lock.execution_arn).is_running:
-        raise errors.InvalidRequest(
-            f"The execution {lock.execution_arn} offboards this entity. Nothing was deleted. Erase it after that."
-        )
-    arns = _find_executions(table, key)
-    records = [record for arn in arns if (record := table.read(Key(arn, "Record")))]
-    due_dates = sorted(record["DueAt"] for record in records if "StatusKey" in record)
-    if due_dates:
-        raise errors.InvalidRequest(
-            f"The entity can be restored until {due_dates[-1]}, and only by its record. Nothing was deleted. Erase it "
-            "on the day after that."
-        )
-    recorded = {identifier for record in records for identifier in _list_identifiers(record)}
-    for identifier in sorted(recorded.union(identifiers)):
-        arns |= _remove_identifier(table, identifier, key, erasure)
+    _require_not_held(Records().find_lock(organization_id, entity_id), now)
+    arns = _find_executions(table, key, organization_id)
+    _require_not_restorable(table, arns)
+    # By the items of the entity a repetition finds its names and addresses, so these are deleted last.
+    recorded = list(table.query("#Id = :id", id=key))
+    prefix = len(IDENTIFIER_PREFIX)
+    hashes = {item["Part"][prefix:] for item in recorded if item["Part"].startswith(IDENTIFIER_PREFIX)}
+    for identifier in sorted(hashes.union(map(identifier_key, identifiers))):
+        arns |= _delete_identifier(table, identifier, key, organization_id, erasure)
     for arn in sorted(arns):
-        _delete_execution(table, arn, erasure)
-    if lock is not None:
-        _delete(table, [Key(key, "Lock")], erasure)
+        _delete_execution(table, arn, now, erasure)
+    _delete(table, [Key(item["Id"], item["Part"]) for item in recorded], erasure)
     return erasure
 
 
@@ -75,35 +70,51 @@ def record_erasure(organization_id: str, erasure: Erasure, requested_by: str, at
     Table().put(build_step(f"erased/{id_}", {"OrganizationId": organization_id}, log_entry))
 
 
-def _find_executions(table: Table, partition: str) -> set[str]:
-    """Return the ARNs of the executions that have a step of an entity, or of an unresolved identifier."""
+def _require_not_held(lock: EntityLock | None, now: datetime) -> None:
+    if lock is None or not lock.is_live:
+        return
+    status = read_execution_status(lock.execution_arn)
+    # Step Functions may not show an execution that has just started.
+    is_young = status.outcome == FORGOTTEN and now - parse(lock.held_since) < ONE_DAY
+    if status.is_running or is_young:
+        raise errors.InvalidRequest(
+            f"The execution {lock.execution_arn} offboards this entity. Nothing was deleted. Erase it after that."
+        )
+
+
+def _require_not_restorable(table: Table, execution_arns: Iterable[str]) -> None:
+    records = [record for arn in execution_arns if (record := table.read(Key(arn, "Record")))]
+    due_dates = sorted(record["DueAt"] for record in records if "StatusKey" in record)
+    if due_dates:
+        raise errors.InvalidRequest(
+            f"The entity can be restored until {due_dates[-1]}, and only by its record. Nothing was deleted. Erase it "
+            "on the day after that."
+        )
+
+
+def _find_executions(table: Table, partition: str, organization_id: str) -> set[str]:
+    """Return the executions that have a step of an entity, or of a text that resolved none in an organization."""
     steps = table.query("#EntityKey = :key", index="ByEntity", key=partition)
-    return {step["Id"] for step in steps}
+    return {step["Id"] for step in steps if step.get("OrganizationId") == organization_id}
 
 
-def _list_identifiers(record: dict[str, Any]) -> Iterator[str]:
-    entity = record.get("Entity") or {}
-    yield from filter(None, (entity.get("Id"), entity.get("Name"), entity.get("Email"), *(entity.get("Aliases") or ())))
-
-
-def _remove_identifier(table: Table, identifier: str, entity: str, erasure: Erasure) -> set[str]:
+def _delete_identifier(table: Table, identifier: str, entity: str, organization_id: str, erasure: Erasure) -> set[str]:
     """Let a name or an address lead to the entity no more.
 
     Returns the executions that were asked for by it and resolved nothing, if no other entity has or had it.
     """
-    key = Key(identifier_key(identifier), "Entities")
-    others = set((table.read(key) or {}).get("Entities", ())) - {entity}
-    if others:
-        erasure.items += table.try_update(build_removal(key, "Entities", frozenset({entity})))
-        return set()
-    _delete(table, [key], erasure)
-    return _find_executions(table, key.id)
+    entities = {item["Part"] for item in table.query("#Id = :id", id=identifier)}
+    part = f"Entity {entity}"
+    _delete(table, [Key(identifier, part)] if part in entities else [], erasure)
+    return set() if entities - {part} else _find_executions(table, identifier, organization_id)
 
 
-def _delete_execution(table: Table, execution_arn: str, erasure: Erasure) -> None:
-    """Delete the items of an execution, the steps last: by these a repetition finds it."""
-    keys = [Key(item["Id"], item["Part"]) for item in table.query("#Id = :id", id=execution_arn)]
-    _delete(table, sorted(keys, key=lambda key: key.part.startswith(_STEP_PREFIX)), erasure)
+def _delete_execution(table: Table, execution_arn: str, now: datetime, erasure: Erasure) -> None:
+    """Delete the items of an execution, and remember that it was erased."""
+    key = erased_key(execution_arn)
+    table.put({"Id": key.id, "Part": key.part, "ExpiresAt": int((now + _REMEMBERED_FOR).timestamp())})
+    # "Record" and "Start" come before "Step": by its steps a repetition finds an execution.
+    _delete(table, [Key(item["Id"], item["Part"]) for item in table.query("#Id = :id", id=execution_arn)], erasure)
     erasure.executions += 1
 
 

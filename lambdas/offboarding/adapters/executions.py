@@ -184,10 +184,12 @@ def iterate_ended_executions(state_machine_arn: str) -> Iterator[tuple[str, date
     RecordUnavailable, AccessDenied
         If Step Functions does not answer.
     """
+    # It is called twice a day, so it can be patient.
+    patient_states = client("stepfunctions", attempts=5)
     parameters = {"stateMachineArn": state_machine_arn, "maxResults": _PAGE_SIZE}
     while True:
         try:
-            page = states.list_executions(**parameters)
+            page = patient_states.list_executions(**parameters)
         except (ClientError, BotoCoreError) as error:
             raise unavailable_error("states:ListExecutions", error) from None
         for execution in page.get("executions", ()):

@@ -8,7 +8,9 @@ One DynamoDB table with these items, told apart by their key, `Id` and `Part`:
 | a **step**: something that happened, never changed | the execution's ARN, or `refused/…` | `Step`, when, and what |
 | **who started** an execution | its ARN | `Start` |
 | the **lock** of an entity | `m-…/entity-id` | `Lock` |
-| the **entities** that have or had a name or an address | `identifier/`, and a hash of it | `Entities` |
+| an **entity** that has or had a name or an address | `identifier/`, and a hash of it | `Entity`, and the entity |
+| a name or an address of an entity, hashed | `m-…/entity-id` | `Identifier`, and the hash |
+| an execution that was **erased** | `erased/`, and a hash of its ARN | `Execution` |
 | the **slots** of the cap (`cap.py`) | `cap/m-…` | `Count`, `Slot …` |
 | until when the ended executions were **swept** | `sweep` | `State` |
 
@@ -29,13 +31,13 @@ from offboarding.adapters.table import (
     Item,
     Key,
     Table,
-    build_addition,
     build_put,
     build_update,
 )
 from offboarding.domain import errors
+from offboarding.domain.entities import is_entity_id
 from offboarding.domain.offboarding import Offboarding
-from offboarding.domain.record import Decision, EntityLock, Record, Status
+from offboarding.domain.record import Decision, EntityLock, Record, Status, mailbox_touched_by
 from offboarding.domain.timestamps import parse, render
 
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
@@ -44,6 +46,9 @@ _OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ClosedAt", "ExpiresAt")
 """What a record does not have while its execution runs; a redriven execution runs again."""
 _WINDOW_MEMBERS = ("StatusKey", "DueAt")
 """What keeps a record in the index."""
+IDENTIFIER_PREFIX = "Identifier "
+_ENTITY_PREFIX = "Entity "
+_STEP_PREFIX = "Step "
 _MAX_TRANSACTION_SIZE = 100
 _LONGEST_EXECUTION = timedelta(days=400)
 """No execution lasts longer: a year until its date, an approval, and the retention."""
@@ -59,6 +64,11 @@ def entity_key(organization_id: str, entity_id: str) -> str:
 def identifier_key(identifier: str) -> str:
     """Return the key of a name or an address. It is hashed, because keys stand in CloudTrail and in queues."""
     return "identifier/" + hashlib.sha256(identifier.casefold().encode()).hexdigest()
+
+
+def erased_key(execution_arn: str) -> Key:
+    """Return the key of the item that says that an execution was erased."""
+    return Key("erased/" + hashlib.sha256(execution_arn.encode()).hexdigest(), "Execution")
 
 
 class Records:
@@ -88,15 +98,20 @@ class Records:
 
     def find_entity_ids(self, organization_id: str, identifier: str) -> list[str]:
         """Return the ids of the recorded entities of an organization that have or had a name or an address."""
-        item = self._table.read(Key(identifier_key(identifier), "Entities")) or {}
-        prefix = entity_key(organization_id, "")
-        return sorted(key.removeprefix(prefix) for key in item.get("Entities", ()) if key.startswith(prefix))
+        prefix = _ENTITY_PREFIX + entity_key(organization_id, "")
+        condition = "#Id = :id AND begins_with(#Part, :prefix)"
+        items = self._table.query(condition, id=identifier_key(identifier), prefix=prefix)
+        return [str(item["Part"]).removeprefix(prefix) for item in items]
 
-    def iterate_due(self, status_key: str, moment: str) -> Iterator[Record]:
-        """Go through the records that the index has under a status, and that were due at a moment (RFC 3339)."""
+    def is_erased(self, execution_arn: str) -> bool:
+        """Return whether the records of an execution were deleted together with those of its person."""
+        return self._table.read(erased_key(execution_arn)) is not None
+
+    def iterate_due(self, status_key: str, moment: str) -> Iterator[str]:
+        """Go through the executions that the index has under a status, and that were due at a moment (RFC 3339)."""
         condition = "#StatusKey = :status AND #DueAt <= :moment"
         for item in self._table.query(condition, index="ByStatus", status=status_key, moment=moment):
-            yield _parse_record(item)
+            yield str(item["Id"])
 
     def hold(
         self, offboarding: Offboarding, held_since: str, *, take_over_from: str | None = None
@@ -185,13 +200,22 @@ class Records:
             {"Update": build_update(_record_key(offboarding.execution_arn), assignments, removed)},
             _put_step(offboarding.execution_arn, _subject_of(offboarding), _render_start(facts)),
             _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry),
-            *_add_identifiers(offboarding, facts["Entity"], log_entry["At"]),
         ]
-        # The record comes last if one transaction is too small for all its names and addresses.
-        while len(actions) > _MAX_TRANSACTION_SIZE:
-            self._table.transact(actions[-_MAX_TRANSACTION_SIZE + 1 :])
-            del actions[-_MAX_TRANSACTION_SIZE + 1 :]
-        self._table.transact(actions)
+        identifiers = _add_identifiers(offboarding, facts["Entity"], log_entry["At"])
+        # The record and its steps come last if one transaction is too small for all names and addresses.
+        while len(actions) + len(identifiers) > _MAX_TRANSACTION_SIZE:
+            self._table.transact(identifiers[:_MAX_TRANSACTION_SIZE])
+            identifiers = identifiers[_MAX_TRANSACTION_SIZE:]
+        self._table.transact([*actions, *identifiers])
+
+    def record_refused_request(self, offboarding: Offboarding, log_entry: Item) -> None:
+        """Record that an offboarding was refused after its entity was resolved, and release the entity.
+
+        The record itself is written when the execution ends.
+        """
+        step = _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry)
+        self._table.transact([step, *_add_identifiers(offboarding, offboarding.entity, log_entry["At"])])
+        self.release(offboarding, log_entry["At"])
 
     def record_approval_request(
         self, offboarding: Offboarding, task_token: str, reasons: Sequence[str], due_at: str, log_entry: Item
@@ -330,6 +354,7 @@ class Records:
             Those of `OrganizationId, StartedAt, EntityId, Entity, DryRun, NotBefore, Reason, RequestedBy, Requester`
             that the execution's input and output have.
         """
+        steps = list(self._table.query("#Id = :id AND begins_with(#Part, :step)", id=execution_arn, step=_STEP_PREFIX))
         reason = {"Cause": cause} if cause else {}
         end = {"Outcome": outcome, **reason, "EndedAt": ended_at, "ClosedAt": ended_at, **_expiration(ended_at)}
         # A redriven execution can fail again before it has resolved an entity: its later end counts.
@@ -339,8 +364,9 @@ class Records:
             [] if cause else ["Cause"],
             condition="attribute_not_exists(#Entity)",
         )
-        subject = _subject_of_input(facts)
-        log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome, **reason, "MailboxTouched": "No"}
+        subject = _subject_of_steps(steps) or _subject_of_input(facts)
+        touched = mailbox_touched_by(step["Step"] for step in steps).value
+        log_entry = {"At": ended_at, "Step": "Ended", "Outcome": outcome, **reason, "MailboxTouched": touched}
         start = [_put_step(execution_arn, subject, _render_start(facts))] if "StartedAt" in facts else []
         return self._table.try_transact([{"Update": update}, _put_step(execution_arn, subject, log_entry), *start])
 
@@ -463,14 +489,18 @@ def _supersede(superseded: Offboarding, by: str, at: str) -> list[Action]:
 
 
 def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: str) -> list[Action]:
-    """Return the writes by which a name or an address finds the entity, also after it has lost it."""
+    """Return the writes by which a name or an address finds the entity, also after the entity has lost it."""
     aliases = entity.get("Aliases") or ()
     identifiers = {entity["Id"], entity["Name"], entity.get("Email"), *aliases} - {None}
-    members = frozenset({entity_key(offboarding.organization_id, offboarding.entity_id)})
-    # A set is never deleted before the last record that it leads to.
+    subject = entity_key(offboarding.organization_id, offboarding.entity_id)
+    # They are kept for as long as any record to which they lead.
     expiration = _expiration(at, _LONGEST_EXECUTION)
-    keys = sorted({identifier_key(str(identifier)) for identifier in identifiers})
-    return [{"Update": build_addition(Key(key, "Entities"), "Entities", members, expiration)} for key in keys]
+    items = [
+        {"Id": id_, "Part": part, **expiration}
+        for key in sorted({identifier_key(str(identifier)) for identifier in identifiers})
+        for id_, part in ((key, _ENTITY_PREFIX + subject), (subject, IDENTIFIER_PREFIX + key))
+    ]
+    return [{"Put": build_put(item)} for item in items]
 
 
 def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
@@ -479,7 +509,7 @@ def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
 
 def build_step(id_: str, subject: Item, log_entry: Item) -> Item:
     """Return the item of a step: whom it is about, and what happened."""
-    part = f"Step {log_entry['At']} {log_entry['Step']}"
+    part = f"{_STEP_PREFIX}{log_entry['At']} {log_entry['Step']}"
     return {"Id": id_, "Part": part, "Kind": "Step", **subject, **log_entry, **_expiration(log_entry["At"])}
 
 
@@ -496,6 +526,13 @@ def _subject_of(offboarding: Offboarding) -> Item:
     }
 
 
+def _subject_of_steps(steps: Sequence[Item]) -> Item:
+    """Return whom the steps of an execution are about, if one of them says so."""
+    step = next((step for step in steps if "EntityType" in step), {})
+    members = ("OrganizationId", "EntityKey", "EntityId", "EntityType", "EntityName", "EntityEmail")
+    return {member: step[member] for member in members if member in step}
+
+
 def _subject_of_input(facts: Item) -> Item:
     """Return whom an execution without a record is about: the entity of its output, or the text of its input."""
     organization = {"OrganizationId": facts["OrganizationId"]} if "OrganizationId" in facts else {}
@@ -504,8 +541,13 @@ def _subject_of_input(facts: Item) -> Item:
     if organization and entity and {"Id", "Type", "Name"} <= entity.keys():
         return {**_subject_of(Offboarding("", facts["OrganizationId"], entity)), **dry_run}
     identifier = facts.get("EntityId")
-    text = {"Identifier": identifier, "EntityKey": identifier_key(identifier)} if identifier else {}
-    return {**organization, **text, **dry_run}
+    if not identifier:
+        return {**organization, **dry_run}
+    if organization and is_entity_id(identifier):
+        key = {"EntityId": identifier, "EntityKey": entity_key(facts["OrganizationId"], identifier)}
+    else:
+        key = {"Identifier": identifier, "EntityKey": identifier_key(identifier)}
+    return {**organization, **key, **dry_run}
 
 
 def _render_start(facts: Item) -> Item:

@@ -84,32 +84,6 @@ def build_update(
     return parameters
 
 
-def build_addition(key: Key, attribute: str, members: frozenset[str], assignments: Item) -> dict[str, Any]:
-    """Return the parameters that add members to an item's set of strings, and assign other attributes."""
-    parameters = build_update(key, assignments)
-    expression = f"{parameters['UpdateExpression']} ADD #{attribute} :{attribute}"
-    return {
-        **parameters,
-        "UpdateExpression": expression.strip(),
-        "ExpressionAttributeNames": {**parameters["ExpressionAttributeNames"], f"#{attribute}": attribute},
-        "ExpressionAttributeValues": {
-            **parameters.get("ExpressionAttributeValues", {}),
-            **_serialize({f":{attribute}": set(members)}),
-        },
-    }
-
-
-def build_removal(key: Key, attribute: str, members: frozenset[str]) -> dict[str, Any]:
-    """Return the parameters that remove members from the set of strings of an item that exists."""
-    return {
-        "Key": key.render(),
-        "UpdateExpression": f"DELETE #{attribute} :{attribute}",
-        "ConditionExpression": "attribute_exists(#Id)",
-        "ExpressionAttributeNames": {"#Id": "Id", f"#{attribute}": attribute},
-        "ExpressionAttributeValues": _serialize({f":{attribute}": set(members)}),
-    }
-
-
 def build_check(key: Key, condition: str, **values: object) -> dict[str, Any]:
     """Return the parameters that require a condition of an item which is not written."""
     return {

@@ -42,6 +42,11 @@ def is_directory_id(identifier: str) -> bool:
     return _DIRECTORY_ID.fullmatch(identifier) is not None
 
 
+def is_entity_id(identifier: str) -> bool:
+    """Return whether an identifier has the form of an id of WorkMail."""
+    return is_resource_id(identifier) or is_directory_id(identifier)
+
+
 def casefolded(*identifiers: str | None) -> frozenset[str]:
     """Return identifiers as WorkMail compares them, without regard to case; None is left out."""
     return frozenset(identifier.casefold() for identifier in identifiers if identifier)

@@ -1,5 +1,6 @@
 """The record of an offboarding, and the lock on an entity, as decisions are made from them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict
@@ -28,6 +29,19 @@ class MailboxTouched(StrEnum):
     YES = "Yes"
     MAYBE = "Maybe"
     NO = "No"
+
+
+def mailbox_touched_by(steps: Iterable[str]) -> MailboxTouched:
+    """Return whether an execution has disabled the mailbox, by the names of its steps in their order."""
+    touched = MailboxTouched.NO
+    for step in steps:
+        if step == "Deregister":
+            touched = MailboxTouched.MAYBE
+        elif step == "Deregistered" and touched is not MailboxTouched.NO:
+            touched = MailboxTouched.YES
+        elif step in {"NotTaken", "Mismatch"}:
+            touched = MailboxTouched.NO
+    return touched
 
 
 class Decision(TypedDict):

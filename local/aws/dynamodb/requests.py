@@ -2,6 +2,7 @@
 
 - A condition on the ``size`` of a missing attribute is not met; moto raises an error.
 - An empty string set or binary set is refused as an expression's value; moto refuses only an empty number set.
+- A reserved word in an expression is refused.
 - One request runs at a time, so that nothing comes between a condition and its write.
 
 It is also faster: moto parses an update expression twice, and then traverses it ten times, with a class check for each
@@ -21,6 +22,7 @@ from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Nod
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 from moto.dynamodb.responses import DynamoHandler
 
+from local.aws.dynamodb.reserved_words import refuse_reserved_words
 from local.hooks import Hooks
 
 _SETS = {"SS": "string", "BS": "binary"}
@@ -52,6 +54,7 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
         return expression_values
 
     def call_action(self: DynamoHandler) -> Any:
+        refuse_reserved_words(self.body)
         with request_lock:
             return call(self)
 
