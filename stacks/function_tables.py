@@ -43,6 +43,7 @@ class FunctionTables:
     ) -> None:
         self._settings = settings
         self._records = records
+        self._write_record = records.allow_actions("UpdateItem", "PutItem")
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
@@ -82,7 +83,7 @@ class FunctionTables:
             FunctionSpec(
                 name="AwaitApproval",
                 description="Requests an approval of the offboarding",
-                access=(self._records.allow_actions("UpdateItem", "PutItem"),),
+                access=(self._write_record,),
             ),
             FunctionSpec(
                 name="DeregisterEntity",
@@ -95,7 +96,7 @@ class FunctionTables:
                 name="VerifyCleanup",
                 description="Verifies by WorkMail's answers that the mailbox is gone",
                 workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
-                access=(self._update_record,),
+                access=(self._write_record,),
             ),
         )
 

@@ -19,6 +19,7 @@ MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offbo
 
 
 SWEEPER = "StatusChangesSweepRecords"
+CHANGES = {f"dynamodb:{action}" for action in ("GetItem", "UpdateItem", "PutItem", "Query")}
 ENDS, STARTS = "StatusChangesExecutionEnded", "StatusChangesExecutionStarted"
 
 
@@ -123,7 +124,7 @@ def test_the_closer_has_exactly_its_permissions(template: Template) -> None:
     executions = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"
     assert permissions(template, role_of(template, CLOSER)) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
-        ("Allow", {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, [f"<{table}.Arn>"]),
+        ("Allow", CHANGES, [f"<{table}.Arn>"]),
         ("Allow", {"states:DescribeExecution"}, [executions]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
     ]
@@ -143,7 +144,7 @@ def test_the_sweeper_has_exactly_its_permissions(template: Template) -> None:
     states = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
     assert permissions(template, role_of(template, SWEEPER)) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
-        ("Allow", {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, [f"<{table}.Arn>"]),
+        ("Allow", CHANGES, [f"<{table}.Arn>"]),
         ("Allow", {"dynamodb:Query"}, [f"<{table}.Arn>/index/ByStatus"]),
         ("Allow", {"states:DescribeExecution"}, [f"{states}:execution:workmail-offboarding:*"]),
         ("Allow", {"states:ListExecutions"}, [f"{states}:stateMachine:workmail-offboarding"]),
@@ -172,10 +173,9 @@ def test_the_function_that_erases_a_person_is_called_by_nothing_and_has_exactly_
     group = function_of(template, "ErasureErasePerson")["LoggingConfig"]["LogGroup"]["Ref"]
     table, _ = single_resource(template, "AWS::DynamoDB::Table")
     executions = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"
-    changes = {f"dynamodb:{action}" for action in ("GetItem", "UpdateItem", "PutItem", "DeleteItem")}
     assert permissions(template, role_of(template, "ErasureErasePerson")) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
-        ("Allow", changes, [f"<{table}.Arn>"]),
+        ("Allow", {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}, [f"<{table}.Arn>"]),
         ("Allow", {"dynamodb:Query"}, [f"<{table}.Arn>", f"<{table}.Arn>/index/ByEntity"]),
         ("Allow", {"states:DescribeExecution"}, [executions]),
     ]

@@ -75,6 +75,7 @@ DESCRIBE_OFFBOARDINGS = (
 READ_RECORD = ({"dynamodb:GetItem"}, TABLE)
 WRITE_RECORD = ({"dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
+FIND_BY_NAME = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:Query"}, TABLE)
 TAKE_SLOT = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
 ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "ResolveEntity": [],
@@ -83,9 +84,9 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "RecordOffboarding": [TAKE_SLOT, READ_POLICY, DESCRIBE_OFFBOARDINGS],
     "AwaitApproval": [WRITE_RECORD],
     "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
-    "VerifyCleanup": [READ_AND_WRITE_RECORD],
+    "VerifyCleanup": [WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ({"states:SendTaskSuccess"}, "*")],
-    "RegisterEntity": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS],
+    "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS],
     "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
 }
 SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}

@@ -33,16 +33,21 @@ def run_tour(flow: Flow) -> None:
 
 
 def _lose_an_end(flow: Flow) -> None:
-    """Stop two executions: the end of one is recorded by its event, that of the other only by the sweep."""
+    """Stop two executions: the end of one is recorded by its event, that of the other only by the sweep.
+
+    So is that of a third one, which has no record of its own.
+    """
     flow.people.create_user("stopped")
     flow.people.create_user("lost")
     arns = [flow.start("stopped"), flow.start("lost")]
     flow.clock.settle()
     flow.stop(arns[0])
+    arns.append(flow.start("nobody"))
+    flow.clock.settle()
     flow.environment.faults.add(Fault("lambda", "CloseRecord", error="Runtime.ExitError", times=100))
     flow.stop(arns[1])
     flow.pass_days(2)
-    assert [flow.read_record(arn)["Outcome"] for arn in arns] == ["Stopped", "Stopped"]
+    assert [flow.read_record(arn)["Outcome"] for arn in arns] == ["Stopped", "Stopped", "EntityNotFound"]
 
 
 def _erase(flow: Flow) -> None:
