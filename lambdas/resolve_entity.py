@@ -24,7 +24,8 @@ from offboarding.domain.entities import (
     is_resource_id,
 )
 from offboarding.domain.protection import protected_by_nature
-from offboarding.domain.timestamps import parse, render, whole_second
+from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
+from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
 from offboarding.edge.inputs import requesters, require_configured_organization, require_requester
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, compile_schemas, validated, validated_step
@@ -53,6 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)
     entity = _resolve_or_reread(directory, request["EntityId"], step["Planned"])
     _require_expected(entity, request.get("Expected", {}))
+    _require_registered_before(entity, request)
     _require_another_requester(entity, request)
     dry_run = request.get("DryRun", False)
     protection = protected_by_nature(entity)
@@ -148,8 +150,12 @@ def _describe_by_address(directory: Directory, address: str) -> Entity:
     try:
         reference = directory.find_by_address(address)
     except errors.EntityNotFound:
-        matches = directory.list_by_address(address) or directory.list_by_name(address)
-        return directory.describe(_exactly_one(matches, "e-mail address"))
+        matches = directory.list_by_address(address)
+        if matches:
+            return directory.describe(_exactly_one(matches, "e-mail address"))
+        entity = directory.describe(_exactly_one(directory.list_by_name(address), "e-mail address"))
+        _require_no_other_address(entity, address)
+        return entity
     entity = directory.describe(reference)
     if entity.email is None and entity.state is not EntityState.ENABLED:
         return entity
@@ -159,6 +165,15 @@ def _describe_by_address(directory: Directory, address: str) -> Entity:
             "may have had it before. Give the id, name or primary address of the entity that you mean."
         )
     return entity
+
+
+def _require_no_other_address(entity: Entity, address: str) -> None:
+    """Refuse an entity that only has the name of an address, while its mail goes to another one."""
+    if entity.email and entity.email.casefold() != address.casefold():
+        raise errors.EntityMismatch(
+            f"The {entity.type.value} {entity.id} is named like this address, and has another one. Whoever had the "
+            "address may have been deleted. Give the id of the entity that you mean."
+        )
 
 
 def _exactly_one(matches: list[EntityReference], property_name: str) -> EntityReference:
@@ -182,12 +197,27 @@ def _require_expected(entity: Entity, expected: Expected) -> None:
         "Email": entity.email or "",
         "DisplayName": entity.display_name or "",
     }
-    mismatches = [member for member, value in expected.items() if actual[member].casefold() != str(value).casefold()]
+    # WorkMail may not show the address of a disabled entity, which is only watched.
+    is_hidden = entity.email is None and entity.state is EntityState.DISABLED
+    compared = {member: value for member, value in expected.items() if member != "Email" or not is_hidden}
+    mismatches = [member for member, value in compared.items() if actual[member].casefold() != str(value).casefold()]
     if mismatches:
         raise errors.EntityMismatch(
             f"EntityId means the {entity.type.value} {entity.id}, which differs from Expected in "
             f"{' and '.join(mismatches)}. Nothing was changed. Correct EntityId if you mean another entity, or "
             "Expected if it is out of date."
+        )
+
+
+def _require_registered_before(entity: Entity, request: OffboardingInput) -> None:
+    """Require that the entity was registered when the event happened: it is about who had the address at that time."""
+    occurred_at = request.get("Requester", {}).get("OccurredAt")
+    if occurred_at is None or entity.enabled_date is None:
+        return
+    if entity.enabled_date > _parse_date("Requester.OccurredAt", occurred_at) + PROVIDER_CLOCK_SKEW:
+        raise errors.EntityMismatch(
+            f"The event happened at {occurred_at}, and {entity.id} was registered later, at "
+            f"{render(entity.enabled_date)}. Nothing was changed. Start by hand if this entity is to be offboarded."
         )
 
 
@@ -202,10 +232,14 @@ def _parse_not_before(request: OffboardingInput, started_at: datetime, service_e
     """Parse the date before which nothing may happen, rounded up to a whole second; None without one."""
     if "NotBefore" not in request:
         return None
-    try:
-        not_before = whole_second(parse(request["NotBefore"]))
-    except (ValueError, OverflowError):
-        raise errors.InvalidRequest(f"NotBefore must be {DATE['description']}; there is no such date.") from None
+    not_before = _parse_date("NotBefore", request["NotBefore"])
+    occurred_at = request.get("Requester", {}).get("OccurredAt")
+    asked_at = _parse_date("Requester.OccurredAt", occurred_at) if occurred_at else started_at
+    if not_before < asked_at - ONE_DAY:
+        raise errors.InvalidRequest(
+            f"NotBefore must not be more than a day before the request, which was made at {render(asked_at)}. Leave it "
+            "out if the entity is to be offboarded at once."
+        )
     if not_before > started_at + MAX_NOT_BEFORE:
         raise errors.InvalidRequest(
             f"NotBefore must be at most {MAX_NOT_BEFORE.days} days ahead, not after "
@@ -217,6 +251,14 @@ def _parse_not_before(request: OffboardingInput, started_at: datetime, service_e
             "deregistered any more on that date."
         )
     return not_before
+
+
+def _parse_date(member: str, text: str) -> datetime:
+    """Parse a date, rounded up to a whole second."""
+    try:
+        return whole_second(parse(text))
+    except (ValueError, OverflowError):
+        raise errors.InvalidRequest(f"{member} must be {DATE['description']}; there is no such date.") from None
 
 
 def _recorded_request(request: OffboardingInput, not_before: datetime | None) -> RecordedRequest:

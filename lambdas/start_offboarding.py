@@ -22,7 +22,13 @@ from offboarding.adapters.executions import FORGOTTEN, read_execution_status, st
 from offboarding.adapters.records import Records
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
 from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
-from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
+from offboarding.domain.errors import (
+    InvalidRequest,
+    OffboardingError,
+    OrganizationNotActive,
+    OrganizationNotFound,
+    UnexpectedAnswer,
+)
 from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
@@ -37,15 +43,17 @@ from offboarding.edge.identity_providers import (
 from offboarding.edge.identity_providers.events import member
 from offboarding.edge.observability import logger, metrics
 from offboarding.edge.schemas import INPUT, compile_schemas, validated
-from offboarding.edge.steps import OffboardingInput
+from offboarding.edge.steps import Expected, OffboardingInput
 
 workmail = workmail_client()
 queues = client("sqs", attempts=1)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 compile_schemas(INPUT)
 
+_FINAL_ANSWERS = (InvalidRequest, OrganizationNotActive, OrganizationNotFound)
+"""Answers of WorkMail that do not change within the hours for which a message is tried again."""
 _MAX_REASON_LENGTH = 1024
-_MAX_MESSAGE_BYTES = 256 * 1024
+_MAX_MESSAGE_BYTES = 1024 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
@@ -106,14 +114,14 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     intake = configuration.intake()
     logger.append_keys(event_id=leaver.deduplication_id)
     organization = match_organization(leaver, intake)
-    user = _find_user(leaver, Directory(workmail, organization.id))
+    user = _find_user(leaver, Directory(workmail, organization.id, invalid_parameter=InvalidRequest))
     _require_another_requester(leaver, user)
     _require_current_departure(leaver, user)
     request = _build_input(leaver, organization, user, dry_run=leaver.dry_run or intake.is_dry_run)
     name = execution_name(_identify_departure(leaver, organization, user, dry_run=_is_dry_run(request)))
     is_started = start_execution(intake.state_machine_arn, name, request)
     if not is_started:
-        _require_same_offboarding(_execution_arn(intake, name), request)
+        _require_same_offboarding(_execution_arn(intake, name), request, user)
     logger.info(
         "execution started" if is_started else "execution already started",
         extra={"provider": leaver.provider, "execution": name},
@@ -158,7 +166,7 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
             metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
         else:
             start_offboarding(event)
-    except RefusedEvent as refusal:
+    except (RefusedEvent, *_FINAL_ANSWERS) as refusal:
         _require_time(context, _REFUSAL_MS)
         logger.warning("refused", extra={"reason": str(refusal)})
         reason = str(refusal)[:_MAX_REASON_LENGTH]
@@ -178,7 +186,7 @@ def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
     elif leaver.subject_kind is SubjectKind.EMAIL:
         criterion, users = "this primary address", directory.list_users_by_address(leaver.subject)
     elif leaver.allows_any_entity_type and is_directory_id(leaver.subject):
-        criterion, users = "this id", directory.list_users_by_id(leaver.subject)
+        return directory.find_user(leaver.subject)
     else:
         criterion, users = "this name", directory.list_users_by_name(leaver.subject)
     if len(users) == 1:
@@ -195,17 +203,19 @@ def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
 def _build_input(
     leaver: LeaverEvent, organization: ConfiguredOrganization, user: LeavingUser | None, *, dry_run: bool
 ) -> OffboardingInput:
-    is_found_by_id = leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER and user
+    # The id and not the text: until the execution resolves it, the address can belong to somebody else.
     request = {
         "OrganizationId": organization.id,
-        "EntityId": user.id if user and is_found_by_id else leaver.subject,
-        **({} if leaver.allows_any_entity_type else {"Expected": {"Type": "USER"}}),
+        "EntityId": user.id if user else leaver.subject,
+        **({"Expected": _expect(user)} if user else {}),
         **({"DryRun": True} if dry_run else {}),
         **({"NotBefore": leaver.not_before} if leaver.not_before else {}),
         **({"Reason": leaver.reason} if leaver.reason else {}),
         "Requester": {
             "Provider": leaver.provider,
             "EventId": leaver.deduplication_id,
+            "OccurredAt": leaver.occurred_at,
+            **({"ProviderUserId": leaver.provider_user_id} if leaver.provider_user_id else {}),
             **({"RequestedBy": leaver.requested_by} if leaver.requested_by else {}),
         },
     }
@@ -213,6 +223,11 @@ def _build_input(
         return validated(request, INPUT, OffboardingInput)
     except InvalidRequest as error:
         raise RefusedEvent(str(error)) from None
+
+
+def _expect(user: LeavingUser) -> Expected:
+    """Return what the execution must find: the user as it was seen when the event was read."""
+    return {"Type": "USER", **({"Email": user.email} if user.email else {"Name": user.name})}
 
 
 def _identify_departure(
@@ -230,7 +245,7 @@ def _require_current_departure(leaver: LeaverEvent, user: LeavingUser | None) ->
     """Refuse an event from before the user was registered, because it is about an earlier departure."""
     try:
         occurred_at = parse(leaver.occurred_at)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise RefusedEvent("The event has no RFC 3339 timestamp of when it happened.") from None
     if user and user.enabled_since and occurred_at < user.enabled_since - PROVIDER_CLOCK_SKEW:
         raise RefusedEvent(
@@ -244,11 +259,16 @@ def _require_another_requester(leaver: LeaverEvent, user: LeavingUser | None) ->
         raise RefusedEvent("The requester is the leaver. Requester and leaver must be different people.")
 
 
-def _require_same_offboarding(execution_arn: str, request: OffboardingInput) -> None:
+def _require_same_offboarding(execution_arn: str, request: OffboardingInput, user: LeavingUser | None) -> None:
     """Refuse an event that the execution of its departure does not satisfy, so that a person sees it."""
     status = read_execution_status(execution_arn)
+    running: OffboardingInput = json.loads(status.input or "{}")
+    if status.input is not None and not _is_about(running, request, user):
+        raise RefusedEvent(
+            f"The execution {execution_arn} has the name that one for this leaver would have, and is about another "
+            "entity. Find out who started it, and offboard this leaver by hand."
+        )
     if status.is_running:
-        running: OffboardingInput = json.loads(status.input or "{}")
         if _not_before(running) != _not_before(request) or _is_dry_run(running) != _is_dry_run(request):
             raise RefusedEvent(
                 f"The execution {execution_arn} offboards this leaver with another NotBefore or DryRun. If this event "
@@ -263,6 +283,13 @@ def _require_same_offboarding(execution_arn: str, request: OffboardingInput) -> 
             f"The execution {execution_arn} for this departure ended as {status.outcome}. If the leaver is still to be "
             "offboarded, start another one by hand, with the same input but without DryRun."
         )
+
+
+def _is_about(running: OffboardingInput, request: OffboardingInput, user: LeavingUser | None) -> bool:
+    """Return whether an execution is about the entity of a request; it may name the user in another way."""
+    names = casefolded(request["EntityId"], *((user.id, user.name, user.email) if user else ()))
+    is_same_organization = running.get("OrganizationId") == request["OrganizationId"]
+    return is_same_organization and str(running.get("EntityId", "")).casefold() in names
 
 
 def _execution_arn(intake: IntakeConfiguration, name: str) -> str:
@@ -291,7 +318,7 @@ def _identify_event(body: str) -> dict[str, str]:
     """Return the provider, the id and the time of a refused event, as far as it has them; none of these is a name."""
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     facts = {
         "Provider": provider_of(event),
@@ -331,3 +358,5 @@ def _parse_json(body: str) -> object:
         return json.loads(body)
     except ValueError:
         raise RefusedEvent("The message is not JSON.") from None
+    except RecursionError:
+        raise RefusedEvent("The message is nested too deeply.") from None

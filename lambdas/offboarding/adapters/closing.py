@@ -9,6 +9,7 @@ from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
 from offboarding.domain.record import Record
+from offboarding.domain.texts import is_unicode
 from offboarding.domain.timestamps import parse
 
 _RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
@@ -79,10 +80,7 @@ def _select_facts(status: ExecutionStatus) -> dict[str, object]:
 
 
 def _is_short_text(value: object) -> bool:
-    """Return whether a value is a text that can be kept: JSON allows halves of characters, which UTF-8 does not."""
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_LENGTH:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT_LENGTH and is_unicode(value)
 
 
 def _parse_object(text: str | None) -> dict[str, object]:

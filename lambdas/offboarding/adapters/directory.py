@@ -169,9 +169,21 @@ class Directory:
         """List the users with this id in Identity Center, compared whole."""
         return self._list_users({"IdentityProviderUserIdPrefix": user_id}, "IdentityProviderUserId", user_id)
 
-    def list_users_by_id(self, user_id: str) -> list[LeavingUser]:
-        """List the users with this id in WorkMail. There is no filter for it, so all users are read."""
-        return self._list_users({}, "Id", user_id)
+    def find_user(self, user_id: str) -> LeavingUser | None:
+        """Find the user with this id in WorkMail; None if no user has it, or that user was deleted."""
+        try:
+            user = self.describe(EntityReference(EntityType.USER, user_id))
+        except errors.EntityNotFound:
+            return None
+        if user.state is EntityState.DELETED:
+            return None
+        return LeavingUser(
+            id=user.id,
+            name=user.name,
+            email=user.email,
+            enabled_since=user.enabled_date if user.state is EntityState.ENABLED else None,
+            registration_key=render(user.registration) if user.registration else "",
+        )
 
     def _list_users(self, filters: Mapping[str, str], member: str, value: str) -> list[LeavingUser]:
         return [

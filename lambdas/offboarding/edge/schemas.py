@@ -79,7 +79,9 @@ def _or_null(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-_REQUESTER = _object({"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT})
+_REQUESTER = _object(
+    {"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT}
+)
 
 INPUT = _object(
     {"OrganizationId": ORGANIZATION_ID, "EntityId": ENTITY_ID},

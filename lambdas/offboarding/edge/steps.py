@@ -7,11 +7,13 @@ from offboarding.domain.offboarding import Offboarding
 
 
 class Requester(TypedDict):
-    """Which identity provider's event asked."""
+    """Which identity provider's event asked, when that happened, and about which of the provider's users it was."""
 
     Provider: str
     EventId: str
     RequestedBy: NotRequired[str]
+    OccurredAt: NotRequired[str]
+    ProviderUserId: NotRequired[str]
 
 
 class Expected(TypedDict):

@@ -11,6 +11,7 @@ from offboarding.edge.identity_providers.events import (
     LeaverEvent,
     login_kind,
     member,
+    optional_text,
     text,
 )
 
@@ -37,6 +38,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         subject_kind=login_kind(login),
         deduplication_id=text(event, "detail.log_id"),
         occurred_at=text(event, "detail.data.date"),
+        provider_user_id=optional_text(event, "detail.data.user_id"),
     )
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from offboarding.configuration import ProviderSettings
+from offboarding.domain.texts import is_unicode
 
 Event = Mapping[str, Any]
 
@@ -39,6 +40,8 @@ class LeaverEvent:
         The provider's own id of the event.
     occurred_at
         When it happened, as the provider reports it.
+    provider_user_id
+        The provider's own id of the leaver, which stays when login or address change.
     requested_by
         The administrator who acted, where the event names one.
     organization_id
@@ -60,6 +63,7 @@ class LeaverEvent:
     subject_kind: SubjectKind
     deduplication_id: str
     occurred_at: str
+    provider_user_id: str | None = field(default=None, repr=False)
     requested_by: str | None = field(default=None, repr=False)
     organization_id: str | None = None
     identity_store_id: str | None = None
@@ -115,14 +119,14 @@ def text(event: Event, path: str) -> str:
         If there is none, or it is not a text of 1 to 256 characters.
     """
     value = member(event, path)
-    if not isinstance(value, str) or not 1 <= len(value) <= 256:
+    if not isinstance(value, str) or not 1 <= len(value) <= 256 or not is_unicode(value):
         raise RefusedEvent(f"{path} is missing, or is not a text of 1 to 256 characters.")
     return value
 
 
 def optional_text(event: Event, path: str) -> str | None:
-    """Return the text at a dotted path, or None where there is none."""
-    return None if member(event, path) is None else text(event, path)
+    """Return the text at a dotted path, or None where there is none or it is empty."""
+    return None if member(event, path) in (None, "") else text(event, path)
 
 
 def login_kind(login: str) -> SubjectKind:

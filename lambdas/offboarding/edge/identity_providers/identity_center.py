@@ -46,6 +46,7 @@ def parse_native(event: Event, settings: ProviderSettings) -> LeaverEvent | Igno
         subject_kind=SubjectKind.IDENTITY_STORE_USER,
         deduplication_id=text(event, "id"),
         occurred_at=text(event, "time"),
+        provider_user_id=_user_id(event, "detail.userId"),
         identity_store_id=text(event, "detail.identityStoreId"),
     )
 
@@ -69,6 +70,7 @@ def parse_cloudtrail(event: Event, settings: ProviderSettings) -> LeaverEvent | 
         subject_kind=SubjectKind.IDENTITY_STORE_USER,
         deduplication_id=text(event, "detail.eventID"),
         occurred_at=text(event, "detail.eventTime"),
+        provider_user_id=_user_id(event, "detail.requestParameters.userId"),
         requested_by=principal.partition(":")[2] or principal or None,
         identity_store_id=text(event, "detail.requestParameters.identityStoreId"),
     )

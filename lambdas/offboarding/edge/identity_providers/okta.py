@@ -53,6 +53,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         subject_kind=login_kind(login),
         deduplication_id=text(event, "detail.uuid"),
         occurred_at=text(event, "detail.published"),
+        provider_user_id=optional_text(leaver, "id"),
         requested_by=optional_text(event, "detail.actor.alternateId"),
     )
 
@@ -63,9 +64,11 @@ def _parse_single_user(target: object) -> Mapping[str, Any]:
         if isinstance(target, list)
         else []
     )
-    if len(users) != 1:
-        raise RefusedEvent(f"detail.target has {len(users)} entries of type User, and must have exactly one.")
-    return users[0]
+    # The same user can stand in it twice.
+    different_users = {str(user.get("id") or position): user for position, user in enumerate(users)}
+    if len(different_users) != 1:
+        raise RefusedEvent(f"detail.target has {len(different_users)} users, and must have exactly one.")
+    return next(iter(different_users.values()))
 
 
 ADAPTER = Adapter(PROVIDER, matches, parse)

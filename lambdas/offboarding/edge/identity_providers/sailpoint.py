@@ -11,6 +11,7 @@ from offboarding.edge.identity_providers.events import (
     LeaverEvent,
     SubjectKind,
     member,
+    optional_text,
     text,
 )
 
@@ -39,6 +40,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         subject_kind=SubjectKind.EMAIL,
         deduplication_id=text(event, "detail._metadata.invocationId"),
         occurred_at=text(event, "time"),
+        provider_user_id=optional_text(event, "detail.identity.id"),
     )
 
 
