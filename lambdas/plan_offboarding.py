@@ -43,7 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     due_at = _due_date(step["Request"], parse(step["Now"]))
     refusals = [
         *_find_protections(policy, entity, aliases, is_migration_admin=step["IsMigrationAdmin"]),
-        *_find_holder(records, step, entity),
+        *_find_holder(records, step, entity, due_at),
     ]
     approvals = _reasons_for_approval(policy, step, entity, aliases, due_at) if would_deregister else []
     disabled_date = due_at if would_deregister else entity.disabled_date or due_at
@@ -76,9 +76,11 @@ def _find_protections(
     return [{"Error": "EntityProtected", "Cause": reason} for reason in reasons if reason]
 
 
-def _find_holder(records: Records, step: PlanStep, entity: Entity) -> list[dict[str, str]]:
+def _find_holder(records: Records, step: PlanStep, entity: Entity, due_at: datetime) -> list[dict[str, str]]:
     lock = records.find_lock(step["OrganizationId"], entity.id)
-    if lock is None or not lock.is_live or load_holder(records, lock, entity, parse(step["Now"])).can_be_taken_over:
+    if lock is None or not lock.is_live:
+        return []
+    if load_holder(records, lock, entity, parse(step["Now"]), due_at).can_be_taken_over:
         return []
     return [{"Error": "AlreadyInProgress", "Cause": f"The execution {lock.execution_arn} offboards this entity."}]
 

@@ -158,7 +158,8 @@ def _hold_entity(records: Records, step: RecordStep, entity: Entity) -> None:
     lock = records.hold(offboarding, step["Now"])
     if lock is None:
         return
-    holder = load_holder(records, lock, entity, parse(step["Now"]))
+    not_before = step["Request"].get("NotBefore") if step["DateIsAhead"] else None
+    holder = load_holder(records, lock, entity, parse(step["Now"]), parse(not_before or step["Now"]))
     if not holder.can_be_taken_over:
         raise already_in_progress_error(holder.execution_arn)
     # Before it is taken over: if this ends halfway, the next attempt finds the same holder again.

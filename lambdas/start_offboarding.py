@@ -7,6 +7,7 @@ delivers that message again, and it alone.
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import configuration
 from offboarding.adapters.aws import client
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.executions import FORGOTTEN, read_execution_status, start_execution
+from offboarding.adapters.executions import start_execution
 from offboarding.adapters.records import Records
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
 from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
@@ -32,6 +33,7 @@ from offboarding.domain.errors import (
 from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
+from offboarding.edge.departures import is_repetition
 from offboarding.edge.identity_providers import (
     IgnoredEvent,
     LeaverEvent,
@@ -60,10 +62,8 @@ _MIN_REMAINING_MS = 25_000
 """The most that one message takes: 10 s for WorkMail, twice 5 s for Step Functions, and 5 s for SQS."""
 _REFUSAL_MS = 15_000
 """The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
-_SETTLED_OUTCOMES = frozenset(
-    {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"}
-)
-"""Outcomes after which a further event of the same departure needs nobody."""
+_MAX_EXECUTIONS_OF_DEPARTURE = 10
+"""How often one departure is started anew before a person has to look."""
 
 
 class NoTimeLeftError(OffboardingError):
@@ -118,16 +118,31 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     _require_another_requester(leaver, user)
     _require_current_departure(leaver, user)
     request = _build_input(leaver, organization, user, dry_run=leaver.dry_run or intake.is_dry_run)
-    name = execution_name(_identify_departure(leaver, organization, user, dry_run=_is_dry_run(request)))
-    is_started = start_execution(intake.state_machine_arn, name, request)
-    if not is_started:
-        _require_same_offboarding(_execution_arn(intake, name), request, user)
+    departure = _identify_departure(leaver, organization, user, dry_run=request.get("DryRun") is True)
+    name, is_started = _start_departure(intake, departure, request, user)
     logger.info(
         "execution started" if is_started else "execution already started",
         extra={"provider": leaver.provider, "execution": name},
     )
     metrics.add_metric(name="LeaversAccepted" if is_started else "LeaversRepeated", unit="Count", value=1)
     return name
+
+
+def _start_departure(
+    intake: IntakeConfiguration, departure: Departure, request: OffboardingInput, user: LeavingUser | None
+) -> tuple[str, bool]:
+    """Start the execution of a departure, or find the one that it repeats; return its name, and whether it started."""
+    for _ in range(_MAX_EXECUTIONS_OF_DEPARTURE):
+        name = execution_name(departure)
+        if start_execution(intake.state_machine_arn, name, request):
+            return name, True
+        if is_repetition(_execution_arn(intake, name), request, user):
+            return name, False
+        departure = replace(departure, former_name=name)
+    raise RefusedEvent(
+        f"{_MAX_EXECUTIONS_OF_DEPARTURE} executions have been started for this departure. Look at them, and offboard "
+        "this leaver by hand."
+    )
 
 
 def match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
@@ -259,54 +274,8 @@ def _require_another_requester(leaver: LeaverEvent, user: LeavingUser | None) ->
         raise RefusedEvent("The requester is the leaver. Requester and leaver must be different people.")
 
 
-def _require_same_offboarding(execution_arn: str, request: OffboardingInput, user: LeavingUser | None) -> None:
-    """Refuse an event that the execution of its departure does not satisfy, so that a person sees it."""
-    status = read_execution_status(execution_arn)
-    running: OffboardingInput = json.loads(status.input or "{}")
-    if status.input is not None and not _is_about(running, request, user):
-        raise RefusedEvent(
-            f"The execution {execution_arn} has the name that one for this leaver would have, and is about another "
-            "entity. Find out who started it, and offboard this leaver by hand."
-        )
-    if status.is_running:
-        if _not_before(running) != _not_before(request) or _is_dry_run(running) != _is_dry_run(request):
-            raise RefusedEvent(
-                f"The execution {execution_arn} offboards this leaver with another NotBefore or DryRun. If this event "
-                "is right, stop that execution and start another one by hand."
-            )
-    elif status.outcome == FORGOTTEN:
-        raise UnexpectedAnswer(
-            f"Step Functions does not start {execution_arn} because it exists, and does not find it either."
-        )
-    elif status.outcome not in _SETTLED_OUTCOMES or (status.outcome == "Planned" and not _is_dry_run(request)):
-        raise RefusedEvent(
-            f"The execution {execution_arn} for this departure ended as {status.outcome}. If the leaver is still to be "
-            "offboarded, start another one by hand, with the same input but without DryRun."
-        )
-
-
-def _is_about(running: OffboardingInput, request: OffboardingInput, user: LeavingUser | None) -> bool:
-    """Return whether an execution is about the entity of a request; it may name the user in another way."""
-    names = casefolded(request["EntityId"], *((user.id, user.name, user.email) if user else ()))
-    is_same_organization = running.get("OrganizationId") == request["OrganizationId"]
-    return is_same_organization and str(running.get("EntityId", "")).casefold() in names
-
-
 def _execution_arn(intake: IntakeConfiguration, name: str) -> str:
     return f"{intake.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-
-
-def _is_dry_run(request: OffboardingInput) -> bool:
-    return request.get("DryRun") is True
-
-
-def _not_before(request: OffboardingInput) -> object:
-    """Return the date of a request, however it is written; an invalid one is refused by the execution itself."""
-    not_before = request.get("NotBefore")
-    try:
-        return parse(not_before) if not_before else None
-    except ValueError:
-        return not_before
 
 
 def _require_room(record: SQSRecord, reason: str) -> None:

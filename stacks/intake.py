@@ -116,6 +116,8 @@ class EventIntake(Construct):
                 ),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
                 records.allow_actions("PutItem", keys="refused/*"),
+                # The record of a former execution of the same departure says what it has watched.
+                records.allow_actions("GetItem", keys="arn:*", name="FormerRecords"),
                 self.events.allow_consume(),
                 Access(
                     "DeadLetters",

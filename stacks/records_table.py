@@ -56,7 +56,7 @@ class RecordsTable(Construct):
         for name, partition in _STEP_INDEXES.items():
             self._add_index(name, partition=partition, sort="At")
 
-    def allow_actions(self, *actions: str, keys: str | None = None) -> Access:
+    def allow_actions(self, *actions: str, keys: str | None = None, name: str = "Records") -> Access:
         """Let a function work on items whose keys it has.
 
         Parameters
@@ -65,6 +65,8 @@ class RecordsTable(Construct):
             DynamoDB's operations, ``GetItem`` for example.
         keys
             The pattern of the keys to which this is limited; all keys if there is none.
+        name
+            The name of the policy.
 
         Returns
         -------
@@ -73,7 +75,7 @@ class RecordsTable(Construct):
         """
         conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys]}} if keys else None
         return Access(
-            "Records",
+            name,
             iam.PolicyStatement(
                 actions=[f"dynamodb:{action}" for action in actions],
                 resources=[self.table.table_arn],

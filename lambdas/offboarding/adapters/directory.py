@@ -182,6 +182,7 @@ class Directory:
             name=user.name,
             email=user.email,
             enabled_since=user.enabled_date if user.state is EntityState.ENABLED else None,
+            disabled_since=user.disabled_date if user.state is EntityState.DISABLED else None,
             registration_key=render(user.registration) if user.registration else "",
         )
 
@@ -192,6 +193,7 @@ class Directory:
                 name=item.get("Name", ""),
                 email=item.get("Email"),
                 enabled_since=item.get("EnabledDate") if item.get("State") == EntityState.ENABLED else None,
+                disabled_since=item.get("DisabledDate") if item.get("State") == EntityState.DISABLED else None,
                 registration_key=_registration_key(item),
             )
             for item in self._iterate_entities(EntityType.USER, filters)

@@ -7,7 +7,7 @@ from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_exe
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
-from offboarding.domain.record import EntityLock, Record
+from offboarding.domain.record import EntityLock, Record, Status
 from offboarding.domain.timestamps import ONE_DAY, parse
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
 
@@ -24,6 +24,8 @@ class Holder:
         How it stands in Step Functions.
     record
         Its record, if there is one.
+    is_due_later
+        Whether it only waits for a date, and the other execution is due sooner.
     is_out_of_date
         Whether the entity was registered again since it was deregistered: the execution watches a departure that was
         taken back.
@@ -33,14 +35,15 @@ class Holder:
     status: ExecutionStatus
     record: Record | None
     is_out_of_date: bool
+    is_due_later: bool
 
     @property
     def can_be_taken_over(self) -> bool:
         """Whether another execution may take over."""
-        return not self.status.is_running or self.is_out_of_date
+        return not self.status.is_running or self.is_out_of_date or self.is_due_later
 
 
-def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetime) -> Holder:
+def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetime, due_at: datetime) -> Holder:
     """Read how the execution stands that holds an entity.
 
     Parameters
@@ -53,6 +56,8 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
         The entity as it reads now.
     now
         The state machine's time.
+    due_at
+        When the execution is due that asks.
 
     Raises
     ------
@@ -71,6 +76,7 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
         status=status,
         record=record,
         is_out_of_date=record is not None and _has_been_registered_since(record, entity, now),
+        is_due_later=record is not None and _is_scheduled_after(record, due_at),
     )
 
 
@@ -81,6 +87,11 @@ def already_in_progress_error(holder_arn: str) -> errors.AlreadyInProgress:
         "OtherExecutionArn names.",
         holder_arn,
     )
+
+
+def _is_scheduled_after(record: Record, due_at: datetime) -> bool:
+    """Return whether an offboarding only waits for its date, and that is later than another one's."""
+    return record.status is Status.SCHEDULED and record.due_at is not None and parse(record.due_at) > due_at
 
 
 def _has_been_registered_since(record: Record, entity: Entity, now: datetime) -> bool:

@@ -598,6 +598,7 @@ def _parse_record(item: Item) -> Record:
         entity=item["Entity"],
         status=Status(item["Status"]),
         status_key=item.get("StatusKey"),
+        due_at=item.get("DueAt"),
         outcome=item.get("Outcome"),
         ended_at=item.get("EndedAt"),
         closed_at=item.get("ClosedAt"),

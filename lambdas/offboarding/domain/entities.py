@@ -180,6 +180,8 @@ class LeavingUser:
         Who it is; WorkMail may not show the address of a disabled user.
     enabled_since
         When the user was registered, if enabled now.
+    disabled_since
+        When the user was disabled, if disabled now.
     registration_key
         What tells one departure from another: the date of registering, which stays when the user is
         disabled; empty if there is none.
@@ -189,6 +191,7 @@ class LeavingUser:
     name: str = field(repr=False)
     email: str | None = field(repr=False)
     enabled_since: datetime | None
+    disabled_since: datetime | None
     registration_key: str
 
 

@@ -3,7 +3,8 @@
 A name is made of the entity and of *which* of its departures is meant: the date on which WorkMail last registered it.
 Redelivered events, several events of one provider, and the reports of several providers have all of that in common.
 Somebody who was hired again has a later date, and so another name. Nothing in a name can change while an execution
-runs, as an address can.
+runs, as an address can. If the offboarding of a departure is started anew, the name of the former execution is part of
+the next one's: no counter is kept, and two reports of it still get one name.
 """
 
 import hashlib
@@ -29,12 +30,15 @@ class Departure:
         The user's name; for a group or a resource, how the request calls it.
     registration_key
         What tells this departure from another one of the same entity.
+    former_name
+        The name of the execution after which it is started anew.
     """
 
     organization_id: str
     entity_id: str | None
     name: str
     registration_key: str
+    former_name: str | None = None
 
 
 def execution_name(departure: Departure) -> str:
@@ -52,7 +56,8 @@ def execution_name(departure: Departure) -> str:
         like `d-l_12a3b4c5-…_0f1e2d3c4b5a6978`. No address and no name in clear.
     """
     subject = departure.entity_id or departure.name.casefold()
-    key = "\x00".join((departure.organization_id, subject, departure.registration_key))
+    former = [departure.former_name] if departure.former_name else []
+    key = "\x00".join((departure.organization_id, subject, departure.registration_key, *former))
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_LENGTH]
     label = _initials(departure.name)[:_MAX_LABEL_LENGTH].strip("-")
     entity_id = re.sub(r"[^0-9A-Za-z]+", "-", departure.entity_id or "")
