@@ -198,7 +198,7 @@ def _require_expected(entity: Entity, expected: Expected) -> None:
         "DisplayName": entity.display_name or "",
     }
     # WorkMail may not show the address of a disabled entity, which is only watched.
-    is_hidden = entity.email is None and entity.state is EntityState.DISABLED
+    is_hidden = entity.email is None and entity.state is EntityState.DISABLED and not entity.never_registered
     compared = {member: value for member, value in expected.items() if member != "Email" or not is_hidden}
     mismatches = [member for member, value in compared.items() if actual[member].casefold() != str(value).casefold()]
     if mismatches:
@@ -234,10 +234,10 @@ def _parse_not_before(request: OffboardingInput, started_at: datetime, service_e
         return None
     not_before = _parse_date("NotBefore", request["NotBefore"])
     occurred_at = request.get("Requester", {}).get("OccurredAt")
-    asked_at = _parse_date("Requester.OccurredAt", occurred_at) if occurred_at else started_at
-    if not_before < asked_at - ONE_DAY:
+    requested_at = _parse_date("Requester.OccurredAt", occurred_at) if occurred_at else started_at
+    if not_before < requested_at - ONE_DAY:
         raise errors.InvalidRequest(
-            f"NotBefore must not be more than a day before the request, which was made at {render(asked_at)}. Leave it "
+            f"NotBefore must not be more than a day before the request, which was made at {render(requested_at)}. Leave it "
             "out if the entity is to be offboarded at once."
         )
     if not_before > started_at + MAX_NOT_BEFORE:

@@ -59,11 +59,15 @@ _MAX_MESSAGE_BYTES = 1024 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
-"""The most that one message takes: 10 s for WorkMail, twice 5 s for Step Functions, and 5 s for SQS."""
+"""The most that a message takes whose execution starts or is refused: 10 s for WorkMail, 5 s for Step Functions, and
+5 s for SQS; with some room."""
+_REPETITION_MS = 25_000
+"""The most that it takes to look at a former execution and to start the next one: 10 s for DynamoDB, and three times 5 s
+for Step Functions."""
 _REFUSAL_MS = 15_000
 """The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
 _MAX_EXECUTIONS_OF_DEPARTURE = 10
-"""How often one departure is started anew before a person has to look."""
+"""How many executions one departure may have before a person has to look."""
 
 
 class NoTimeLeftError(OffboardingError):
@@ -93,13 +97,15 @@ def record_handler(record: SQSRecord, lambda_context: LambdaContext) -> None:
         raise
 
 
-def start_offboarding(leaver: LeaverEvent) -> str:
+def start_offboarding(leaver: LeaverEvent, context: LambdaContext) -> str:
     """Start the execution for a leaver, unless there is one already.
 
     Parameters
     ----------
     leaver
         Who left, as the provider reports it.
+    context
+        The context of the function, which says how much time is left.
 
     Returns
     -------
@@ -110,6 +116,8 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     ------
     RefusedEvent
         If it is in doubt which organization and whose mailbox is meant.
+    NoTimeLeftError
+        If there is too little time to look at a former execution.
     """
     intake = configuration.intake()
     logger.append_keys(event_id=leaver.deduplication_id)
@@ -119,7 +127,7 @@ def start_offboarding(leaver: LeaverEvent) -> str:
     _require_current_departure(leaver, user)
     request = _build_input(leaver, organization, user, dry_run=leaver.dry_run or intake.is_dry_run)
     departure = _identify_departure(leaver, organization, user, dry_run=request.get("DryRun") is True)
-    name, is_started = _start_departure(intake, departure, request, user)
+    name, is_started = _start_departure(departure, request, user, context)
     logger.info(
         "execution started" if is_started else "execution already started",
         extra={"provider": leaver.provider, "execution": name},
@@ -129,13 +137,15 @@ def start_offboarding(leaver: LeaverEvent) -> str:
 
 
 def _start_departure(
-    intake: IntakeConfiguration, departure: Departure, request: OffboardingInput, user: LeavingUser | None
+    departure: Departure, request: OffboardingInput, user: LeavingUser | None, context: LambdaContext
 ) -> tuple[str, bool]:
     """Start the execution of a departure, or find the one that it repeats; return its name, and whether it started."""
+    intake = configuration.intake()
     for _ in range(_MAX_EXECUTIONS_OF_DEPARTURE):
         name = execution_name(departure)
         if start_execution(intake.state_machine_arn, name, request):
             return name, True
+        _require_time(context, _REPETITION_MS)
         if is_repetition(_execution_arn(intake, name), request, user):
             return name, False
         departure = replace(departure, former_name=name)
@@ -180,7 +190,7 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
             logger.info("event ignored", extra={"provider": event.provider, "reason": event.reason})
             metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
         else:
-            start_offboarding(event)
+            start_offboarding(event, context)
     except (RefusedEvent, *_FINAL_ANSWERS) as refusal:
         _require_time(context, _REFUSAL_MS)
         logger.warning("refused", extra={"reason": str(refusal)})
@@ -242,7 +252,12 @@ def _build_input(
 
 def _expect(user: LeavingUser) -> Expected:
     """Return what the execution must find: the user as it was seen when the event was read."""
-    return {"Type": "USER", **({"Email": user.email} if user.email else {"Name": user.name})}
+    seen: Expected = {"Type": "USER"}
+    if user.email:
+        seen["Email"] = user.email
+    elif user.name:
+        seen["Name"] = user.name
+    return seen
 
 
 def _identify_departure(

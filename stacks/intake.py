@@ -102,7 +102,7 @@ class EventIntake(Construct):
         return FunctionSpec(
             name="StartOffboarding",
             description="Starts an execution for each leaver that an identity provider reports",
-            workmail_actions=("ListUsers",),
+            workmail_actions=("DescribeUser", "ListUsers"),
             environment={
                 "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
                 "ORGANIZATIONS": render_compact_json(organizations),

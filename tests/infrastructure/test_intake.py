@@ -211,7 +211,7 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
     organization = "arn:<AWS::Partition>:workmail:<AWS::Region>:<AWS::AccountId>:organization/"
     assert permissions(all_providers, role) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
-        ("Allow", {"workmail:ListUsers"}, [organization + ORGANIZATION_ID, organization + ANOTHER_ID]),
+        ("Allow", {"workmail:DescribeUser", "workmail:ListUsers"}, [organization + ORGANIZATION_ID, organization + ANOTHER_ID]),
         ("Allow", {"states:StartExecution"}, [f"<{state_machine}>"]),
         (
             "Allow",
@@ -219,13 +219,19 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
             ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"],
         ),
         ("Allow", {"dynamodb:PutItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
+        ("Allow", {"dynamodb:GetItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]
-    [condition] = [
-        statement["Condition"] for _, statement in role_statements(all_providers, role) if "Condition" in statement
-    ]
-    assert condition == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}}
+    conditions = {
+        statement["Action"]: statement["Condition"]
+        for _, statement in role_statements(all_providers, role)
+        if "Condition" in statement
+    }
+    assert conditions == {
+        "dynamodb:PutItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}},
+        "dynamodb:GetItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["arn:*"]}},
+    }
     [trust] = all_providers["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 

@@ -32,10 +32,12 @@ make_store_leaver = partial(
     subject=STORE_USER_ID,
     subject_kind=SubjectKind.IDENTITY_STORE_USER,
     identity_store_id="d-1234567890",
+    provider_user_id=STORE_USER_ID,
 )
 EXPECTED: dict[str, LeaverEvent | IgnoredEvent] = {
     "okta-user-lifecycle-deactivate": make_email_leaver(
         provider="okta",
+        provider_user_id="00uleaver00000000001",
         deduplication_id="6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a",
         occurred_at="2026-11-20T09:15:11.862Z",
         requested_by="it.admin@example.com",
@@ -43,6 +45,7 @@ EXPECTED: dict[str, LeaverEvent | IgnoredEvent] = {
     "okta-user-lifecycle-suspend": IgnoredEvent("okta", "user.lifecycle.suspend does not mean that somebody left"),
     "auth0-successful-user-deletion": make_email_leaver(
         provider="auth0",
+        provider_user_id="auth0|5f0000000000000000000001",
         deduplication_id="80020261120121230000000000000000000000001",
         occurred_at="2026-11-20T12:12:30.147Z",
     ),
@@ -60,6 +63,7 @@ EXPECTED: dict[str, LeaverEvent | IgnoredEvent] = {
     ),
     "sailpoint-account-deleted": make_email_leaver(
         provider="sailpoint",
+        provider_user_id="2c9180857807b2f40178242a1cb50f8b",
         deduplication_id="d7a8f0b2-0000-4c4c-9d9d-000000000001",
         occurred_at="2026-11-20T07:30:00Z",
     ),
@@ -166,11 +170,11 @@ def test_an_event_that_does_not_mean_a_departure_is_ignored_with_a_reason(event:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (make_event(OKTA, detail__target=...), "0 entries of type User"),
-        (make_event(OKTA, detail__target=[]), "0 entries of type User"),
-        (make_event(OKTA, detail__target="dana"), "0 entries of type User"),
-        (make_event(OKTA, detail__target=[GROUP]), "0 entries of type User"),
-        (make_event(OKTA, detail__target=[LEAVER, OTHER_USER]), "2 entries of type User"),
+        (make_event(OKTA, detail__target=...), "0 users, and must have exactly one"),
+        (make_event(OKTA, detail__target=[]), "0 users, and must have exactly one"),
+        (make_event(OKTA, detail__target="dana"), "0 users, and must have exactly one"),
+        (make_event(OKTA, detail__target=[GROUP]), "0 users, and must have exactly one"),
+        (make_event(OKTA, detail__target=[LEAVER, OTHER_USER]), "2 users, and must have exactly one"),
         (make_event(OKTA, detail__actor=LEAVER), "Requester and leaver must be different people"),
         (make_event(OKTA, detail__target=[{**LEAVER, "alternateId": ""}]), "alternateId is missing"),
         (make_event(OKTA, detail__target=[{**LEAVER, "alternateId": None}]), "alternateId is missing"),

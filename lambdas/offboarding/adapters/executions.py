@@ -38,6 +38,8 @@ class ExecutionStatus:
         RFC 3339, if it is over and Step Functions still knows it.
     entity
         The entity in its output, if it has succeeded and resolved one.
+    other_execution_arn
+        The execution to which it has left the entity, if it has ended as `AlreadyInProgress`.
     """
 
     is_running: bool
@@ -48,6 +50,7 @@ class ExecutionStatus:
     started_at: str | None = None
     ended_at: str | None = None
     entity: Mapping[str, object] | None = None
+    other_execution_arn: str | None = None
 
 
 _FORGOTTEN_STATUS = ExecutionStatus(
@@ -144,6 +147,7 @@ def read_execution_status(execution_arn: str) -> ExecutionStatus:
         started_at=render(answer["startDate"]),
         ended_at=render(answer["stopDate"]),
         entity=output.get("Entity"),
+        other_execution_arn=output.get("OtherExecutionArn"),
     )
 
 

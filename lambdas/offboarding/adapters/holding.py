@@ -1,7 +1,7 @@
 """One live offboarding per entity: the execution that holds it, and whether it can be taken over."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
 from offboarding.adapters.records import Records
@@ -10,6 +10,10 @@ from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.record import EntityLock, Record, Status
 from offboarding.domain.timestamps import ONE_DAY, parse
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
+
+
+_LONGEST_RECORDING = timedelta(minutes=5)
+"""How long after holding its entity an execution may take to write its record; a later one was deleted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
     Raises
     ------
     RecordUnavailable
-        If Step Functions does not know the execution, and it is too young to have been forgotten.
+        If Step Functions does not know the execution, and it is too young to have been forgotten; or if it runs and
+        is about to write its record, which says for when it is scheduled.
     """
     record = records.find(lock.execution_arn)
     status = read_execution_status(lock.execution_arn)
@@ -70,6 +75,11 @@ def load_holder(records: Records, lock: EntityLock, entity: Entity, now: datetim
         raise errors.RecordUnavailable(
             f"Step Functions does not know the execution {lock.execution_arn} yet, which holds this entity. Start "
             "again in a minute."
+        )
+    if record is None and status.is_running and now - parse(lock.held_since) < _LONGEST_RECORDING:
+        raise errors.RecordUnavailable(
+            f"The execution {lock.execution_arn} holds this entity, and has not written its record yet. Start again in "
+            "a minute."
         )
     return Holder(
         execution_arn=lock.execution_arn,
@@ -91,7 +101,7 @@ def already_in_progress_error(holder_arn: str) -> errors.AlreadyInProgress:
 
 def _is_scheduled_after(record: Record, due_at: datetime) -> bool:
     """Return whether an offboarding only waits for its date, and that is later than another one's."""
-    return record.status is Status.SCHEDULED and record.due_at is not None and parse(record.due_at) > due_at
+    return record.status is Status.SCHEDULED and record.not_before is not None and parse(record.not_before) > due_at
 
 
 def _has_been_registered_since(record: Record, entity: Entity, now: datetime) -> bool:

@@ -195,7 +195,8 @@ class Records:
         }
         if due_at:
             assignments |= {"StatusKey": status.value, "DueAt": due_at}
-        removed = [*_OUTCOME_MEMBERS, "TaskToken", *([] if due_at else _WINDOW_MEMBERS)]
+        # Who holds the entity again is superseded no more: the other execution is over, or never came to hold it.
+        removed = [*_OUTCOME_MEMBERS, "TaskToken", "SupersededBy", *([] if due_at else _WINDOW_MEMBERS)]
         actions: list[Action] = [
             {"Update": build_update(_record_key(offboarding.execution_arn), assignments, removed)},
             _put_step(offboarding.execution_arn, _subject_of(offboarding), _render_start(facts)),
@@ -598,7 +599,7 @@ def _parse_record(item: Item) -> Record:
         entity=item["Entity"],
         status=Status(item["Status"]),
         status_key=item.get("StatusKey"),
-        due_at=item.get("DueAt"),
+        not_before=item.get("NotBefore"),
         outcome=item.get("Outcome"),
         ended_at=item.get("EndedAt"),
         closed_at=item.get("ClosedAt"),

@@ -178,8 +178,8 @@ class LeavingUser:
     ----------
     id, name, email
         Who it is; WorkMail may not show the address of a disabled user.
-    enabled_since
-        When the user was registered, if enabled now.
+    is_enabled, enabled_since
+        Whether the user is enabled now, and since when, if WorkMail shows that.
     disabled_since
         When the user was disabled, if disabled now.
     registration_key
@@ -190,6 +190,7 @@ class LeavingUser:
     id: str
     name: str = field(repr=False)
     email: str | None = field(repr=False)
+    is_enabled: bool
     enabled_since: datetime | None
     disabled_since: datetime | None
     registration_key: str

@@ -3,8 +3,8 @@
 A name is made of the entity and of *which* of its departures is meant: the date on which WorkMail last registered it.
 Redelivered events, several events of one provider, and the reports of several providers have all of that in common.
 Somebody who was hired again has a later date, and so another name. Nothing in a name can change while an execution
-runs, as an address can. If the offboarding of a departure is started anew, the name of the former execution is part of
-the next one's: no counter is kept, and two reports of it still get one name.
+runs, as an address can. If a departure needs another execution, the name of the former one is part of the next one's:
+no counter is kept, and two reports of it still get one name.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Departure:
     registration_key
         What tells this departure from another one of the same entity.
     former_name
-        The name of the execution after which it is started anew.
+        The name of the former execution of this departure, after which it needs another one.
     """
 
     organization_id: str

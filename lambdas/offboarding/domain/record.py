@@ -68,8 +68,10 @@ class Record:
         Where it stands; an outcome and a date (RFC 3339) only once it has ended.
     closed_at
         When the execution ended (RFC 3339), once Step Functions has reported that.
-    status_key, due_at
-        Under which status the index has it, and since when it is due (RFC 3339); None if nothing is still to come.
+    status_key
+        Under which status the index has it; None if nothing is still to come.
+    not_before
+        The date for which it was requested (RFC 3339), if it was for one.
     deregistered_at, retention_ends_at
         RFC 3339, once WorkMail has confirmed the deregistration.
     attempted_at
@@ -91,7 +93,7 @@ class Record:
     entity: RecordedEntity
     status: Status
     status_key: str | None
-    due_at: str | None
+    not_before: str | None
     outcome: str | None
     ended_at: str | None
     closed_at: str | None

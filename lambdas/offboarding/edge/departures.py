@@ -9,6 +9,7 @@ from offboarding.adapters.records import Records
 from offboarding.domain.entities import LeavingUser, casefolded
 from offboarding.domain.errors import UnexpectedAnswer
 from offboarding.domain.timestamps import parse, render
+from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
 from offboarding.edge.identity_providers import RefusedEvent
 from offboarding.edge.steps import OffboardingInput
 
@@ -40,11 +41,16 @@ def is_repetition(execution_arn: str, request: OffboardingInput, user: LeavingUs
         raise UnexpectedAnswer(
             f"Step Functions does not start {execution_arn} because it exists, and does not find it either."
         )
+    if status.other_execution_arn and _is_about(_parse_input(status.input), request, user):
+        # It left the entity to another execution, so that one counts.
+        execution_arn, status = status.other_execution_arn, read_execution_status(status.other_execution_arn)
     former = _parse_input(status.input)
     if not _is_about(former, request, user):
         # Somebody has started an execution for another entity under this name.
         return False
     if status.is_running:
+        if user is not None and _is_registered_again_undated(execution_arn, user, request):
+            return False
         return _is_due_at_same_time(execution_arn, former, request)
     occurred_at = parse(request["Requester"]["OccurredAt"])
     if user is not None and status.ended_at and occurred_at > parse(status.ended_at):
@@ -71,6 +77,20 @@ def _is_due_at_same_time(execution_arn: str, running: OffboardingInput, request:
             "does not delay it. If the later date is right, stop that execution, then send this event again."
         )
     return due_at == running_due_at
+
+
+def _is_registered_again_undated(execution_arn: str, user: LeavingUser, request: OffboardingInput) -> bool:
+    """Return whether a user without dates is enabled again, long after a running execution has deregistered them.
+
+    The dates of another user would have led to another name.
+    """
+    if not user.is_enabled or user.registration_key:
+        return False
+    record = Records().find(execution_arn)
+    if record is None or record.deregistered_at is None:
+        return False
+    occurred_at = parse(request["Requester"]["OccurredAt"])
+    return occurred_at > parse(record.deregistered_at) + UNDATED_REGISTRATION_MARGIN
 
 
 def _due_at(request: OffboardingInput, occurred_at: datetime) -> datetime:
