@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.defaults import ORGANIZATION_ID
-from offboarding.adapters.records import Records, entity_key, identifier_key
+from offboarding.adapters.records import Records, entity_key, erased_key, identifier_key
 from offboarding.domain import errors
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, MailboxTouched, Record, Status
@@ -50,6 +50,7 @@ REQUEST = {
     "NotBefore": RETENTION_ENDS_AT,
 }
 END_FACTS = {"OrganizationId": ORGANIZATION_ID, "EntityId": "Dana", "StartedAt": STARTED_AT}
+RESOURCE_ID = f"r-{'0' * 32}"
 RETENTION_DAYS = 90
 
 
@@ -922,6 +923,27 @@ def test_the_end_of_an_execution_that_resolved_an_entity_belongs_to_it(table: Ta
         ({}, {}),
         ({"OrganizationId": ORGANIZATION_ID}, {"OrganizationId": ORGANIZATION_ID}),
         ({"EntityId": "dana"}, {"Identifier": "dana", "EntityKey": identifier_key("dana")}),
+        ({"EntityId": USER_ID}, {"Identifier": USER_ID, "EntityKey": identifier_key(USER_ID)}),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID},
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "EntityKey": LOCK_ID},
+        ),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": RESOURCE_ID},
+            {
+                "OrganizationId": ORGANIZATION_ID,
+                "EntityId": RESOURCE_ID,
+                "EntityKey": entity_key(ORGANIZATION_ID, RESOURCE_ID),
+            },
+        ),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": f"{USER_ID}x"},
+            {
+                "OrganizationId": ORGANIZATION_ID,
+                "Identifier": f"{USER_ID}x",
+                "EntityKey": identifier_key(f"{USER_ID}x"),
+            },
+        ),
         (
             {"EntityId": "dana", "Entity": RECORD_DEFAULTS["entity"]},
             {"Identifier": "dana", "EntityKey": identifier_key("dana")},
@@ -948,6 +970,83 @@ def test_the_end_of_an_execution_belongs_to_what_is_known_of_it(
         "Outcome": "Forgotten",
         "MailboxTouched": "No",
     }
+
+
+def attempt_and_mismatch(table: Table) -> None:
+    table.record_attempt(ARN_A)
+    table.records.record_refusal(make_offboarding(ARN_A), {"At": LATER, "Step": "Mismatch"})
+
+
+@pytest.mark.parametrize(
+    ("act", "mailbox_touched"),
+    [
+        (deregister_nothing, "No"),
+        (attempt, "Maybe"),
+        (attempt_and_mismatch, "No"),
+        (attempt_and_confirm, "Yes"),
+    ],
+)
+def test_the_end_of_a_record_that_was_deleted_by_hand_has_what_its_steps_show(
+    table: Table, act: Callable[[Table], None], mailbox_touched: str
+) -> None:
+    table.create_record("a")
+    act(table)
+    assert table.load_record(ARN_A).mailbox_touched.value == mailbox_touched
+    table.delete_item(ARN_A)
+
+    assert record_end(table, "Stopped", ended_at=MUCH_LATER)
+    assert record_end(table, "Stopped", ended_at=MUCH_LATER), "a repeated report"
+
+    step = table.read_steps(ARN_A)[-1]
+    assert step == {
+        "Id": ARN_A,
+        "Part": f"Step {MUCH_LATER} Ended",
+        "Kind": "Step",
+        **SUBJECT,
+        "At": MUCH_LATER,
+        "Step": "Ended",
+        "Outcome": "Stopped",
+        "Cause": "It is never offboarded.",
+        "MailboxTouched": mailbox_touched,
+    }
+    assert table.read_step_names(ARN_A).count("Started") == 1
+    assert table.read_step_names(ARN_A).count("Ended") == 1
+
+
+def test_a_refused_request_is_a_step_of_its_entity_and_releases_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(table, ARN_A)
+    transactions = count_transactions(monkeypatch, table)
+    log_entry = {"At": LATER, "Step": "RequestRefused", "Error": "EntityProtected"}
+
+    for _ in range(2):
+        table.records.record_refused_request(make_offboarding(ARN_A), log_entry)
+
+    assert table.find_holder() is None
+    assert table.read_item(ARN_A) is None, "the record is written when the execution ends"
+    step = {"Id": ARN_A, "Part": f"Step {LATER} RequestRefused", "Kind": "Step"}
+    assert table.read_steps(ARN_A) == [{**step, **SUBJECT, **log_entry}]
+    for identifier in (USER_ID, "dana", "dana@example.com"):
+        assert table.records.find_entity_ids(ORGANIZATION_ID, identifier) == [USER_ID]
+    assert [len(actions) for actions in transactions] == [7, 7]
+
+
+def test_a_refused_request_does_not_release_the_entity_of_another_execution(table: Table) -> None:
+    hold(table, ARN_B)
+
+    table.records.record_refused_request(make_offboarding(ARN_A), LOG_ENTRY)
+
+    assert table.find_holder() == ARN_B
+
+
+def test_an_erased_execution_is_known_by_a_hash_of_its_arn(table: Table) -> None:
+    assert not table.records.is_erased(ARN_A)
+    table.mark_erased(ARN_A)
+
+    assert table.records.is_erased(ARN_A)
+    assert not table.records.is_erased(ARN_B)
+    assert erased_key(ARN_A) == ("erased/" + hashlib.sha256(ARN_A.encode()).hexdigest(), "Execution")
 
 
 def test_the_end_is_not_recorded_over_a_record_that_has_been_written_meanwhile(table: Table) -> None:
