@@ -93,18 +93,23 @@ def _require_not_restorable(table: Table, execution_arns: Iterable[str]) -> None
 
 
 def _find_executions(table: Table, partition: str, organization_id: str) -> set[str]:
-    """Return the executions that have a step of an entity, or of a text that resolved none in an organization."""
+    """Return the executions that have a step of an entity, or of a text that resolved none in an organization.
+
+    A request that named no organization is nobody else's.
+    """
     steps = table.query("#EntityKey = :key", index="ByEntity", key=partition)
-    return {step["Id"] for step in steps if step.get("OrganizationId") == organization_id}
+    return {step["Id"] for step in steps if step.get("OrganizationId", organization_id) == organization_id}
 
 
 def _delete_identifier(table: Table, identifier: str, entity: str, organization_id: str, erasure: Erasure) -> set[str]:
     """Let a name or an address lead to the entity no more.
 
-    Returns the executions that were asked for by it and resolved nothing, if no other entity has or had it.
+    Returns the executions that were asked for by it and resolved nothing, if no other entity of the organization has
+    or had it.
     """
-    entities = {item["Part"] for item in table.query("#Id = :id", id=identifier)}
-    part = f"Entity {entity}"
+    part, prefix = f"Entity {entity}", f"Entity {entity_key(organization_id, '')}"
+    items = table.query("#Id = :id AND begins_with(#Part, :prefix)", id=identifier, prefix=prefix)
+    entities = {item["Part"] for item in items}
     _delete(table, [Key(identifier, part)] if part in entities else [], erasure)
     return set() if entities - {part} else _find_executions(table, identifier, organization_id)
 
