@@ -265,6 +265,35 @@ def test_an_entity_that_an_execution_holds_which_is_over_is_erased(
     assert read_items(table) == make_tombstones(ARN_A)
 
 
+def schedule(table: Table) -> None:
+    offboarding = make_offboarding(ARN_A)
+    facts, log_entry = {"StartedAt": STARTED_AT, "Entity": offboarding.entity}, {"At": NOW, "Step": "Scheduled"}
+    table.records.create_or_update(offboarding, facts, Status.SCHEDULED, RETENTION_ENDS_AT, log_entry)
+
+
+def request_approval(table: Table) -> None:
+    log_entry = {"At": NOW, "Step": "AwaitApproval"}
+    table.records.record_approval_request(make_offboarding(ARN_A), "token", ["reason"], RETENTION_ENDS_AT, log_entry)
+
+
+@pytest.mark.parametrize("wait", [schedule, request_approval])
+def test_an_entity_whose_execution_was_stopped_while_it_waited_is_erased(
+    table: Table, monkeypatch: pytest.MonkeyPatch, wait: Callable[[Table], None]
+) -> None:
+    table.create_record("a")
+    wait(table)
+    items = read_items(table)
+    set_status(monkeypatch, RUNNING)
+    with pytest.raises(errors.InvalidRequest, match="offboards this entity"):
+        erase()
+    assert read_items(table) == items
+    set_status(monkeypatch, STOPPED)
+
+    assert erase().executions == 1, "there is nothing to restore, though the index still has its record"
+
+    assert read_items(table) == make_tombstones(ARN_A)
+
+
 @pytest.mark.parametrize("error", [errors.RecordUnavailable("later"), errors.AccessDenied("no")])
 def test_nothing_is_deleted_if_step_functions_does_not_answer(
     table: Table, monkeypatch: pytest.MonkeyPatch, error: Exception

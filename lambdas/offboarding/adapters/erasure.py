@@ -8,11 +8,14 @@ from offboarding.adapters.executions import FORGOTTEN, read_execution_status
 from offboarding.adapters.records import IDENTIFIER_PREFIX, Records, build_step, entity_key, erased_key, identifier_key
 from offboarding.adapters.table import Key, Table
 from offboarding.domain import errors
-from offboarding.domain.record import EntityLock
+from offboarding.domain.record import EntityLock, Status
 from offboarding.domain.timestamps import ONE_DAY, parse
 
 _REMEMBERED_FOR = timedelta(days=100)
 """Step Functions knows an execution for 90 days after its end, and the sweep must not record it again."""
+
+_RESTORABLE = frozenset({Status.IN_WINDOW, Status.RESTORED})
+"""Under these the index has an entity that is in its window, or was restored in it."""
 
 
 @dataclass
@@ -84,7 +87,7 @@ def _require_not_held(lock: EntityLock | None, now: datetime) -> None:
 
 def _require_not_restorable(table: Table, execution_arns: Iterable[str]) -> None:
     records = [record for arn in execution_arns if (record := table.read(Key(arn, "Record")))]
-    due_dates = sorted(record["DueAt"] for record in records if "StatusKey" in record)
+    due_dates = sorted(record["DueAt"] for record in records if record.get("StatusKey") in _RESTORABLE)
     if due_dates:
         raise errors.InvalidRequest(
             f"The entity can be restored until {due_dates[-1]}, and only by its record. Nothing was deleted. Erase it "
