@@ -77,15 +77,21 @@ def _record_starter(event: dict[str, Any]) -> None:
     execution_arn = (detail.get("responseElements") or {}).get("executionArn")
     started_by = (detail.get("userIdentity") or {}).get("arn")
     if not isinstance(execution_arn, str) or not isinstance(started_by, str):
-        logger.info("nothing to record", extra={"reason": "no execution, or no caller with an ARN"})
-        metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
+        _ignore_call("no execution, or no caller with an ARN")
         return
     logger.append_keys(correlation_id=execution_arn)
     records = Records()
-    if not records.is_erased(execution_arn):
-        records.record_starter(execution_arn, started_by, _render_time(event))
+    if records.is_erased(execution_arn):
+        _ignore_call("the execution was erased")
+        return
+    records.record_starter(execution_arn, started_by, _render_time(event))
     logger.info("starter recorded")
     metrics.add_metric(name="StartersRecorded", unit="Count", value=1)
+
+
+def _ignore_call(reason: str) -> None:
+    logger.info("nothing to record", extra={"reason": reason})
+    metrics.add_metric(name="StatusChangesIgnored", unit="Count", value=1)
 
 
 def _render_time(event: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ compile_schemas(ERASURE)
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Delete what is recorded of one entity, and record how much that was."""
-    request = validated(event, ERASURE, ErasureInput)
+    request = validated(event, ERASURE, ErasureInput, "The event")
     organization_id = request["OrganizationId"]
     now = datetime.now(UTC)
     erasure = erase_entity(organization_id, request["EntityId"], now, request.get("Identifiers", []))

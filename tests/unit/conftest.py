@@ -25,7 +25,7 @@ from offboarding import configuration
 from offboarding.adapters import policy
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Records
+from offboarding.adapters.records import Records, erased_key
 from offboarding.domain.entities import Entity, EntityReference, EntityType
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Record, Status
@@ -238,6 +238,10 @@ class Table:
 
     def delete_item(self, key: str, part: str = "Record") -> None:
         self.client.delete_item(TableName=TABLE_NAME, Key=make_key(key, part))
+
+    def mark_erased(self, execution_arn: str) -> None:
+        """Leave what an erasure leaves of an execution."""
+        self.client.put_item(TableName=TABLE_NAME, Item=make_key(*erased_key(execution_arn)))
 
     def read_all(self) -> list[dict[str, Any]]:
         """Return all items in DynamoDB's own notation."""

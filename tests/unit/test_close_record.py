@@ -340,3 +340,47 @@ def test_a_call_is_retried_if_the_table_is_unavailable(table: Table, monkeypatch
     monkeypatch.setattr(Records, "record_starter", fail)
 
     assert deliver_messages(monkeypatch, make_call()) == ["m-0"]
+
+
+@pytest.mark.parametrize("body", [make_message(), make_success(), make_call()])
+def test_an_erased_execution_is_not_recorded_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, body: str
+) -> None:
+    table.mark_erased(ARN_A)
+    items = table.read_all()
+
+    assert deliver_messages(monkeypatch, body) == []
+
+    assert table.read_all() == items
+    assert read_metrics() == {"StatusChangesIgnored": 1}
+
+
+def test_an_execution_that_is_erased_while_its_record_is_closed_is_not_recorded_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_record("a")
+
+    def erase() -> None:
+        for item in table.read_all():
+            table.delete_item(item["Id"]["S"], item["Part"]["S"])
+        table.mark_erased(ARN_A)
+
+    assert deliver_messages(monkeypatch, make_message(), action=erase) == ["m-0"]
+    assert deliver_messages(monkeypatch, make_message()) == []
+
+    assert table.read_item(ARN_A) is None
+    assert table.read_steps(ARN_A) == []
+
+
+def test_an_execution_that_runs_again_between_its_record_and_its_status_is_not_closed(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_record("a")
+    table.close_record(ARN_A, "WorkMailUnavailable", ended_at=NOW)
+
+    def run_again() -> None:
+        table.record_attempt(ARN_A)
+
+    assert deliver_messages(monkeypatch, make_message(), action=run_again) == ["m-0"]
+
+    assert table.load_record(ARN_A).status is Status.DEREGISTERING

@@ -9,11 +9,11 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.closing import close_record, is_closed
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Records, identifier_key
+from offboarding.adapters.records import entity_key, identifier_key
 from offboarding.domain import errors
 from offboarding.domain.record import Status
 from offboarding.domain.timestamps import parse
-from tests.unit.conftest import ARN_A, NOW, RECORD_DEFAULTS, USER_ID, Table
+from tests.unit.conftest import ARN_A, ARN_B, NOW, RECORD_DEFAULTS, USER_ID, Table, make_offboarding
 
 ENDED_AT = "2026-12-01T00:00:00.000Z"
 REPORTED_AT = "2026-12-01T00:00:05.000Z"
@@ -39,7 +39,7 @@ PROTECTED = ExecutionStatus(
 
 
 def close(table: Table, status: ExecutionStatus) -> str | None:
-    return close_record(table.records, ARN_A, status, REPORTED_AT)
+    return close_record(table.records, table.records.find(ARN_A), ARN_A, status, REPORTED_AT)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,17 @@ def test_a_deleted_record_is_not_written_again(table: Table, outcome: str) -> No
     assert table.read_all() == []
 
 
+@pytest.mark.parametrize("status", [PROTECTED, STOPPED, FORGOTTEN])
+def test_an_erased_execution_is_not_recorded_again(table: Table, status: ExecutionStatus) -> None:
+    table.mark_erased(ARN_A)
+    items = table.read_all()
+
+    assert close(table, status) is None
+
+    assert table.read_all() == items
+    assert not table.records.is_erased(ARN_B), "another execution is recorded"
+
+
 def test_the_record_of_a_plan_has_the_entity_and_is_over(table: Table) -> None:
     entity = {**RECORD_DEFAULTS["entity"], "Email": None}
     planned = replace(PROTECTED, outcome="Planned", cause=None, entity=entity)
@@ -203,6 +214,7 @@ def test_a_redriven_execution_that_resolves_its_entity_is_open_again(table: Tabl
         json.dumps({"OrganizationId": "m-1"}),
         json.dumps({"OrganizationId": f"{ORGANIZATION_ID}\n"}),
         json.dumps({"EntityId": 7, "Reason": None, "Requester": "me", "DryRun": "yes"}),
+        json.dumps({"EntityId": "dana \ud83d", "Reason": "\udfff", "Requester": {"Provider": "\ud800"}}),
         json.dumps({"EntityId": "", "Reason": "x" * 1025, "Requester": {"Provider": 7, "Secret": "x"}, "Secret": "x"}),
     ],
 )
@@ -217,6 +229,13 @@ def test_an_invalid_input_leaves_a_record_with_nothing_of_it(table: Table, input
     }
 
 
+def test_a_whole_character_beyond_the_basic_plane_is_kept(table: Table) -> None:
+    close(table, replace(PROTECTED, input=json.dumps({"EntityId": "dana \U0001f600", "Reason": "\ud7ff\ue000"})))
+
+    assert table.read_text(ARN_A, "EntityId") == "dana \U0001f600"
+    assert table.read_text(ARN_A, "Reason") == "\ud7ff\ue000"
+
+
 @pytest.mark.parametrize("length", [1, 1024])
 def test_a_text_of_an_input_is_kept_up_to_1024_characters(table: Table, length: int) -> None:
     close(table, replace(PROTECTED, input=json.dumps({"EntityId": "x" * length, "Reason": "y" * length})))
@@ -226,23 +245,14 @@ def test_a_text_of_an_input_is_kept_up_to_1024_characters(table: Table, length: 
 
 
 @pytest.mark.parametrize("has_record", [True, False])
-def test_an_end_is_tried_again_if_the_record_changes_at_the_same_time(
-    table: Table, monkeypatch: pytest.MonkeyPatch, has_record: bool
-) -> None:
+def test_an_end_is_tried_again_if_the_record_has_changed_since_it_was_read(table: Table, has_record: bool) -> None:
     if has_record:
         table.create_record("a")
-    find = Records.find
-
-    def find_and_change(records: Records, execution_arn: str) -> object:
-        record = find(records, execution_arn)
-        monkeypatch.setattr(Records, "find", find)
-        table.create_deregistered_record("a")
-        return record
-
-    monkeypatch.setattr(Records, "find", find_and_change)
+    record = table.records.find(ARN_A)
+    table.create_deregistered_record("a")
 
     with pytest.raises(errors.RecordUnavailable, match="The record has changed since it was read"):
-        close(table, STOPPED)
+        close_record(table.records, record, ARN_A, STOPPED, REPORTED_AT)
     assert table.load_record(ARN_A).outcome is None
     assert close(table, STOPPED) == "Stopped"
     assert table.load_record(ARN_A).status is Status.UNWATCHED
@@ -256,3 +266,27 @@ def test_what_happens_between_two_attempts_to_close_a_record_counts(table: Table
 
     assert table.load_record(ARN_A).status is Status.ENDED
     assert table.list_executions("Restored") == ["a"]
+
+
+def test_the_end_of_an_execution_whose_record_was_deleted_by_hand_has_what_its_steps_show(table: Table) -> None:
+    table.create_deregistered_record("a")
+    table.delete_item(ARN_A)
+
+    assert close(table, replace(PROTECTED, outcome="CleanupOverdue")) == "CleanupOverdue"
+
+    ended = table.read_steps(ARN_A)[-1]
+    assert (ended["Step"], ended["MailboxTouched"]) == ("Ended", "Yes")
+    assert (ended["EntityKey"], ended["EntityName"]) == (entity_key(ORGANIZATION_ID, USER_ID), "dana")
+    assert "Identifier" not in ended
+
+
+def test_the_end_of_a_refused_request_belongs_to_the_resolved_entity(table: Table) -> None:
+    table.records.record_refused_request(make_offboarding(ARN_A), {"At": NOW, "Step": "RequestRefused"})
+
+    assert close(table, PROTECTED) == "EntityProtected"
+
+    steps = table.read_steps(ARN_A)
+    assert [step["Step"] for step in steps] == ["RequestRefused", "Started", "Ended"]
+    assert {step["EntityKey"] for step in steps} == {entity_key(ORGANIZATION_ID, USER_ID)}
+    assert steps[-1]["MailboxTouched"] == "No"
+    assert table.records.find(ARN_A) is None, "nothing is decided by it"

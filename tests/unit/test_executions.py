@@ -200,9 +200,27 @@ def make_page_entry(execution_arn: str, elapsed: timedelta | None) -> dict[str, 
     }
 
 
-def test_the_ended_executions_are_read_to_the_last_page() -> None:
+@pytest.fixture
+def patient_states(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The client that lists executions: it tries five times, and is made when they are listed."""
+    patient_client = executions.client("stepfunctions", attempts=5)
+
+    def make_client(service: str, *, attempts: int) -> Any:
+        assert (service, attempts) == ("stepfunctions", 5)
+        return patient_client
+
+    monkeypatch.setattr(executions, "client", make_client)
+    return patient_client
+
+
+def test_the_executions_are_listed_with_five_attempts(patient_states: Any) -> None:
+    assert patient_states.meta.config.retries["total_max_attempts"] == 5
+    assert executions.states.meta.config.retries["total_max_attempts"] == 1
+
+
+def test_the_ended_executions_are_read_to_the_last_page(patient_states: Any) -> None:
     second, day = timedelta(seconds=1), timedelta(days=1)
-    with Stubber(executions.states) as stub:
+    with Stubber(patient_states) as stub:
         page = [make_page_entry(ARN_A, second), make_page_entry(ARN_B, None)]
         stub.add_response("list_executions", {"executions": page, "nextToken": "next"}, PAGE)
         stub.add_response("list_executions", {"executions": [], "nextToken": "last"}, {**PAGE, "nextToken": "next"})
@@ -215,8 +233,8 @@ def test_the_ended_executions_are_read_to_the_last_page() -> None:
     assert ended == [(ARN_A, parse(STARTED_AT) + second), (ARN_C, parse(STARTED_AT) + day)]
 
 
-def test_a_page_without_executions_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executions.states, "list_executions", lambda **_: {})
+def test_a_page_without_executions_is_empty(monkeypatch: pytest.MonkeyPatch, patient_states: Any) -> None:
+    monkeypatch.setattr(patient_states, "list_executions", lambda **_: {})
 
     assert list(iterate_ended_executions(STATE_MACHINE_ARN)) == []
 
@@ -229,8 +247,10 @@ def test_a_page_without_executions_is_empty(monkeypatch: pytest.MonkeyPatch) -> 
         ("AccessDeniedException", errors.AccessDenied),
     ],
 )
-def test_each_error_of_a_later_page_is_mapped_to_one_error(code: str, error: type[Exception]) -> None:
-    with Stubber(executions.states) as stub:
+def test_each_error_of_a_later_page_is_mapped_to_one_error(
+    patient_states: Any, code: str, error: type[Exception]
+) -> None:
+    with Stubber(patient_states) as stub:
         stub.add_response("list_executions", {"executions": [], "nextToken": "next"})
         stub.add_client_error("list_executions", code, "secret")
         with pytest.raises(errors.OffboardingError) as failure:
@@ -241,9 +261,9 @@ def test_each_error_of_a_later_page_is_mapped_to_one_error(code: str, error: typ
     assert "secret" not in str(failure.value)
 
 
-def test_a_page_without_an_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_without_an_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch, patient_states: Any) -> None:
     error = EndpointConnectionError(endpoint_url="https://states")
-    monkeypatch.setattr(executions.states, "list_executions", make_raiser(error))
+    monkeypatch.setattr(patient_states, "list_executions", make_raiser(error))
 
     with pytest.raises(errors.RecordUnavailable, match=r"states:ListExecutions failed \(EndpointConnectionError\)"):
         list(iterate_ended_executions(STATE_MACHINE_ARN))

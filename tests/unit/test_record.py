@@ -6,7 +6,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.domain.offboarding import Offboarding
-from offboarding.domain.record import MailboxTouched
+from offboarding.domain.record import MailboxTouched, mailbox_touched_by
 from tests.unit.conftest import ARN_B, NOW, USER_ID, make_record
 
 ENTITY = {"Id": USER_ID.upper(), "Type": "USER", "Name": "Dana", "State": "ENABLED"}
@@ -34,6 +34,37 @@ def test_an_execution_has_touched_the_mailbox_if_it_asked_and_workmail_confirmed
     record = make_record(attempted_at=attempted_at, deregistered_at=deregistered_at)
 
     assert record.mailbox_touched is mailbox_touched
+
+
+@pytest.mark.parametrize(
+    ("steps", "mailbox_touched"),
+    [
+        ([], MailboxTouched.NO),
+        (["Started", "Recorded", "Ended"], MailboxTouched.NO),
+        (["Started", "RequestRefused"], MailboxTouched.NO),
+        (["Recorded", "Deregister"], MailboxTouched.MAYBE),
+        (["Recorded", "Deregister", "Deregister", "Ended"], MailboxTouched.MAYBE),
+        (["Recorded", "Deregister", "Deregistered", "Checked", "Ended"], MailboxTouched.YES),
+        (["Deregister", "Deregister", "Deregistered"], MailboxTouched.YES),
+        (["Deregister", "Deregistered", "Deregistered"], MailboxTouched.YES),
+        (["Recorded", "Deregistered"], MailboxTouched.NO),
+        (["Recorded", "Deregistered", "Deregister"], MailboxTouched.MAYBE),
+        (["Deregister", "NotTaken"], MailboxTouched.NO),
+        (["Deregister", "Mismatch", "Ended"], MailboxTouched.NO),
+        (["Deregister", "NotTaken", "Deregistered"], MailboxTouched.NO),
+        (["Deregister", "NotTaken", "Deregister"], MailboxTouched.MAYBE),
+        (["Deregister", "NotTaken", "Deregister", "Deregistered"], MailboxTouched.YES),
+        (["Deregister", "Deregistered", "Deregister"], MailboxTouched.YES),
+        (["Deregister", "Deregistered", "Mismatch"], MailboxTouched.NO),
+        (["Deregister", "Deregistered", "RegisterEntity", "Restored"], MailboxTouched.YES),
+        (["Deregister", "Deregistered", "Superseded", "Ended"], MailboxTouched.YES),
+    ],
+)
+def test_the_steps_show_whether_an_execution_has_touched_the_mailbox(
+    steps: list[str], mailbox_touched: MailboxTouched
+) -> None:
+    assert mailbox_touched_by(steps) is mailbox_touched
+    assert mailbox_touched_by(iter(steps)) is mailbox_touched
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,8 @@ def test_a_protected_entity_is_not_recorded_and_is_released(
 
     assert table.read_item(ARN_A) is None
     assert table.find_holder(dana) is None
+    assert table.read_step(ARN_A, "RequestRefused") == {"At": NOW, "Step": "RequestRefused", "Error": "EntityProtected"}
+    assert table.records.find_entity_ids(ORGANIZATION_ID, "dana@example.com") == [dana]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +226,22 @@ def test_the_requester_must_not_have_an_alias_of_the_entity(dana: str, table: Ta
         record(describe_entity(dana), Request=request_)
 
     assert table.read_item(ARN_A) is None
+    assert table.find_holder(dana) is None
+    assert table.read_step(ARN_A, "RequestRefused") == {"At": NOW, "Step": "RequestRefused", "Error": "InvalidRequest"}
+
+
+def test_a_request_that_is_refused_after_the_wait_keeps_its_record(
+    dana: str, put_policy: PutPolicy, table: Table
+) -> None:
+    record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
+    members = table.read_members(ARN_A)
+    put_policy(make_policy(protected=("dana",)))
+
+    with pytest.raises(errors.EntityProtected):
+        record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)
+
+    assert table.read_members(ARN_A) == members
+    assert table.read_step_names(ARN_A) == ["Started", "Scheduled", "RequestRefused"]
     assert table.find_holder(dana) is None
 
 
@@ -247,6 +265,7 @@ def test_an_entity_is_released_if_its_aliases_or_groups_cannot_be_listed(
 
     assert table.read_item(ARN_A) is None
     assert table.find_holder(dana) is None
+    assert table.read_steps(ARN_A) == [], "a later attempt can succeed, so it is not refused"
 
 
 def test_an_unknown_mailbox_size_does_not_stop_the_offboarding(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.defaults import ORGANIZATION_ID
-from offboarding.adapters.records import Records, entity_key, identifier_key
+from offboarding.adapters.records import Records, entity_key, erased_key, identifier_key
 from offboarding.domain import errors
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, MailboxTouched, Record, Status
@@ -50,6 +50,7 @@ REQUEST = {
     "NotBefore": RETENTION_ENDS_AT,
 }
 END_FACTS = {"OrganizationId": ORGANIZATION_ID, "EntityId": "Dana", "StartedAt": STARTED_AT}
+RESOURCE_ID = f"r-{'0' * 32}"
 RETENTION_DAYS = 90
 
 
@@ -65,7 +66,7 @@ def find_window_execution(table: Table) -> str | None:
 
 
 def list_due(table: Table, moment: str, status: Status = Status.IN_WINDOW) -> list[str]:
-    return [record.execution_arn for record in table.records.iterate_due(status, moment)]
+    return list(table.records.iterate_due(status, moment))
 
 
 def supersede(table: Table, execution_arn: str, by: str) -> bool:
@@ -649,7 +650,9 @@ def test_no_key_has_a_name_or_an_address(table: Table) -> None:
     assert not any("dana" in key or "example" in key for key in keys)
 
 
-@pytest.mark.parametrize(("aliases", "sizes"), [(94, [100]), (95, [99, 2]), (97, [99, 4]), (250, [99, 99, 58])])
+@pytest.mark.parametrize(
+    ("aliases", "sizes"), [(45, [99]), (46, [98, 3]), (47, [100, 3]), (48, [100, 5]), (150, [100, 100, 100, 9])]
+)
 def test_a_record_with_many_addresses_is_written_last(
     table: Table, monkeypatch: pytest.MonkeyPatch, aliases: int, sizes: list[int]
 ) -> None:
@@ -659,8 +662,13 @@ def test_a_record_with_many_addresses_is_written_last(
 
     assert [len(actions) for actions in transactions] == sizes
     record_key = {"Id": {"S": ARN_A}, "Part": {"S": "Record"}}
-    holders = [any(action.get("Update", {}).get("Key") == record_key for action in actions) for actions in transactions]
-    assert holders == [False] * (len(sizes) - 1) + [True]
+    *earlier, last = [
+        [action for action in actions if "Update" in action or action["Put"]["Item"]["Id"]["S"] == ARN_A]
+        for actions in transactions
+    ]
+    assert earlier == [[] for _ in sizes[1:]], "the record and its steps come last, and together"
+    assert last[0]["Update"]["Key"] == record_key
+    assert [action["Put"]["Item"]["Step"]["S"] for action in last[1:]] == ["Started", "Recorded"]
     assert all(
         table.records.find_entity_ids(ORGANIZATION_ID, f"{n}@example.com") == [USER_ID] for n in range(0, aliases, 31)
     )
@@ -684,8 +692,11 @@ def test_a_record_is_not_written_if_its_addresses_are_not(table: Table, monkeypa
 def test_addresses_that_differ_in_letter_case_only_are_one(table: Table) -> None:
     create_or_update(table, Status.RECORDED, NOW, Entity={"Aliases": ["DANA@example.com", "Dana", "dana@EXAMPLE.com"]})
 
-    identifiers = [item for item in table.read_all() if item["Part"]["S"] == "Entities"]
-    assert len(identifiers) == 3, "the id, the name and the address"
+    pairs = [(item["Id"]["S"], item["Part"]["S"]) for item in table.read_all() if item["Id"]["S"] != ARN_A]
+    keys = [identifier_key(identifier) for identifier in (USER_ID, "dana", "dana@example.com")]
+    assert sorted(pairs) == sorted(
+        [(key, f"Entity {LOCK_ID}") for key in keys] + [(LOCK_ID, f"Identifier {key}") for key in keys]
+    )
 
 
 def test_a_verification_without_an_outcome_adds_only_a_step(table: Table) -> None:
@@ -912,6 +923,27 @@ def test_the_end_of_an_execution_that_resolved_an_entity_belongs_to_it(table: Ta
         ({}, {}),
         ({"OrganizationId": ORGANIZATION_ID}, {"OrganizationId": ORGANIZATION_ID}),
         ({"EntityId": "dana"}, {"Identifier": "dana", "EntityKey": identifier_key("dana")}),
+        ({"EntityId": USER_ID}, {"Identifier": USER_ID, "EntityKey": identifier_key(USER_ID)}),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID},
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "EntityKey": LOCK_ID},
+        ),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": RESOURCE_ID},
+            {
+                "OrganizationId": ORGANIZATION_ID,
+                "EntityId": RESOURCE_ID,
+                "EntityKey": entity_key(ORGANIZATION_ID, RESOURCE_ID),
+            },
+        ),
+        (
+            {"OrganizationId": ORGANIZATION_ID, "EntityId": f"{USER_ID}x"},
+            {
+                "OrganizationId": ORGANIZATION_ID,
+                "Identifier": f"{USER_ID}x",
+                "EntityKey": identifier_key(f"{USER_ID}x"),
+            },
+        ),
         (
             {"EntityId": "dana", "Entity": RECORD_DEFAULTS["entity"]},
             {"Identifier": "dana", "EntityKey": identifier_key("dana")},
@@ -938,6 +970,83 @@ def test_the_end_of_an_execution_belongs_to_what_is_known_of_it(
         "Outcome": "Forgotten",
         "MailboxTouched": "No",
     }
+
+
+def attempt_and_mismatch(table: Table) -> None:
+    table.record_attempt(ARN_A)
+    table.records.record_refusal(make_offboarding(ARN_A), {"At": LATER, "Step": "Mismatch"})
+
+
+@pytest.mark.parametrize(
+    ("act", "mailbox_touched"),
+    [
+        (deregister_nothing, "No"),
+        (attempt, "Maybe"),
+        (attempt_and_mismatch, "No"),
+        (attempt_and_confirm, "Yes"),
+    ],
+)
+def test_the_end_of_a_record_that_was_deleted_by_hand_has_what_its_steps_show(
+    table: Table, act: Callable[[Table], None], mailbox_touched: str
+) -> None:
+    table.create_record("a")
+    act(table)
+    assert table.load_record(ARN_A).mailbox_touched.value == mailbox_touched
+    table.delete_item(ARN_A)
+
+    assert record_end(table, "Stopped", ended_at=MUCH_LATER)
+    assert record_end(table, "Stopped", ended_at=MUCH_LATER), "a repeated report"
+
+    step = table.read_steps(ARN_A)[-1]
+    assert step == {
+        "Id": ARN_A,
+        "Part": f"Step {MUCH_LATER} Ended",
+        "Kind": "Step",
+        **SUBJECT,
+        "At": MUCH_LATER,
+        "Step": "Ended",
+        "Outcome": "Stopped",
+        "Cause": "It is never offboarded.",
+        "MailboxTouched": mailbox_touched,
+    }
+    assert table.read_step_names(ARN_A).count("Started") == 1
+    assert table.read_step_names(ARN_A).count("Ended") == 1
+
+
+def test_a_refused_request_is_a_step_of_its_entity_and_releases_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(table, ARN_A)
+    transactions = count_transactions(monkeypatch, table)
+    log_entry = {"At": LATER, "Step": "RequestRefused", "Error": "EntityProtected"}
+
+    for _ in range(2):
+        table.records.record_refused_request(make_offboarding(ARN_A), log_entry)
+
+    assert table.find_holder() is None
+    assert table.read_item(ARN_A) is None, "the record is written when the execution ends"
+    step = {"Id": ARN_A, "Part": f"Step {LATER} RequestRefused", "Kind": "Step"}
+    assert table.read_steps(ARN_A) == [{**step, **SUBJECT, **log_entry}]
+    for identifier in (USER_ID, "dana", "dana@example.com"):
+        assert table.records.find_entity_ids(ORGANIZATION_ID, identifier) == [USER_ID]
+    assert [len(actions) for actions in transactions] == [7, 7]
+
+
+def test_a_refused_request_does_not_release_the_entity_of_another_execution(table: Table) -> None:
+    hold(table, ARN_B)
+
+    table.records.record_refused_request(make_offboarding(ARN_A), LOG_ENTRY)
+
+    assert table.find_holder() == ARN_B
+
+
+def test_an_erased_execution_is_known_by_a_hash_of_its_arn(table: Table) -> None:
+    assert not table.records.is_erased(ARN_A)
+    table.mark_erased(ARN_A)
+
+    assert table.records.is_erased(ARN_A)
+    assert not table.records.is_erased(ARN_B)
+    assert erased_key(ARN_A) == ("erased/" + hashlib.sha256(ARN_A.encode()).hexdigest(), "Execution")
 
 
 def test_the_end_is_not_recorded_over_a_record_that_has_been_written_meanwhile(table: Table) -> None:
@@ -1141,9 +1250,9 @@ def test_a_lock_expires_after_its_release_unless_the_entity_is_held_again(retain
 def test_the_identifiers_of_an_entity_expire_after_every_record_that_they_lead_to(retained: Table) -> None:
     retained.create_record("a")
 
-    expiration = read_expiration(retained, identifier_key("dana"), "Entities")
-    assert expiration is not None
-    assert expiration == parse(RECORDED_AT) + timedelta(days=RETENTION_DAYS + 400)
+    key = identifier_key("dana")
+    for id_, part in ((key, f"Entity {LOCK_ID}"), (LOCK_ID, f"Identifier {key}")):
+        assert read_expiration(retained, id_, part) == parse(RECORDED_AT) + timedelta(days=RETENTION_DAYS + 400)
 
 
 def test_a_record_can_be_read_without_an_entity_only_for_its_end(table: Table) -> None:

@@ -10,8 +10,18 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge import schemas
-from offboarding.edge.schemas import DECISION, INPUT, OFFBOARDING_REQUESTED, RESTORE, Schema, compile_schemas, validated
+from offboarding.edge.schemas import (
+    DECISION,
+    ERASURE,
+    INPUT,
+    OFFBOARDING_REQUESTED,
+    RESTORE,
+    Schema,
+    compile_schemas,
+    validated,
+)
 from offboarding.edge.steps import DecisionInput, OffboardingInput, OffboardingRequest, RestoreInput
+from tests.unit.conftest import USER_ID
 
 LAMBDAS = Path(__file__).resolve().parents[2] / "lambdas"
 VALID_INPUT = {"OrganizationId": ORGANIZATION_ID, "EntityId": "alice@example.com"}
@@ -132,6 +142,18 @@ def test_a_valid_value_is_returned(schema: Schema, kind: type, value: dict[str, 
 )
 def test_an_invalid_input_is_refused_with_a_sentence(value: object, message: str) -> None:
     assert message in read_refusal(value)
+
+
+@pytest.mark.parametrize("identifiers", [[""], ["alice", 7], ["x" * 1025], ["\ud83d"], ["alice"] * 101, "alice", None])
+def test_a_list_with_an_invalid_element_is_refused_with_a_sentence(identifiers: object) -> None:
+    request = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "RequestedBy": "boss"}
+    assert validated(request, ERASURE, dict) == request
+    for valid in ([], ["x" * 1024], ["Alice O'Brien \U0001f600\n"], ["alice"] * 100):
+        validated({**request, "Identifiers": valid}, ERASURE, dict)
+
+    message = read_refusal({**request, "Identifiers": identifiers}, ERASURE)
+
+    assert message == "Identifiers must be a list of up to 100 texts of 1 to 1,024 characters."
 
 
 def test_the_sentence_does_not_repeat_the_value() -> None:

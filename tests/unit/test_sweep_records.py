@@ -19,12 +19,15 @@ from tests.unit.conftest import (
     NOW,
     RETENTION_ENDS_AT,
     RUNNING,
+    TABLE_NAME,
     Context,
     ReadMetrics,
     Table,
     configure,
     make_execution_arn,
+    make_key,
     make_offboarding,
+    make_raiser,
 )
 
 MOMENT = parse(NOW)
@@ -272,7 +275,7 @@ def test_a_failure_is_counted_and_leaves_the_date_of_the_last_sweep(
     assert table.records.find_swept_until() == MOMENT - DAY
     assert [read_outcome(table, name) for name in "ab"] == [None, "Stopped"]
     assert read_metrics()["RecordsSwept"] == 1
-    [line] = [line for line in log_lines if "record not closed" in line]
+    [line] = [line for line in log_lines if "not swept" in line]
     assert ARN_A in line
     assert "RecordUnavailable" in line
     assert "dana" not in line
@@ -309,10 +312,105 @@ def test_a_list_of_executions_that_breaks_off_leaves_the_date_of_the_last_sweep(
 
     monkeypatch.setattr(sweep_records, "iterate_ended_executions", iterate)
 
-    with pytest.raises(errors.RecordUnavailable):
+    with pytest.raises(sweep_records.SweepIncompleteError, match=r"^1 records"):
         sweep()
     assert read_outcome(table) == "Stopped"
     assert table.records.find_swept_until() is None
+
+
+@pytest.mark.parametrize("error", [errors.AccessDenied("no"), KeyError("executionArn"), RuntimeError("dana")])
+def test_due_records_are_closed_and_notices_made_if_the_executions_cannot_be_listed(
+    table: Table,
+    states: StepFunctions,
+    monkeypatch: pytest.MonkeyPatch,
+    read_metrics: ReadMetrics,
+    log_lines: list[str],
+    error: Exception,
+) -> None:
+    table.create_deregistered_record("a")
+    monkeypatch.setattr(sweep_records, "iterate_ended_executions", make_raiser(error))
+
+    with pytest.raises(sweep_records.SweepIncompleteError, match=r"^1 records"):
+        sweep(LAST_MOMENT - DAY)
+
+    assert read_outcome(table) == "Forgotten"
+    assert table.read_step_names("sweep") == ["LastVerificationDay"]
+    assert table.records.find_swept_until() is None
+    assert read_metrics() == {"RecordsSwept": 1, "SweepIncompleteError": 1}
+    [line] = [line for line in log_lines if "not swept" in line]
+    assert type(error).__name__ in line
+    assert "dana" not in line
+
+
+def spoil_record(table: Table, execution_arn: str) -> None:
+    """Have a record lack a member that every record has."""
+    table.client.update_item(
+        TableName=TABLE_NAME, Key=make_key(execution_arn, "Record"), UpdateExpression="REMOVE OrganizationId"
+    )
+
+
+def test_a_spoilt_record_stops_no_other(table: Table, states: StepFunctions, log_lines: list[str]) -> None:
+    moment = parse(RETENTION_ENDS_AT) + DAY
+    for name in "ab":
+        table.create_deregistered_record(name, f"entity-{name}")
+    for name in "cd":
+        table.create_record(name, f"entity-{name}")
+        states.end(name, MOMENT)
+    spoil_record(table, ARN_A)
+    spoil_record(table, make_execution_arn("c"))
+
+    with pytest.raises(sweep_records.SweepIncompleteError, match=r"^2 records could not be brought up to date\.$"):
+        sweep(moment)
+
+    assert [read_outcome(table, name) for name in "abcd"] == [None, "Forgotten", None, "Stopped"]
+    lines = [line for line in log_lines if "not swept" in line]
+    assert len(lines) == 2
+    for arn, line in zip([make_execution_arn("c"), ARN_A], lines, strict=True):
+        assert arn in line
+        assert "KeyError" in line
+    assert table.records.find_swept_until() is None
+
+
+@pytest.mark.parametrize("part", ["find_swept_until", "iterate_due", "record_last_verification_day"])
+def test_each_part_of_a_sweep_is_done_if_another_one_fails(
+    table: Table, states: StepFunctions, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    table.create_deregistered_record("a")
+    table.create_record("b", "entity-b")
+    states.end("b", MOMENT)
+    monkeypatch.setattr(Records, part, make_raiser(RuntimeError("unexpected")))
+
+    with pytest.raises(sweep_records.SweepIncompleteError, match=r"^1 records"):
+        sweep(LAST_MOMENT - DAY)
+
+    assert [read_outcome(table, name) for name in "ab"] == [
+        None if part == "iterate_due" else "Forgotten",
+        None if part == "find_swept_until" else "Stopped",
+    ]
+    assert bool(table.read_steps("sweep")) is (part != "record_last_verification_day")
+
+
+def test_a_due_record_that_was_deleted_in_between_is_left_out(
+    table: Table, states: StepFunctions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_deregistered_record("a")
+    table.delete_item(ARN_A)
+    monkeypatch.setattr(Records, "iterate_due", lambda *_: iter([ARN_A]))
+
+    assert sweep() == {"Closed": 0, "Unlisted": 0}
+
+    assert states.arns_read == []
+    assert table.read_item(ARN_A) is None
+
+
+def test_an_erased_execution_is_not_recorded_again(table: Table, states: StepFunctions) -> None:
+    states.end("a", MOMENT - HOUR)
+    table.mark_erased(ARN_A)
+
+    assert sweep() == {"Closed": 0, "Unlisted": 0}
+
+    assert table.read_item(ARN_A) is None
+    assert table.records.find_swept_until() == MOMENT - MARGIN
 
 
 def test_a_record_that_changes_while_it_is_closed_is_a_failure(

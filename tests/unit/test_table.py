@@ -1,6 +1,6 @@
 """The table: its expressions, its transactions, its pages, and what its errors mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,6 @@ from offboarding.adapters.table import (
     ConditionFailedError,
     Key,
     Table,
-    build_addition,
     build_check,
     build_put,
     build_update,
@@ -102,14 +101,6 @@ def test_an_update_that_only_removes_has_no_values(adapter: Table) -> None:
     assert "ExpressionAttributeValues" not in parameters
     adapter.update(parameters)
     assert read() == {"Id": "id", "Part": "part", "Status": "b", "Count": 1, "Value": None}
-
-
-@pytest.mark.parametrize("assignments", [{}, {"Date": 1}])
-def test_members_are_added_to_a_set(adapter: Table, assignments: Mapping[str, object]) -> None:
-    adapter.transact([{"Update": build_addition(KEY, "Names", frozenset({"a", "b"}), assignments)}])
-    adapter.transact([{"Update": build_addition(KEY, "Names", frozenset({"b", "c"}), assignments)}])
-
-    assert read() == {"Id": "id", "Part": "part", "Names": {"a", "b", "c"}, **assignments}
 
 
 def test_a_number_with_a_fraction_is_written_exactly(adapter: Table) -> None:

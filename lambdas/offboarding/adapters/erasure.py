@@ -8,11 +8,14 @@ from offboarding.adapters.executions import FORGOTTEN, read_execution_status
 from offboarding.adapters.records import IDENTIFIER_PREFIX, Records, build_step, entity_key, erased_key, identifier_key
 from offboarding.adapters.table import Key, Table
 from offboarding.domain import errors
-from offboarding.domain.record import EntityLock
+from offboarding.domain.record import EntityLock, Status
 from offboarding.domain.timestamps import ONE_DAY, parse
 
 _REMEMBERED_FOR = timedelta(days=100)
 """Step Functions knows an execution for 90 days after its end, and the sweep must not record it again."""
+
+_RESTORABLE = frozenset({Status.IN_WINDOW, Status.RESTORED})
+"""Under these the index has an entity that is in its window, or was restored in it."""
 
 
 @dataclass
@@ -84,7 +87,7 @@ def _require_not_held(lock: EntityLock | None, now: datetime) -> None:
 
 def _require_not_restorable(table: Table, execution_arns: Iterable[str]) -> None:
     records = [record for arn in execution_arns if (record := table.read(Key(arn, "Record")))]
-    due_dates = sorted(record["DueAt"] for record in records if "StatusKey" in record)
+    due_dates = sorted(record["DueAt"] for record in records if record.get("StatusKey") in _RESTORABLE)
     if due_dates:
         raise errors.InvalidRequest(
             f"The entity can be restored until {due_dates[-1]}, and only by its record. Nothing was deleted. Erase it "
@@ -93,18 +96,23 @@ def _require_not_restorable(table: Table, execution_arns: Iterable[str]) -> None
 
 
 def _find_executions(table: Table, partition: str, organization_id: str) -> set[str]:
-    """Return the executions that have a step of an entity, or of a text that resolved none in an organization."""
+    """Return the executions that have a step of an entity, or of a text that resolved none in an organization.
+
+    A request that named no organization is nobody else's.
+    """
     steps = table.query("#EntityKey = :key", index="ByEntity", key=partition)
-    return {step["Id"] for step in steps if step.get("OrganizationId") == organization_id}
+    return {step["Id"] for step in steps if step.get("OrganizationId", organization_id) == organization_id}
 
 
 def _delete_identifier(table: Table, identifier: str, entity: str, organization_id: str, erasure: Erasure) -> set[str]:
     """Let a name or an address lead to the entity no more.
 
-    Returns the executions that were asked for by it and resolved nothing, if no other entity has or had it.
+    Returns the executions that were asked for by it and resolved nothing, if no other entity of the organization has
+    or had it.
     """
-    entities = {item["Part"] for item in table.query("#Id = :id", id=identifier)}
-    part = f"Entity {entity}"
+    part, prefix = f"Entity {entity}", f"Entity {entity_key(organization_id, '')}"
+    items = table.query("#Id = :id AND begins_with(#Part, :prefix)", id=identifier, prefix=prefix)
+    entities = {item["Part"] for item in items}
     _delete(table, [Key(identifier, part)] if part in entities else [], erasure)
     return set() if entities - {part} else _find_executions(table, identifier, organization_id)
 

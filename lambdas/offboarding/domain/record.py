@@ -35,9 +35,9 @@ def mailbox_touched_by(steps: Iterable[str]) -> MailboxTouched:
     """Return whether an execution has disabled the mailbox, by the names of its steps in their order."""
     touched = MailboxTouched.NO
     for step in steps:
-        if step == "Deregister":
+        if step == "Deregister" and touched is MailboxTouched.NO:
             touched = MailboxTouched.MAYBE
-        elif step == "Deregistered" and touched is not MailboxTouched.NO:
+        elif step == "Deregistered" and touched is MailboxTouched.MAYBE:
             touched = MailboxTouched.YES
         elif step in {"NotTaken", "Mismatch"}:
             touched = MailboxTouched.NO

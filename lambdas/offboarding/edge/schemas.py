@@ -141,7 +141,14 @@ ERASURE = _object(
         },
         "RequestedBy": TEXT,
     },
-    {"Identifiers": {"type": "array", "items": ENTITY_ID, "maxItems": 100, "description": "a list of texts"}},
+    {
+        "Identifiers": {
+            "type": "array",
+            "items": {**REASON, "pattern": r"^[^\ud800-\udfff]+\Z"},
+            "maxItems": 100,
+            "description": "a list of up to 100 texts of 1 to 1,024 characters",
+        }
+    },
 )
 """The event of ErasePerson."""
 
@@ -282,10 +289,13 @@ def validated_step(event: object, schema: Schema, kind: type[Validated]) -> Vali
 
 
 def _render_sentence(error: fastjsonschema.JsonSchemaValueException, schema: Schema, name: str) -> str:
-    path = [str(part) for part in (error.path or [])[1:]]
+    path: list[str] = []
     subschema: Any = schema
-    for part in path:
+    for part in map(str, (error.path or [])[1:]):
+        if "items" in subschema:  # the description of a list says what its elements must be
+            break
         subschema = subschema["properties"][part]
+        path.append(part)
     member = ".".join(path) or name
     properties = subschema.get("properties", {})
     present = set(error.value or {}) if isinstance(error.value, dict) else set()
