@@ -211,7 +211,11 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
     organization = "arn:<AWS::Partition>:workmail:<AWS::Region>:<AWS::AccountId>:organization/"
     assert permissions(all_providers, role) == [
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
-        ("Allow", {"workmail:DescribeUser", "workmail:ListUsers"}, [organization + ORGANIZATION_ID, organization + ANOTHER_ID]),
+        (
+            "Allow",
+            {"workmail:DescribeUser", "workmail:ListUsers"},
+            [organization + ORGANIZATION_ID, organization + ANOTHER_ID],
+        ),
         ("Allow", {"states:StartExecution"}, [f"<{state_machine}>"]),
         (
             "Allow",

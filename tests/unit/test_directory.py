@@ -11,7 +11,8 @@ from botocore.stub import Stubber
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
-from offboarding.domain.entities import EntityReference, EntityType
+from offboarding.domain.entities import EntityReference, EntityType, LeavingUser
+from offboarding.domain.timestamps import render
 from tests.unit.conftest import USER_ID, make_raiser
 
 USER = EntityReference(EntityType.USER, USER_ID)
@@ -147,3 +148,49 @@ def test_a_list_is_read_to_the_last_page_and_compared_with_the_whole_name(stub: 
     references = Directory(stub.client, ORGANIZATION_ID).list_by_name("dana")
 
     assert references == [EntityReference(EntityType.USER, "id-00000000Dana")]
+
+
+ENABLED_AT = datetime(2025, 1, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("dates", "registered_at"),
+    [
+        ({"EnabledDate": ENABLED_AT, "DisabledDate": DISABLED_AT}, ENABLED_AT),
+        ({"DisabledDate": DISABLED_AT}, DISABLED_AT),
+        ({}, None),
+    ],
+    ids=["both dates", "disabled date", "no date"],
+)
+@pytest.mark.parametrize("state", ["ENABLED", "DISABLED"])
+def test_a_user_is_the_same_by_id_and_in_a_list(
+    stub: Stubber, state: str, dates: dict[str, datetime], registered_at: datetime | None
+) -> None:
+    facts = {"Name": "dana", "Email": "dana@example.com", "State": state, **dates}
+    stub.add_response(
+        "describe_user", {"UserId": USER_ID, **facts}, {"OrganizationId": ORGANIZATION_ID, "UserId": USER_ID}
+    )
+    stub.add_response("list_users", {"Users": [{"Id": USER_ID, **facts}]})
+    directory = Directory(stub.client, ORGANIZATION_ID)
+
+    user = directory.find_user(USER_ID)
+
+    assert user == LeavingUser(
+        id=USER_ID,
+        name="dana",
+        email="dana@example.com",
+        is_enabled=state == "ENABLED",
+        enabled_since=dates.get("EnabledDate") if state == "ENABLED" else None,
+        disabled_since=dates.get("DisabledDate") if state == "DISABLED" else None,
+        registration_key=render(registered_at) if registered_at else "",
+    )
+    assert [user] == directory.list_users_by_address("Dana@example.com")
+
+
+def test_a_deleted_user_and_an_unknown_id_are_no_user(stub: Stubber) -> None:
+    stub.add_response("describe_user", {"UserId": USER_ID, "Name": "dana", "State": "DELETED"})
+    stub.add_client_error("describe_user", "EntityNotFoundException")
+    directory = Directory(stub.client, ORGANIZATION_ID)
+
+    assert directory.find_user(USER_ID) is None
+    assert directory.find_user(USER_ID) is None

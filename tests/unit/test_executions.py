@@ -53,6 +53,18 @@ def make_answer(status: str, **members: Any) -> dict[str, Any]:
             ),
         ),
         (
+            make_answer(
+                "SUCCEEDED", output=json.dumps({"Outcome": "AlreadyInProgress", "OtherExecutionArn": "arn:other"})
+            ),
+            ExecutionStatus(
+                is_running=False,
+                outcome="AlreadyInProgress",
+                started_at=STARTED_AT,
+                ended_at=STOPPED_AT,
+                other_execution_arn="arn:other",
+            ),
+        ),
+        (
             make_answer("FAILED", error="EntityNotFound", cause="No entity."),
             ExecutionStatus(
                 is_running=False,

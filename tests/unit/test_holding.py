@@ -11,9 +11,9 @@ from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.holding import UNDATED_REGISTRATION_MARGIN, Holder, already_in_progress_error, load_holder
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
-from offboarding.domain.record import EntityLock
-from offboarding.domain.timestamps import parse
-from tests.unit.conftest import ARN_A, NOW, RUNNING, USER_ID, Table
+from offboarding.domain.record import EntityLock, Status
+from offboarding.domain.timestamps import parse, render
+from tests.unit.conftest import ARN_A, ARN_B, NOW, RUNNING, USER_ID, Table, make_offboarding
 
 DEREGISTERED_AT = parse(NOW)
 DANA = Entity(EntityType.USER, USER_ID, "dana", EntityState.ENABLED, enabled_date=DEREGISTERED_AT - timedelta(days=400))
@@ -27,11 +27,12 @@ def load_holder_with_status(
     status: ExecutionStatus = RUNNING,
     now: datetime = DEREGISTERED_AT,
     held_since: str = NOW,
+    due_at: datetime = DEREGISTERED_AT,
 ) -> Holder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(holding, "read_execution_status", lambda arn: {ARN_A: status}[arn])
         return load_holder(
-            table.records, EntityLock(ARN_A, held_since, is_live=True, window_execution_arn=None), entity, now
+            table.records, EntityLock(ARN_A, held_since, is_live=True, window_execution_arn=None), entity, now, due_at
         )
 
 
@@ -43,7 +44,9 @@ def test_an_ended_execution_can_be_taken_over_whatever_its_record_shows(table: T
 
 
 def test_a_running_execution_that_has_not_deregistered_cannot_be_taken_over(table: Table) -> None:
-    assert not load_holder_with_status(table, DANA).can_be_taken_over, "it has no record yet"
+    assert not load_holder_with_status(table, DANA, now=DEREGISTERED_AT + timedelta(minutes=5)).can_be_taken_over, (
+        "its record was deleted"
+    )
     table.create_record("a")
     registered_again = replace(DANA, enabled_date=DEREGISTERED_AT + timedelta(days=3))
     assert not load_holder_with_status(
@@ -116,3 +119,51 @@ def test_the_error_has_the_arn_of_the_holder_as_data() -> None:
     assert error.execution_arn == ARN_A
     assert json.loads(str(error)) == {"Message": error.message, "ExecutionArn": ARN_A}
     assert ARN_A not in error.message
+
+
+@pytest.mark.parametrize("elapsed", [timedelta(), timedelta(minutes=4, seconds=59)])
+def test_a_running_execution_that_is_about_to_write_its_record_is_asked_again(table: Table, elapsed: timedelta) -> None:
+    with pytest.raises(errors.RecordUnavailable, match=f"{ARN_A} holds this entity, and has not written its record"):
+        load_holder_with_status(table, DANA, now=DEREGISTERED_AT + elapsed)
+
+
+DUE_AT = DEREGISTERED_AT + timedelta(days=9)
+
+
+@pytest.mark.parametrize(
+    ("status", "due_at", "is_due_later"),
+    [
+        (Status.SCHEDULED, DUE_AT - timedelta(milliseconds=1), True),
+        (Status.SCHEDULED, DEREGISTERED_AT, True),
+        (Status.SCHEDULED, DUE_AT, False),
+        (Status.SCHEDULED, DUE_AT + timedelta(days=1), False),
+        *((status, DEREGISTERED_AT, False) for status in Status if status is not Status.SCHEDULED),
+    ],
+)
+@pytest.mark.parametrize("is_superseded", [False, True], ids=["", "superseded by an attempt that ended halfway"])
+def test_an_execution_that_only_waits_for_a_later_date_can_be_taken_over(
+    table: Table, status: Status, due_at: datetime, is_due_later: bool, is_superseded: bool
+) -> None:
+    facts = {"StartedAt": NOW, "Entity": DANA.to_json(), "NotBefore": render(DUE_AT)}
+    table.records.create_or_update(
+        make_offboarding(ARN_A), facts, status, render(DUE_AT), {"At": NOW, "Step": status.value}
+    )
+    if is_superseded:
+        assert table.records.supersede(make_offboarding(ARN_A), ARN_B, NOW)
+
+    holder = load_holder_with_status(table, DANA, due_at=due_at)
+
+    assert holder.is_due_later is is_due_later
+    assert holder.can_be_taken_over is is_due_later
+
+
+def test_who_holds_the_entity_again_is_not_superseded_any_more(table: Table) -> None:
+    facts = {"StartedAt": NOW, "Entity": DANA.to_json(), "NotBefore": render(DUE_AT)}
+    table.create_record("a")
+    assert table.records.supersede(make_offboarding(ARN_A), ARN_B, NOW)
+
+    table.records.create_or_update(make_offboarding(ARN_A), facts, Status.RECORDED, None, {"At": NOW, "Step": "Later"})
+
+    record = table.records.find(ARN_A)
+    assert record is not None
+    assert record.superseded_by is None

@@ -52,7 +52,7 @@ def test_without_a_date_nothing_is_waited_for() -> None:
     assert _not_before_note(None, STARTED_AT) == {}
 
 
-@given(ahead=st.timedeltas(timedelta(days=-20_000), MAX_NOT_BEFORE - SECOND), offset=OFFSETS)
+@given(ahead=st.timedeltas(timedelta(days=-1), MAX_NOT_BEFORE - SECOND), offset=OFFSETS)
 def test_a_date_up_to_300_days_ahead_is_rounded_up_to_a_whole_second(ahead: timedelta, offset: timezone) -> None:
     moment = STARTED_AT + ahead
 
@@ -88,10 +88,30 @@ def test_a_date_must_be_before_the_end_of_the_service() -> None:
             parse_date(not_before, service_ends_at=service_ends_at)
 
 
+@given(late=st.timedeltas(timedelta(days=1, seconds=1), timedelta(days=20_000)), offset=OFFSETS)
+def test_a_date_more_than_a_day_before_the_request_is_refused(late: timedelta, offset: timezone) -> None:
+    with pytest.raises(InvalidRequest, match=r"before the request, which was made at 2026-11-24T09:00:00.000Z\. Leave"):
+        parse_date((STARTED_AT - late).astimezone(offset).isoformat())
+
+
+@pytest.mark.parametrize(("days_late", "is_refused"), [(0, False), (1, False), (1.0001, True)])
+def test_the_date_of_an_event_is_compared_with_the_time_of_the_event(days_late: float, is_refused: bool) -> None:
+    request = {
+        "NotBefore": render(STARTED_AT - timedelta(days=9 + days_late)),
+        "Requester": {"OccurredAt": render(STARTED_AT - timedelta(days=9))},
+    }
+
+    if is_refused:
+        with pytest.raises(InvalidRequest, match=r"the request, which was made at 2026-11-15T09:00:00.000Z"):
+            _parse_not_before(request, STARTED_AT, SERVICE_END)
+    else:
+        assert _parse_not_before(request, STARTED_AT, SERVICE_END) == parse(request["NotBefore"])
+
+
 def test_a_date_in_the_past_is_accepted_even_after_the_end_of_the_service() -> None:
     service_ends_at = service_end(date(2026, 11, 1))
 
-    assert parse_date("2026-11-02T00:00:00Z", service_ends_at=service_ends_at) == parse("2026-11-02T00:00:00Z")
+    assert parse_date("2026-11-23T09:00:00Z", service_ends_at=service_ends_at) == parse("2026-11-23T09:00:00Z")
     assert parse_date(render(STARTED_AT), service_ends_at=service_ends_at) == STARTED_AT
 
 
@@ -401,6 +421,65 @@ def test_a_member_that_the_entity_lacks_is_not_as_expected(settings: None, peopl
         call_handler(group, Expected={"DisplayName": "XXXX"})
     with pytest.raises(errors.EntityMismatch, match="Email"):
         call_handler(people.create_user("dana", registered=False), Expected={"Email": "XXXX"})
+
+
+def test_the_expected_address_is_not_compared_with_a_disabled_entity_whose_address_is_hidden(
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("dana")
+    deregister(user)
+    organization.arrange(ORGANIZATION_ID, user, email=None)
+
+    assert call_handler(user, Expected={"Email": "dana@example.com", "Name": "dana"})["Entity"]["Id"] == user
+    with pytest.raises(errors.EntityMismatch, match="Expected in Name"):
+        call_handler(user, Expected={"Email": "dana@example.com", "Name": "kim"})
+
+
+@pytest.mark.parametrize("type_", EntityType)
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_an_entity_that_was_registered_after_the_event_is_a_mismatch(
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend, type_: EntityType, is_disabled: bool
+) -> None:
+    create = {
+        EntityType.USER: people.create_user,
+        EntityType.GROUP: people.create_group,
+        EntityType.RESOURCE: people.create_resource,
+    }[type_]
+    entity = create("dana")
+    if is_disabled:
+        deregister(entity)
+    organization.arrange(ORGANIZATION_ID, entity, enabled_date=parse("2026-11-20T10:00:00Z"))
+
+    def resolve_for_event(occurred_at: str) -> Any:
+        return call_handler(entity, Requester={"Provider": "okta", "EventId": "e", "OccurredAt": occurred_at})
+
+    assert resolve_for_event("2026-11-20T09:59:00Z")["Entity"]["Id"] == entity
+    with pytest.raises(errors.EntityMismatch, match=r"was registered later, at 2026-11-20T10:00:00.000Z"):
+        resolve_for_event("2026-11-20T09:58:59Z")
+    with pytest.raises(InvalidRequest, match=r"Requester\.OccurredAt must be .*; there is no such date"):
+        resolve_for_event("2026-11-31T09:58:59Z")
+
+
+def test_an_entity_without_a_date_of_its_registration_is_accepted(
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("dana")
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=None)
+    requester = {"Provider": "okta", "EventId": "e", "OccurredAt": "2020-01-01T00:00:00Z"}
+
+    assert call_handler(user, Requester=requester)["Entity"]["Id"] == user
+
+
+def test_an_entity_with_an_address_as_its_name_is_found_by_it_only_if_it_has_no_other_address(
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("kim")
+    organization.arrange(ORGANIZATION_ID, user, name="dana@example.com", email="kim@example.com")
+
+    with pytest.raises(errors.EntityMismatch, match=f"The USER {user} is named like this address, and has another"):
+        call_handler("Dana@example.com")
+    organization.arrange(ORGANIZATION_ID, user, email=None)
+    assert call_handler("Dana@example.com")["Entity"]["Id"] == user
 
 
 @pytest.mark.parametrize("identifier", ["{id}", "DANA", "Dana@example.com"])

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 
 import start_offboarding
 from local.defaults import ORGANIZATION_ID
@@ -17,24 +16,25 @@ from local.workmail import WorkMailBackend
 from offboarding import configuration
 from offboarding.adapters import executions
 from offboarding.adapters import table as table_module
-from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.entities import LeavingUser
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
 from start_offboarding import match_organization
 from tests.unit.conftest import (
-    NOW,
     OTHER_ORGANIZATION_ID,
     Context,
     ReadMetrics,
     Table,
     client,
     configure,
+    delete_user,
     deregister,
     fail_operation,
     load_event,
     make_raiser,
+    take_calls,
 )
 
 STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
@@ -56,6 +56,7 @@ class FakeStepFunctions:
 
 
 Start = Callable[..., tuple[str, dict[str, Any]]]
+StartAgain = Callable[..., tuple[list[str], str]]
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,7 @@ def start(people: OrganizationBuilder, step_functions: FakeStepFunctions, monkey
         configure(monkeypatch, DRY_RUN=dry_run)
         leaver = parse_event(event, configuration.intake().providers)
         assert isinstance(leaver, LeaverEvent)
-        name = start_offboarding.start_offboarding(leaver)
+        name = start_offboarding.start_offboarding(leaver, Context())
         assert step_functions.executions[-1][0] == name
         return step_functions.executions[-1]
 
@@ -107,17 +108,19 @@ def make_okta_event(login: str = "dana.leaver@example.com") -> dict[str, Any]:
 
 
 def test_without_the_dry_run_setting_an_event_starts_an_offboarding(start: Start, people: OrganizationBuilder) -> None:
-    people.create_user("dana.leaver")
+    user = people.create_user("dana.leaver")
 
     _, execution_input = start(make_okta_event())
 
     assert execution_input == {
         "OrganizationId": ORGANIZATION_ID,
-        "EntityId": "dana.leaver@example.com",
-        "Expected": {"Type": "USER"},
+        "EntityId": user,
+        "Expected": {"Type": "USER", "Email": "dana.leaver@example.com"},
         "Requester": {
             "Provider": "okta",
             "EventId": "6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a",
+            "OccurredAt": "2099-01-01T00:00:00.000Z",
+            "ProviderUserId": "00uleaver00000000001",
             "RequestedBy": "it.admin@example.com",
         },
     }
@@ -137,7 +140,7 @@ def test_the_dry_run_setting_makes_every_event_a_plan(
 
 
 def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: OrganizationBuilder) -> None:
-    people.create_user("dana")
+    user = people.create_user("dana")
 
     _, execution_input = start(
         make_request_event("dana", DryRun=True, NotBefore=NOT_BEFORE, Reason="left", RequestedBy="hr")
@@ -145,11 +148,17 @@ def test_a_request_can_have_a_dry_run_a_date_and_a_reason(start: Start, people: 
 
     assert execution_input == {
         "OrganizationId": ORGANIZATION_ID,
-        "EntityId": "dana",
+        "EntityId": user,
+        "Expected": {"Type": "USER", "Email": "dana@example.com"},
         "DryRun": True,
         "NotBefore": NOT_BEFORE,
         "Reason": "left",
-        "Requester": {"Provider": "offboardingRequested", "EventId": "r-1", "RequestedBy": "hr"},
+        "Requester": {
+            "Provider": "offboardingRequested",
+            "EventId": "r-1",
+            "OccurredAt": "2099-01-01T00:00:00Z",
+            "RequestedBy": "hr",
+        },
     }
 
 
@@ -220,113 +229,79 @@ def test_an_invalid_request_starts_no_execution(
 
 
 @pytest.fixture
-def start_again(people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Start an offboarding whose name is that of an execution with the status that a test gives."""
-    arns_read: list[str] = []
+def start_again(
+    people: OrganizationBuilder, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
+) -> StartAgain:
+    """Start an offboarding while executions with its names exist, as a test says which of them are repeated."""
 
-    def start_again(status: ExecutionStatus, **members: Any) -> str:
-        leaver = parse_event(make_request_event("dana", **members), configuration.intake().providers)
+    def start_again(*are_repeated: bool, context: Context | None = None) -> tuple[list[str], str]:
+        leaver = parse_event(make_request_event("dana"), configuration.intake().providers)
         assert isinstance(leaver, LeaverEvent)
-        monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: arns_read.append(arn) or status)
-        with Stubber(executions.states) as states:
-            states.add_client_error("start_execution", "ExecutionAlreadyExists")
-            name = start_offboarding.start_offboarding(leaver)
-        assert arns_read == [f"{STATE_MACHINE_ARN.replace('stateMachine', 'execution')}:{name}"]
-        return name
+        answers, arns_read = list(are_repeated), list[str]()
+
+        def is_repetition(execution_arn: str, request: Any, user: Any) -> bool:
+            assert request["EntityId"] == user.id
+            arns_read.append(execution_arn)
+            return answers.pop(0)
+
+        def start_execution(**parameters: Any) -> dict[str, str]:
+            if answers:
+                raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
+            return step_functions.start_execution(**parameters)
+
+        monkeypatch.setattr(start_offboarding, "is_repetition", is_repetition)
+        monkeypatch.setattr(executions.states, "start_execution", start_execution)
+        name = start_offboarding.start_offboarding(leaver, context or Context())
+        return arns_read, f"{STATE_MACHINE_ARN.replace('stateMachine', 'execution')}:{name}"
 
     people.create_user("dana")
     return start_again
 
 
-def make_ended_status(outcome: str) -> ExecutionStatus:
-    return ExecutionStatus(is_running=False, outcome=outcome, ended_at=NOW)
+def test_a_repeated_departure_is_not_started_again(start_again: StartAgain, step_functions: FakeStepFunctions) -> None:
+    arns_read, arn = start_again(True)
+
+    assert arns_read == [arn]
+    assert step_functions.executions == []
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        "CleanupVerified",
-        "Reenabled",
-        "EntityRemoved",
-        "ServiceEnded",
-        "NothingToDo",
-        "Rejected",
-    ],
-)
-def test_a_settled_departure_is_not_started_again(start_again: Any, outcome: str) -> None:
-    assert start_again(make_ended_status(outcome))
-
-
-RUNNING_PLAN = ExecutionStatus(is_running=True, input='{"DryRun": true}')
-RUNNING_OFFBOARDING = ExecutionStatus(is_running=True, input="{}")
-
-
-@pytest.mark.parametrize("status", [make_ended_status("Planned"), RUNNING_PLAN], ids=["ended", "running"])
-def test_an_existing_plan_satisfies_an_event_that_requests_a_plan(start_again: Any, status: ExecutionStatus) -> None:
-    assert start_again(status, DryRun=True)
-
-
-@pytest.mark.parametrize(
-    ("status", "members", "message"),
-    [
-        (make_ended_status("Planned"), {}, r"ended as Planned\. If the leaver is still to be offboarded"),
-        (RUNNING_PLAN, {}, "with another NotBefore or DryRun"),
-        (RUNNING_OFFBOARDING, {"DryRun": True}, "with another NotBefore or DryRun"),
-    ],
-    ids=["planned", "plans", "offboards"],
-)
-def test_a_plan_and_an_offboarding_do_not_satisfy_each_other(
-    start_again: Any, status: ExecutionStatus, members: dict[str, Any], message: str
+@pytest.mark.parametrize("executions_before", [1, 2, 9])
+def test_a_departure_that_is_not_repeated_has_an_execution_with_the_next_name(
+    start_again: StartAgain, step_functions: FakeStepFunctions, executions_before: int
 ) -> None:
-    with pytest.raises(RefusedEvent, match=message):
-        start_again(status, **members)
+    arns_read, arn = start_again(*[False] * executions_before)
+
+    assert len({*arns_read, arn}) == executions_before + 1
+    assert [name for name, _ in step_functions.executions] == [arn.rpartition(":")[2]]
+    assert start_again(*[False] * executions_before) == (arns_read, arn), "two reports have the same names"
 
 
-def test_an_execution_that_exists_and_is_not_found_is_unexpected(start_again: Any) -> None:
-    with pytest.raises(errors.UnexpectedAnswer, match="because it exists, and does not find it"):
-        start_again(make_ended_status("Forgotten"))
-
-
-@pytest.mark.parametrize(
-    "outcome", ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut"]
-)
-def test_a_departure_whose_execution_failed_is_refused(start_again: Any, outcome: str) -> None:
-    with pytest.raises(RefusedEvent, match=f"ended as {outcome}. If the leaver is still to be offboarded"):
-        start_again(make_ended_status(outcome))
-
-
-INVALID_DATE = "2026-13-01T00:00:00Z"
-
-
-@pytest.mark.parametrize(
-    ("running_input", "members"),
-    [
-        ({}, {}),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": NOT_BEFORE}),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-22T16:00:00Z"}),
-        ({"NotBefore": INVALID_DATE}, {"NotBefore": INVALID_DATE}),
-    ],
-)
-def test_a_running_execution_with_the_same_date_satisfies_an_event(
-    start_again: Any, running_input: dict[str, str], members: dict[str, str]
+def test_a_later_execution_of_a_departure_can_be_the_one_that_is_repeated(
+    start_again: StartAgain, step_functions: FakeStepFunctions
 ) -> None:
-    assert start_again(ExecutionStatus(is_running=True, input=json.dumps(running_input)), **members)
+    arns_read, arn = start_again(False, False, True)
+
+    assert arns_read[-1] == arn
+    assert step_functions.executions == []
 
 
-@pytest.mark.parametrize(
-    ("running_input", "members"),
-    [
-        ({"NotBefore": NOT_BEFORE}, {}),
-        ({}, {"NotBefore": NOT_BEFORE}),
-        ({"NotBefore": NOT_BEFORE}, {"NotBefore": "2026-12-23T17:00:00+01:00"}),
-        ({"NotBefore": INVALID_DATE}, {"NotBefore": NOT_BEFORE}),
-    ],
-)
-def test_a_running_execution_with_another_date_does_not_satisfy_an_event(
-    start_again: Any, running_input: dict[str, str], members: dict[str, str]
+def test_a_departure_has_at_most_10_executions(start_again: StartAgain, step_functions: FakeStepFunctions) -> None:
+    with pytest.raises(RefusedEvent, match="10 executions have been started for this departure"):
+        start_again(*[False] * 10)
+    assert step_functions.executions == []
+
+
+@pytest.mark.parametrize("milliseconds", [24_999, 25_000])
+def test_a_former_execution_is_looked_at_only_if_enough_time_is_left(
+    start_again: StartAgain, milliseconds: int
 ) -> None:
-    with pytest.raises(RefusedEvent, match="with another NotBefore"):
-        start_again(ExecutionStatus(is_running=True, input=json.dumps(running_input)), **members)
+    context = Context(remaining_milliseconds=milliseconds)
+
+    if milliseconds < 25_000:
+        with pytest.raises(start_offboarding.NoTimeLeftError):
+            start_again(True, context=context)
+    else:
+        assert start_again(True, context=context)
 
 
 def test_a_request_for_a_group_does_not_expect_a_user(start: Start, people: OrganizationBuilder) -> None:
@@ -338,6 +313,15 @@ def test_a_request_for_a_group_does_not_expect_a_user(start: Start, people: Orga
     assert client("workmail").describe_group(OrganizationId=ORGANIZATION_ID, GroupId=group)["State"] == "ENABLED"
 
 
+USER = LeavingUser(
+    id="12a3b4c5-0000-4000-8000-00000000000f",
+    name="dana",
+    email="dana@example.com",
+    is_enabled=True,
+    enabled_since=None,
+    disabled_since=None,
+    registration_key="",
+)
 STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 LEAVER = LeaverEvent(
     provider="okta",
@@ -507,7 +491,7 @@ def test_a_long_reason_is_cut_to_1024_characters(batch: Batch, monkeypatch: pyte
 
 def test_a_message_without_room_for_the_reason_returns_to_the_queue(batch: Batch, read_metrics: ReadMetrics) -> None:
     reason = "The message is not JSON."
-    room = 256 * 1024 - len(reason) - 128
+    room = 1024 * 1024 - len(reason) - 128
 
     assert batch.deliver("x" * room) == []
     assert len(batch.receive_dead_letters()) == 1
@@ -541,16 +525,18 @@ def test_a_message_returns_to_the_queue_if_too_little_time_is_left(
 
 
 def test_the_time_of_a_message_covers_its_calls_at_their_slowest() -> None:
-    """One message lists users, starts an execution, may describe it, and may be sent to the dead-letter queue."""
+    """A message finds the user and starts an execution; or looks at former ones first; or is refused."""
 
     def longest_call(client: Any) -> float:
         config = client.meta.config
         return config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
 
-    calls = (start_offboarding.workmail, executions.states, executions.states, start_offboarding.queues)
+    calls = (start_offboarding.workmail, executions.states, start_offboarding.queues)
+    former = (*[executions.states] * 2, table_module.database, executions.states)
     refusal = (table_module.database, start_offboarding.queues)
 
     assert sum(map(longest_call, calls)) * 1000 <= start_offboarding._MIN_REMAINING_MS
+    assert sum(map(longest_call, former)) * 1000 <= start_offboarding._REPETITION_MS
     assert sum(map(longest_call, refusal)) * 1000 <= start_offboarding._REFUSAL_MS
     assert Context().get_remaining_time_in_millis() > start_offboarding._MIN_REMAINING_MS
 
@@ -562,7 +548,7 @@ def test_a_repeated_event_is_counted_as_repeated(
 
     error = ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
     monkeypatch.setattr(executions.states, "start_execution", make_raiser(error))
-    monkeypatch.setattr(start_offboarding, "read_execution_status", lambda arn: make_ended_status("CleanupVerified"))
+    monkeypatch.setattr(start_offboarding, "is_repetition", lambda *_: True)
 
     assert batch.deliver(make_okta_event()) == []
     assert read_metrics() == {"LeaversRepeated": 1}
@@ -694,9 +680,56 @@ def test_a_login_without_an_at_sign_is_a_name(
     start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
-    people.create_user("dana.leaver")
+    user = people.create_user("dana.leaver")
 
-    assert start(make_okta_event("dana.leaver"))[1]["EntityId"] == "dana.leaver"
+    assert start(make_okta_event("dana.leaver"))[1]["EntityId"] == user
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ({"email": None}, {"Type": "USER", "Name": "dana"}),
+        ({"email": "other@example.com"}, {"Type": "USER", "Email": "other@example.com"}),
+    ],
+)
+def test_the_execution_expects_what_workmail_shows_of_the_user(
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend, shown: Any, expected: dict[str, str]
+) -> None:
+    user = people.create_user("dana")
+    organization.arrange(ORGANIZATION_ID, user, **shown)
+
+    assert start(make_request_event(user))[1]["Expected"] == expected
+
+
+def test_a_listed_user_without_a_name_and_an_address_is_expected_to_be_a_user(
+    start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_offboarding, "_find_user", lambda *_: replace(USER, name="", email=None))
+
+    assert start(make_okta_event())[1]["Expected"] == {"Type": "USER"}
+
+
+def test_a_request_by_id_lists_no_users(
+    start: Start, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("dana")
+    take_calls(organization)
+
+    start(make_request_event(user))
+
+    assert take_calls(organization) == ["DescribeUser"]
+
+
+def test_a_request_by_the_id_of_a_deleted_user_or_a_group_finds_no_user(
+    start: Start, people: OrganizationBuilder
+) -> None:
+    user, group = people.create_user("dana"), people.create_group("staff")
+    deregister(user)
+    delete_user(user)
+
+    for entity in (user, group):
+        execution_input = start(make_request_event(entity))[1]
+        assert (execution_input["EntityId"], "Expected" in execution_input) == (entity, False)
 
 
 @pytest.mark.parametrize("user_id", ["12A3b4c5-0000-4000-8000-00000000000F", "S-1-1-12-1-2-3"])
@@ -751,11 +784,50 @@ def test_the_requester_must_not_be_the_leaver(start: Start, people: Organization
         start(make_request_event("room", RequestedBy="ROOM"))
 
 
-def test_an_input_that_the_schema_refuses_starts_no_execution(
-    start: Start, people: OrganizationBuilder, organization: WorkMailBackend
-) -> None:
-    user = people.create_user("dana")
-    organization.arrange(ORGANIZATION_ID, user, email="dä@example.com")
+def test_an_input_that_the_schema_refuses_starts_no_execution(start: Start, people: OrganizationBuilder) -> None:
+    with pytest.raises(RefusedEvent, match=r"Requester\.OccurredAt must be an RFC 3339 timestamp"):
+        start({**make_request_event("dana"), "time": "2099-01-01 00:00:00+00:00"})
 
-    with pytest.raises(RefusedEvent, match="EntityId must be the id, name or e-mail address"):
-        start(make_okta_event("dä@example.com"))
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("OrganizationStateException", "organization"),
+        ("OrganizationNotFoundException", "Check OrganizationId"),
+        ("InvalidParameterException", "is not accepted"),
+    ],
+)
+def test_an_answer_that_stays_the_same_is_a_refusal_at_once(
+    batch: Batch, organization: WorkMailBackend, code: str, message: str
+) -> None:
+    fail_operation(organization, "ListUsers", code)
+
+    assert batch.deliver(make_okta_event()) == []
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert message in reason
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("[" * 10_000, "nested too deeply"),
+        ('{"detail":' * 10_000, "nested too deeply"),
+        (make_okta_event("\ud800@example.com"), "alternateId is missing, or is not a text"),
+        (make_request_event("dana", Reason="\ud800"), "Reason"),
+        (make_request_event("dana", RequestedBy="\udfff"), "RequestedBy"),
+        (make_request_event("\ud800"), "EntityId"),
+        ({**make_request_event("dana"), "detail-type": "\ud800"}, "detail-type is missing"),
+        ({**make_request_event("dana"), "time": "0001-01-01T00:00:00+01:00"}, "has no RFC 3339 timestamp"),
+        ({**make_request_event("dana"), "time": "9999-12-31T23:59:59-01:00"}, "has no RFC 3339 timestamp"),
+        ({**make_request_event("dana"), "source": "\ud800"}, "No identity provider"),
+    ],
+    ids=str,
+)
+def test_what_no_service_accepts_is_a_refusal_at_once(
+    batch: Batch, people: OrganizationBuilder, body: object, message: str
+) -> None:
+    people.create_user("dana")
+
+    assert batch.deliver(body) == []
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert message in reason

@@ -6,7 +6,7 @@ from dataclasses import replace
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
 from tests.workflow.conftest import Flow
-from tests.workflow.test_identity_events import Intake, build_okta_event
+from tests.workflow.test_identity_events import Intake, build_okta_event, build_request_event
 
 
 def run_tour(flow: Flow) -> None:
@@ -29,6 +29,7 @@ def run_tour(flow: Flow) -> None:
     for step in finish:
         step()
     flow.pass_days(45)
+    _repeat_provider_events(flow)
     _erase(flow)
 
 
@@ -83,6 +84,19 @@ def _send_provider_events(flow: Flow) -> None:
     assert len(flow.list_by_status("AwaitingApproval")) == 1
 
 
+def _repeat_provider_events(flow: Flow) -> None:
+    """Report a departure again whose execution is over, by address and by id."""
+    intake = Intake(flow)
+    address = flow.people.address("leaver", COMPANY_DOMAIN)
+    [execution_input] = [given for given in intake.list_inputs() if given.get("Requester", {}).get("EventId") == "u-1"]
+    executions = len(intake.list_executions())
+    intake.put_events(
+        build_okta_event(address, uuid="u-4", published=flow.clock.now().isoformat()),
+        build_request_event(execution_input["EntityId"], OrganizationId=ORGANIZATION_ID),
+    )
+    assert (len(intake.list_executions()), intake.read_dead_letters()) == (executions, [])
+
+
 def _start_by_name_id_and_address(flow: Flow) -> None:
     flow.people.create_user("called")
     flow.start(flow.people.address("called"))
@@ -98,7 +112,7 @@ def _plan_and_schedule(flow: Flow) -> None:
     flow.start("later", NotBefore="2026-12-01T17:00:00Z")
     flow.clock.settle()
     assert flow.run("later", days=0, DryRun=True).outcome == "Planned"
-    assert flow.run("later", days=0).outcome == "AlreadyInProgress"
+    assert flow.run("later", days=0, NotBefore="2026-12-02T17:00:00Z").outcome == "AlreadyInProgress"
 
 
 def _approve(flow: Flow) -> None:

@@ -132,7 +132,8 @@ def test_an_execution_that_waits_for_its_date_or_approval_holds_the_entity(flow:
     scheduled, awaiting = flow.start("dana", NotBefore="2027-01-01T00:00:00Z"), flow.start("vip")
     flow.pass_days(1)
 
-    assert flow.run("dana", days=0).output["OtherExecutionArn"] == scheduled
+    for date in ("2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z"):
+        assert flow.run("dana", days=0, NotBefore=date).output["OtherExecutionArn"] == scheduled
     assert flow.run("vip", days=0).output["OtherExecutionArn"] == awaiting
 
 

@@ -12,6 +12,7 @@ from offboarding.edge.identity_providers.events import (
     member,
     text,
 )
+from offboarding.domain.texts import is_unicode
 from offboarding.edge.schemas import OFFBOARDING_REQUESTED, validated
 from offboarding.edge.steps import OffboardingRequest
 
@@ -32,6 +33,9 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         detail = validated(member(event, "detail"), OFFBOARDING_REQUESTED, OffboardingRequest, "detail")
     except InvalidRequest as error:
         raise RefusedEvent(str(error)) from None
+    broken = [name for name, value in detail.items() if isinstance(value, str) and not is_unicode(value)]
+    if broken:
+        raise RefusedEvent(f"detail.{broken[0]} has half a character, which no service accepts.")
     return LeaverEvent(
         provider=PROVIDER,
         subject=detail["EntityId"],

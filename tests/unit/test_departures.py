@@ -1,0 +1,245 @@
+"""Whether an event repeats what an execution does or has done, or is about another departure."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.defaults import ORGANIZATION_ID
+from offboarding.adapters.executions import ExecutionStatus
+from offboarding.domain.entities import LeavingUser
+from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.timestamps import parse, render
+from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
+from offboarding.edge import departures
+from offboarding.edge.departures import is_repetition
+from offboarding.edge.identity_providers import RefusedEvent
+from offboarding.edge.steps import OffboardingInput
+from tests.unit.conftest import ARN_A, ARN_B, NOW, OTHER_ORGANIZATION_ID, USER_ID, Table
+
+ENDED_AT = parse("2026-12-25T10:00:00Z")
+BEFORE_END, AFTER_END = "2026-12-25T10:00:00Z", "2026-12-25T10:00:01Z"
+FIRST_DATE, SECOND_DATE = "2026-12-30T17:00:00Z", "2026-12-31T18:00:00+01:00"
+USER = LeavingUser(
+    id=USER_ID,
+    name="dana",
+    email="dana@example.com",
+    is_enabled=True,
+    enabled_since=parse("2025-01-01T00:00:00Z"),
+    disabled_since=None,
+    registration_key="2025-01-01T00:00:00.000Z",
+)
+DISABLED_USER = replace(USER, is_enabled=False, enabled_since=None, disabled_since=parse(NOW))
+UNDATED_USER = replace(USER, enabled_since=None, registration_key="")
+
+
+def make_request(occurred_at: str = BEFORE_END, **members: Any) -> OffboardingInput:
+    requester = {"Provider": "okta", "EventId": "e-2", "OccurredAt": occurred_at}
+    request = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "Requester": requester, **members}
+    return request  # type: ignore[return-value]
+
+
+def make_status(outcome: str | None, *, input_: str | None = None, **members: Any) -> ExecutionStatus:
+    """Return how an execution stands: running, or ended with an outcome."""
+    execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, **members.pop("given", {})}
+    ended_at = render(ENDED_AT) if outcome else None
+    text = input_ if input_ is not None else json.dumps(execution_input)
+    return ExecutionStatus(is_running=outcome is None, input=text, outcome=outcome, ended_at=ended_at, **members)
+
+
+def compare(
+    status: ExecutionStatus, request: OffboardingInput, user: LeavingUser | None = USER, **others: ExecutionStatus
+) -> bool:
+    statuses = {ARN_A: status, ARN_B: others.get("other")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(departures, "read_execution_status", statuses.__getitem__)
+        return is_repetition(ARN_A, request, user)
+
+
+SETTLED = ["CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"]
+UNSETTLED = ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut", "AlreadyInProgress"]
+
+
+@pytest.mark.parametrize("outcome", SETTLED)
+@pytest.mark.parametrize("user", [USER, DISABLED_USER, None], ids=["enabled", "disabled", "group"])
+def test_an_event_from_before_the_end_is_a_repetition_of_a_settled_execution(
+    outcome: str, user: LeavingUser | None
+) -> None:
+    assert compare(make_status(outcome), make_request(), user)
+
+
+@pytest.mark.parametrize("outcome", UNSETTLED)
+@pytest.mark.parametrize("user", [USER, DISABLED_USER, None], ids=["enabled", "disabled", "group"])
+def test_an_event_from_before_the_end_of_an_execution_that_failed_is_refused(
+    outcome: str, user: LeavingUser | None
+) -> None:
+    with pytest.raises(RefusedEvent, match=f"{ARN_A} for this departure ended as {outcome}. If the leaver is still"):
+        compare(make_status(outcome), make_request(), user)
+
+
+@pytest.mark.parametrize("outcome", [*SETTLED, *UNSETTLED])
+def test_an_event_from_after_the_end_is_another_departure_of_an_enabled_user(table: Table, outcome: str) -> None:
+    assert not compare(make_status(outcome), make_request(AFTER_END))
+
+
+@pytest.mark.parametrize("outcome", [*SETTLED, *UNSETTLED])
+def test_an_event_from_after_the_end_repeats_the_deregistration_that_still_lasts(table: Table, outcome: str) -> None:
+    table.create_deregistered_record("a")
+
+    assert compare(make_status(outcome), make_request(AFTER_END), DISABLED_USER)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        replace(DISABLED_USER, disabled_since=parse(NOW) + timedelta(milliseconds=1)),
+        replace(DISABLED_USER, disabled_since=None),
+        USER,
+    ],
+    ids=["disabled again", "without a date", "enabled"],
+)
+def test_an_event_from_after_the_end_is_another_departure_if_the_deregistration_does_not_last(
+    table: Table, user: LeavingUser
+) -> None:
+    table.create_deregistered_record("a")
+
+    assert not compare(make_status("CleanupVerified"), make_request(AFTER_END), user)
+
+
+def test_an_execution_that_deregistered_nothing_is_not_repeated_after_its_end(table: Table) -> None:
+    table.create_record("a")
+
+    assert not compare(make_status("Rejected"), make_request(AFTER_END), DISABLED_USER)
+
+
+def test_a_request_for_a_group_after_the_end_has_the_id_of_the_former_request() -> None:
+    assert compare(make_status("Rejected"), make_request(AFTER_END), None)
+
+
+@pytest.mark.parametrize("outcome", [None, "CleanupVerified", "Stopped"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"EntityId": "kim"},
+        {"EntityId": None},
+        {"EntityId": USER_ID + "0"},
+        {"OrganizationId": OTHER_ORGANIZATION_ID},
+        {"OrganizationId": None},
+        {"DryRun": True},
+    ],
+    ids=str,
+)
+def test_an_execution_about_something_else_is_not_repeated(outcome: str | None, given: dict[str, Any]) -> None:
+    assert not compare(make_status(outcome, given=given), make_request())
+
+
+@pytest.mark.parametrize("input_", ["", "no JSON", "[]", "null", '"dana"', "{}"])
+def test_an_execution_with_an_input_that_names_nobody_is_not_repeated(input_: str) -> None:
+    assert not compare(make_status(None, input_=input_), make_request())
+    assert not compare(ExecutionStatus(is_running=True, input=None), make_request())
+
+
+@pytest.mark.parametrize("entity_id", [USER_ID.upper(), "DANA", "Dana@Example.com"])
+def test_an_execution_can_name_the_user_in_another_way(entity_id: str) -> None:
+    assert compare(make_status(None, given={"EntityId": entity_id}), make_request())
+    assert compare(make_status(None, given={"EntityId": entity_id}), make_request(), replace(USER, email=None)) is (
+        "@" not in entity_id
+    )
+
+
+def test_a_plan_repeats_a_plan_and_not_an_offboarding() -> None:
+    plan, offboarding = {"DryRun": True}, {"DryRun": False}
+
+    assert compare(make_status("Planned", given=plan), make_request(DryRun=True))
+    assert compare(make_status(None, given=plan), make_request(DryRun=True))
+    assert compare(make_status(None, given=offboarding), make_request())
+    assert not compare(make_status("Planned", given=plan), make_request())
+    assert not compare(make_status(None, given=offboarding), make_request(DryRun=True))
+
+
+@pytest.mark.parametrize(
+    ("running_date", "date"),
+    [
+        (None, None),
+        (FIRST_DATE, FIRST_DATE),
+        (FIRST_DATE, "2026-12-30T18:00:00+01:00"),
+        ("2026-12-01T00:00:00Z", None),
+        (None, "2026-12-01T00:00:00Z"),
+        ("2026-13-01T00:00:00Z", "0001-01-01T00:00:00+01:00"),
+    ],
+)
+def test_a_running_execution_for_the_same_date_is_repeated(running_date: str | None, date: str | None) -> None:
+    given, members = ({"NotBefore": value} if value else {} for value in (running_date, date))
+
+    assert compare(make_status(None, given=given), make_request(**members))
+
+
+@pytest.mark.parametrize(("running_date", "date"), [(FIRST_DATE, None), (SECOND_DATE, FIRST_DATE)])
+@pytest.mark.parametrize("user", [USER, None], ids=["user", "group"])
+def test_a_sooner_date_needs_another_execution(running_date: str, date: str | None, user: LeavingUser | None) -> None:
+    members = {"NotBefore": date} if date else {}
+
+    assert not compare(make_status(None, given={"NotBefore": running_date}), make_request(**members), user)
+
+
+@pytest.mark.parametrize(("running_date", "date"), [(None, FIRST_DATE), (FIRST_DATE, SECOND_DATE)])
+def test_a_later_date_does_not_delay_a_running_execution_and_is_refused(running_date: str | None, date: str) -> None:
+    given = {"NotBefore": running_date} if running_date else {}
+
+    with pytest.raises(RefusedEvent, match=rf"{ARN_A} offboards this leaver sooner, at 2026-12-.*\. A later date"):
+        compare(make_status(None, given=given), make_request(NotBefore=date))
+
+
+def test_an_execution_that_exists_and_is_not_found_is_unexpected() -> None:
+    with pytest.raises(UnexpectedAnswer, match="because it exists, and does not find it"):
+        compare(make_status("Forgotten"), make_request())
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "is_repeated"), [(UNDATED_REGISTRATION_MARGIN, True), (UNDATED_REGISTRATION_MARGIN * 1.01, False)]
+)
+def test_a_user_without_dates_who_is_enabled_again_leaves_again(
+    table: Table, elapsed: timedelta, is_repeated: bool
+) -> None:
+    request = make_request(render(parse(NOW) + elapsed))
+    assert compare(make_status(None), request, UNDATED_USER), "it has no record"
+    table.create_record("a")
+    assert compare(make_status(None), request, UNDATED_USER), "it has deregistered nothing yet"
+    table.create_deregistered_record("a")
+
+    assert compare(make_status(None), request, UNDATED_USER) is is_repeated
+    assert compare(make_status(None), request, replace(UNDATED_USER, is_enabled=False))
+    assert compare(make_status(None), request, USER)
+
+
+@pytest.mark.parametrize("other", [make_status(None), make_status("CleanupVerified")], ids=["running", "ended"])
+def test_an_execution_that_left_the_entity_to_another_one_is_judged_by_that_one(other: ExecutionStatus) -> None:
+    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B)
+
+    assert compare(status, make_request(AFTER_END if other.is_running else BEFORE_END), other=other)
+
+
+def test_the_end_of_the_other_execution_counts(table: Table) -> None:
+    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B)
+
+    with pytest.raises(RefusedEvent, match=f"{ARN_B} for this departure ended as Stopped"):
+        compare(status, make_request(), other=make_status("Stopped"))
+    assert not compare(status, make_request(AFTER_END), other=make_status("Stopped"))
+    assert not compare(status, make_request(), other=make_status(None, given={"NotBefore": FIRST_DATE}))
+    table.create_deregistered_record("b")
+    assert compare(status, make_request(AFTER_END), DISABLED_USER, other=make_status("CleanupVerified"))
+
+
+def test_an_execution_about_something_else_leads_to_no_other_one() -> None:
+    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B, given={"EntityId": "kim"})
+
+    assert not compare(status, make_request(), other=make_status(None))
+
+
+def test_another_execution_that_is_forgotten_is_not_repeated() -> None:
+    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B)
+    forgotten = ExecutionStatus(is_running=False, outcome="Forgotten")
+
+    assert not compare(status, make_request(), other=forgotten)
