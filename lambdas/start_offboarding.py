@@ -59,11 +59,9 @@ _MAX_MESSAGE_BYTES = 1024 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
-"""The most that a message takes whose execution starts or is refused: 10 s for WorkMail, 5 s for Step Functions, and
-5 s for SQS; with some room."""
+"""The most that a message takes whose execution starts: 10 s for WorkMail, 5 s for Step Functions, 5 s for SQS."""
 _REPETITION_MS = 25_000
-"""The most that it takes to look at a former execution and to start the next one: 10 s for DynamoDB, and three times 5 s
-for Step Functions."""
+"""The most that a former execution and the next one take: three times 5 s for Step Functions, 10 s for DynamoDB."""
 _REFUSAL_MS = 15_000
 """The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
 _MAX_EXECUTIONS_OF_DEPARTURE = 10

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -38,14 +38,14 @@ UNDATED_USER = replace(USER, enabled_since=None, registration_key="")
 def make_request(occurred_at: str = BEFORE_END, **members: Any) -> OffboardingInput:
     requester = {"Provider": "okta", "EventId": "e-2", "OccurredAt": occurred_at}
     request = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "Requester": requester, **members}
-    return request  # type: ignore[return-value]
+    return cast(OffboardingInput, request)
 
 
 def make_status(outcome: str | None, *, input_: str | None = None, **members: Any) -> ExecutionStatus:
     """Return how an execution stands: running, or ended with an outcome."""
-    execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, **members.pop("given", {})}
+    all_members = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, **members.pop("execution_input", {})}
     ended_at = render(ENDED_AT) if outcome else None
-    text = input_ if input_ is not None else json.dumps(execution_input)
+    text = input_ if input_ is not None else json.dumps(all_members)
     return ExecutionStatus(is_running=outcome is None, input=text, outcome=outcome, ended_at=ended_at, **members)
 
 
@@ -120,7 +120,7 @@ def test_a_request_for_a_group_after_the_end_has_the_id_of_the_former_request() 
 
 @pytest.mark.parametrize("outcome", [None, "CleanupVerified", "Stopped"])
 @pytest.mark.parametrize(
-    "given",
+    "execution_input",
     [
         {"EntityId": "kim"},
         {"EntityId": None},
@@ -131,8 +131,10 @@ def test_a_request_for_a_group_after_the_end_has_the_id_of_the_former_request() 
     ],
     ids=str,
 )
-def test_an_execution_about_something_else_is_not_repeated(outcome: str | None, given: dict[str, Any]) -> None:
-    assert not compare(make_status(outcome, given=given), make_request())
+def test_an_execution_about_something_else_is_not_repeated(
+    outcome: str | None, execution_input: dict[str, Any]
+) -> None:
+    assert not compare(make_status(outcome, execution_input=execution_input), make_request())
 
 
 @pytest.mark.parametrize("input_", ["", "no JSON", "[]", "null", '"dana"', "{}"])
@@ -143,20 +145,20 @@ def test_an_execution_with_an_input_that_names_nobody_is_not_repeated(input_: st
 
 @pytest.mark.parametrize("entity_id", [USER_ID.upper(), "DANA", "Dana@Example.com"])
 def test_an_execution_can_name_the_user_in_another_way(entity_id: str) -> None:
-    assert compare(make_status(None, given={"EntityId": entity_id}), make_request())
-    assert compare(make_status(None, given={"EntityId": entity_id}), make_request(), replace(USER, email=None)) is (
-        "@" not in entity_id
-    )
+    assert compare(make_status(None, execution_input={"EntityId": entity_id}), make_request())
+    assert compare(
+        make_status(None, execution_input={"EntityId": entity_id}), make_request(), replace(USER, email=None)
+    ) is ("@" not in entity_id)
 
 
 def test_a_plan_repeats_a_plan_and_not_an_offboarding() -> None:
     plan, offboarding = {"DryRun": True}, {"DryRun": False}
 
-    assert compare(make_status("Planned", given=plan), make_request(DryRun=True))
-    assert compare(make_status(None, given=plan), make_request(DryRun=True))
-    assert compare(make_status(None, given=offboarding), make_request())
-    assert not compare(make_status("Planned", given=plan), make_request())
-    assert not compare(make_status(None, given=offboarding), make_request(DryRun=True))
+    assert compare(make_status("Planned", execution_input=plan), make_request(DryRun=True))
+    assert compare(make_status(None, execution_input=plan), make_request(DryRun=True))
+    assert compare(make_status(None, execution_input=offboarding), make_request())
+    assert not compare(make_status("Planned", execution_input=plan), make_request())
+    assert not compare(make_status(None, execution_input=offboarding), make_request(DryRun=True))
 
 
 @pytest.mark.parametrize(
@@ -171,9 +173,9 @@ def test_a_plan_repeats_a_plan_and_not_an_offboarding() -> None:
     ],
 )
 def test_a_running_execution_for_the_same_date_is_repeated(running_date: str | None, date: str | None) -> None:
-    given, members = ({"NotBefore": value} if value else {} for value in (running_date, date))
+    execution_input, members = ({"NotBefore": value} if value else {} for value in (running_date, date))
 
-    assert compare(make_status(None, given=given), make_request(**members))
+    assert compare(make_status(None, execution_input=execution_input), make_request(**members))
 
 
 @pytest.mark.parametrize(("running_date", "date"), [(FIRST_DATE, None), (SECOND_DATE, FIRST_DATE)])
@@ -181,15 +183,15 @@ def test_a_running_execution_for_the_same_date_is_repeated(running_date: str | N
 def test_a_sooner_date_needs_another_execution(running_date: str, date: str | None, user: LeavingUser | None) -> None:
     members = {"NotBefore": date} if date else {}
 
-    assert not compare(make_status(None, given={"NotBefore": running_date}), make_request(**members), user)
+    assert not compare(make_status(None, execution_input={"NotBefore": running_date}), make_request(**members), user)
 
 
 @pytest.mark.parametrize(("running_date", "date"), [(None, FIRST_DATE), (FIRST_DATE, SECOND_DATE)])
 def test_a_later_date_does_not_delay_a_running_execution_and_is_refused(running_date: str | None, date: str) -> None:
-    given = {"NotBefore": running_date} if running_date else {}
+    execution_input = {"NotBefore": running_date} if running_date else {}
 
     with pytest.raises(RefusedEvent, match=rf"{ARN_A} offboards this leaver sooner, at 2026-12-.*\. A later date"):
-        compare(make_status(None, given=given), make_request(NotBefore=date))
+        compare(make_status(None, execution_input=execution_input), make_request(NotBefore=date))
 
 
 def test_an_execution_that_exists_and_is_not_found_is_unexpected() -> None:
@@ -227,13 +229,13 @@ def test_the_end_of_the_other_execution_counts(table: Table) -> None:
     with pytest.raises(RefusedEvent, match=f"{ARN_B} for this departure ended as Stopped"):
         compare(status, make_request(), other=make_status("Stopped"))
     assert not compare(status, make_request(AFTER_END), other=make_status("Stopped"))
-    assert not compare(status, make_request(), other=make_status(None, given={"NotBefore": FIRST_DATE}))
+    assert not compare(status, make_request(), other=make_status(None, execution_input={"NotBefore": FIRST_DATE}))
     table.create_deregistered_record("b")
     assert compare(status, make_request(AFTER_END), DISABLED_USER, other=make_status("CleanupVerified"))
 
 
 def test_an_execution_about_something_else_leads_to_no_other_one() -> None:
-    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B, given={"EntityId": "kim"})
+    status = make_status("AlreadyInProgress", other_execution_arn=ARN_B, execution_input={"EntityId": "kim"})
 
     assert not compare(status, make_request(), other=make_status(None))
 

@@ -88,7 +88,9 @@ def _repeat_provider_events(flow: Flow) -> None:
     """Report a departure again whose execution is over, by address and by id."""
     intake = Intake(flow)
     address = flow.people.address("leaver", COMPANY_DOMAIN)
-    [execution_input] = [given for given in intake.list_inputs() if given.get("Requester", {}).get("EventId") == "u-1"]
+    [execution_input] = [
+        members for members in intake.list_inputs() if members.get("Requester", {}).get("EventId") == "u-1"
+    ]
     executions = len(intake.list_executions())
     intake.put_events(
         build_okta_event(address, uuid="u-4", published=flow.clock.now().isoformat()),

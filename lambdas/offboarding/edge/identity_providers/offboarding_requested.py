@@ -2,6 +2,7 @@
 
 from offboarding.configuration import ProviderSettings
 from offboarding.domain.errors import InvalidRequest
+from offboarding.domain.texts import is_unicode
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
@@ -12,7 +13,6 @@ from offboarding.edge.identity_providers.events import (
     member,
     text,
 )
-from offboarding.domain.texts import is_unicode
 from offboarding.edge.schemas import OFFBOARDING_REQUESTED, validated
 from offboarding.edge.steps import OffboardingRequest
 
