@@ -237,8 +237,8 @@ def _parse_not_before(request: OffboardingInput, started_at: datetime, service_e
     requested_at = _parse_date("Requester.OccurredAt", occurred_at) if occurred_at else started_at
     if not_before < requested_at - ONE_DAY:
         raise errors.InvalidRequest(
-            f"NotBefore must not be more than a day before the request, which was made at {render(requested_at)}. Leave "
-            "it out if the entity is to be offboarded at once."
+            "NotBefore must not be more than a day before the request, which was made at "
+            f"{render(requested_at)}. Leave it out if the entity is to be offboarded at once."
         )
     if not_before > started_at + MAX_NOT_BEFORE:
         raise errors.InvalidRequest(
