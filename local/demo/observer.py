@@ -4,7 +4,7 @@ All of it is read with AWS's APIs, as an operator would. An execution that has e
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -160,9 +160,9 @@ class Observer:
             self.dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
 
     def find_executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
-        """Return the executions whose input names an entity, as they were at the last `refresh`."""
+        """Return the executions whose input names an entity by id, name or address, as they were at the last `refresh`."""
         executions = self._executions.get(machine, [])
-        return [execution for execution in executions if execution.input.get("EntityId") == entity_id]
+        return [execution for execution in executions if entity_id in _identifiers_of(execution.input)]
 
     @property
     def has_running_executions(self) -> bool:
@@ -283,3 +283,8 @@ def _parse_record(attributes: dict[str, Any], steps: Iterable[str] = ()) -> Reco
         decision=item.get("Decision"),
         steps=tuple(steps),
     )
+
+
+def _identifiers_of(execution_input: Mapping[str, Any]) -> tuple[object, object]:
+    """Return how an input names its entity: a person may give the address, an event leads to the id and the address."""
+    return execution_input.get("EntityId"), execution_input.get("Expected", {}).get("Email")
