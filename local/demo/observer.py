@@ -160,7 +160,7 @@ class Observer:
             self.dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
 
     def find_executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
-        """Return the executions whose input names an entity by id, name or address, as they were at the last `refresh`."""
+        """Return the executions whose input names an entity by id, name or address, as of the last `refresh`."""
         executions = self._executions.get(machine, [])
         return [execution for execution in executions if entity_id in _identifiers_of(execution.input)]
 
