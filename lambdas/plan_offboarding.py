@@ -15,6 +15,7 @@ from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.holding import load_holder
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
+from offboarding.domain.doubts import list_reasons
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
 from offboarding.domain.retention import RetentionPlan, plan_retention
@@ -89,8 +90,9 @@ def _reasons_for_approval(
     policy: Policy, step: PlanStep, entity: Entity, aliases: list[str], due_at: datetime
 ) -> list[str]:
     by_settings = approval_required_by_settings(policy.approval_required, entity, aliases)
-    if by_settings:
-        return [by_settings]
+    doubts = list_reasons(step["Request"].get("Requester", {}).get("Doubts", ()))
+    if by_settings or doubts:
+        return [*([by_settings] if by_settings else []), *doubts]
     if "Requester" not in step["Request"]:
         return []
     if not Cap(step["OrganizationId"]).is_reached(policy.daily_cap, due_at):

@@ -17,6 +17,7 @@ from offboarding.adapters.holding import Holder, already_in_progress_error, load
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.doubts import Doubt, list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
 from offboarding.domain.protection import approval_required_by_settings, protected_by_settings
 from offboarding.domain.record import Record, Status
@@ -67,8 +68,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         # There is no record yet that would show how this ended.
         records.release(offboarding_of(step), step["Now"])
         raise
-    _record_entity(records, step, entity, state, directory.answers)
-    reasons, cap_is_reached = _reasons_for_approval(policy, step, entity, state)
+    doubts = _find_doubts(records, step)
+    _record_entity(records, step, entity, state, directory.answers, is_in_doubt=bool(doubts))
+    reasons, cap_is_reached = _reasons_for_approval(policy, step, entity, state, doubts)
     decision = "WaitForDate" if step["DateIsAhead"] else "AwaitApproval" if reasons else "Deregister"
     logger.info("recorded", extra={"entity_id": entity.id, "decision": decision})
     metrics.add_metric(name="OffboardingsRecorded", unit="Count", value=1)
@@ -185,7 +187,13 @@ def _update_record_of(records: Records, holder: Holder, step: RecordStep) -> Non
 
 
 def _record_entity(
-    records: Records, step: RecordStep, entity: Entity, state: RestorableState, answers: list[dict[str, Any]]
+    records: Records,
+    step: RecordStep,
+    entity: Entity,
+    state: RestorableState,
+    answers: list[dict[str, Any]],
+    *,
+    is_in_doubt: bool,
 ) -> None:
     approval = {"Approval": step["Approval"]} if step["Approval"] else {}
     facts = {
@@ -199,18 +207,36 @@ def _record_entity(
     evidence = {**step["Evidence"], "RecordOffboarding": {"Answers": answers}}
     due = {"DueAt": due_at} if due_at else {}
     log_entry = {"At": step["Now"], "Step": status.value, **due, **approval, "Evidence": evidence}
-    records.create_or_update(offboarding_of(step), facts, status, due_at, log_entry)
+    # As long as there is a doubt, a retry must find it again.
+    provider_user = None if is_in_doubt and not step["Approval"] else _provider_user_of(step)
+    records.create_or_update(offboarding_of(step), facts, status, due_at, log_entry, provider_user)
+
+
+def _find_doubts(records: Records, step: RecordStep) -> list[str]:
+    """Return the doubts whether the event is about the person who has the entity now."""
+    doubts = list(step["Request"].get("Requester", {}).get("Doubts", ()))
+    provider_user = _provider_user_of(step)
+    if provider_user and records.has_provider_user_moved(offboarding_of(step), *provider_user):
+        doubts.insert(0, Doubt.PROVIDER_USER_MOVED)
+    return doubts
+
+
+def _provider_user_of(step: RecordStep) -> tuple[str, str] | None:
+    requester = step["Request"].get("Requester")
+    if requester is None or "ProviderUserId" not in requester:
+        return None
+    return requester["Provider"], requester["ProviderUserId"]
 
 
 def _reasons_for_approval(
-    policy: Policy, step: RecordStep, entity: Entity, state: RestorableState
+    policy: Policy, step: RecordStep, entity: Entity, state: RestorableState, doubts: list[str]
 ) -> tuple[list[str], bool]:
     """Return why a person has to approve first, and whether that is because of the cap."""
     if step["DateIsAhead"] or step["Approval"] or entity.state is not EntityState.ENABLED:
         return [], False
     by_settings = approval_required_by_settings(policy.approval_required, entity, state.aliases or [])
-    if by_settings:
-        return [by_settings], False
+    if by_settings or doubts:
+        return [*([by_settings] if by_settings else []), *list_reasons(doubts)], False
     if "Requester" not in step["Request"]:
         return [], False
     cap = Cap(step["OrganizationId"])

@@ -22,6 +22,7 @@ from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import start_execution
 from offboarding.adapters.records import Records
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
+from offboarding.domain.doubts import Doubt, has_different_name
 from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
 from offboarding.domain.errors import (
     InvalidRequest,
@@ -226,6 +227,7 @@ def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
 def _build_input(
     leaver: LeaverEvent, organization: ConfiguredOrganization, user: LeavingUser | None, *, dry_run: bool
 ) -> OffboardingInput:
+    doubts = _find_doubts(leaver, user)
     # The id and not the text: until the execution resolves it, the address can belong to somebody else.
     request = {
         "OrganizationId": organization.id,
@@ -239,6 +241,7 @@ def _build_input(
             "EventId": leaver.deduplication_id,
             "OccurredAt": leaver.occurred_at,
             **({"ProviderUserId": leaver.provider_user_id} if leaver.provider_user_id else {}),
+            **({"Doubts": doubts} if doubts else {}),
             **({"RequestedBy": leaver.requested_by} if leaver.requested_by else {}),
         },
     }
@@ -246,6 +249,13 @@ def _build_input(
         return validated(request, INPUT, OffboardingInput)
     except InvalidRequest as error:
         raise RefusedEvent(str(error)) from None
+
+
+def _find_doubts(leaver: LeaverEvent, user: LeavingUser | None) -> list[str]:
+    """Return why the event may be about somebody else, as far as it and the user show that."""
+    is_old = datetime.now(UTC) - parse(leaver.occurred_at) > configuration.stale_after()
+    has_other_name = user is not None and has_different_name(leaver.display_name, user.display_name)
+    return [*([Doubt.NAMES_DIFFER] if has_other_name else []), *([Doubt.EVENT_IS_OLD] if is_old else [])]
 
 
 def _expect(user: LeavingUser) -> Expected:

@@ -104,6 +104,7 @@ class EventIntake(Construct):
             description="Starts an execution for each leaver that an identity provider reports",
             workmail_actions=("DescribeUser", "ListUsers"),
             environment={
+                "STALE_EVENT_DAYS": str(settings.stale_event_days),
                 "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
                 "ORGANIZATIONS": render_compact_json(organizations),
                 "PROVIDERS": render_compact_json({provider.key: provider.configuration for provider in providers}),

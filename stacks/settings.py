@@ -188,6 +188,8 @@ class Settings:
         How long records are kept after their end; ``None`` if for ever.
     require_requested_by
         Whether a person's offboarding or restore must have `RequestedBy`.
+    stale_event_days
+        How many days after an event happened it needs an approval.
     dry_run_identity_providers
         Whether offboardings of identity providers are dry runs.
     notification_emails
@@ -206,6 +208,7 @@ class Settings:
     identity_providers: IdentityProviders = IdentityProviders()
     starter_max_concurrency: int = 2
     daily_cap: int = 20
+    stale_event_days: int = 3
     dry_run_identity_providers: bool = False
     record_retention_days: int | None = None
     require_requested_by: bool = False
@@ -322,6 +325,7 @@ def _parse_settings(fields: Fields) -> Settings:
             "starterMaxConcurrency", partial(parse_whole_number, 2, 10), Settings.starter_max_concurrency
         ),
         daily_cap=fields.take("dailyCap", partial(parse_whole_number, 0, 500), Settings.daily_cap),
+        stale_event_days=fields.take("staleEventDays", partial(parse_whole_number, 1, 14), Settings.stale_event_days),
         dry_run_identity_providers=fields.take(
             "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
         ),

@@ -173,6 +173,12 @@ def notifications() -> NotificationConfiguration:
 
 
 @cache
+def stale_after() -> timedelta:
+    """Return how long after an event happened it is in doubt."""
+    return timedelta(days=int(os.environ["STALE_EVENT_DAYS"]))
+
+
+@cache
 def intake() -> IntakeConfiguration:
     """Return the configuration of StartOffboarding."""
     return IntakeConfiguration(

@@ -185,6 +185,7 @@ class Directory:
             enabled_since=user.enabled_date if user.state is EntityState.ENABLED else None,
             disabled_since=user.disabled_date if user.state is EntityState.DISABLED else None,
             registration_key=render(user.registration) if user.registration else "",
+            display_name=user.display_name,
         )
 
     def _list_users(self, filters: Mapping[str, str], member: str, value: str) -> list[LeavingUser]:
@@ -197,6 +198,7 @@ class Directory:
                 enabled_since=item.get("EnabledDate") if item.get("State") == EntityState.ENABLED else None,
                 disabled_since=item.get("DisabledDate") if item.get("State") == EntityState.DISABLED else None,
                 registration_key=_registration_key(item),
+                display_name=item.get("DisplayName"),
             )
             for item in self._iterate_entities(EntityType.USER, filters)
             if item.get(member, "").casefold() == value.casefold()

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from offboarding.adapters.executions import FORGOTTEN, read_execution_status
-from offboarding.adapters.records import IDENTIFIER_PREFIX, Records, build_step, entity_key, erased_key, identifier_key
+from offboarding.adapters.records import (
+    IDENTIFIER_PREFIX,
+    PROVIDER_PREFIX,
+    Records,
+    build_step,
+    entity_key,
+    erased_key,
+    identifier_key,
+)
 from offboarding.adapters.table import Key, Table
 from offboarding.domain import errors
 from offboarding.domain.record import EntityLock, Status
@@ -58,6 +66,9 @@ def erase_entity(organization_id: str, entity_id: str, now: datetime, identifier
     recorded = list(table.query("#Id = :id", id=key))
     prefix = len(IDENTIFIER_PREFIX)
     hashes = {item["Part"][prefix:] for item in recorded if item["Part"].startswith(IDENTIFIER_PREFIX)}
+    for item in recorded:
+        if item["Part"].startswith(PROVIDER_PREFIX):
+            _delete(table, [Key(item["ProviderUser"], "Entity")], erasure)
     for identifier in sorted(hashes.union(map(identifier_key, identifiers))):
         arns |= _delete_identifier(table, identifier, key, organization_id, erasure)
     for arn in sorted(arns):

@@ -9,6 +9,8 @@ One DynamoDB table with these items, told apart by their key, `Id` and `Part`:
 | **who started** an execution | its ARN | `Start` |
 | the **lock** of an entity | `m-…/entity-id` | `Lock` |
 | an **entity** that has or had a name or an address | `identifier/`, and a hash of it | `Entity`, and the entity |
+| the entity for which a **provider's user** stands | `provider-user/`, and a hash of its id | `Entity` |
+| the provider's user who stands for an entity, hashed | `m-…/entity-id` | `Provider`, and its name |
 | a name or an address of an entity, hashed | `m-…/entity-id` | `Identifier`, and the hash |
 | an execution that was **erased** | `erased/`, and a hash of its ARN | `Execution` |
 | the **slots** of the cap (`cap.py`) | `cap/m-…` | `Count`, `Slot …` |
@@ -47,6 +49,7 @@ _OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ClosedAt", "ExpiresAt")
 _WINDOW_MEMBERS = ("StatusKey", "DueAt")
 """What keeps a record in the index."""
 IDENTIFIER_PREFIX = "Identifier "
+PROVIDER_PREFIX = "Provider "
 _ENTITY_PREFIX = "Entity "
 _STEP_PREFIX = "Step "
 _MAX_TRANSACTION_SIZE = 100
@@ -69,6 +72,11 @@ def identifier_key(identifier: str) -> str:
 def erased_key(execution_arn: str) -> Key:
     """Return the key of the item that says that an execution was erased."""
     return Key("erased/" + hashlib.sha256(execution_arn.encode()).hexdigest(), "Execution")
+
+
+def provider_user_key(provider: str, provider_user_id: str) -> str:
+    """Return the key of a user of an identity provider. It is hashed, because the id can contain an address."""
+    return "provider-user/" + hashlib.sha256(f"{provider}\0{provider_user_id}".encode()).hexdigest()
 
 
 class Records:
@@ -102,6 +110,13 @@ class Records:
         condition = "#Id = :id AND begins_with(#Part, :prefix)"
         items = self._table.query(condition, id=identifier_key(identifier), prefix=prefix)
         return [str(item["Part"]).removeprefix(prefix) for item in items]
+
+    def has_provider_user_moved(self, offboarding: Offboarding, provider: str, provider_user_id: str) -> bool:
+        """Return whether a provider's user stood for another entity, or another user of it for this entity."""
+        user, subject = provider_user_key(provider, provider_user_id), _entity_key_of(offboarding)
+        entity = self._table.read(Key(user, "Entity")) or {}
+        previous = self._table.read(Key(subject, f"{PROVIDER_PREFIX}{provider}")) or {}
+        return str(entity.get("EntityKey", subject)) != subject or str(previous.get("ProviderUser", user)) != user
 
     def is_erased(self, execution_arn: str) -> bool:
         """Return whether the records of an execution were deleted together with those of its person."""
@@ -176,7 +191,13 @@ class Records:
         )
 
     def create_or_update(
-        self, offboarding: Offboarding, facts: Item, status: Status, due_at: str | None, log_entry: Item
+        self,
+        offboarding: Offboarding,
+        facts: Item,
+        status: Status,
+        due_at: str | None,
+        log_entry: Item,
+        provider_user: tuple[str, str] | None = None,
     ) -> None:
         """Record the entity as it is now, and who asked; again after each wait, because things change.
 
@@ -186,6 +207,8 @@ class Records:
             `StartedAt, Entity`, and of `Requester, RequestedBy, Reason, NotBefore, Approval` those that are known.
         status, due_at
             `Recorded`, or `Scheduled` until a date.
+        provider_user
+            The identity provider and its own id of the leaver, who stands for the entity from now on.
         """
         assignments = {
             **facts,
@@ -202,6 +225,8 @@ class Records:
             _put_step(offboarding.execution_arn, _subject_of(offboarding), _render_start(facts)),
             _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry),
         ]
+        if provider_user:
+            actions += _add_provider_user(offboarding, *provider_user, log_entry["At"])
         identifiers = _add_identifiers(offboarding, facts["Entity"], log_entry["At"])
         # The record and its steps come last if one transaction is too small for all names and addresses.
         while len(actions) + len(identifiers) > _MAX_TRANSACTION_SIZE:
@@ -502,6 +527,21 @@ def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: st
         for id_, part in ((key, _ENTITY_PREFIX + subject), (subject, IDENTIFIER_PREFIX + key))
     ]
     return [{"Put": build_put(item)} for item in items]
+
+
+def _add_provider_user(offboarding: Offboarding, provider: str, provider_user_id: str, at: str) -> list[Action]:
+    """Return the writes by which a provider's user stands for the entity."""
+    user, subject = provider_user_key(provider, provider_user_id), _entity_key_of(offboarding)
+    expiration = _expiration(at, _LONGEST_EXECUTION)
+    items: list[Item] = [
+        {"Id": user, "Part": "Entity", "EntityKey": subject, **expiration},
+        {"Id": subject, "Part": f"{PROVIDER_PREFIX}{provider}", "ProviderUser": user, **expiration},
+    ]
+    return [{"Put": build_put(item)} for item in items]
+
+
+def _entity_key_of(offboarding: Offboarding) -> str:
+    return entity_key(offboarding.organization_id, offboarding.entity_id)
 
 
 def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:

@@ -185,6 +185,8 @@ class LeavingUser:
     registration_key
         What tells one departure from another: the date of registering, which stays when the user is
         disabled; empty if there is none.
+    display_name
+        There to be compared only.
     """
 
     id: str
@@ -194,6 +196,7 @@ class LeavingUser:
     enabled_since: datetime | None
     disabled_since: datetime | None
     registration_key: str
+    display_name: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

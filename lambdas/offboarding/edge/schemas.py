@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import fastjsonschema
 
+from offboarding.domain.doubts import Doubt
 from offboarding.domain.entities import ENTITY_ID_PATTERN, ORGANIZATION_ID_PATTERN
 from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
 
@@ -79,8 +80,14 @@ def _or_null(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
+_DOUBTS: Schema = {
+    "type": "array",
+    "items": {"enum": [*Doubt]},
+    "description": f"a list of {', '.join(Doubt)}",
+}
 _REQUESTER = _object(
-    {"Provider": TEXT, "EventId": TEXT}, {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT}
+    {"Provider": TEXT, "EventId": TEXT},
+    {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT, "Doubts": _DOUBTS},
 )
 
 INPUT = _object(

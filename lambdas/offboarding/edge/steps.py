@@ -14,6 +14,7 @@ class Requester(TypedDict):
     RequestedBy: NotRequired[str]
     OccurredAt: NotRequired[str]
     ProviderUserId: NotRequired[str]
+    Doubts: NotRequired[list[str]]
 
 
 class Expected(TypedDict):

@@ -42,6 +42,8 @@ class LeaverEvent:
         When it happened, as the provider reports it.
     provider_user_id
         The provider's own id of the leaver, which stays when login or address change.
+    display_name
+        The leaver's name for people, to be compared only.
     requested_by
         The administrator who acted, where the event names one.
     organization_id
@@ -64,6 +66,7 @@ class LeaverEvent:
     deduplication_id: str
     occurred_at: str
     provider_user_id: str | None = field(default=None, repr=False)
+    display_name: str | None = field(default=None, repr=False, compare=False)
     requested_by: str | None = field(default=None, repr=False)
     organization_id: str | None = None
     identity_store_id: str | None = None

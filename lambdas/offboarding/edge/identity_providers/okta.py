@@ -54,6 +54,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         deduplication_id=text(event, "detail.uuid"),
         occurred_at=text(event, "detail.published"),
         provider_user_id=optional_text(leaver, "id"),
+        display_name=optional_text(leaver, "displayName"),
         requested_by=optional_text(event, "detail.actor.alternateId"),
     )
 

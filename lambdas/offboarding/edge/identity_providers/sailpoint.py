@@ -41,6 +41,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
         deduplication_id=text(event, "detail._metadata.invocationId"),
         occurred_at=text(event, "time"),
         provider_user_id=optional_text(event, "detail.identity.id"),
+        display_name=optional_text(event, "detail.identity.name"),
     )
 
 

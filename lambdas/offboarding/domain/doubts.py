@@ -1,0 +1,54 @@
+"""Doubts whether an event is about the person who has the entity now. A doubt asks for an approval."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Doubt(StrEnum):
+    """Why an event may be about somebody else."""
+
+    PROVIDER_USER_MOVED = "ProviderUserMoved"
+    NAMES_DIFFER = "NamesDiffer"
+    EVENT_IS_OLD = "EventIsOld"
+
+
+_REASONS = {
+    Doubt.PROVIDER_USER_MOVED: (
+        "The identity provider's user stood for another entity before, or another one of its users for this entity. "
+        "The address may belong to a new person."
+    ),
+    Doubt.NAMES_DIFFER: (
+        "The identity provider's display name and WorkMail's have no word in common. The event may be about somebody "
+        "else."
+    ),
+    Doubt.EVENT_IS_OLD: "The event was read long after it happened. The person may have come back since.",
+}
+
+
+def list_reasons(doubts: Iterable[str]) -> list[str]:
+    """Return a sentence for each doubt, for the person who approves."""
+    return [_REASONS[Doubt(doubt)] for doubt in doubts]
+
+
+def has_different_name(provider_name: str | None, workmail_name: str | None) -> bool:
+    """Return whether two names of a person have no word in common, regardless of case, accents and punctuation.
+
+    An initial fits a word that begins with it. Without one of the names there is nothing to compare.
+    """
+    words, other_words = _split_words(provider_name), _split_words(workmail_name)
+    if not words or not other_words:
+        return False
+    return not any(_is_same_word(word, other_word) for word in words for other_word in other_words)
+
+
+def _split_words(name: str | None) -> list[str]:
+    decomposed = unicodedata.normalize("NFKD", name or "")
+    without_accents = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return re.findall(r"[^\W_]+", without_accents.casefold())
+
+
+def _is_same_word(word: str, other_word: str) -> bool:
+    initials = min(word, other_word, key=len), max(word, other_word, key=len)
+    return word == other_word or (len(initials[0]) == 1 and initials[1].startswith(initials[0]))
