@@ -65,6 +65,9 @@ READERS = {
         {"RECORD_RETENTION_DAYS": "0"},
         timedelta(days=90),
     ),
+    "the age of stale events": Reader(
+        configuration.stale_after, {"STALE_EVENT_DAYS": "3"}, {"STALE_EVENT_DAYS": "14"}, timedelta(days=3)
+    ),
     "the state machine": Reader(
         configuration.state_machine_arn,
         {"STATE_MACHINE_ARN": "arn:machine"},

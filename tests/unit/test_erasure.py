@@ -130,6 +130,25 @@ def test_everything_of_a_person_is_deleted_and_counted(table: Table) -> None:
     assert erase() == Erasure(executions=0, items=0), "a repetition finds nothing"
 
 
+def test_a_user_of_a_provider_is_erased_unless_he_stands_for_somebody_else_by_now(table: Table) -> None:
+    entity = {**make_offboarding(ARN_A).entity, "Aliases": []}
+    facts = {"StartedAt": STARTED_AT, "Entity": entity}
+    log_entry = {"At": STARTED_AT, "Step": "Recorded"}
+    for provider_user in (("okta", "00u1"), ("auth0", "auth0|1")):
+        offboarding = make_offboarding(ARN_A)
+        table.records.create_or_update(offboarding, facts, Status.RECORDED, None, log_entry, provider_user)
+    kim = make_offboarding(ARN_B, KIM_ID)
+    facts = {"StartedAt": STARTED_AT, "Entity": {**kim.entity, "Name": "kim", "Email": None}}
+    table.records.create_or_update(kim, facts, Status.RECORDED, None, log_entry, ("okta", "00u1"))
+
+    erase()
+
+    parts = {(id_.partition("/")[0], part) for id_, part in read_items(table)}
+    assert ("provider-user", "Entity") in parts, "he stands for kim"
+    assert len([id_ for id_, part in read_items(table) if id_.startswith("provider-user/")]) == 1
+    assert not [id_ for id_, _ in read_items(table) if id_.endswith(USER_ID)]
+
+
 def test_no_name_and_no_address_leads_to_an_erased_person(table: Table) -> None:
     entity = {"Aliases": ["d.leaver@example.com", "sales@example.com"]}
     create_ended_record(table, "a", Entity={**entity, "Name": "dana.maiden", "Email": "dana.maiden@example.com"})

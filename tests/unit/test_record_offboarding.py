@@ -514,3 +514,43 @@ def test_only_one_of_several_simultaneous_executions_takes_over(
     with pytest.raises(errors.RecordUnavailable, match="Several executions take over this entity at the same time"):
         record(describe_entity(dana))
     assert table.find_holder(dana) == ARN_C
+
+
+def make_okta(provider_user: str, *doubts: str) -> dict[str, Any]:
+    requester = {**OKTA["Requester"], "ProviderUserId": provider_user}
+    return {"Requester": {**requester, **({"Doubts": list(doubts)} if doubts else {})}}
+
+
+def test_a_doubt_of_the_event_requires_an_approval_with_its_reason(dana: str, put_policy: PutPolicy) -> None:
+    put_policy(make_policy(approval_required=("dana",)))
+
+    answer = record(describe_entity(dana), Request=make_okta("00u1", "NamesDiffer", "EventIsOld"))
+
+    assert (answer["Decision"], answer["CapIsReached"]) == ("AwaitApproval", False)
+    assert [reason.split()[-1] for reason in answer["Reasons"]] == ["cdk.json.", "else.", "since."]
+
+
+def test_a_provider_user_who_stood_for_another_entity_requires_an_approval_until_a_person_has_approved(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy())
+    kim = people.create_user("kim")
+    assert record(describe_entity(dana), Request=make_okta("00u1"))["Decision"] == "Deregister"
+    for _ in range(2):
+        answer = record(describe_entity(kim), "b", Request=make_okta("00u1"))
+        assert answer["Decision"] == "AwaitApproval", "a retry finds the doubt again"
+        assert "stood for another entity" in answer["Reasons"][0]
+
+    decision = {"Decision": "Approved", "DecidedBy": "boss", "Reason": "", "DecidedAt": NOW, "DecidedIn": ARN_C}
+    assert record(describe_entity(kim), "b", Request=make_okta("00u1"), Approval=decision)["Decision"] == "Deregister"
+
+    assert record(describe_entity(kim), "b", Request=make_okta("00u1"))["Decision"] == "Deregister"
+    assert record(describe_entity(kim), "b", Request=make_okta("00u2"))["Decision"] == "AwaitApproval"
+
+
+def test_users_of_two_providers_can_stand_for_one_entity(dana: str, put_policy: PutPolicy) -> None:
+    put_policy(make_policy())
+    auth0 = {"Requester": {"Provider": "auth0", "EventId": "e-2", "ProviderUserId": "auth0|1"}}
+
+    assert record(describe_entity(dana), Request=make_okta("00u1"))["Decision"] == "Deregister"
+    assert record(describe_entity(dana), Request=auth0)["Decision"] == "Deregister"

@@ -49,6 +49,7 @@ EVERY_SETTING: dict[str, Any] = {
     },
     "starterMaxConcurrency": 10,
     "dailyCap": 0,
+    "staleEventDays": 14,
     "dryRunIdentityProviders": True,
     "requireRequestedBy": True,
     "notificationEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
@@ -110,6 +111,7 @@ def test_every_setting_is_parsed() -> None:
         ),
         starter_max_concurrency=10,
         daily_cap=0,
+        stale_event_days=14,
         dry_run_identity_providers=True,
         require_requested_by=True,
         notification_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
@@ -180,8 +182,8 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency, dailyCap, dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, "
-            "notificationEmails, namesInNotifications",
+            "starterMaxConcurrency, dailyCap, staleEventDays, dryRunIdentityProviders, recordRetentionDays, "
+            "requireRequestedBy, notificationEmails, namesInNotifications",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -250,6 +252,13 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
                 f"offboarding.dailyCap must be a whole number from 0 to 500, but it is {spelled}",
             )
             for wrong, spelled in ((-1, "-1"), (501, "501"), (True, "true"), ("20", '"20"'), (20.5, "20.5"))
+        ),
+        *(
+            (
+                {**MINIMAL, "staleEventDays": wrong},
+                f"offboarding.staleEventDays must be a whole number from 1 to 14, but it is {spelled}",
+            )
+            for wrong, spelled in ((0, "0"), (15, "15"), ("3", '"3"'))
         ),
         *(
             (

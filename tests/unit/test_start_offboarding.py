@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from botocore.exceptions import ClientError
 
 import start_offboarding
@@ -23,6 +24,7 @@ from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
 from start_offboarding import match_organization
 from tests.unit.conftest import (
+    NOW,
     OTHER_ORGANIZATION_ID,
     Context,
     ReadMetrics,
@@ -66,6 +68,7 @@ def intake_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         STATE_MACHINE_ARN=STATE_MACHINE_ARN,
         DEAD_LETTER_QUEUE_URL="not used",
         DRY_RUN="false",
+        STALE_EVENT_DAYS="14",
         ORGANIZATIONS=json.dumps(ORGANIZATIONS),
         PROVIDERS=json.dumps({"okta": {}, "offboardingRequested": {}}),
     )
@@ -831,3 +834,37 @@ def test_what_no_service_accepts_is_a_refusal_at_once(
     assert batch.deliver(body) == []
     ((_, reason, _),) = batch.receive_dead_letters()
     assert message in reason
+
+
+@pytest.mark.parametrize(
+    ("provider_name", "age", "doubts"),
+    [
+        ("Dana Leaver", timedelta(), []),
+        ("Grace Hopper", timedelta(), ["NamesDiffer"]),
+        ("Dana Leaver", timedelta(days=3), []),
+        ("Dana Leaver", timedelta(days=3, seconds=1), ["EventIsOld"]),
+        ("Grace Hopper", timedelta(days=10), ["NamesDiffer", "EventIsOld"]),
+        (None, timedelta(), []),
+    ],
+)
+def test_a_doubt_about_the_person_is_in_the_input(
+    start: Start,
+    organization: WorkMailBackend,
+    people: OrganizationBuilder,
+    monkeypatch: pytest.MonkeyPatch,
+    provider_name: str | None,
+    age: timedelta,
+    doubts: list[str],
+) -> None:
+    configure(monkeypatch, STALE_EVENT_DAYS="3")
+    user = people.create_user("dana.leaver", "Dana Leaver")
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse("2020-01-01T00:00:00Z"))
+    event = make_okta_event()
+    event["detail"]["published"] = render(parse(NOW) - age)
+    event["detail"]["target"][0]["displayName"] = provider_name
+
+    with time_machine.travel(parse(NOW), tick=False):
+        _, request = start(event)
+
+    assert request["Requester"].get("Doubts", []) == doubts
+    assert "Hopper" not in json.dumps(request)

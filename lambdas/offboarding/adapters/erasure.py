@@ -68,7 +68,7 @@ def erase_entity(organization_id: str, entity_id: str, now: datetime, identifier
     hashes = {item["Part"][prefix:] for item in recorded if item["Part"].startswith(IDENTIFIER_PREFIX)}
     for item in recorded:
         if item["Part"].startswith(PROVIDER_PREFIX):
-            _delete(table, [Key(item["ProviderUser"], "Entity")], erasure)
+            _delete_provider_user(table, item["ProviderUser"], key, erasure)
     for identifier in sorted(hashes.union(map(identifier_key, identifiers))):
         arns |= _delete_identifier(table, identifier, key, organization_id, erasure)
     for arn in sorted(arns):
@@ -126,6 +126,13 @@ def _delete_identifier(table: Table, identifier: str, entity: str, organization_
     entities = {item["Part"] for item in items}
     _delete(table, [Key(identifier, part)] if part in entities else [], erasure)
     return set() if entities - {part} else _find_executions(table, identifier, organization_id)
+
+
+def _delete_provider_user(table: Table, provider_user: str, entity: str, erasure: Erasure) -> None:
+    """Let a provider's user stand for the entity no more; it may stand for another one by now."""
+    key = Key(provider_user, "Entity")
+    stands_for = (table.read(key) or {}).get("EntityKey")
+    _delete(table, [key] if stands_for == entity else [], erasure)
 
 
 def _delete_execution(table: Table, execution_arn: str, now: datetime, erasure: Erasure) -> None:
