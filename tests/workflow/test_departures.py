@@ -678,7 +678,7 @@ def test_a_date_that_is_up_to_a_day_late_is_done_and_the_plan_says_so(company: C
 def test_a_request_that_was_held_back_for_days_is_judged_by_its_own_time(company: Company, dana: str) -> None:
     company.set_paused(paused=True)
     request_offboarding(company, NotBefore=render(company.flow.clock.now() + timedelta(days=1)))
-    company.flow.pass_days(5)
+    company.flow.pass_days(2.5)
     company.set_paused(paused=False)
 
     assert company.is_disabled(dana)

@@ -23,7 +23,7 @@ PLAY_ONE_IN = 640
 ALWAYS_PLAYED = {
     ("DeregisterEntity", "lambda:Invoke", "after it Runtime.ExitError once"),
     ("DeregisterEntity", "ssm:GetParameter", "AccessDeniedException always"),
-    ("DeregisterEntity", "dynamodb:UpdateItem (2)", "after it Timeout twice"),
+    ("DeregisterEntity", "dynamodb:TransactWriteItems", "after it Timeout twice"),
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "after it Timeout once"),
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EmptyAnswer always"),
     ("DeregisterEntity", "workmail:DeregisterFromWorkMail", "EntityStateException always"),
