@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def build_okta_event(
 ) -> dict[str, Any]:
     event_body = load_event(OKTA)
     event_body["detail"] |= {"eventType": event_type, "uuid": uuid, "published": published}
-    event_body["detail"]["target"][0]["alternateId"] = login
+    # Okta's own id of the user is another one for each login; that of the sample is its user's.
+    user = event_body["detail"]["target"][0]
+    if user["alternateId"] != login:
+        user |= {"id": f"00u{sha256(login.encode()).hexdigest()[:17]}", "alternateId": login, "displayName": None}
     return event_body
 
 
@@ -622,7 +626,7 @@ def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     for name in people:
         address = f"{name}@example.com"
         auth0 = load_event("auth0-successful-user-deletion")
-        auth0["detail"]["data"]["user_name"] = rng.choice([address, address.upper()])
+        auth0["detail"]["data"] |= {"user_name": rng.choice([address, address.upper()]), "user_id": f"auth0|{name}"}
         events += [
             build_okta_event(address, uuid=f"{name}-1"),
             build_okta_event(address, "user.lifecycle.delete.initiated", f"{name}-2"),

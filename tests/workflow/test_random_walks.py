@@ -491,10 +491,10 @@ class Walk(RuleBasedStateMachine):
             return build_request_event(self._identifier(name, ["id", "name", "address"][self.event_count % 3]), number)
         if provider == "auth0":
             payload = load_event("auth0-successful-user-deletion")
-            payload["detail"]["data"] |= {"date": moment, "log_id": number, "user_name": address}
+            payload["detail"]["data"] |= {"date": moment, "log_id": number, "user_name": address, "user_id": name}
         elif provider == "sailpoint":
             payload = load_event("sailpoint-account-deleted")
-            payload["detail"]["identity"] |= {"email": address, "alias": name}
+            payload["detail"]["identity"] |= {"id": name, "name": name, "email": address, "alias": name}
             payload["detail"]["account"] |= {"name": name, "nativeIdentity": name, "attributes": {"email": address}}
             payload["detail"]["_metadata"]["invocationId"] = number
         elif provider == "identityCenter":
