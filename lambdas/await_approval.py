@@ -1,8 +1,8 @@
 """AwaitApproval: record that an approval is needed, and the token that takes the decision. The state waits for it.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity, Reasons, CapIsReached, TaskToken}` and returns `{}`, which nobody
-reads. NotifySubscribers tells people, from the recorded step. Nothing that is published can approve anything: the task
-token stays in the record.
+Takes `{ExecutionArn, Now, OrganizationId, Entity, Reasons, CapIsReached, Request, TaskToken}` and returns `{}`, which
+nobody reads. NotifySubscribers tells people, from the recorded step. Nothing that is published can approve anything:
+the task token stays in the record.
 """
 
 from datetime import timedelta
@@ -21,6 +21,8 @@ from offboarding.edge.steps import AwaitApprovalStep
 
 compile_schemas(AWAIT_APPROVAL)
 
+_SHOWN_MEMBERS = frozenset({"Requester", "RequestedBy", "Reason"})
+"""What the person who decides is told of the request."""
 APPROVAL_TIMEOUT = timedelta(days=14)
 """As long as the state's own time limit."""
 
@@ -37,6 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "At": step["Now"],
         "Step": "AwaitApproval",
         "Reasons": step["Reasons"],
+        "Request": {member: value for member, value in step["Request"].items() if member in _SHOWN_MEMBERS},
         "Until": expires_at,
         "CapIsReached": step["CapIsReached"],
         # A mail for each of the hundreds that a mistake can make wait would be read by nobody.

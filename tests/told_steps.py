@@ -38,6 +38,16 @@ APPROVAL = make_step(
     Until=UNTIL,
     CapIsReached=False,
     IsFirstOfCap=False,
+    Request={
+        "Requester": {
+            "Provider": "okta",
+            "EventId": "e-1",
+            "RequestedBy": "it.admin@example.com",
+            "ProviderUserId": "u-1",
+        },
+        "RequestedBy": "helpdesk",
+        "Reason": "Left on\nFriday",
+    },
 )
 FIRST_OF_CAP = {**APPROVAL, "CapIsReached": True, "IsFirstOfCap": True}
 SECOND_OF_CAP = {**FIRST_OF_CAP, "IsFirstOfCap": False}

@@ -26,6 +26,7 @@ from tests.unit.conftest import (
 TASK_TOKEN = "AQCkAAAAKgAAAAMAAAAA-the-task-token"
 REASONS_BY_SETTINGS = [f"{USER_ID} matches entry 1 of the organization's approvalRequired in cdk.json."]
 REASONS_BY_CAP = ["Identity providers have had 20 entities of this organization deregistered within 24 hours."]
+REQUEST = {"RequestedBy": "helpdesk", "Reason": "left", "NotBefore": "2026-11-20T00:00:00.000Z"}
 EXPIRES_AT = "2026-12-08T09:00:00.000Z"
 CAP_ID = f"cap/{ORGANIZATION_ID}"
 
@@ -40,6 +41,7 @@ def request_approval(
         "Entity": {**RECORD_DEFAULTS["entity"], "Id": entity_id},
         "Reasons": REASONS_BY_CAP if cap_is_reached else REASONS_BY_SETTINGS,
         "CapIsReached": cap_is_reached,
+        "Request": REQUEST,
         "TaskToken": TASK_TOKEN,
         **members,
     }
@@ -76,6 +78,7 @@ def test_the_step_has_the_reasons_and_the_expiry_and_not_the_task_token(table: T
         "Step": "AwaitApproval",
         "At": NOW,
         "Reasons": REASONS_BY_SETTINGS,
+        "Request": {"RequestedBy": "helpdesk", "Reason": "left"},
         "Until": EXPIRES_AT,
         "CapIsReached": False,
         "IsFirstOfCap": False,

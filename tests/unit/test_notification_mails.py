@@ -56,9 +56,13 @@ def test_the_mail_about_an_approval_has_the_entity_the_reasons_the_limit_and_the
 
     assert mail.subject == "WorkMail offboarding: an approval is needed"
     assert mail.text.startswith(
+        "Nothing has been changed yet.\n\n"
         f"The offboarding of the user dana.leaver (dana.leaver@example.com, {ENTITY_ID}) of {ORGANIZATION_ID} waits "
         f"for an approval until {UNTIL}.\n\nThe address dana.leaver@example.com matches *@example.com.\n\n"
+        "Requested by: helpdesk, it.admin@example.com\nIdentity provider: okta\nReason given: Left on Friday\n\n"
+        "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.\n\n"
     )
+    assert "u-1" not in mail.text, "the provider's own id of a person stays in the table"
     assert f"start-execution --state-machine-arn {APPROVAL_STATE_MACHINE_ARN} --input '" in mail.text
     decision = json.loads(mail.text.partition("--input '")[2].partition("'")[0])
     assert decision == {
@@ -75,13 +79,21 @@ def test_the_mail_about_an_approval_without_names_has_the_id_and_no_reasons() ->
 
     assert f"The offboarding of the user {ENTITY_ID} of {ORGANIZATION_ID} waits" in mail.text
     assert "The reasons are in the record of the execution." in mail.text
+    assert "helpdesk" not in mail.text
+
+
+def test_the_mail_about_an_approval_of_a_request_without_a_requester_says_nothing_of_one() -> None:
+    mail = mail_about({**told_steps.APPROVAL, "Request": {}})
+
+    assert "Requested by" not in mail.text
+    assert "\n\n\n" not in mail.text
 
 
 def test_the_cap_is_mailed_once_with_a_warning_about_the_provider() -> None:
     mail = mail_about(told_steps.FIRST_OF_CAP)
 
     assert mail.subject == "WorkMail offboarding: the cap is reached"
-    assert mail.text.startswith("Identity providers report more leavers")
+    assert mail.text.startswith("Nothing has been changed yet.\n\nIdentity providers report more leavers")
     assert "look at the identity provider before you approve anything" in mail.text
     assert f"The first one that waits is the user dana.leaver (dana.leaver@example.com, {ENTITY_ID})" in mail.text
     assert UNTIL in mail.text

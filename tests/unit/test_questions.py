@@ -146,7 +146,7 @@ def list_documented_queries() -> list[dict[str, str]]:
     """Return the options of every query in the page, from the commands as a reader copies them."""
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.replace("\\\n", " "), re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("aws dynamodb query")]
-    options = [shlex.split(line.partition("query ")[2].partition(" | ")[0].partition(" |")[0]) for line in lines]
+    options = [shlex.split(re.sub(r" \| tr .*$", "", line.partition("query ")[2])) for line in lines]
     return [dict(zip(option[::2], option[1::2], strict=False)) for option in options]
 
 

@@ -214,6 +214,7 @@ AWAIT_APPROVAL = _object(
         "Entity": _ENTITY,
         "Reasons": {"type": "array", "items": TEXT, "minItems": 1, "description": "a list of texts"},
         "CapIsReached": FLAG,
+        "Request": _REQUEST,
         "TaskToken": {"type": "string", "minLength": 1, "description": "a task token"},
     }
 )

@@ -145,6 +145,7 @@ class AwaitApprovalStep(Step):
     Entity: EntityMembers
     Reasons: list[str]
     CapIsReached: bool
+    Request: RecordedRequest
     TaskToken: str
 
 

@@ -93,21 +93,38 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         opening = [
             f"Identity providers report more leavers of {step.get('OrganizationId')} than the cap allows in 24 hours.",
             "Each further one waits for an approval, without a mail of its own. If so many people did not leave, look "
-            "at the identity provider before you approve anything.",
+            "at the identity provider before you approve anything. The page docs/operate.md says how to list all that "
+            "wait, how to reject them all, and how to pause.",
             f"The first one that waits is {_describe_entity(step, options)}, until {step['Until']}.",
         ]
     else:
         return None
     reasons = step["Reasons"] if options.has_names else ["The reasons are in the record of the execution."]
     paragraphs = [
+        "Nothing has been changed yet.",
         *opening,
         *(_one_line(reason) for reason in reasons),
+        *([_describe_request(step)] if options.has_names else []),
+        "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.",
         "To decide, start an execution of the approval's state machine, with Approved or Rejected as Decision:",
         _render_decision_command(step, options.approval_state_machine_arn),
         f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
-    return _make(subject, paragraphs)
+    return _make(subject, [paragraph for paragraph in paragraphs if paragraph])
+
+
+def _describe_request(step: ToldStep) -> str:
+    """Return who asked and why, as far as the request says so."""
+    request = step.get("Request", {})
+    requester = request.get("Requester", {})
+    people = [name for name in (request.get("RequestedBy"), requester.get("RequestedBy")) if name]
+    facts = (
+        ("Requested by", ", ".join(people)),
+        ("Identity provider", requester.get("Provider")),
+        ("Reason given", request.get("Reason")),
+    )
+    return "\n".join(f"{title}: {_one_line(text)}" for title, text in facts if text)
 
 
 def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:

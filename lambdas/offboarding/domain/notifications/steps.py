@@ -12,6 +12,14 @@ class StepKey(TypedDict):
     Part: str
 
 
+class RequestMembers(TypedDict):
+    """What is told of a request: who asked, and why."""
+
+    Requester: NotRequired[dict[str, str]]
+    RequestedBy: NotRequired[str]
+    Reason: NotRequired[str]
+
+
 class ToldStep(StepKey):
     """A step about which people or other systems are told.
 
@@ -30,6 +38,7 @@ class ToldStep(StepKey):
     DryRun: NotRequired[bool]
     DueAt: NotRequired[str]
     Reasons: NotRequired[list[str]]
+    Request: NotRequired[RequestMembers]
     Until: NotRequired[str]
     CapIsReached: NotRequired[bool]
     IsFirstOfCap: NotRequired[bool]
