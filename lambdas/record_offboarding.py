@@ -214,10 +214,10 @@ def _record_entity(
 
 def _find_doubts(records: Records, step: RecordStep) -> list[str]:
     """Return the doubts whether the event is about the person who has the entity now."""
-    doubts = list(step["Request"].get("Requester", {}).get("Doubts", ()))
+    doubts = step["Request"].get("Requester", {}).get("Doubts", [])
     provider_user = _provider_user_of(step)
     if provider_user and records.has_provider_user_moved(offboarding_of(step), *provider_user):
-        doubts.insert(0, Doubt.PROVIDER_USER_MOVED)
+        return [Doubt.PROVIDER_USER_MOVED, *doubts]
     return doubts
 
 

@@ -314,8 +314,8 @@ def _identify_event(body: str) -> dict[str, str]:
         return {}
     facts = {
         "Provider": provider_of(event),
-        "EventId": member(event, "id") if isinstance(event, dict) else None,
-        "OccurredAt": member(event, "time") if isinstance(event, dict) else None,
+        "EventId": member(event, "id"),
+        "OccurredAt": member(event, "time"),
     }
     patterns = {"Provider": r"\w+", "EventId": r"[\w-]{1,64}", "OccurredAt": r"[\dTZ:.+-]{1,40}"}
     return {name: str(fact) for name, fact in facts.items() if fact and re.fullmatch(patterns[name], str(fact))}

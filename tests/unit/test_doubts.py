@@ -15,6 +15,7 @@ from offboarding.domain.doubts import Doubt, has_different_name, list_reasons
         ("Anna-Lena Groß", "Lena Gross", False),
         ("J. Miller", "Jon Smith-Miller", False),
         ("J. M.", "Mary Jones", False),
+        ("J. Smith", "Ada Lovelace", True),
         ("Jon Miller", "Joan Mills", True),
         ("Jon Miller", "Ada Lovelace", True),
         ("李小龙", "李小龙", False),

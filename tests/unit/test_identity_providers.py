@@ -131,6 +131,7 @@ GROUP = {"id": "00g1", "type": "UserGroup", "alternateId": "unknown", "displayNa
         make_event(OKTA, detail__eventType="user.lifecycle.delete.initiated"),
         make_event(OKTA, detail__eventType="user.lifecycle.delete.completed"),
         make_event(OKTA, detail__target=[GROUP, LEAVER]),
+        make_event(OKTA, detail__target=[LEAVER, GROUP, LEAVER]),
     ],
 )
 def test_the_user_that_an_okta_event_targets_is_the_leaver(event: dict[str, Any]) -> None:
@@ -175,6 +176,7 @@ def test_an_event_that_does_not_mean_a_departure_is_ignored_with_a_reason(event:
         (make_event(OKTA, detail__target="dana"), "0 users, and must have exactly one"),
         (make_event(OKTA, detail__target=[GROUP]), "0 users, and must have exactly one"),
         (make_event(OKTA, detail__target=[LEAVER, OTHER_USER]), "2 users, and must have exactly one"),
+        (make_event(OKTA, detail__target=[{**LEAVER, "id": None}] * 2), "2 users, and must have exactly one"),
         (make_event(OKTA, detail__actor=LEAVER), "Requester and leaver must be different people"),
         (make_event(OKTA, detail__target=[{**LEAVER, "alternateId": ""}]), "alternateId is missing"),
         (make_event(OKTA, detail__target=[{**LEAVER, "alternateId": None}]), "alternateId is missing"),

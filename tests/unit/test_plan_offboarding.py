@@ -229,3 +229,14 @@ def test_a_plan_is_not_made_if_the_aliases_cannot_be_listed(
 
     with pytest.raises(errors.WorkMailUnavailable, match=f"described {dana} as enabled, but does not list its aliases"):
         plan(entity)
+
+
+def test_a_plan_has_the_reason_of_each_doubt(dana: str, put_policy: PutPolicy) -> None:
+    okta = {"Requester": {**OKTA["Requester"], "Doubts": ["NamesDiffer"]}}
+    [reason] = plan(describe_entity(dana), Request=okta)["Plan"]["NeedsApproval"]
+    assert "display name" in reason
+
+    put_policy(make_policy(approval_required=("dana",)))
+    by_settings, by_doubt = plan(describe_entity(dana), Request=okta)["Plan"]["NeedsApproval"]
+    assert "approvalRequired" in by_settings
+    assert by_doubt == reason

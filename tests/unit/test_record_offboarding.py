@@ -554,3 +554,46 @@ def test_users_of_two_providers_can_stand_for_one_entity(dana: str, put_policy: 
 
     assert record(describe_entity(dana), Request=make_okta("00u1"))["Decision"] == "Deregister"
     assert record(describe_entity(dana), Request=auth0)["Decision"] == "Deregister"
+
+
+def test_the_doubt_about_the_provider_user_comes_first(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy())
+    record(describe_entity(dana), Request=make_okta("00u1"))
+
+    answer = record(describe_entity(people.create_user("kim")), "b", Request=make_okta("00u1", "EventIsOld"))
+
+    assert [reason.split()[0:2] for reason in answer["Reasons"]] == [["The", "identity"], ["The", "event"]]
+
+
+@pytest.mark.parametrize(
+    ("not_before", "date_is_ahead", "takes_over"),
+    [
+        ("2026-12-30T00:00:00.000Z", True, True),
+        ("2026-12-31T00:00:00.000Z", True, False),
+        ("2027-01-01T00:00:00.000Z", True, False),
+        ("2027-01-01T00:00:00.000Z", False, True),
+        (None, False, True),
+    ],
+)
+def test_who_is_due_sooner_takes_over_from_who_is_only_scheduled(
+    dana: str,
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    not_before: str | None,
+    date_is_ahead: bool,
+    takes_over: bool,
+) -> None:
+    scheduled = {"Request": {"NotBefore": "2026-12-31T00:00:00.000Z"}, "DateIsAhead": True}
+    record(describe_entity(dana), "b", **scheduled)
+    set_execution_statuses(monkeypatch, b=ExecutionStatus(is_running=True))
+    changes = {"Request": {"NotBefore": not_before} if not_before else {}, "DateIsAhead": date_is_ahead}
+
+    if takes_over:
+        record(describe_entity(dana), **changes)
+    else:
+        with pytest.raises(errors.AlreadyInProgress):
+            record(describe_entity(dana), **changes)
+
+    assert table.find_holder(dana) == (ARN_A if takes_over else ARN_B)

@@ -20,6 +20,7 @@ from offboarding.adapters import table as table_module
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import LeavingUser
+from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
 from start_offboarding import match_organization
@@ -199,6 +200,18 @@ def test_the_events_of_two_providers_have_one_name_even_with_different_dates(
     people.create_user("dana.leaver")
 
     assert start(make_okta_event())[0] == start(make_request_event("dana.leaver", NotBefore=NOT_BEFORE))[0]
+
+
+def test_the_name_of_a_departure_stays_as_it_was_released(start: Start, people: OrganizationBuilder) -> None:
+    user = people.create_user("dana")
+    registered = datetime_of_registration(user)
+
+    assert start(make_request_event("dana"))[0] == execution_name(Departure(ORGANIZATION_ID, user, "dana", registered))
+
+
+def datetime_of_registration(user: str) -> str:
+    date = client("workmail").describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["EnabledDate"]
+    return render(date)
 
 
 def test_the_departure_of_a_user_who_was_registered_again_has_another_name(
@@ -824,7 +837,10 @@ def test_an_answer_that_stays_the_same_is_a_refusal_at_once(
         ({**make_request_event("dana"), "time": "9999-12-31T23:59:59-01:00"}, "has no RFC 3339 timestamp"),
         ({**make_request_event("dana"), "source": "\ud800"}, "No identity provider"),
     ],
-    ids=str,
+    ids=[
+        *("nested lists", "nested objects", "login", "reason", "requester", "entity", "detail type", "too early"),
+        *("too late", "source"),
+    ],
 )
 def test_what_no_service_accepts_is_a_refusal_at_once(
     batch: Batch, people: OrganizationBuilder, body: object, message: str

@@ -36,9 +36,10 @@ def make_workspace(workspace: Path, *, keep: bool = False) -> None:
         target = workspace / "src" / source.relative_to(ROOT / "lambdas")
         _write_if_changed(target, rewrite(source.read_text()))
     tests = [
-        ROOT / "tests" / "conftest.py",
+        *(ROOT / "tests").glob("*.py"),
         *(ROOT / "tests" / "events").iterdir(),
         *(ROOT / "tests/unit").glob("*.py"),
+        ROOT / "docs" / "operate.md",
     ]
     for source in [*tests, *(ROOT / "local").rglob("*.py")]:
         if source.name not in _EXCLUDED_TESTS:

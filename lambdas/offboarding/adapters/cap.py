@@ -74,8 +74,8 @@ class Cap:
         """Return whether no slot is free at a moment, by what is taken until now."""
         if size == 0:
             return True
-        number = self._read_next_number()
-        oldest = self._table.read(self._slot_key(number - size)) if number >= size else None
+        # There is no such slot as long as fewer were ever taken.
+        oldest = self._table.read(self._slot_key(self._read_next_number() - size))
         return oldest is not None and parse(oldest["TakenAt"]) > moment - ONE_DAY
 
     def claim_notification(self, offboarding: Offboarding, now: datetime) -> bool:
