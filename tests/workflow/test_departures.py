@@ -281,7 +281,7 @@ def test_an_event_from_before_the_end_is_a_repetition_and_refused_where_nobody_d
     assert [f"ended as {outcome}" in reason for reason in reasons] == ([] if is_settled else [True])
 
 
-@pytest.mark.parametrize("days_later", [3, 31, 75])
+@pytest.mark.parametrize("days_later", [31, *mark_long(3, 75)])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_deletion_that_follows_the_deactivation_weeks_later_is_a_repetition(
     company: Company, dana: str, provider: str, days_later: int
