@@ -22,6 +22,7 @@ from offboarding.domain.notifications.events import make_event
 from offboarding.domain.notifications.mails import MailOptions, make_mail
 from offboarding.domain.notifications.steps import StepKey, ToldStep
 from offboarding.edge.observability import logger, metrics
+from offboarding.edge.remaining_time import require_time
 
 stream_processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 queue_processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -34,10 +35,6 @@ _QUEUEING_MS = 6_000
 
 class StepNotPublishedError(OffboardingError):
     """The event or the mail about a step could not be published."""
-
-
-class NoTimeLeftError(OffboardingError):
-    """The function would end in the middle of this step."""
 
 
 @metrics.log_metrics
@@ -59,12 +56,12 @@ def stream_record_handler(record: DynamoDBRecord, lambda_context: LambdaContext)
     key = cast(StepKey, parse_item(change["Keys"]))
     _set_log_keys(key)
     try:
-        _require_time(lambda_context, _PUBLISHING_MS)
+        require_time(lambda_context, _PUBLISHING_MS)
         _publish_step(cast(ToldStep, parse_item(change["NewImage"])))
     except Exception as error:
         logger.warning("step queued", extra={"error": type(error).__name__})
         metrics.add_metric(name="NotificationsQueued", unit="Count", value=1)
-        _require_time(lambda_context, _QUEUEING_MS)
+        require_time(lambda_context, _QUEUEING_MS)
         queue_step(configuration.notifications().queue_url, key)
 
 
@@ -128,8 +125,3 @@ def _parse_message(body: str) -> StepKey:
 
 def _set_log_keys(key: StepKey) -> None:
     logger.append_keys(correlation_id=key["Id"], step=key["Part"])
-
-
-def _require_time(context: LambdaContext, milliseconds: int) -> None:
-    if context.get_remaining_time_in_millis() < milliseconds:
-        raise NoTimeLeftError("There is too little time left for this step.")

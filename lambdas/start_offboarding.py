@@ -45,6 +45,7 @@ from offboarding.edge.identity_providers import (
 )
 from offboarding.edge.identity_providers.events import member
 from offboarding.edge.observability import logger, metrics
+from offboarding.edge.remaining_time import require_time
 from offboarding.edge.schemas import INPUT, compile_schemas, validated
 from offboarding.edge.steps import Expected, OffboardingInput
 
@@ -69,10 +70,6 @@ _MAX_EXECUTIONS_OF_DEPARTURE = 10
 """How many executions one departure may have before a person has to look."""
 
 
-class NoTimeLeftError(OffboardingError):
-    """The function would end in the middle of this message; SQS delivers it again."""
-
-
 class OversizedMessageError(OffboardingError):
     """A refused message leaves no room for the reason; SQS itself moves it to the dead-letter queue, whole."""
 
@@ -88,7 +85,7 @@ def record_handler(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Process one message, or send it to the dead-letter queue with the reason."""
     logger.append_keys(message_id=record.message_id, event_id=None)
     try:
-        _require_time(lambda_context, _MIN_REMAINING_MS)
+        require_time(lambda_context, _MIN_REMAINING_MS)
         _process_message(record, lambda_context)
     except Exception as error:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
@@ -144,7 +141,7 @@ def _start_departure(
         name = execution_name(departure)
         if start_execution(intake.state_machine_arn, name, request):
             return name, True
-        _require_time(context, _REPETITION_MS)
+        require_time(context, _REPETITION_MS)
         if is_repetition(_execution_arn(intake, name), request, user):
             return name, False
         departure = replace(departure, former_name=name)
@@ -191,7 +188,7 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
         else:
             start_offboarding(event, context)
     except (RefusedEvent, *_FINAL_ANSWERS) as refusal:
-        _require_time(context, _REFUSAL_MS)
+        require_time(context, _REFUSAL_MS)
         logger.warning("refused", extra={"reason": str(refusal)})
         reason = str(refusal)[:_MAX_REASON_LENGTH]
         _require_room(record, reason)
@@ -338,11 +335,6 @@ def _send_to_dead_letter_queue(record: SQSRecord, reason: str) -> None:
     )
     if not answer.get("MessageId"):
         raise UnexpectedAnswer("SendMessage was answered without MessageId. Nothing shows that it was sent.")
-
-
-def _require_time(context: LambdaContext, milliseconds: int) -> None:
-    if context.get_remaining_time_in_millis() < milliseconds:
-        raise NoTimeLeftError("There is too little time left for this message.")
 
 
 def _parse_json(body: str) -> object:

@@ -17,10 +17,10 @@ from constructs import Construct
 
 from stacks.functions import FUNCTION_TIMEOUT_SECONDS, Access
 from stacks.nag import acknowledge
+from stacks.queues import build_queue
 
 EventPattern = Mapping[str, object]
 
-_RETENTION_DAYS = 14
 _MAX_RECEIVES = 100
 """No event is lost if a service that the function calls is unavailable for five hours."""
 _BATCH_SIZE = 10
@@ -72,14 +72,15 @@ class EventQueue:
 
     def __init__(self, scope: Construct, rules: Sequence[EventRule], *, delay: Duration | None = None) -> None:
         self._scope = scope
-        self.dead_letter_queue = self._build_queue("DeadLetters")
-        self.undelivered_queue = self._build_queue("UndeliveredEvents")
+        self.dead_letter_queue = build_queue(self._scope, "DeadLetters")
+        self.undelivered_queue = build_queue(self._scope, "UndeliveredEvents")
         acknowledge(
             self.undelivered_queue,
             "SQS3",
             "It is the dead-letter queue of the rules' targets, and a dead-letter queue needs no other one.",
         )
-        self.queue = self._build_queue(
+        self.queue = build_queue(
+            self._scope,
             "Events",
             # Lambda recommends six times the function's timeout, which leaves time to retry a throttled batch.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT_SECONDS),
@@ -125,25 +126,6 @@ class EventQueue:
             batch_size=_BATCH_SIZE,
             max_concurrency=max_concurrency,
             report_batch_item_failures=True,
-        )
-
-    def _build_queue(
-        self,
-        construct_id: str,
-        *,
-        visibility_timeout: Duration | None = None,
-        delay: Duration | None = None,
-        dead_letter_queue: sqs.DeadLetterQueue | None = None,
-    ) -> sqs.Queue:
-        return sqs.Queue(
-            self._scope,
-            construct_id,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(_RETENTION_DAYS),
-            visibility_timeout=visibility_timeout,
-            delivery_delay=delay,
-            dead_letter_queue=dead_letter_queue,
         )
 
     def _build_rules(self, rules: Sequence[EventRule]) -> None:

@@ -21,6 +21,7 @@ from constructs import Construct
 from stacks.functions import FUNCTION_TIMEOUT_SECONDS, Access, FunctionSpec, OffboardingFunction
 from stacks.machines import APPROVAL
 from stacks.nag import NIST, acknowledge
+from stacks.queues import build_queue
 from stacks.records_table import RecordsTable
 from stacks.settings import Settings
 
@@ -30,7 +31,6 @@ TOLD_STEPS = (
 )
 """The steps that are told: the stream's event source mapping leaves out all others."""
 
-_RETENTION_DAYS = 14
 _MAX_RECEIVES = 10
 """A step is tried for half an hour, then people are told that it could not be told."""
 _STREAM_BATCH_SIZE = 10
@@ -73,8 +73,9 @@ class Notifications(Construct):
         cast(sns.CfnTopic, self.topic.node.default_child).kms_master_key_id = "alias/aws/sns"
         self.alarm_topic = self._build_alarm_topic()
         _subscribe(settings.notification_emails, self.topic, self.alarm_topic)
-        self.dead_letter_queue = self._build_queue("DeadLetters")
-        self.queue = self._build_queue(
+        self.dead_letter_queue = build_queue(self, "DeadLetters")
+        self.queue = build_queue(
+            self,
             "Retries",
             # Lambda recommends six times the function's timeout, which leaves time to retry a throttled batch.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT_SECONDS),
@@ -95,23 +96,6 @@ class Notifications(Construct):
             pack=NIST,
         )
         return topic
-
-    def _build_queue(
-        self,
-        construct_id: str,
-        *,
-        visibility_timeout: Duration | None = None,
-        dead_letter_queue: sqs.DeadLetterQueue | None = None,
-    ) -> sqs.Queue:
-        return sqs.Queue(
-            self,
-            construct_id,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(_RETENTION_DAYS),
-            visibility_timeout=visibility_timeout,
-            dead_letter_queue=dead_letter_queue,
-        )
 
     def _build_spec(self, settings: Settings) -> FunctionSpec:
         return FunctionSpec(

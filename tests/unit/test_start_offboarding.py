@@ -23,6 +23,7 @@ from offboarding.domain.entities import LeavingUser
 from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
+from offboarding.edge.remaining_time import NoTimeLeftError
 from start_offboarding import match_organization
 from tests.unit.conftest import (
     NOW,
@@ -314,7 +315,7 @@ def test_a_former_execution_is_looked_at_only_if_enough_time_is_left(
     context = Context(remaining_milliseconds=milliseconds)
 
     if milliseconds < 25_000:
-        with pytest.raises(start_offboarding.NoTimeLeftError):
+        with pytest.raises(NoTimeLeftError):
             start_again(True, context=context)
     else:
         assert start_again(True, context=context)

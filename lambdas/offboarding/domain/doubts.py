@@ -50,5 +50,5 @@ def _split_words(name: str | None) -> list[str]:
 
 
 def _is_same_word(word: str, other_word: str) -> bool:
-    initials = min(word, other_word, key=len), max(word, other_word, key=len)
-    return word == other_word or (len(initials[0]) == 1 and initials[1].startswith(initials[0]))
+    shorter, longer = sorted((word, other_word), key=len)
+    return shorter == longer or (len(shorter) == 1 and longer.startswith(shorter))
