@@ -29,6 +29,7 @@ from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
+from local.aws.identity_store import IdentityStore
 from local.aws.scheduler import Schedules
 from local.aws.shared_clients import share_clients, shared_session
 from local.aws.stepfunctions.status_events import StatusEvents
@@ -37,6 +38,7 @@ from local.clock import Clock
 from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.faults import Faults
 from local.workmail import WorkMailBackend, workmail_backends
+from local.workmail.state import User
 
 _MOTO_CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 _FAKE_VARIABLES = {
@@ -92,6 +94,7 @@ class Environment:
         self.faults = Faults(self.clock)
         self.runtime = Runtime(self.clock, self.faults)
         self.permissions = Permissions()
+        self.identity_store = IdentityStore(self.clock, self._list_identity_center_users)
         self._schedules = Schedules(self.clock, fires=schedules)
         self.status_events = StatusEvents()
         self.stack: Stack | None = None
@@ -123,6 +126,7 @@ class Environment:
         EventSourceMappings(self.clock, tables.streams).install(hooks)
         self._schedules.install(hooks)
         self.status_events.install(hooks)
+        self.identity_store.install(hooks)
         exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
         boto3.DEFAULT_SESSION = shared_session()
         share_clients(hooks)
@@ -216,6 +220,15 @@ class Environment:
             if name == function.function_name or function.handler.startswith(f"{module}."):
                 return function
         raise LookupError(f"There is no function {name}.")
+
+    def _list_identity_center_users(self) -> dict[str, datetime]:
+        """Return when each user of WorkMail who has an id in Identity Center was created, by that id."""
+        return {
+            user.identity_provider_user_id: user.created_date
+            for organization in self.workmail.organizations.values()
+            for user in organization.entities.values()
+            if isinstance(user, User) and user.identity_provider_user_id
+        }
 
     def _end_executions(self) -> None:
         """Stop all executions and end all waits, so that no thread is left behind."""

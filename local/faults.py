@@ -37,7 +37,7 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from local.clock import Clock
 from local.hooks import Hooks
 
-SERVICES = ("workmail", "dynamodb", "sns", "events", "sqs", "ssm", "stepfunctions", "lambda")
+SERVICES = ("workmail", "dynamodb", "sns", "events", "sqs", "ssm", "stepfunctions", "identitystore", "lambda")
 """The services whose operations can fail: all that the stack calls, as boto3 names them."""
 
 TIMEOUT = "Timeout"

@@ -75,6 +75,17 @@ def _workmail_resources(operation: str, parameters: Parameters, place: str) -> I
     yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
 
 
+def _identitystore_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    account_id = place.rpartition(":")[2]
+    yield _render_arn(parameters["IdentityStoreId"], f"arn:aws:identitystore::{account_id}:identitystore/")
+    if "UserId" in parameters:
+        yield _render_arn(parameters["UserId"], "arn:aws:identitystore:::user/")
+
+
+def _render_arn(id_or_arn: str, prefix: str) -> str:
+    return id_or_arn if id_or_arn.startswith("arn:") else f"{prefix}{id_or_arn}"
+
+
 def _sqs_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
     yield f"arn:aws:sqs:{place}:{parameters['QueueUrl'].rpartition('/')[2]}"
 
@@ -104,6 +115,7 @@ _TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendT
 
 _RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
     "events": _events_resources,
+    "identitystore": _identitystore_resources,
     "sns": _sns_resources,
     "sqs": _sqs_resources,
     "ssm": _ssm_resources,

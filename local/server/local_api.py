@@ -1,6 +1,7 @@
 """The WSGI application of `make serve`: moto's server, and `/local/…` for everything that AWS has no API for."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ import isodate
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
-from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.aws.identity_store import StoreUser
+from local.defaults import ACCOUNT, IDENTITY_STORE_ID, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.faults import read_faults
 
@@ -20,7 +22,12 @@ _FAULTS_HINT = (
     'Send a list such as [{"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException", '
     '"times": 2}]; instead of error, also latency (seconds) or afterEffect (an error after the operation took effect).'
 )
+_IDENTITY_STORE_HINT = (
+    'Send {"UserId": "<the id of a user>", "UserStatus": "DISABLED"} or ENABLED; IdentityStoreId is optional.'
+)
 _BEHAVIOUR_HINT = 'Send the switches to change, such as {"email_of_disabled": "absent"}; GET shows them all.'
+_STATUS_MEMBERS = frozenset({"IdentityStoreId", "UserId", "UserStatus"})
+_STORE_USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}")
 _HELP = {
     "About": "The embedded AWS. Everything is in memory and is lost when the server ends.",
     "GET /local/clock": "returns the time",
@@ -30,6 +37,8 @@ _HELP = {
     "DELETE /local/faults": "removes all faults",
     "GET /local/behaviour": "returns the switches for WorkMail's undocumented behaviour, and the values of each",
     "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
+    "GET /local/identity-store": "returns the users of Identity Center that are known, with their statuses",
+    "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
     "GET /local/stack": "returns the stack's outputs, the account, the Region and the organization",
 }
 
@@ -60,6 +69,8 @@ class LocalApi:
             ("DELETE", "/local/faults"): self._clear_faults,
             ("GET", "/local/behaviour"): self._read_behaviour,
             ("POST", "/local/behaviour"): self._change_behaviour,
+            ("GET", "/local/identity-store"): self._read_identity_store,
+            ("POST", "/local/identity-store"): self._set_user_status,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -126,6 +137,42 @@ class LocalApi:
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {_BEHAVIOUR_HINT}") from None
         return self._read_behaviour()
+
+    def _read_identity_store(self, _: Request | None = None) -> dict[str, Any]:
+        return {"Users": [_render_store_user(user) for user in self._environment.identity_store.list_users()]}
+
+    def _set_user_status(self, request: Request) -> dict[str, Any]:
+        user_id, status, identity_store_id = _parse_user_status(request)
+        try:
+            self._environment.identity_store.set_status(user_id, status, identity_store_id)
+        except ValueError as error:
+            raise BadRequest(f"{_as_sentence(error)} {_IDENTITY_STORE_HINT}") from None
+        return self._read_identity_store()
+
+
+def _parse_user_status(request: Request) -> tuple[str, str, str]:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        raise BadRequest(f"The body is not JSON. {_IDENTITY_STORE_HINT}") from None
+    if not isinstance(body, dict) or not set(body) <= _STATUS_MEMBERS:
+        raise BadRequest(f"The members are {', '.join(sorted(_STATUS_MEMBERS))}. {_IDENTITY_STORE_HINT}")
+    user_id, store = body.get("UserId"), body.get("IdentityStoreId", IDENTITY_STORE_ID)
+    if not isinstance(user_id, str) or not _STORE_USER_ID.fullmatch(user_id):
+        raise BadRequest(f"UserId must be the id of a user in an identity store. {_IDENTITY_STORE_HINT}")
+    if not isinstance(store, str) or not store:
+        raise BadRequest(f"IdentityStoreId must be a text. {_IDENTITY_STORE_HINT}")
+    return user_id, body.get("UserStatus", ""), store
+
+
+def _render_store_user(user: StoreUser) -> dict[str, str]:
+    return {
+        "IdentityStoreId": user.identity_store_id,
+        "UserId": user.user_id,
+        "UserStatus": user.status,
+        "CreatedAt": _render_time(user.created_at),
+        "UpdatedAt": _render_time(user.updated_at),
+    }
 
 
 def _parse_duration(request: Request) -> Any:

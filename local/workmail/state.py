@@ -46,7 +46,7 @@ class Mailbox:
 
 @dataclass
 class WorkMailEntity:
-    """An entity: a user, a group or a resource."""
+    """An entity: a user, a group or a resource. No client sees when it was created."""
 
     id: str
     name: str
@@ -60,6 +60,7 @@ class WorkMailEntity:
     mailbox_provisioned_date: datetime | None = None
     mailbox_removed_date: datetime | None = None
     permissions: dict[str, list[str]] = field(default_factory=dict)
+    created_date: datetime = field(default_factory=now)
 
     type: ClassVar[str]
     has_mailbox: ClassVar[bool] = True

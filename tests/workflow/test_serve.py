@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from local.cdk.assembly import assembly
-from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
+from local.defaults import IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
 from local.organization import OrganizationBuilder
 from local.server.serve import make_http_server
@@ -211,6 +211,46 @@ def test_the_behaviour_can_be_read_and_each_switch_changed(in_process_url: str) 
     status, refused = request_json(f"{in_process_url}/local/behaviour", b'{"email_of_disabled": "hidden"}')
     assert (status, "must be one of present, absent" in refused["Error"]) == (400, True)
     request_json(f"{in_process_url}/local/behaviour", json.dumps(current["Behaviour"]).encode())
+
+
+def test_a_status_of_the_identity_store_can_be_set_and_is_answered_to_clients(in_process_url: str) -> None:
+    route, user = f"{in_process_url}/local/identity-store", "94482488-3041-7097-2d41-0242ac120002"
+    assert request_json(route) == (200, {"Users": []})
+
+    status, answer = request_json(route, json.dumps({"UserId": user, "UserStatus": "DISABLED"}).encode())
+
+    [user_entry] = answer["Users"]
+    assert (status, user_entry["UserId"], user_entry["UserStatus"]) == (200, user, "DISABLED")
+    assert user_entry["IdentityStoreId"] == IDENTITY_STORE_ID
+    assert request_json(route) == (200, answer)
+    client = boto3.client("identitystore", "us-east-1", endpoint_url=in_process_url)
+    described = client.describe_user(IdentityStoreId=IDENTITY_STORE_ID, UserId=user)
+    assert described["UserStatus"] == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"{", "The body is not JSON."),
+        (b"[]", "The members are IdentityStoreId, UserId, UserStatus."),
+        (b'{"UserId": "dana", "UserStatus": "DISABLED"}', "UserId must be the id of a user in an identity store."),
+        (b'{"UserStatus": "DISABLED"}', "UserId must be the id of a user in an identity store."),
+        (b'{"UserId": "94482488-3041-7097-2d41-0242ac120002"}', "UserStatus must be one of ENABLED, DISABLED"),
+        (b'{"UserId": "94482488-3041-7097-2d41-0242ac120002", "UserStatus": "DISABLED", "Name": "dana"}',
+         "The members are"),
+        (b'{"UserId": "94482488-3041-7097-2d41-0242ac120002", "UserStatus": "DISABLED", "IdentityStoreId": 7}',
+         "IdentityStoreId must be a text."),
+    ],
+)  # fmt: skip
+def test_an_invalid_status_is_refused_with_the_expected_form(in_process_url: str, body: bytes, sentence: str) -> None:
+    users = request_json(f"{in_process_url}/local/identity-store")
+
+    status, answer = request_json(f"{in_process_url}/local/identity-store", body)
+
+    assert status == 400
+    assert sentence in answer["Error"]
+    assert '"UserStatus": "DISABLED"' in answer["Error"]
+    assert request_json(f"{in_process_url}/local/identity-store") == users
 
 
 def test_an_unknown_local_path_lists_the_known_paths(in_process_url: str) -> None:

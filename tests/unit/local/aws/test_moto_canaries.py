@@ -57,6 +57,7 @@ from local.aws.cloudformation.added_types import ADDED_TYPES
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
+from local.aws.identity_store import IdentityStore
 from local.aws.scheduler import Schedules
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.clock import Clock
@@ -140,6 +141,9 @@ FINGERPRINTS = {
     "ExecutionWorker.start": "11d96c30c34f",
     "FuncSize.expr": "8667f88c6637",
     "HeartbeatEndpoint.notify": "e0b7ab724b7f",
+    "IdentityStoreBackend.create_user": "e0afc037bfe6",
+    "IdentityStoreBackend.delete_user": "87b9c70a9729",
+    "IdentityStoreResponse.describe_user": "6e84afa32de2",
     "InlineIterationComponent._eval_body": "f8d8e7a64dd3",
     "InlineIterationComponent._launch_worker": "4a9fff0522e3",
     "IterationWorker._eval_job": "0aa0430fc6ec",
@@ -228,6 +232,7 @@ def list_replacements() -> list[Replaced]:
         EventSourceMappings(clock, tables.streams).install(others)
         Schedules(clock, fires=True).install(others)
         StatusEvents().install(others)
+        IdentityStore(clock, dict).install(others)
         return [*states.replaced, *others.replaced]
 
 
