@@ -7,6 +7,7 @@ delivers that message again, and it alone.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,9 +21,10 @@ from offboarding import configuration
 from offboarding.adapters.aws import client
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import start_execution
+from offboarding.adapters.identity_store import find_store_user
 from offboarding.adapters.records import Records
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
-from offboarding.domain.doubts import Doubt, has_different_name
+from offboarding.domain.doubts import Doubt, can_be_disabled_for_long, has_different_name
 from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
 from offboarding.domain.errors import (
     InvalidRequest,
@@ -40,6 +42,8 @@ from offboarding.edge.identity_providers import (
     LeaverEvent,
     RefusedEvent,
     SubjectKind,
+    UnreadStatus,
+    judge_status,
     parse_event,
     provider_of,
 )
@@ -61,11 +65,20 @@ _MAX_MESSAGE_BYTES = 1024 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
-"""The most that a message takes whose execution starts: 10 s for WorkMail, 5 s for Step Functions, 5 s for SQS."""
+"""The most that a message takes whose execution starts.
+
+5 s for the Identity Store, 10 s for WorkMail, 5 s for Step Functions, 5 s for SQS.
+"""
+_FURTHER_ORGANIZATION_MS = 20_000
+"""The most that a message takes from the look-up of its user on, in the last of several organizations."""
 _REPETITION_MS = 25_000
 """The most that a former execution and the next one take: three times 5 s for Step Functions, 10 s for DynamoDB."""
 _REFUSAL_MS = 15_000
 """The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
+_UNKNOWN_USER_ADVICE = (
+    "The leaver may have no mailbox, or be disabled already. (WorkMail knows an Identity Center user id only after the "
+    "user's first sign-in there.) Offboard by hand if there is a mailbox."
+)
 _MAX_EXECUTIONS_OF_DEPARTURE = 10
 """How many executions one departure may have before a person has to look."""
 
@@ -117,8 +130,7 @@ def start_offboarding(leaver: LeaverEvent, context: LambdaContext) -> str:
     """
     intake = configuration.intake()
     logger.append_keys(event_id=leaver.deduplication_id)
-    organization = match_organization(leaver, intake)
-    user = _find_user(leaver, Directory(workmail, organization.id, invalid_parameter=InvalidRequest))
+    organization, user = _find_leaver(leaver, match_organizations(leaver, intake), context)
     _require_another_requester(leaver, user)
     _require_current_departure(leaver, user)
     request = _build_input(leaver, organization, user, dry_run=leaver.dry_run or intake.is_dry_run)
@@ -151,20 +163,35 @@ def _start_departure(
     )
 
 
-def match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
-    """Find the organization to which a leaver belongs: exactly one, by the settings.
+def match_organizations(leaver: LeaverEvent, intake: IntakeConfiguration) -> Sequence[ConfiguredOrganization]:
+    """Find the organizations to which a leaver can belong, by the settings.
+
+    It is exactly one, except for a leaver from an identity store: several organizations can have the same one.
 
     Raises
     ------
     RefusedEvent
-        If none or several fit.
+        If none fits, or several do that may not.
     """
+    if leaver.identity_store_id and not leaver.organization_id:
+        return _list_organizations_of_store(leaver.identity_store_id, intake)
+    return [_match_organization(leaver, intake)]
+
+
+def _list_organizations_of_store(identity_store_id: str, intake: IntakeConfiguration) -> list[ConfiguredOrganization]:
+    fitting = [o for o in intake.organizations if identity_store_id in o.identity_stores]
+    if not fitting:
+        raise RefusedEvent(
+            f"0 organizations of the settings fit identity store {identity_store_id}, and at least one must fit. See "
+            "organizations under offboarding in cdk.json."
+        )
+    return fitting
+
+
+def _match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
     configured = intake.organizations
     if leaver.organization_id:
         criterion, fitting = "this OrganizationId", [o for o in configured if o.id == leaver.organization_id]
-    elif leaver.identity_store_id:
-        criterion = f"identity store {leaver.identity_store_id}"
-        fitting = [o for o in configured if leaver.identity_store_id in o.identity_stores]
     elif leaver.subject_kind is SubjectKind.EMAIL:
         domain = leaver.subject.rpartition("@")[2].casefold()
         criterion, fitting = "the leaver's mail domain", [o for o in configured if domain in o.mail_domains]
@@ -182,6 +209,8 @@ def match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> Conf
 def _process_message(record: SQSRecord, context: LambdaContext) -> None:
     try:
         event = parse_event(_parse_json(record.body), configuration.intake().providers)
+        if isinstance(event, UnreadStatus):
+            event = _read_status(event)
         if isinstance(event, IgnoredEvent):
             logger.info("event ignored", extra={"provider": event.provider, "reason": event.reason})
             metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
@@ -197,6 +226,36 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
         )
         _send_to_dead_letter_queue(record, reason)
         metrics.add_metric(name="EventsRefused", unit="Count", value=1)
+
+
+def _read_status(change: UnreadStatus) -> LeaverEvent | IgnoredEvent:
+    """Read whether a user of an identity store of the settings is enabled, and return what that means."""
+    _list_organizations_of_store(change.identity_store_id, configuration.intake())
+    user = find_store_user(change.identity_store_id, change.user_id)
+    return judge_status(change, user, datetime.now(UTC))
+
+
+def _find_leaver(
+    leaver: LeaverEvent, organizations: Sequence[ConfiguredOrganization], context: LambdaContext
+) -> tuple[ConfiguredOrganization, LeavingUser | None]:
+    """Find the leaver in the organization, or in one of those that have the same identity store."""
+    if len(organizations) == 1:
+        return organizations[0], _find_user(leaver, _open_directory(organizations[0]))
+    matches: list[tuple[ConfiguredOrganization, LeavingUser]] = []
+    for organization in organizations:
+        require_time(context, _FURTHER_ORGANIZATION_MS)
+        users = _open_directory(organization).list_users_by_identity_provider_id(leaver.subject)
+        matches += [(organization, user) for user in users]
+    if len(matches) != 1:
+        raise RefusedEvent(
+            f"{len(matches)} users of {len(organizations)} organizations have this Identity Center user id, and "
+            f"exactly one must have it. {_UNKNOWN_USER_ADVICE}"
+        )
+    return matches[0]
+
+
+def _open_directory(organization: ConfiguredOrganization) -> Directory:
+    return Directory(workmail, organization.id, invalid_parameter=InvalidRequest)
 
 
 def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
@@ -215,9 +274,7 @@ def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
     if leaver.allows_any_entity_type:
         return None
     raise RefusedEvent(
-        f"{len(users)} users of the organization have {criterion}, and exactly one must have it. The leaver may have "
-        "no mailbox, or be disabled already. (WorkMail knows an Identity Center user id only after the user's first "
-        "sign-in there.) Offboard by hand if there is a mailbox."
+        f"{len(users)} users of the organization have {criterion}, and exactly one must have it. {_UNKNOWN_USER_ADVICE}"
     )
 
 
@@ -238,6 +295,7 @@ def _build_input(
             "EventId": leaver.deduplication_id,
             "OccurredAt": leaver.occurred_at,
             **({"ProviderUserId": leaver.provider_user_id} if leaver.provider_user_id else {}),
+            **({"StatusReadAt": leaver.reading.read_at} if leaver.reading else {}),
             **({"Doubts": doubts} if doubts else {}),
             **({"RequestedBy": leaver.requested_by} if leaver.requested_by else {}),
         },
@@ -250,9 +308,14 @@ def _build_input(
 
 def _find_doubts(leaver: LeaverEvent, user: LeavingUser | None) -> list[str]:
     """Return why the event may be about somebody else, as far as it and the user show that."""
-    is_old = datetime.now(UTC) - parse(leaver.occurred_at) > configuration.stale_after()
-    has_other_name = user is not None and has_different_name(leaver.display_name, user.display_name)
-    return [*([Doubt.NAMES_DIFFER] if has_other_name else []), *([Doubt.EVENT_IS_OLD] if is_old else [])]
+    occurred_at, stale_after = parse(leaver.occurred_at), configuration.stale_after()
+    is_in_doubt = {
+        Doubt.NAMES_DIFFER: user is not None and has_different_name(leaver.display_name, user.display_name),
+        Doubt.FOUND_DISABLED: leaver.reading is not None
+        and can_be_disabled_for_long(leaver.reading.user_created_at, occurred_at, stale_after),
+        Doubt.EVENT_IS_OLD: datetime.now(UTC) - occurred_at > stale_after,
+    }
+    return [doubt for doubt in is_in_doubt if is_in_doubt[doubt]]
 
 
 def _expect(user: LeavingUser) -> Expected:

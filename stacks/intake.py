@@ -3,10 +3,10 @@
 The rules match the events that mean that somebody left; these differ from provider to provider.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
@@ -16,7 +16,14 @@ from stacks.event_queue import EventPattern, EventQueue, EventRule
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
 from stacks.records_table import RecordsTable
-from stacks.settings import OffboardingRequests, PartnerProvider, SailPointProvider, Settings
+from stacks.settings import (
+    IdentityCenterProvider,
+    OffboardingRequests,
+    PartnerProvider,
+    SailPointProvider,
+    ScimTenant,
+    Settings,
+)
 from stacks.settings_fields import render_compact_json
 
 _OKTA_EVENT_TYPES = (
@@ -120,6 +127,7 @@ class EventIntake(Construct):
                 # The record of a former execution of the same departure says what it has watched.
                 records.allow_actions("GetItem", keys="arn:*", name="FormerRecords"),
                 self.events.allow_consume(),
+                *_allow_describe_store_users(Stack.of(self), settings.described_identity_stores),
                 Access(
                     "DeadLetters",
                     iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]),
@@ -144,9 +152,11 @@ def list_providers(settings: Settings) -> Iterator[Provider]:
     """
     providers = settings.identity_providers
     if providers.identity_center:
-        yield _build_identity_center(settings.identity_stores)
+        yield _build_identity_center(providers.identity_center, settings.identity_stores)
     if providers.identity_center_cloudtrail:
         yield _build_identity_center_cloudtrail(settings.identity_stores)
+    if providers.identity_center_scim:
+        yield _build_identity_center_scim(providers.identity_center_scim)
     if providers.okta:
         yield _build_okta(providers.okta)
     if providers.auth0:
@@ -157,14 +167,15 @@ def list_providers(settings: Settings) -> Iterator[Provider]:
         yield _build_offboarding_requested(providers.offboarding_requested)
 
 
-def _build_identity_center(identity_stores: Iterable[str]) -> Provider:
+def _build_identity_center(provider: IdentityCenterProvider, identity_stores: Iterable[str]) -> Provider:
     pattern = {
         "source": ["aws.identitystore"],
-        "detail-type": ["User Deleted"],
+        "detail-type": ["User Deleted", *(["User Updated"] if provider.user_updated else [])],
         "detail": {"identityStoreId": [*identity_stores]},
     }
-    rule = EventRule("IdentityCenter", "Users deleted in IAM Identity Center", pattern)
-    return Provider("identityCenter", (rule,))
+    description = "Users deleted or changed" if provider.user_updated else "Users deleted"
+    rule = EventRule("IdentityCenter", f"{description} in IAM Identity Center", pattern)
+    return Provider("identityCenter", (rule,), {"UserUpdated": True} if provider.user_updated else {})
 
 
 def _build_identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provider:
@@ -188,6 +199,47 @@ def _build_identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provide
         EventRule("IdentityStoreCalls", "Users deleted through the Identity Store API, by CloudTrail", store),
     )
     return Provider("identityCenterCloudTrail", rules)
+
+
+def _build_identity_center_scim(tenants: Iterable[ScimTenant]) -> Provider:
+    """Build a rule for any source of AWS, because AWS does not document the source of these events.
+
+    Nobody else can put an event whose source begins with ``aws.`` on the default event bus.
+    """
+    stores = {tenant.id: tenant.identity_store for tenant in tenants}
+    pattern = {
+        "source": [{"prefix": "aws."}],
+        "account": [Aws.ACCOUNT_ID],
+        "detail-type": ["AWS API Call via CloudTrail"],
+        "detail": {
+            "eventSource": ["identitystore-scim.amazonaws.com"],
+            "eventName": ["PatchUser", "PutUser", "DeleteUser"],
+            "errorCode": [*_NO_ERROR_CODE],
+            "requestParameters": {"tenantId": [*stores]},
+        },
+    }
+    rule = EventRule("ScimCalls", "Users changed or deleted in IAM Identity Center by SCIM, by CloudTrail", pattern)
+    return Provider("identityCenterScim", (rule,), {"Tenants": stores})
+
+
+def _allow_describe_store_users(stack: Stack, identity_stores: Sequence[str]) -> tuple[Access, ...]:
+    """Let the function read the users of identity stores, if there are any whose users it reads."""
+    if not identity_stores:
+        return ()
+    stores = [
+        stack.format_arn(service="identitystore", region="", resource="identitystore", resource_name=store)
+        for store in identity_stores
+    ]
+    users = stack.format_arn(service="identitystore", region="", account="", resource="user", resource_name="*")
+    access = Access(
+        "IdentityStore",
+        iam.PolicyStatement(actions=["identitystore:DescribeUser"], resources=[*stores, users]),
+        acknowledged={
+            "IAM5[Resource::arn:<AWS::Partition>:identitystore:::user/*]": "The wildcard stands for the users of these "
+            "identity stores, whose ids nobody can list beforehand; they are described, never changed.",
+        },
+    )
+    return (access,)
 
 
 def _build_okta(okta: PartnerProvider) -> Provider:

@@ -49,6 +49,7 @@ _MAIL_DOMAIN = re.compile(
 _ENTITY_PATTERN = re.compile(r"[a-zA-Z0-9._%+@*?-]{1,256}")
 """The entities that a request accepts, with ``*`` for any characters and ``?`` for one character."""
 _EMAIL_ADDRESS = re.compile(rf"[A-Za-z0-9._%+-]{{1,64}}@(?:{_MAIL_DOMAIN.pattern})")
+_SCIM_TENANT = re.compile(r"[0-9A-Za-z-]{1,64}")
 _ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9._-]+){2,}")
@@ -85,6 +86,27 @@ class OrganizationSettings:
     identity_stores: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     approval_required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IdentityCenterProvider:
+    """IAM Identity Center, by its own events.
+
+    Attributes
+    ----------
+    user_updated
+        Whether the status of a user is read when Identity Center reports that the user was changed.
+    """
+
+    user_updated: bool = False
+
+
+@dataclass(frozen=True)
+class ScimTenant:
+    """A tenant of Identity Center's SCIM endpoint, and the identity store of its users."""
+
+    id: str
+    identity_store: str
 
 
 @dataclass(frozen=True)
@@ -136,15 +158,18 @@ class IdentityProviders:
     Attributes
     ----------
     identity_center
-        Whether IAM Identity Center's own events start offboardings.
+        The settings of IAM Identity Center, if its own events start offboardings.
     identity_center_cloudtrail
         Whether its API calls in CloudTrail do; they include disabled users.
+    identity_center_scim
+        The tenants of its SCIM endpoint whose calls in CloudTrail do.
     okta, auth0, sailpoint, offboarding_requested
         The settings of the other providers.
     """
 
-    identity_center: bool = False
+    identity_center: IdentityCenterProvider | None = None
     identity_center_cloudtrail: bool = False
+    identity_center_scim: tuple[ScimTenant, ...] = ()
     okta: PartnerProvider | None = None
     auth0: PartnerProvider | None = None
     sailpoint: SailPointProvider | None = None
@@ -257,8 +282,17 @@ class Settings:
 
     @property
     def identity_stores(self) -> tuple[str, ...]:
-        """The Identity Stores of all organizations."""
-        return tuple(store for organization in self.organizations for store in organization.identity_stores)
+        """The Identity Stores of all organizations; several organizations can have the same one."""
+        stores = (store for organization in self.organizations for store in organization.identity_stores)
+        return tuple(dict.fromkeys(stores))
+
+    @property
+    def described_identity_stores(self) -> tuple[str, ...]:
+        """The Identity Stores in which the status of users is read."""
+        providers = self.identity_providers
+        if providers.identity_center and providers.identity_center.user_updated:
+            return self.identity_stores
+        return tuple(dict.fromkeys(tenant.identity_store for tenant in providers.identity_center_scim))
 
     @property
     def policy(self) -> str:
@@ -347,21 +381,20 @@ def _parse_organizations(path: str, value: object) -> tuple[OrganizationSettings
         raise build_error(path, 'a list of at least one object like {"id": "m-…"}', value)
     organizations = tuple(_parse_organization(f"{path}[{index}]", item) for index, item in enumerate(value))
     require_unique([organization.id for organization in organizations], path, ".id")
-    _refuse_shared(path, "mailDomains", [(item.id, item.mail_domains) for item in organizations])
-    _refuse_shared(path, "identityStores", [(item.id, item.identity_stores) for item in organizations])
+    _refuse_shared_mail_domains(path, organizations)
     return organizations
 
 
-def _refuse_shared(path: str, key: str, organizations: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Refuse a value that two organizations have: it would not identify the organization of a leaver."""
+def _refuse_shared_mail_domains(path: str, organizations: Sequence[OrganizationSettings]) -> None:
+    """Refuse a mail domain that two organizations have: it would not identify the organization of a leaver."""
     owners: dict[str, str] = {}
-    for index, (organization_id, values) in enumerate(organizations):
-        for value in values:
-            owner = owners.setdefault(value, organization_id)
-            if owner != organization_id:
+    for index, organization in enumerate(organizations):
+        for domain in organization.mail_domains:
+            owner = owners.setdefault(domain, organization.id)
+            if owner != organization.id:
                 raise SettingsError(
-                    f"{path}[{index}].{key} must not contain {value}, because it must belong to one organization "
-                    f"only, and both {owner} and {organization_id} have it"
+                    f"{path}[{index}].mailDomains must not contain {domain}, because it must belong to one "
+                    f"organization only, and both {owner} and {organization.id} have it"
                 )
 
 
@@ -425,8 +458,9 @@ def _parse_identity_providers(
 ) -> IdentityProviders:
     fields = Fields(path, value)
     providers = IdentityProviders(
-        identity_center=fields.take("identityCenter", _parse_enabled, False),
+        identity_center=fields.take("identityCenter", _parse_identity_center, None),
         identity_center_cloudtrail=fields.take("identityCenterCloudTrail", _parse_enabled, False),
+        identity_center_scim=fields.take("identityCenterScim", partial(_parse_scim, organizations), ()),
         okta=fields.take("okta", partial(_parse_partner, organizations, "okta.com/<tenant>/<stream>"), None),
         auth0=fields.take("auth0", partial(_parse_partner, organizations, "auth0.com/<tenant>/auth0.logs"), None),
         sailpoint=fields.take("sailpoint", partial(_parse_sailpoint, organizations), None),
@@ -443,8 +477,42 @@ def _list_identity_center_keys(providers: IdentityProviders) -> list[str]:
     is_enabled = {
         "identityCenter": providers.identity_center,
         "identityCenterCloudTrail": providers.identity_center_cloudtrail,
+        "identityCenterScim": providers.identity_center_scim,
     }
     return [key for key in is_enabled if is_enabled[key]]
+
+
+def _parse_identity_center(path: str, value: object) -> IdentityCenterProvider:
+    fields = Fields(path, value)
+    provider = IdentityCenterProvider(
+        user_updated=fields.take("userUpdated", parse_boolean, IdentityCenterProvider.user_updated)
+    )
+    fields.refuse_unknown()
+    return provider
+
+
+def _parse_scim(organizations: Sequence[OrganizationSettings], path: str, value: object) -> tuple[ScimTenant, ...]:
+    fields = Fields(path, value)
+    tenants = fields.take("tenants", partial(_parse_scim_tenants, organizations))
+    fields.refuse_unknown()
+    return tenants
+
+
+def _parse_scim_tenants(
+    organizations: Sequence[OrganizationSettings], path: str, value: object
+) -> tuple[ScimTenant, ...]:
+    if not isinstance(value, Mapping) or not value:
+        raise build_error(path, 'an object like {"<tenant id>": "<identity store id>"}', value)
+    stores = [store for organization in organizations for store in organization.identity_stores]
+    if not stores:
+        raise _build_missing_key_error(path, "identityStores")
+    return tuple(
+        ScimTenant(
+            id=parse_pattern(_SCIM_TENANT, "an object whose keys are ids of SCIM tenants", path, tenant),
+            identity_store=parse_choice(list(dict.fromkeys(stores)), f"{path}.{tenant}", store),
+        )
+        for tenant, store in value.items()
+    )
 
 
 def _parse_enabled(path: str, value: object) -> bool:

@@ -7,7 +7,7 @@ variables of what it does, and no others.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -42,10 +42,16 @@ class ProviderSettings:
         The organization of a leaver whose login has no mail domain, if the settings name one.
     account_sources
         The sources in which the deletion of an account means that somebody left.
+    reads_user_updates
+        Whether the status of a user is read when Identity Center reports that the user was changed.
+    tenants
+        The identity store of each tenant of Identity Center's SCIM endpoint.
     """
 
     organization_id: str | None = None
     account_sources: frozenset[str] = frozenset()
+    reads_user_updates: bool = False
+    tenants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -201,4 +207,9 @@ def _parse_organization(members: Mapping[str, Any]) -> ConfiguredOrganization:
 
 
 def _parse_provider(members: Mapping[str, Any]) -> ProviderSettings:
-    return ProviderSettings(members.get("OrganizationId"), frozenset(members.get("AccountSources", ())))
+    return ProviderSettings(
+        organization_id=members.get("OrganizationId"),
+        account_sources=frozenset(members.get("AccountSources", ())),
+        reads_user_updates=members.get("UserUpdated", False),
+        tenants=members.get("Tenants", {}),
+    )

@@ -19,6 +19,7 @@ from tests.infrastructure.providers import (
     ORGANIZATIONS,
     PROVIDERS,
     SAILPOINT,
+    SCIM_TENANT,
     STORE,
 )
 from tests.infrastructure.templates import (
@@ -34,6 +35,7 @@ EVENTS = Path(__file__).parents[1] / "events"
 RULES = {
     "identityCenter": {"IntakeIdentityCenter"},
     "identityCenterCloudTrail": {"IntakeSsoDirectoryCalls", "IntakeIdentityStoreCalls"},
+    "identityCenterScim": {"IntakeScimCalls"},
     "okta": {"IntakeOkta"},
     "auth0": {"IntakeAuth0"},
     "sailpoint": {"IntakeSailPoint"},
@@ -46,6 +48,8 @@ OUTPUTS = {
     "UndeliveredEventQueueUrl": ("AWS::SQS::Queue", "IntakeUndeliveredEvents"),
 }
 REMOVED = object()
+ACCOUNT = "123456789012"
+SCIM = "identity-center-scim-patch-user"
 
 
 def synthesized(providers: dict[str, Any], **settings: Any) -> Template:
@@ -79,7 +83,9 @@ def rules(template: Template) -> dict[str, dict[str, Any]]:
 
 
 def matching_rules(template: Template, event: dict[str, Any]) -> set[str]:
-    patterns = {name: rule["EventPattern"] for name, rule in rules(template).items()}
+    # The only reference in a pattern is to the account.
+    text = json.dumps({name: rule["EventPattern"] for name, rule in rules(template).items()})
+    patterns = json.loads(text.replace(json.dumps({"Ref": "AWS::AccountId"}), json.dumps(ACCOUNT)))
     return {name for name, pattern in patterns.items() if EventPattern(None, pattern).matches_event(event)}
 
 
@@ -120,6 +126,7 @@ def test_every_rule_is_on_the_bus_of_its_events(all_providers: Template) -> None
         "IntakeIdentityCenter": "default",
         "IntakeSsoDirectoryCalls": "default",
         "IntakeIdentityStoreCalls": "default",
+        "IntakeScimCalls": "default",
         "IntakeOkta": OKTA,
         "IntakeAuth0": AUTH0,
         "IntakeSailPoint": SAILPOINT,
@@ -134,6 +141,12 @@ def test_every_rule_is_on_the_bus_of_its_events(all_providers: Template) -> None
     [
         ("IdentityCenter", fixture("identity-center-user-deleted")),
         ("IdentityCenter", changed("identity-center-user-deleted", "detail/identityStoreId", "d-abcdef0123")),
+        ("IdentityCenter", fixture("identity-center-user-updated")),
+        ("ScimCalls", fixture("identity-center-scim-patch-user")),
+        ("ScimCalls", fixture("identity-center-scim-put-user")),
+        ("ScimCalls", fixture("identity-center-scim-delete-user")),
+        ("ScimCalls", changed(SCIM, "source", "aws.identitystore")),
+        ("ScimCalls", changed(SCIM, "source", "aws.sso-directory")),
         ("SsoDirectoryCalls", fixture("identity-center-cloudtrail-disable-user")),
         ("SsoDirectoryCalls", changed("identity-center-cloudtrail-disable-user", "detail/errorCode", REMOVED)),
         ("SsoDirectoryCalls", changed("identity-center-cloudtrail-disable-user", "detail/eventName", "DeleteUser")),
@@ -160,7 +173,17 @@ def test_exactly_one_rule_matches_an_event_that_means_that_somebody_left(
 @pytest.mark.parametrize(
     ("name", "path", "value"),
     [
-        ("identity-center-user-deleted", "detail-type", "User Updated"),
+        ("identity-center-user-deleted", "detail-type", "User Created"),
+        ("identity-center-user-updated", "detail/identityStoreId", "d-9999999999"),
+        (SCIM, "account", "999999999999"),
+        (SCIM, "source", "scim.example"),
+        (SCIM, "detail-type", "AWS Service Event via CloudTrail"),
+        (SCIM, "detail/eventSource", "identitystore.amazonaws.com"),
+        (SCIM, "detail/eventName", "CreateUser"),
+        (SCIM, "detail/eventName", "PatchGroup"),
+        (SCIM, "detail/requestParameters/tenantId", "another"),
+        (SCIM, "detail/requestParameters/tenantId", REMOVED),
+        (SCIM, "detail/requestParameters", None),
         ("identity-center-user-deleted", "detail/identityStoreId", "d-9999999999"),
         ("identity-center-user-deleted", "detail/identityStoreId", REMOVED),
         ("identity-center-user-deleted", "source", "aws.sso-directory"),
@@ -195,9 +218,45 @@ def test_no_rule_matches_any_other_event(all_providers: Template, name: str, pat
     assert matching_rules(all_providers, changed(name, path, value)) == set()
 
 
+def test_a_failed_scim_call_matches_no_rule(all_providers: Template) -> None:
+    event = fixture(SCIM)
+    event["detail"]["errorCode"] = "ResourceNotFoundException"
+    assert matching_rules(all_providers, event) == set()
+
+    event["detail"]["errorCode"] = None
+    assert matching_rules(all_providers, event) == {"IntakeScimCalls"}
+
+
+def test_a_changed_user_matches_no_rule_unless_the_settings_ask_for_it() -> None:
+    template = synthesized({"identityCenter": {}})
+
+    assert matching_rules(template, fixture("identity-center-user-updated")) == set()
+    assert matching_rules(template, fixture("identity-center-user-deleted")) == {"IntakeIdentityCenter"}
+    assert json.loads(starter(template)["Environment"]["Variables"]["PROVIDERS"]) == {"identityCenter": {}}
+
+
+@pytest.mark.parametrize(
+    ("providers", "stores"),
+    [
+        ({"identityCenter": {}, "identityCenterCloudTrail": {}}, []),
+        ({"identityCenter": {"userUpdated": True}}, [STORE, "d-abcdef0123"]),
+        ({"identityCenterScim": {"tenants": {SCIM_TENANT: STORE}}}, [STORE]),
+    ],
+)
+def test_the_starter_may_read_users_only_if_a_setting_needs_it(providers: dict[str, Any], stores: list[str]) -> None:
+    template = synthesized(providers)
+    role = starter(template)["Role"]["Fn::GetAtt"][0]
+
+    resources = [arns for _, actions, arns in permissions(template, role) if "identitystore:DescribeUser" in actions]
+
+    prefix = "arn:<AWS::Partition>:identitystore::<AWS::AccountId>:identitystore/"
+    users = "arn:<AWS::Partition>:identitystore:::user/*"
+    assert resources == ([[*(prefix + store for store in stores), users]] if stores else [])
+
+
 def test_the_patterns_match_a_null_without_containing_one(all_providers: Template) -> None:
     """The CDK drops a null silently, and CloudFormation would refuse it."""
-    for name in ("IntakeSsoDirectoryCalls", "IntakeIdentityStoreCalls"):
+    for name in ("IntakeSsoDirectoryCalls", "IntakeIdentityStoreCalls", "IntakeScimCalls"):
         error_code = rules(all_providers)[name]["EventPattern"]["detail"]["errorCode"]
         assert error_code == [{"exists": False}, {"anything-but": {"wildcard": "*"}}]
 
@@ -225,6 +284,15 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
         ("Allow", {"dynamodb:PutItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
         ("Allow", {"dynamodb:GetItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
+        (
+            "Allow",
+            {"identitystore:DescribeUser"},
+            [
+                f"arn:<AWS::Partition>:identitystore::<AWS::AccountId>:identitystore/{STORE}",
+                "arn:<AWS::Partition>:identitystore::<AWS::AccountId>:identitystore/d-abcdef0123",
+                "arn:<AWS::Partition>:identitystore:::user/*",
+            ],
+        ),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]
     conditions = {
@@ -255,8 +323,9 @@ def test_the_starter_runs_its_own_module_with_the_organizations_and_providers(al
         {"Id": ANOTHER_ID, "MailDomains": [], "IdentityStores": ["d-abcdef0123"]},
     ]
     assert json.loads(environment["PROVIDERS"]) == {
-        "identityCenter": {},
+        "identityCenter": {"UserUpdated": True},
         "identityCenterCloudTrail": {},
+        "identityCenterScim": {"Tenants": {SCIM_TENANT: STORE}},
         "okta": {"OrganizationId": ANOTHER_ID},
         "auth0": {},
         "sailpoint": {"AccountSources": [HR_SOURCE]},

@@ -24,7 +24,8 @@ ORGANIZATIONS = [
     {"Id": OTHER_ORGANIZATION_ID, "MailDomains": [], "IdentityStores": []},
 ]
 PROVIDERS = {
-    "identityCenter": {},
+    "identityCenter": {"UserUpdated": True},
+    "identityCenterScim": {"Tenants": {"tenant-1": "d-1234567890"}},
     "okta": {"OrganizationId": ORGANIZATION_ID},
     "sailpoint": {"AccountSources": ["hr", "payroll"]},
 }
@@ -132,7 +133,8 @@ READERS = {
                 ConfiguredOrganization(OTHER_ORGANIZATION_ID, frozenset(), frozenset()),
             ),
             providers={
-                "identityCenter": ProviderSettings(),
+                "identityCenter": ProviderSettings(reads_user_updates=True),
+                "identityCenterScim": ProviderSettings(tenants={"tenant-1": "d-1234567890"}),
                 "okta": ProviderSettings(organization_id=ORGANIZATION_ID),
                 "sailpoint": ProviderSettings(account_sources=frozenset({"hr", "payroll"})),
             },

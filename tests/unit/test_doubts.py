@@ -1,8 +1,10 @@
 """Doubts whether an event is about the person who has the entity now."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from offboarding.domain.doubts import Doubt, has_different_name, list_reasons
+from offboarding.domain.doubts import Doubt, can_be_disabled_for_long, has_different_name, list_reasons
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,23 @@ def test_names_without_a_common_word_differ(
 ) -> None:
     assert has_different_name(provider_name, workmail_name) is differs
     assert has_different_name(workmail_name, provider_name) is differs
+
+
+OCCURRED_AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("user_created_at", "is_possible"),
+    [
+        (OCCURRED_AT, False),
+        (OCCURRED_AT + timedelta(seconds=1), False),
+        (OCCURRED_AT - timedelta(days=3), False),
+        (OCCURRED_AT - timedelta(days=3, seconds=1), True),
+        (None, True),
+    ],
+)
+def test_a_user_who_is_not_new_can_be_disabled_for_long(user_created_at: datetime | None, is_possible: bool) -> None:
+    assert can_be_disabled_for_long(user_created_at, OCCURRED_AT, timedelta(days=3)) is is_possible
 
 
 def test_each_doubt_has_a_sentence_of_its_own() -> None:

@@ -1,11 +1,13 @@
 """Each event of an identity provider is parsed into a leaver, ignored with a reason, or refused."""
 
 import copy
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
+from offboarding.adapters.identity_store import StoreUser
 from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers import (
     ADAPTERS,
@@ -13,13 +15,17 @@ from offboarding.edge.identity_providers import (
     LeaverEvent,
     RefusedEvent,
     SubjectKind,
+    UnreadStatus,
+    judge_status,
     parse_event,
 )
+from offboarding.edge.identity_providers.events import StatusReading
 from tests.unit.conftest import EVENTS, load_event
 
 PROVIDERS: dict[str, ProviderSettings] = {
-    "identityCenter": ProviderSettings(),
+    "identityCenter": ProviderSettings(reads_user_updates=True),
     "identityCenterCloudTrail": ProviderSettings(),
+    "identityCenterScim": ProviderSettings(tenants={"3f6c1d2e4b5-0000-4000-8000-000000000000": "d-1234567890"}),
     "okta": ProviderSettings(),
     "auth0": ProviderSettings(),
     "sailpoint": ProviderSettings(account_sources=frozenset({"2c918085784cc5a30178500f1c3a0b2f"})),
@@ -34,7 +40,8 @@ make_store_leaver = partial(
     identity_store_id="d-1234567890",
     provider_user_id=STORE_USER_ID,
 )
-EXPECTED: dict[str, LeaverEvent | IgnoredEvent] = {
+make_unread_status = partial(UnreadStatus, identity_store_id="d-1234567890", user_id=STORE_USER_ID)
+EXPECTED: dict[str, LeaverEvent | IgnoredEvent | UnreadStatus] = {
     "okta-user-lifecycle-deactivate": make_email_leaver(
         provider="okta",
         provider_user_id="00uleaver00000000001",
@@ -54,6 +61,26 @@ EXPECTED: dict[str, LeaverEvent | IgnoredEvent] = {
         provider="identityCenter",
         deduplication_id="9f5f3a2e-1111-4a4a-9b9b-000000000001",
         occurred_at="2026-11-20T08:00:00Z",
+    ),
+    "identity-center-user-updated": make_unread_status(
+        provider="identityCenter",
+        deduplication_id="9f5f3a2e-1111-4a4a-9b9b-000000000004",
+        occurred_at="2026-11-20T08:00:00Z",
+    ),
+    "identity-center-scim-patch-user": make_store_leaver(
+        provider="identityCenterScim",
+        deduplication_id="5f5d2d9a-0000-4000-8000-000000000011",
+        occurred_at="2026-11-20T08:00:02Z",
+    ),
+    "identity-center-scim-put-user": make_unread_status(
+        provider="identityCenterScim",
+        deduplication_id="5f5d2d9a-0000-4000-8000-000000000012",
+        occurred_at="2026-11-20T08:00:02Z",
+    ),
+    "identity-center-scim-delete-user": make_store_leaver(
+        provider="identityCenterScim",
+        deduplication_id="5f5d2d9a-0000-4000-8000-000000000013",
+        occurred_at="2026-11-20T08:00:02Z",
     ),
     "identity-center-cloudtrail-disable-user": make_store_leaver(
         provider="identityCenterCloudTrail",
@@ -119,6 +146,9 @@ AUTH0 = "auth0-successful-user-deletion"
 IDENTITY_CENTER = "identity-center-user-deleted"
 CLOUDTRAIL = "identity-center-cloudtrail-disable-user"
 SAILPOINT = "sailpoint-account-deleted"
+SCIM_PATCH = "identity-center-scim-patch-user"
+SCIM_PUT = "identity-center-scim-put-user"
+SCIM_DELETE = "identity-center-scim-delete-user"
 REQUEST = "offboarding-requested"
 LEAVER = load_event(OKTA)["detail"]["target"][0]
 OTHER_USER = {"id": "00u2", "type": "User", "alternateId": "other@example.com", "displayName": "Other"}
@@ -149,10 +179,13 @@ def test_the_user_that_an_okta_event_targets_is_the_leaver(event: dict[str, Any]
         (make_event(OKTA, detail__outcome=...), "outcome is not SUCCESS"),
         (make_event(OKTA, detail__eventType="user.session.start"), "does not mean that somebody left"),
         (make_event(AUTH0, detail__data__type="fdu"), "does not say who left"),
-        (make_event(IDENTITY_CENTER, **{"detail-type": "User Updated"}), "does not mean"),
+        (make_event(IDENTITY_CENTER, **{"detail-type": "User Created"}), "does not mean"),
         (make_event(CLOUDTRAIL, detail__errorCode="AccessDenied"), "failed"),
         (make_event(CLOUDTRAIL, detail__eventName="EnableUser"), "does not mean"),
         (make_event(CLOUDTRAIL, source="aws.identitystore"), "does not mean"),
+        (make_event(SCIM_PATCH, detail__eventName="PatchGroup"), "PatchGroup does not mean"),
+        (make_event(SCIM_PATCH, detail__errorCode="ValidationException"), "PatchUser failed"),
+        (make_event(SCIM_DELETE, detail__errorCode="ResourceNotFoundException"), "DeleteUser failed"),
         (
             make_event(SAILPOINT, detail__source__id="jira"),
             "a deletion in the account's source does not mean",
@@ -189,6 +222,13 @@ def test_an_event_that_does_not_mean_a_departure_is_ignored_with_a_reason(event:
         (make_event(IDENTITY_CENTER, detail__userId="dana"), "detail.userId is not the id of a user in"),
         (make_event(IDENTITY_CENTER, detail__identityStoreId=7), "detail.identityStoreId is missing"),
         (make_event(CLOUDTRAIL, detail__requestParameters=None), "userId is missing"),
+        (make_event(SCIM_PATCH, detail__requestParameters__tenantId="another"), "is not among the tenants"),
+        (make_event(SCIM_PATCH, detail__requestParameters__tenantId=...), "tenantId is missing"),
+        (make_event(SCIM_DELETE, detail__requestParameters__userId=...), "has no id of a user of an identity store"),
+        (make_event(SCIM_DELETE, detail__requestParameters__userId="dana"), "has no id of a user of an identity store"),
+        (make_event(SCIM_DELETE, detail__eventID=...), "detail.eventID is missing"),
+        (make_event(SCIM_PATCH, source="aws.partner/example.com/x"), "No identity provider of this product"),
+        (make_event(SCIM_PATCH, source="example.scim"), "No identity provider of this product"),
         (make_event(SAILPOINT, detail__identity__email=None), "detail.identity.email is missing"),
         (make_event(REQUEST, detail__EntityId=...), "lacks EntityId"),
         (make_event(REQUEST, detail__RequestId=...), "lacks RequestId"),
@@ -219,6 +259,8 @@ def test_a_doubtful_event_is_refused_with_a_reason(event: object, message: str) 
         (make_event(CLOUDTRAIL, detail__userIdentity__principalId="AIDAEXAMPLE"), "AIDAEXAMPLE"),
         (make_event(CLOUDTRAIL, detail__userIdentity__principalId="AIDAEXAMPLE:"), "AIDAEXAMPLE:"),
         (make_event(CLOUDTRAIL, detail__userIdentity__principalId="AROAEXAMPLE:it:admin"), "it:admin"),
+        (make_event(SCIM_DELETE), None),
+        (make_event(SCIM_DELETE, detail__userIdentity__principalId="AROAEXAMPLE:okta"), "okta"),
         (make_event(REQUEST, detail__RequestedBy=...), None),
     ],
 )
@@ -235,3 +277,145 @@ def test_a_login_may_have_1_to_256_characters(login: str) -> None:
 
     assert isinstance(parsed, LeaverEvent)
     assert (parsed.subject, parsed.subject_kind) == (login, SubjectKind.NAME)
+
+
+def patch(operation: object, key: str = "Operations") -> dict[str, Any]:
+    return {"httpBody": {key: [operation]}}
+
+
+def make_scim_call(name: str, request: dict[str, Any], answer: object = None) -> dict[str, Any]:
+    """Return a SCIM call with a request about the user of the sample, and an answer."""
+    event = make_event(name, detail__responseElements=answer)
+    del event["detail"]["requestParameters"]["httpBody"]
+    event["detail"]["requestParameters"] |= request
+    return event
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ({"httpBody": {"active": False}}, None),
+        ({"httpBody": {"active": "False"}}, {"active": False}),
+        (patch({"op": "replace", "path": "active", "value": False}), None),
+        (patch({"op": "Replace", "path": "Active", "value": "False"}), {"active": "false"}),
+        (patch({"op": "add", "path": "active", "value": "false"}, "operations"), None),
+        (patch({"op": "replace", "value": {"active": False}}), None),
+        (patch({"op": "Replace", "path": "", "value": {"Active": "false"}}), None),
+        ({"httpBody": {"Operations": ["?", {"op": "add", "path": "title"}, {"op": "add", "value": {"active": False}}]}},
+         None),
+    ],
+)  # fmt: skip
+def test_a_patch_that_asks_for_an_inactive_user_means_that_the_user_left(
+    request_: dict[str, Any], answer: object
+) -> None:
+    parsed = parse_event(make_scim_call(SCIM_PATCH, request_, answer), PROVIDERS)
+
+    assert parsed == EXPECTED[SCIM_PATCH]
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "answer"),
+    [
+        (SCIM_PATCH, {"httpBody": {"active": True}}, None),
+        (SCIM_PATCH, patch({"op": "replace", "path": "active", "value": "True"}), {"active": True}),
+        (SCIM_PATCH, patch({"op": "replace", "path": "title", "value": "x"}), {"active": True}),
+        (SCIM_PUT, {"httpBody": {"active": True}}, None),
+        (SCIM_PUT, {}, {"active": "true"}),
+    ],
+)
+def test_a_scim_call_about_an_active_user_is_ignored(name: str, request_: dict[str, Any], answer: object) -> None:
+    parsed = parse_event(make_scim_call(name, request_, answer), PROVIDERS)
+
+    assert parsed == IgnoredEvent("identityCenterScim", "the user is active")
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "answer"),
+    [
+        (SCIM_PATCH, {}, None),
+        (SCIM_PATCH, {"httpBody": "HIDDEN_DUE_TO_SECURITY_REASONS"}, {"active": "HIDDEN_DUE_TO_SECURITY_REASONS"}),
+        (SCIM_PATCH, {"httpBody": {"Operations": "HIDDEN_DUE_TO_SECURITY_REASONS"}}, None),
+        (SCIM_PATCH, patch({"op": "replace", "path": "title", "value": "false"}), None),
+        (SCIM_PATCH, patch({"op": "remove", "path": "active", "value": False}), None),
+        (SCIM_PATCH, patch({"op": "replace", "value": False}), None),
+        (SCIM_PATCH, patch({"op": "replace", "path": "active", "value": 0}), None),
+        (SCIM_PATCH, patch({"op": "replace", "path": "title", "value": "x"}), {"active": False}),
+        (SCIM_PATCH, {"httpBody": {"active": False}}, {"active": True}),
+        (SCIM_PATCH, {"httpBody": {"active": True}}, {"active": False}),
+        (SCIM_PUT, {"httpBody": {"active": False}}, {"active": False}),
+        (SCIM_PUT, {"httpBody": {"active": True}}, {"active": False}),
+        (SCIM_PUT, {}, None),
+    ],
+)
+def test_the_status_is_read_if_a_scim_call_does_not_ask_for_a_change_of_it(
+    name: str, request_: dict[str, Any], answer: object
+) -> None:
+    parsed = parse_event(make_scim_call(name, request_, answer), PROVIDERS)
+
+    assert isinstance(parsed, UnreadStatus)
+    assert (parsed.identity_store_id, parsed.user_id) == ("d-1234567890", STORE_USER_ID)
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ({"userId": STORE_USER_ID, "id": "masked"}, {"id": "masked"}),
+        ({"userId": "masked", "id": STORE_USER_ID}, None),
+        ({"userId": None}, {"id": STORE_USER_ID, "active": False}),
+    ],
+)
+def test_the_id_of_the_user_is_taken_from_where_it_has_the_form_of_one(
+    request_: dict[str, Any], answer: object
+) -> None:
+    event = make_scim_call(SCIM_PATCH, {"httpBody": {"active": False}, **request_}, answer)
+
+    assert parse_event(event, PROVIDERS) == EXPECTED[SCIM_PATCH]
+
+
+@pytest.mark.parametrize("source", ["aws.identitystore-scim", "aws.identitystore", "aws.sso-directory", "aws.scim"])
+def test_a_scim_call_is_one_whatever_source_of_aws_it_has(source: str) -> None:
+    event = make_event(SCIM_DELETE, source=source)
+
+    assert sum(adapter.matches(event) for adapter in ADAPTERS) == 1
+    assert parse_event(event, PROVIDERS) == EXPECTED[SCIM_DELETE]
+
+
+def test_a_changed_user_is_ignored_unless_the_settings_ask_for_the_status() -> None:
+    parsed = parse_event(load_event("identity-center-user-updated"), {"identityCenter": ProviderSettings()})
+
+    assert parsed == IgnoredEvent("identityCenter", "User Updated does not mean that somebody left")
+
+
+CHANGE = make_unread_status(provider="identityCenter", deduplication_id="e-1", occurred_at="2026-11-20T08:00:00Z")
+READ_AT = datetime(2026, 11, 20, 8, 0, 5, tzinfo=UTC)
+CREATED_AT = datetime(2026, 11, 19, tzinfo=UTC)
+
+
+def test_a_user_who_is_read_as_disabled_left_when_the_event_happened() -> None:
+    judged = judge_status(CHANGE, StoreUser(is_enabled=False, created_at=CREATED_AT), READ_AT)
+
+    assert judged == make_store_leaver(
+        provider="identityCenter",
+        deduplication_id="e-1",
+        occurred_at="2026-11-20T08:00:00Z",
+        reading=StatusReading("2026-11-20T08:00:05.000Z", CREATED_AT),
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        (StoreUser(is_enabled=True, created_at=CREATED_AT), "the user is active"),
+        (None, "the user is not in the identity store"),
+    ],
+)
+def test_a_user_who_is_enabled_or_gone_is_ignored_with_a_reason(user: StoreUser | None, reason: str) -> None:
+    judged = judge_status(CHANGE, user, READ_AT)
+
+    assert isinstance(judged, IgnoredEvent)
+    assert (judged.provider, judged.reason.partition(";")[0]) == ("identityCenter", reason)
+
+
+def test_a_user_without_a_status_is_refused() -> None:
+    with pytest.raises(RefusedEvent, match="does not say whether the user is enabled"):
+        judge_status(CHANGE, StoreUser(is_enabled=None, created_at=None), READ_AT)

@@ -1,16 +1,19 @@
 """The settings in cdk.json: the accepted values, and the sentences for all others."""
 
+import json
 from datetime import date
 from typing import Any
 
 import pytest
 
 from stacks.settings import (
+    IdentityCenterProvider,
     IdentityProviders,
     OffboardingRequests,
     OrganizationSettings,
     PartnerProvider,
     SailPointProvider,
+    ScimTenant,
     Settings,
 )
 from stacks.settings_fields import SettingsError
@@ -40,8 +43,9 @@ EVERY_SETTING: dict[str, Any] = {
     "serviceEndsOn": "2027-06-30",
     "workmailRegion": "eu-west-1",
     "identityProviders": {
-        "identityCenter": {},
+        "identityCenter": {"userUpdated": True},
         "identityCenterCloudTrail": {},
+        "identityCenterScim": {"tenants": {"tenant-1": STORE, "tenant-2": STORE}},
         "okta": {"eventSource": OKTA, "organizationId": TWO},
         "auth0": {"eventSource": "aws.partner/auth0.com/exampleco-2308531e/auth0.logs"},
         "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE, "other"]},
@@ -98,8 +102,9 @@ def test_every_setting_is_parsed() -> None:
         service_ends_on=date(2027, 6, 30),
         workmail_region="eu-west-1",
         identity_providers=IdentityProviders(
-            identity_center=True,
+            identity_center=IdentityCenterProvider(user_updated=True),
             identity_center_cloudtrail=True,
+            identity_center_scim=(ScimTenant("tenant-1", STORE), ScimTenant("tenant-2", STORE)),
             okta=PartnerProvider(event_source=OKTA, organization_id=TWO),
             auth0=PartnerProvider(
                 event_source="aws.partner/auth0.com/exampleco-2308531e/auth0.logs", organization_id=None
@@ -484,19 +489,46 @@ def test_a_policy_above_the_limit_of_systems_manager_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "repeated_value"),
-    [("mailDomains", "example.com", "EXAMPLE.com"), ("identityStores", STORE, STORE)],
-)
-def test_a_value_of_two_organizations_is_refused_with_the_names_of_both(
-    key: str, value: str, repeated_value: str
-) -> None:
+def test_a_mail_domain_of_two_organizations_is_refused_with_the_names_of_both() -> None:
+    organizations = [{"id": ONE, "mailDomains": ["example.com"]}, {"id": TWO, "mailDomains": ["EXAMPLE.com"]}]
     with pytest.raises(SettingsError) as refusal:
-        Settings.from_context({"organizations": [{"id": ONE, key: [value]}, {"id": TWO, key: [repeated_value]}]})
+        Settings.from_context({"organizations": organizations})
     assert str(refusal.value) == (
-        f"offboarding.organizations[1].{key} must not contain {value}, because it must belong to one organization "
-        f"only, and both {ONE} and {TWO} have it"
+        "offboarding.organizations[1].mailDomains must not contain example.com, because it must belong to one "
+        f"organization only, and both {ONE} and {TWO} have it"
     )
+
+
+def test_two_organizations_can_have_the_same_identity_store() -> None:
+    organizations = [{"id": ONE, "identityStores": [STORE]}, {"id": TWO, "identityStores": [STORE, "d-abcdef0123"]}]
+
+    settings = Settings.from_context({"organizations": organizations})
+
+    assert settings.identity_stores == (STORE, "d-abcdef0123")
+
+
+@pytest.mark.parametrize(
+    ("providers", "stores"),
+    [
+        ({}, ()),
+        ({"identityCenter": {}, "identityCenterCloudTrail": {}}, ()),
+        ({"identityCenter": {"userUpdated": False}}, ()),
+        ({"identityCenter": {"userUpdated": True}}, (STORE, "d-abcdef0123")),
+        ({"identityCenterScim": {"tenants": {"t-1": "d-abcdef0123", "t-2": "d-abcdef0123"}}}, ("d-abcdef0123",)),
+        (
+            {"identityCenter": {"userUpdated": True}, "identityCenterScim": {"tenants": {"t-1": "d-abcdef0123"}}},
+            (STORE, "d-abcdef0123"),
+        ),
+    ],
+)
+def test_users_are_read_only_in_the_identity_stores_for_which_the_settings_ask(
+    providers: dict[str, Any], stores: tuple[str, ...]
+) -> None:
+    organizations = [{"id": ONE, "identityStores": [STORE, "d-abcdef0123"]}]
+
+    settings = Settings.from_context({"organizations": organizations, "identityProviders": providers})
+
+    assert settings.described_identity_stores == stores
 
 
 @pytest.mark.parametrize(
@@ -506,15 +538,44 @@ def test_a_value_of_two_organizations_is_refused_with_the_names_of_both(
         ([], " must be an object, but it is []"),
         (
             {"onelogin": {}},
-            ".onelogin is not a setting; the settings are identityCenter, identityCenterCloudTrail, okta, auth0, "
-            "sailpoint, offboardingRequested",
+            ".onelogin is not a setting; the settings are identityCenter, identityCenterCloudTrail, "
+            "identityCenterScim, okta, auth0, sailpoint, offboardingRequested",
         ),
         ({"Okta": {}}, ".Okta is not a setting; did you mean okta?"),
         ({"identityCenter": True}, ".identityCenter must be an object, but it is true"),
         (
             {"identityCenter": {"identityStores": [STORE]}},
-            ".identityCenter.identityStores is not a setting; offboarding.identityProviders.identityCenter must be an "
-            "empty object",
+            ".identityCenter.identityStores is not a setting; the settings are userUpdated",
+        ),
+        (
+            {"identityCenter": {"userUpdated": "yes"}},
+            '.identityCenter.userUpdated must be true or false, but it is "yes"',
+        ),
+        (
+            {"identityCenterCloudTrail": {"identityStores": [STORE]}},
+            ".identityCenterCloudTrail.identityStores is not a setting; "
+            "offboarding.identityProviders.identityCenterCloudTrail must be an empty object",
+        ),
+        ({"identityCenterScim": {}}, ".identityCenterScim.tenants is missing"),
+        *(
+            (
+                {"identityCenterScim": {"tenants": wrong}},
+                '.identityCenterScim.tenants must be an object like {"<tenant id>": "<identity store id>"}, but it is '
+                f"{json.dumps(wrong)}",
+            )
+            for wrong in ({}, ["tenant-1"], "tenant-1")
+        ),
+        (
+            {"identityCenterScim": {"tenants": {"a tenant": STORE}}},
+            '.identityCenterScim.tenants must be an object whose keys are ids of SCIM tenants, but it is "a tenant"',
+        ),
+        (
+            {"identityCenterScim": {"tenants": {"tenant-1": "d-abcdef0123"}}},
+            f'.identityCenterScim.tenants.tenant-1 must be one of {STORE}, but it is "d-abcdef0123"',
+        ),
+        (
+            {"identityCenterScim": {"tenants": {"tenant-1": STORE}, "tenant": "x"}},
+            ".identityCenterScim.tenant is not a setting; did you mean tenants?",
         ),
         ({"okta": None}, ".okta must be an object, but it is null"),
         ({"okta": {}}, ".okta.eventSource is missing"),
@@ -580,6 +641,11 @@ def test_a_wrong_identity_provider_is_refused_with_a_sentence_that_names_its_key
     assert str(refusal.value) == f"offboarding.identityProviders{sentence}"
 
 
+def test_scim_requires_an_organization_with_an_identity_store() -> None:
+    with pytest.raises(SettingsError, match=r"identityCenterScim\.tenants requires identityStores in"):
+        Settings.from_context({**MINIMAL, "identityProviders": {"identityCenterScim": {"tenants": {"t-1": STORE}}}})
+
+
 @pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
 def test_identity_center_requires_an_organization_with_an_identity_store(key: str) -> None:
     with pytest.raises(SettingsError) as refusal:
@@ -600,9 +666,18 @@ def test_a_partner_requires_mail_domains_or_an_organization_id() -> None:
     Settings.from_context({**MINIMAL, "identityProviders": {"okta": {"eventSource": OKTA, "organizationId": ONE}}})
 
 
-@pytest.mark.parametrize("key", ["identityCenter", "identityCenterCloudTrail"])
-def test_identity_center_is_refused_in_a_region_where_its_events_never_arrive(key: str) -> None:
-    context = {**MAPPED, "workmailRegion": "eu-west-1", "identityProviders": {key: {}}}
+@pytest.mark.parametrize(
+    ("key", "provider"),
+    [
+        ("identityCenter", {}),
+        ("identityCenterCloudTrail", {}),
+        ("identityCenterScim", {"tenants": {"tenant-1": STORE}}),
+    ],
+)
+def test_identity_center_is_refused_in_a_region_where_its_events_never_arrive(
+    key: str, provider: dict[str, Any]
+) -> None:
+    context = {**MAPPED, "workmailRegion": "eu-west-1", "identityProviders": {key: provider}}
     with pytest.raises(SettingsError) as refusal:
         Settings.from_context(context, "eu-central-1")
     assert str(refusal.value) == (

@@ -17,6 +17,7 @@ from local.workmail import WorkMailBackend
 from offboarding import configuration
 from offboarding.adapters import executions
 from offboarding.adapters import table as table_module
+from offboarding.adapters.identity_store import IdentityStoreUnavailableError, StoreUser
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import LeavingUser
@@ -24,7 +25,7 @@ from offboarding.domain.execution_names import Departure, execution_name
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
 from offboarding.edge.remaining_time import NoTimeLeftError
-from start_offboarding import match_organization
+from start_offboarding import match_organizations
 from tests.unit.conftest import (
     NOW,
     OTHER_ORGANIZATION_ID,
@@ -616,7 +617,9 @@ def test_a_leaver_belongs_to_the_one_organization_that_matches(
     configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION_ID}}))
 
-    assert match_organization(replace(LEAVER, **changes), configuration.intake()).id == organization_id
+    organizations = match_organizations(replace(LEAVER, **changes), configuration.intake())
+
+    assert [organization.id for organization in organizations] == [organization_id]
 
 
 @pytest.mark.parametrize(
@@ -639,7 +642,7 @@ def test_a_leaver_of_no_or_several_organizations_is_refused(
     configure(monkeypatch, PROVIDERS=json.dumps({"okta": {}}))
 
     with pytest.raises(RefusedEvent) as refusal:
-        match_organization(replace(LEAVER, **changes), configuration.intake())
+        match_organizations(replace(LEAVER, **changes), configuration.intake())
     assert str(refusal.value).startswith(message)
 
 
@@ -662,6 +665,178 @@ def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
 
     assert batch.receive_dead_letters() == []
     assert [execution_input["EntityId"] for _, execution_input in step_functions.executions] == [user]
+
+
+SHARED_STORE = [
+    {"Id": organization_id, "MailDomains": [], "IdentityStores": [IDENTITY_STORE_ID]}
+    for organization_id in (ORGANIZATION_ID, OTHER_ORGANIZATION_ID)
+]
+
+
+@pytest.fixture
+def other_organization(organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch) -> OrganizationBuilder:
+    """Return a second organization with the same identity store."""
+    organization.create_organization_with_id(OTHER_ORGANIZATION_ID, "second-corp", mail_domains=("example.org",))
+    configure(monkeypatch, ORGANIZATIONS=json.dumps(SHARED_STORE), PROVIDERS=json.dumps({"identityCenter": {}}))
+    return OrganizationBuilder(client("workmail"), OTHER_ORGANIZATION_ID)
+
+
+def test_the_user_of_a_shared_identity_store_is_found_in_the_one_organization_that_has_it(
+    batch: Batch,
+    people: OrganizationBuilder,
+    other_organization: OrganizationBuilder,
+    step_functions: FakeStepFunctions,
+) -> None:
+    people.create_user("dana")
+    user = other_organization.create_user("kim", domain="example.org", IdentityProviderUserId=STORE_USER_ID)
+
+    assert batch.deliver(make_identity_center_event()) == []
+
+    assert batch.receive_dead_letters() == []
+    [(_, execution_input)] = step_functions.executions
+    assert (execution_input["OrganizationId"], execution_input["EntityId"]) == (OTHER_ORGANIZATION_ID, user)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_user_of_none_or_both_organizations_of_an_identity_store_becomes_a_dead_letter(
+    batch: Batch,
+    people: OrganizationBuilder,
+    other_organization: OrganizationBuilder,
+    step_functions: FakeStepFunctions,
+    count: int,
+) -> None:
+    for builder, domain in [(people, "example.com"), (other_organization, "example.org")][:count]:
+        builder.create_user("dana", domain=domain, IdentityProviderUserId=STORE_USER_ID)
+
+    assert batch.deliver(make_identity_center_event()) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert reason.startswith(f"{count} users of 2 organizations have this Identity Center user id, and exactly one")
+    assert step_functions.executions == []
+
+
+def test_each_organization_of_an_identity_store_is_searched_only_if_enough_time_is_left(
+    batch: Batch,
+    organization: WorkMailBackend,
+    other_organization: OrganizationBuilder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    take_calls(organization)
+    remaining = iter([25_000, 20_000, 19_999])
+    monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda _: next(remaining))
+
+    assert batch.deliver(make_identity_center_event()) == ["0"]
+    assert take_calls(organization) == ["ListUsers"]
+
+
+class FakeIdentityStore:
+    """The Identity Store with one user, whose answers can be changed; it keeps the users that were read."""
+
+    def __init__(self) -> None:
+        self.answer: Any = StoreUser(is_enabled=False, created_at=parse("2098-12-31T00:00:00Z"))
+        self.reads: list[tuple[str, str]] = []
+
+    def find_store_user(self, identity_store_id: str, user_id: str) -> StoreUser | None:
+        self.reads.append((identity_store_id, user_id))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def identity_store(
+    people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> FakeIdentityStore:
+    fake = FakeIdentityStore()
+    monkeypatch.setattr(start_offboarding, "find_store_user", fake.find_store_user)
+    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {"UserUpdated": True}}), STALE_EVENT_DAYS="3")
+    organization.arrange(ORGANIZATION_ID, people.create_user("dana"), identity_provider_user_id=STORE_USER_ID)
+    return fake
+
+
+def make_user_updated(**members: Any) -> dict[str, Any]:
+    event = {**load_event("identity-center-user-updated"), "time": "2099-01-01T00:00:00Z"}
+    event["detail"] |= members
+    return event
+
+
+def test_a_changed_user_who_is_disabled_is_offboarded_with_the_time_of_the_reading(
+    batch: Batch, identity_store: FakeIdentityStore, step_functions: FakeStepFunctions
+) -> None:
+    with time_machine.travel(parse(NOW), tick=False):
+        assert batch.deliver(make_user_updated()) == []
+
+    assert batch.receive_dead_letters() == []
+    [(_, execution_input)] = step_functions.executions
+    assert identity_store.reads == [(IDENTITY_STORE_ID, STORE_USER_ID)]
+    assert execution_input["Requester"] == {
+        "Provider": "identityCenter",
+        "EventId": "9f5f3a2e-1111-4a4a-9b9b-000000000004",
+        "OccurredAt": "2099-01-01T00:00:00Z",
+        "ProviderUserId": STORE_USER_ID,
+        "StatusReadAt": NOW,
+    }
+
+
+@pytest.mark.parametrize(("created_at", "doubts"), [("2098-12-29", []), ("2098-12-28", ["FoundDisabled"])])
+def test_a_user_who_may_have_been_disabled_for_long_is_in_doubt(
+    batch: Batch,
+    identity_store: FakeIdentityStore,
+    step_functions: FakeStepFunctions,
+    created_at: str,
+    doubts: list[str],
+) -> None:
+    identity_store.answer = StoreUser(is_enabled=False, created_at=parse(f"{created_at}T00:00:00Z"))
+
+    assert batch.deliver(make_user_updated()) == []
+
+    [(_, execution_input)] = step_functions.executions
+    assert execution_input["Requester"].get("Doubts", []) == doubts
+
+
+@pytest.mark.parametrize("answer", [None, StoreUser(is_enabled=True, created_at=None)], ids=["gone", "enabled"])
+def test_a_changed_user_who_is_enabled_or_gone_starts_nothing(
+    batch: Batch,
+    identity_store: FakeIdentityStore,
+    step_functions: FakeStepFunctions,
+    read_metrics: ReadMetrics,
+    answer: StoreUser | None,
+) -> None:
+    identity_store.answer = answer
+
+    assert batch.deliver(make_user_updated()) == []
+
+    assert batch.receive_dead_letters() == []
+    assert step_functions.executions == []
+    assert read_metrics() == {"EventsNotForUs": 1}
+
+
+def test_a_changed_user_of_an_unknown_identity_store_is_refused_and_not_read(
+    batch: Batch, identity_store: FakeIdentityStore
+) -> None:
+    assert batch.deliver(make_user_updated(identityStoreId="d-0")) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert reason.startswith("0 organizations of the settings fit identity store d-0, and at least one must fit.")
+    assert identity_store.reads == []
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"),
+    [
+        (IdentityStoreUnavailableError("throttled"), ["0"]),
+        (errors.AccessDenied("denied"), ["0"]),
+        (errors.InvalidRequest("no such store"), []),
+    ],
+    ids=["unavailable", "denied", "no such store"],
+)
+def test_a_message_returns_to_the_queue_if_the_status_cannot_be_read_now(
+    batch: Batch, identity_store: FakeIdentityStore, error: Exception, failures: list[str]
+) -> None:
+    identity_store.answer = error
+
+    assert batch.deliver(make_user_updated()) == failures
+    assert len(batch.receive_dead_letters()) == 1 - len(failures)
 
 
 def test_a_leaver_without_a_user_becomes_a_dead_letter(

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -11,6 +12,7 @@ class Doubt(StrEnum):
 
     PROVIDER_USER_MOVED = "ProviderUserMoved"
     NAMES_DIFFER = "NamesDiffer"
+    FOUND_DISABLED = "FoundDisabled"
     EVENT_IS_OLD = "EventIsOld"
 
 
@@ -23,6 +25,10 @@ _REASONS = {
         "The identity provider's display name and WorkMail's have no word in common. The event may be about somebody "
         "else."
     ),
+    Doubt.FOUND_DISABLED: (
+        "The identity provider's user was found disabled after some change, and may have been disabled for long. The "
+        "person may need the mailbox all the same."
+    ),
     Doubt.EVENT_IS_OLD: "The event was read long after it happened. The person may have come back since.",
 }
 
@@ -30,6 +36,21 @@ _REASONS = {
 def list_reasons(doubts: Iterable[str]) -> list[str]:
     """Return a sentence for each doubt, for the person who approves."""
     return [_REASONS[Doubt(doubt)] for doubt in doubts]
+
+
+def can_be_disabled_for_long(user_created_at: datetime | None, occurred_at: datetime, stale_after: timedelta) -> bool:
+    """Return whether a provider's user, who was read as disabled after an event, may have been disabled long before.
+
+    Parameters
+    ----------
+    user_created_at
+        When the provider's user was created, if that is known: a new user cannot have been disabled for long.
+    occurred_at
+        When the event happened.
+    stale_after
+        How long ago is long.
+    """
+    return user_created_at is None or occurred_at - user_created_at > stale_after
 
 
 def has_different_name(provider_name: str | None, workmail_name: str | None) -> bool:

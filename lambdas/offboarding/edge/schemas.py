@@ -87,7 +87,7 @@ _DOUBTS: Schema = {
 }
 _REQUESTER = _object(
     {"Provider": TEXT, "EventId": TEXT},
-    {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT, "Doubts": _DOUBTS},
+    {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT, "StatusReadAt": DATE, "Doubts": _DOUBTS},
 )
 
 INPUT = _object(

@@ -7,13 +7,17 @@ from offboarding.domain.offboarding import Offboarding
 
 
 class Requester(TypedDict):
-    """Which identity provider's event asked, when that happened, and about which of the provider's users it was."""
+    """Which identity provider's event asked, when that happened, and about which of the provider's users it was.
+
+    `StatusReadAt` is when the user was read as disabled, if the event itself does not say so.
+    """
 
     Provider: str
     EventId: str
     RequestedBy: NotRequired[str]
     OccurredAt: NotRequired[str]
     ProviderUserId: NotRequired[str]
+    StatusReadAt: NotRequired[str]
     Doubts: NotRequired[list[str]]
 
 

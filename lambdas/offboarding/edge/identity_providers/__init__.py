@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 
 from offboarding.configuration import ProviderSettings
-from offboarding.edge.identity_providers import auth0, identity_center, offboarding_requested, okta, sailpoint
+from offboarding.edge.identity_providers import (
+    auth0,
+    identity_center,
+    identity_center_scim,
+    offboarding_requested,
+    okta,
+    sailpoint,
+)
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
@@ -11,7 +18,9 @@ from offboarding.edge.identity_providers.events import (
     LeaverEvent,
     RefusedEvent,
     SubjectKind,
+    UnreadStatus,
 )
+from offboarding.edge.identity_providers.user_status import judge_status
 
 __all__ = [
     "ADAPTERS",
@@ -21,12 +30,15 @@ __all__ = [
     "LeaverEvent",
     "RefusedEvent",
     "SubjectKind",
+    "UnreadStatus",
+    "judge_status",
     "parse_event",
     "provider_of",
 ]
 
 ADAPTERS: tuple[Adapter, ...] = (
     *identity_center.ADAPTERS,
+    identity_center_scim.ADAPTER,
     okta.ADAPTER,
     auth0.ADAPTER,
     sailpoint.ADAPTER,
@@ -34,7 +46,7 @@ ADAPTERS: tuple[Adapter, ...] = (
 )
 
 
-def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> LeaverEvent | IgnoredEvent:
+def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> LeaverEvent | IgnoredEvent | UnreadStatus:
     """Parse an event into what it means.
 
     Parameters

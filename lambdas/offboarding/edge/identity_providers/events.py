@@ -1,7 +1,12 @@
-"""What an adapter parses an identity provider's event into: somebody left, or it is ignored, or it is refused."""
+"""What an adapter parses an identity provider's event into.
 
+Somebody left, or the status of the user has to be read, or the event is ignored, or it is refused.
+"""
+
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +14,8 @@ from offboarding.configuration import ProviderSettings
 from offboarding.domain.texts import is_unicode
 
 Event = Mapping[str, Any]
+
+_STORE_USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}")
 
 
 class SubjectKind(StrEnum):
@@ -22,6 +29,22 @@ class SubjectKind(StrEnum):
 
 class RefusedEvent(Exception):  # noqa: N818 (it is a result, and not a fault)
     """An event on which nothing may act; the message has the reason, and no name or address."""
+
+
+@dataclass(frozen=True)
+class StatusReading:
+    """The reading of a status that an event did not have.
+
+    Attributes
+    ----------
+    read_at
+        When it was read.
+    user_created_at
+        When the user was created in the identity store, if the store says so.
+    """
+
+    read_at: str
+    user_created_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,8 @@ class LeaverEvent:
         Whether only a plan is requested.
     allows_any_entity_type
         Whether it can be about a group or a resource. Identity providers report people only.
+    reading
+        By what the user was found disabled, if the event itself does not say so.
     """
 
     provider: str
@@ -74,6 +99,43 @@ class LeaverEvent:
     not_before: str | None = None
     dry_run: bool = False
     allows_any_entity_type: bool = False
+    reading: StatusReading | None = None
+
+
+@dataclass(frozen=True)
+class UnreadStatus:
+    """A user of an identity store was changed; whether the user is still enabled has to be read there.
+
+    Attributes
+    ----------
+    provider
+        The key of the provider in the settings.
+    identity_store_id, user_id
+        The user.
+    deduplication_id, occurred_at, requested_by
+        As in `LeaverEvent`.
+    """
+
+    provider: str
+    identity_store_id: str
+    user_id: str = field(repr=False)
+    deduplication_id: str
+    occurred_at: str
+    requested_by: str | None = field(default=None, repr=False)
+
+    def to_leaver(self, reading: StatusReading | None = None) -> LeaverEvent:
+        """Return that this user left, as the event says or a reading has shown."""
+        return LeaverEvent(
+            provider=self.provider,
+            subject=self.user_id,
+            subject_kind=SubjectKind.IDENTITY_STORE_USER,
+            deduplication_id=self.deduplication_id,
+            occurred_at=self.occurred_at,
+            provider_user_id=self.user_id,
+            requested_by=self.requested_by,
+            identity_store_id=self.identity_store_id,
+            reading=reading,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +162,7 @@ class Adapter:
 
     provider: str
     matches: Callable[[Event], bool]
-    parse: Callable[[Event, ProviderSettings], LeaverEvent | IgnoredEvent]
+    parse: Callable[[Event, ProviderSettings], LeaverEvent | IgnoredEvent | UnreadStatus]
 
 
 def member(event: Event, path: str) -> object:
@@ -130,6 +192,11 @@ def text(event: Event, path: str) -> str:
 def optional_text(event: Event, path: str) -> str | None:
     """Return the text at a dotted path, or None where there is none or it is empty."""
     return None if member(event, path) in (None, "") else text(event, path)
+
+
+def is_store_user_id(value: object) -> bool:
+    """Return whether a value is the id of a user in an identity store, in the form that WorkMail can look up."""
+    return isinstance(value, str) and _STORE_USER_ID.fullmatch(value) is not None
 
 
 def login_kind(login: str) -> SubjectKind:

@@ -4,56 +4,54 @@ https://docs.aws.amazon.com/singlesignon/latest/userguide/eventbridge-integratio
 https://docs.aws.amazon.com/singlesignon/latest/userguide/logging-using-cloudtrail.html
 """
 
-import re
-
 from offboarding.configuration import ProviderSettings
+from offboarding.edge.identity_providers.cloudtrail import has_failed, is_api_call, is_scim_call, parse_requester
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     IgnoredEvent,
     LeaverEvent,
     RefusedEvent,
-    SubjectKind,
+    UnreadStatus,
+    is_store_user_id,
     member,
-    optional_text,
     text,
 )
 
 NATIVE = "identityCenter"
 CLOUDTRAIL = "identityCenterCloudTrail"
 
-_CLOUDTRAIL_CALL = "AWS API Call via CloudTrail"
+_DELETED = "User Deleted"
+_UPDATED = "User Updated"
 _LEAVING = frozenset(
     {("aws.sso-directory", "DisableUser"), ("aws.sso-directory", "DeleteUser"), ("aws.identitystore", "DeleteUser")}
 )
-_USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}")
 _SOURCES = frozenset({"aws.sso-directory", "aws.identitystore"})
 
 
 def matches_native(event: Event) -> bool:
     """Return whether this is an event that Identity Center itself sends."""
-    return member(event, "source") == "aws.identitystore" and member(event, "detail-type") != _CLOUDTRAIL_CALL
+    return member(event, "source") == "aws.identitystore" and not is_api_call(event)
 
 
-def parse_native(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
-    """Parse `User Deleted`, which names the user of the identity store."""
+def parse_native(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent | UnreadStatus:
+    """Parse `User Deleted` and, if the settings ask for it, `User Updated`, which does not say what has changed."""
     kind = text(event, "detail-type")
-    if kind != "User Deleted":
+    if kind != _DELETED and not (kind == _UPDATED and settings.reads_user_updates):
         return IgnoredEvent(NATIVE, f"{kind} does not mean that somebody left")
-    return LeaverEvent(
+    change = UnreadStatus(
         provider=NATIVE,
-        subject=_user_id(event, "detail.userId"),
-        subject_kind=SubjectKind.IDENTITY_STORE_USER,
+        user_id=_user_id(event, "detail.userId"),
+        identity_store_id=text(event, "detail.identityStoreId"),
         deduplication_id=text(event, "id"),
         occurred_at=text(event, "time"),
-        provider_user_id=_user_id(event, "detail.userId"),
-        identity_store_id=text(event, "detail.identityStoreId"),
     )
+    return change.to_leaver() if kind == _DELETED else change
 
 
 def matches_cloudtrail(event: Event) -> bool:
     """Return whether this is a call of Identity Center's API, reported by CloudTrail."""
-    return member(event, "source") in _SOURCES and member(event, "detail-type") == _CLOUDTRAIL_CALL
+    return member(event, "source") in _SOURCES and is_api_call(event) and not is_scim_call(event)
 
 
 def parse_cloudtrail(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
@@ -61,25 +59,22 @@ def parse_cloudtrail(event: Event, settings: ProviderSettings) -> LeaverEvent | 
     call = text(event, "detail.eventName")
     if (event["source"], call) not in _LEAVING:
         return IgnoredEvent(CLOUDTRAIL, f"{call} does not mean that somebody left")
-    if member(event, "detail.errorCode") is not None:
+    if has_failed(event):
         return IgnoredEvent(CLOUDTRAIL, f"{call} failed")
-    principal = optional_text(event, "detail.userIdentity.principalId") or ""
-    return LeaverEvent(
+    return UnreadStatus(
         provider=CLOUDTRAIL,
-        subject=_user_id(event, "detail.requestParameters.userId"),
-        subject_kind=SubjectKind.IDENTITY_STORE_USER,
+        user_id=_user_id(event, "detail.requestParameters.userId"),
+        identity_store_id=text(event, "detail.requestParameters.identityStoreId"),
         deduplication_id=text(event, "detail.eventID"),
         occurred_at=text(event, "detail.eventTime"),
-        provider_user_id=_user_id(event, "detail.requestParameters.userId"),
-        requested_by=principal.partition(":")[2] or principal or None,
-        identity_store_id=text(event, "detail.requestParameters.identityStoreId"),
-    )
+        requested_by=parse_requester(event),
+    ).to_leaver()
 
 
 def _user_id(event: Event, path: str) -> str:
     """Return the id, in the only form in which WorkMail can look it up."""
     value = text(event, path)
-    if not _USER_ID.fullmatch(value):
+    if not is_store_user_id(value):
         raise RefusedEvent(f"{path} is not the id of a user in an identity store.")
     return value
 
