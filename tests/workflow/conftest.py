@@ -251,7 +251,7 @@ def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
-def find_missing_record(environment: Environment, entity_id: str) -> str | None:
+def find_missing_record(environment: Environment, entity_id: str, organization_id: str = ORGANIZATION_ID) -> str | None:
     """Return why WorkMail must not be asked to deregister an entity now, or None.
 
     It reads the table inside the embedded AWS, so that faults which a test injects into the stack's calls do not apply.
@@ -262,7 +262,7 @@ def find_missing_record(environment: Environment, entity_id: str) -> str | None:
         stored = table.get_item(DynamoType({"S": key}), DynamoType({"S": part}))
         return stored.to_regular_json() if stored else {}
 
-    lock = item(f"{ORGANIZATION_ID}/{entity_id}", "Lock")
+    lock = item(f"{organization_id}/{entity_id}", "Lock")
     if not lock.get("Live"):
         return f"no execution holds {entity_id}"
     record = item(lock["ExecutionArn"], "Record")
@@ -283,7 +283,7 @@ def every_deregistration_has_a_record(monkeypatch: pytest.MonkeyPatch) -> Iterat
         def check(operation: str, parameters: Mapping[str, Any]) -> None:
             # Only work on the clock belongs to the product; tests call WorkMail from their own thread.
             if operation == "DeregisterFromWorkMail" and environment.clock.current() is not None:
-                violation = find_missing_record(environment, parameters["EntityId"])
+                violation = find_missing_record(environment, parameters["EntityId"], parameters["OrganizationId"])
                 if violation:
                     violations.append(violation)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
 from tests.workflow.conftest import Flow
-from tests.workflow.test_identity_events import Intake, build_okta_event, build_request_event
+from tests.workflow.test_identity_events import STORE_USER, Intake, build_okta_event, build_request_event
 
 
 def run_tour(flow: Flow) -> None:
@@ -74,6 +74,8 @@ def _send_provider_events(flow: Flow) -> None:
         build_okta_event(address, uuid="u-2", published=published),
         build_okta_event("nobody@example.com", published=published),
     )
+    flow.environment.identity_store.set_status(STORE_USER, "ENABLED")
+    flow.clock.settle()
     assert len(intake.list_executions()) == 1
     assert len(intake.read_dead_letters()) == 1
     flow.change_policy(DailyCap=1)
