@@ -230,6 +230,7 @@ def _process_message(record: SQSRecord, context: LambdaContext) -> None:
 
 def _read_status(change: UnreadStatus) -> LeaverEvent | IgnoredEvent:
     """Read whether a user of an identity store of the settings is enabled, and return what that means."""
+    logger.append_keys(event_id=change.deduplication_id)
     _list_organizations_of_store(change.identity_store_id, configuration.intake())
     user = find_store_user(change.identity_store_id, change.user_id)
     return judge_status(change, user, datetime.now(UTC))

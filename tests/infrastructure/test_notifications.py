@@ -359,7 +359,7 @@ def test_no_event_matches_a_rule_of_the_intake_or_of_the_record_closer(all_provi
         rule["Properties"]["EventPattern"] for rule in resources_of_type(all_providers, "AWS::Events::Rule").values()
     ]
 
-    assert len(patterns) == 9
+    assert len(patterns) == 10
     assert event is None or not [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(event)]
     requested = {**(event or {}), "source": SOURCE, "detail-type": "Offboarding Requested"}
     assert [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(requested)]
