@@ -1,7 +1,8 @@
-"""DecideApproval: hand a person's decision to the offboarding that waits for it, once.
+"""DecideApproval: hand a person's decision to the offboarding that waits, once.
 
 Takes `{ExecutionArn, Now, Input}`, where the input is `{ExecutionArn, Decision, DecidedBy, Reason}`, and returns the
-decision as the offboarding gets it. Whoever may start an execution of the state machine that calls this may decide;
+decision as the offboarding gets it. `Approved` and `Rejected` decide on an approval; `Withdrawn` also ends the wait for
+a date. Whoever may start an execution of the state machine that calls this may decide;
 CloudTrail has their name, under the ARN in `DecidedIn`.
 """
 
@@ -12,12 +13,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding.adapters.executions import read_execution_status, send_task_success
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.record import Decision, Record
+from offboarding.domain.record import Decision, Record, Status
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, compile_schemas, validated, validated_step
 from offboarding.edge.steps import DecisionInput, InputStep
 
 compile_schemas(DECIDE_APPROVAL, DECISION)
+
+_ENDS = frozenset({"Rejected", "Withdrawn"})
+"""The decisions that end an offboarding, under their own names."""
 
 
 @observed
@@ -58,18 +62,18 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
     AlreadyDecided
         If there is another decision.
     ApprovalNotPending
-        If the offboarding does not wait, or not any more.
+        If the offboarding does not wait, or not any more, or not for this.
     InvalidRequest
         If somebody decides about themselves.
     """
     record = records.find(offboarding_arn)
     if record is not None and _has_arrived(record, decision["DecidedIn"]):
         return
-    token, record = _select_waiting(record)
+    token, record = _select_waiting(record, decision)
     _require_another_person(record, decision["DecidedBy"])
     status = read_execution_status(offboarding_arn)
     if not status.is_running:
-        if status.outcome == "Rejected" and _is_decided_in(record, decision["DecidedIn"]):
+        if status.outcome in _ENDS and _is_decided_in(record, decision["DecidedIn"]):
             return
         raise errors.ApprovalNotPending(
             f"The offboarding is over: it ended as {status.outcome}. There is nothing to decide."
@@ -93,14 +97,14 @@ def _has_arrived(record: Record, decided_in: str) -> bool:
     """Return whether the offboarding has acted on the decision that was made in this execution."""
     if record.approval is not None and record.approval.get("DecidedIn") == decided_in:
         return True
-    return record.outcome == "Rejected" and _is_decided_in(record, decided_in)
+    return record.outcome in _ENDS and _is_decided_in(record, decided_in)
 
 
 def _is_decided_in(record: Record, execution_arn: str) -> bool:
     return record.decision is not None and record.decision["DecidedIn"] == execution_arn
 
 
-def _select_waiting(record: Record | None) -> tuple[str, Record]:
+def _select_waiting(record: Record | None, decision: Decision) -> tuple[str, Record]:
     if record is None:
         raise errors.ApprovalNotPending(
             "There is no record of an offboarding with this ExecutionArn. Give the ARN that the request for approval "
@@ -114,15 +118,19 @@ def _select_waiting(record: Record | None) -> tuple[str, Record]:
         if record.decision is not None:
             raise _already_decided_error(record.decision)
         raise errors.ApprovalNotPending(
-            f"The offboarding does not wait for an approval; its status is {record.status}. There is nothing to decide."
+            f"The offboarding does not wait for a decision; its status is {record.status}. There is nothing to decide."
+        )
+    if record.status is Status.SCHEDULED and decision["Decision"] != "Withdrawn":
+        raise errors.ApprovalNotPending(
+            f"The offboarding waits for its date, {record.not_before}, and not for an approval. Only Withdrawn ends it."
         )
     return record.task_token, record
 
 
 def _already_decided_error(decision: Decision) -> errors.AlreadyDecided:
     return errors.AlreadyDecided(
-        f"This was {decision['Decision']} at {decision['DecidedAt']}, in {decision['DecidedIn']}. That execution's "
-        "input has the name of the person who decided. To take an approval back, stop or restore the offboarding."
+        f"This was {decision['Decision']} at {decision['DecidedAt']}, in {decision['DecidedIn']}. The record has who "
+        "decided. To take an approval back, stop or restore the offboarding."
     )
 
 

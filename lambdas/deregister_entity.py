@@ -5,6 +5,7 @@ Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, Re
 undone for 30 days only, it checks again that the settings allow it, and that the record is there.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +13,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.holding import already_in_progress_error
+from offboarding.adapters.holding import already_in_progress_error, end_superseded
 from offboarding.adapters.policy import read_policy
 from offboarding.adapters.records import Records
+from offboarding.adapters.reports import Reports
+from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
+from offboarding.domain.record import Record
 from offboarding.domain.retention import plan_retention
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import WORKMAIL_CLOCK_SKEW, WORKMAIL_LAG_MARGIN
@@ -78,7 +82,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "WasEnabled": was_enabled,
         "Answers": directory.answers,
     }
-    is_recorded = records.record_deregistration(offboarding_of(step), dates, log_entry)
+    offboarding = offboarding_of(step)
+    lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
+    is_recorded = records.record_deregistration(offboarding, dates, log_entry, lock)
+    if lock is not None and lock.superseded_execution_arn:
+        _end_superseded(records, offboarding.execution_arn, lock.superseded_execution_arn)
     return {
         **dates,
         "Evidence": {
@@ -214,9 +222,10 @@ def _authorize_and_record_attempt(records: Records, step: DeregisterStep, entity
         )
     if protection:
         raise errors.EntityProtected(protection)
+    checks = _require_report(step, record)
     due_at = render(parse(step["Now"]) + configuration.retention())
     log_entry = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    previous_lock = records.record_attempt(offboarding, due_at, log_entry)
+    previous_lock = records.record_attempt(offboarding, due_at, log_entry, checks)
     if previous_lock is not None:
         superseded_arn = previous_lock.window_execution_arn
         return superseded_arn if superseded_arn != offboarding.execution_arn else None
@@ -227,6 +236,32 @@ def _authorize_and_record_attempt(records: Records, step: DeregisterStep, entity
         "The record of this offboarding is gone, and nothing is deregistered without one. "
         + ("WorkMail was not touched. Start again." if step["RetryCount"] == 0 else _MAY_HAVE_BEEN_ASKED)
     )
+
+
+def _require_report(step: DeregisterStep, record: Record | None) -> Sequence[Action]:
+    """Require that somebody still reports the leaver as away, and return what the attempt checks.
+
+    Without a record nothing is deregistered anyway.
+    """
+    try:
+        return Reports().require(offboarding_of(step), record.requester if record else None, step["Now"])
+    except errors.Withdrawn as withdrawal:
+        if record is None or not record.deregistration_attempted:
+            raise
+        # An earlier attempt may have taken effect: WorkMail is not asked again.
+        raise errors.DeregistrationNotConfirmed(
+            f"{withdrawal.message.partition('.')[0]}, after WorkMail may have been asked to deregister "
+            f"{step['Entity']['Id']}. Look at the entity in the WorkMail console. If it is disabled, restore it within "
+            "its 30 days."
+        ) from None
+
+
+def _end_superseded(records: Records, execution_arn: str, superseded_arn: str) -> None:
+    """End the execution from which this one has taken over, if that works; otherwise it ends at its date."""
+    try:
+        end_superseded(records, execution_arn, superseded_arn)
+    except errors.OffboardingError as error:
+        logger.warning("superseded execution not ended", extra={"error": type(error).__name__})
 
 
 def _read_back(directory: Directory, entity: Entity) -> Entity:

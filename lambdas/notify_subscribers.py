@@ -108,7 +108,10 @@ def _put_event(step: ToldStep) -> None:
 
 def _publish_mail(step: ToldStep) -> None:
     settings = configuration.notifications()
-    mail = make_mail(step, MailOptions(settings.names_in_mails, settings.approval_state_machine_arn))
+    options = MailOptions(
+        settings.names_in_mails, settings.approval_state_machine_arn, settings.restore_state_machine_arn
+    )
+    mail = make_mail(step, options)
     if mail is not None:
         publish_mail(settings.topic_arn, mail)
         logger.info("mail published", extra={"subject": mail.subject})

@@ -5,6 +5,7 @@ returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForD
 It runs again after each wait, and records what has changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,15 @@ from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import FORGOTTEN
 from offboarding.adapters.holding import Holder, already_in_progress_error, load_holder
 from offboarding.adapters.policy import Policy, read_policy
-from offboarding.adapters.records import Records
+from offboarding.adapters.records import Records, entity_key
+from offboarding.adapters.reports import Report, Reports
+from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.doubts import Doubt, list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
 from offboarding.domain.protection import approval_required_by_settings, protected_by_settings
 from offboarding.domain.record import Record, Status
+from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.inputs import requesters
 from offboarding.edge.observability import logger, metrics, observed
@@ -55,21 +59,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     entity = Entity.from_json(step["Entity"])
     directory = Directory(client, step["OrganizationId"])
     policy = read_policy(step["OrganizationId"])
-    records = Records()
-    _hold_entity(records, step, entity)
+    records, reports = Records(), Reports()
+    try:
+        checks = _require_report(records, reports, step)
+    except errors.Withdrawn:
+        _record_refusal(records, step, errors.Withdrawn)
+        raise
+    _hold_entity(records, reports, step, entity)
     try:
         state = read_restorable_state(directory, entity) or _restorable_state_of_previous_record(records, step, entity)
         _require_unprotected(policy, step, entity, state)
     except (errors.EntityProtected, errors.InvalidRequest) as refusal:
-        log_entry = {"At": step["Now"], "Step": "RequestRefused", "Error": type(refusal).__name__}
-        records.record_refused_request(offboarding_of(step), log_entry)
+        _record_refusal(records, step, type(refusal))
         raise
     except errors.OffboardingError:
         # There is no record yet that would show how this ended.
         records.release(offboarding_of(step), step["Now"])
         raise
     doubts = _find_doubts(records, step)
-    _record_entity(records, step, entity, state, directory.answers, is_in_doubt=bool(doubts))
+    _record_entity(records, step, entity, state, directory.answers, checks, is_in_doubt=bool(doubts))
     reasons, cap_is_reached = _reasons_for_approval(policy, step, entity, state, doubts)
     decision = "WaitForDate" if step["DateIsAhead"] else "AwaitApproval" if reasons else "Deregister"
     logger.info("recorded", extra={"entity_id": entity.id, "decision": decision})
@@ -154,7 +162,12 @@ def _require_unprotected(policy: Policy, step: RecordStep, entity: Entity, state
         )
 
 
-def _hold_entity(records: Records, step: RecordStep, entity: Entity) -> None:
+def _record_refusal(records: Records, step: RecordStep, error: type[errors.OffboardingError]) -> None:
+    log_entry = {"At": step["Now"], "Step": "RequestRefused", "Error": error.__name__}
+    records.record_refused_request(offboarding_of(step), log_entry)
+
+
+def _hold_entity(records: Records, reports: Reports, step: RecordStep, entity: Entity) -> None:
     """Make this execution the one that offboards the entity, or end it here because another one does."""
     offboarding = offboarding_of(step)
     lock = records.hold(offboarding, step["Now"])
@@ -163,13 +176,34 @@ def _hold_entity(records: Records, step: RecordStep, entity: Entity) -> None:
     not_before = step["Request"].get("NotBefore") if step["DateIsAhead"] else None
     holder = load_holder(records, lock, entity, parse(step["Now"]), parse(not_before or step["Now"]))
     if not holder.can_be_taken_over:
-        raise already_in_progress_error(holder.execution_arn)
+        requester = step["Request"].get("Requester")
+        report = Report.of(requester, entity_key(step["OrganizationId"], entity.id), not_before)
+        # It stands for this request too from now on, unless it has just been withdrawn.
+        if reports.join(holder.execution_arn, report, step["ExecutionArn"], step["Now"]):
+            raise already_in_progress_error(holder.execution_arn)
     # Before it is taken over: if this ends halfway, the next attempt finds the same holder again.
     _update_record_of(records, holder, step)
     if records.hold(offboarding, step["Now"], take_over_from=holder.execution_arn) is not None:
         raise errors.RecordUnavailable(
             "Several executions take over this entity at the same time. WorkMail was not touched. Start again."
         )
+
+
+def _require_report(records: Records, reports: Reports, step: RecordStep) -> Sequence[Action]:
+    """Require that somebody still reports the leaver as away, and return what the writing of the record checks.
+
+    A person can have withdrawn it at the moment of its date, too late to end the wait.
+    """
+    is_date_over = "NotBefore" in step["Request"] and not step["DateIsAhead"] and not step["Approval"]
+    record = records.find(step["ExecutionArn"]) if is_date_over else None
+    if record is not None and record.decision is not None and record.decision["Decision"] == "Withdrawn":
+        raise errors.Withdrawn(record.decision)
+    requester = step["Request"].get("Requester")
+    if requester is not None and requester["Provider"] == REQUESTS:
+        # The event did not need to show which entity it means.
+        entity = entity_key(step["OrganizationId"], step["Entity"]["Id"])
+        reports.record_entity(Reporter.of_requester(requester), entity, step["Now"])
+    return reports.require(offboarding_of(step), requester, step["Now"])
 
 
 def _update_record_of(records: Records, holder: Holder, step: RecordStep) -> None:
@@ -179,7 +213,7 @@ def _update_record_of(records: Records, holder: Holder, step: RecordStep) -> Non
     if record is None:
         return
     if status.is_running:
-        records.supersede(record.offboarding, execution_arn, at)
+        records.supersede(record, execution_arn, at)
         logger.info("superseded", extra={"execution": holder.execution_arn})
     elif record.outcome is None:
         records.close(record, status.outcome or FORGOTTEN, status.cause, status.ended_at or at)
@@ -192,6 +226,7 @@ def _record_entity(
     entity: Entity,
     state: RestorableState,
     answers: list[dict[str, Any]],
+    checks: Sequence[Action],
     *,
     is_in_doubt: bool,
 ) -> None:
@@ -209,23 +244,22 @@ def _record_entity(
     log_entry = {"At": step["Now"], "Step": status.value, **due, **approval, "Evidence": evidence}
     # As long as there is a doubt, a retry must find it again.
     provider_user = None if is_in_doubt and not step["Approval"] else _provider_user_of(step)
-    records.create_or_update(offboarding_of(step), facts, status, due_at, log_entry, provider_user)
+    records.create_or_update(offboarding_of(step), facts, status, due_at, log_entry, provider_user, checks)
 
 
 def _find_doubts(records: Records, step: RecordStep) -> list[str]:
     """Return the doubts whether the event is about the person who has the entity now."""
     doubts = step["Request"].get("Requester", {}).get("Doubts", [])
     provider_user = _provider_user_of(step)
-    if provider_user and records.has_provider_user_moved(offboarding_of(step), *provider_user):
+    entity = entity_key(step["OrganizationId"], step["Entity"]["Id"])
+    if provider_user and records.has_provider_user_moved(entity, provider_user):
         return [Doubt.PROVIDER_USER_MOVED, *doubts]
     return doubts
 
 
-def _provider_user_of(step: RecordStep) -> tuple[str, str] | None:
+def _provider_user_of(step: RecordStep) -> Reporter | None:
     requester = step["Request"].get("Requester")
-    if requester is None or "ProviderUserId" not in requester:
-        return None
-    return requester["Provider"], requester["ProviderUserId"]
+    return Reporter.of_requester(requester) if requester is not None and "ProviderUserId" in requester else None
 
 
 def _reasons_for_approval(

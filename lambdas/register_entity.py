@@ -223,7 +223,7 @@ def _namesake_note(directory: Directory, record: Record) -> str:
     """Return a sentence about the entity that has the name of the deleted one now, if there is one."""
     try:
         namesakes = directory.list_by_name(record.entity["Name"])
-    except errors.EntityNotFound:
+    except (errors.EntityAmbiguous, errors.EntityNotFound):
         return ""
     return "".join(
         f" The {namesake.type.value} {namesake.id} has the same name, but is another entity."

@@ -1,5 +1,7 @@
 """StartOffboarding: turn identity providers' events into executions, one per departure, or into visible refusals.
 
+An event that somebody is back withdraws what the same provider has reported, or has people told.
+
 Takes a batch of SQS messages, each an EventBridge event as it was delivered. A refused event goes to the dead-letter
 queue, with the reason as a message attribute. A failure that may pass is reported as a batch item failure, so that SQS
 delivers that message again, and it alone.
@@ -7,9 +9,8 @@ delivers that message again, and it alone.
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -19,14 +20,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.aws import client
-from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import start_execution
 from offboarding.adapters.identity_store import find_store_user
-from offboarding.adapters.records import Records
-from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
-from offboarding.domain.doubts import Doubt, can_be_disabled_for_long, has_different_name
-from offboarding.domain.entities import LeavingUser, casefolded, is_directory_id
+from offboarding.adapters.records import Records, entity_key
+from offboarding.adapters.reports import Presence, Report, Reports
+from offboarding.configuration import IntakeConfiguration
+from offboarding.domain.entities import LeavingUser, casefolded
 from offboarding.domain.errors import (
+    EntityAmbiguous,
     InvalidRequest,
     OffboardingError,
     OrganizationNotActive,
@@ -34,57 +35,71 @@ from offboarding.domain.errors import (
     UnexpectedAnswer,
 )
 from offboarding.domain.execution_names import Departure, execution_name
+from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
-from offboarding.edge.departures import is_repetition
 from offboarding.edge.identity_providers import (
     IgnoredEvent,
     LeaverEvent,
     RefusedEvent,
-    SubjectKind,
+    ReturnEvent,
     UnreadStatus,
     judge_status,
     parse_event,
     provider_of,
 )
 from offboarding.edge.identity_providers.events import member
+from offboarding.edge.intake.departures import (
+    DepartureWithdrawn,
+    LaterDateError,
+    find_repeated_execution,
+    record_departure,
+)
+from offboarding.edge.intake.leavers import (
+    DepartureRepeated,
+    find_leaver,
+    find_withdrawn_entities,
+    list_organizations_of_store,
+)
+from offboarding.edge.intake.requests import build_input, identify_departure
+from offboarding.edge.intake.returns import process_return
 from offboarding.edge.observability import logger, metrics
 from offboarding.edge.remaining_time import require_time
-from offboarding.edge.schemas import INPUT, compile_schemas, validated
-from offboarding.edge.steps import Expected, OffboardingInput
+from offboarding.edge.steps import OffboardingInput
 
-workmail = workmail_client()
 queues = client("sqs", attempts=1)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-compile_schemas(INPUT)
 
-_FINAL_ANSWERS = (InvalidRequest, OrganizationNotActive, OrganizationNotFound)
+_FINAL_ANSWERS = (EntityAmbiguous, InvalidRequest, OrganizationNotActive, OrganizationNotFound)
 """Answers of WorkMail that do not change within the hours for which a message is tried again."""
 _MAX_REASON_LENGTH = 1024
 _MAX_MESSAGE_BYTES = 1024 * 1024
 _ATTRIBUTE_OVERHEAD_BYTES = 128
 """The most that the names, types and the message id of a refused message's attributes take."""
 _MIN_REMAINING_MS = 25_000
-"""The most that a message takes whose execution starts.
+"""The most that a message takes whose execution starts, if only one service is slow at a time.
 
-5 s for the Identity Store, 10 s for WorkMail, 5 s for Step Functions, 5 s for SQS.
+10 s for WorkMail, 10 s for DynamoDB, 5 s for Step Functions. If more are slow, the function times out, and the message
+is delivered again: each of its writes can be made again.
 """
-_FURTHER_ORGANIZATION_MS = 20_000
-"""The most that a message takes from the look-up of its user on, in the last of several organizations."""
+_LONG_WAIT_MS = 5 * 60_000
+"""A departure that has waited longer was held up, so that its return may have come meanwhile."""
+_STATUS_LAG = timedelta(minutes=1)
+"""How long after a change a status that reads as enabled may be the one from before it."""
 _REPETITION_MS = 25_000
 """The most that a former execution and the next one take: three times 5 s for Step Functions, 10 s for DynamoDB."""
 _REFUSAL_MS = 15_000
 """The most that a refusal takes: twice 5 s for DynamoDB, and 5 s for SQS."""
-_UNKNOWN_USER_ADVICE = (
-    "The leaver may have no mailbox, or be disabled already. (WorkMail knows an Identity Center user id only after the "
-    "user's first sign-in there.) Offboard by hand if there is a mailbox."
-)
 _MAX_EXECUTIONS_OF_DEPARTURE = 10
 """How many executions one departure may have before a person has to look."""
 
 
 class OversizedMessageError(OffboardingError):
     """A refused message leaves no room for the reason; SQS itself moves it to the dead-letter queue, whole."""
+
+
+class EventDeferredError(OffboardingError):
+    """An event is left in the queue once, because what is true now may not show yet."""
 
 
 @metrics.log_metrics
@@ -100,6 +115,10 @@ def record_handler(record: SQSRecord, lambda_context: LambdaContext) -> None:
     try:
         require_time(lambda_context, _MIN_REMAINING_MS)
         _process_message(record, lambda_context)
+    except EventDeferredError:
+        logger.info("event deferred")
+        metrics.add_metric(name="EventsDeferred", unit="Count", value=1)
+        raise
     except Exception as error:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="EventsLeftInQueue", unit="Count", value=1)
@@ -125,16 +144,20 @@ def start_offboarding(leaver: LeaverEvent, context: LambdaContext) -> str:
     ------
     RefusedEvent
         If it is in doubt which organization and whose mailbox is meant.
+    DepartureWithdrawn, DepartureRepeated
+        If the person is back since; or was offboarded before, and deleted.
     NoTimeLeftError
         If there is too little time to look at a former execution.
     """
     intake = configuration.intake()
     logger.append_keys(event_id=leaver.deduplication_id)
-    organization, user = _find_leaver(leaver, match_organizations(leaver, intake), context)
+    organization, user = find_leaver(leaver, context)
     _require_another_requester(leaver, user)
     _require_current_departure(leaver, user)
-    request = _build_input(leaver, organization, user, dry_run=leaver.dry_run or intake.is_dry_run)
-    departure = _identify_departure(leaver, organization, user, dry_run=request.get("DryRun") is True)
+    is_plan = leaver.dry_run or intake.is_dry_run
+    presence = Presence() if is_plan else record_departure(leaver, organization.id, user)
+    request = build_input(leaver, organization, user, presence, dry_run=is_plan)
+    departure = identify_departure(leaver, organization, user, dry_run=is_plan)
     name, is_started = _start_departure(departure, request, user, context)
     logger.info(
         "execution started" if is_started else "execution already started",
@@ -149,12 +172,15 @@ def _start_departure(
 ) -> tuple[str, bool]:
     """Start the execution of a departure, or find the one that it repeats; return its name, and whether it started."""
     intake = configuration.intake()
+    report = Report.of(request["Requester"], entity_key(departure.organization_id, user.id) if user else None)
     for _ in range(_MAX_EXECUTIONS_OF_DEPARTURE):
         name = execution_name(departure)
         if start_execution(intake.state_machine_arn, name, request):
             return name, True
         require_time(context, _REPETITION_MS)
-        if is_repetition(_execution_arn(intake, name), request, user):
+        repeated_arn = find_repeated_execution(_execution_arn(intake, name), request, user)
+        # It stands for this report too from now on, unless all others have been taken back.
+        if repeated_arn and Reports().join(repeated_arn, report, name, render(datetime.now(UTC))):
             return name, False
         departure = replace(departure, former_name=name)
     raise RefusedEvent(
@@ -163,194 +189,127 @@ def _start_departure(
     )
 
 
-def match_organizations(leaver: LeaverEvent, intake: IntakeConfiguration) -> Sequence[ConfiguredOrganization]:
-    """Find the organizations to which a leaver can belong, by the settings.
-
-    It is exactly one, except for a leaver from an identity store: several organizations can have the same one.
-
-    Raises
-    ------
-    RefusedEvent
-        If none fits, or several do that may not.
-    """
-    if leaver.identity_store_id and not leaver.organization_id:
-        return _list_organizations_of_store(leaver.identity_store_id, intake)
-    return [_match_organization(leaver, intake)]
-
-
-def _list_organizations_of_store(identity_store_id: str, intake: IntakeConfiguration) -> list[ConfiguredOrganization]:
-    fitting = [o for o in intake.organizations if identity_store_id in o.identity_stores]
-    if not fitting:
-        raise RefusedEvent(
-            f"0 organizations of the settings fit identity store {identity_store_id}, and at least one must fit. See "
-            "organizations under offboarding in cdk.json."
-        )
-    return fitting
-
-
-def _match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
-    configured = intake.organizations
-    if leaver.organization_id:
-        criterion, fitting = "this OrganizationId", [o for o in configured if o.id == leaver.organization_id]
-    elif leaver.subject_kind is SubjectKind.EMAIL:
-        domain = leaver.subject.rpartition("@")[2].casefold()
-        criterion, fitting = "the leaver's mail domain", [o for o in configured if domain in o.mail_domains]
-    else:
-        fallback = intake.providers[leaver.provider].organization_id
-        criterion, fitting = "a leaver without a mail domain", [o for o in configured if o.id == fallback]
-    if len(fitting) != 1:
-        raise RefusedEvent(
-            f"{len(fitting)} organizations of the settings fit {criterion}, and exactly one must fit. See "
-            "organizations and identityProviders under offboarding in cdk.json."
-        )
-    return fitting[0]
-
-
 def _process_message(record: SQSRecord, context: LambdaContext) -> None:
     try:
         event = parse_event(_parse_json(record.body), configuration.intake().providers)
         if isinstance(event, UnreadStatus):
-            event = _read_status(event)
-        if isinstance(event, IgnoredEvent):
-            logger.info("event ignored", extra={"provider": event.provider, "reason": event.reason})
-            metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
-        else:
-            start_offboarding(event, context)
+            event = _read_status(event, record)
+        match event:
+            case IgnoredEvent():
+                logger.info("event ignored", extra={"provider": event.provider, "reason": event.reason})
+                metrics.add_metric(name="EventsNotForUs", unit="Count", value=1)
+            case ReturnEvent():
+                _process_return(event, record)
+            case _:
+                _require_returns_heard(record)
+                start_offboarding(event, context)
+    except DepartureWithdrawn as withdrawal:
+        logger.info("departure withdrawn", extra={"reason": str(withdrawal)})
+        log_entry = {"At": _first_received_at(record), "Step": "Withdrawn", "Reason": str(withdrawal)}
+        log_entry |= _identify_event(record.body)
+        Records().record_withdrawn_event(record.message_id, withdrawal.subject, log_entry)
+        metrics.add_metric(name="DeparturesWithdrawn", unit="Count", value=1)
+    except LaterDateError as refusal:
+        # The withdrawal of the sooner one can wait behind it.
+        _require_reading(record, str(refusal))
+        _refuse(record, refusal, context)
+    except DepartureRepeated as repetition:
+        logger.info("execution already started", extra={"execution": str(repetition)})
+        metrics.add_metric(name="LeaversRepeated", unit="Count", value=1)
     except (RefusedEvent, *_FINAL_ANSWERS) as refusal:
-        require_time(context, _REFUSAL_MS)
-        logger.warning("refused", extra={"reason": str(refusal)})
-        reason = str(refusal)[:_MAX_REASON_LENGTH]
-        _require_room(record, reason)
-        Records().record_refused_event(
-            record.message_id, _identify_event(record.body), reason, _first_received_at(record)
-        )
-        _send_to_dead_letter_queue(record, reason)
-        metrics.add_metric(name="EventsRefused", unit="Count", value=1)
+        _refuse(record, refusal, context)
 
 
-def _read_status(change: UnreadStatus) -> LeaverEvent | IgnoredEvent:
-    """Read whether a user of an identity store of the settings is enabled, and return what that means."""
-    logger.append_keys(event_id=change.deduplication_id)
-    _list_organizations_of_store(change.identity_store_id, configuration.intake())
-    user = find_store_user(change.identity_store_id, change.user_id)
-    return judge_status(change, user, datetime.now(UTC))
+def _refuse(record: SQSRecord, refusal: Exception, context: LambdaContext) -> None:
+    """Record that nothing acts on an event, and send it to the dead-letter queue with the reason."""
+    require_time(context, _REFUSAL_MS)
+    logger.warning("refused", extra={"reason": str(refusal)})
+    reason = str(refusal)[:_MAX_REASON_LENGTH]
+    _require_room(record, reason)
+    Records().record_refused_event(record.message_id, _identify_event(record.body), reason, _first_received_at(record))
+    _send_to_dead_letter_queue(record, reason)
+    metrics.add_metric(name="EventsRefused", unit="Count", value=1)
 
 
-def _find_leaver(
-    leaver: LeaverEvent, organizations: Sequence[ConfiguredOrganization], context: LambdaContext
-) -> tuple[ConfiguredOrganization, LeavingUser | None]:
-    """Find the leaver in the organization, or in one of those that have the same identity store."""
-    if len(organizations) == 1:
-        return organizations[0], _find_user(leaver, _open_directory(organizations[0]))
-    matches: list[tuple[ConfiguredOrganization, LeavingUser]] = []
-    for organization in organizations:
-        require_time(context, _FURTHER_ORGANIZATION_MS)
-        users = _open_directory(organization).list_users_by_identity_provider_id(leaver.subject)
-        matches += [(organization, user) for user in users]
-    if len(matches) != 1:
+def _process_return(event: ReturnEvent, record: SQSRecord) -> None:
+    logger.append_keys(event_id=event.deduplication_id)
+    _require_timestamp(event.occurred_at)
+    entities = find_withdrawn_entities(event.entity) if event.entity else [None]
+    received_at = _first_received_at(record)
+    results = [process_return(event, entity, received_at) for entity in entities]
+    is_return = any(results)
+    if not is_return and event.provider == REQUESTS:
+        _require_reading(record, "The withdrawal has reached no request. It is read again.", number=3)
         raise RefusedEvent(
-            f"{len(matches)} users of {len(organizations)} organizations have this Identity Center user id, and "
-            f"exactly one must have it. {_UNKNOWN_USER_ADVICE}"
+            "No request is known that this could withdraw. Check RequestId, EntityId and OrganizationId. An older "
+            "request that comes later starts nothing."
         )
-    return matches[0]
+    logger.info("return processed", extra={"provider": event.provider, "is_return": is_return})
+    metrics.add_metric(name="LeaversReturned" if is_return else "PeopleActive", unit="Count", value=1)
 
 
-def _open_directory(organization: ConfiguredOrganization) -> Directory:
-    return Directory(workmail, organization.id, invalid_parameter=InvalidRequest)
+def _require_returns_heard(record: SQSRecord) -> None:
+    """Have a departure that has waited long read a second time, after the returns that wait behind it.
+
+    Raises
+    ------
+    EventDeferredError
+        If it is read for the first time.
+    """
+    attributes = record.attributes
+    waited_ms = int(attributes.approximate_first_receive_timestamp) - int(attributes.sent_timestamp)
+    if waited_ms > _LONG_WAIT_MS:
+        _require_reading(record, "The event has waited long, so a return can wait behind it. It is read again.")
 
 
-def _find_user(leaver: LeaverEvent, directory: Directory) -> LeavingUser | None:
-    """Find the leaver, exactly; None for a request that may be about a group or a resource."""
-    if leaver.subject_kind is SubjectKind.IDENTITY_STORE_USER:
-        users = directory.list_users_by_identity_provider_id(leaver.subject)
-        criterion = "this Identity Center user id"
-    elif leaver.subject_kind is SubjectKind.EMAIL:
-        criterion, users = "this primary address", directory.list_users_by_address(leaver.subject)
-    elif leaver.allows_any_entity_type and is_directory_id(leaver.subject):
-        return directory.find_user(leaver.subject)
-    else:
-        criterion, users = "this name", directory.list_users_by_name(leaver.subject)
-    if len(users) == 1:
-        return users[0]
-    if leaver.allows_any_entity_type:
-        return None
-    raise RefusedEvent(
-        f"{len(users)} users of the organization have {criterion}, and exactly one must have it. {_UNKNOWN_USER_ADVICE}"
-    )
+def _require_reading(record: SQSRecord, reason: str, *, number: int = 2) -> None:
+    """Leave an event in the queue until it has been read so many times."""
+    if int(record.attributes.approximate_receive_count) < number:
+        raise EventDeferredError(reason)
 
 
-def _build_input(
-    leaver: LeaverEvent, organization: ConfiguredOrganization, user: LeavingUser | None, *, dry_run: bool
-) -> OffboardingInput:
-    doubts = _find_doubts(leaver, user)
-    # The id and not the text: until the execution resolves it, the address can belong to somebody else.
-    request = {
-        "OrganizationId": organization.id,
-        "EntityId": user.id if user else leaver.subject,
-        **({"Expected": _expect(user)} if user else {}),
-        **({"DryRun": True} if dry_run else {}),
-        **({"NotBefore": leaver.not_before} if leaver.not_before else {}),
-        **({"Reason": leaver.reason} if leaver.reason else {}),
-        "Requester": {
-            "Provider": leaver.provider,
-            "EventId": leaver.deduplication_id,
-            "OccurredAt": leaver.occurred_at,
-            **({"ProviderUserId": leaver.provider_user_id} if leaver.provider_user_id else {}),
-            **({"StatusReadAt": leaver.reading.read_at} if leaver.reading else {}),
-            **({"Doubts": doubts} if doubts else {}),
-            **({"RequestedBy": leaver.requested_by} if leaver.requested_by else {}),
-        },
-    }
-    try:
-        return validated(request, INPUT, OffboardingInput)
-    except InvalidRequest as error:
-        raise RefusedEvent(str(error)) from None
+def _read_status(change: UnreadStatus, record: SQSRecord) -> LeaverEvent | ReturnEvent | IgnoredEvent:
+    """Read whether a user of an identity store of the settings is enabled, and return what that means.
+
+    Raises
+    ------
+    EventDeferredError
+        If it was read right after the change, and may be that from before.
+    """
+    logger.append_keys(event_id=change.deduplication_id)
+    list_organizations_of_store(change.identity_store_id, configuration.intake())
+    user = find_store_user(change.identity_store_id, change.user_id)
+    now = datetime.now(UTC)
+    event = judge_status(change, user, now)
+    is_fresh = now - _require_timestamp(change.occurred_at) < _STATUS_LAG
+    if is_fresh and not _is_new_departure(event):
+        _require_reading(record, "The status was read right after the change. It is read again.")
+    return event
 
 
-def _find_doubts(leaver: LeaverEvent, user: LeavingUser | None) -> list[str]:
-    """Return why the event may be about somebody else, as far as it and the user show that."""
-    occurred_at, stale_after = parse(leaver.occurred_at), configuration.stale_after()
-    is_in_doubt = {
-        Doubt.NAMES_DIFFER: user is not None and has_different_name(leaver.display_name, user.display_name),
-        Doubt.FOUND_DISABLED: leaver.reading is not None
-        and can_be_disabled_for_long(leaver.reading.user_created_at, occurred_at, stale_after),
-        Doubt.EVENT_IS_OLD: datetime.now(UTC) - occurred_at > stale_after,
-    }
-    return [doubt for doubt in is_in_doubt if is_in_doubt[doubt]]
-
-
-def _expect(user: LeavingUser) -> Expected:
-    """Return what the execution must find: the user as it was seen when the event was read."""
-    seen: Expected = {"Type": "USER"}
-    if user.email:
-        seen["Email"] = user.email
-    elif user.name:
-        seen["Name"] = user.name
-    return seen
-
-
-def _identify_departure(
-    leaver: LeaverEvent, organization: ConfiguredOrganization, user: LeavingUser | None, *, dry_run: bool
-) -> Departure:
-    # A plan must not take the name of the offboarding that follows it.
-    prefix = "planned " if dry_run else ""
-    if user:
-        return Departure(organization.id, user.id, user.name, prefix + user.registration_key)
-    # A group or a resource has no date here that could tell two departures apart; the request has its id.
-    return Departure(organization.id, None, leaver.subject, prefix + leaver.deduplication_id)
+def _is_new_departure(event: LeaverEvent | ReturnEvent | IgnoredEvent) -> bool:
+    """Return whether somebody is away who was not reported as away: then nothing can be missed by acting at once."""
+    if not isinstance(event, LeaverEvent) or event.provider_user_id is None:
+        return False
+    presence = Reports().find_presence(Reporter.of(event.provider, event.provider_user_id))
+    return presence.away_at is None or presence.is_back
 
 
 def _require_current_departure(leaver: LeaverEvent, user: LeavingUser | None) -> None:
     """Refuse an event from before the user was registered, because it is about an earlier departure."""
-    try:
-        occurred_at = parse(leaver.occurred_at)
-    except (ValueError, OverflowError):
-        raise RefusedEvent("The event has no RFC 3339 timestamp of when it happened.") from None
+    occurred_at = _require_timestamp(leaver.occurred_at)
     if user and user.enabled_since and occurred_at < user.enabled_since - PROVIDER_CLOCK_SKEW:
         raise RefusedEvent(
             f"The event happened at {leaver.occurred_at}, and the user was registered later, at "
             f"{render(user.enabled_since)}. It is about an earlier departure. Offboard by hand if it is not."
         )
+
+
+def _require_timestamp(occurred_at: str) -> datetime:
+    try:
+        return parse(occurred_at)
+    except (ValueError, OverflowError):
+        raise RefusedEvent("The event has no RFC 3339 timestamp of when it happened.") from None
 
 
 def _require_another_requester(leaver: LeaverEvent, user: LeavingUser | None) -> None:

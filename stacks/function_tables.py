@@ -47,6 +47,7 @@ class FunctionTables:
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
+        self._answer_tasks = allow_answer_tasks()
 
     def list_offboarding(self) -> tuple[FunctionSpec, ...]:
         """Return the functions that an offboarding calls, in its order."""
@@ -76,9 +77,16 @@ class FunctionTables:
                 access=(
                     # The cap requires that the oldest slot is a day old, and does not change it.
                     self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem"),
+                    # An execution can stand for more reports than its own.
+                    self._records.allow_actions("Query", keys=("arn:*",), name="Reports"),
                     self._read_policy,
                     self._describe_executions,
                 ),
+            ),
+            FunctionSpec(
+                name="WaitForDate",
+                description="Records how the wait for the date of an offboarding can be ended",
+                access=(self._records.allow_actions("UpdateItem"),),
             ),
             FunctionSpec(
                 name="AwaitApproval",
@@ -90,7 +98,13 @@ class FunctionTables:
                 description="Deregisters the entity and works out when its mailbox is removed",
                 workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
                 environment=render_retention_rules(self._settings),
-                access=(self._update_record, self._read_policy),
+                access=(
+                    # An attempt requires that the leaver is still reported as away, and does not change that.
+                    self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem"),
+                    self._records.allow_actions("Query", keys=("arn:*",), name="Reports"),
+                    self._answer_tasks,
+                    self._read_policy,
+                ),
             ),
             FunctionSpec(
                 name="VerifyCleanup",
@@ -109,14 +123,7 @@ class FunctionTables:
                 access=(
                     self._update_record,
                     self._describe_executions,
-                    Access(
-                        "Decision",
-                        iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=["*"]),
-                        acknowledged={
-                            "IAM5[Resource::*]": "SendTaskSuccess has no resources to name: it takes a task token, and "
-                            "this function reads the tokens of its own stack's records only.",
-                        },
-                    ),
+                    self._answer_tasks,
                 ),
             ),
         )
@@ -148,6 +155,18 @@ class FunctionTables:
 
     def _render_requester_rule(self) -> dict[str, str]:
         return {"REQUIRE_REQUESTED_BY": "true" if self._settings.require_requested_by else "false"}
+
+
+def allow_answer_tasks() -> Access:
+    """Let a function end the waits of executions, by the tokens in their records."""
+    return Access(
+        "Decision",
+        iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=["*"]),
+        acknowledged={
+            "IAM5[Resource::*]": "SendTaskSuccess has no resources to name: it takes a task token, and this function "
+            "reads the tokens of its own stack's records only.",
+        },
+    )
 
 
 def render_retention_rules(settings: Settings) -> dict[str, str]:

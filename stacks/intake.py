@@ -1,6 +1,6 @@
 """Starts offboardings from the events of identity providers: the rules of each provider, one queue, and its function.
 
-The rules match the events that mean that somebody left; these differ from provider to provider.
+The rules match the events that mean that somebody left or is back; these differ from provider to provider.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.event_queue import EventPattern, EventQueue, EventRule
+from stacks.function_tables import allow_answer_tasks
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
 from stacks.records_table import RecordsTable
@@ -30,6 +31,9 @@ _OKTA_EVENT_TYPES = (
     "user.lifecycle.deactivate",
     "user.lifecycle.delete.initiated",
     "user.lifecycle.delete.completed",
+    # Also every new hire is activated; the function acts on who was reported as a leaver.
+    "user.lifecycle.activate",
+    "user.lifecycle.reactivate",
     # It starts nothing, because a suspension is reversible; the function counts and logs it.
     "user.lifecycle.suspend",
 )
@@ -109,7 +113,7 @@ class EventIntake(Construct):
         return FunctionSpec(
             name="StartOffboarding",
             description="Starts an execution for each leaver that an identity provider reports",
-            workmail_actions=("DescribeUser", "ListUsers"),
+            workmail_actions=("DescribeEntity", "DescribeUser", "ListUsers"),
             environment={
                 "STALE_EVENT_DAYS": str(settings.stale_event_days),
                 "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
@@ -123,9 +127,20 @@ class EventIntake(Construct):
                     environment={"STATE_MACHINE_ARN": state_machine.state_machine_arn},
                 ),
                 OFFBOARDING.allow_describe_executions(Stack.of(self)),
-                records.allow_actions("PutItem", keys="refused/*"),
-                # The record of a former execution of the same departure says what it has watched.
-                records.allow_actions("GetItem", keys="arn:*", name="FormerRecords"),
+                records.allow_actions("PutItem", keys=("refused/*",)),
+                # Who is away by which report, and who is back.
+                records.allow_actions("GetItem", "UpdateItem", keys=("provider-user/*",), name="Presences"),
+                # A former execution has watched something, stands for a further report, or is withdrawn.
+                records.allow_actions(
+                    *("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem", "Query"),
+                    keys=("arn:*",),
+                    name="Reports",
+                ),
+                # Which execution holds the entity of somebody who is back.
+                records.allow_actions("GetItem", keys=("m-*",), name="Locks"),
+                # A withdrawal can name an entity by what it was called.
+                records.allow_actions("Query", keys=("identifier/*",), name="Identifiers"),
+                allow_answer_tasks(),
                 self.events.allow_consume(),
                 *_allow_describe_store_users(Stack.of(self), settings.described_identity_stores),
                 Access(
@@ -192,10 +207,12 @@ def _build_identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provide
             },
         }
 
-    directory = match_calls("aws.sso-directory", "DisableUser", "DeleteUser")
+    directory = match_calls("aws.sso-directory", "DisableUser", "DeleteUser", "EnableUser")
     store = match_calls("aws.identitystore", "DeleteUser")
     rules = (
-        EventRule("SsoDirectoryCalls", "Users disabled or deleted in IAM Identity Center, by CloudTrail", directory),
+        EventRule(
+            "SsoDirectoryCalls", "Users disabled, enabled or deleted in Identity Center, by CloudTrail", directory
+        ),
         EventRule("IdentityStoreCalls", "Users deleted through the Identity Store API, by CloudTrail", store),
     )
     return Provider("identityCenterCloudTrail", rules)
@@ -244,29 +261,34 @@ def _allow_describe_store_users(stack: Stack, identity_stores: Sequence[str]) ->
 
 def _build_okta(okta: PartnerProvider) -> Provider:
     detail = {"eventType": [*_OKTA_EVENT_TYPES], "outcome": {"result": ["SUCCESS"]}}
-    description = "Users deactivated, deleted or suspended in Okta"
+    description = "Users deactivated, deleted, suspended or activated in Okta"
     rule = _build_partner_rule("Okta", description, okta, "SystemLog", detail)
-    return Provider("okta", (rule,), _render_organization(okta))
+    return Provider("okta", (rule,), _render_partner(okta))
 
 
 def _build_auth0(auth0: PartnerProvider) -> Provider:
     # "Successful user deletion". In "sapi", the other log entry of it, the user is the administrator.
     detail = {"data": {"type": ["sdu"]}}
     rule = _build_partner_rule("Auth0", "Users deleted in Auth0", auth0, "Auth0 log", detail)
-    return Provider("auth0", (rule,), _render_organization(auth0))
+    return Provider("auth0", (rule,), _render_partner(auth0))
 
 
 def _build_sailpoint(sailpoint: SailPointProvider) -> Provider:
     detail = {"source": {"id": [*sailpoint.account_sources]}}
     description = "Accounts deleted in SailPoint sources that count"
     rule = _build_partner_rule("SailPoint", description, sailpoint, "idn:account-deleted", detail)
-    configuration = {**_render_organization(sailpoint), "AccountSources": sailpoint.account_sources}
+    configuration = {**_render_partner(sailpoint), "AccountSources": sailpoint.account_sources}
     return Provider("sailpoint", (rule,), configuration)
 
 
 def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
-    pattern = {"source": ["workmail.offboarding"], "detail-type": ["Offboarding Requested"]}
-    rule = EventRule("OffboardingRequested", "Requests for offboardings by other systems", pattern, requests.event_bus)
+    pattern = {"source": ["workmail.offboarding"], "detail-type": ["Offboarding Requested", "Offboarding Withdrawn"]}
+    rule = EventRule(
+        "OffboardingRequested",
+        "Requests for offboardings by other systems, and their withdrawals",
+        pattern,
+        requests.event_bus,
+    )
     return Provider("offboardingRequested", (rule,))
 
 
@@ -278,5 +300,6 @@ def _build_partner_rule(
     return EventRule(name, description, pattern, provider.event_source)
 
 
-def _render_organization(provider: PartnerProvider) -> dict[str, object]:
-    return {"OrganizationId": provider.organization_id} if provider.organization_id else {}
+def _render_partner(provider: PartnerProvider) -> dict[str, object]:
+    organization = {"OrganizationId": provider.organization_id} if provider.organization_id else {}
+    return {"EventSource": provider.event_source, **organization}

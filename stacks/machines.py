@@ -88,6 +88,7 @@ OFFBOARDING = Machine(
             "CheckOrganization",
             "PlanOffboarding",
             "RecordOffboarding",
+            "WaitForDate",
             "AwaitApproval",
             "DeregisterEntity",
             "VerifyCleanup",

@@ -19,7 +19,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.functions import FUNCTION_TIMEOUT_SECONDS, Access, FunctionSpec, OffboardingFunction
-from stacks.machines import APPROVAL
+from stacks.machines import APPROVAL, RESTORE
 from stacks.nag import NIST, acknowledge
 from stacks.queues import build_queue
 from stacks.records_table import RecordsTable
@@ -27,7 +27,7 @@ from stacks.settings import Settings
 
 TOLD_STEPS = (
     *("Scheduled", "AwaitApproval", "Deregistered", "Ended", "Restored", "Refused"),
-    "LastVerificationDay",
+    *("LeaverReturned", "LastVerificationDay"),
 )
 """The steps that are told: the stream's event source mapping leaves out all others."""
 
@@ -103,6 +103,7 @@ class Notifications(Construct):
             description="Publishes an event, and a mail where due, about what happened to an offboarding",
             environment={
                 "APPROVAL_STATE_MACHINE_ARN": APPROVAL.render_arn(Stack.of(self)),
+                "RESTORE_STATE_MACHINE_ARN": RESTORE.render_arn(Stack.of(self)),
                 "NAMES_IN_NOTIFICATIONS": "true" if settings.names_in_notifications else "false",
             },
             access=(

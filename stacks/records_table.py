@@ -1,5 +1,6 @@
 """The table of records: what offboardings did and do, which is kept longer than their executions and their stack."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from aws_cdk import RemovalPolicy
@@ -56,7 +57,7 @@ class RecordsTable(Construct):
         for name, partition in _STEP_INDEXES.items():
             self._add_index(name, partition=partition, sort="At")
 
-    def allow_actions(self, *actions: str, keys: str | None = None, name: str = "Records") -> Access:
+    def allow_actions(self, *actions: str, keys: Sequence[str] = (), name: str = "Records") -> Access:
         """Let a function work on items whose keys it has.
 
         Parameters
@@ -64,7 +65,7 @@ class RecordsTable(Construct):
         actions
             DynamoDB's operations, ``GetItem`` for example.
         keys
-            The pattern of the keys to which this is limited; all keys if there is none.
+            The patterns of the keys to which this is limited; all keys if there are none.
         name
             The name of the policy.
 
@@ -73,7 +74,7 @@ class RecordsTable(Construct):
         Access
             For the function's specification.
         """
-        conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys]}} if keys else None
+        conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*keys]}} if keys else None
         return Access(
             name,
             iam.PolicyStatement(

@@ -72,6 +72,18 @@ UNRESOLVED = make_step(
 UNREADABLE_INPUT = make_step("Ended", Outcome="InvalidRequest", MailboxTouched="No")
 RESTORED = make_step("Restored", **ENTITY, RestoredIn=RESTORE_ARN, PutBack=["d.leaver@example.com"], Missing=[])
 RESTORED_IN_PART = {**RESTORED, "Missing": [{"Alias": "d.leaver@example.com"}]}
+RETURNED = make_step(
+    "LeaverReturned",
+    **ENTITY,
+    **DATES,
+    Provider="okta",
+    EventId="e-2",
+    OccurredAt="2026-11-24T08:00:00Z",
+    MailboxTouched="Yes",
+)
+RETURNED_BEFORE = make_step(
+    "LeaverReturned", **ENTITY, Provider="okta", EventId="e-2", OccurredAt="2026-11-24T08:00:00Z", MailboxTouched="No"
+)
 REFUSED = make_step(
     "Refused",
     f"refused/{MESSAGE_ID}",

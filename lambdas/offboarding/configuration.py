@@ -40,6 +40,8 @@ class ProviderSettings:
     ----------
     organization_id
         The organization of a leaver whose login has no mail domain, if the settings name one.
+    event_source, account
+        The partner event source of its events, and the account to which they are sent; None if it is no partner.
     account_sources
         The sources in which the deletion of an account means that somebody left.
     reads_user_updates
@@ -49,6 +51,8 @@ class ProviderSettings:
     """
 
     organization_id: str | None = None
+    event_source: str | None = None
+    account: str | None = None
     account_sources: frozenset[str] = frozenset()
     reads_user_updates: bool = False
     tenants: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +95,8 @@ class NotificationConfiguration:
         The queue of the steps that could not be published.
     approval_state_machine_arn
         The state machine that takes decisions on approvals.
+    restore_state_machine_arn
+        The state machine that restores.
     names_in_mails
         Whether mails contain names and addresses.
     """
@@ -98,6 +104,7 @@ class NotificationConfiguration:
     topic_arn: str
     queue_url: str
     approval_state_machine_arn: str
+    restore_state_machine_arn: str
     names_in_mails: bool
 
 
@@ -174,6 +181,7 @@ def notifications() -> NotificationConfiguration:
         topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"],
         queue_url=os.environ["NOTIFICATION_QUEUE_URL"],
         approval_state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"],
+        restore_state_machine_arn=os.environ["RESTORE_STATE_MACHINE_ARN"],
         names_in_mails=os.environ["NAMES_IN_NOTIFICATIONS"] == "true",
     )
 
@@ -192,7 +200,10 @@ def intake() -> IntakeConfiguration:
         dead_letter_queue_url=os.environ["DEAD_LETTER_QUEUE_URL"],
         is_dry_run=os.environ["DRY_RUN"] == "true",
         organizations=tuple(_parse_organization(members) for members in json.loads(os.environ["ORGANIZATIONS"])),
-        providers={key: _parse_provider(members) for key, members in json.loads(os.environ["PROVIDERS"]).items()},
+        providers={
+            key: _parse_provider(members, account=state_machine_arn().split(":")[4])
+            for key, members in json.loads(os.environ["PROVIDERS"]).items()
+        },
     )
 
 
@@ -206,8 +217,11 @@ def _parse_organization(members: Mapping[str, Any]) -> ConfiguredOrganization:
     )
 
 
-def _parse_provider(members: Mapping[str, Any]) -> ProviderSettings:
+def _parse_provider(members: Mapping[str, Any], *, account: str) -> ProviderSettings:
+    event_source = members.get("EventSource")
     return ProviderSettings(
+        event_source=event_source,
+        account=account if event_source else None,
         organization_id=members.get("OrganizationId"),
         account_sources=frozenset(members.get("AccountSources", ())),
         reads_user_updates=members.get("UserUpdated", False),

@@ -2,7 +2,8 @@
 
 Calls are followed from function to function and from module to module, `except` clauses take away what they name,
 and what WorkMail may answer to an operation is what its service model lists for it. A receiver is known by its name:
-`directory` is a `Directory`, `records` are the `Records`, `table` or `self._table` is the `Table`.
+`directory` is a `Directory`, `records` are the `Records`, `reports` the `Reports`, and `table` or `self._table` is the
+`Table`.
 """
 
 import ast
@@ -23,6 +24,7 @@ RECEIVERS = {
     "records": ("offboarding.adapters.records", "Records"),
     "table": ("offboarding.adapters.table", "Table"),
     "cap": ("offboarding.adapters.cap", "Cap"),
+    "reports": ("offboarding.adapters.reports", "Reports"),
 }
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 

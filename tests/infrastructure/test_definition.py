@@ -40,18 +40,21 @@ TRANSIENT = {
 # WorkMail lags behind a registration, so its refusal to deregister may pass; where nothing is deregistered, it stays.
 ALWAYS_TRANSIENT = TRANSIENT - {"DeregistrationRefused"}
 HANDLED_IN_THE_HANDLER = {"EntityStateConflict", "EmailAddressTaken"}
-LIVE_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)} - (
-    HANDLED_IN_THE_HANDLER | {"OffboardingError"}
-)
-NO_FAILURES = {"AlreadyInProgress", "ServiceEnded"}
+LIVE_ERRORS = {
+    name
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, errors.OffboardingError)
+} - (HANDLED_IN_THE_HANDLER | {"OffboardingError"})
+NO_FAILURES = {"AlreadyInProgress", "ServiceEnded", "Withdrawn"}
 ENDS_AS = {
     "UnexpectedAnswer": "UnexpectedFailure",
     "States.ALL": "UnexpectedFailure",
-    "States.Timeout": "ApprovalTimedOut",
 }
+TIMED_OUT_WAITS = {"AwaitApproval": "ApprovalTimedOut", "WaitForDate": "ResolveEntity"}
+"""What the end of a wait leads to: nobody decided; the date has come."""
 MESSAGE = "{% $parse($states.errorOutput.Cause).errorMessage %}"
 ERROR_AND_CAUSE = "{% $states.errorOutput.Error & ': ' & $states.errorOutput.Cause %}"
-BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string"}
+BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string", "max", "ceil", "toMillis", "millis"}
 
 
 def definition(path: Path) -> dict[str, Any]:
@@ -144,6 +147,12 @@ def retried_by(state: dict[str, Any]) -> list[str]:
     return [error for rule in state["Retry"] for error in rule["ErrorEquals"]]
 
 
+def read_limit(state: dict[str, Any]) -> float:
+    """Return how many seconds a state takes at the most; a wait for a date has an expression for that."""
+    limit = state.get("TimeoutSeconds", 0)
+    return limit if isinstance(limit, int) else MAX_NOT_BEFORE.total_seconds()
+
+
 def patience(state: dict[str, Any]) -> float:
     """Return how many seconds a state's retries take at the most, each of its rules to the end."""
     return sum(
@@ -222,7 +231,7 @@ def test_a_choice_asks_a_question_and_explains_each_answer(name: str, state: dic
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_every_task_has_a_time_limit_retries_and_catches(name: str, state: dict[str, Any]) -> None:
-    assert state["Resource"] == TASK_TOKEN or 0 < state["TimeoutSeconds"] <= 120
+    assert state["Resource"] == TASK_TOKEN or 0 < read_limit(state) <= 120
     retried = retried_by(state)
     assert set(retried) >= LAMBDA_SERVICE_ERRORS
     assert len(retried) == len(set(retried))
@@ -242,16 +251,14 @@ def test_every_task_has_a_time_limit_retries_and_catches(name: str, state: dict[
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
-def test_a_state_waits_for_a_person_or_for_its_function(name: str, state: dict[str, Any]) -> None:
+def test_a_state_waits_for_an_answer_or_for_its_function(name: str, state: dict[str, Any]) -> None:
     assert state["Resource"] in {"arn:aws:states:::lambda:invoke", TASK_TOKEN}
-    waits_for_a_person = state["Resource"] == TASK_TOKEN
-    assert waits_for_a_person == (name == "AwaitApproval")
-    # Where the function is waited for, a time-out is the function's: it is run again. A person's is an answer.
-    assert ("States.Timeout" in retried_by(state)) != waits_for_a_person
-    assert outcomes_by_error(state)["States.Timeout"] == (
-        "ApprovalTimedOut" if waits_for_a_person else "FunctionUnavailable"
-    )
-    assert ("TaskToken" in state["Arguments"]["Payload"]) == waits_for_a_person
+    waits_for_an_answer = state["Resource"] == TASK_TOKEN
+    assert waits_for_an_answer == (name in TIMED_OUT_WAITS)
+    # Where the function is waited for, a time-out is the function's: it is run again. Otherwise it is an answer.
+    assert ("States.Timeout" in retried_by(state)) != waits_for_an_answer
+    assert outcomes_by_error(state)["States.Timeout"] == TIMED_OUT_WAITS.get(name, "FunctionUnavailable")
+    assert ("TaskToken" in state["Arguments"]["Payload"]) == waits_for_an_answer
 
 
 def test_an_approval_is_awaited_for_as_long_as_its_request_says() -> None:
@@ -267,7 +274,8 @@ def test_an_error_that_is_caught_by_name_ends_under_that_name(name: str, state: 
     assert set(of_lambda) <= set(caught_by(state))
     for error, outcome in outcomes_by_error(state).items():
         # What is retried as a failure of Lambda ends as one.
-        assert outcome == ("FunctionUnavailable" if error in of_lambda else ENDS_AS.get(error, error))
+        expected = "FunctionUnavailable" if error in of_lambda else ENDS_AS.get(error, error)
+        assert outcome == (TIMED_OUT_WAITS.get(name, expected) if error == "States.Timeout" else expected)
 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
@@ -400,7 +408,7 @@ def test_the_machine_outlives_its_longest_legal_run() -> None:
 def test_the_other_machines_outlive_their_retries() -> None:
     for path in DEFINITIONS:
         flow = definition(path)
-        limits = sum(state.get("TimeoutSeconds", 0) for state in flow["States"].values())
+        limits = sum(map(read_limit, flow["States"].values()))
         assert flow["TimeoutSeconds"] > limits + sum(map(patience, flow["States"].values())), path.name
 
 

@@ -51,6 +51,9 @@ REMOVED = object()
 ACCOUNT = "123456789012"
 SCIM = "identity-center-scim-patch-user"
 
+TABLE = "<RecordsTableC9B7A30B.Arn>"
+REPORT_ACTIONS = ("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem", "Query")
+
 
 def synthesized(providers: dict[str, Any], **settings: Any) -> Template:
     context = {"organizations": ORGANIZATIONS, "identityProviders": providers, **settings}
@@ -189,7 +192,7 @@ def test_exactly_one_rule_matches_an_event_that_means_that_somebody_left(
         ("identity-center-user-deleted", "source", "aws.sso-directory"),
         ("identity-center-cloudtrail-disable-user", "detail/errorCode", "AccessDenied"),
         ("identity-center-cloudtrail-disable-user", "detail/errorCode", ""),
-        ("identity-center-cloudtrail-disable-user", "detail/eventName", "EnableUser"),
+        ("identity-center-cloudtrail-disable-user", "detail/eventName", "CreateUser"),
         ("identity-center-cloudtrail-disable-user", "detail/eventName", "DeleteGroup"),
         ("identity-center-cloudtrail-disable-user", "detail/requestParameters/identityStoreId", "d-9999999999"),
         ("identity-center-cloudtrail-disable-user", "detail/requestParameters", None),
@@ -198,7 +201,7 @@ def test_exactly_one_rule_matches_an_event_that_means_that_somebody_left(
         ("identity-center-cloudtrail-disable-user", "source", "aws.identitystore"),
         ("okta-user-lifecycle-deactivate", "detail/outcome/result", "FAILURE"),
         ("okta-user-lifecycle-deactivate", "detail/outcome", REMOVED),
-        ("okta-user-lifecycle-deactivate", "detail/eventType", "user.lifecycle.activate"),
+        ("okta-user-lifecycle-deactivate", "detail/eventType", "user.lifecycle.create"),
         ("okta-user-lifecycle-deactivate", "detail/eventType", "user.lifecycle.unsuspend"),
         ("okta-user-lifecycle-deactivate", "detail-type", "Auth0 log"),
         ("okta-user-lifecycle-deactivate", "source", "aws.partner/okta.com/exampleco/another-stream"),
@@ -272,7 +275,7 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
         ("Allow", {"logs:CreateLogStream", "logs:PutLogEvents"}, [f"<{group}.Arn>"]),
         (
             "Allow",
-            {"workmail:DescribeUser", "workmail:ListUsers"},
+            {"workmail:DescribeEntity", "workmail:DescribeUser", "workmail:ListUsers"},
             [organization + ORGANIZATION_ID, organization + ANOTHER_ID],
         ),
         ("Allow", {"states:StartExecution"}, [f"<{state_machine}>"]),
@@ -281,8 +284,12 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
             {"states:DescribeExecution"},
             ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:workmail-offboarding:*"],
         ),
-        ("Allow", {"dynamodb:PutItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
-        ("Allow", {"dynamodb:GetItem"}, ["<RecordsTableC9B7A30B.Arn>"]),
+        ("Allow", {"dynamodb:PutItem"}, [TABLE]),
+        ("Allow", {"dynamodb:GetItem", "dynamodb:UpdateItem"}, [TABLE]),
+        ("Allow", {f"dynamodb:{action}" for action in REPORT_ACTIONS}, [TABLE]),
+        ("Allow", {"dynamodb:GetItem"}, [TABLE]),
+        ("Allow", {"dynamodb:Query"}, [TABLE]),
+        ("Allow", {"states:SendTaskSuccess"}, ["*"]),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         (
             "Allow",
@@ -295,15 +302,12 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
         ),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]
-    conditions = {
-        statement["Action"]: statement["Condition"]
+    conditions = [
+        statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
         for _, statement in role_statements(all_providers, role)
         if "Condition" in statement
-    }
-    assert conditions == {
-        "dynamodb:PutItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}},
-        "dynamodb:GetItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["arn:*"]}},
-    }
+    ]
+    assert conditions == [["refused/*"], ["provider-user/*"], ["arn:*"], ["m-*"], ["identifier/*"]]
     [trust] = all_providers["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
@@ -326,9 +330,9 @@ def test_the_starter_runs_its_own_module_with_the_organizations_and_providers(al
         "identityCenter": {"UserUpdated": True},
         "identityCenterCloudTrail": {},
         "identityCenterScim": {"Tenants": {SCIM_TENANT: STORE}},
-        "okta": {"OrganizationId": ANOTHER_ID},
-        "auth0": {},
-        "sailpoint": {"AccountSources": [HR_SOURCE]},
+        "okta": {"EventSource": OKTA, "OrganizationId": ANOTHER_ID},
+        "auth0": {"EventSource": AUTH0},
+        "sailpoint": {"EventSource": SAILPOINT, "AccountSources": [HR_SOURCE]},
         "offboardingRequested": {},
     }
 

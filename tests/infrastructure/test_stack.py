@@ -31,6 +31,7 @@ MACHINES = {
         "CheckOrganization",
         "PlanOffboarding",
         "RecordOffboarding",
+        "WaitForDate",
         "AwaitApproval",
         "DeregisterEntity",
         "VerifyCleanup",
@@ -48,6 +49,7 @@ ACTIONS = {
     "CheckOrganization": {"workmail:DescribeOrganization"},
     "PlanOffboarding": {"workmail:ListAliases"},
     "RecordOffboarding": {"workmail:ListAliases", "workmail:ListGroupsForEntity", "workmail:GetMailboxDetails"},
+    "WaitForDate": set(),
     "AwaitApproval": set(),
     "DeregisterEntity": {"workmail:DeregisterFromWorkMail"} | DESCRIBE_ONE,
     "VerifyCleanup": {"workmail:GetMailboxDetails"} | DESCRIBE_ONE | LIST_ALL,
@@ -76,16 +78,19 @@ READ_RECORD = ({"dynamodb:GetItem"}, TABLE)
 WRITE_RECORD = ({"dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 FIND_BY_NAME = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:Query"}, TABLE)
-TAKE_SLOT = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
+ANSWER_TASK = ({"states:SendTaskSuccess"}, "*")
+LIST_REPORTS = ({"dynamodb:Query"}, TABLE)
+CHECK_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
 ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "ResolveEntity": [],
     "CheckOrganization": [],
     "PlanOffboarding": [READ_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
-    "RecordOffboarding": [TAKE_SLOT, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "RecordOffboarding": [CHECK_RECORD, LIST_REPORTS, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "WaitForDate": [({"dynamodb:UpdateItem"}, TABLE)],
     "AwaitApproval": [WRITE_RECORD],
-    "DeregisterEntity": [READ_AND_WRITE_RECORD, READ_POLICY],
+    "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
-    "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ({"states:SendTaskSuccess"}, "*")],
+    "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
     "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS],
     "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
 }
@@ -98,6 +103,7 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
     "RecordOffboarding": {**RECORDS, **POLICY},
+    "WaitForDate": RECORDS,
     "AwaitApproval": RECORDS,
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
@@ -116,6 +122,7 @@ HANDLERS = {
     "CheckOrganization": "check_organization.handler",
     "PlanOffboarding": "plan_offboarding.handler",
     "RecordOffboarding": "record_offboarding.handler",
+    "WaitForDate": "wait_for_date.handler",
     "AwaitApproval": "await_approval.handler",
     "DeregisterEntity": "deregister_entity.handler",
     "VerifyCleanup": "verify_cleanup.handler",
@@ -128,6 +135,7 @@ LOGICAL_IDS = {
     "CheckOrganization": ("CheckOrganizationFunction7802D99B", "CheckOrganizationRoleE9F79B95"),
     "PlanOffboarding": ("PlanOffboardingFunction250E07C6", "PlanOffboardingRole2FA91DE1"),
     "RecordOffboarding": ("RecordOffboardingFunction7AC52E3D", "RecordOffboardingRole0C9E9F9C"),
+    "WaitForDate": ("WaitForDateFunction7FD64B90", "WaitForDateRole1925C151"),
     "AwaitApproval": ("AwaitApprovalFunction5FCFC428", "AwaitApprovalRoleFD2667CA"),
     "DeregisterEntity": ("DeregisterEntityFunction98664F7E", "DeregisterEntityRole30CC0246"),
     "VerifyCleanup": ("VerifyCleanupFunctionF887D943", "VerifyCleanupRole0A87E329"),

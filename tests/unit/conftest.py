@@ -284,7 +284,8 @@ class Table:
         """Record the dates that WorkMail confirmed; return whether there is a record for them."""
         dates = {"DeregisteredAt": deregistered_at, "RetentionEndsAt": retention_ends_at}
         log_entry = {"At": NOW, "Step": "Deregistered"}
-        return self.records.record_deregistration(make_offboarding(execution_arn, entity_id), dates, log_entry)
+        lock = self.records.find_lock(ORGANIZATION_ID, entity_id)
+        return self.records.record_deregistration(make_offboarding(execution_arn, entity_id), dates, log_entry, lock)
 
     def create_deregistered_record(
         self, name: str = "a", entity_id: str = USER_ID, retention_ends_at: str = RETENTION_ENDS_AT
@@ -305,6 +306,11 @@ class Table:
         """Return the ARN of the execution that holds an entity, or None."""
         lock = self.records.find_lock(ORGANIZATION_ID, entity_id)
         return lock.execution_arn if lock and lock.is_live else None
+
+    def is_withdrawn(self, execution_arn: str) -> bool:
+        """Return whether nothing can be reported any more for an execution."""
+        item = self.read_item(execution_arn, "Withdrawal")
+        return item is not None and not deserialize(item)["IsOpen"]
 
     def load_record(self, execution_arn: str) -> Record:
         record = self.records.find(execution_arn)

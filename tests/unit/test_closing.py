@@ -25,7 +25,13 @@ REQUEST = {
     "Reason": "left",
     "RequestedBy": "boss",
     "NotBefore": "2026-12-31T17:00:00Z",
-    "Requester": {"Provider": "okta", "EventId": "e-1"},
+    "Requester": {
+        "Provider": "okta",
+        "EventId": "e-1",
+        "RequestedBy": "it.admin@example.com",
+        "OccurredAt": "2026-11-24T07:00:00Z",
+        "ProviderUserId": "00u1",
+    },
     "DryRun": True,
 }
 PROTECTED = ExecutionStatus(

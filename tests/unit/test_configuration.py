@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.defaults import ORGANIZATION_ID
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding import configuration
 from offboarding.configuration import (
     ConfiguredOrganization,
@@ -19,6 +19,7 @@ from offboarding.configuration import (
 from offboarding.domain.retention import RetentionRules
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
 
+STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:offboarding"
 ORGANIZATIONS = [
     {"Id": ORGANIZATION_ID, "MailDomains": ["example.com", "sub.example.com"], "IdentityStores": ["d-1234567890"]},
     {"Id": OTHER_ORGANIZATION_ID, "MailDomains": [], "IdentityStores": []},
@@ -26,7 +27,7 @@ ORGANIZATIONS = [
 PROVIDERS = {
     "identityCenter": {"UserUpdated": True},
     "identityCenterScim": {"Tenants": {"tenant-1": "d-1234567890"}},
-    "okta": {"OrganizationId": ORGANIZATION_ID},
+    "okta": {"OrganizationId": ORGANIZATION_ID, "EventSource": "aws.partner/okta.com/x"},
     "sailpoint": {"AccountSources": ["hr", "payroll"]},
 }
 
@@ -106,16 +107,17 @@ READERS = {
         {
             "NOTIFICATION_TOPIC_ARN": "arn:topic",
             "NOTIFICATION_QUEUE_URL": "https://queue",
-            "APPROVAL_STATE_MACHINE_ARN": "arn:machine",
+            "APPROVAL_STATE_MACHINE_ARN": "arn:approval",
+            "RESTORE_STATE_MACHINE_ARN": "arn:restore",
             "NAMES_IN_NOTIFICATIONS": "true",
         },
         {"NAMES_IN_NOTIFICATIONS": "false"},
-        NotificationConfiguration("arn:topic", "https://queue", "arn:machine", names_in_mails=True),
+        NotificationConfiguration("arn:topic", "https://queue", "arn:approval", "arn:restore", names_in_mails=True),
     ),
     "the intake": Reader(
         configuration.intake,
         {
-            "STATE_MACHINE_ARN": "arn:machine",
+            "STATE_MACHINE_ARN": STATE_MACHINE_ARN,
             "DEAD_LETTER_QUEUE_URL": "https://queue",
             "DRY_RUN": "true",
             "ORGANIZATIONS": json.dumps(ORGANIZATIONS),
@@ -123,7 +125,7 @@ READERS = {
         },
         {"DRY_RUN": "false"},
         IntakeConfiguration(
-            state_machine_arn="arn:machine",
+            state_machine_arn=STATE_MACHINE_ARN,
             dead_letter_queue_url="https://queue",
             is_dry_run=True,
             organizations=(
@@ -135,7 +137,9 @@ READERS = {
             providers={
                 "identityCenter": ProviderSettings(reads_user_updates=True),
                 "identityCenterScim": ProviderSettings(tenants={"tenant-1": "d-1234567890"}),
-                "okta": ProviderSettings(organization_id=ORGANIZATION_ID),
+                "okta": ProviderSettings(
+                    organization_id=ORGANIZATION_ID, event_source="aws.partner/okta.com/x", account=ACCOUNT
+                ),
                 "sailpoint": ProviderSettings(account_sources=frozenset({"hr", "payroll"})),
             },
         ),

@@ -108,7 +108,10 @@ def test_a_second_decision_is_refused_and_sends_the_first_again(pending_table: T
     with pytest.raises(errors.AlreadyDecided) as refusal:
         decide(pending_table, make_decision(SECOND_ARN, "Rejected"))
 
-    assert str(refusal.value).startswith(f"This was Approved at {NOW}, in {FIRST_ARN}")
+    assert str(refusal.value) == (
+        f"This was Approved at {NOW}, in {FIRST_ARN}. The record has who decided. To take an approval back, stop or "
+        "restore the offboarding."
+    )
     assert "boss" not in str(refusal.value)
     assert pending_table.load_record(ARN_A).decision == make_decision()
 
@@ -257,14 +260,56 @@ def test_a_retry_of_an_approval_succeeds_while_the_offboarding_continues(pending
     assert call_handler() == answer
 
 
-def test_a_retry_of_a_rejection_succeeds_after_the_offboarding_has_ended(pending_table: Table, states: Stubber) -> None:
-    expect_decision(states, make_decision(decision="Rejected"))
-    answer = call_handler(Decision="Rejected")
-    pending_table.close_record(ARN_A, "Rejected")
+@pytest.mark.parametrize("decision", ["Rejected", "Withdrawn"])
+def test_a_retry_of_a_decision_that_ends_the_offboarding_succeeds_after_the_end(
+    pending_table: Table, states: Stubber, decision: str
+) -> None:
+    expect_decision(states, make_decision(decision=decision))
+    answer = call_handler(Decision=decision)
+    pending_table.close_record(ARN_A, decision)
 
-    assert call_handler(Decision="Rejected") == answer
-    with pytest.raises(errors.ApprovalNotPending, match="ended as Rejected"):
+    assert call_handler(Decision=decision) == answer
+    with pytest.raises(errors.ApprovalNotPending, match=f"ended as {decision}"):
         call_handler(SECOND_ARN)
+
+
+DATE = "2026-12-31T16:00:00.000Z"
+
+
+@pytest.fixture
+def scheduled_table(table: Table) -> Table:
+    """A table with one offboarding that waits for a date."""
+    offboarding = make_offboarding(ARN_A)
+    facts = {"StartedAt": STARTED_AT, "Entity": offboarding.entity, "NotBefore": DATE}
+    table.records.create_or_update(offboarding, facts, Status.SCHEDULED, DATE, {"At": NOW, "Step": "Scheduled"})
+    assert table.records.record_wait(offboarding, TASK_TOKEN)
+    return table
+
+
+def test_a_withdrawal_ends_the_wait_for_a_date(
+    scheduled_table: Table, states: Stubber, read_metrics: ReadMetrics
+) -> None:
+    expect_decision(states, make_decision(decision="Withdrawn"))
+
+    assert call_handler(Decision="Withdrawn")["Decision"] == "Withdrawn"
+
+    assert scheduled_table.load_record(ARN_A).decision == make_decision(decision="Withdrawn")
+    assert read_metrics() == {"OffboardingsWithdrawn": 1}
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Rejected"])
+def test_the_wait_for_a_date_is_no_wait_for_an_approval(scheduled_table: Table, states: Stubber, decision: str) -> None:
+    with pytest.raises(
+        errors.ApprovalNotPending,
+        match=rf"for its date, {DATE}, and not for an approval\. Only Withdrawn ends it\.",
+    ):
+        call_handler(Decision=decision)
+    assert scheduled_table.load_record(ARN_A).decision is None
+
+
+def test_the_leaver_cannot_withdraw_the_offboarding(scheduled_table: Table, states: Stubber) -> None:
+    with pytest.raises(errors.InvalidRequest, match="Nobody can decide about themselves"):
+        call_handler(Decision="Withdrawn", DecidedBy="Dana")
 
 
 def test_a_retry_is_refused_if_the_approval_timed_out_before_the_decision_arrived(
@@ -279,7 +324,9 @@ def test_a_retry_is_refused_if_the_approval_timed_out_before_the_decision_arrive
         call_handler()
 
 
-@pytest.mark.parametrize(("decision", "reason"), [("Approved", "left"), ("Rejected", "stays after all")])
+@pytest.mark.parametrize(
+    ("decision", "reason"), [("Approved", "left"), ("Rejected", "stays after all"), ("Withdrawn", "stays after all")]
+)
 def test_a_decision_is_sent_returned_and_counted(
     pending_table: Table, states: Stubber, read_metrics: ReadMetrics, decision: str, reason: str
 ) -> None:

@@ -1,21 +1,32 @@
-"""Whether an event repeats what an execution does or has done, or is about another departure."""
+"""Whether an event repeats what an execution does or has done, reports another departure, or was taken back."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+import time_machine
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import entity_key, provider_user_key
+from offboarding.adapters.reports import Presence, Reports
 from offboarding.domain.entities import LeavingUser
 from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
-from offboarding.edge import departures
-from offboarding.edge.departures import is_repetition
-from offboarding.edge.identity_providers import RefusedEvent
+from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind
+from offboarding.edge.identity_providers.events import StatusReading
+from offboarding.edge.intake import departures
+from offboarding.edge.intake.departures import (
+    DepartureWithdrawn,
+    LaterDateError,
+    find_repeated_execution,
+    record_departure,
+)
 from offboarding.edge.steps import OffboardingInput
 from tests.unit.conftest import ARN_A, ARN_B, NOW, OTHER_ORGANIZATION_ID, USER_ID, Table
 
@@ -35,6 +46,13 @@ DISABLED_USER = replace(USER, is_enabled=False, enabled_since=None, disabled_sin
 UNDATED_USER = replace(USER, enabled_since=None, registration_key="")
 
 
+@pytest.fixture(autouse=True)
+def time_of_end() -> Iterator[None]:
+    """Make the time stand still, at the moment at which ended executions ended."""
+    with time_machine.travel(ENDED_AT, tick=False):
+        yield
+
+
 def make_request(occurred_at: str = BEFORE_END, **members: Any) -> OffboardingInput:
     requester = {"Provider": "okta", "EventId": "e-2", "OccurredAt": occurred_at}
     request = {"OrganizationId": ORGANIZATION_ID, "EntityId": USER_ID, "Requester": requester, **members}
@@ -49,16 +67,24 @@ def make_status(outcome: str | None, *, input_: str | None = None, **members: An
     return ExecutionStatus(is_running=outcome is None, input=text, outcome=outcome, ended_at=ended_at, **members)
 
 
-def compare(
+def find(
     status: ExecutionStatus, request: OffboardingInput, user: LeavingUser | None = USER, **others: ExecutionStatus
-) -> bool:
+) -> str | None:
+    """Return the execution that a request repeats, while execution a has a status, and another one as given."""
     statuses = {ARN_A: status, ARN_B: others.get("other")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(departures, "read_execution_status", statuses.__getitem__)
-        return is_repetition(ARN_A, request, user)
+        return find_repeated_execution(ARN_A, request, user)
 
 
-SETTLED = ["CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"]
+def compare(*arguments: Any, **others: ExecutionStatus) -> bool:
+    return find(*arguments, **others) is not None
+
+
+SETTLED = [
+    *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
+    *("Rejected", "Withdrawn"),
+]
 UNSETTLED = ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut", "AlreadyInProgress"]
 
 
@@ -178,6 +204,16 @@ def test_a_running_execution_for_the_same_date_is_repeated(running_date: str | N
     assert compare(make_status(None, execution_input=execution_input), make_request(**members))
 
 
+@pytest.mark.parametrize(
+    ("running_date", "date"),
+    [("2026-12-01T00:00:00Z", None), (None, "2026-12-01T00:00:00Z"), ("2026-12-02T00:00:00Z", "2026-12-01T00:00:00Z")],
+)
+def test_a_date_that_has_passed_since_the_event_happened_means_now(running_date: str | None, date: str | None) -> None:
+    execution_input, members = ({"NotBefore": value} if value else {} for value in (running_date, date))
+
+    assert compare(make_status(None, execution_input=execution_input), make_request(NOW, **members))
+
+
 @pytest.mark.parametrize(("running_date", "date"), [(FIRST_DATE, None), (SECOND_DATE, FIRST_DATE)])
 @pytest.mark.parametrize("user", [USER, None], ids=["user", "group"])
 def test_a_sooner_date_needs_another_execution(running_date: str, date: str | None, user: LeavingUser | None) -> None:
@@ -190,7 +226,7 @@ def test_a_sooner_date_needs_another_execution(running_date: str, date: str | No
 def test_a_later_date_does_not_delay_a_running_execution_and_is_refused(running_date: str | None, date: str) -> None:
     execution_input = {"NotBefore": running_date} if running_date else {}
 
-    with pytest.raises(RefusedEvent, match=rf"{ARN_A} offboards this leaver sooner, at 2026-12-.*\. A later date"):
+    with pytest.raises(LaterDateError, match=rf"{ARN_A} offboards this leaver sooner, at 2026-12-.*\. A later date"):
         compare(make_status(None, execution_input=execution_input), make_request(NotBefore=date))
 
 
@@ -245,3 +281,128 @@ def test_another_execution_that_is_forgotten_is_not_repeated() -> None:
     forgotten = ExecutionStatus(is_running=False, outcome="Forgotten")
 
     assert not compare(status, make_request(), other=forgotten)
+
+
+def test_the_execution_that_is_repeated_is_the_one_that_has_the_entity(table: Table) -> None:
+    left = make_status("AlreadyInProgress", other_execution_arn=ARN_B)
+
+    assert find(make_status(None), make_request()) == ARN_A
+    assert find(make_status("Rejected"), make_request()) == ARN_A
+    assert find(left, make_request(), other=make_status(None)) == ARN_B
+    assert find(left, make_request(), other=make_status("Rejected")) == ARN_B
+    table.create_deregistered_record("b")
+    assert find(left, make_request(AFTER_END), DISABLED_USER, other=make_status("CleanupVerified")) == ARN_B
+
+
+# Departures as they are reported
+
+
+LEFT_AT = "2026-11-24T07:00:00.000Z"
+ENTITY = entity_key(ORGANIZATION_ID, USER_ID)
+OKTA, REQUEST = Reporter("okta", "00u1"), Reporter("offboardingRequested", "r-1")
+LEAVERS = {
+    OKTA: LeaverEvent("okta", "dana", SubjectKind.NAME, "e-1", LEFT_AT, provider_user_id="00u1"),
+    REQUEST: LeaverEvent("offboardingRequested", "dana", SubjectKind.NAME, "r-1", "2026-11-24T08:00:00+01:00"),
+}
+
+
+@pytest.mark.parametrize("reporter", LEAVERS)
+@pytest.mark.parametrize("user", [USER, None], ids=["user", "group"])
+def test_a_departure_is_recorded_and_what_was_reported_before_is_returned(
+    table: Table, reporter: Reporter, user: LeavingUser | None
+) -> None:
+    reports, earlier = Reports(), "2026-11-24T06:59:59.999Z"
+    reports.record_return(reporter, earlier)
+
+    assert record_departure(LEAVERS[reporter], ORGANIZATION_ID, user) == Presence(None, earlier)
+
+    presence = Presence(LEFT_AT, earlier, stated_at=LEFT_AT, entity_key=ENTITY if user else None)
+    assert reports.find_presence(reporter) == presence
+    assert record_departure(LEAVERS[reporter], ORGANIZATION_ID, user) == presence, "the same event again"
+
+
+def test_a_departure_that_a_status_shows_is_not_stated(table: Table) -> None:
+    leaver = replace(LEAVERS[OKTA], reading=StatusReading(NOW, None))
+
+    record_departure(leaver, ORGANIZATION_ID, USER)
+
+    assert Reports().find_presence(OKTA) == Presence(LEFT_AT, entity_key=ENTITY)
+
+
+@pytest.mark.parametrize("reporter", LEAVERS)
+@pytest.mark.parametrize(
+    ("user", "subject"), [(USER, {"EntityId": USER_ID, "EntityKey": ENTITY}), (None, {})], ids=["user", "group"]
+)
+def test_a_departure_from_before_the_return_is_withdrawn(
+    table: Table, reporter: Reporter, user: LeavingUser | None, subject: dict[str, str]
+) -> None:
+    later = "2026-11-24T07:00:00.001Z"
+    Reports().record_return(reporter, later)
+
+    with pytest.raises(DepartureWithdrawn) as withdrawal:
+        record_departure(LEAVERS[reporter], ORGANIZATION_ID, user)
+
+    assert str(withdrawal.value) == f"The person is back since {later}, by the same provider. Nothing was started."
+    assert withdrawal.value.subject == {
+        "OrganizationId": ORGANIZATION_ID,
+        **subject,
+        "Presences": [provider_user_key(reporter)],
+    }
+    presence = Presence(LEFT_AT, later, LEFT_AT, handled_at=later, entity_key=ENTITY if user else None)
+    assert Reports().find_presence(reporter) == presence, "the return has ended this departure"
+
+
+def test_a_departure_and_a_return_of_a_person_at_the_same_moment_are_in_doubt_and_those_of_a_request_are_not(
+    table: Table,
+) -> None:
+    for reporter in LEAVERS:
+        Reports().record_return(reporter, LEFT_AT)
+
+    with pytest.raises(RefusedEvent, match="Which came first is not known"):
+        record_departure(LEAVERS[OKTA], ORGANIZATION_ID, USER)
+    with pytest.raises(DepartureWithdrawn):
+        record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER)
+
+
+@pytest.mark.parametrize(("withdrawn_at", "is_withdrawn"), [("2026-11-24T06:59:59.999Z", False), (BEFORE_END, True)])
+def test_a_request_from_before_the_withdrawal_of_all_requests_for_its_entity_is_withdrawn(
+    table: Table, withdrawn_at: str, is_withdrawn: bool
+) -> None:
+    Reports().record_withdrawal_of_all_requests(ENTITY, withdrawn_at)
+
+    assert record_departure(LEAVERS[OKTA], ORGANIZATION_ID, USER) == Presence()
+    assert record_departure(LEAVERS[REQUEST], OTHER_ORGANIZATION_ID, USER) == Presence()
+    assert record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, None).back_at is None
+    if is_withdrawn:
+        with pytest.raises(DepartureWithdrawn, match=f"back since {render(parse(withdrawn_at))}"):
+            record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER)
+    else:
+        assert record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER).back_at is None
+
+
+def test_the_later_of_two_returns_is_named(table: Table) -> None:
+    Reports().record_return(Reporter.of_all_requests(ENTITY), BEFORE_END)
+    Reports().record_return(REQUEST, AFTER_END)
+
+    with pytest.raises(DepartureWithdrawn, match=f"back since {render(parse(AFTER_END))}"):
+        record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER)
+
+
+def test_a_request_of_the_moment_at_which_all_were_withdrawn_is_in_doubt(table: Table) -> None:
+    Reports().record_withdrawal_of_all_requests(ENTITY, LEFT_AT)
+
+    with pytest.raises(RefusedEvent, match=r"Which came first is not known\..* or request it again"):
+        record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER)
+    assert record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, None).back_at is None, "its entity is not known"
+
+
+def test_a_return_that_has_ended_a_departure_is_handled_and_one_from_before_it_is_not(table: Table) -> None:
+    reports = Reports()
+    reports.record_return(OKTA, "2026-11-24T06:00:00.000Z")
+    record_departure(LEAVERS[OKTA], ORGANIZATION_ID, USER)
+    assert reports.find_presence(OKTA).handled_at is None
+
+    reports.record_withdrawal_of_all_requests(ENTITY, BEFORE_END)
+    with pytest.raises(DepartureWithdrawn):
+        record_departure(LEAVERS[REQUEST], ORGANIZATION_ID, USER)
+    assert reports.find_presence(REQUEST).handled_at == render(parse(BEFORE_END))

@@ -20,9 +20,12 @@ from deregister_entity import (
 from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
+from offboarding.adapters.records import entity_key
+from offboarding.adapters.reports import Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
 from offboarding.domain.record import Status
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     ARN_A,
@@ -41,6 +44,7 @@ from tests.unit.conftest import (
     make_entity_step,
     make_offboarding,
     make_policy,
+    make_raiser,
     take_calls,
 )
 
@@ -585,3 +589,160 @@ def test_a_disabled_date_of_an_earlier_deregistration_is_not_accepted(dana: str,
 
     with pytest.raises(errors.DeregistrationNotConfirmed, match="an earlier time"):
         call_handler(resolved, RetryCount=1)
+
+
+# Who reports that the leaver is away
+
+LEFT_AT, BACK_AT = "2026-11-24T07:00:00.000Z", "2026-11-24T08:00:00.000Z"
+OKTA = Reporter("okta", "00u1")
+REQUESTER = {"Provider": "okta", "EventId": "e-1", "OccurredAt": LEFT_AT, "ProviderUserId": "00u1"}
+
+
+@pytest.fixture
+def reported_dana(dana: str, table: Table) -> str:
+    """A user who was reported as a leaver by okta."""
+    table.create_record("a", dana, Requester=REQUESTER)
+    return dana
+
+
+def test_a_leaver_who_is_back_is_not_deregistered(
+    reported_dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    Reports().record_return(OKTA, BACK_AT)
+    resolved = describe_entity(reported_dana)
+    take_calls(organization)
+
+    with pytest.raises(errors.Withdrawn) as failure:
+        call_handler(resolved)
+
+    assert failure.value.decision["DecidedIn"] == ARN_A
+    assert failure.value.decision["DecidedAt"] == NOW
+    assert take_calls(organization) == []
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded"]
+    assert table.load_record(ARN_A).status is Status.RECORDED
+
+
+def test_a_return_right_before_the_attempt_is_recorded_prevents_the_call(
+    reported_dana: str, table: Table, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require = Reports.require
+
+    def require_and_come_back(*arguments: Any) -> Any:
+        checks = require(*arguments)
+        Reports().record_return(OKTA, BACK_AT)
+        return checks
+
+    monkeypatch.setattr(Reports, "require", require_and_come_back)
+    resolved, members = describe_entity(reported_dana), table.read_members(ARN_A)
+    take_calls(organization)
+
+    with pytest.raises(errors.RecordUnavailable, match="changed at the same time"):
+        call_handler(resolved)
+
+    assert take_calls(organization) == []
+    assert table.read_members(ARN_A) == members
+    assert table.read_step_names(ARN_A) == ["Started", "Recorded"]
+    monkeypatch.setattr(Reports, "require", require)
+    with pytest.raises(errors.Withdrawn):
+        call_handler(resolved, RetryCount=1)
+
+
+def test_a_leaver_whom_somebody_else_reported_too_is_deregistered(reported_dana: str) -> None:
+    Reports().record_return(OKTA, BACK_AT)
+    Reports().join(ARN_A, Report(), "name", NOW)
+
+    call_handler(describe_entity(reported_dana))
+
+    assert describe_entity(reported_dana).state is EntityState.DISABLED
+
+
+def test_a_return_after_an_attempt_leaves_the_mailbox_to_a_person(
+    reported_dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    table.record_attempt(ARN_A, reported_dana)
+    Reports().record_return(OKTA, BACK_AT)
+    resolved = describe_entity(reported_dana)
+    take_calls(organization)
+
+    with pytest.raises(errors.DeregistrationNotConfirmed) as failure:
+        call_handler(resolved, RetryCount=1)
+
+    assert str(failure.value).startswith(
+        "The offboarding was withdrawn, after WorkMail may have been asked to deregister "
+        f"{reported_dana}. Look at the entity in the WorkMail console. If it is disabled, restore it within its 30 "
+        "days."
+    )
+    assert take_calls(organization) == ["DescribeUser"]
+    assert table.list_executions("InWindow") == ["a"]
+
+
+@pytest.fixture
+def superseding(dana: str, table: Table) -> Callable[[], dict[str, Any]]:
+    """Have execution b take over from a; return a function that has it deregister the entity."""
+    table.records.hold(make_offboarding(ARN_B, dana), NOW, take_over_from=ARN_A)
+    facts = {"StartedAt": NOW, "Entity": describe_entity(dana).to_json()}
+    log_entry = {"At": NOW, "Step": "Recorded"}
+    table.records.create_or_update(make_offboarding(ARN_B, dana), facts, Status.RECORDED, None, log_entry)
+
+    def call() -> dict[str, Any]:
+        event = make_entity_step(describe_entity(dana), {"ResolvedAt": NOW, "RetryCount": 0, "ExecutionArn": ARN_B})
+        return deregister_entity.handler(event, Context())
+
+    return call
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_a_scheduled_execution_from_which_this_one_has_taken_over_ends_after_the_deregistration(
+    dana: str,
+    table: Table,
+    superseding: Callable[[], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    was_enabled: bool,
+) -> None:
+    calls: list[tuple[str, ...]] = []
+
+    def end(_: Any, *arguments: str) -> None:
+        assert table.load_record(ARN_B).status is Status.IN_WINDOW
+        calls.append(arguments)
+
+    monkeypatch.setattr(deregister_entity, "end_superseded", end)
+    if not was_enabled:
+        deregister(dana)
+
+    superseding()
+
+    assert calls == [(ARN_B, ARN_A)]
+
+
+@pytest.mark.parametrize("error", [errors.RecordUnavailable("no answer"), errors.AccessDenied("denied")], ids=str)
+def test_a_deregistration_does_not_fail_if_the_superseded_execution_cannot_be_ended(
+    table: Table,
+    superseding: Callable[[], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    log_lines: list[str],
+    error: errors.OffboardingError,
+) -> None:
+    monkeypatch.setattr(deregister_entity, "end_superseded", make_raiser(error))
+
+    assert superseding()["Evidence"]["Recorded"] is True
+
+    assert table.load_record(ARN_B).status is Status.IN_WINDOW
+    line = json.loads(log_lines[-1])
+    assert (line["message"], line["error"]) == ("superseded execution not ended", type(error).__name__)
+    assert "answer" not in log_lines[-1]
+
+
+def test_an_execution_that_took_over_from_nobody_ends_no_other(dana: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deregister_entity, "end_superseded", make_raiser(AssertionError("it ends another one")))
+
+    call_handler(describe_entity(dana))
+
+
+def test_a_deregistration_without_a_lock_ends_no_other_execution(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deregister_entity, "end_superseded", make_raiser(AssertionError("it ends another one")))
+    deregister(dana)
+    table.delete_item(entity_key(ORGANIZATION_ID, dana), "Lock")
+
+    assert call_handler(describe_entity(dana))["Evidence"]["Recorded"] is True

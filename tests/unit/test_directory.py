@@ -9,6 +9,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
+from offboarding.adapters import directory as directory_module
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
 from offboarding.domain.entities import EntityReference, EntityType, LeavingUser
@@ -148,6 +149,39 @@ def test_a_list_is_read_to_the_last_page_and_compared_with_the_whole_name(stub: 
     references = Directory(stub.client, ORGANIZATION_ID).list_by_name("dana")
 
     assert references == [EntityReference(EntityType.USER, "id-00000000Dana")]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(
+    ("method", "member"),
+    [
+        ("list_by_name", "Name"),
+        ("list_by_address", "Email"),
+        ("list_users_by_name", "Name"),
+        ("list_users_by_address", "Email"),
+        ("list_users_by_identity_provider_id", "IdentityProviderUserId"),
+    ],
+)
+def test_nobody_is_looked_for_among_more_than_a_thousand_candidates(
+    stub: Stubber, monkeypatch: pytest.MonkeyPatch, method: str, member: str, count: int
+) -> None:
+    monkeypatch.setattr(directory_module, "_MAX_CANDIDATES", 2)
+    users = [{"Id": f"id-{n:012}", member: "d" * (n + 1), "State": "ENABLED"} for n in range(count)]
+    stub.add_response("list_users", {"Users": users})
+    search = getattr(Directory(stub.client, ORGANIZATION_ID), method)
+
+    if count == 2:
+        if not method.startswith("list_users"):
+            stub.add_response("list_groups", {"Groups": []})
+            stub.add_response("list_resources", {"Resources": []})
+        assert [candidate.id for candidate in search("d")] == ["id-000000000000"]
+        return
+    with pytest.raises(errors.EntityAmbiguous, match="More than 2 entities have a name or an address that begins"):
+        search("d")
+
+
+def test_a_thousand_candidates_are_looked_through() -> None:
+    assert directory_module._MAX_CANDIDATES == 1000
 
 
 ENABLED_AT = datetime(2025, 1, 1, 10, tzinfo=UTC)

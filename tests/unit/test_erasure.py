@@ -12,9 +12,11 @@ from offboarding.adapters import erasure as erasure_module
 from offboarding.adapters import table as table_module
 from offboarding.adapters.erasure import Erasure, erase_entity, record_erasure
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Records, entity_key, erased_key, identifier_key
+from offboarding.adapters.records import Records, entity_key, erased_key, identifier_key, provider_user_key
+from offboarding.adapters.reports import Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.record import Status
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse
 from tests.unit.conftest import (
     ARN_A,
@@ -134,12 +136,12 @@ def test_a_user_of_a_provider_is_erased_unless_he_stands_for_somebody_else_by_no
     entity = {**make_offboarding(ARN_A).entity, "Aliases": []}
     facts = {"StartedAt": STARTED_AT, "Entity": entity}
     log_entry = {"At": STARTED_AT, "Step": "Recorded"}
-    for provider_user in (("okta", "00u1"), ("auth0", "auth0|1")):
+    for provider_user in (Reporter("okta", "00u1"), Reporter("auth0", "auth0|1")):
         offboarding = make_offboarding(ARN_A)
         table.records.create_or_update(offboarding, facts, Status.RECORDED, None, log_entry, provider_user)
     kim = make_offboarding(ARN_B, KIM_ID)
     facts = {"StartedAt": STARTED_AT, "Entity": {**kim.entity, "Name": "kim", "Email": None}}
-    table.records.create_or_update(kim, facts, Status.RECORDED, None, log_entry, ("okta", "00u1"))
+    table.records.create_or_update(kim, facts, Status.RECORDED, None, log_entry, Reporter("okta", "00u1"))
 
     erase()
 
@@ -147,6 +149,68 @@ def test_a_user_of_a_provider_is_erased_unless_he_stands_for_somebody_else_by_no
     assert ("provider-user", "Entity") in parts, "he stands for kim"
     assert len([id_ for id_, part in read_items(table) if id_.startswith("provider-user/")]) == 1
     assert not [id_ for id_, _ in read_items(table) if id_.endswith(USER_ID)]
+
+
+def test_what_was_reported_of_a_person_is_erased(table: Table) -> None:
+    okta, request = Reporter("okta", "00u1"), Reporter("offboardingRequested", "r-1")
+    cloudtrail, auth0, okta_of_kim = (
+        Reporter("identityCenter", "s-1"),
+        Reporter("auth0", "a-1"),
+        Reporter("okta", "00u2"),
+    )
+    reports, requester = Reports(), {"Provider": "okta", "EventId": "e-1", "OccurredAt": NOW, "ProviderUserId": "00u1"}
+    for reporter in (okta, request, auth0):
+        reports.record_departure(reporter, NOW, ENTITY_KEY, is_stated=True)
+    reports.record_return(cloudtrail, NOW)
+    reports.record_withdrawal_of_all_requests(ENTITY_KEY, NOW)
+    reports.record_return(Reporter.of_all_requests(f"{ORGANIZATION_ID}/{KIM_ID}"), NOW)
+    reports.record_departure(okta_of_kim, NOW, f"{ORGANIZATION_ID}/{KIM_ID}", is_stated=True)
+    create_ended_record(table, "a", Requester=requester)
+    by_request = {"Provider": "offboardingRequested", "EventId": "r-1", "OccurredAt": NOW}
+    by_cloudtrail = {"Provider": "identityCenterScim", "EventId": "e", "OccurredAt": NOW, "ProviderUserId": "s-1"}
+    by_kim = {**requester, "ProviderUserId": "00u2"}
+    for member in (by_request, by_cloudtrail, by_kim):
+        reports.join(ARN_A, Report.of(member, ENTITY_KEY), "name", NOW)
+    subject = {"EntityId": USER_ID, "EntityKey": ENTITY_KEY, "OrganizationId": ORGANIZATION_ID}
+    withdrawal = {**subject, "Presences": [provider_user_key(auth0)]}
+    table.records.record_withdrawn_event("m-1", withdrawal, {"At": NOW, "Step": "Withdrawn", "Reason": "back"})
+
+    erase()
+
+    kept = {
+        provider_user_key(reporter)
+        for reporter in (okta_of_kim, Reporter.of_all_requests(f"{ORGANIZATION_ID}/{KIM_ID}"))
+    }
+    assert {id_ for id_, part in read_items(table) if part == "Presence"} == kept
+    assert {id_.partition("/")[0] for id_, part in read_items(table) if part != "Presence"} == {"erased"}
+
+
+def test_what_was_reported_of_who_stands_for_a_person_is_erased_unless_it_is_about_somebody_else(table: Table) -> None:
+    okta, auth0, sailpoint = (Reporter(name, "1") for name in ("okta", "auth0", "sailpoint"))
+    entity = {**make_offboarding(ARN_A).entity, "Aliases": []}
+    facts, log_entry = {"StartedAt": STARTED_AT, "Entity": entity}, {"At": STARTED_AT, "Step": "Recorded"}
+    for provider_user in (okta, auth0, sailpoint):
+        offboarding = make_offboarding(ARN_A)
+        table.records.create_or_update(offboarding, facts, Status.RECORDED, None, log_entry, provider_user)
+    reports = Reports()
+    reports.record_return(okta, NOW)
+    reports.record_departure(auth0, NOW, ENTITY_KEY, is_stated=True)
+    reports.record_departure(sailpoint, NOW, f"{ORGANIZATION_ID}/{KIM_ID}", is_stated=True)
+
+    erase()
+
+    kept = {id_ for id_, part in read_items(table) if part == "Presence"}
+    assert kept == {provider_user_key(sailpoint)}
+
+
+def test_what_is_no_report_of_a_provider_has_no_presences(table: Table) -> None:
+    reports = Reports()
+    create_ended_record(table, "a", Requester={"Provider": "okta", "EventId": "e-1"})
+    reports.join(ARN_A, Report(), "name", NOW)
+
+    assert erase().executions == 1
+
+    assert read_items(table) == make_tombstones(ARN_A)
 
 
 def test_no_name_and_no_address_leads_to_an_erased_person(table: Table) -> None:

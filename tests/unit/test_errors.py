@@ -5,7 +5,7 @@ import json
 import pytest
 
 from offboarding.domain import errors
-from offboarding.domain.errors import AlreadyInProgress, OffboardingError
+from offboarding.domain.errors import AlreadyInProgress, OffboardingError, Withdrawn
 from tests.unit.conftest import ARN_A
 
 ERRORS = sorted(
@@ -14,7 +14,14 @@ ERRORS = sorted(
 )
 
 
+DECISION = {"Decision": "Withdrawn", "DecidedBy": "okta", "Reason": 'Dana "is" back.', "DecidedIn": ARN_A}
+
+
 def make_error(kind: type[OffboardingError], message: str) -> OffboardingError:
+    if kind is Withdrawn:
+        error = Withdrawn(DECISION)
+        error.message = message
+        return error
     return AlreadyInProgress(message, ARN_A) if kind is AlreadyInProgress else kind(message)
 
 
@@ -36,7 +43,7 @@ def test_an_error_with_another_sentence_is_otherwise_unchanged(
     assert error.raised_by_workmail is raised_by_workmail
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ERRORS if kind is not AlreadyInProgress])
+@pytest.mark.parametrize("kind", [kind for kind in ERRORS if kind not in {AlreadyInProgress, Withdrawn}])
 def test_the_text_of_an_error_is_its_message(kind: type[OffboardingError]) -> None:
     error = make_error(kind, "WorkMail did not answer.")
     assert str(error) == "WorkMail did not answer."
@@ -55,6 +62,13 @@ def test_the_text_of_already_in_progress_is_json_with_the_whole_message_and_the_
         "ExecutionArn": ARN_A,
     }
     assert error.execution_arn == ARN_A
+
+
+def test_the_text_of_a_withdrawal_is_the_decision_as_json() -> None:
+    error = Withdrawn(DECISION)
+
+    assert error.message == "The offboarding was withdrawn. Nothing was changed."
+    assert json.loads(str(error)) == error.decision == DECISION
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -15,6 +15,7 @@ STEP_TYPES = {
     "check_organization": (schemas.CHECK_ORGANIZATION, steps.CheckStep),
     "plan_offboarding": (schemas.PLAN_OFFBOARDING, steps.PlanStep),
     "record_offboarding": (schemas.RECORD_OFFBOARDING, steps.RecordStep),
+    "wait_for_date": (schemas.WAIT_FOR_DATE, steps.WaitForDateStep),
     "await_approval": (schemas.AWAIT_APPROVAL, steps.AwaitApprovalStep),
     "deregister_entity": (schemas.DEREGISTER_ENTITY, steps.DeregisterStep),
     "verify_cleanup": (schemas.VERIFY_CLEANUP, steps.VerifyStep),
@@ -26,6 +27,7 @@ INPUT_TYPES = {
     "ERASURE": steps.ErasureInput,
     "INPUT": steps.OffboardingInput,
     "OFFBOARDING_REQUESTED": steps.OffboardingRequest,
+    "OFFBOARDING_WITHDRAWN": steps.OffboardingWithdrawal,
     "DECISION": steps.DecisionInput,
     "RESTORE": steps.RestoreInput,
 }

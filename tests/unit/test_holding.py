@@ -3,17 +3,24 @@
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from offboarding.adapters import holding
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.holding import UNDATED_REGISTRATION_MARGIN, Holder, already_in_progress_error, load_holder
+from offboarding.adapters.holding import (
+    UNDATED_REGISTRATION_MARGIN,
+    Holder,
+    already_in_progress_error,
+    end_superseded,
+    load_holder,
+)
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
 from offboarding.domain.record import EntityLock, Status
 from offboarding.domain.timestamps import parse, render
-from tests.unit.conftest import ARN_A, ARN_B, NOW, RUNNING, USER_ID, Table, make_offboarding
+from tests.unit.conftest import ARN_A, ARN_B, ARN_C, NOW, RUNNING, USER_ID, Table, make_offboarding
 
 DEREGISTERED_AT = parse(NOW)
 DANA = Entity(EntityType.USER, USER_ID, "dana", EntityState.ENABLED, enabled_date=DEREGISTERED_AT - timedelta(days=400))
@@ -149,7 +156,7 @@ def test_an_execution_that_only_waits_for_a_later_date_can_be_taken_over(
         make_offboarding(ARN_A), facts, status, render(DUE_AT), {"At": NOW, "Step": status.value}
     )
     if is_superseded:
-        assert table.records.supersede(make_offboarding(ARN_A), ARN_B, NOW)
+        assert table.records.supersede(table.load_record(ARN_A), ARN_B, NOW)
 
     holder = load_holder_with_status(table, DANA, due_at=due_at)
 
@@ -160,10 +167,71 @@ def test_an_execution_that_only_waits_for_a_later_date_can_be_taken_over(
 def test_who_holds_the_entity_again_is_not_superseded_any_more(table: Table) -> None:
     facts = {"StartedAt": NOW, "Entity": DANA.to_json(), "NotBefore": render(DUE_AT)}
     table.create_record("a")
-    assert table.records.supersede(make_offboarding(ARN_A), ARN_B, NOW)
+    assert table.records.supersede(table.load_record(ARN_A), ARN_B, NOW)
 
     table.records.create_or_update(make_offboarding(ARN_A), facts, Status.RECORDED, None, {"At": NOW, "Step": "Later"})
 
     record = table.records.find(ARN_A)
     assert record is not None
     assert record.superseded_by is None
+
+
+# The end of a scheduled execution that was taken over
+
+REASON = "Another execution offboards this entity, because it is due sooner. This one has changed nothing."
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The tokens that were answered, each with its answer."""
+    sent: list[tuple[str, Any]] = []
+    monkeypatch.setattr(holding, "send_task_success", lambda token, answer: sent.append((token, answer)))
+    return sent
+
+
+def schedule(table: Table, token: str | None = "token", superseded_by: str | None = ARN_B) -> None:
+    """Write the record of execution a, which waits for a date and was taken over."""
+    facts = {"StartedAt": NOW, "Entity": DANA.to_json(), "NotBefore": render(DUE_AT)}
+    log_entry = {"At": NOW, "Step": "Scheduled"}
+    table.records.create_or_update(make_offboarding(ARN_A), facts, Status.SCHEDULED, render(DUE_AT), log_entry)
+    if token:
+        assert table.records.record_wait(make_offboarding(ARN_A), token)
+    if superseded_by:
+        assert table.records.supersede(table.load_record(ARN_A), superseded_by, NOW)
+
+
+def test_a_scheduled_execution_is_ended_by_the_one_that_took_over(table: Table, answers: list[Any]) -> None:
+    schedule(table)
+
+    for _ in range(2):
+        end_superseded(table.records, ARN_B, ARN_A)
+
+    answer = ("token", {"Decision": "Superseded", "Reason": REASON, "ExecutionArn": ARN_B})
+    assert answers == [answer, answer], "the first answer may have been lost"
+    assert table.read_step_names(ARN_B) == []
+
+
+@pytest.mark.parametrize(
+    ("token", "superseded_by"), [(None, ARN_B), ("token", ARN_C), ("token", None)], ids=["no token", "other", "nobody"]
+)
+def test_a_scheduled_execution_goes_on_if_it_does_not_wait_yet_or_another_one_has_taken_over(
+    table: Table, answers: list[Any], token: str | None, superseded_by: str | None
+) -> None:
+    schedule(table, token, superseded_by)
+
+    end_superseded(table.records, ARN_B, ARN_A)
+
+    assert answers == []
+
+
+def test_a_superseded_execution_that_does_not_wait_for_a_date_is_left_alone(table: Table, answers: list[Any]) -> None:
+    end_superseded(table.records, ARN_B, ARN_A)
+    table.create_record("a")
+    expires_at = render(DUE_AT)
+    log_entry = {"At": NOW, "Step": "AwaitApproval"}
+    table.records.record_approval_request(make_offboarding(ARN_A), "token", ["a reason"], expires_at, log_entry)
+    table.records.supersede(table.load_record(ARN_A), ARN_B, NOW)
+
+    end_superseded(table.records, ARN_B, ARN_A)
+
+    assert answers == []

@@ -1,12 +1,14 @@
 """Each event of an identity provider is parsed into a leaver, ignored with a reason, or refused."""
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
+from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.identity_store import StoreUser
 from offboarding.configuration import ProviderSettings
 from offboarding.edge.identity_providers import (
@@ -14,6 +16,8 @@ from offboarding.edge.identity_providers import (
     IgnoredEvent,
     LeaverEvent,
     RefusedEvent,
+    RequestedEntity,
+    ReturnEvent,
     SubjectKind,
     UnreadStatus,
     judge_status,
@@ -49,7 +53,9 @@ EXPECTED: dict[str, LeaverEvent | IgnoredEvent | UnreadStatus] = {
         occurred_at="2026-11-20T09:15:11.862Z",
         requested_by="it.admin@example.com",
     ),
-    "okta-user-lifecycle-suspend": IgnoredEvent("okta", "user.lifecycle.suspend does not mean that somebody left"),
+    "okta-user-lifecycle-suspend": IgnoredEvent(
+        "okta", "user.lifecycle.suspend does not mean that somebody left or is back"
+    ),
     "auth0-successful-user-deletion": make_email_leaver(
         provider="auth0",
         provider_user_id="auth0|5f0000000000000000000001",
@@ -121,6 +127,9 @@ def make_event(name: str, **changes: Any) -> dict[str, Any]:
     return event
 
 
+SOURCE = load_event("okta-user-lifecycle-deactivate")["source"]
+
+
 def test_every_example_has_an_expected_result() -> None:
     assert {path.stem for path in EVENTS.glob("*.json")} == set(EXPECTED)
 
@@ -134,6 +143,27 @@ def test_an_example_is_parsed_as_expected(name: str) -> None:
 def test_an_event_of_a_provider_that_is_not_configured_is_refused(name: str) -> None:
     with pytest.raises(RefusedEvent, match="is not among"):
         parse_event(load_event(name), {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"event_source": "aws.partner/okta.com/x", "account": "123456789012"}, "source is not aws.partner/okta.com/x"),
+        ({"event_source": SOURCE, "account": "000000000000"}, "for another account than 000000000000"),
+        ({"event_source": SOURCE, "account": "123456789012"}, None),
+    ],
+)
+def test_an_event_of_another_partner_source_or_for_another_account_is_refused(
+    settings: dict[str, str], message: str | None
+) -> None:
+    event = {**load_event("okta-user-lifecycle-deactivate"), "account": "123456789012"}
+    providers = {"okta": ProviderSettings(**settings)}
+
+    if message is None:
+        assert parse_event(event, providers) == EXPECTED["okta-user-lifecycle-deactivate"]
+        return
+    with pytest.raises(RefusedEvent, match=message):
+        parse_event(event, providers)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -171,6 +201,57 @@ def test_the_user_that_an_okta_event_targets_is_the_leaver(event: dict[str, Any]
     assert parsed.subject == "dana.leaver@example.com"
 
 
+@pytest.mark.parametrize("event_type", ["user.lifecycle.activate", "user.lifecycle.reactivate"])
+@pytest.mark.parametrize("actor", [{"id": "00uadmin", "alternateId": "it.admin@example.com"}, LEAVER])
+def test_the_user_that_okta_activates_is_back(event_type: str, actor: dict[str, Any]) -> None:
+    event = make_event(OKTA, detail__eventType=event_type, detail__target=[GROUP, LEAVER], detail__actor=actor)
+
+    assert parse_event(event, PROVIDERS) == ReturnEvent(
+        provider="okta",
+        provider_user_id="00uleaver00000000001",
+        deduplication_id="6f0c1c0a-c5f1-11f0-9a3e-0f1e2d3c4b5a",
+        occurred_at="2026-11-20T09:15:11.862Z",
+        requested_by=actor["alternateId"],
+    )
+
+
+def test_the_user_whom_identity_center_enables_is_back() -> None:
+    assert parse_event(make_event(CLOUDTRAIL, detail__eventName="EnableUser"), PROVIDERS) == ReturnEvent(
+        provider="identityCenterCloudTrail",
+        provider_user_id=STORE_USER_ID,
+        deduplication_id="5f5d2d9a-0000-4000-8000-000000000003",
+        occurred_at="2026-11-20T08:00:02Z",
+        requested_by="it.admin@example.com",
+    )
+
+
+def make_withdrawal(**detail: object) -> dict[str, Any]:
+    return make_event(REQUEST, **{"detail-type": "Offboarding Withdrawn"}, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("detail", "members"),
+    [
+        ({"RequestId": "r-1"}, {"provider_user_id": "r-1"}),
+        (
+            {"RequestId": "r-1", "OrganizationId": ORGANIZATION_ID, "Reason": "stays", "RequestedBy": "hr"},
+            {"provider_user_id": "r-1", "reason": "stays", "requested_by": "hr"},
+        ),
+        ({"EntityId": "dana"}, {"provider_user_id": "", "entity": RequestedEntity("dana", None)}),
+        (
+            {"EntityId": "dana", "OrganizationId": ORGANIZATION_ID},
+            {"provider_user_id": "", "entity": RequestedEntity("dana", ORGANIZATION_ID)},
+        ),
+    ],
+)
+def test_a_withdrawal_names_a_request_or_an_entity(detail: dict[str, Any], members: dict[str, Any]) -> None:
+    event = make_withdrawal(**detail)
+
+    assert parse_event(event, PROVIDERS) == ReturnEvent(
+        provider="offboardingRequested", deduplication_id=event["id"], occurred_at="2026-11-20T06:00:00Z", **members
+    )
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
@@ -181,7 +262,12 @@ def test_the_user_that_an_okta_event_targets_is_the_leaver(event: dict[str, Any]
         (make_event(AUTH0, detail__data__type="fdu"), "does not say who left"),
         (make_event(IDENTITY_CENTER, **{"detail-type": "User Created"}), "does not mean"),
         (make_event(CLOUDTRAIL, detail__errorCode="AccessDenied"), "failed"),
-        (make_event(CLOUDTRAIL, detail__eventName="EnableUser"), "does not mean"),
+        (
+            make_event(CLOUDTRAIL, detail__eventName="EnableUser", source="aws.identitystore"),
+            "does not mean that somebody",
+        ),
+        (make_event(CLOUDTRAIL, detail__eventName="EnableUser", detail__errorCode="AccessDenied"), "EnableUser failed"),
+        (make_event(OKTA, detail__eventType="user.lifecycle.activate", detail__outcome=...), "outcome is not SUCCESS"),
         (make_event(CLOUDTRAIL, source="aws.identitystore"), "does not mean"),
         (make_event(SCIM_PATCH, detail__eventName="PatchGroup"), "PatchGroup does not mean"),
         (make_event(SCIM_PATCH, detail__errorCode="ValidationException"), "PatchUser failed"),
@@ -191,7 +277,10 @@ def test_the_user_that_an_okta_event_targets_is_the_leaver(event: dict[str, Any]
             "a deletion in the account's source does not mean",
         ),
         (make_event(SAILPOINT, **{"detail-type": "idn:account-created"}), "does not mean"),
-        (make_event(REQUEST, **{"detail-type": "Offboarding Planned"}), "is not Offboarding Requested"),
+        (
+            make_event(REQUEST, **{"detail-type": "Offboarding Planned"}),
+            "is neither Offboarding Requested nor Offboarding Withdrawn",
+        ),
     ],
 )
 def test_an_event_that_does_not_mean_a_departure_is_ignored_with_a_reason(event: dict[str, Any], reason: str) -> None:
@@ -235,6 +324,17 @@ def test_an_event_that_does_not_mean_a_departure_is_ignored_with_a_reason(event:
         (make_event(REQUEST, detail__EntityID="dana"), "unknown member: EntityID"),
         (make_event(REQUEST, detail__EntityId='dana"quote@example.com'), "EntityId must be"),
         (make_event(REQUEST, detail=[]), "detail must be a JSON object"),
+        (make_event(OKTA, detail__eventType="user.lifecycle.activate", detail__target=[]), "0 users, and must have"),
+        (
+            make_event(OKTA, detail__eventType="user.lifecycle.activate", detail__target=[{**LEAVER, "id": None}]),
+            "id is missing",
+        ),
+        (make_event(CLOUDTRAIL, detail__eventName="EnableUser", detail__requestParameters=None), "userId is missing"),
+        (make_withdrawal(), "either RequestId, or EntityId for all requests for that entity."),
+        (make_withdrawal(RequestId="r-1", EntityId="dana"), "either RequestId, or EntityId for all requests"),
+        (make_withdrawal(RequestId="r-1", NotBefore="2026-12-22T17:00:00Z"), "unknown member: NotBefore"),
+        (make_withdrawal(EntityId="dana leaver"), "EntityId must be"),
+        (make_withdrawal(RequestId="r-1", Reason="\ud800"), "detail.Reason has half a character"),
         (make_event(OKTA, source="aws.ec2"), "No identity provider of this product"),
         (make_event(OKTA, source=...), "No identity provider of this product"),
         ([], "not an EventBridge event"),
@@ -323,10 +423,17 @@ def test_a_patch_that_asks_for_an_inactive_user_means_that_the_user_left(
         (SCIM_PUT, {}, {"active": "true"}),
     ],
 )
-def test_a_scim_call_about_an_active_user_is_ignored(name: str, request_: dict[str, Any], answer: object) -> None:
-    parsed = parse_event(make_scim_call(name, request_, answer), PROVIDERS)
+def test_a_scim_call_about_an_active_user_is_a_return(name: str, request_: dict[str, Any], answer: object) -> None:
+    event = make_scim_call(name, request_, answer)
+    event["detail"]["userIdentity"] = {"principalId": "AROAEXAMPLE:okta"}
 
-    assert parsed == IgnoredEvent("identityCenterScim", "the user is active")
+    assert parse_event(event, PROVIDERS) == ReturnEvent(
+        provider="identityCenterScim",
+        provider_user_id=STORE_USER_ID,
+        deduplication_id=event["detail"]["eventID"],
+        occurred_at="2026-11-20T08:00:02Z",
+        requested_by="okta",
+    )
 
 
 @pytest.mark.parametrize(
@@ -402,18 +509,27 @@ def test_a_user_who_is_read_as_disabled_left_when_the_event_happened() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("user", "reason"),
-    [
-        (StoreUser(is_enabled=True, created_at=CREATED_AT), "the user is active"),
-        (None, "the user is not in the identity store"),
-    ],
-)
-def test_a_user_who_is_enabled_or_gone_is_ignored_with_a_reason(user: StoreUser | None, reason: str) -> None:
-    judged = judge_status(CHANGE, user, READ_AT)
+def test_a_user_who_is_read_as_enabled_is_back_since_the_event_happened() -> None:
+    judged = judge_status(replace(CHANGE, requested_by="hr"), StoreUser(True, CREATED_AT), READ_AT)
+
+    assert judged == ReturnEvent(
+        provider="identityCenter",
+        provider_user_id=STORE_USER_ID,
+        deduplication_id="e-1",
+        occurred_at="2026-11-20T08:00:00Z",
+        requested_by="hr",
+        status_read_at="2026-11-20T08:00:05.000Z",
+    )
+
+
+def test_a_user_who_is_gone_is_ignored_with_a_reason() -> None:
+    judged = judge_status(CHANGE, None, READ_AT)
 
     assert isinstance(judged, IgnoredEvent)
-    assert (judged.provider, judged.reason.partition(";")[0]) == ("identityCenter", reason)
+    assert (judged.provider, judged.reason.partition(";")[0]) == (
+        "identityCenter",
+        "the user is not in the identity store",
+    )
 
 
 def test_a_user_without_a_status_is_refused() -> None:

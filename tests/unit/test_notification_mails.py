@@ -11,12 +11,17 @@ from tests import told_steps
 from tests.told_steps import DEREGISTERED_AT, ENTITY_ID, EXECUTION_ARN, RETENTION_ENDS_AT, STEPS, UNTIL
 
 APPROVAL_STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offboarding-approval"
-WITH_NAMES = MailOptions(has_names=True, approval_state_machine_arn=APPROVAL_STATE_MACHINE_ARN)
-WITHOUT_NAMES = MailOptions(has_names=False, approval_state_machine_arn=APPROVAL_STATE_MACHINE_ARN)
+RESTORE_STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offboarding-restore"
+WITH_NAMES, WITHOUT_NAMES = (
+    MailOptions(has_names, APPROVAL_STATE_MACHINE_ARN, RESTORE_STATE_MACHINE_ARN) for has_names in (True, False)
+)
 CONSOLE_LINK = (
     f"https://{REGION}.console.aws.amazon.com/states/home?region={REGION}#/v2/executions/details/{EXECUTION_ARN}"
 )
-MAILED = ("approval", "first_of_cap", "failed", "failed_afterwards", "unresolved", "unreadable_input", "last_day")
+MAILED = (
+    *("approval", "first_of_cap", "failed", "failed_afterwards", "unresolved", "unreadable_input"),
+    *("returned", "returned_before", "last_day"),
+)
 
 
 def mail_about(step: dict[str, Any], options: MailOptions = WITH_NAMES) -> Mail:
@@ -175,6 +180,99 @@ def test_an_outcome_without_advice_sends_the_reader_to_the_cause() -> None:
 
 def test_a_dry_run_that_failed_is_not_mailed() -> None:
     assert make_mail({**told_steps.FAILED, "DryRun": True}, WITH_NAMES) is None
+
+
+RETURN = f"okta reports that the user dana.leaver (dana.leaver@example.com, {ENTITY_ID}) of {ORGANIZATION_ID} is back"
+RETURN_MEMBERS = {"RequestedBy": "<who you are>", "Reason": "<why>"}
+
+
+def read_command(paragraph: str) -> tuple[str, dict[str, str]]:
+    """Return the state machine of a command, and the input that it has."""
+    prefix, _, rest = paragraph.partition(" --input '")
+    return prefix.removeprefix("aws stepfunctions start-execution --state-machine-arn "), json.loads(rest[:-1])
+
+
+@pytest.mark.parametrize("outcome", ["Withdrawn", "Rejected", "AlreadyInProgress"])
+def test_an_end_that_somebody_wanted_is_not_mailed(outcome: str) -> None:
+    assert make_mail({**told_steps.FAILED, "Outcome": outcome}, WITH_NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "opening", "last_day"),
+    [
+        (
+            {},
+            "a leaver is back, and the mailbox is disabled",
+            f"The mailbox was disabled at {DEREGISTERED_AT}, and WorkMail removes it after {RETENTION_ENDS_AT}.",
+            f" It works until {RETENTION_ENDS_AT}.",
+        ),
+        (
+            {"MailboxTouched": "Maybe"},
+            "a leaver is back, and the mailbox may be disabled",
+            "The mailbox may have been disabled. Look at the entity in the WorkMail console.",
+            f" It works until {RETENTION_ENDS_AT}.",
+        ),
+        (
+            {"RetentionEndsAt": ...},
+            "a leaver is back, and the mailbox is disabled",
+            "The mailbox was disabled. Nobody verifies its removal any more.",
+            " It works for 30 days from the disabling.",
+        ),
+        (
+            {"MailboxTouched": "Maybe", "RetentionEndsAt": ..., "DeregisteredAt": ...},
+            "a leaver is back, and the mailbox may be disabled",
+            "The mailbox may have been disabled. Look at the entity in the WorkMail console.",
+            " It works for 30 days from the disabling.",
+        ),
+    ],
+)
+def test_the_mail_about_a_leaver_who_is_back_has_the_restore_and_its_last_day(
+    changes: dict[str, Any], subject: str, opening: str, last_day: str
+) -> None:
+    step = {name: value for name, value in {**told_steps.RETURNED, **changes}.items() if value is not ...}
+
+    mail = mail_about(step)
+
+    assert mail.subject == f"WorkMail offboarding: {subject}"
+    paragraphs = mail.text.split("\n\n")
+    assert paragraphs[:3] == [
+        opening,
+        f"{RETURN} since 2026-11-24T08:00:00Z. Nothing is restored by itself.",
+        f"What to do: if the person stays, start a restore.{last_day} After that the mailbox is lost.",
+    ]
+    assert read_command(paragraphs[3]) == (
+        RESTORE_STATE_MACHINE_ARN,
+        {"ExecutionArn": EXECUTION_ARN, **RETURN_MEMBERS},
+    )
+    assert paragraphs[4:] == [f"Execution: {EXECUTION_ARN}", CONSOLE_LINK]
+
+
+@pytest.mark.parametrize(
+    ("members", "date"), [({}, ""), ({"NotBefore": "2026-12-31T00:00:00Z"}, ", for 2026-12-31T00:00:00Z")]
+)
+def test_the_mail_about_a_leaver_who_is_back_before_anything_happened_has_the_withdrawal_and_the_date(
+    members: dict[str, str], date: str
+) -> None:
+    mail = mail_about({**told_steps.RETURNED_BEFORE, **members})
+
+    assert mail.subject == "WorkMail offboarding: a leaver is back, and the offboarding goes on"
+    paragraphs = mail.text.split("\n\n")
+    assert paragraphs[:3] == [
+        "The mailbox has not been touched.",
+        f"{RETURN} since 2026-11-24T08:00:00Z. The offboarding goes on, because somebody else asked for it{date}.",
+        "What to do: if the person stays, withdraw the offboarding before it deregisters the mailbox:",
+    ]
+    assert read_command(paragraphs[3]) == (
+        APPROVAL_STATE_MACHINE_ARN,
+        {"ExecutionArn": EXECUTION_ARN, "Decision": "Withdrawn", "DecidedBy": "<who you are>", "Reason": "<why>"},
+    )
+    assert paragraphs[4:] == [f"Execution: {EXECUTION_ARN}", CONSOLE_LINK]
+
+
+def test_the_mail_about_a_leaver_who_is_back_has_the_id_if_the_settings_leave_names_out() -> None:
+    for step in (told_steps.RETURNED, told_steps.RETURNED_BEFORE):
+        text = mail_about(step, WITHOUT_NAMES).text
+        assert f"okta reports that the user {ENTITY_ID} of {ORGANIZATION_ID} is back since" in text
 
 
 def test_the_mail_about_the_last_day_has_both_days() -> None:

@@ -93,7 +93,8 @@ class Writer:
         offboarding, ends_at = self._begin(number, at), at + timedelta(days=30)
         self._records.record_attempt(offboarding, render(ends_at), self._enter(offboarding, at, "Deregister"))
         dates = {"DeregisteredAt": render(at), "RetentionEndsAt": render(ends_at)}
-        self._records.record_deregistration(offboarding, dates, self._enter(offboarding, at, "Deregistered"))
+        lock = self._records.find_lock(offboarding.organization_id, offboarding.entity_id)
+        self._records.record_deregistration(offboarding, dates, self._enter(offboarding, at, "Deregistered"), lock)
         return offboarding, ends_at
 
     def _verify(self, number: int, at: datetime) -> None:

@@ -13,10 +13,12 @@ from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters import holding
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
-from offboarding.adapters.records import Records
+from offboarding.adapters.records import Records, entity_key
+from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityType
-from offboarding.domain.record import Status
+from offboarding.domain.record import Decision, Status
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     ARN_A,
@@ -36,6 +38,7 @@ from tests.unit.conftest import (
     make_execution_arn,
     make_offboarding,
     make_policy,
+    make_raiser,
     take_calls,
 )
 
@@ -597,3 +600,228 @@ def test_who_is_due_sooner_takes_over_from_who_is_only_scheduled(
             record(describe_entity(dana), **changes)
 
     assert table.find_holder(dana) == (ARN_A if takes_over else ARN_B)
+
+
+# Who reports that the leaver is away
+
+LEFT_AT, BACK_AT = "2026-11-24T07:00:00.000Z", "2026-11-24T08:00:00.000Z"
+REPORTER = Reporter("okta", "00u1")
+REPORT = {"Requester": {**OKTA["Requester"], "OccurredAt": LEFT_AT, "ProviderUserId": "00u1"}}
+REQUEST = {"Requester": {"Provider": "offboardingRequested", "EventId": "r-1", "OccurredAt": LEFT_AT}}
+
+
+def list_reports(table: Table, execution_arn: str) -> list[dict[str, Any]]:
+    items = [item for item in table.read_all() if item["Part"]["S"].startswith("Report ")]
+    return [table.read_members(execution_arn, item["Part"]["S"]) for item in items if item["Id"]["S"] == execution_arn]
+
+
+def test_a_leaver_who_is_back_is_not_recorded_and_is_released(dana: str, table: Table) -> None:
+    Reports().record_return(REPORTER, BACK_AT)
+
+    with pytest.raises(errors.Withdrawn) as failure:
+        record(describe_entity(dana), Request=REPORT)
+
+    assert failure.value.decision["DecidedBy"] == "okta"
+    assert table.read_item(ARN_A) is None
+    assert table.find_holder(dana) is None
+    assert table.read_step(ARN_A, "RequestRefused") == {"Step": "RequestRefused", "At": NOW, "Error": "Withdrawn"}
+    assert not Reports().join(ARN_A, Report(), "name", NOW)
+
+
+@pytest.mark.parametrize("request_", [REPORT, REQUEST], ids=["okta", "request"])
+def test_a_return_right_before_the_record_is_written_prevents_that(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any]
+) -> None:
+    require = Reports.require
+
+    def require_and_come_back(*arguments: Any) -> Any:
+        checks = require(*arguments)
+        Reports().record_return(Reporter.of_requester(request_["Requester"]), BACK_AT)
+        return checks
+
+    monkeypatch.setattr(Reports, "require", require_and_come_back)
+    with pytest.raises(errors.RecordUnavailable, match="changed at the same time"):
+        record(describe_entity(dana), Request=request_)
+    assert table.read_item(ARN_A) is None
+    assert table.read_step_names(ARN_A) == []
+
+    monkeypatch.setattr(Reports, "require", require)
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Request=request_)
+
+
+def test_a_return_during_the_wait_for_a_date_is_found_after_it(dana: str, table: Table) -> None:
+    request = {**REPORT, "NotBefore": TOMORROW}
+    record(describe_entity(dana), Request=request, DateIsAhead=True)
+    Reports().record_return(REPORTER, BACK_AT)
+
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Request=request, Now=TOMORROW)
+    assert table.load_record(ARN_A).status is Status.SCHEDULED
+
+
+def test_the_entity_of_a_request_is_kept_with_the_request_by_which_it_can_be_withdrawn(dana: str, table: Table) -> None:
+    record(describe_entity(dana), Request=REQUEST)
+
+    presence = Reports().find_presence(Reporter("offboardingRequested", "r-1"))
+    assert presence == Presence(entity_key=entity_key(ORGANIZATION_ID, dana))
+    record(describe_entity(dana), Request=REPORT)
+    assert Reports().find_presence(REPORTER) == Presence()
+
+
+def test_a_request_is_withdrawn_with_all_requests_for_its_entity(dana: str, table: Table) -> None:
+    Reports().record_withdrawal_of_all_requests(entity_key(ORGANIZATION_ID, dana), BACK_AT)
+
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Request=REQUEST)
+    record(describe_entity(dana), Request=REPORT)
+
+
+@pytest.mark.parametrize(
+    ("request_", "member"), [({}, None), (REPORT, "okta"), (REQUEST, "offboardingRequested")], ids=str
+)
+def test_the_execution_that_holds_the_entity_stands_for_the_further_request_too(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any], member: str | None
+) -> None:
+    table.create_record("b", dana)
+    set_execution_statuses(monkeypatch, b=RUNNING)
+
+    for _ in range(2):
+        with pytest.raises(errors.AlreadyInProgress):
+            record(describe_entity(dana), Request=request_)
+
+    [report] = list_reports(table, ARN_B)
+    assert report.get("Provider") == member
+    expected = Report.of(request_.get("Requester"), entity_key(ORGANIZATION_ID, dana))
+    assert report["Presences"] == list(expected.presences)
+
+
+def test_the_requests_of_two_people_are_kept_apart(dana: str, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.create_record("b", dana)
+    set_execution_statuses(monkeypatch, b=RUNNING)
+    for name in "ac":
+        with pytest.raises(errors.AlreadyInProgress):
+            record(describe_entity(dana), name)
+
+    assert len(list_reports(table, ARN_B)) == 2
+
+
+def test_an_entity_is_taken_over_from_a_running_execution_that_has_just_been_withdrawn(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Reports().record_return(REPORTER, BACK_AT)
+    table.create_record("b", dana, **REPORT)
+    assert Reports().find(make_offboarding(ARN_B, dana), REPORT["Requester"], NOW) is None
+    set_execution_statuses(monkeypatch, b=RUNNING)
+
+    assert record(describe_entity(dana))["Decision"] == "Deregister"
+
+    assert table.find_holder(dana) == ARN_A
+    assert table.load_record(ARN_B).superseded_by == ARN_A
+    assert list_reports(table, ARN_B) == []
+
+
+@pytest.mark.parametrize("date_is_ahead", [True, False])
+def test_the_further_request_is_kept_with_its_date_if_that_is_ahead(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch, date_is_ahead: bool
+) -> None:
+    table.create_record("b", dana)
+    set_execution_statuses(monkeypatch, b=RUNNING)
+
+    with pytest.raises(errors.AlreadyInProgress):
+        record(describe_entity(dana), Request={**REPORT, "NotBefore": TOMORROW}, DateIsAhead=date_is_ahead)
+
+    [report] = list_reports(table, ARN_B)
+    assert report.get("NotBefore") == (TOMORROW if date_is_ahead else None)
+
+
+def test_a_leaver_who_is_back_changes_nothing_for_the_execution_that_holds_the_entity(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.create_record("b", dana)
+    set_execution_statuses(monkeypatch, b=RUNNING)
+    Reports().record_return(REPORTER, BACK_AT)
+    members, steps = table.read_members(ARN_B), table.read_step_names(ARN_B)
+
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Request=REPORT)
+
+    assert table.find_holder(dana) == ARN_B
+    assert (table.read_members(ARN_B), table.read_step_names(ARN_B)) == (members, steps)
+    assert list_reports(table, ARN_B) == []
+    assert table.read_step_names(ARN_A) == ["RequestRefused"]
+
+
+def test_a_scheduled_execution_waits_on_when_another_one_has_taken_over(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "send_task_success", make_raiser(AssertionError("it may still be needed")))
+    not_before = "2026-12-31T00:00:00.000Z"
+    record(describe_entity(dana), "b", Request={"NotBefore": not_before}, DateIsAhead=True)
+    assert table.records.record_wait(make_offboarding(ARN_B, dana), "token")
+    set_execution_statuses(monkeypatch, b=RUNNING)
+
+    for _ in range(2):
+        record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
+
+    superseded = table.load_record(ARN_B)
+    assert (superseded.superseded_by, superseded.status, superseded.task_token) == (ARN_A, Status.SCHEDULED, "token")
+    assert table.list_executions("Scheduled") == ["a", "b"]
+    assert table.read_text(ARN_B, "DueAt") == not_before
+
+
+# The decision of a person at the moment of the date
+
+
+def decide_during_wait(table: Table, dana: str, decision: str, **request: Any) -> Decision:
+    """Have an execution wait for tomorrow, and record a decision that does not end the wait."""
+    record(describe_entity(dana), Request={"NotBefore": TOMORROW, **request}, DateIsAhead=True)
+    assert table.records.record_wait(make_offboarding(ARN_A, dana), "token")
+    outcome = Decision(Decision=decision, DecidedBy="boss", Reason="stays", DecidedAt=NOW, DecidedIn=ARN_C)
+    assert table.records.record_decision(table.load_record(ARN_A), "token", outcome)
+    return outcome
+
+
+@pytest.mark.parametrize("request_", [{}, REPORT, REQUEST], ids=["person", "okta", "request"])
+def test_a_withdrawal_that_came_too_late_to_end_the_wait_is_found_after_the_date(
+    dana: str, table: Table, request_: dict[str, Any]
+) -> None:
+    decision = decide_during_wait(table, dana, "Withdrawn", **request_)
+
+    with pytest.raises(errors.Withdrawn) as failure:
+        record(describe_entity(dana), Request={"NotBefore": TOMORROW, **request_}, Now=TOMORROW)
+
+    assert failure.value.decision == decision
+    assert table.load_record(ARN_A).status is Status.SCHEDULED
+    assert table.find_holder(dana) is None
+    refusal = {"Step": "RequestRefused", "At": TOMORROW, "Error": "Withdrawn"}
+    assert table.read_step(ARN_A, "RequestRefused") == refusal
+
+
+def test_another_decision_during_the_wait_does_not_withdraw(dana: str, table: Table) -> None:
+    decide_during_wait(table, dana, "Approved")
+
+    assert record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)["Decision"] == "Deregister"
+
+
+def test_a_withdrawal_between_reading_and_writing_prevents_the_writing(
+    dana: str, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
+    assert table.records.record_wait(make_offboarding(ARN_A, dana), "token")
+    decision = Decision(Decision="Withdrawn", DecidedBy="boss", Reason="stays", DecidedAt=NOW, DecidedIn=ARN_C)
+    require = Reports.require
+
+    def require_and_decide(*arguments: Any) -> Any:
+        checks = require(*arguments)
+        assert table.records.record_decision(table.load_record(ARN_A), "token", decision)
+        return checks
+
+    monkeypatch.setattr(Reports, "require", require_and_decide)
+    with pytest.raises(errors.RecordUnavailable, match="changed at the same time"):
+        record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)
+    assert table.load_record(ARN_A).status is Status.SCHEDULED
+
+    monkeypatch.setattr(Reports, "require", require)
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)

@@ -70,7 +70,7 @@ def list_due(table: Table, moment: str, status: Status = Status.IN_WINDOW) -> li
 
 
 def supersede(table: Table, execution_arn: str, by: str) -> bool:
-    return table.records.supersede(table.load_record(execution_arn).offboarding, by, LATER)
+    return table.records.supersede(table.load_record(execution_arn), by, LATER)
 
 
 def request_approval(table: Table, token: str = "token-1") -> bool:
@@ -108,6 +108,22 @@ def test_an_entity_is_taken_over_only_from_the_expected_holder(table: Table) -> 
         "only one of two executions takes over from the same holder"
     )
     assert table.find_holder() == ARN_B
+
+
+def test_a_lock_has_the_execution_from_which_the_entity_was_last_taken_over(table: Table) -> None:
+    def find_superseded() -> str | None:
+        lock = table.records.find_lock(ORGANIZATION_ID, USER_ID)
+        return lock.superseded_execution_arn if lock else None
+
+    hold(table, ARN_A)
+    assert find_superseded() is None
+    hold(table, ARN_B, take_over_from=ARN_A)
+    assert find_superseded() == ARN_A
+    hold(table, ARN_B)
+    table.records.renew_hold(make_offboarding(ARN_B))
+    assert find_superseded() == ARN_A
+    hold(table, ARN_C, take_over_from=ARN_B)
+    assert find_superseded() == ARN_B
 
 
 def test_a_released_entity_can_be_held_again_and_its_lock_is_kept(table: Table) -> None:
@@ -286,12 +302,12 @@ def test_a_deregistered_entity_is_in_the_window_until_the_retention_ends(table: 
     "write",
     [
         lambda records: records.record_deregistration(
-            make_offboarding(ARN_A), {"RetentionEndsAt": RETENTION_ENDS_AT}, LOG_ENTRY
+            make_offboarding(ARN_A), {"RetentionEndsAt": RETENTION_ENDS_AT}, LOG_ENTRY, None
         ),
         lambda records: records.record_refusal(make_offboarding(ARN_A), LOG_ENTRY),
         lambda records: records.record_verification(make_offboarding(ARN_A), None, LOG_ENTRY),
         lambda records: records.record_verification(make_offboarding(ARN_A), "CleanupVerified", LOG_ENTRY),
-        lambda records: records.supersede(make_offboarding(ARN_A), ARN_B, LATER),
+        lambda records: records.supersede(make_record("a"), ARN_B, LATER),
         lambda records: records.unlist(make_record("a", status=Status.ENDED, outcome="Stopped")),
         lambda records: records.record_restore_step(
             make_record("a"), Status.RESTORED, {"RestoredAt": LATER}, LOG_ENTRY
@@ -380,6 +396,27 @@ def test_a_superseded_record_is_not_in_the_window(table: Table) -> None:
 
     assert table.load_record(ARN_A).superseded_by == ARN_B
     assert table.list_executions("InWindow") == []
+
+
+def test_a_superseded_record_that_waits_for_its_date_stays_in_the_index(table: Table) -> None:
+    create_or_update(table, Status.SCHEDULED, NOW, RETENTION_ENDS_AT)
+
+    assert supersede(table, ARN_A, ARN_B)
+
+    assert table.load_record(ARN_A).superseded_by == ARN_B
+    assert table.list_executions("Scheduled") == ["a"]
+    assert table.read_text(ARN_A, "DueAt") == RETENTION_ENDS_AT
+    assert table.read_step(ARN_A, "Superseded") == {"Step": "Superseded", "At": LATER, "By": ARN_B}
+
+
+def test_a_superseded_record_that_waits_for_an_approval_leaves_the_index(table: Table) -> None:
+    table.create_record("a")
+    assert request_approval(table)
+
+    assert supersede(table, ARN_A, ARN_B)
+
+    assert table.list_executions("AwaitingApproval") == []
+    assert table.read_text(ARN_A, "DueAt") is None
 
 
 def test_only_a_complete_restore_removes_the_entity_from_the_window(table: Table) -> None:
@@ -581,6 +618,23 @@ def test_an_updated_record_has_the_new_facts_and_both_steps(table: Table) -> Non
     assert (record.entity["Name"], record.status) == ("dana2", Status.RECORDED)
     assert (record.organization_id, record.status_key) == (ORGANIZATION_ID, None)
     assert "Steps" not in table.read_members(ARN_A)
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Rejected", "Withdrawn"])
+def test_an_execution_that_was_withdrawn_during_its_wait_is_not_recorded_again(table: Table, decision: str) -> None:
+    create_or_update(table, Status.SCHEDULED, NOW, RETENTION_ENDS_AT)
+    assert table.records.record_wait(make_offboarding(ARN_A), "token-1")
+    assert decide(table, decision=decision)
+    members, steps = table.read_members(ARN_A), table.read_step_names(ARN_A)
+
+    if decision != "Withdrawn":
+        create_or_update(table, Status.RECORDED, LATER)
+        assert table.load_record(ARN_A).status is Status.RECORDED
+        return
+    with pytest.raises(errors.RecordUnavailable, match="changed at the same time"):
+        create_or_update(table, Status.RECORDED, LATER)
+    assert table.read_members(ARN_A) == members
+    assert table.read_step_names(ARN_A) == steps
 
 
 def test_a_step_belongs_to_its_execution_its_organization_and_its_entity(table: Table) -> None:
@@ -832,7 +886,7 @@ def test_a_window_is_taken_over_together_with_the_record_or_not_at_all(
     members, step_names = table.read_members(ARN_B), table.read_step_names(ARN_B)
     write_before_transaction(monkeypatch, table, lambda: action(table))
 
-    with pytest.raises(errors.RecordUnavailable, match="Another execution changes the records of this entity"):
+    with pytest.raises(errors.RecordUnavailable, match="The records of this entity are changed at the same time"):
         write(table, ARN_B)
 
     assert (table.read_members(ARN_B), table.read_step_names(ARN_B)) == (members, step_names)

@@ -31,6 +31,7 @@ from tests.unit.conftest import (
     describe_entity,
     fail_operation,
     make_execution_arn,
+    make_raiser,
     make_record,
     take_calls,
 )
@@ -259,6 +260,19 @@ def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
     monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
     fail_operation(organization, "DescribeUser", "EntityNotFoundException")
     fail_operation(organization, "ListUsers", "EntityNotFoundException")
+
+    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+        restore(table, ExecutionArn=ARN_A)
+
+
+def test_no_namesake_is_reported_among_too_many_candidates(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    monkeypatch.setattr(Directory, "list_by_name", make_raiser(errors.EntityAmbiguous("More than 1000 entities.")))
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
 
     with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
         restore(table, ExecutionArn=ARN_A)

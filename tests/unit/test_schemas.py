@@ -60,7 +60,11 @@ VALID_VALUES: list[tuple[Schema, type, list[dict[str, Any]]]] = [
     (
         DECISION,
         DecisionInput,
-        [VALID_DECISION, {**VALID_DECISION, "Decision": "Rejected", "Reason": "stays after all"}],
+        [
+            VALID_DECISION,
+            {**VALID_DECISION, "Decision": "Rejected", "Reason": "stays after all"},
+            {**VALID_DECISION, "Decision": "Withdrawn"},
+        ],
     ),
     (
         RESTORE,
@@ -171,8 +175,8 @@ def test_the_sentence_does_not_repeat_the_value() -> None:
         ),
         ({**VALID_DECISION, "ExecutionArn": f"{EXECUTION_ARN} "}, "ExecutionArn must be the ARN"),
         ({**VALID_DECISION, "ExecutionArn": EXECUTION_ARN + "x" * 512}, "ExecutionArn must be the ARN"),
-        ({**VALID_DECISION, "Decision": "approved"}, "Decision must be Approved or Rejected."),
-        ({**VALID_DECISION, "Decision": True}, "Decision must be Approved or Rejected."),
+        ({**VALID_DECISION, "Decision": "approved"}, "Decision must be Approved, Rejected or Withdrawn."),
+        ({**VALID_DECISION, "Decision": True}, "Decision must be Approved, Rejected or Withdrawn."),
         (
             {"ExecutionArn": EXECUTION_ARN, "Decision": "Approved"},
             "lacks DecidedBy, which must be the name of the person who decides",

@@ -18,14 +18,18 @@ from offboarding import configuration
 from offboarding.adapters import executions
 from offboarding.adapters import table as table_module
 from offboarding.adapters.identity_store import IdentityStoreUnavailableError, StoreUser
-from offboarding.adapters.records import Records
+from offboarding.adapters.records import Records, entity_key, provider_user_key
+from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import LeavingUser
 from offboarding.domain.execution_names import Departure, execution_name
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, SubjectKind, parse_event
+from offboarding.edge.intake import leavers
+from offboarding.edge.intake.departures import LaterDateError
+from offboarding.edge.intake.leavers import match_organizations
 from offboarding.edge.remaining_time import NoTimeLeftError
-from start_offboarding import match_organizations
 from tests.unit.conftest import (
     NOW,
     OTHER_ORGANIZATION_ID,
@@ -44,6 +48,8 @@ from tests.unit.conftest import (
 
 STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
 IDENTITY_STORE_ID = "d-1234567890"
+OKTA, REQUEST = Reporter("okta", "00uleaver00000000001"), Reporter("offboardingRequested", "r-1")
+STORE_REPORTER = Reporter("identityCenter", "94482488-3041-7097-2d41-0242ac120002")
 ORGANIZATIONS = [{"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [IDENTITY_STORE_ID]}]
 NOT_BEFORE = "2026-12-22T17:00:00+01:00"
 
@@ -85,7 +91,9 @@ def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
 
 
 @pytest.fixture
-def start(people: OrganizationBuilder, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch) -> Start:
+def start(
+    people: OrganizationBuilder, table: Table, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
+) -> Start:
     """Start an offboarding from an event; return the name and the input of the execution."""
 
     def start(event: dict[str, Any], *, dry_run: str = "false") -> tuple[str, dict[str, Any]]:
@@ -248,7 +256,7 @@ def test_an_invalid_request_starts_no_execution(
 
 @pytest.fixture
 def start_again(
-    people: OrganizationBuilder, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
+    people: OrganizationBuilder, table: Table, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
 ) -> StartAgain:
     """Start an offboarding while executions with its names exist, as a test says which of them are repeated."""
 
@@ -257,17 +265,17 @@ def start_again(
         assert isinstance(leaver, LeaverEvent)
         answers, arns_read = list(are_repeated), list[str]()
 
-        def is_repetition(execution_arn: str, request: Any, user: Any) -> bool:
+        def find_repeated_execution(execution_arn: str, request: Any, user: Any) -> str | None:
             assert request["EntityId"] == user.id
             arns_read.append(execution_arn)
-            return answers.pop(0)
+            return execution_arn if answers.pop(0) else None
 
         def start_execution(**parameters: Any) -> dict[str, str]:
             if answers:
                 raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
             return step_functions.start_execution(**parameters)
 
-        monkeypatch.setattr(start_offboarding, "is_repetition", is_repetition)
+        monkeypatch.setattr(start_offboarding, "find_repeated_execution", find_repeated_execution)
         monkeypatch.setattr(executions.states, "start_execution", start_execution)
         name = start_offboarding.start_offboarding(leaver, context or Context())
         return arns_read, f"{STATE_MACHINE_ARN.replace('stateMachine', 'execution')}:{name}"
@@ -281,6 +289,52 @@ def test_a_repeated_departure_is_not_started_again(start_again: StartAgain, step
 
     assert arns_read == [arn]
     assert step_functions.executions == []
+
+
+def list_reports(table: Table, execution_arn: str) -> list[dict[str, Any]]:
+    """Return the further reports for which an execution stands."""
+    items = [item for item in table.read_all() if item["Part"]["S"].startswith("Report ")]
+    return [table.read_members(execution_arn, item["Part"]["S"]) for item in items if item["Id"]["S"] == execution_arn]
+
+
+def test_an_execution_that_is_repeated_stands_for_the_further_report_too(start_again: StartAgain, table: Table) -> None:
+    _, arn = start_again(True)
+
+    presence = table.read_members(provider_user_key(REQUEST), "Presence")
+    [report] = list_reports(table, arn)
+    assert report == {
+        "Provider": "offboardingRequested",
+        "Presences": [
+            provider_user_key(reporter) for reporter in (REQUEST, Reporter.of_all_requests(presence["EntityKey"]))
+        ],
+        "OccurredAt": "2099-01-01T00:00:00.000Z",
+    }
+
+
+def test_a_departure_has_another_execution_if_the_repeated_one_has_been_withdrawn(
+    start_again: StartAgain, step_functions: FakeStepFunctions, table: Table
+) -> None:
+    _, arn = start_again(True)
+    Reports()._set_open(arn, is_open=False, at=NOW)
+
+    assert start_again(True)[1] != arn
+    assert len(step_functions.executions) == 1
+
+
+def test_the_report_of_a_person_without_a_user_has_its_request_alone(
+    people: OrganizationBuilder, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[Report] = []
+    monkeypatch.setattr(start_offboarding, "start_execution", lambda *_: False)
+    monkeypatch.setattr(start_offboarding, "find_repeated_execution", lambda arn, *_: arn)
+    monkeypatch.setattr(Reports, "join", lambda self, arn, report, name, at: bool(reports.append(report)) or True)
+    people.create_group("staff")
+    leaver = parse_event(make_request_event("staff"), configuration.intake().providers)
+    assert isinstance(leaver, LeaverEvent)
+
+    start_offboarding.start_offboarding(leaver, Context())
+
+    assert [report.presences for report in reports] == [(provider_user_key(REQUEST),)]
 
 
 @pytest.mark.parametrize("executions_before", [1, 2, 9])
@@ -367,16 +421,23 @@ class Batch:
     def __init__(self, queue: str) -> None:
         self._queue = queue
 
-    def deliver(self, *bodies: object, context: Context | None = None) -> list[str]:
-        """Deliver messages 0, 1, …; return the ids of those that return to the queue."""
+    def deliver(
+        self, *bodies: object, context: Context | None = None, count: int = 1, waited: timedelta = timedelta()
+    ) -> list[str]:
+        """Deliver messages 0, 1, …; return the ids of those that return to the queue.
+
+        They have waited in the queue until they were delivered first.
+        """
+        first_received_at = int(parse(FIRST_RECEIVED_AT).timestamp() * 1000)
         records = [
             {
                 "messageId": str(place),
                 "receiptHandle": "handle",
                 "body": body if isinstance(body, str) else json.dumps(body),
                 "attributes": {
-                    "ApproximateReceiveCount": "1",
-                    "ApproximateFirstReceiveTimestamp": str(int(parse(FIRST_RECEIVED_AT).timestamp() * 1000)),
+                    "ApproximateReceiveCount": str(count),
+                    "ApproximateFirstReceiveTimestamp": str(first_received_at),
+                    "SentTimestamp": str(first_received_at - waited // timedelta(milliseconds=1)),
                 },
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
@@ -549,7 +610,7 @@ def test_the_time_of_a_message_covers_its_calls_at_their_slowest() -> None:
         config = client.meta.config
         return config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
 
-    calls = (start_offboarding.workmail, executions.states, start_offboarding.queues)
+    calls = (leavers.workmail, table_module.database, executions.states)
     former = (*[executions.states] * 2, table_module.database, executions.states)
     refusal = (table_module.database, start_offboarding.queues)
 
@@ -566,7 +627,7 @@ def test_a_repeated_event_is_counted_as_repeated(
 
     error = ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
     monkeypatch.setattr(executions.states, "start_execution", make_raiser(error))
-    monkeypatch.setattr(start_offboarding, "is_repetition", lambda *_: True)
+    monkeypatch.setattr(start_offboarding, "find_repeated_execution", lambda arn, *_: arn)
 
     assert batch.deliver(make_okta_event()) == []
     assert read_metrics() == {"LeaversRepeated": 1}
@@ -794,21 +855,144 @@ def test_a_user_who_may_have_been_disabled_for_long_is_in_doubt(
     assert execution_input["Requester"].get("Doubts", []) == doubts
 
 
-@pytest.mark.parametrize("answer", [None, StoreUser(is_enabled=True, created_at=None)], ids=["gone", "enabled"])
-def test_a_changed_user_who_is_enabled_or_gone_starts_nothing(
-    batch: Batch,
-    identity_store: FakeIdentityStore,
-    step_functions: FakeStepFunctions,
-    read_metrics: ReadMetrics,
-    answer: StoreUser | None,
+def test_a_changed_user_who_is_gone_starts_nothing(
+    batch: Batch, identity_store: FakeIdentityStore, step_functions: FakeStepFunctions, read_metrics: ReadMetrics
 ) -> None:
-    identity_store.answer = answer
+    identity_store.answer = None
 
-    assert batch.deliver(make_user_updated()) == []
+    assert batch.deliver(make_user_updated()) == ["0"], "the answer may be that from before the creation"
+    assert read_metrics() == {"EventsDeferred": 1}
+    assert batch.deliver(make_user_updated(), count=2) == []
 
     assert batch.receive_dead_letters() == []
     assert step_functions.executions == []
     assert read_metrics() == {"EventsNotForUs": 1}
+
+
+ENABLED = StoreUser(is_enabled=True, created_at=None)
+
+
+def test_a_user_who_reads_as_enabled_right_after_the_change_is_read_again_once(
+    batch: Batch,
+    identity_store: FakeIdentityStore,
+    step_functions: FakeStepFunctions,
+    read_metrics: ReadMetrics,
+    log_lines: list[str],
+) -> None:
+    identity_store.answer = ENABLED
+    event = make_user_updated()
+
+    assert batch.deliver(event) == ["0"]
+
+    assert Reports().find_presence(STORE_REPORTER) == Presence()
+    assert read_metrics() == {"EventsDeferred": 1}
+    assert "event deferred" in log_lines[0]
+    assert batch.deliver(event, count=2) == []
+    assert Reports().find_presence(STORE_REPORTER).back_at == "2099-01-01T00:00:00.000Z"
+    assert read_metrics() == {"PeopleActive": 1}
+    assert step_functions.executions == []
+    assert batch.receive_dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("age", "failures"), [(timedelta(seconds=59, milliseconds=999), ["0"]), (timedelta(minutes=1), [])]
+)
+def test_a_user_who_reads_as_enabled_a_minute_after_the_change_is_enabled(
+    batch: Batch, identity_store: FakeIdentityStore, age: timedelta, failures: list[str]
+) -> None:
+    identity_store.answer = ENABLED
+
+    with time_machine.travel(parse(NOW), tick=False):
+        assert batch.deliver({**make_user_updated(), "time": render(parse(NOW) - age)}) == failures
+
+
+def test_a_user_who_was_reported_as_disabled_and_reads_as_enabled_is_back(
+    batch: Batch, identity_store: FakeIdentityStore, read_metrics: ReadMetrics
+) -> None:
+    assert batch.deliver(make_user_updated()) == []
+    identity_store.answer = ENABLED
+
+    assert batch.deliver({**make_user_updated(), "time": "2099-01-02T00:00:00Z"}, count=2) == []
+
+    assert read_metrics() == {"LeaversAccepted": 1, "LeaversReturned": 1}
+
+
+EARLIER, LATER = "2098-12-01T00:00:00Z", "2098-12-02T00:00:00Z"
+
+
+def record_return(reports: Reports) -> None:
+    reports.record_return(STORE_REPORTER, EARLIER)
+
+
+def record_stated_departure(reports: Reports) -> None:
+    reports.record_departure(STORE_REPORTER, EARLIER, None, is_stated=True)
+
+
+def record_read_departure(reports: Reports) -> None:
+    reports.record_departure(STORE_REPORTER, EARLIER, None, is_stated=False)
+
+
+def record_departure_and_return(reports: Reports) -> None:
+    record_read_departure(reports)
+    reports.record_return(STORE_REPORTER, LATER)
+
+
+@pytest.mark.parametrize(
+    ("report", "is_first_sight"),
+    [
+        (None, True),
+        (record_read_departure, True),
+        (record_stated_departure, False),
+        (record_return, False),
+        (record_departure_and_return, False),
+    ],
+)
+def test_a_user_who_is_found_disabled_is_in_doubt_unless_an_event_has_said_so_or_the_user_was_back(
+    batch: Batch,
+    identity_store: FakeIdentityStore,
+    step_functions: FakeStepFunctions,
+    report: Callable[[Reports], object] | None,
+    is_first_sight: bool,
+) -> None:
+    identity_store.answer = StoreUser(is_enabled=False, created_at=parse("2098-01-01T00:00:00Z"))
+    if report:
+        report(Reports())
+
+    assert batch.deliver(make_user_updated(), count=2) == []
+
+    [(_, execution_input)] = step_functions.executions
+    assert execution_input["Requester"].get("Doubts", []) == (["FoundDisabled"] if is_first_sight else [])
+
+
+@pytest.mark.parametrize(
+    ("report", "is_new"),
+    [
+        (None, True),
+        (record_read_departure, False),
+        (record_stated_departure, False),
+        (record_return, True),
+        (record_departure_and_return, True),
+    ],
+)
+@pytest.mark.parametrize("age", [timedelta(seconds=59), timedelta(minutes=1)])
+def test_a_status_that_was_read_right_after_the_change_is_read_again_unless_it_shows_a_new_departure(
+    batch: Batch,
+    identity_store: FakeIdentityStore,
+    step_functions: FakeStepFunctions,
+    report: Callable[[Reports], object] | None,
+    is_new: bool,
+    age: timedelta,
+) -> None:
+    if report:
+        report(Reports())
+    event = {**make_user_updated(), "time": "2099-01-01T00:00:00Z"}
+    is_deferred = not is_new and age < timedelta(minutes=1)
+
+    with time_machine.travel(parse("2099-01-01T00:00:00Z") + age, tick=False):
+        assert batch.deliver(event) == (["0"] if is_deferred else [])
+        assert len(step_functions.executions) == (0 if is_deferred else 1)
+        assert batch.deliver(event, count=2) == []
+    assert step_functions.executions
 
 
 def test_a_changed_user_of_an_unknown_identity_store_is_refused_and_not_read(
@@ -896,7 +1080,7 @@ def test_the_execution_expects_what_workmail_shows_of_the_user(
 def test_a_listed_user_without_a_name_and_an_address_is_expected_to_be_a_user(
     start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_offboarding, "_find_user", lambda *_: replace(USER, name="", email=None))
+    monkeypatch.setattr(leavers, "_find_user", lambda *_: replace(USER, name="", email=None))
 
     assert start(make_okta_event())[1]["Expected"] == {"Type": "USER"}
 
@@ -1060,3 +1244,254 @@ def test_a_doubt_about_the_person_is_in_the_input(
 
     assert request["Requester"].get("Doubts", []) == doubts
     assert "Hopper" not in json.dumps(request)
+
+
+# Returns
+
+
+def make_return_event(kind: str = "okta", at: str = "2099-01-02T00:00:00.000Z", **detail: Any) -> dict[str, Any]:
+    if kind == "okta":
+        event = make_okta_event()
+        event["detail"] |= {"eventType": "user.lifecycle.reactivate", "published": at, "uuid": "back"}
+        return event
+    event = load_event("offboarding-requested")
+    return {**event, "detail-type": "Offboarding Withdrawn", "time": at, "id": "back", "detail": detail}
+
+
+def test_an_event_about_somebody_who_was_never_away_is_counted_as_such(
+    batch: Batch, step_functions: FakeStepFunctions, read_metrics: ReadMetrics, log_lines: list[str]
+) -> None:
+    assert batch.deliver(make_return_event()) == []
+
+    assert read_metrics() == {"PeopleActive": 1}
+    assert (batch.receive_dead_letters(), step_functions.executions) == ([], [])
+    (line,) = (json.loads(line) for line in log_lines)
+    assert (line["message"], line["event_id"], line["is_return"]) == ("return processed", "back", False)
+
+
+def test_a_return_of_somebody_who_was_reported_as_away_is_counted(
+    batch: Batch, people: OrganizationBuilder, read_metrics: ReadMetrics
+) -> None:
+    user = people.create_user("dana.leaver")
+    assert batch.deliver(make_okta_event()) == []
+    left_at = "2099-01-01T00:00:00.000Z"
+    assert Reports().find_presence(OKTA) == Presence(left_at, None, left_at, None, entity_key(ORGANIZATION_ID, user))
+
+    assert batch.deliver(make_return_event()) == []
+
+    assert read_metrics() == {"LeaversAccepted": 1, "LeaversReturned": 1}
+    presence = Reports().find_presence(OKTA)
+    assert presence.back_at == presence.handled_at == "2099-01-02T00:00:00.000Z"
+
+
+def test_a_return_for_an_execution_between_two_states_returns_to_the_queue_and_is_told_with_the_first_delivery(
+    batch: Batch, people: OrganizationBuilder, table: Table, read_metrics: ReadMetrics
+) -> None:
+    user = people.create_user("dana.leaver")
+    assert batch.deliver(make_okta_event()) == []
+    arn = table.create_record("a", user)
+    assert batch.deliver(make_return_event()) == ["0"]
+    assert read_metrics() == {"LeaversAccepted": 1, "EventsLeftInQueue": 1}
+    table.record_attempt(arn, user)
+    table.record_deregistration(arn, user)
+
+    assert batch.deliver(make_return_event(), count=2) == []
+
+    assert table.read_step(arn, "LeaverReturned")["At"] == FIRST_RECEIVED_AT
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2099-01-02T00:00:00", "0001-01-01T00:00:00+01:00"])
+def test_a_return_without_a_time_is_refused(batch: Batch, table: Table, at: str) -> None:
+    assert batch.deliver(make_return_event(at=at)) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert reason == "The event has no RFC 3339 timestamp of when it happened."
+    assert not [item for item in table.read_all() if item["Part"]["S"] == "Presence"]
+
+
+def test_a_withdrawal_by_the_id_of_an_entity_is_processed_in_each_organization_that_it_can_be_of(
+    batch: Batch,
+    other_organization: OrganizationBuilder,
+    table: Table,
+    read_metrics: ReadMetrics,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure(monkeypatch, PROVIDERS=json.dumps({"offboardingRequested": {}}))
+    arn = table.create_deregistered_record("a", USER.id)
+
+    assert batch.deliver(make_return_event("request", EntityId=USER.id)) == []
+
+    assert read_metrics() == {"LeaversReturned": 1}
+    assert table.read_step(arn, "LeaverReturned")["At"] == FIRST_RECEIVED_AT
+    back_at = "2099-01-02T00:00:00.000Z"
+    for organization_id, handled_at in ((ORGANIZATION_ID, back_at), (OTHER_ORGANIZATION_ID, None)):
+        all_requests = Reporter.of_all_requests(entity_key(organization_id, USER.id))
+        assert Reports().find_presence(all_requests) == Presence(None, back_at, handled_at=handled_at)
+
+
+@pytest.mark.parametrize("detail", [{"EntityId": USER.id}, {"RequestId": "r-0"}], ids=["entity", "request"])
+def test_a_withdrawal_that_reaches_nothing_is_refused_when_it_is_read_for_the_third_time(
+    batch: Batch, people: OrganizationBuilder, read_metrics: ReadMetrics, detail: dict[str, str]
+) -> None:
+    event = make_return_event("request", **detail)
+    for count in (1, 2):
+        assert batch.deliver(event, count=count) == ["0"]
+        assert read_metrics() == {"EventsDeferred": 1}
+        assert batch.receive_dead_letters() == []
+
+    assert batch.deliver(event, count=3) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert reason == (
+        "No request is known that this could withdraw. Check RequestId, EntityId and OrganizationId. An older request "
+        "that comes later starts nothing."
+    )
+    assert read_metrics() == {"EventsRefused": 1}
+
+
+def test_a_request_behind_its_withdrawal_starts_nothing_and_the_withdrawal_has_reached_it(
+    batch: Batch, people: OrganizationBuilder, step_functions: FakeStepFunctions, read_metrics: ReadMetrics
+) -> None:
+    people.create_user("dana")
+    withdrawal = make_return_event("request", RequestId="r-1")
+    assert batch.deliver(withdrawal) == ["0"]
+
+    assert batch.deliver(make_request_event("dana")) == []
+    assert batch.deliver(withdrawal, count=2) == []
+
+    assert (step_functions.executions, batch.receive_dead_letters()) == ([], [])
+    assert read_metrics() == {"EventsDeferred": 1, "DeparturesWithdrawn": 1, "LeaversReturned": 1}
+
+
+def test_a_later_date_is_refused_only_after_the_withdrawals_that_can_wait_behind_it(
+    batch: Batch, people: OrganizationBuilder, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.create_user("dana.leaver")
+    refusal = LaterDateError("It is due sooner.")
+    monkeypatch.setattr(start_offboarding, "start_execution", lambda *_: False)
+    monkeypatch.setattr(start_offboarding, "find_repeated_execution", make_raiser(refusal))
+
+    assert batch.deliver(make_okta_event()) == ["0"]
+    assert read_metrics() == {"EventsDeferred": 1}
+    assert batch.receive_dead_letters() == []
+
+    assert batch.deliver(make_okta_event(), count=2) == []
+    assert [reason for _, reason, _ in batch.receive_dead_letters()] == ["It is due sooner."]
+    assert read_metrics() == {"EventsRefused": 1}
+
+
+def test_a_withdrawal_by_a_name_that_nobody_has_is_refused(batch: Batch, people: OrganizationBuilder) -> None:
+    assert batch.deliver(make_return_event("request", EntityId="nobody")) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert reason.startswith("0 entities of the configured organizations have or had this name or address")
+
+
+@pytest.mark.parametrize("is_return", [True, False])
+@pytest.mark.parametrize(
+    ("waited", "count", "is_deferred"),
+    [
+        (timedelta(minutes=5), 1, False),
+        (timedelta(minutes=5, milliseconds=1), 1, True),
+        (timedelta(minutes=5, milliseconds=1), 2, False),
+        (timedelta(days=3), 1, True),
+        (timedelta(days=3), 3, False),
+    ],
+)
+def test_a_departure_that_has_waited_long_is_read_after_the_returns_behind_it(
+    batch: Batch,
+    people: OrganizationBuilder,
+    step_functions: FakeStepFunctions,
+    read_metrics: ReadMetrics,
+    waited: timedelta,
+    count: int,
+    is_deferred: bool,
+    is_return: bool,
+) -> None:
+    people.create_user("dana.leaver")
+
+    if is_return:
+        assert batch.deliver(make_return_event(), waited=waited, count=count) == []
+        assert read_metrics() == {"PeopleActive": 1}
+        return
+    assert batch.deliver(make_okta_event(), waited=waited, count=count) == (["0"] if is_deferred else [])
+    assert read_metrics() == ({"EventsDeferred": 1} if is_deferred else {"LeaversAccepted": 1})
+    assert len(step_functions.executions) == (0 if is_deferred else 1)
+
+
+def test_a_departure_behind_the_return_from_it_starts_nothing_and_is_recorded(
+    batch: Batch,
+    people: OrganizationBuilder,
+    table: Table,
+    step_functions: FakeStepFunctions,
+    read_metrics: ReadMetrics,
+    log_lines: list[str],
+) -> None:
+    user = people.create_user("dana.leaver")
+    Reports().record_return(OKTA, "2099-01-02T00:00:00Z")
+
+    for _ in range(2):
+        assert batch.deliver(make_okta_event()) == []
+
+    assert (step_functions.executions, batch.receive_dead_letters()) == ([], [])
+    assert read_metrics() == {"DeparturesWithdrawn": 2}
+    [step] = table.read_steps("refused/0")
+    event = make_okta_event()
+    reason = "The person is back since 2099-01-02T00:00:00.000Z, by the same provider. Nothing was started."
+    assert {name: value for name, value in step.items() if name not in {"Id", "Part", "Kind", "Presences"}} == {
+        "At": FIRST_RECEIVED_AT,
+        "Step": "Withdrawn",
+        "Reason": reason,
+        "Provider": "okta",
+        "EventId": event["id"],
+        "OccurredAt": event["time"],
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": user,
+        "EntityKey": entity_key(ORGANIZATION_ID, user),
+    }
+    assert "dana" not in str(step)
+    assert reason in log_lines[0]
+
+
+def test_a_departure_and_a_return_at_the_same_moment_are_refused(batch: Batch, people: OrganizationBuilder) -> None:
+    people.create_user("dana.leaver")
+    Reports().record_return(OKTA, "2099-01-01T00:00:00Z")
+
+    assert batch.deliver(make_okta_event()) == []
+
+    ((_, reason, _),) = batch.receive_dead_letters()
+    assert "Which came first is not known" in reason
+
+
+@pytest.mark.parametrize(("event", "dry_run"), [(make_request_event("dana", DryRun=True), False), (None, True)])
+def test_a_plan_does_not_report_that_somebody_left(
+    start: Start, people: OrganizationBuilder, table: Table, event: dict[str, Any] | None, dry_run: bool
+) -> None:
+    people.create_user("dana")
+    Reports().record_return(REQUEST, "2099-01-02T00:00:00Z")
+
+    start(event or make_request_event("dana"), dry_run=str(dry_run).lower())
+
+    assert Reports().find_presence(REQUEST) == Presence(None, "2099-01-02T00:00:00.000Z")
+
+
+def test_a_leaver_who_was_offboarded_and_deleted_is_counted_as_repeated(
+    batch: Batch, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch, log_lines: list[str]
+) -> None:
+    monkeypatch.setattr(start_offboarding, "find_leaver", make_raiser(leavers.DepartureRepeated("d-l_1")))
+
+    assert batch.deliver(make_okta_event()) == []
+
+    assert batch.receive_dead_letters() == []
+    assert read_metrics() == {"LeaversRepeated": 1}
+    assert json.loads(log_lines[0])["execution"] == "d-l_1"
+
+
+def test_a_text_that_too_many_names_begin_with_is_a_refusal_at_once(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_offboarding, "find_leaver", make_raiser(errors.EntityAmbiguous("More than 1000")))
+
+    assert batch.deliver(make_okta_event()) == []
+
+    assert [reason for _, reason, _ in batch.receive_dead_letters()] == ["More than 1000"]

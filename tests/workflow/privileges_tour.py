@@ -1,12 +1,20 @@
 """A tour of the product: every call that a function or state machine can make happens at least once."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
 from tests.workflow.conftest import Flow
-from tests.workflow.test_identity_events import STORE_USER, Intake, build_okta_event, build_request_event
+from tests.workflow.test_identity_events import (
+    STORE_USER,
+    Intake,
+    build_okta_event,
+    build_request_event,
+    build_withdrawal_event,
+)
 
 
 def run_tour(flow: Flow) -> None:
@@ -23,6 +31,7 @@ def run_tour(flow: Flow) -> None:
     _lose_an_end(flow)
     _start_by_name_id_and_address(flow)
     _plan_and_schedule(flow)
+    _withdraw(flow)
     _approve(flow)
     finish = [_prepare_deletions(flow), _prepare_restores(flow), _prepare_refused_restores(flow)]
     flow.pass_days(5)
@@ -117,6 +126,36 @@ def _plan_and_schedule(flow: Flow) -> None:
     flow.clock.settle()
     assert flow.run("later", days=0, DryRun=True).outcome == "Planned"
     assert flow.run("later", days=0, NotBefore="2026-12-02T17:00:00Z").outcome == "AlreadyInProgress"
+
+
+def _withdraw(flow: Flow) -> None:
+    """Take departures back: one that is scheduled, and two that are between two states; and have two superseded."""
+    intake = Intake(flow)
+    flow.change_policy(DailyCap=20)
+    intake.create_user("undecided")
+    intake.put_events(
+        build_request_event("undecided", "r-2", OrganizationId=ORGANIZATION_ID, NotBefore="2026-12-01T17:00:00Z")
+    )
+    intake.put_events(build_withdrawal_event(EntityId="undecided"))
+    for function in ("RecordOffboarding", "DeregisterEntity"):
+        address = flow.people.address(f"wanted-{function.lower()}", COMPANY_DOMAIN)
+        intake.create_user(f"wanted-{function.lower()}")
+        flow.environment.faults.add(Fault("lambda", function, error="Runtime.ExitError", times=5))
+        flow.clock.advance(timedelta(minutes=2))
+        dates = [(flow.clock.now() + timedelta(milliseconds=more)).isoformat() for more in (0, 1)]
+        event = build_okta_event(address, "user.lifecycle.reactivate", f"{function}-back", dates[1])
+        # After a second, RecordOffboarding has run if it does not fail.
+        url = flow.environment.outputs["EventQueueUrl"]
+        flow.environment.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event), DelaySeconds=1)
+        intake.put_events(build_okta_event(address, "user.lifecycle.deactivate", function, dates[0]))
+        flow.pass_days(0.1)
+    outcomes = [json.loads(execution.get("output", "{}")).get("Outcome") for execution in intake.list_executions()]
+    assert outcomes.count("Withdrawn") == 3, outcomes
+    flow.people.create_user("urgent")
+    for not_before in ("2026-12-24T17:00:00Z", "2026-12-01T17:00:00Z"):
+        flow.start("urgent", NotBefore=not_before)
+        flow.clock.settle()
+    flow.start("urgent")
 
 
 def _approve(flow: Flow) -> None:

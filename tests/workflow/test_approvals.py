@@ -133,7 +133,7 @@ def test_an_approval_for_an_execution_that_awaits_none_is_refused(flow: Any) -> 
 @pytest.mark.parametrize(
     ("execution_input", "message_part"),
     [
-        ({"Decision": "approved", "DecidedBy": "b", "Reason": "r"}, "Decision must be Approved or Rejected"),
+        ({"Decision": "approved", "DecidedBy": "b", "Reason": "r"}, "Decision must be Approved, Rejected or Withdrawn"),
         ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "ExecutionArn": "vip"}, "the ARN of an execution"),
         *mark_long(
             ({"Decision": "Approved", "Reason": "r"}, "lacks DecidedBy"),

@@ -80,10 +80,98 @@ def test_any_other_change_of_an_enabled_user_starts_nothing(intake: Intake) -> N
     user = create_user(intake)
 
     set_status(intake, "ENABLED")
+    assert intake.count_messages() == 1, "what shows right after a change may be what was so before it"
+    intake.flow.clock.advance(timedelta(minutes=4))
 
     assert (read_state(intake, user), intake.list_executions(), intake.count_messages()) == ("ENABLED", [], 0)
     assert intake.read_dead_letters() == []
-    assert any("the user is active" in line for line in intake.flow.environment.logs("StartOffboarding"))
+
+
+def test_a_status_that_does_not_show_at_once_is_not_missed(intake: Intake) -> None:
+    user = create_user(intake)
+    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
+    intake.flow.clock.settle()
+    intake.set_paused(paused=True)
+    set_status(intake, "DISABLED")
+    intake.delete_visible_message()
+    intake.set_paused(paused=False)
+    intake.flow.clock.advance(timedelta(minutes=4))
+
+    assert read_state(intake, user) == "DISABLED"
+
+
+def test_who_was_seen_enabled_within_14_days_is_no_doubt(intake: Intake) -> None:
+    user = create_user(intake, timedelta(days=400))
+    set_status(intake, "ENABLED")
+    intake.flow.pass_days(13)
+
+    set_status(intake, "DISABLED")
+
+    assert read_state(intake, user) == "DISABLED"
+
+
+def test_a_doubt_about_who_was_only_found_disabled_stays_if_the_event_is_read_again_or_after_a_rejection(
+    intake: Intake,
+) -> None:
+    user = create_user(intake, timedelta(days=400))
+    intake.flow.environment.faults.add(Fault("stepfunctions", "StartExecution", error="ThrottlingException", times=1))
+    set_status(intake, "DISABLED")
+    intake.flow.clock.advance(timedelta(minutes=4))
+    [record] = intake.flow.list_by_status("AwaitingApproval")
+    assert intake.flow.decide(record["Id"], "Rejected").outcome == "Decided"
+    intake.flow.pass_days(1)
+
+    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
+    intake.flow.clock.settle()
+    intake.flow.clock.advance(timedelta(minutes=4))
+
+    assert len(intake.flow.list_by_status("AwaitingApproval")) == 1
+    assert read_state(intake, user) == "ENABLED"
+
+
+def test_a_return_that_does_not_show_at_once_is_not_missed(intake: Intake) -> None:
+    create_user(intake)
+    set_status(intake, "DISABLED")
+    intake.flow.clock.advance(timedelta(hours=2))
+    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
+    intake.flow.clock.settle()
+    intake.set_paused(paused=True)
+    set_status(intake, "ENABLED")
+    intake.delete_visible_message()
+    intake.set_paused(paused=False)
+    intake.flow.clock.advance(timedelta(minutes=4))
+
+    [execution] = intake.list_executions()
+    assert "LeaverReturned" in [step["Step"] for step in intake.flow.read_steps(execution["executionArn"])]
+
+
+@pytest.mark.parametrize("how", ["status", "scim", "cloudtrail"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_return_is_heard_in_each_way_to_hear_the_departure(intake: Intake, how: str, waits: bool) -> None:
+    user = create_user(intake)
+    if waits:
+        intake.flow.change_policy(ApprovalRequired=["*"])
+        intake.flow.clock.advance(timedelta(seconds=10))
+    set_status(intake, "DISABLED")
+    intake.flow.clock.advance(timedelta(minutes=5))
+
+    match how:
+        case "status":
+            set_status(intake, "ENABLED")
+        case "scim":
+            intake.put_events(make_scim_call(intake, httpBody={"active": True}))
+        case "cloudtrail":
+            event = load_event("identity-center-cloudtrail-disable-user")
+            event["detail"] |= {"eventName": "EnableUser", "eventTime": intake.flow.clock.now().isoformat()}
+            intake.put_events(event)
+    intake.flow.clock.advance(timedelta(minutes=5))
+
+    [execution] = intake.list_executions()
+    if waits:
+        assert json.loads(execution["output"])["Outcome"] == "Withdrawn"
+    else:
+        assert "LeaverReturned" in [step["Step"] for step in intake.flow.read_steps(execution["executionArn"])]
+    assert read_state(intake, user) == ("ENABLED" if waits else "DISABLED")
 
 
 def test_a_user_who_may_have_been_disabled_for_long_waits_for_an_approval(intake: Intake) -> None:

@@ -13,6 +13,7 @@ from offboarding.domain.texts import is_unicode
 from offboarding.domain.timestamps import parse
 
 _RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
+_REQUESTER_TEXTS = ("Provider", "EventId", "RequestedBy", "OccurredAt", "ProviderUserId")
 _MAX_TEXT_LENGTH = 1024
 _OUTCOMES_AFTER_A_RECORD = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"})
 """An execution ends so only after it has written its record. If there is none, somebody has deleted it."""
@@ -68,7 +69,7 @@ def _select_facts(status: ExecutionStatus) -> dict[str, object]:
     if isinstance(organization_id, str) and re.match(ORGANIZATION_ID_PATTERN, organization_id):
         facts["OrganizationId"] = organization_id
     if isinstance(requester, dict):
-        parts = {member: requester.get(member) for member in ("Provider", "EventId", "RequestedBy")}
+        parts = {member: requester.get(member) for member in _REQUESTER_TEXTS}
         facts["Requester"] = {member: text for member, text in parts.items() if _is_short_text(text)}
     if members.get("DryRun") is True:
         facts["DryRun"] = True

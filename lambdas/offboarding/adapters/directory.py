@@ -51,6 +51,8 @@ _DENIED = frozenset(
         "UnauthorizedOperation", "UnrecognizedClientException",
     }
 )  # fmt: skip
+_MAX_CANDIDATES = 1000
+"""WorkMail's filters are prefixes: a short text would list everybody."""
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 
@@ -137,11 +139,16 @@ class Directory:
         """List the entities, of all types and none of them deleted, with this primary address.
 
         WorkMail's filter is a prefix; here the whole address is compared, without regard to case.
+
+        Raises
+        ------
+        EntityAmbiguous
+            If too many addresses begin with it.
         """
         return [
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
-            for item in self._iterate_entities(entity_type, {"PrimaryEmailPrefix": address})
+            for item in self._iterate_candidates(entity_type, {"PrimaryEmailPrefix": address})
             if item.get("Email", "").casefold() == address.casefold()
         ]
 
@@ -149,20 +156,37 @@ class Directory:
         """List the entities, of all types and none of them deleted, with this name.
 
         WorkMail's filter is a prefix; here the whole name is compared, without regard to case.
+
+        Raises
+        ------
+        EntityAmbiguous
+            If too many names begin with it.
         """
         return [
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
-            for item in self._iterate_entities(entity_type, {_NAME_PREFIX[entity_type]: name})
+            for item in self._iterate_candidates(entity_type, {_NAME_PREFIX[entity_type]: name})
             if item.get("Name", "").casefold() == name.casefold()
         ]
 
     def list_users_by_address(self, address: str) -> list[LeavingUser]:
-        """List the users with this primary address, compared whole and without regard to case."""
+        """List the users with this primary address, compared whole and without regard to case.
+
+        Raises
+        ------
+        EntityAmbiguous
+            If too many addresses begin with it.
+        """
         return self._list_users({"PrimaryEmailPrefix": address}, "Email", address)
 
     def list_users_by_name(self, name: str) -> list[LeavingUser]:
-        """List the users with this name, compared whole and without regard to case."""
+        """List the users with this name, compared whole and without regard to case.
+
+        Raises
+        ------
+        EntityAmbiguous
+            If too many names begin with it.
+        """
         return self._list_users({"UsernamePrefix": name}, "Name", name)
 
     def list_users_by_identity_provider_id(self, user_id: str) -> list[LeavingUser]:
@@ -200,7 +224,7 @@ class Directory:
                 registration_key=_registration_key(item),
                 display_name=item.get("DisplayName"),
             )
-            for item in self._iterate_entities(EntityType.USER, filters)
+            for item in self._iterate_candidates(EntityType.USER, filters)
             if item.get(member, "").casefold() == value.casefold()
         ]
 
@@ -376,6 +400,16 @@ class Directory:
             If one of the two is gone, or not enabled.
         """
         self._call("AssociateMemberToGroup", GroupId=group_id, MemberId=entity_id)
+
+    def _iterate_candidates(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
+        """Go through the entities that a prefix lets through; if these are too many, nobody is looked for."""
+        for number, item in enumerate(self._iterate_entities(entity_type, filters)):
+            if number == _MAX_CANDIDATES:
+                raise errors.EntityAmbiguous(
+                    f"More than {_MAX_CANDIDATES} entities have a name or an address that begins with this text. Give "
+                    "the id of the one that you mean."
+                )
+            yield item
 
     def _iterate_entities(self, entity_type: EntityType, filters: Mapping[str, str]) -> Iterator[Answer]:
         operation, member = _LIST_OPERATIONS[entity_type]

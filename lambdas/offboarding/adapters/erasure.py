@@ -13,10 +13,13 @@ from offboarding.adapters.records import (
     entity_key,
     erased_key,
     identifier_key,
+    provider_user_key,
 )
+from offboarding.adapters.reports import PRESENCE, list_presences
 from offboarding.adapters.table import Key, Table
 from offboarding.domain import errors
 from offboarding.domain.record import EntityLock, Status
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import ONE_DAY, parse
 
 _REMEMBERED_FOR = timedelta(days=100)
@@ -69,10 +72,12 @@ def erase_entity(organization_id: str, entity_id: str, now: datetime, identifier
     for item in recorded:
         if item["Part"].startswith(PROVIDER_PREFIX):
             _delete_provider_user(table, item["ProviderUser"], key, erasure)
+            _delete_presence(table, item["ProviderUser"], key, erasure)
+    _delete_presence(table, provider_user_key(Reporter.of_all_requests(key)), key, erasure)
     for identifier in sorted(hashes.union(map(identifier_key, identifiers))):
         arns |= _delete_identifier(table, identifier, key, organization_id, erasure)
     for arn in sorted(arns):
-        _delete_execution(table, arn, now, erasure)
+        _delete_execution(table, arn, key, now, erasure)
     _delete(table, [Key(item["Id"], item["Part"]) for item in recorded], erasure)
     return erasure
 
@@ -135,12 +140,23 @@ def _delete_provider_user(table: Table, provider_user: str, entity: str, erasure
     _delete(table, [key] if stands_for == entity else [], erasure)
 
 
-def _delete_execution(table: Table, execution_arn: str, now: datetime, erasure: Erasure) -> None:
+def _delete_presence(table: Table, provider_user: str, entity: str, erasure: Erasure) -> None:
+    """Delete what a provider's user, or a request, has reported, if that is about the entity."""
+    key = Key(provider_user, PRESENCE)
+    presence = table.read(key)
+    is_about_entity = presence is not None and presence.get("EntityKey", entity) == entity
+    _delete(table, [key] if is_about_entity else [], erasure)
+
+
+def _delete_execution(table: Table, execution_arn: str, entity: str, now: datetime, erasure: Erasure) -> None:
     """Delete the items of an execution, and remember that it was erased."""
     key = erased_key(execution_arn)
     table.put({"Id": key.id, "Part": key.part, "ExpiresAt": int((now + _REMEMBERED_FOR).timestamp())})
+    items = list(table.query("#Id = :id", id=execution_arn))
+    for provider_user in sorted({user for item in items for user in list_presences(item)}):
+        _delete_presence(table, provider_user, entity, erasure)
     # "Record" and "Start" come before "Step": by its steps a repetition finds an execution.
-    _delete(table, [Key(item["Id"], item["Part"]) for item in table.query("#Id = :id", id=execution_arn)], erasure)
+    _delete(table, [Key(item["Id"], item["Part"]) for item in items], erasure)
     erasure.executions += 1
 
 

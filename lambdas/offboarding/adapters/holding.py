@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
+from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status, send_task_success
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
@@ -96,6 +96,20 @@ def already_in_progress_error(holder_arn: str) -> errors.AlreadyInProgress:
         "OtherExecutionArn names.",
         holder_arn,
     )
+
+
+def end_superseded(records: Records, execution_arn: str, superseded_arn: str) -> None:
+    """End an execution that waits for a later date than the one that has taken over, and has deregistered the entity.
+
+    Until then that one can still be rejected or withdrawn, or fail: this one would go on at its own date.
+    """
+    superseded = records.find(superseded_arn)
+    if superseded is None or superseded.superseded_by != execution_arn or superseded.status is not Status.SCHEDULED:
+        return
+    if superseded.task_token is not None:
+        reason = "Another execution offboards this entity, because it is due sooner. This one has changed nothing."
+        answer = {"Decision": "Superseded", "Reason": reason, "ExecutionArn": execution_arn}
+        send_task_success(superseded.task_token, answer)
 
 
 def _is_scheduled_after(record: Record, due_at: datetime) -> bool:

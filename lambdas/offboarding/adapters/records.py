@@ -40,6 +40,7 @@ from offboarding.domain import errors
 from offboarding.domain.entities import is_entity_id
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, Record, Status, mailbox_touched_by
+from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 
 _REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
@@ -53,7 +54,7 @@ PROVIDER_PREFIX = "Provider "
 _ENTITY_PREFIX = "Entity "
 _STEP_PREFIX = "Step "
 _MAX_TRANSACTION_SIZE = 100
-_LONGEST_EXECUTION = timedelta(days=400)
+LONGEST_EXECUTION = timedelta(days=400)
 """No execution lasts longer: a year until its date, an approval, and the retention."""
 _SWEEP = Key("sweep", "State")
 _EXISTS = "attribute_exists(#Id)"
@@ -74,9 +75,9 @@ def erased_key(execution_arn: str) -> Key:
     return Key("erased/" + hashlib.sha256(execution_arn.encode()).hexdigest(), "Execution")
 
 
-def provider_user_key(provider: str, provider_user_id: str) -> str:
+def provider_user_key(reporter: Reporter) -> str:
     """Return the key of a user of an identity provider. It is hashed, because the id can contain an address."""
-    return "provider-user/" + hashlib.sha256(f"{provider}\0{provider_user_id}".encode()).hexdigest()
+    return "provider-user/" + hashlib.sha256(f"{reporter.provider}\0{reporter.user_id}".encode()).hexdigest()
 
 
 class Records:
@@ -111,12 +112,18 @@ class Records:
         items = self._table.query(condition, id=identifier_key(identifier), prefix=prefix)
         return [str(item["Part"]).removeprefix(prefix) for item in items]
 
-    def has_provider_user_moved(self, offboarding: Offboarding, provider: str, provider_user_id: str) -> bool:
-        """Return whether a provider's user stood for another entity, or another user of it for this entity."""
-        user, subject = provider_user_key(provider, provider_user_id), _entity_key_of(offboarding)
-        entity = self._table.read(Key(user, "Entity")) or {}
-        previous = self._table.read(Key(subject, f"{PROVIDER_PREFIX}{provider}")) or {}
-        return str(entity.get("EntityKey", subject)) != subject or str(previous.get("ProviderUser", user)) != user
+    def find_entity_of_provider_user(self, reporter: Reporter) -> str | None:
+        """Return the key of the entity for which a provider's user stands, or None."""
+        key: str | None = (self._table.read(Key(provider_user_key(reporter), "Entity")) or {}).get("EntityKey")
+        return key
+
+    def has_provider_user_moved(self, entity: str, reporter: Reporter) -> bool:
+        """Return whether a provider's user stood for another entity than this one, or another user for this one."""
+        user = provider_user_key(reporter)
+        if (self.find_entity_of_provider_user(reporter) or entity) != entity:
+            return True
+        previous = self._table.read(Key(entity, f"{PROVIDER_PREFIX}{reporter.provider}")) or {}
+        return str(previous.get("ProviderUser", user)) != user
 
     def is_erased(self, execution_arn: str) -> bool:
         """Return whether the records of an execution were deleted together with those of its person."""
@@ -145,9 +152,10 @@ class Records:
         EntityLock | None
             None if this execution holds the entity now; otherwise the lock, whose execution must be looked at first.
         """
+        superseded = {"Superseded": take_over_from} if take_over_from else {}
         update = build_update(
             _lock_key(offboarding),
-            {"ExecutionArn": offboarding.execution_arn, "Live": True, "HeldSince": held_since},
+            {"ExecutionArn": offboarding.execution_arn, "Live": True, "HeldSince": held_since, **superseded},
             ["ExpiresAt"],
             condition="attribute_not_exists(#Id) OR #Live = :idle OR #ExecutionArn IN (:ExecutionArn, :holder)",
             idle=False,
@@ -184,7 +192,7 @@ class Records:
         self._table.try_update(
             build_update(
                 _lock_key(offboarding),
-                {"Live": False, **_expiration(at)},
+                {"Live": False, **expiration(at)},
                 condition="#ExecutionArn = :execution",
                 execution=offboarding.execution_arn,
             )
@@ -197,7 +205,8 @@ class Records:
         status: Status,
         due_at: str | None,
         log_entry: Item,
-        provider_user: tuple[str, str] | None = None,
+        provider_user: Reporter | None = None,
+        checks: Sequence[Action] = (),
     ) -> None:
         """Record the entity as it is now, and who asked; again after each wait, because things change.
 
@@ -208,7 +217,9 @@ class Records:
         status, due_at
             `Recorded`, or `Scheduled` until a date.
         provider_user
-            The identity provider and its own id of the leaver, who stands for the entity from now on.
+            The identity provider's user, who stands for the entity from now on.
+        checks
+            What must be so; otherwise nothing is written.
         """
         assignments = {
             **facts,
@@ -220,19 +231,24 @@ class Records:
             assignments |= {"StatusKey": status.value, "DueAt": due_at}
         # Who holds the entity again is superseded no more: the other execution is over, or never came to hold it.
         removed = [*_OUTCOME_MEMBERS, "TaskToken", "SupersededBy", *([] if due_at else _WINDOW_MEMBERS)]
+        key = _record_key(offboarding.execution_arn)
+        # A person's withdrawal and this exclude each other.
+        is_not_withdrawn = "attribute_not_exists(#Decision.#Decision) OR #Decision.#Decision <> :withdrawn"
         actions: list[Action] = [
-            {"Update": build_update(_record_key(offboarding.execution_arn), assignments, removed)},
+            {"Update": build_update(key, assignments, removed, condition=is_not_withdrawn, withdrawn="Withdrawn")},
             _put_step(offboarding.execution_arn, _subject_of(offboarding), _render_start(facts)),
             _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry),
         ]
         if provider_user:
-            actions += _add_provider_user(offboarding, *provider_user, log_entry["At"])
+            actions += _add_provider_user(offboarding, provider_user, log_entry["At"])
         identifiers = _add_identifiers(offboarding, facts["Entity"], log_entry["At"])
         # The record and its steps come last if one transaction is too small for all names and addresses.
+        actions += checks
         while len(actions) + len(identifiers) > _MAX_TRANSACTION_SIZE:
             self._table.transact(identifiers[:_MAX_TRANSACTION_SIZE])
             identifiers = identifiers[_MAX_TRANSACTION_SIZE:]
-        self._table.transact([*actions, *identifiers])
+        if not self._table.try_transact([*actions, *identifiers]):
+            raise _changed_meanwhile_error()
 
     def record_refused_request(self, offboarding: Offboarding, log_entry: Item) -> None:
         """Record that an offboarding was refused after its entity was resolved, and release the entity.
@@ -242,6 +258,18 @@ class Records:
         step = _put_step(offboarding.execution_arn, _subject_of(offboarding), log_entry)
         self._table.transact([step, *_add_identifiers(offboarding, offboarding.entity, log_entry["At"])])
         self.release(offboarding, log_entry["At"])
+
+    def record_wait(self, offboarding: Offboarding, task_token: str) -> bool:
+        """Record the token that ends the wait for a date; False if the execution does not wait for one."""
+        return self._table.try_update(
+            build_update(
+                _record_key(offboarding.execution_arn),
+                {"TaskToken": task_token},
+                ["Decision"],
+                condition="#Status = :status",
+                status=Status.SCHEDULED.value,
+            )
+        )
 
     def record_approval_request(
         self, offboarding: Offboarding, task_token: str, reasons: Sequence[str], due_at: str, log_entry: Item
@@ -270,13 +298,17 @@ class Records:
         step = _put_step(record.execution_arn, _subject_of(offboarding), log_entry)
         return self._table.try_transact([{"Update": update}, step])
 
-    def record_attempt(self, offboarding: Offboarding, due_at: str, log_entry: Item) -> EntityLock | None:
+    def record_attempt(
+        self, offboarding: Offboarding, due_at: str, log_entry: Item, checks: Sequence[Action] = ()
+    ) -> EntityLock | None:
         """Record that WorkMail is asked next to deregister the entity.
 
         Parameters
         ----------
         due_at
             When the retention ends if the call takes effect now.
+        checks
+            What must be so; otherwise nothing is written.
 
         Returns
         -------
@@ -295,16 +327,18 @@ class Records:
         }
         removed = ["TaskToken", *_OUTCOME_MEMBERS]
         window = self._take_over_window(offboarding, previous_lock, log_entry["At"])
-        return previous_lock if self._write(offboarding, assignments, removed, log_entry, window) else None
+        further = [*window, *checks]
+        return previous_lock if self._write(offboarding, assignments, removed, log_entry, further) else None
 
     def record_refusal(self, offboarding: Offboarding, log_entry: Item) -> bool:
         """Record that WorkMail has deregistered nothing: the entity is not in a window of this execution."""
         removed = [*_WINDOW_MEMBERS, "DeregisteringAt"]
         return self._write(offboarding, {"Status": Status.RECORDED.value}, removed, log_entry)
 
-    def record_deregistration(self, offboarding: Offboarding, dates: Item, log_entry: Item) -> bool:
-        """Record the dates that WorkMail confirmed; the entity is in the window until `RetentionEndsAt`."""
-        lock = self.find_lock(offboarding.organization_id, offboarding.entity_id)
+    def record_deregistration(
+        self, offboarding: Offboarding, dates: Item, log_entry: Item, lock: EntityLock | None
+    ) -> bool:
+        """Record the dates that WorkMail confirmed; the entity, with its lock, is in the window until then."""
         assignments = {
             **dates,
             "Status": Status.IN_WINDOW.value,
@@ -326,9 +360,10 @@ class Records:
         removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
         return self._write(offboarding, facts, ["Cause", "ClosedAt", *removed], log_entry)
 
-    def supersede(self, superseded: Offboarding, by: str, at: str) -> bool:
+    def supersede(self, superseded: Record, by: str, at: str) -> bool:
         """Record that another execution offboards the entity again."""
-        return self._table.try_transact(_supersede(superseded, by, at))
+        is_waiting = superseded.status is Status.SCHEDULED
+        return self._table.try_transact(_supersede(superseded.offboarding, by, at, is_waiting=is_waiting))
 
     def record_restore_step(self, record: Record, status: Status, facts: Item, log_entry: Item) -> bool:
         """Record how far a restore has come; a restored entity is not in the window any more."""
@@ -363,7 +398,7 @@ class Records:
             "EndedAt": ended_at,
             "ClosedAt": ended_at,
             **({"Cause": cause} if cause else {}),
-            **_expiration(ended_at),
+            **expiration(ended_at),
         }
         has_ended_with_service = record.deregistration_attempted and outcome == "ServiceEnded"
         stays_in_index = is_unwatched or is_restored or has_ended_with_service
@@ -382,7 +417,7 @@ class Records:
         """
         steps = list(self._table.query("#Id = :id AND begins_with(#Part, :step)", id=execution_arn, step=_STEP_PREFIX))
         reason = {"Cause": cause} if cause else {}
-        end = {"Outcome": outcome, **reason, "EndedAt": ended_at, "ClosedAt": ended_at, **_expiration(ended_at)}
+        end = {"Outcome": outcome, **reason, "EndedAt": ended_at, "ClosedAt": ended_at, **expiration(ended_at)}
         # A redriven execution can fail again before it has resolved an entity: its later end counts.
         update = build_update(
             _record_key(execution_arn),
@@ -415,10 +450,18 @@ class Records:
         self._table.try_update(
             build_update(
                 Key(execution_arn, "Start"),
-                {"StartedBy": started_by, "At": at, **_expiration(at)},
+                {"StartedBy": started_by, "At": at, **expiration(at)},
                 condition="attribute_not_exists(#Id) OR #At > :At",
             )
         )
+
+    def record_leaver_returned(self, offboarding: Offboarding, log_entry: Item) -> None:
+        """Record that the leaver of an execution is back, who is not brought back by that."""
+        self._table.put(build_step(offboarding.execution_arn, _subject_of(offboarding), log_entry))
+
+    def record_withdrawn_event(self, message_id: str, subject: Item, log_entry: Item) -> None:
+        """Record that a departure starts nothing, because the provider has taken it back since."""
+        self._table.put(build_step(f"refused/{message_id}", subject, log_entry))
 
     def record_refused_event(self, message_id: str, facts: Item, reason: str, refused_at: str) -> None:
         """Record that an identity provider's event was refused.
@@ -499,17 +542,21 @@ class Records:
         except ConditionFailedError as failure:
             if 0 in failure.positions:
                 return False
-            raise errors.RecordUnavailable(
-                "Another execution changes the records of this entity at the same time. Start again."
-            ) from None
+            raise _changed_meanwhile_error() from None
         return True
 
 
-def _supersede(superseded: Offboarding, by: str, at: str) -> list[Action]:
+def _changed_meanwhile_error() -> errors.RecordUnavailable:
+    return errors.RecordUnavailable("The records of this entity are changed at the same time. Start again.")
+
+
+def _supersede(superseded: Offboarding, by: str, at: str, *, is_waiting: bool = False) -> list[Action]:
     key = _record_key(superseded.execution_arn)
     log_entry = {"At": at, "Step": "Superseded", "By": by}
+    # An execution that waits for its date still does, until the other one has deregistered the entity.
+    removed = () if is_waiting else _WINDOW_MEMBERS
     return [
-        {"Update": build_update(key, {"SupersededBy": by}, _WINDOW_MEMBERS, condition=_EXISTS)},
+        {"Update": build_update(key, {"SupersededBy": by}, removed, condition=_EXISTS)},
         _put_step(superseded.execution_arn, _subject_of(superseded), log_entry),
     ]
 
@@ -520,22 +567,22 @@ def _add_identifiers(offboarding: Offboarding, entity: Mapping[str, Any], at: st
     identifiers = {entity["Id"], entity["Name"], entity.get("Email"), *aliases} - {None}
     subject = entity_key(offboarding.organization_id, offboarding.entity_id)
     # They are kept for as long as any record to which they lead.
-    expiration = _expiration(at, _LONGEST_EXECUTION)
+    expires = expiration(at, LONGEST_EXECUTION)
     items = [
-        {"Id": id_, "Part": part, **expiration}
+        {"Id": id_, "Part": part, **expires}
         for key in sorted({identifier_key(str(identifier)) for identifier in identifiers})
         for id_, part in ((key, _ENTITY_PREFIX + subject), (subject, IDENTIFIER_PREFIX + key))
     ]
     return [{"Put": build_put(item)} for item in items]
 
 
-def _add_provider_user(offboarding: Offboarding, provider: str, provider_user_id: str, at: str) -> list[Action]:
+def _add_provider_user(offboarding: Offboarding, reporter: Reporter, at: str) -> list[Action]:
     """Return the writes by which a provider's user stands for the entity."""
-    user, subject = provider_user_key(provider, provider_user_id), _entity_key_of(offboarding)
-    expiration = _expiration(at, _LONGEST_EXECUTION)
+    user, subject = provider_user_key(reporter), _entity_key_of(offboarding)
+    expires = expiration(at, LONGEST_EXECUTION)
     items: list[Item] = [
-        {"Id": user, "Part": "Entity", "EntityKey": subject, **expiration},
-        {"Id": subject, "Part": f"{PROVIDER_PREFIX}{provider}", "ProviderUser": user, **expiration},
+        {"Id": user, "Part": "Entity", "EntityKey": subject, **expires},
+        {"Id": subject, "Part": f"{PROVIDER_PREFIX}{reporter.provider}", "ProviderUser": user, **expires},
     ]
     return [{"Put": build_put(item)} for item in items]
 
@@ -551,7 +598,7 @@ def _put_step(id_: str, subject: Item, log_entry: Item) -> Action:
 def build_step(id_: str, subject: Item, log_entry: Item) -> Item:
     """Return the item of a step: whom it is about, and what happened."""
     part = f"{_STEP_PREFIX}{log_entry['At']} {log_entry['Step']}"
-    return {"Id": id_, "Part": part, "Kind": "Step", **subject, **log_entry, **_expiration(log_entry["At"])}
+    return {"Id": id_, "Part": part, "Kind": "Step", **subject, **log_entry, **expiration(log_entry["At"])}
 
 
 def _subject_of(offboarding: Offboarding) -> Item:
@@ -609,7 +656,7 @@ def _render_end(record: Record, outcome: str, cause: str | None, ended_at: str) 
     }
 
 
-def _expiration(at: str, later_by: timedelta = timedelta()) -> Item:
+def expiration(at: str, later_by: timedelta = timedelta()) -> Item:
     """Return when an item is deleted, as DynamoDB's time to live has it; nothing if it is kept for ever."""
     retention = configuration.record_retention()
     return {} if retention is None else {"ExpiresAt": int((parse(at) + retention + later_by).timestamp())}
@@ -629,6 +676,7 @@ def _parse_lock(item: Item) -> EntityLock:
         held_since=item["HeldSince"],
         is_live=item["Live"],
         window_execution_arn=item.get("WindowOf"),
+        superseded_execution_arn=item.get("Superseded"),
     )
 
 
@@ -651,4 +699,5 @@ def _parse_record(item: Item) -> Record:
         approval=item.get("Approval"),
         decision=item.get("Decision"),
         superseded_by=item.get("SupersededBy"),
+        requester=item.get("Requester"),
     )

@@ -5,6 +5,7 @@ right, and it carries no personal data, because AWS Lambda writes it to the func
 """
 
 import json
+from collections.abc import Mapping
 
 
 class OffboardingError(Exception):
@@ -117,6 +118,24 @@ class AlreadyInProgress(OffboardingError):
     def __str__(self) -> str:
         """Return the message and the ARN as JSON: Lambda passes on the text alone, and the state machine parses it."""
         return json.dumps({"Message": self.message, "ExecutionArn": self.execution_arn})
+
+
+class Withdrawn(OffboardingError):
+    """All who reported that the leaver is away have taken that back; WorkMail was not touched.
+
+    Attributes
+    ----------
+    decision
+        The withdrawal, as an execution's output has it.
+    """
+
+    def __init__(self, decision: Mapping[str, object]) -> None:
+        super().__init__("The offboarding was withdrawn. Nothing was changed.")
+        self.decision = decision
+
+    def __str__(self) -> str:
+        """Return the decision as JSON: Lambda passes on the text alone, and the state machine parses it."""
+        return json.dumps(dict(self.decision))
 
 
 class RecordMissing(OffboardingError):

@@ -1,9 +1,9 @@
 """The record of an offboarding, and the lock on an entity, as decisions are made from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from offboarding.domain.entities import RecordedEntity, casefolded
 from offboarding.domain.offboarding import Offboarding
@@ -45,7 +45,7 @@ def mailbox_touched_by(steps: Iterable[str]) -> MailboxTouched:
 
 
 class Decision(TypedDict):
-    """A person's decision on an approval; `DecidedIn` is the execution in which it was made."""
+    """A decision on an offboarding that waits; `DecidedIn` is the execution, or the event's id, by which it came."""
 
     Decision: str
     DecidedBy: str
@@ -86,6 +86,8 @@ class Record:
         The decision that the execution has acted on.
     superseded_by
         The execution whose record took this one's place.
+    requester
+        Which event the execution was started by; None if a person has started it.
     """
 
     execution_arn: str
@@ -105,6 +107,7 @@ class Record:
     decision: Decision | None
     approval: Decision | None
     superseded_by: str | None
+    requester: Mapping[str, Any] | None
 
     @property
     def offboarding(self) -> Offboarding:
@@ -137,9 +140,12 @@ class EntityLock:
         Whether it holds the entity now.
     window_execution_arn
         The execution whose record is that of the entity's last deregistration.
+    superseded_execution_arn
+        The execution from which the entity was last taken over.
     """
 
     execution_arn: str
     held_since: str
     is_live: bool
     window_execution_arn: str | None
+    superseded_execution_arn: str | None = None

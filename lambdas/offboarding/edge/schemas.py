@@ -118,12 +118,27 @@ OFFBOARDING_REQUESTED = _object(
 )
 """The detail of an `Offboarding Requested` event."""
 
+OFFBOARDING_WITHDRAWN = _object(
+    {},
+    {
+        "RequestId": TEXT,
+        "EntityId": ENTITY_ID,
+        "OrganizationId": ORGANIZATION_ID,
+        "Reason": REASON,
+        "RequestedBy": TEXT,
+    },
+)
+"""The detail of an `Offboarding Withdrawn` event: either a request, or an entity with an optional organization."""
+
 _NO_PLACEHOLDER = {"pattern": r"^[^<>]+\Z"}
 
 DECISION = _object(
     {
         "ExecutionArn": EXECUTION_ARN,
-        "Decision": {"enum": ["Approved", "Rejected"], "description": "Approved or Rejected"},
+        "Decision": {
+            "enum": ["Approved", "Rejected", "Withdrawn"],
+            "description": "Approved, Rejected or Withdrawn",
+        },
         "DecidedBy": {
             **TEXT,
             **_NO_PLACEHOLDER,
@@ -136,7 +151,7 @@ DECISION = _object(
         },
     }
 )
-"""The input of an execution that decides on an approval."""
+"""The input of an execution that decides on an offboarding that waits."""
 
 ERASURE = _object(
     {
@@ -194,6 +209,8 @@ _ANYTHING: Schema = {"description": "the execution's input"}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"}
 _DECISION_OR_NULL: Schema = {"type": ["object", "null"], "description": "a decision, or null"}
 
+_TASK_TOKEN: Schema = {"type": "string", "minLength": 1, "description": "a task token"}
+
 RESOLVE_ENTITY = _object({**_STEP_BASE, "StartedAt": TIMESTAMP, "Input": _ANYTHING, "Planned": _or_null(_ENTITY)})
 CHECK_ORGANIZATION = _object({**_ENTITY_STEP, "DryRun": FLAG})
 PLAN_OFFBOARDING = _object({**_ENTITY_STEP, "Request": _REQUEST, "NeverRegistered": FLAG, "IsMigrationAdmin": FLAG})
@@ -207,6 +224,7 @@ RECORD_OFFBOARDING = _object(
         "Evidence": {"type": "object", "description": "an object"},
     }
 )
+WAIT_FOR_DATE = _object({**_STEP_BASE, "OrganizationId": ORGANIZATION_ID, "Entity": _ENTITY, "TaskToken": _TASK_TOKEN})
 AWAIT_APPROVAL = _object(
     {
         **_STEP_BASE,
@@ -215,7 +233,7 @@ AWAIT_APPROVAL = _object(
         "Reasons": {"type": "array", "items": TEXT, "minItems": 1, "description": "a list of texts"},
         "CapIsReached": FLAG,
         "Request": _REQUEST,
-        "TaskToken": {"type": "string", "minLength": 1, "description": "a task token"},
+        "TaskToken": _TASK_TOKEN,
     }
 )
 DEREGISTER_ENTITY = _object({**_ENTITY_STEP, "ResolvedAt": TIMESTAMP, "RetryCount": _COUNT})

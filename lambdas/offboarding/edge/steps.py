@@ -55,8 +55,18 @@ class OffboardingRequest(TypedDict):
     RequestedBy: NotRequired[str]
 
 
+class OffboardingWithdrawal(TypedDict):
+    """The detail of an `Offboarding Withdrawn` event."""
+
+    RequestId: NotRequired[str]
+    EntityId: NotRequired[str]
+    OrganizationId: NotRequired[str]
+    Reason: NotRequired[str]
+    RequestedBy: NotRequired[str]
+
+
 class DecisionInput(TypedDict):
-    """The input of an execution that decides on an approval."""
+    """The input of an execution that decides on an offboarding that waits."""
 
     ExecutionArn: str
     Decision: str
@@ -140,6 +150,14 @@ class RecordStep(EntityStep):
     DateIsAhead: bool
     Approval: dict[str, object] | None
     Evidence: dict[str, object]
+
+
+class WaitForDateStep(Step):
+    """What WaitForDate takes."""
+
+    OrganizationId: str
+    Entity: EntityMembers
+    TaskToken: str
 
 
 class AwaitApprovalStep(Step):

@@ -84,6 +84,17 @@ _EVENT_TYPES = {
         lambda step: {"RestoredIn": step["RestoredIn"], "IsComplete": not step.get("Missing")},
         lambda step: step["RestoredIn"],
     ),
+    "LeaverReturned": _EventType(
+        "Leaver Returned",
+        lambda step: {
+            "Provider": step["Provider"],
+            "ProviderEventId": step["EventId"],
+            "ReturnedAt": step["OccurredAt"],
+            "MailboxTouched": step["MailboxTouched"],
+            "RetentionEndsAt": step.get("RetentionEndsAt"),
+        },
+        lambda step: step["EventId"],
+    ),
     "Refused": _EventType(
         "Event Refused",
         lambda step: {"Provider": step.get("Provider"), "ProviderEventId": step.get("EventId")},

@@ -5,6 +5,7 @@ start anything: mail scanners open links.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offboarding.domain.notifications.steps import ToldStep
@@ -12,7 +13,7 @@ from offboarding.domain.notifications.steps import ToldStep
 SUCCESSFUL_OUTCOMES = frozenset(
     {
         *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
-        *("AlreadyInProgress", "Rejected"),
+        *("AlreadyInProgress", "Rejected", "Withdrawn"),
     }
 )
 """Outcomes after which nobody has to do anything."""
@@ -67,10 +68,13 @@ class MailOptions:
         Whether mails contain names, addresses and free text.
     approval_state_machine_arn
         The state machine that takes decisions.
+    restore_state_machine_arn
+        The state machine that restores.
     """
 
     has_names: bool
     approval_state_machine_arn: str
+    restore_state_machine_arn: str
 
 
 def make_mail(step: ToldStep, options: MailOptions) -> Mail | None:
@@ -79,6 +83,8 @@ def make_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         return _make_approval_mail(step, options)
     if step["Step"] == "Ended" and step["Outcome"] not in SUCCESSFUL_OUTCOMES and not step.get("DryRun"):
         return _make_failure_mail(step, options)
+    if step["Step"] == "LeaverReturned":
+        return _make_return_mail(step, options)
     if step["Step"] == "LastVerificationDay":
         return _make_last_day_mail(step)
     return None
@@ -107,7 +113,7 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         *([_describe_request(step)] if options.has_names else []),
         "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.",
         "To decide, start an execution of the approval's state machine, with Approved or Rejected as Decision:",
-        _render_decision_command(step, options.approval_state_machine_arn),
+        _render_decision_command(step, options.approval_state_machine_arn, "Approved"),
         f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
@@ -150,6 +156,35 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
     return _make(subject, paragraphs)
 
 
+def _make_return_mail(step: ToldStep, options: MailOptions) -> Mail:
+    match step["MailboxTouched"]:
+        case "Yes":
+            subject, opening = "a leaver is back, and the mailbox is disabled", _describe_disabling(step)
+        case "Maybe":
+            subject = "a leaver is back, and the mailbox may be disabled"
+            opening = "The mailbox may have been disabled. Look at the entity in the WorkMail console."
+        case _:
+            subject, opening = "a leaver is back, and the offboarding goes on", "The mailbox has not been touched."
+    report = f"{step['Provider']} reports that {_describe_entity(step, options)} is back since {step['OccurredAt']}."
+    if step["MailboxTouched"] == "No":
+        date = f", for {step['NotBefore']}" if "NotBefore" in step else ""
+        advice = [
+            f"{report} The offboarding goes on, because somebody else asked for it{date}.",
+            "What to do: if the person stays, withdraw the offboarding before it deregisters the mailbox:",
+            _render_decision_command(step, options.approval_state_machine_arn, "Withdrawn"),
+        ]
+    else:
+        last_day = "It works for 30 days from the disabling"
+        if "RetentionEndsAt" in step:
+            last_day = f"It works until {step['RetentionEndsAt']}"
+        advice = [
+            f"{report} Nothing is restored by itself.",
+            f"What to do: if the person stays, start a restore. {last_day}. After that the mailbox is lost.",
+            _render_restore_command(step, options.restore_state_machine_arn),
+        ]
+    return _make(subject, [opening, *advice, f"Execution: {step['Id']}", _render_console_link(step)])
+
+
 def _make_last_day_mail(step: ToldStep) -> Mail:
     paragraphs = [
         f"After {step['Day']}, a clean-up cannot be verified before Amazon WorkMail ends on {step['ServiceEndsOn']}.",
@@ -165,11 +200,12 @@ def _make(subject: str, paragraphs: list[str]) -> Mail:
 
 
 def _describe_disabling(step: ToldStep) -> str:
+    verification = " Nobody verifies that any more." if step["Step"] == "Ended" else ""
     if "DeregisteredAt" not in step or "RetentionEndsAt" not in step:
         return "The mailbox was disabled. Nobody verifies its removal any more."
     return (
         f"The mailbox was disabled at {step['DeregisteredAt']}, and WorkMail removes it after "
-        f"{step['RetentionEndsAt']}. Nobody verifies that any more."
+        f"{step['RetentionEndsAt']}.{verification}"
     )
 
 
@@ -186,9 +222,18 @@ def _describe_entity(step: ToldStep, options: MailOptions) -> str:
     return f"{type_name} {name}{in_brackets}{organization}"
 
 
-def _render_decision_command(step: ToldStep, state_machine_arn: str) -> str:
-    decision = {"ExecutionArn": step["Id"], "Decision": "Approved", "DecidedBy": "<who you are>", "Reason": "<why>"}
-    return f"aws stepfunctions start-execution --state-machine-arn {state_machine_arn} --input '{json.dumps(decision)}'"
+def _render_decision_command(step: ToldStep, state_machine_arn: str, decision: str) -> str:
+    members = {"ExecutionArn": step["Id"], "Decision": decision, "DecidedBy": "<who you are>", "Reason": "<why>"}
+    return _render_command(state_machine_arn, members)
+
+
+def _render_restore_command(step: ToldStep, state_machine_arn: str) -> str:
+    members = {"ExecutionArn": step["Id"], "RequestedBy": "<who you are>", "Reason": "<why>"}
+    return _render_command(state_machine_arn, members)
+
+
+def _render_command(state_machine_arn: str, members: Mapping[str, str]) -> str:
+    return f"aws stepfunctions start-execution --state-machine-arn {state_machine_arn} --input '{json.dumps(members)}'"
 
 
 def _render_console_link(step: ToldStep) -> str:

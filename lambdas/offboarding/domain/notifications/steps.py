@@ -52,6 +52,8 @@ class ToldStep(StepKey):
     Missing: NotRequired[list[object]]
     Provider: NotRequired[str]
     EventId: NotRequired[str]
+    OccurredAt: NotRequired[str]
+    NotBefore: NotRequired[str]
     Day: NotRequired[str]
     ServiceEndsOn: NotRequired[str]
 

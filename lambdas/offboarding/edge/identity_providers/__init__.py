@@ -16,9 +16,13 @@ from offboarding.edge.identity_providers.events import (
     Event,
     IgnoredEvent,
     LeaverEvent,
+    ParsedEvent,
     RefusedEvent,
+    RequestedEntity,
+    ReturnEvent,
     SubjectKind,
     UnreadStatus,
+    member,
 )
 from offboarding.edge.identity_providers.user_status import judge_status
 
@@ -28,7 +32,10 @@ __all__ = [
     "Event",
     "IgnoredEvent",
     "LeaverEvent",
+    "ParsedEvent",
     "RefusedEvent",
+    "RequestedEntity",
+    "ReturnEvent",
     "SubjectKind",
     "UnreadStatus",
     "judge_status",
@@ -46,7 +53,7 @@ ADAPTERS: tuple[Adapter, ...] = (
 )
 
 
-def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> LeaverEvent | IgnoredEvent | UnreadStatus:
+def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> ParsedEvent:
     """Parse an event into what it means.
 
     Parameters
@@ -67,10 +74,22 @@ def parse_event(event: object, providers: Mapping[str, ProviderSettings]) -> Lea
         if adapter.matches(event):
             if adapter.provider not in providers:
                 raise RefusedEvent(f"{adapter.provider} is not among offboarding.identityProviders in cdk.json.")
-            return adapter.parse(event, providers[adapter.provider])
+            settings = providers[adapter.provider]
+            _require_source(event, settings)
+            return adapter.parse(event, settings)
     raise RefusedEvent(
         "No identity provider of this product sends events of this source; docs/identity-providers.md lists them."
     )
+
+
+def _require_source(event: Event, settings: ProviderSettings) -> None:
+    """Refuse an event of another partner event source, or for another account: who can send messages can write both."""
+    if settings.event_source is None:
+        return
+    if member(event, "source") != settings.event_source:
+        raise RefusedEvent(f"The event's source is not {settings.event_source}, which is the eventSource in cdk.json.")
+    if member(event, "account") != settings.account:
+        raise RefusedEvent(f"The event is for another account than {settings.account}, in which the stack is.")
 
 
 def provider_of(event: object) -> str | None:

@@ -1,6 +1,6 @@
 """What an adapter parses an identity provider's event into.
 
-Somebody left, or the status of the user has to be read, or the event is ignored, or it is refused.
+Somebody left or is back, or the status of the user has to be read; or the event is ignored or refused.
 """
 
 import re
@@ -137,13 +137,77 @@ class UnreadStatus:
             reading=reading,
         )
 
+    def to_return(self, status_read_at: str | None = None) -> "ReturnEvent":
+        """Return that this user is enabled, as the event says or a reading has shown."""
+        return ReturnEvent(
+            provider=self.provider,
+            provider_user_id=self.user_id,
+            deduplication_id=self.deduplication_id,
+            occurred_at=self.occurred_at,
+            requested_by=self.requested_by,
+            status_read_at=status_read_at,
+        )
+
+
+@dataclass(frozen=True)
+class RequestedEntity:
+    """The entity of a withdrawal that names no request.
+
+    Attributes
+    ----------
+    subject
+        Its id, name or address.
+    organization_id
+        The organization, where the event names it.
+    """
+
+    subject: str = field(repr=False)
+    organization_id: str | None
+
+
+@dataclass(frozen=True)
+class ReturnEvent:
+    """Somebody is active, or a request is taken back, as one identity provider reports it.
+
+    Attributes
+    ----------
+    provider
+        The key of the provider in the settings.
+    provider_user_id
+        The provider's own id of the person, or the id of the request; empty for a withdrawal by entity.
+    deduplication_id
+        The provider's own id of the event.
+    occurred_at
+        When it happened, as the provider reports it.
+    requested_by
+        The administrator who acted, where the event names one.
+    reason
+        Why, in the requester's words.
+    entity
+        The entity, for a withdrawal of all requests for it.
+    status_read_at
+        When the status was read, if the event itself does not say it.
+    """
+
+    provider: str
+    provider_user_id: str = field(repr=False)
+    deduplication_id: str
+    occurred_at: str
+    requested_by: str | None = field(default=None, repr=False)
+    reason: str | None = field(default=None, repr=False)
+    entity: RequestedEntity | None = None
+    status_read_at: str | None = None
+
 
 @dataclass(frozen=True)
 class IgnoredEvent:
-    """An event that does not mean that somebody left, and why."""
+    """An event that does not mean that somebody left or is back, and why."""
 
     provider: str
     reason: str
+
+
+ParsedEvent = LeaverEvent | ReturnEvent | UnreadStatus | IgnoredEvent
 
 
 @dataclass(frozen=True)
@@ -162,7 +226,7 @@ class Adapter:
 
     provider: str
     matches: Callable[[Event], bool]
-    parse: Callable[[Event, ProviderSettings], LeaverEvent | IgnoredEvent | UnreadStatus]
+    parse: Callable[[Event, ProviderSettings], ParsedEvent]
 
 
 def member(event: Event, path: str) -> object:

@@ -10,7 +10,7 @@ from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     IgnoredEvent,
-    LeaverEvent,
+    ParsedEvent,
     RefusedEvent,
     UnreadStatus,
     is_store_user_id,
@@ -26,6 +26,7 @@ _UPDATED = "User Updated"
 _LEAVING = frozenset(
     {("aws.sso-directory", "DisableUser"), ("aws.sso-directory", "DeleteUser"), ("aws.identitystore", "DeleteUser")}
 )
+_RETURNING = ("aws.sso-directory", "EnableUser")
 _SOURCES = frozenset({"aws.sso-directory", "aws.identitystore"})
 
 
@@ -34,7 +35,7 @@ def matches_native(event: Event) -> bool:
     return member(event, "source") == "aws.identitystore" and not is_api_call(event)
 
 
-def parse_native(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent | UnreadStatus:
+def parse_native(event: Event, settings: ProviderSettings) -> ParsedEvent:
     """Parse `User Deleted` and, if the settings ask for it, `User Updated`, which does not say what has changed."""
     kind = text(event, "detail-type")
     if kind != _DELETED and not (kind == _UPDATED and settings.reads_user_updates):
@@ -54,21 +55,22 @@ def matches_cloudtrail(event: Event) -> bool:
     return member(event, "source") in _SOURCES and is_api_call(event) and not is_scim_call(event)
 
 
-def parse_cloudtrail(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
-    """Parse `DisableUser` and `DeleteUser` that succeeded; the caller is only the requester."""
+def parse_cloudtrail(event: Event, settings: ProviderSettings) -> ParsedEvent:
+    """Parse `DisableUser`, `DeleteUser` and `EnableUser` that succeeded; the caller is only the requester."""
     call = text(event, "detail.eventName")
-    if (event["source"], call) not in _LEAVING:
-        return IgnoredEvent(CLOUDTRAIL, f"{call} does not mean that somebody left")
+    if (event["source"], call) not in {*_LEAVING, _RETURNING}:
+        return IgnoredEvent(CLOUDTRAIL, f"{call} does not mean that somebody left or is back")
     if has_failed(event):
         return IgnoredEvent(CLOUDTRAIL, f"{call} failed")
-    return UnreadStatus(
+    change = UnreadStatus(
         provider=CLOUDTRAIL,
         user_id=_user_id(event, "detail.requestParameters.userId"),
         identity_store_id=text(event, "detail.requestParameters.identityStoreId"),
         deduplication_id=text(event, "detail.eventID"),
         occurred_at=text(event, "detail.eventTime"),
         requested_by=parse_requester(event),
-    ).to_leaver()
+    )
+    return change.to_return() if (event["source"], call) == _RETURNING else change.to_leaver()
 
 
 def _user_id(event: Event, path: str) -> str:

@@ -16,7 +16,7 @@ from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,
     IgnoredEvent,
-    LeaverEvent,
+    ParsedEvent,
     RefusedEvent,
     UnreadStatus,
     is_store_user_id,
@@ -34,11 +34,11 @@ _SETTING_OPERATIONS = frozenset({"add", "replace"})
 _FLAGS = {"true": True, "false": False}
 
 
-def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent | UnreadStatus:
+def parse(event: Event, settings: ProviderSettings) -> ParsedEvent:
     """Parse a call that succeeded; the tenant of the call determines the identity store."""
     call = text(event, "detail.eventName")
     if call not in _CALLS:
-        return IgnoredEvent(PROVIDER, f"{call} does not mean that somebody left")
+        return IgnoredEvent(PROVIDER, f"{call} does not mean that somebody left or is back")
     if has_failed(event):
         return IgnoredEvent(PROVIDER, f"{call} failed")
     change = UnreadStatus(
@@ -52,7 +52,7 @@ def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEven
     return change.to_leaver() if call == _DELETE else _judge_active(change, call, event)
 
 
-def _judge_active(change: UnreadStatus, call: str, event: Event) -> LeaverEvent | IgnoredEvent | UnreadStatus:
+def _judge_active(change: UnreadStatus, call: str, event: Event) -> ParsedEvent:
     """Return what the `active` of a call means.
 
     A PATCH asks for what it changes. A PUT repeats everything, and an answer shows everything: there, `active` can have
@@ -60,7 +60,7 @@ def _judge_active(change: UnreadStatus, call: str, event: Event) -> LeaverEvent 
     """
     requested, answered = _read_requested(event), _parse_flags([member(event, "detail.responseElements.active")])
     if requested | answered == {True}:
-        return IgnoredEvent(PROVIDER, "the user is active")
+        return change.to_return()
     if call == _PATCH and requested | answered == {False} and requested:
         return change.to_leaver()
     return change

@@ -12,7 +12,9 @@ from offboarding.edge.identity_providers.events import (
     Event,
     IgnoredEvent,
     LeaverEvent,
+    ParsedEvent,
     RefusedEvent,
+    ReturnEvent,
     login_kind,
     member,
     optional_text,
@@ -26,22 +28,34 @@ _LEAVING = frozenset(
 )
 
 
+_RETURNING = frozenset({"user.lifecycle.activate", "user.lifecycle.reactivate"})
+"""Every new hire is activated too: only for somebody who was reported as a leaver it is a return."""
+
+
 def matches(event: Event) -> bool:
     """Return whether this is an entry of an Okta System Log."""
     source = member(event, "source")
     return isinstance(source, str) and source.startswith("aws.partner/okta.com/")
 
 
-def parse(event: Event, settings: ProviderSettings) -> LeaverEvent | IgnoredEvent:
-    """Parse `target[]`, which names the leaver; `actor` is the administrator, and only the requester."""
+def parse(event: Event, settings: ProviderSettings) -> ParsedEvent:
+    """Parse `target[]`, which names the person; `actor` is the administrator, and only the requester."""
     if text(event, "detail-type") != "SystemLog":
         return IgnoredEvent(PROVIDER, "it is not an entry of the System Log")
     kind = text(event, "detail.eventType")
-    if kind not in _LEAVING:
-        return IgnoredEvent(PROVIDER, f"{kind} does not mean that somebody left")
+    if kind not in _LEAVING | _RETURNING:
+        return IgnoredEvent(PROVIDER, f"{kind} does not mean that somebody left or is back")
     if member(event, "detail.outcome.result") != "SUCCESS":
         return IgnoredEvent(PROVIDER, "its outcome is not SUCCESS")
     leaver = _parse_single_user(member(event, "detail.target"))
+    if kind in _RETURNING:
+        return ReturnEvent(
+            provider=PROVIDER,
+            provider_user_id=text(leaver, "id"),
+            deduplication_id=text(event, "detail.uuid"),
+            occurred_at=text(event, "detail.published"),
+            requested_by=optional_text(event, "detail.actor.alternateId"),
+        )
     if leaver.get("id") is not None and leaver.get("id") == member(event, "detail.actor.id"):
         raise RefusedEvent(
             "detail.actor and detail.target are the same user. Requester and leaver must be different people."

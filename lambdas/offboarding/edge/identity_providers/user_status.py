@@ -8,12 +8,15 @@ from offboarding.edge.identity_providers.events import (
     IgnoredEvent,
     LeaverEvent,
     RefusedEvent,
+    ReturnEvent,
     StatusReading,
     UnreadStatus,
 )
 
 
-def judge_status(change: UnreadStatus, user: StoreUser | None, read_at: datetime) -> LeaverEvent | IgnoredEvent:
+def judge_status(
+    change: UnreadStatus, user: StoreUser | None, read_at: datetime
+) -> LeaverEvent | ReturnEvent | IgnoredEvent:
     """Return what an event means whose user's status has been read since; the status that was read counts.
 
     Raises
@@ -31,5 +34,5 @@ def judge_status(change: UnreadStatus, user: StoreUser | None, read_at: datetime
             "offboard by hand if the user is disabled."
         )
     if user.is_enabled:
-        return IgnoredEvent(change.provider, "the user is active")
+        return change.to_return(render(read_at))
     return change.to_leaver(StatusReading(render(read_at), user.created_at))

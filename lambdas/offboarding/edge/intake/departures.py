@@ -1,26 +1,93 @@
-"""Whether an event repeats what an execution already does or has done, or reports another departure."""
+"""Whether an event repeats what an execution does or has done, reports another departure, or was taken back."""
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import cast
 
 from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
-from offboarding.adapters.records import Records
+from offboarding.adapters.records import Records, entity_key, provider_user_key
+from offboarding.adapters.reports import Presence, Reports
 from offboarding.domain.entities import LeavingUser, casefolded
 from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
-from offboarding.edge.identity_providers import RefusedEvent
+from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent
 from offboarding.edge.steps import OffboardingInput
 
+
+class LaterDateError(RefusedEvent):
+    """An event asks for a later date than that of an execution that does the same."""
+
+
 _SETTLED_OUTCOMES = frozenset(
-    {"CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned", "Rejected"}
+    {
+        *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
+        *("Rejected", "Withdrawn"),
+    }
 )
 """Outcomes after which a further event of the same departure needs nobody."""
 
 
-def is_repetition(execution_arn: str, request: OffboardingInput, user: LeavingUser | None) -> bool:
-    """Return whether a request repeats what an execution is for; if not, it needs an execution of its own.
+class DepartureWithdrawn(Exception):  # noqa: N818 (it is a result, and not a fault)
+    """The provider has taken a departure back before it was read.
+
+    Attributes
+    ----------
+    subject
+        Whom it is about, as a step of the records has that.
+    """
+
+    def __init__(self, message: str, subject: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.subject = subject
+
+
+def record_departure(leaver: LeaverEvent, organization_id: str, user: LeavingUser | None) -> Presence:
+    """Record that a leaver is away, unless the provider has reported a later return.
+
+    Returns
+    -------
+    Presence
+        What the provider had reported of this person before.
+
+    Raises
+    ------
+    DepartureWithdrawn
+        If it has reported one.
+    RefusedEvent
+        If it reported both for the same moment.
+    """
+    entity = entity_key(organization_id, user.id) if user else None
+    reporter = Reporter.of(leaver.provider, leaver.provider_user_id or leaver.deduplication_id)
+    reports, occurred_at = Reports(), render(parse(leaver.occurred_at))
+    presence = reports.record_departure(reporter, occurred_at, entity, is_stated=leaver.reading is None)
+    back_at, is_request = presence.back_at or "", reporter.provider == REQUESTS
+    all_back_at = ""
+    if is_request and entity:
+        all_back_at = reports.find_presence(Reporter.of_all_requests(entity)).back_at or ""
+    # A request is always older than its own withdrawal.
+    if occurred_at == (all_back_at if is_request else back_at):
+        raise RefusedEvent(
+            "A departure and a return of this person were reported for the same moment. Which came first is not known. "
+            "Offboard by hand if the person is away, or request it again."
+        )
+    back_at = max(back_at, all_back_at)
+    if back_at >= occurred_at:
+        if presence.away_at is None:
+            # The return was read first, and has found nothing to act on.
+            reports.record_handled_return(reporter, back_at)
+        subject = {"EntityId": user.id, "EntityKey": entity} if user else {}
+        raise DepartureWithdrawn(
+            f"The person is back since {back_at}, by the same provider. Nothing was started.",
+            {"OrganizationId": organization_id, **subject, "Presences": [provider_user_key(reporter)]},
+        )
+    return presence
+
+
+def find_repeated_execution(execution_arn: str, request: OffboardingInput, user: LeavingUser | None) -> str | None:
+    """Return the execution that a request repeats; None if it needs an execution of its own.
 
     Parameters
     ----------
@@ -47,16 +114,16 @@ def is_repetition(execution_arn: str, request: OffboardingInput, user: LeavingUs
     former = _parse_input(status.input)
     if not _is_about(former, request, user):
         # Somebody has started an execution for another entity under this name.
-        return False
+        return None
     if status.is_running:
         if user is not None and _is_registered_again_undated(execution_arn, user, request):
-            return False
-        return _is_due_at_same_time(execution_arn, former, request)
+            return None
+        return execution_arn if _is_due_at_same_time(execution_arn, former, request, datetime.now(UTC)) else None
     occurred_at = parse(request["Requester"]["OccurredAt"])
     if user is not None and status.ended_at and occurred_at > parse(status.ended_at):
-        return _is_still_disabled_by(execution_arn, user)
-    _require_settled(execution_arn, status, request)
-    return True
+        return execution_arn if _is_still_disabled_by(execution_arn, user) else None
+    _require_settled(execution_arn, status)
+    return execution_arn
 
 
 def _is_about(former: OffboardingInput, request: OffboardingInput, user: LeavingUser | None) -> bool:
@@ -67,14 +134,16 @@ def _is_about(former: OffboardingInput, request: OffboardingInput, user: Leaving
     return is_same_organization and is_plan and str(former.get("EntityId", "")).casefold() in names
 
 
-def _is_due_at_same_time(execution_arn: str, running: OffboardingInput, request: OffboardingInput) -> bool:
+def _is_due_at_same_time(
+    execution_arn: str, running: OffboardingInput, request: OffboardingInput, now: datetime
+) -> bool:
     """Return whether a running execution is due when the request is; one that is due later will be taken over."""
-    occurred_at = parse(request["Requester"]["OccurredAt"])
-    running_due_at, due_at = _due_at(running, occurred_at), _due_at(request, occurred_at)
+    running_due_at, due_at = _due_at(running, now), _due_at(request, now)
     if due_at > running_due_at:
-        raise RefusedEvent(
+        raise LaterDateError(
             f"The execution {execution_arn} offboards this leaver sooner, at {render(running_due_at)}. A later date "
-            "does not delay it. If the later date is right, stop that execution, then send this event again."
+            "does not delay it. If the later date is right, withdraw the sooner one (Offboarding Withdrawn), then "
+            "request another one."
         )
     return due_at == running_due_at
 
@@ -93,12 +162,12 @@ def _is_registered_again_undated(execution_arn: str, user: LeavingUser, request:
     return occurred_at > parse(record.deregistered_at) + UNDATED_REGISTRATION_MARGIN
 
 
-def _due_at(request: OffboardingInput, occurred_at: datetime) -> datetime:
+def _due_at(request: OffboardingInput, now: datetime) -> datetime:
     """Return when a request is due: a date that is past, or none, means now. An invalid one is refused later."""
     try:
-        return max(parse(request["NotBefore"]), occurred_at) if "NotBefore" in request else occurred_at
+        return max(parse(request["NotBefore"]), now) if "NotBefore" in request else now
     except (ValueError, OverflowError):
-        return occurred_at
+        return now
 
 
 def _is_still_disabled_by(execution_arn: str, user: LeavingUser) -> bool:
@@ -109,7 +178,7 @@ def _is_still_disabled_by(execution_arn: str, user: LeavingUser) -> bool:
     return render(user.disabled_since) == render(parse(record.deregistered_at))
 
 
-def _require_settled(execution_arn: str, status: ExecutionStatus, request: OffboardingInput) -> None:
+def _require_settled(execution_arn: str, status: ExecutionStatus) -> None:
     if status.outcome not in _SETTLED_OUTCOMES:
         raise RefusedEvent(
             f"The execution {execution_arn} for this departure ended as {status.outcome}. If the leaver is still to be "
