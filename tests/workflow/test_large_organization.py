@@ -1,0 +1,75 @@
+"""An organization of 10,000 users: a look-up reads a few of them, whatever text it is given."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.workmail.state import User
+from tests.workflow.test_departures import Company, request_offboarding
+from tests.workflow.test_identity_events import STORE_USER
+
+USERS = 10_000
+LISTS = ("ListUsers", "ListGroups", "ListResources")
+
+
+@pytest.fixture(scope="module")
+def crowd() -> dict[str, User]:
+    """Users with mailboxes whose names and addresses begin alike."""
+    registered_at = datetime(2026, 1, 1, tzinfo=UTC)
+    users = (
+        User(
+            id=f"{number:08x}-0000-4000-8000-000000000000",
+            name=f"person{number:05}",
+            email=f"person{number:05}@{COMPANY_DOMAIN}",
+            state="ENABLED",
+            enabled_date=registered_at,
+            identity_provider_user_id=f"{number:08x}-3041-7097-2d41-0242ac120002",
+        )
+        for number in range(USERS)
+    )
+    return {user.id: user for user in users}
+
+
+@pytest.fixture
+def company(make_flow: Callable[..., Any], crowd: dict[str, User]) -> Company:
+    company = Company(make_flow(now=datetime(2026, 11, 20, 5, tzinfo=UTC)))
+    company.flow.backend.organizations[ORGANIZATION_ID].entities.update(crowd)
+    return company
+
+
+def start_by_hand(company: Company, dana: str) -> Iterator[str]:
+    for entity_id in (dana, "dana.leaver", f"dana.leaver@{COMPANY_DOMAIN}"):
+        yield company.flow.run(entity_id, days=0, DryRun=True).status
+
+
+def report_by_event(company: Company, dana: str) -> Iterator[str]:
+    for provider in ("okta", "sailpoint", "identity center", "cloudtrail"):
+        company.report(provider)
+        yield "SUCCEEDED"
+    for number, entity_id in enumerate((dana, "dana.leaver", "person", f"person@{COMPANY_DOMAIN}")):
+        request_offboarding(company, f"r-{number}", entity_id, DryRun=True)
+        yield "SUCCEEDED"
+
+
+@pytest.mark.parametrize("start", [start_by_hand, report_by_event])
+def test_nothing_that_starts_an_offboarding_lists_everybody(
+    company: Company, start: Callable[[Company, str], Iterator[str]]
+) -> None:
+    dana = company.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
+    company.flow.clock.advance(timedelta(minutes=10))
+    company.flow.clear_calls()
+
+    assert set(start(company, dana)) == {"SUCCEEDED"}
+
+    calls = [call for call in company.flow.backend.calls if call.operation in LISTS]
+    assert [call.parameters for call in calls if not call.parameters.get("Filters")] == []
+    longest_list = max(len([*pages]) for _, pages in itertools.groupby(calls, key=is_next_page))
+    assert longest_list <= 10, "a page has 100 entities"
+
+
+def is_next_page(call: Any) -> bool:
+    return "NextToken" in call.parameters
