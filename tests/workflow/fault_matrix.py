@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -243,8 +243,10 @@ def render_page(matrix: Matrix) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def play_rows(scenario: Scenario, call: str = "", case: str = "") -> tuple[dict[tuple[str, str, str], str], list[str]]:
-    """Play the rows of a scenario whose call and case contain these texts.
+def play_rows(
+    scenario: Scenario, call: str = "", case: str = "", excluded: Container[tuple[str, str, str]] = ()
+) -> tuple[dict[tuple[str, str, str], str], list[str]]:
+    """Play the rows of a scenario whose call and case contain these texts, and that are not excluded.
 
     Returns
     -------
@@ -253,7 +255,11 @@ def play_rows(scenario: Scenario, call: str = "", case: str = "") -> tuple[dict[
     """
     outcomes: dict[tuple[str, str, str], str] = {}
     violations: list[str] = []
-    rows = [row for row in plan_rows()[scenario.name] if call in row.call and case in row.case]
+    rows = [
+        row
+        for row in plan_rows()[scenario.name]
+        if call in row.call and case in row.case and (row.function, row.call, row.case) not in excluded
+    ]
     with Stages() as stages:
         for row in rows:
             result = play_row(*stages.next(), scenario, row)
@@ -268,11 +274,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("scenarios", nargs="*", help="the scenarios to play; all if omitted, which takes about an hour")
     parser.add_argument("--call", default="", help="only calls that contain this, like workmail:DescribeUser")
     parser.add_argument("--case", default="", help="only faults that contain this, like OrganizationStateException")
+    parser.add_argument("--missing", action="store_true", help="only rows that the page does not have yet")
     options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
     matrix = dict(parse_page(PAGE.read_text()))
     chosen = [scenario for scenario in SCENARIOS if not options.scenarios or scenario.name in options.scenarios]
-    jobs = [(scenario.name, options.call, options.case) for scenario in chosen]
+    jobs = [
+        (scenario.name, options.call, options.case, frozenset(matrix.get(scenario.name, {}) if options.missing else ()))
+        for scenario in chosen
+    ]
     with ProcessPoolExecutor(2) as processes:
         for scenario, (outcomes, violations) in zip(chosen, processes.map(_play_job, jobs), strict=True):
             known_outcomes = {**matrix.get(scenario.name, {}), **outcomes}
@@ -283,9 +293,9 @@ def main(arguments: list[str]) -> None:
             PAGE.write_text(render_page({name: matrix.get(name, {}) for name in (s.name for s in SCENARIOS)}))
 
 
-def _play_job(job: tuple[str, str, str]) -> Any:
-    name, call, case = job
-    return play_rows(next(scenario for scenario in SCENARIOS if scenario.name == name), call, case)
+def _play_job(job: tuple[str, str, str, frozenset[tuple[str, str, str]]]) -> Any:
+    name, call, case, excluded = job
+    return play_rows(next(scenario for scenario in SCENARIOS if scenario.name == name), call, case, excluded)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Call `find_violations` at any moment at which the clock has settled, and `find_f
 passed for every execution to end. If an invariant has an exception, the docstring of its check states it and why.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -35,6 +36,7 @@ from tests.definitions import list_outcomes
 from tests.workflow.conftest import Flow, find_missing_record
 
 RETENTION = timedelta(days=30)
+REQUESTS = "offboardingRequested"
 POLICY_CACHE_TIME = timedelta(seconds=5)
 MACHINES = {
     "StateMachineArn": "offboarding",
@@ -51,7 +53,7 @@ FINAL_STATUSES = frozenset({"Ended", "Unwatched", "Restoring", "Restored"})
 _UNTOUCHED_OUTCOMES = frozenset(
     {
         "AlreadyInProgress", "ApprovalTimedOut", "EntityAmbiguous", "EntityMismatch", "EntityProtected",
-        "InvalidRequest", "NothingToDo", "Planned", "RecordMissing", "Rejected",
+        "InvalidRequest", "NothingToDo", "Planned", "RecordMissing", "Rejected", "Withdrawn",
     }
 )  # fmt: skip
 """Outcomes after which, by their text or the documentation, the execution has deregistered nothing."""
@@ -64,7 +66,10 @@ _WRITE_OPERATIONS = {
 _REQUESTER_MEMBERS = frozenset({"actor", "userIdentity", "RequestedBy"})
 """Members of providers' events that name the requester, not the leaver."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FINAL_LOG_MESSAGES = {"execution started", "execution already started", "event ignored", "refused"}
+_FINAL_LOG_MESSAGES = {
+    "execution started", "execution already started", "event ignored", "refused", "return processed",
+    "departure withdrawn",
+}  # fmt: skip
 """The log messages of the starter for a queue message that it has finished with."""
 
 
@@ -118,6 +123,21 @@ class Ledger:
     deleted: set[str] = field(default_factory=set)
 
 
+def read_own_report(requester: Mapping[str, Any], entity_key: str) -> tuple[str | None, list[str], str]:
+    """Return the provider, the ids of the presences that can take it back, and the time, of what started an execution.
+
+    It is worked out here a second time, and not by the product's own code.
+    """
+    if "OccurredAt" not in requester:
+        return None, [], "for ever"
+    provider = "identityCenter" if requester["Provider"].startswith("identityCenter") else requester["Provider"]
+    users = [requester.get("ProviderUserId", requester["EventId"])]
+    users += [f"entity {entity_key}"] if provider == REQUESTS else []
+    ids = ["provider-user/" + hashlib.sha256(f"{provider}\0{user}".encode()).hexdigest() for user in users]
+    occurred_at = datetime.fromisoformat(requester["OccurredAt"]).astimezone(UTC)
+    return provider, ids, occurred_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Monitor:
     """Monitors a flow from now on, until `close` or the end of a ``with`` block.
 
@@ -139,6 +159,7 @@ class Monitor:
         self.stopped: set[str] = set()
         self.excused: set[str] = set()
         self._ended_before: set[str] = set()
+        self._taken_back: set[str] = set()
         self._flow = flow
         self._organization = flow.backend.organizations[ORGANIZATION_ID]
         self._violations: list[str] = []
@@ -177,7 +198,19 @@ class Monitor:
             *self._check_all_ended(),
             *self._check_final_records(),
             *self._check_told_ends(),
+            *self.find_untold_returns(),
             *self._check_queues(),
+        ]
+
+    def find_untold_returns(self) -> list[str]:
+        """Return the deregistrations whose reports had all been taken back, and of which no person was told.
+
+        A return can be recorded between the record of the attempt and the call of WorkMail. Whoever processes it sees
+        the attempt, and has a person told.
+        """
+        noticed_arns = {item["Id"] for item in self._list_items() if item.get("Step") == "LeaverReturned"}
+        return [
+            f"{arn} has deregistered somebody who is back, untold" for arn in sorted(self._taken_back - noticed_arns)
         ]
 
     def running(self) -> list[str]:
@@ -261,6 +294,8 @@ class Monitor:
             yield f"the execution is {execution.status}"
         yield from self._check_repetition(execution, snapshot)
         yield from filter(None, [find_missing_record(self._flow.environment, entity.id)])
+        if self._is_taken_back(execution, execution_input):
+            self._taken_back.add(execution.exec_arn)
         yield from self._check_approval(execution, execution_input, record, snapshot)
 
     def _check_request(
@@ -284,6 +319,25 @@ class Monitor:
         requesters = (execution_input.get("RequestedBy"), execution_input.get("Requester", {}).get("RequestedBy"))
         if {requester.casefold() for requester in requesters if requester} & snapshot.identifiers:
             yield "the requester is the leaver"
+
+    def _is_taken_back(self, execution: Any, execution_input: Mapping[str, Any]) -> bool:
+        """Return whether all who reported the leaver as away, or asked for the offboarding, have taken that back."""
+        items = self._list_items()
+        of_execution = [item for item in items if item["Id"] == execution.exec_arn]
+        entity_key = next((item["EntityKey"] for item in of_execution if "EntityKey" in item), "")
+        reports = [(i.get("Provider"), i["Presences"], i["OccurredAt"]) for i in of_execution if "Presences" in i]
+        reports.append(read_own_report(execution_input.get("Requester", {}), entity_key))
+        presences = {item["Id"]: item for item in items if item["Part"] == "Presence"}
+
+        def is_upheld(provider: str | None, ids: list[str], occurred_at: str) -> bool:
+            states = [presences.get(id_, {}) for id_ in ids]
+            away_again = [state.get("AwayAt", "") if provider != REQUESTS else "" for state in states]
+            return all(
+                state.get("BackAt", "") < max(away_at, occurred_at)
+                for state, away_at in zip(states, away_again, strict=True)
+            )
+
+        return not any(is_upheld(*report) for report in reports)
 
     def _check_repetition(self, execution: Any, snapshot: EntitySnapshot) -> Iterator[str]:
         """Yield a reason if another execution has deregistered the entity since its last registration.
@@ -313,6 +367,8 @@ class Monitor:
             return
         if _matches_any(self._read_policy("RecordOffboarding")["ApprovalRequired"], snapshot):
             yield "it has no approval"
+        if execution_input.get("Requester", {}).get("Doubts"):
+            yield f"nobody has approved it in spite of its doubts: {execution_input['Requester']['Doubts']}"
         if "Requester" in execution_input:
             taken_at = record.get("SlotTakenAt")
             if not taken_at or datetime.fromisoformat(taken_at) < snapshot.at - timedelta(hours=25):
@@ -362,6 +418,8 @@ class Monitor:
             "NothingToDo": self._check_nothing_to_do,
             "ServiceEnded": self._check_service_ended,
         }
+        if outcome == "Withdrawn":
+            yield from _check_withdrawn(output, activity)
         if outcome in checks:
             snapshot = activity.snapshots.get((output.get("Entity") or {}).get("Id", ""))
             yield from checks[outcome](snapshot, output, execution)
@@ -572,9 +630,11 @@ class Monitor:
 
     def _read_items(self) -> dict[str, dict[str, Any]]:
         """Return the records by their executions, and the locks by their entities."""
+        return {item["Id"]: item for item in self._list_items() if item["Part"] in {"Record", "Lock"}}
+
+    def _list_items(self) -> list[dict[str, Any]]:
         table = dynamodb_backends[ACCOUNT][REGION].tables[self._flow.table_name]
-        items = (item.to_regular_json() for item in table.all_items())
-        return {item["Id"]: item for item in items if item["Part"] in {"Record", "Lock"}}
+        return [item.to_regular_json() for item in table.all_items()]
 
     def _read_policy(self, function: str) -> dict[str, Any]:
         """Return the policy that a function has to apply: the parameter, or its cached copy if that is recent."""
@@ -691,6 +751,14 @@ def _matches_any(patterns: list[str], snapshot: EntitySnapshot) -> bool:
     return any(
         fnmatchcase(identifier, pattern.casefold()) for pattern in patterns for identifier in snapshot.identifiers
     )
+
+
+def _check_withdrawn(output: Mapping[str, Any], activity: ExecutionActivity) -> Iterator[str]:
+    decision = output.get("Decision") or {}
+    if decision.get("Decision") != "Withdrawn" or not {"DecidedBy", "DecidedIn", "Reason"} <= decision.keys():
+        yield f"it has no decision that withdraws it: {decision}"
+    if activity.attempted:
+        yield f"it has asked WorkMail to deregister {activity.attempted}"
 
 
 def _parse_moment(text: str | None) -> datetime | None:

@@ -196,6 +196,34 @@ def _send_event_above_cap(flow: Flow, user: str) -> str:
         flow.change_policy(DailyCap=1000)
 
 
+def _put_event(flow: Flow, detail_type: str, **detail: str) -> None:
+    entry = {"Source": "workmail.offboarding", "DetailType": detail_type, "Detail": json.dumps(detail)}
+    flow.environment.client("events").put_events(Entries=[entry])
+    # Long enough for every retry on the way.
+    flow.pass_days(1 / 12)
+
+
+def _withdraw_request(not_before_days: float) -> Callable[[Flow, str], str]:
+    """Return a play that requests an offboarding for now or for a date, and takes it back two days later."""
+
+    def play(flow: Flow, user: str) -> str:
+        executions, dead_letters_before = find_state_machine(flow).executions, _count_dead_letters(flow)
+        count_before, request_id = len(executions), f"request-{user}"
+        date = {"NotBefore": (flow.clock.now() + timedelta(days=not_before_days)).isoformat()}
+        _put_event(
+            flow, "Offboarding Requested", RequestId=request_id, EntityId=_read_address(flow, user),
+            **(date if not_before_days else {}),
+        )  # fmt: skip
+        flow.pass_days(2)
+        _put_event(flow, "Offboarding Withdrawn", RequestId=request_id)
+        dead_letters = _finish_and_list_dead_letters(flow, dead_letters_before)
+        arns = [execution.execution_arn for execution in executions[count_before:]]
+        returns = [step for arn in arns for step in flow.read_steps(arn) if step["Step"] == "LeaverReturned"]
+        return ", ".join([*(read_outcome(flow, arn) for arn in arns), *["told"] * len(returns), *dead_letters])
+
+    return play
+
+
 def _act_during_window(act: Callable[[Flow, str], object]) -> Callable[[Flow, str], str]:
     def play(flow: Flow, name: str) -> str:
         user = flow.people.create_user(name)
@@ -267,6 +295,8 @@ SCENARIOS = (
              _decide_with("Rejected")),
     Scenario("an event", "CleanupVerified", _create_user, _send_event),
     Scenario("an event above the cap, which nobody approves", "ApprovalTimedOut", _create_user, _send_event_above_cap),
+    Scenario("a request for a date that is withdrawn", "Withdrawn", _create_user, _withdraw_request(10)),
+    Scenario("a request that is withdrawn in the window", "CleanupVerified, told", _create_user, _withdraw_request(0)),
     Scenario("a user who is enabled again meanwhile", "Reenabled", lambda _, name: name,
              _act_during_window(_register_again)),
     Scenario("a user who is deleted meanwhile", "EntityRemoved", lambda _, name: name, _act_during_window(_delete)),

@@ -20,9 +20,11 @@ import contextlib
 import secrets
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import hypothesis
@@ -46,11 +48,13 @@ from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.cdk.assembly import assembly
-from local.defaults import ACCOUNT, COMPANY_DOMAIN, OFFBOARDING, ORGANIZATION_ID, REGION
+from local.defaults import ACCOUNT, COMPANY_DOMAIN, OFFBOARDING, ORGANIZATION_ID, REGION, SCIM_TENANT_ID
 from local.environment import Environment
 from local.faults import EMPTY, TIMEOUT, Fault
 from local.workmail.behaviour import Behaviour
 from local.workmail.state import RETENTION
+from offboarding.domain.execution_names import Departure, execution_name
+from offboarding.domain.timestamps import render
 from tests.workflow.conftest import Flow
 from tests.workflow.invariants import Monitor
 from tests.workflow.test_identity_events import Intake, build_okta_event, build_request_event, load_event
@@ -62,7 +66,12 @@ POLICY = {"Protected": ["boss*", "chief*"], "ApprovalRequired": ["vip*"], "Daily
 
 OTHER_ENTITIES = [("boss1", "USER"), ("vip1", "USER"), ("room1", "RESOURCE"), ("list1", "GROUP")]
 IDENTIFIER_FORMS = ["id", "name", "NAME", "address", "ADDRESS", "alias"]
-PROVIDERS = ["okta", "auth0", "sailpoint", "identityCenter", "identityCenterCloudTrail", "offboardingRequested"]
+PROVIDERS = [
+    "okta", "auth0", "sailpoint", "identityCenter", "identityCenterCloudTrail", "identityCenterScim",
+    "offboardingRequested",
+]  # fmt: skip
+RETURNING_PROVIDERS = ["okta", "okta", "identityCenterCloudTrail", "identityCenterScim", "request", "entity"]
+"""Who reports a return: a request is withdrawn alone, or with all others for its entity."""
 DURATIONS = [
     timedelta(seconds=1), timedelta(minutes=2), timedelta(minutes=20), timedelta(hours=13), timedelta(days=1),
     timedelta(days=6), timedelta(days=15), timedelta(days=30), timedelta(days=31), timedelta(days=40),
@@ -85,6 +94,8 @@ any_count = st.sampled_from([1, 2, 3, None])
 low_count = st.sampled_from([1, 2])
 skips = st.sampled_from([0, 0, 1, 3])
 any_position = st.integers(0, 3)
+lateness = st.sampled_from([timedelta(days=days) for days in (0, 0, 0, 1, 4, 10, 40)])
+dates = st.sampled_from([None, None, timedelta(days=2), timedelta(days=6), timedelta(days=20), timedelta(days=40)])
 
 
 def draw_faults(service: str, operations: list[str], times: Any = any_count, **outcome: list[str]) -> Any:
@@ -202,6 +213,7 @@ def clear(flow: Flow) -> None:
     flow.backend.after_hooks.clear()
     flow.backend.behaviour, flow.backend.retention = Behaviour(), RETENTION
     flow.environment.status_events.are_lost = False
+    flow.environment.identity_store._users.clear()
     for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
         machine.executions.clear()
     dynamodb_backends[ACCOUNT][REGION].tables[flow.table_name].items.clear()
@@ -228,6 +240,7 @@ class Walk(RuleBasedStateMachine):
         self.intake = Intake(self.flow)
         self.ids: dict[str, str] = {}
         self.event_count = 0
+        self.requests: dict[str, list[str]] = defaultdict(list)
 
     @initialize(behaviour=behaviours, retention=st.sampled_from([RETENTION, RETENTION, timedelta(days=33)]))
     def configure_workmail(self, behaviour: Behaviour, retention: timedelta) -> None:
@@ -269,9 +282,9 @@ class Walk(RuleBasedStateMachine):
     def start_two_offboardings(self, name: str, form: str, second_form: str) -> Any:
         return self._settle_after(lambda: multiple(self._start(name, form, {}), self._start(name, second_form, {})))
 
-    @rule(target=events, name=people, provider=st.sampled_from(PROVIDERS), ago=st.sampled_from([0, 0, 40]))
-    def send_event(self, name: str, provider: str, ago: int) -> dict[str, Any]:
-        event_sent = self._build_event(name, provider, self.flow.clock.now() - timedelta(days=ago))
+    @rule(target=events, name=people, provider=st.sampled_from(PROVIDERS), ago=lateness)
+    def send_event(self, name: str, provider: str, ago: timedelta) -> dict[str, Any]:
+        event_sent = self._build_event(name, provider, self.flow.clock.now() - ago)
         self._settle_after(lambda: self.intake.put_events(event_sent))
         return event_sent
 
@@ -279,12 +292,50 @@ class Walk(RuleBasedStateMachine):
     def send_event_again(self, event_sent: dict[str, Any], times: int) -> None:
         self._settle_after(lambda: self.intake.put_events(*[event_sent] * times))
 
-    @rule(name=people, provider=st.sampled_from(PROVIDERS), hours=st.sampled_from([1, 100]))
-    def send_event_during_pause(self, name: str, provider: str, hours: int) -> None:
+    @rule(
+        name=people,
+        providers=st.lists(
+            st.sampled_from([*PROVIDERS, *(f"back {name}" for name in RETURNING_PROVIDERS)]), min_size=1
+        ),
+        hours=st.sampled_from([1, 100]),
+    )
+    def send_events_during_pause(self, name: str, providers: list[str], hours: int) -> None:
         self.intake.set_paused(paused=True)
-        self.intake.put_events(self._build_event(name, provider, self.flow.clock.now()))
+        for provider in providers[:3]:
+            build = self._build_return if provider.startswith("back ") else self._build_event
+            self.intake.put_events(build(name, provider.removeprefix("back "), self.flow.clock.now()))
+            self._advance(timedelta(minutes=2))
         self._advance(timedelta(hours=hours))
         self.intake.set_paused(paused=False)
+
+    @rule(target=events, name=people, provider=st.sampled_from(RETURNING_PROVIDERS), ago=lateness)
+    def send_return(self, name: str, provider: str, ago: timedelta) -> dict[str, Any]:
+        event_sent = self._build_return(name, provider, self.flow.clock.now() - ago)
+        self._settle_after(lambda: self.intake.put_events(event_sent))
+        return event_sent
+
+    @rule(name=people, status=st.sampled_from(["DISABLED", "DISABLED", "ENABLED"]))
+    def set_status(self, name: str, status: str) -> None:
+        """Set the status of a user of the identity store, which has Identity Center send an event about it."""
+        store = self._find_store_id(name)
+        self._settle_after(lambda: self.flow.environment.identity_store.set_status(store, status))
+
+    @rule(target=events, name=people, number=st.integers(0, 1), date=dates)
+    def request_offboarding(self, name: str, number: int, date: timedelta | None) -> dict[str, Any]:
+        """Request an offboarding for a date, and move the date if the request has been made before."""
+        members = {} if date is None else {"NotBefore": (self.flow.clock.now() + date).isoformat()}
+        event_sent = self._build_request(name, f"r-{name}-{number}", **members)
+        self._settle_after(lambda: self.intake.put_events(event_sent))
+        return event_sent
+
+    @rule(target=offboardings, name=people, date=dates)
+    def start_offboarding_for_date(self, name: str, date: timedelta | None) -> str:
+        return self._settle_after(lambda: self._start(name, "id", {} if date is None else {"NotBefore": date}))
+
+    @rule(name=people, other_name=people, names=st.integers(1, 3))
+    def squat_names(self, name: str, other_name: str, names: int) -> None:
+        """Start executions for another entity, by hand, under the names that those of an event would have."""
+        self._settle_after(lambda: self._try(lambda: self._squat_names(name, other_name, names)))
 
     @rule(fault=FAULTS)
     def add_fault(self, fault: Fault) -> None:
@@ -303,7 +354,7 @@ class Walk(RuleBasedStateMachine):
     @rule(
         name=people,
         other_name=people,
-        act=st.sampled_from(["register", "register", "disable", "delete", "recreate", "hand over"]),
+        act=st.sampled_from(["register", "register", "disable", "delete", "recreate", "replace", "hand over"]),
     )
     def act_as_administrator(self, name: str, other_name: str, act: str) -> None:
         """Include steps that give the name of a deleted entity to a new one, and its address to another as an alias."""
@@ -312,6 +363,7 @@ class Walk(RuleBasedStateMachine):
             "disable": lambda: self._disable(name),
             "delete": lambda: self._delete(name),
             "recreate": lambda: self._create(name, "USER", True, None),
+            "replace": lambda: self._replace(name),
             "hand over": lambda: self._hand_over(name, other_name),
         }
         self._settle_after(lambda: self._try(acts[act]))
@@ -320,10 +372,15 @@ class Walk(RuleBasedStateMachine):
     def pass_time(self, time: timedelta) -> None:
         self._advance(time)
 
-    @rule(arn=offboardings, position=any_position, decision=st.sampled_from(["Approved", "Approved", "Rejected"]))
+    @rule(
+        arn=offboardings,
+        position=any_position,
+        decision=st.sampled_from(["Approved", "Approved", "Rejected", "Withdrawn"]),
+    )
     def decide_approval(self, arn: str, position: int, decision: str) -> None:
         """Decide on an execution that awaits a decision, if one exists; otherwise on any execution."""
-        waiting = [record["Id"] for record in self.flow.list_by_status("AwaitingApproval")]
+        statuses = ["AwaitingApproval", *(["Scheduled"] if decision == "Withdrawn" else [])]
+        waiting = [record["Id"] for status in statuses for record in self.flow.list_by_status(status)]
         self._settle_after(lambda: self.flow.decide(_pick(waiting, position) or arn, decision))
 
     @rule(name=people, position=any_position, form=st.sampled_from(["id", "name", "address"]))
@@ -484,11 +541,13 @@ class Walk(RuleBasedStateMachine):
     def _build_event(self, name: str, provider: str, at: datetime) -> dict[str, Any]:
         self.event_count += 1
         address, moment, number = self._address(name), at.isoformat().replace("+00:00", "Z"), f"e-{self.event_count}"
-        store = getattr(self._entity(name), "identity_provider_user_id", None) or "94482488-3041-7097-2d41-0242ac120002"
+        store = self._find_store_id(name)
         if provider == "okta":
             return build_okta_event(address, uuid=number, published=moment)
         if provider == "offboardingRequested":
-            return build_request_event(self._identifier(name, ["id", "name", "address"][self.event_count % 3]), number)
+            return self._build_request(name, number)
+        if provider == "identityCenterScim":
+            return self._build_scim_call(store, moment, number, is_active=False)
         if provider == "auth0":
             payload = load_event("auth0-successful-user-deletion")
             payload["detail"]["data"] |= {"date": moment, "log_id": number, "user_name": address, "user_id": name}
@@ -505,6 +564,57 @@ class Walk(RuleBasedStateMachine):
             payload["detail"] |= {"eventTime": moment, "eventID": number}
             payload["detail"]["requestParameters"]["userId"] = store
         return payload
+
+    def _build_return(self, name: str, provider: str, at: datetime) -> dict[str, Any]:
+        self.event_count += 1
+        moment, number = at.isoformat().replace("+00:00", "Z"), f"e-{self.event_count}"
+        if provider == "okta":
+            kind = f"user.lifecycle.{['activate', 'reactivate'][self.event_count % 2]}"
+            return build_okta_event(self._address(name), kind, number, moment)
+        store = self._find_store_id(name)
+        if provider == "identityCenterScim":
+            return self._build_scim_call(store, moment, number, is_active=True)
+        if provider == "identityCenterCloudTrail":
+            event = load_event("identity-center-cloudtrail-disable-user")
+            event["detail"] |= {"eventName": "EnableUser", "eventTime": moment, "eventID": number}
+            event["detail"]["requestParameters"]["userId"] = store
+            return event
+        event = {**load_event("offboarding-requested"), "detail-type": "Offboarding Withdrawn"}
+        request_id = _pick(self.requests[name], self.event_count)
+        if provider == "request" and request_id:
+            event["detail"] = {"RequestId": request_id}
+        else:
+            event["detail"] = {"EntityId": self._identifier(name, self._vary_form()), "Reason": "stays"}
+        return event
+
+    def _build_request(self, name: str, request_id: str, **members: str) -> dict[str, Any]:
+        self.event_count += 1
+        self.requests[name].append(request_id)
+        return build_request_event(self._identifier(name, self._vary_form()), request_id, **members)
+
+    @staticmethod
+    def _build_scim_call(store: str, moment: str, number: str, *, is_active: bool) -> dict[str, Any]:
+        event = load_event("identity-center-scim-patch-user")
+        request = {"tenantId": SCIM_TENANT_ID, "userId": store, "httpBody": {"active": is_active}}
+        event["detail"] |= {"eventTime": moment, "eventID": number, "requestParameters": request}
+        event["detail"]["responseElements"] = None
+        return event
+
+    def _vary_form(self) -> str:
+        return ["id", "name", "address"][self.event_count % 3]
+
+    def _squat_names(self, name: str, other_name: str, names: int) -> None:
+        entity, former_name = self._entity(name), None
+        registered_at = render(entity.enabled_date) if entity.enabled_date else ""
+        for _ in range(names):
+            departure = Departure(ORGANIZATION_ID, entity.id, entity.name, registered_at, former_name)
+            former_name = execution_name(departure)
+            execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": self.ids[other_name]}
+            self._try(partial(self.flow.environment.start, execution_input, former_name))
+
+    def _find_store_id(self, name: str) -> str:
+        store_id = getattr(self._entity(name), "identity_provider_user_id", None)
+        return store_id or "94482488-3041-7097-2d41-0242ac120002"
 
     def _identifier(self, name: str, form: str) -> str:
         address = self._address(name)
@@ -537,6 +647,12 @@ class Walk(RuleBasedStateMachine):
         kind = self._entity(name).type.lower()
         parameters = {f"{kind.capitalize()}Id": self.ids[name]}
         getattr(self.flow.workmail, f"delete_{kind}")(OrganizationId=ORGANIZATION_ID, **parameters)
+
+    def _replace(self, name: str) -> None:
+        """Delete an entity, and register another person under its name and address."""
+        self._try(lambda: self._disable(name))
+        self._delete(name)
+        self._create(name, "USER", True, None)
 
     def _hand_over(self, name: str, other_name: str) -> None:
         self.flow.workmail.create_alias(
@@ -571,7 +687,9 @@ class WalkNearServiceEnd(Walk):
         self._advance(timedelta(days=days))
 
 
-def run_walks(kind: type[Walk], shared: SharedEnvironment, seed: int | None = None, **overrides: Any) -> None:
+def run_walks(
+    kind: type[RuleBasedStateMachine], shared: SharedEnvironment, seed: int | None = None, **overrides: Any
+) -> None:
     """Run random walks of a kind in their own environments."""
     walks = type(kind.__name__, (kind,), {"shared": shared})
     defaults = {"database": None, "deadline": None, "print_blob": True, "stateful_step_count": 12}
