@@ -28,7 +28,7 @@ from tests.unit.conftest import OTHER_ORGANIZATION_ID, TABLE_NAME, Table, client
 PAGE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH = ("2026-03-01", "2026-04-01")
-FEW = 120
+FEW = 40
 MANY = 10_000
 
 

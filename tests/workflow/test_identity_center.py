@@ -145,8 +145,8 @@ def test_a_return_that_does_not_show_at_once_is_not_missed(intake: Intake) -> No
     assert "LeaverReturned" in [step["Step"] for step in intake.flow.read_steps(execution["executionArn"])]
 
 
-@pytest.mark.parametrize("how", ["status", "scim", "cloudtrail"])
-@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("how", ["status", "scim", *mark_long("cloudtrail")])
+@pytest.mark.parametrize("waits", [True, *mark_long(False)])
 def test_a_return_is_heard_in_each_way_to_hear_the_departure(intake: Intake, how: str, waits: bool) -> None:
     user = create_user(intake)
     if waits:

@@ -306,7 +306,9 @@ def test_a_departure_and_a_return_at_the_same_moment_are_refused_in_that_order_a
     assert "Which came first is not known" in company.read_dead_letter_reasons()[0]
 
 
-@pytest.mark.parametrize("order", [(0, 2, 1), (1, 0, 2), (2, 1, 0), *mark_long((0, 1, 2), (1, 2, 0), (2, 0, 1))])
+@pytest.mark.parametrize(
+    "order", [(0, 2, 1), (1, 0, 2), (2, 1, 0), *mark_long(((0, 1, 2),), ((1, 2, 0),), ((2, 0, 1),))]
+)
 @pytest.mark.parametrize("waits", [True, *mark_long(False)])
 def test_deactivated_reactivated_and_deactivated_again_in_any_order_is_away(
     company: Returns, dana: str, order: tuple[int, ...], waits: bool
