@@ -134,8 +134,11 @@ def test_an_approval_for_an_execution_that_awaits_none_is_refused(flow: Any) -> 
     ("execution_input", "message_part"),
     [
         ({"Decision": "approved", "DecidedBy": "b", "Reason": "r"}, "Decision must be Approved, Rejected or Withdrawn"),
-        ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "ExecutionArn": "vip"}, "the ARN of an execution"),
         *mark_long(
+            (
+                {"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "ExecutionArn": "vip"},
+                "the ARN of an execution",
+            ),
             ({"Decision": "Approved", "Reason": "r"}, "lacks DecidedBy"),
             ({"Decision": "Rejected", "DecidedBy": "b"}, "lacks Reason"),
             ({"Decision": "Approved", "DecidedBy": "b", "Reason": "r", "Force": True}, "unknown member: Force"),
@@ -153,7 +156,7 @@ def test_an_invalid_decision_changes_nothing(flow: Any, execution_input: dict[st
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-@pytest.mark.parametrize("decider", ["vip", "VIP@example-corp.awsapps.com"])
+@pytest.mark.parametrize("decider", ["vip", *mark_long("VIP@example-corp.awsapps.com")])
 def test_a_decision_by_the_leaver_is_refused(flow: Any, decider: str) -> None:
     _, arn = await_approval(flow)
 
@@ -196,7 +199,7 @@ def test_a_task_output_that_is_not_a_decision_fails_the_execution(flow: Any) -> 
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
-@pytest.mark.parametrize("decision", ["Approved", "Rejected"])
+@pytest.mark.parametrize("decision", ["Approved", *mark_long("Rejected")])
 def test_a_lost_answer_of_step_functions_does_not_fail_the_decision(
     flow: Any, decision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +237,7 @@ def test_a_deleted_record_cannot_be_approved(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
+@pytest.mark.long
 def test_the_cap_counts_executions_of_identity_providers(flow: Any) -> None:
     flow.change_policy(DailyCap=2)
     names = [f"leaver{n}" for n in range(4)]

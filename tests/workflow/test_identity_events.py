@@ -265,6 +265,7 @@ def test_a_rehired_user_who_leaves_during_the_first_execution_is_offboarded_agai
     assert sorted(outcomes) == ["CleanupVerified", "Reenabled"]
 
 
+@pytest.mark.long
 def test_a_rehired_user_who_leaves_after_the_first_execution_is_offboarded_again(intake: Intake) -> None:
     user = intake.create_user("dana.leaver")
     intake.put_events(build_okta_event("dana.leaver@example.com"))
@@ -276,7 +277,7 @@ def test_a_rehired_user_who_leaves_after_the_first_execution_is_offboarded_again
     assert len(intake.list_executions()) == 2
 
 
-@pytest.mark.parametrize("paused", [False, True], ids=["sent again", "held back by a pause"])
+@pytest.mark.parametrize("paused", [*mark_long(False), True], ids=["sent again", "held back by a pause"])
 def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake: Intake, paused: bool) -> None:
     user = intake.create_user("dana.leaver")
     if paused:
@@ -298,7 +299,9 @@ def test_an_event_from_before_a_rehire_does_not_offboard_the_new_mailbox(intake:
     assert state == "ENABLED"
 
 
-@pytest.mark.parametrize("login", ["project-apollo@example-corp.awsapps.com", "room-4@example-corp.awsapps.com"])
+@pytest.mark.parametrize(
+    "login", ["project-apollo@example-corp.awsapps.com", *mark_long("room-4@example-corp.awsapps.com")]
+)
 def test_an_event_about_a_person_never_offboards_a_group_or_a_resource(intake: Intake, login: str) -> None:
     intake.flow.people.create_group("project-apollo")
     intake.flow.people.create_resource("room-4")
@@ -478,7 +481,7 @@ def test_an_address_without_a_unique_match_starts_no_execution(intake: Intake, l
     assert intake.flow.list_calls("DeregisterFromWorkMail") == []
 
 
-@pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", "dana+temp@example.com"])
+@pytest.mark.parametrize("login", ["DANA+Temp@Example.COM", *mark_long("dana+temp@example.com")])
 def test_an_address_may_have_plus_signs_and_upper_case(intake: Intake, login: str) -> None:
     user = intake.create_user("dana")
     intake.flow.workmail.update_primary_email_address(
@@ -543,7 +546,7 @@ def test_a_request_for_an_organization_outside_the_settings_is_refused(intake: I
     assert all(reason.startswith("0 organizations of the settings fit") for reason in intake.read_dead_letter_reasons())
 
 
-@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', "{}", *mark_long("", "[]", "null", '"dana"')])
+@pytest.mark.parametrize("body", ['{"source": "aws.partner/okta', *mark_long("{}", "", "[]", "null", '"dana"')])
 def test_a_message_that_is_not_an_event_becomes_a_dead_letter_with_the_reason(intake: Intake, body: str) -> None:
     intake.send_message(body or " ")
 
@@ -610,6 +613,7 @@ def test_a_transient_error_delays_only_its_own_message(intake: Intake) -> None:
     assert intake.read_dead_letters() == []
 
 
+@pytest.mark.long
 def test_a_message_with_a_permanent_error_becomes_a_dead_letter_after_100_attempts(intake: Intake) -> None:
     intake.create_user("dana.leaver")
     intake.flow.inject_error("ListUsers", "AccessDeniedException")

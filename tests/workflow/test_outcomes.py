@@ -26,8 +26,8 @@ CHECK_AGAIN_STATES = ["WaitBeforeLookingAgain", "VerifyCleanup", "WhatDidWorkMai
         ("DANA@{domain}", "USER"),
         ("{user}", "USER"),
         ("team@{domain}", "GROUP"),
-        ("room", "RESOURCE"),
         *mark_long(
+            ("room", "RESOURCE"),
             ("dana@{domain}", "USER"),
             ("dana", "USER"),
             ("Dana", "USER"),
@@ -250,7 +250,7 @@ def test_an_entity_that_is_not_found_after_the_deregistration_is_read_again(flow
     assert flow.list_calls("DeregisterFromWorkMail") == ["DeregisterFromWorkMail"]
 
 
-@pytest.mark.parametrize("described", ["DELETED", "EntityNotFoundException"])
+@pytest.mark.parametrize("described", ["DELETED", *mark_long("EntityNotFoundException")])
 def test_an_entity_deleted_during_the_window_ends_as_removed(flow: Any, described: str) -> None:
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted=described)
     user = flow.people.create_user("dana")
@@ -334,9 +334,9 @@ def test_a_mailbox_that_is_removed_late_is_still_verified(flow: Any) -> None:
     [
         ({"EntityId": "dana"}, "lacks OrganizationId"),
         ({"OrganizationId": ORGANIZATION_ID, "EntityId": "dana", "DryRn": True}, "unknown member: DryRn"),
-        ({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"}, f"It must be {ORGANIZATION_ID}"),
-        (["dana"], "must be a JSON object"),
         *mark_long(
+            ({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "dana"}, f"It must be {ORGANIZATION_ID}"),
+            (["dana"], "must be a JSON object"),
             ({"OrganizationId": ORGANIZATION_ID}, "lacks EntityId"),
             ({"OrganizationId": ORGANIZATION_ID, "EntityId": ""}, "EntityId must be"),
             ({"OrganizationId": ORGANIZATION_ID, "EntityId": "x" * 257}, "1 to 256 characters"),
@@ -376,9 +376,9 @@ def test_an_organization_outside_the_settings_is_refused(flow: Any) -> None:
     "identifier",
     [
         f"nobody@{MAIL_DOMAIN}",
-        "12345678-1234-1234-1234-123456789012",
-        "dan",
         *mark_long(
+            "12345678-1234-1234-1234-123456789012",
+            "dan",
             "nobody",
             "r-" + "0" * 32,
             "S-1-1-12-1-2-3-4",
@@ -419,8 +419,8 @@ def test_a_name_that_two_entities_have_is_refused_with_their_ids(flow: Any) -> N
     "expected",
     [
         {"Type": "GROUP"},
-        {"DisplayName": "Other"},
         *mark_long(
+            {"DisplayName": "Other"},
             {"Name": "other"},
             {"Email": "other@example.com"},
             {"Type": "USER", "Name": "other"},
@@ -477,7 +477,7 @@ def test_the_migration_administrator_is_protected(flow: Any) -> None:
     assert result.states == [*BEGIN_STATES, "CheckOrganization", "Failed"]
 
 
-@pytest.mark.parametrize("state", ["Deleting", "something new", *mark_long("Requested", "Creating", "Deleted")])
+@pytest.mark.parametrize("state", ["Deleting", *mark_long("something new", "Requested", "Creating", "Deleted")])
 def test_an_organization_that_is_not_active_stops_the_offboarding(flow: Any, state: str) -> None:
     user = flow.people.create_user("dana")
     flow.backend.set_organization_state(ORGANIZATION_ID, state)
@@ -508,8 +508,8 @@ def test_an_organization_of_the_settings_that_does_not_exist_is_not_found(make_f
     [
         ("DeregisterFromWorkMail", "UnsupportedOperationException", "DeregistrationRefused", "DeregisterEntity"),
         ("DescribeOrganization", "InternalFailure", "WorkMailUnavailable", "CheckOrganization"),
-        ("GetMailboxDetails", "UnknownException", "UnexpectedFailure", "VerifyCleanup"),
         *mark_long(
+            ("GetMailboxDetails", "UnknownException", "UnexpectedFailure", "VerifyCleanup"),
             ("DeregisterFromWorkMail", "ServiceUnavailable", "WorkMailUnavailable", "DeregisterEntity"),
             ("DescribeUser", "UnknownException", "UnexpectedFailure", "ResolveEntity"),
             ("GetMailboxDetails", "UnknownException", "UnexpectedFailure", "RecordOffboarding"),
