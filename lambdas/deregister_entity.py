@@ -245,12 +245,12 @@ def _require_report(step: DeregisterStep, record: Record | None) -> Sequence[Act
     """
     try:
         return Reports().require(offboarding_of(step), record.requester if record else None, step["Now"])
-    except errors.Withdrawn as withdrawal:
+    except errors.Withdrawn:
         if record is None or not record.deregistration_attempted:
             raise
         # An earlier attempt may have taken effect: WorkMail is not asked again.
         raise errors.DeregistrationNotConfirmed(
-            f"{withdrawal.message.partition('.')[0]}, after WorkMail may have been asked to deregister "
+            "The offboarding was withdrawn, after WorkMail may have been asked to deregister "
             f"{step['Entity']['Id']}. Look at the entity in the WorkMail console. If it is disabled, restore it within "
             "its 30 days."
         ) from None

@@ -45,6 +45,8 @@ class FunctionTables:
         self._records = records
         self._write_record = records.allow_actions("UpdateItem", "PutItem")
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
+        self._check_and_update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem")
+        self._list_reports = records.allow_actions("Query", keys=("arn:*",), name="Reports")
         self._read_policy = policy.allow_read()
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
         self._answer_tasks = allow_answer_tasks()
@@ -76,9 +78,9 @@ class FunctionTables:
                 workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails"),
                 access=(
                     # The cap requires that the oldest slot is a day old, and does not change it.
-                    self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem"),
+                    self._check_and_update_record,
                     # An execution can stand for more reports than its own.
-                    self._records.allow_actions("Query", keys=("arn:*",), name="Reports"),
+                    self._list_reports,
                     self._read_policy,
                     self._describe_executions,
                 ),
@@ -100,8 +102,8 @@ class FunctionTables:
                 environment=render_retention_rules(self._settings),
                 access=(
                     # An attempt requires that the leaver is still reported as away, and does not change that.
-                    self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem"),
-                    self._records.allow_actions("Query", keys=("arn:*",), name="Reports"),
+                    self._check_and_update_record,
+                    self._list_reports,
                     self._answer_tasks,
                     self._read_policy,
                 ),

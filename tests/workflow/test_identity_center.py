@@ -41,6 +41,17 @@ def set_status(intake: Intake, status: str, identity_store_id: str = IDENTITY_ST
     intake.flow.clock.settle()
 
 
+def set_status_late(intake: Intake, status: str) -> None:
+    """Set a status that does not show yet when the event about the change is read first."""
+    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
+    intake.flow.clock.settle()
+    intake.set_paused(paused=True)
+    set_status(intake, status)
+    intake.delete_visible_message()
+    intake.set_paused(paused=False)
+    intake.flow.clock.advance(timedelta(minutes=4))
+
+
 def make_scim_call(intake: Intake, name: str = "patch-user", **request: Any) -> dict[str, Any]:
     """Return a SCIM call that happens now; without `request` it is that of the sample."""
     event = copy.deepcopy(load_event(f"identity-center-scim-{name}"))
@@ -89,13 +100,7 @@ def test_any_other_change_of_an_enabled_user_starts_nothing(intake: Intake) -> N
 
 def test_a_status_that_does_not_show_at_once_is_not_missed(intake: Intake) -> None:
     user = create_user(intake)
-    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
-    intake.flow.clock.settle()
-    intake.set_paused(paused=True)
-    set_status(intake, "DISABLED")
-    intake.delete_visible_message()
-    intake.set_paused(paused=False)
-    intake.flow.clock.advance(timedelta(minutes=4))
+    set_status_late(intake, "DISABLED")
 
     assert read_state(intake, user) == "DISABLED"
 
@@ -133,13 +138,7 @@ def test_a_return_that_does_not_show_at_once_is_not_missed(intake: Intake) -> No
     create_user(intake)
     set_status(intake, "DISABLED")
     intake.flow.clock.advance(timedelta(hours=2))
-    intake.flow.environment.identity_store.send_user_updated(STORE_USER)
-    intake.flow.clock.settle()
-    intake.set_paused(paused=True)
-    set_status(intake, "ENABLED")
-    intake.delete_visible_message()
-    intake.set_paused(paused=False)
-    intake.flow.clock.advance(timedelta(minutes=4))
+    set_status_late(intake, "ENABLED")
 
     [execution] = intake.list_executions()
     assert "LeaverReturned" in [step["Step"] for step in intake.flow.read_steps(execution["executionArn"])]

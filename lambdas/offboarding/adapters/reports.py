@@ -188,10 +188,10 @@ class Reports:
             What was recorded before.
         """
         at = _normalize(occurred_at)
-        key, is_later = _presence_key(reporter), "(attribute_not_exists(#BackAt) OR #BackAt < :BackAt)"
+        key, is_later = _presence_key(reporter), _is_later("BackAt")
         expires_at = int((parse(at) + _RETURN_REMEMBERED_FOR).timestamp())
         # A departure is remembered for as long as its record, and then so is the return from it.
-        is_unknown = f"{is_later} AND attribute_not_exists(#AwayAt)"
+        is_unknown = f"({is_later}) AND attribute_not_exists(#AwayAt)"
         presence, is_recorded = self._update_presence(
             build_update(key, {"BackAt": at, "ExpiresAt": expires_at}, condition=is_unknown)
         )
@@ -211,7 +211,7 @@ class Reports:
         update = build_update(
             _presence_key(Reporter.of_all_requests(entity)),
             {"BackAt": at, **expiration(at, LONGEST_EXECUTION)},
-            condition="attribute_not_exists(#BackAt) OR #BackAt < :BackAt",
+            condition=_is_later("BackAt"),
         )
         return self._update_presence(update)[0]
 
@@ -220,7 +220,7 @@ class Reports:
         update = build_update(
             _presence_key(reporter),
             {"HandledAt": _normalize(occurred_at)},
-            condition="attribute_not_exists(#HandledAt) OR #HandledAt < :HandledAt",
+            condition=_is_later("HandledAt"),
         )
         self._update_presence(update)
 
@@ -317,6 +317,11 @@ class Reports:
             return _parse_presence(self._table.update(update, returns_old=True)), True
         except ConditionFailedError as failure:
             return _parse_presence(failure.item or {}), False
+
+
+def _is_later(moment: str) -> str:
+    """Return the condition that a moment of a presence is not recorded yet, or an earlier one is."""
+    return f"attribute_not_exists(#{moment}) OR #{moment} < :{moment}"
 
 
 def _presence_key(reporter: Reporter) -> Key:

@@ -26,8 +26,6 @@ PROVIDER = "okta"
 _LEAVING = frozenset(
     {"user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"}
 )
-
-
 _RETURNING = frozenset({"user.lifecycle.activate", "user.lifecycle.reactivate"})
 """Every new hire is activated too: only for somebody who was reported as a leaver it is a return."""
 
