@@ -53,8 +53,9 @@ def _run_demo(*, as_json: bool) -> int:
             print(json.dumps(scenario.to_json(), indent=2))
         else:
             show(scenario, console)
-    unexpected = [result for result in scenario.results if not result.is_as_expected]
-    console.print(f"{len(scenario.results) - len(unexpected)} of {len(scenario.results)} rows ended as expected.")
+        results = scenario.read_results()
+    unexpected = [result for result in results if not result.is_as_expected]
+    console.print(f"{len(results) - len(unexpected)} of {len(results)} rows ended as expected.")
     return 1 if unexpected else 0
 
 

@@ -49,7 +49,7 @@ def show(scenario: DemoScenario, console: Console) -> None:
     if not console.is_terminal:
         console.print()
     console.print(_draw_window(scenario.largest_window))
-    for result in scenario.results:
+    for result in scenario.read_results():
         console.print(_draw_proof(result))
 
 
@@ -58,7 +58,7 @@ def _draw_timeline(scenario: DemoScenario, now: datetime) -> Group:
     table.add_column("offboarding", ratio=3)
     table.add_column("state", ratio=3)
     table.add_column("since", ratio=2)
-    for result in scenario.results:
+    for result in scenario.read_results():
         table.add_row(result.title, _format_state(result), f"{result.since or STARTS_AT:%Y-%m-%d %H:%M}")
     header = Text.assemble(
         (f"day {(now - STARTS_AT).days:>3}  ", "bold"),

@@ -65,8 +65,6 @@ class DemoScenario:
         Everything that has to end as expected, in the order in which it begins.
     headline
         The current action, in a few words.
-    results
-        The state of each row that had begun when `run` last yielded.
     largest_window
         The window at the time at which most entities were in it.
     """
@@ -94,7 +92,7 @@ class DemoScenario:
             ScheduledAction(_RESTORE_DAY, "Robin is hired again: a restore is started", lambda: self._restore(restore)),
         )
         self.headline = "the organization is filled"
-        self.results: list[RowResult] = []
+        self._today = 0
         self.largest_window: Window = self._observer.window
 
     @property
@@ -118,7 +116,7 @@ class DemoScenario:
                 action.perform()
                 remaining.remove(action)
             clock.advance(_LONGEST_DELIVERY)
-            self._read_results(today)
+            self._refresh(today)
             self.headline = "; ".join(action.description for action in due) or "WorkMail keeps the mailboxes"
             upcoming = clock.upcoming()
             if not remaining and (upcoming is None or not self._observer.has_running_executions):
@@ -136,13 +134,17 @@ class DemoScenario:
         return {
             "Began": STARTS_AT.isoformat(),
             "ServiceEndsOn": self.service_ends_on,
-            "Rows": [result.to_json() for result in self.results],
+            "Rows": [result.to_json() for result in self.read_results()],
             "Window": self.largest_window.to_json(),
         }
 
-    def _read_results(self, today: int) -> None:
+    def read_results(self) -> list[RowResult]:
+        """Return the state of each row that had begun when `run` last yielded."""
+        return [row.read_result(self._observer) for row in self.rows if row.day <= self._today]
+
+    def _refresh(self, today: int) -> None:
+        self._today = today
         self._observer.refresh()
-        self.results = [row.read_result(self._observer) for row in self.rows if row.day <= today]
         self.largest_window = max(self.largest_window, self._observer.window, key=lambda window: len(window.entities))
 
     def _start(self, offboardings: tuple[OffboardingRow, ...]) -> None:

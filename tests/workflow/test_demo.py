@@ -3,8 +3,9 @@
 import contextlib
 import io
 import json
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,14 @@ import pytest
 from local import __main__ as command
 from local.demo import scenario
 from local.demo.rows import NOTHING_STARTED, REFUSED, RestoreRow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def disabled_logging_level_is_restored() -> Iterator[None]:
+    """The command disables logging in its process, and other tests read the log."""
+    level = logging.root.manager.disable
+    yield
+    logging.disable(level)
 
 
 @pytest.fixture(scope="module")
