@@ -40,6 +40,13 @@ class Person:
     @staticmethod
     def kind():
         return "USER"
+
+
+def is_greeting(text):
+    match text:
+        case "Good morning":
+            return True
+    return False
 '''
 
 
@@ -53,6 +60,7 @@ def test_rewritten_decorators_and_texts_are_equivalent() -> None:
     assert original["twice"](len).__name__ == rewritten["twice"](len).__name__ == "len"
     assert original["Person"]().greeting == rewritten["Person"]().greeting == 'Good morning, {dana} and all "others"'
     assert rewritten["Person"].kind() == "USER"
+    assert [rewritten["is_greeting"](text) for text in ("Good morning", "Good evening")] == [True, False]
 
 
 @pytest.mark.long

@@ -64,6 +64,10 @@ def _write_if_changed(target: Path, text: str) -> None:
 
 
 class _Rewriter(cst.CSTTransformer):
+    def visit_MatchValue(self, node: cst.MatchValue) -> bool:  # noqa: N802 (libcst calls it by its name)
+        """Leave the text of a pattern alone: it cannot be an f-string."""
+        return False
+
     def leave_FunctionDef(  # noqa: N802 (libcst calls it by its name)
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.FunctionDef | cst.FlattenSentinel[cst.BaseStatement]:
