@@ -1,18 +1,20 @@
 """DeregisterEntity: disable the entity, and return only when WorkMail itself shows it as disabled.
 
-Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, ResolvedAt, RetryCount}` and returns
-`{DeregisteredAt, RetentionEndsAt, VerifyAt, GiveUpAt, ServiceEndsFirst, Evidence}`. Right before the call that can be
-undone for 30 days only, it checks again that the settings allow it, and that the record is there.
+Takes `{ExecutionArn, Now, ServiceEndsAt, RetryCount}` and returns `{DeregisteredAt, RetentionEndsAt, VerifyAt,
+GiveUpAt, ServiceEndsFirst, Evidence}`. Whom it deregisters stands in the record of the execution. Right before the call
+that can be undone for 30 days only, on every attempt, it reads the entity, its aliases and the settings again.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.executions import FORGOTTEN, read_execution_status
 from offboarding.adapters.holding import already_in_progress_error, end_superseded
 from offboarding.adapters.policy import read_policy
 from offboarding.adapters.records import Records
@@ -21,23 +23,17 @@ from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
-from offboarding.domain.record import Record
+from offboarding.domain.record import MailboxTouched, Record, Status
 from offboarding.domain.retention import plan_retention
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import WORKMAIL_CLOCK_SKEW, WORKMAIL_LAG_MARGIN
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DEREGISTER_ENTITY, compile_schemas, validated_step
 from offboarding.edge.service_end import until_service_ends
-from offboarding.edge.steps import DeregisterStep, offboarding_of
+from offboarding.edge.steps import DeregisterStep
 
 client = workmail_client()
 compile_schemas(DEREGISTER_ENTITY)
-
-REUSE_RESOLUTION_FOR = timedelta(minutes=15)
-"""For how long what ResolveEntity read is good enough to act on without reading the entity again."""
-
-MAX_RESOLUTION_AGE = timedelta(hours=1)
-"""Nothing is deregistered by an older resolution. Retries end before; a redriven execution can be days old."""
 
 _REFUSALS = (
     errors.AccessDenied,
@@ -48,10 +44,26 @@ _REFUSALS = (
 )
 """The answers of WorkMail by which it has deregistered nothing."""
 
-_MAY_HAVE_BEEN_ASKED = (
-    "An earlier attempt may have asked WorkMail to deregister the entity. Look at it in the WorkMail console, then "
-    "start again."
-)
+_UNDECIDED = frozenset({Status.SCHEDULED, Status.AWAITING_APPROVAL})
+_RESTORED = frozenset({Status.RESTORING, Status.RESTORED})
+_ENDS_WITHOUT_CLAIM = (errors.AlreadyInProgress, errors.Withdrawn)
+"""Their texts are JSON; WorkMail was not asked."""
+
+
+@dataclass
+class MailboxClaim:
+    """What is certain about the mailbox at this moment; a failure begins with it."""
+
+    touched: MailboxTouched = MailboxTouched.MAYBE
+    disabled_since: datetime | None = None
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        if self.disabled_since is not None:
+            return f"The mailbox was disabled at {render(self.disabled_since)}."
+        if self.touched is MailboxTouched.NO:
+            return "The mailbox was not touched."
+        return "The mailbox may be disabled."
 
 
 @observed
@@ -59,20 +71,27 @@ _MAY_HAVE_BEEN_ASKED = (
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deregister the entity if it is enabled, and work out the dates of its retention."""
     step = validated_step(event, DEREGISTER_ENTITY, DeregisterStep)
-    directory = Directory(client, step["OrganizationId"])
-    records = Records()
-    resolved = Entity.from_json(step["Entity"])
-    rules = configuration.retention_rules()
-    was_enabled = resolved.state is EntityState.ENABLED
+    claim = MailboxClaim()
     try:
-        entity, is_called = deregister(directory, records, step, resolved)
-    except errors.OffboardingError as error:
-        if error.raised_by_workmail and was_enabled and _has_attempted(records, step):
-            error.append_sentence(
-                f"Before that, WorkMail may have been asked to deregister {resolved.id}, and may have done so."
-            )
+        return _deregister_and_record(step, claim)
+    except _ENDS_WITHOUT_CLAIM:
         raise
-    disabled_date = confirmed_date(entity, parse(step["ResolvedAt"]) if was_enabled else None)
+    except errors.OffboardingError as error:
+        error.prepend_sentence(str(claim))
+        raise
+
+
+def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[str, Any]:
+    records = Records()
+    record = _find_record(records, step, claim)
+    offboarding = record.offboarding
+    directory = Directory(client, record.organization_id)
+    rules = configuration.retention_rules()
+    was_enabled = Entity.from_json(record.entity).state is EntityState.ENABLED
+    entity, is_called = deregister(directory, records, step, record, claim)
+    enabled_until = parse(record.recorded_at) if was_enabled and record.recorded_at else None
+    disabled_date = confirmed_date(entity, enabled_until)
+    claim.disabled_since = disabled_date
     dates = plan_retention(disabled_date, rules).to_json()
     logger.info("deregistered", extra={"entity_id": entity.id, "called": is_called, **dates})
     metrics.add_metric(name="EntitiesDeregistered", unit="Count", value=int(was_enabled))
@@ -82,7 +101,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "WasEnabled": was_enabled,
         "Answers": directory.answers,
     }
-    offboarding = offboarding_of(step)
     lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
     is_recorded = records.record_deregistration(offboarding, dates, log_entry, lock)
     if lock is not None and lock.superseded_execution_arn:
@@ -98,8 +116,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def deregister(directory: Directory, records: Records, step: DeregisterStep, resolved: Entity) -> tuple[Entity, bool]:
-    """Deregister the entity if it is enabled, and read it back.
+def deregister(
+    directory: Directory, records: Records, step: DeregisterStep, record: Record, claim: MailboxClaim
+) -> tuple[Entity, bool]:
+    """Deregister the recorded entity if it is enabled, and read it back.
 
     Parameters
     ----------
@@ -109,8 +129,10 @@ def deregister(directory: Directory, records: Records, step: DeregisterStep, res
         The table.
     step
         What the state passed.
-    resolved
-        The entity as ResolveEntity found it. One that was disabled then is only read.
+    record
+        The record of the execution. An entity that was recorded as disabled is only read.
+    claim
+        What is certain about the mailbox; it is kept up to date.
 
     Returns
     -------
@@ -120,28 +142,32 @@ def deregister(directory: Directory, records: Records, step: DeregisterStep, res
     Raises
     ------
     EntityMismatch
-        If somebody has registered it since it was resolved, or that was too long ago.
-    EntityProtected, AlreadyInProgress, RecordMissing, SettingsUnavailable
+        If somebody has registered it since it was recorded, or it has another address.
+    EntityProtected, AlreadyInProgress, RecordMissing, SettingsUnavailable, ServiceEnded
         If it must not be deregistered; WorkMail was not asked.
     DeregistrationRefused, DeregistrationNotConfirmed
         If WorkMail refuses and shows it as enabled, or does not find it when it is read back: retried.
     """
-    entity = resolved if _can_reuse_resolution(step, resolved) else directory.describe(resolved.reference)
+    entity = directory.describe(Entity.from_json(record.entity).reference)
     if entity.state is not EntityState.ENABLED:
         return entity, False
-    _require_current_resolution(records, step, resolved, entity)
-    superseded_arn = _authorize_and_record_attempt(records, step, entity)
+    aliases = directory.list_aliases_of_enabled(entity)
+    _require_service(step)
+    _require_same_entity(records, step, record, entity, claim)
+    _require_running(record)
+    superseded_arn = _authorize_and_record_attempt(records, step, record, entity, aliases)
+    claim.touched = MailboxTouched.MAYBE
     is_refused = False
     try:
         directory.deregister(entity.id)
     except errors.EntityStateConflict:
         is_refused = True
     except _REFUSALS:
-        _record_refusal(records, step, superseded_arn)
+        _record_refusal(records, step, record, superseded_arn, claim)
         raise
     entity = _read_back(directory, entity)
     if is_refused and entity.state is EntityState.ENABLED:
-        _record_refusal(records, step, superseded_arn)
+        _record_refusal(records, step, record, superseded_arn, claim)
         raise errors.DeregistrationRefused(
             f"WorkMail refuses to deregister {entity.id} (EntityStateException) and shows it as enabled. "
             "Look at the entity in the WorkMail console, then start again."
@@ -184,74 +210,119 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     )
 
 
-def _can_reuse_resolution(step: DeregisterStep, resolved: Entity) -> bool:
-    """Return whether a state of this execution has just read the entity as enabled."""
-    age = parse(step["Now"]) - parse(step["ResolvedAt"])
-    return resolved.state is EntityState.ENABLED and step["RetryCount"] == 0 and age < REUSE_RESOLUTION_FOR
+def _find_record(records: Records, step: DeregisterStep, claim: MailboxClaim) -> Record:
+    """Return the record of the execution: whom it is about, and whether an attempt has asked WorkMail before."""
+    record = records.find(step["ExecutionArn"])
+    if record is None:
+        claim.touched = MailboxTouched.NO if step["RetryCount"] == 0 else MailboxTouched.MAYBE
+        raise _record_missing_error()
+    claim.touched = record.mailbox_touched
+    if record.deregistered_at is not None:
+        claim.disabled_since = parse(record.deregistered_at)
+    if record.status in _UNDECIDED:
+        raise errors.UnexpectedAnswer(
+            f"The offboarding is {record.status}, so nothing is deregistered for it now. Look at its execution."
+        )
+    return record
 
 
-def _require_current_resolution(records: Records, step: DeregisterStep, resolved: Entity, entity: Entity) -> None:
-    """Require that the entity is registered as it was when it was resolved, and that this was not too long ago."""
-    if resolved.state is not EntityState.ENABLED or entity.registration != resolved.registration:
-        message = f"Somebody has registered {entity.id} since it was resolved. Nothing was changed since then."
-    elif parse(step["Now"]) - parse(step["ResolvedAt"]) > MAX_RESOLUTION_AGE:
-        message = f"{entity.id} was resolved at {step['ResolvedAt']}, too long ago to act on it. Nothing was changed."
+def _record_missing_error() -> errors.RecordMissing:
+    return errors.RecordMissing(
+        "The record of this offboarding is gone, and nothing is deregistered without one. Look at the entity in the "
+        "WorkMail console, then start again."
+    )
+
+
+def _require_service(step: DeregisterStep) -> None:
+    """Require that WorkMail has not ended by the settings: nobody could see what becomes of the mailbox."""
+    if parse(step["Now"]) >= parse(step["ServiceEndsAt"]):
+        raise errors.ServiceEnded(
+            f"By the settings Amazon WorkMail ended at {step['ServiceEndsAt']}, so nothing is deregistered any more."
+        )
+
+
+def _require_same_entity(
+    records: Records, step: DeregisterStep, record: Record, entity: Entity, claim: MailboxClaim
+) -> None:
+    """Require that the entity is registered as it was when it was recorded, with the same address."""
+    recorded = Entity.from_json(record.entity)
+    if recorded.state is not EntityState.ENABLED or entity.registration != recorded.registration:
+        # The entity reads as enabled, and no lag explains that, so it is not in a window of this execution.
+        records.record_refusal(record.offboarding, {"At": step["Now"], "Step": "Mismatch"})
+        claim.touched, claim.disabled_since = MailboxTouched.NO, None
+        problem = f"Somebody has registered {entity.id} since it was recorded."
+    elif record.deregistered_at is not None or record.status in _RESTORED:
+        raise errors.DeregistrationNotConfirmed(
+            f"{entity.id} was deregistered, and reads as enabled again. Look at the entity in the WorkMail console, "
+            "then start again if it is still to be offboarded."
+        )
+    elif recorded.email and (entity.email or "").casefold() != recorded.email.casefold():
+        problem = f"The primary address of {entity.id} has changed since it was recorded."
     else:
         return
-    # The entity reads as enabled, and no lag explains that, so it is not in a window of this execution.
-    records.record_refusal(offboarding_of(step), {"At": step["Now"], "Step": "Mismatch"})
-    raise errors.EntityMismatch(f"{message} Start again if it is still to be offboarded.")
+    raise errors.EntityMismatch(f"{problem} Start again if it is still to be offboarded.")
 
 
-def _authorize_and_record_attempt(records: Records, step: DeregisterStep, entity: Entity) -> str | None:
+def _require_running(record: Record) -> None:
+    """Require that the execution runs for which the entity is deregistered, whoever has invoked this function."""
+    status = read_execution_status(record.execution_arn)
+    if status.outcome == FORGOTTEN:
+        raise errors.RecordUnavailable("Step Functions does not know the execution yet. Start again in a minute.")
+    if not status.is_running:
+        raise errors.UnexpectedAnswer("The execution is over, so nothing is deregistered for it. Start again.")
+
+
+def _authorize_and_record_attempt(
+    records: Records, step: DeregisterStep, record: Record, entity: Entity, aliases: list[str]
+) -> str | None:
     """Require that nothing forbids the deregistration, and record that it comes next.
 
     Returns the execution whose window this one takes over, if there is one.
     """
-    offboarding = offboarding_of(step)
-    record = records.find(offboarding.execution_arn)
-    aliases = record.entity.get("Aliases") if record else None
+    offboarding = record.offboarding
     protection = protected_by_nature(entity) or protected_by_settings(
-        read_policy(offboarding.organization_id).protected, entity, aliases or []
+        read_policy(offboarding.organization_id, is_fresh=True).protected, entity, aliases
     )
-    if protection and record and record.deregistration_attempted:
+    if protection and record.deregistration_attempted:
         # Added to the list since an earlier attempt: WorkMail is not asked again, and may have acted before.
         raise errors.DeregistrationNotConfirmed(
-            f"{protection} Before that, WorkMail may have been asked to deregister it, and does not show it as "
-            "disabled. Look at the entity in the WorkMail console. If it is disabled, restore it within its 30 days."
+            f"{protection} WorkMail was asked before that, and does not show it as disabled. Look at the entity in the "
+            "WorkMail console. If it is disabled, restore it within its 30 days."
         )
     if protection:
         raise errors.EntityProtected(protection)
     checks = _require_report(step, record)
     due_at = render(parse(step["Now"]) + configuration.retention())
     log_entry = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
-    previous_lock = records.record_attempt(offboarding, due_at, log_entry, checks)
+    changed_entity = _changed_entity(record, aliases)
+    previous_lock = records.record_attempt(offboarding, due_at, log_entry, checks, changed_entity)
     if previous_lock is not None:
         superseded_arn = previous_lock.window_execution_arn
         return superseded_arn if superseded_arn != offboarding.execution_arn else None
     lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
     if lock is not None and lock.execution_arn != offboarding.execution_arn:
         raise already_in_progress_error(lock.execution_arn)
-    raise errors.RecordMissing(
-        "The record of this offboarding is gone, and nothing is deregistered without one. "
-        + ("WorkMail was not touched. Start again." if step["RetryCount"] == 0 else _MAY_HAVE_BEEN_ASKED)
-    )
+    raise _record_missing_error()
 
 
-def _require_report(step: DeregisterStep, record: Record | None) -> Sequence[Action]:
-    """Require that somebody still reports the leaver as away, and return what the attempt checks.
+def _changed_entity(record: Record, aliases: list[str]) -> dict[str, Any] | None:
+    """Return the recorded entity with its present aliases, if these have changed: a restore puts them back."""
+    if set(aliases) == set(record.entity.get("Aliases") or ()):
+        return None
+    return {**record.entity, "Aliases": aliases}
 
-    Without a record nothing is deregistered anyway.
-    """
+
+def _require_report(step: DeregisterStep, record: Record) -> Sequence[Action]:
+    """Require that somebody still reports the leaver as away, and return what the attempt checks."""
     try:
-        return Reports().require(offboarding_of(step), record.requester if record else None, step["Now"])
+        return Reports().require(record.offboarding, record.requester, step["Now"])
     except errors.Withdrawn:
-        if record is None or not record.deregistration_attempted:
+        if not record.deregistration_attempted:
             raise
         # An earlier attempt may have taken effect: WorkMail is not asked again.
         raise errors.DeregistrationNotConfirmed(
             "The offboarding was withdrawn, after WorkMail may have been asked to deregister "
-            f"{step['Entity']['Id']}. Look at the entity in the WorkMail console. If it is disabled, restore it within "
+            f"{record.entity['Id']}. Look at the entity in the WorkMail console. If it is disabled, restore it within "
             "its 30 days."
         ) from None
 
@@ -274,25 +345,16 @@ def _read_back(directory: Directory, entity: Entity) -> Entity:
         ) from None
 
 
-def _record_refusal(records: Records, step: DeregisterStep, superseded_arn: str | None) -> None:
+def _record_refusal(
+    records: Records, step: DeregisterStep, record: Record, superseded_arn: str | None, claim: MailboxClaim
+) -> None:
     """Take the entity out of its window, unless an earlier request may have taken effect and does not show yet.
 
-    That request was made by an earlier attempt, or by the execution whose window the first attempt has taken over.
+    That request was made by an earlier attempt, or by the execution whose window this one has taken over.
     """
-    resolved_at = parse(step["ResolvedAt"])
-    if superseded_arn and _has_attempted_since(records, superseded_arn, resolved_at - WORKMAIL_LAG_MARGIN):
+    superseded = records.find(superseded_arn) if superseded_arn else None
+    earlier_attempts = [parse(r.attempted_at) for r in (record, superseded) if r is not None and r.attempted_at]
+    if any(moment >= parse(step["Now"]) - WORKMAIL_LAG_MARGIN for moment in earlier_attempts):
         return
-    if step["RetryCount"] == 0 or parse(step["Now"]) - resolved_at > WORKMAIL_LAG_MARGIN:
-        records.record_refusal(offboarding_of(step), {"At": step["Now"], "Step": "NotTaken"})
-
-
-def _has_attempted(records: Records, step: DeregisterStep) -> bool:
-    """Return whether this execution was about to ask WorkMail to deregister the entity, and was not refused."""
-    record = records.find(step["ExecutionArn"])
-    return record is not None and record.deregistration_attempted
-
-
-def _has_attempted_since(records: Records, execution_arn: str, moment: datetime) -> bool:
-    """Return whether an execution was about to ask WorkMail to deregister its entity at a moment or later."""
-    record = records.find(execution_arn)
-    return record is not None and record.attempted_at is not None and parse(record.attempted_at) >= moment
+    records.record_refusal(record.offboarding, {"At": step["Now"], "Step": "NotTaken"})
+    claim.touched = MailboxTouched.NO

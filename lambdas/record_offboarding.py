@@ -67,7 +67,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         raise
     _hold_entity(records, reports, step, entity)
     try:
-        state = read_restorable_state(directory, entity) or _restorable_state_of_previous_record(records, step, entity)
+        entity, state = _read_current_state(directory, entity)
+        state = state or _restorable_state_of_previous_record(records, step, entity)
         _require_unprotected(policy, step, entity, state)
     except (errors.EntityProtected, errors.InvalidRequest) as refusal:
         _record_refusal(records, step, type(refusal))
@@ -115,6 +116,21 @@ def read_restorable_state(directory: Directory, entity: Entity) -> RestorableSta
             for group in directory.list_groups_of_enabled(entity)
         ]
     return RestorableState(entity.email, aliases, groups, _read_mailbox_size(directory, entity))
+
+
+def _read_current_state(directory: Directory, entity: Entity) -> tuple[Entity, RestorableState | None]:
+    """Read what a restore puts back, and the entity again if it is not enabled any more."""
+    try:
+        return entity, read_restorable_state(directory, entity)
+    except errors.WorkMailUnavailable:
+        current = directory.describe(entity.reference)
+        if current.state is EntityState.ENABLED:
+            raise
+        if current.state is EntityState.DELETED:
+            raise errors.EntityNotFound(
+                f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
+            ) from None
+        return current, None
 
 
 def _read_mailbox_size(directory: Directory, entity: Entity) -> float | None:

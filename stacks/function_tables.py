@@ -75,7 +75,7 @@ class FunctionTables:
             FunctionSpec(
                 name="RecordOffboarding",
                 description="Records the entity as it is, unless another execution offboards it",
-                workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails"),
+                workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails", *_DESCRIBE_ACTIONS),
                 access=(
                     # The cap requires that the oldest slot is a day old, and does not change it.
                     self._check_and_update_record,
@@ -98,7 +98,7 @@ class FunctionTables:
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Deregisters the entity and works out when its mailbox is removed",
-                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS),
+                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS, "ListAliases"),
                 environment=render_retention_rules(self._settings),
                 access=(
                     # An attempt requires that the leaver is still reported as away, and does not change that.
@@ -106,6 +106,7 @@ class FunctionTables:
                     self._list_reports,
                     self._answer_tasks,
                     self._read_policy,
+                    self._describe_executions,
                 ),
             ),
             FunctionSpec(

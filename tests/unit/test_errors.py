@@ -34,11 +34,11 @@ def test_an_error_with_another_sentence_is_otherwise_unchanged(
     error.raised_by_workmail = raised_by_workmail
     members = {name: value for name, value in vars(error).items() if name != "message"}
 
-    error.append_sentence("It may have acted.")
-    error.append_sentence("Look at the entity.")
+    error.prepend_sentence("It may have acted.")
+    error.prepend_sentence("Look at the entity.")
 
     assert type(error) is kind
-    assert error.message == "WorkMail did not answer. It may have acted. Look at the entity."
+    assert error.message == "Look at the entity. It may have acted. WorkMail did not answer."
     assert {name: value for name, value in vars(error).items() if name != "message"} == members
     assert error.raised_by_workmail is raised_by_workmail
 
@@ -48,17 +48,17 @@ def test_the_text_of_an_error_is_its_message(kind: type[OffboardingError]) -> No
     error = make_error(kind, "WorkMail did not answer.")
     assert str(error) == "WorkMail did not answer."
 
-    error.append_sentence("It may have acted.")
-    assert str(error) == "WorkMail did not answer. It may have acted."
+    error.prepend_sentence("It may have acted.")
+    assert str(error) == "It may have acted. WorkMail did not answer."
 
 
 def test_the_text_of_already_in_progress_is_json_with_the_whole_message_and_the_arn() -> None:
     error = AlreadyInProgress("Another execution offboards it.", ARN_A)
 
-    error.append_sentence('Look at "it".')
+    error.prepend_sentence('Look at "it".')
 
     assert json.loads(str(error)) == {
-        "Message": 'Another execution offboards it. Look at "it".',
+        "Message": 'Look at "it". Another execution offboards it.',
         "ExecutionArn": ARN_A,
     }
     assert error.execution_arn == ARN_A

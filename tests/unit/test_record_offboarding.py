@@ -31,6 +31,7 @@ from tests.unit.conftest import (
     PutPolicy,
     ReadMetrics,
     Table,
+    delete_user,
     deregister,
     describe_entity,
     fail_operation,
@@ -269,6 +270,28 @@ def test_an_entity_is_released_if_its_aliases_or_groups_cannot_be_listed(
     assert table.read_item(ARN_A) is None
     assert table.find_holder(dana) is None
     assert table.read_steps(ARN_A) == [], "a later attempt can succeed, so it is not refused"
+
+
+def test_an_entity_that_was_disabled_since_it_was_resolved_is_recorded_as_that(dana: str, table: Table) -> None:
+    resolved = describe_entity(dana)
+    deregister(dana)
+
+    assert record(resolved)["Decision"] == "Deregister"
+
+    current = describe_entity(dana).to_json()
+    assert current["State"] == "DISABLED"
+    assert table.load_record(ARN_A).entity == {**current, "Aliases": None, "Groups": None, "MailboxSize": None}
+
+
+def test_an_entity_that_was_deleted_since_it_was_resolved_is_released(dana: str, table: Table) -> None:
+    resolved = describe_entity(dana)
+    deregister(dana)
+    delete_user(dana)
+
+    with pytest.raises(errors.EntityNotFound, match=f"USER {dana} was deleted from the directory"):
+        record(resolved)
+    assert table.read_item(ARN_A) is None
+    assert table.find_holder(dana) is None
 
 
 def test_an_unknown_mailbox_size_does_not_stop_the_offboarding(

@@ -256,6 +256,23 @@ def test_an_attempt_is_recorded_with_the_end_of_the_retention(table: Table) -> N
     assert table.read_step(ARN_A, "Deregister") == {"Step": "Deregister", "At": NOW}
 
 
+@pytest.mark.parametrize(("aliases", "sizes"), [(1, [11]), (150, [100, 100, 100, 9])])
+def test_an_attempt_records_the_entity_as_it_has_changed(
+    table: Table, monkeypatch: pytest.MonkeyPatch, aliases: int, sizes: list[int]
+) -> None:
+    table.create_record("a")
+    entity = {**table.load_record(ARN_A).entity, "Aliases": [f"{n}@example.com" for n in range(aliases)]}
+    transactions = count_transactions(monkeypatch, table)
+
+    log_entry = {"At": NOW, "Step": "Deregister"}
+    offboarding = make_offboarding(ARN_A)
+    assert table.records.record_attempt(offboarding, RETENTION_ENDS_AT, log_entry, changed_entity=entity) is not None
+
+    assert [len(actions) for actions in transactions] == sizes
+    assert table.load_record(ARN_A).entity == entity
+    assert table.records.find_entity_ids(ORGANIZATION_ID, f"{aliases - 1}@example.com") == [USER_ID]
+
+
 def test_no_attempt_is_recorded_by_an_execution_that_does_not_hold_the_entity(table: Table) -> None:
     table.create_record("a")
     hold(table, ARN_B, take_over_from=ARN_A)

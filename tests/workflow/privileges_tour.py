@@ -1,12 +1,14 @@
 """A tour of the product: every call that a function or state machine can make happens at least once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
+from local.workmail.state import DISABLED
 from tests.workflow.conftest import Flow
 from tests.workflow.test_identity_events import (
     STORE_USER,
@@ -31,6 +33,7 @@ def run_tour(flow: Flow) -> None:
     _lose_an_end(flow)
     _start_by_name_id_and_address(flow)
     _plan_and_schedule(flow)
+    _disable_while_recording(flow)
     _withdraw(flow)
     _approve(flow)
     finish = [_prepare_deletions(flow), _prepare_restores(flow), _prepare_refused_restores(flow)]
@@ -126,6 +129,26 @@ def _plan_and_schedule(flow: Flow) -> None:
     flow.clock.settle()
     assert flow.run("later", days=0, DryRun=True).outcome == "Planned"
     assert flow.run("later", days=0, NotBefore="2026-12-02T17:00:00Z").outcome == "AlreadyInProgress"
+
+
+def _disable_while_recording(flow: Flow) -> None:
+    """Have entities disabled after they were resolved: RecordOffboarding reads them again."""
+    entities = {
+        flow.people.create_user("sooner"),
+        flow.people.create_group("sooner-group"),
+        flow.people.create_resource("sooner-room"),
+    }
+
+    def disable(operation: str, parameters: Mapping[str, Any]) -> None:
+        if operation == "ListAliases" and parameters["EntityId"] in entities:
+            flow.backend.arrange(
+                ORGANIZATION_ID, parameters["EntityId"], state=DISABLED, disabled_date=flow.clock.now()
+            )
+
+    flow.backend.before_hooks.append(disable)
+    arns = [flow.start(entity) for entity in entities]
+    flow.clock.settle()
+    assert {flow.read_result(arn).states[-1] for arn in arns} == {"WaitForRetention"}
 
 
 def _withdraw(flow: Flow) -> None:

@@ -106,7 +106,7 @@ def test_a_status_that_does_not_show_at_once_is_not_missed(intake: Intake) -> No
 
 
 def test_who_was_seen_enabled_within_14_days_is_no_doubt(intake: Intake) -> None:
-    user = create_user(intake, timedelta(days=400))
+    user = create_user(intake, timedelta(days=100))
     set_status(intake, "ENABLED")
     intake.flow.pass_days(13)
 

@@ -56,12 +56,16 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     asset = tmp_path / "asset"
     zipfile.ZipFile(code).extractall(asset)
     user = flow.people.create_user("dana")
+    arn = flow.start(user, NotBefore="2026-12-01T12:00:00Z")
+    flow.clock.settle()
 
     def run(function: str, **event: Any) -> Any:
         environment = {
             **flow.environment.function_environment(function), **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint
         }  # fmt: skip
-        status, answer = invoke(asset, runtime, f"{function}.handler", {**STEP, **event}, environment)
+        status, answer = invoke(
+            asset, runtime, f"{function}.handler", {**STEP, "ExecutionArn": arn, **event}, environment
+        )
         assert status == "response", answer
         return answer
 
@@ -78,11 +82,11 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     assert planned["Plan"]["WouldBeRefused"] == []
     recorded = run("record_offboarding", **subject, StartedAt=STEP["Now"], Request={}, DateIsAhead=False, Approval=None)
     assert recorded["Decision"] == "Deregister"
-    deregistration = run("deregister_entity", **subject, ResolvedAt=STEP["Now"], RetryCount=0)
+    deregistration = run("deregister_entity", ServiceEndsAt=resolved["ServiceEndsAt"], RetryCount=0)
     assert deregistration["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
-    restored = run("register_entity", Input={"ExecutionArn": STEP["ExecutionArn"]})
+    restored = run("register_entity", Input={"ExecutionArn": arn})
     assert restored["Evidence"]["Registered"] is True
-    restore_result = run("restore_aliases_and_groups", OffboardingArn=STEP["ExecutionArn"])
+    restore_result = run("restore_aliases_and_groups", OffboardingArn=arn)
     assert restore_result["Outcome"] == "Restored"
     verdict = run(
         "verify_cleanup",

@@ -113,14 +113,14 @@ def test_faults_affect_the_stack_until_they_are_deleted_and_never_the_client(url
 
     def run_and_read_error() -> str | None:
         started = steps.start_execution(stateMachineArn=machine, input=request)
-        request_json(f"{url}/local/clock", b'{"advance": "PT1H"}')
+        request_json(f"{url}/local/clock", b'{"advance": "PT17H"}')
         return steps.describe_execution(executionArn=started["executionArn"]).get("error")
 
     fault = {"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException"}
     status, added = request_json(f"{url}/local/faults", json.dumps([fault]).encode())
     assert (status, added) == (200, {"Faults": [{**fault, "Happened": 0}]})
     assert run_and_read_error() == "WorkMailUnavailable"
-    assert request_json(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 15
+    assert request_json(f"{url}/local/faults")[1]["Faults"][0]["Happened"] == 73
     description = aws("workmail", "describe-user", "--organization-id", ORGANIZATION_ID, "--user-id", user)
     assert description["State"] == "ENABLED"
 

@@ -9,7 +9,6 @@ from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler
 
 from local.defaults import ORGANIZATION_ID
-from local.faults import TIMEOUT, Fault
 from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import mark_long
 
@@ -137,37 +136,47 @@ def test_an_execution_started_after_the_end_of_workmail_ends_as_service_ended(ma
 
 
 @pytest.mark.parametrize(
-    ("fault", "was_called"),
+    ("last_operation", "claim"),
     [
-        (Fault("workmail", "DescribeUser", error="ServiceUnavailable", function="DeregisterEntity"), True),
-        (Fault("workmail", "DeregisterFromWorkMail", after_effect="InternalFailure"), True),
-        (Fault("workmail", "DeregisterFromWorkMail", after_effect=TIMEOUT), True),
-        (Fault("workmail", "DeregisterFromWorkMail", error="OrganizationStateException"), False),
-        (Fault("workmail", "DescribeOrganization", error="ServiceUnavailable"), False),
+        ("DescribeOrganization", "The mailbox was not touched."),
+        ("ListAliases", "The mailbox was not touched."),
+        ("DeregisterFromWorkMail", "The mailbox may be disabled."),
     ],
-    ids=lambda parameter: parameter.operation if isinstance(parameter, Fault) else "",
 )
-def test_an_unconfirmed_deregistration_is_stated_when_workmail_ends(
-    make_flow: Callable[..., Any], fault: Fault, was_called: bool
+def test_whether_the_mailbox_was_touched_is_stated_when_workmail_ends(
+    make_flow: Callable[..., Any], last_operation: str, claim: str
 ) -> None:
-    flow = make_flow(now=datetime(2027, 3, 31, 9, tzinfo=UTC))
+    flow = make_flow(now=datetime(2027, 3, 30, 23, 59, 50, tzinfo=UTC))
     user = flow.people.create_user("dana")
-    flow.environment.faults.add(fault)
 
-    result = flow.run("dana", days=0)
+    def end_after_call(operation: str, _: Any) -> None:
+        if operation == last_operation:
+            flow.backend.after_hooks.remove(end_after_call)
+            flow.clock.sleep(timedelta(seconds=12))
+            end_service(flow, "ServiceUnavailable", 503)
+
+    flow.backend.after_hooks.append(end_after_call)
+
+    result = flow.run(user, days=1)
 
     assert (result.outcome, result.output["DeregisteredAt"]) == ("ServiceEnded", None)
-    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is was_called
-    note = f"Before that, WorkMail may have been asked to deregister {user}, and may have done so."
-    assert (note in result.output["Explanation"]) is was_called
+    assert claim in result.output["Explanation"]
+    assert "At 2027-03-31T00:00:" in result.output["Explanation"]
+    assert (flow.read_workmail_state(user)["State"] == "DISABLED") is (last_operation == "DeregisterFromWorkMail")
 
 
-def test_an_entity_is_deregistered_if_workmail_still_answers_after_its_end(make_flow: Callable[..., Any]) -> None:
+def test_nothing_is_deregistered_after_the_end_even_if_workmail_still_answers(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(now=datetime(2027, 4, 2, 9, tzinfo=UTC))
     user = flow.people.create_user("dana")
 
-    result = flow.run("dana", days=0)
+    arn = flow.start("dana")
+    flow.pass_days(0)
 
-    assert result.outcome == "ServiceEnded"
-    assert result.output["DeregisteredAt"] == "2027-04-02T09:00:00.000Z"
-    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+    result = flow.read_result(arn)
+    assert (result.outcome, result.output["DeregisteredAt"]) == ("ServiceEnded", None)
+    assert result.output["Explanation"].startswith("The mailbox was not touched. By the settings Amazon WorkMail ended")
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    flow.process_status_events()
+    record = flow.read_record(arn)
+    assert (record["Outcome"], record["Status"]) == ("ServiceEnded", "Ended")
+    assert flow.list_by_status("InWindow") == []

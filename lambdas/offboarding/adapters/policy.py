@@ -37,10 +37,17 @@ class Policy:
     approval_required: tuple[str, ...]
 
 
-def read_policy(organization_id: str) -> Policy:
+def read_policy(organization_id: str, *, is_fresh: bool = False) -> Policy:
     """Read the policy from the parameter that the stack keeps; it is kept for a few seconds.
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+
+    Parameters
+    ----------
+    organization_id
+        The organization.
+    is_fresh
+        Whether it has to be read now, and not be one that was kept.
 
     Raises
     ------
@@ -50,7 +57,9 @@ def read_policy(organization_id: str) -> Policy:
         If the function's role may not read it.
     """
     try:
-        policy: Any = provider.get(configuration.policy_parameter(), max_age=_CACHE_SECONDS, transform="json")
+        policy: Any = provider.get(
+            configuration.policy_parameter(), max_age=_CACHE_SECONDS, transform="json", force_fetch=is_fresh
+        )
         lists = policy["Organizations"][organization_id]
         return Policy(
             daily_cap=policy["DailyCap"],

@@ -54,6 +54,7 @@ PROVIDER_PREFIX = "Provider "
 _ENTITY_PREFIX = "Entity "
 _STEP_PREFIX = "Step "
 _MAX_TRANSACTION_SIZE = 100
+_RECORD_AND_STEP = 2
 LONGEST_EXECUTION = timedelta(days=400)
 """No execution lasts longer: a year until its date, an approval, and the retention."""
 _SWEEP = Key("sweep", "State")
@@ -223,6 +224,7 @@ class Records:
         """
         assignments = {
             **facts,
+            "RecordedAt": log_entry["At"],
             "OrganizationId": offboarding.organization_id,
             "EntityId": offboarding.entity_id,
             "Status": status.value,
@@ -241,13 +243,9 @@ class Records:
         ]
         if provider_user:
             actions += _add_provider_user(offboarding, provider_user, log_entry["At"])
-        identifiers = _add_identifiers(offboarding, facts["Entity"], log_entry["At"])
-        # The record and its steps come last if one transaction is too small for all names and addresses.
         actions += checks
-        while len(actions) + len(identifiers) > _MAX_TRANSACTION_SIZE:
-            self._table.transact(identifiers[:_MAX_TRANSACTION_SIZE])
-            identifiers = identifiers[_MAX_TRANSACTION_SIZE:]
-        if not self._table.try_transact([*actions, *identifiers]):
+        identifiers = _add_identifiers(offboarding, facts["Entity"], log_entry["At"])
+        if not self._table.try_transact([*actions, *self._write_surplus(identifiers, len(actions))]):
             raise _changed_meanwhile_error()
 
     def record_refused_request(self, offboarding: Offboarding, log_entry: Item) -> None:
@@ -299,7 +297,12 @@ class Records:
         return self._table.try_transact([{"Update": update}, step])
 
     def record_attempt(
-        self, offboarding: Offboarding, due_at: str, log_entry: Item, checks: Sequence[Action] = ()
+        self,
+        offboarding: Offboarding,
+        due_at: str,
+        log_entry: Item,
+        checks: Sequence[Action] = (),
+        changed_entity: Item | None = None,
     ) -> EntityLock | None:
         """Record that WorkMail is asked next to deregister the entity.
 
@@ -309,6 +312,8 @@ class Records:
             When the retention ends if the call takes effect now.
         checks
             What must be so; otherwise nothing is written.
+        changed_entity
+            The entity as it reads now, if it has changed since it was recorded: what a restore puts back.
 
         Returns
         -------
@@ -324,10 +329,13 @@ class Records:
             "StatusKey": Status.IN_WINDOW.value,
             "DueAt": due_at,
             "DeregisteringAt": log_entry["At"],
+            **({"Entity": changed_entity} if changed_entity else {}),
         }
         removed = ["TaskToken", *_OUTCOME_MEMBERS]
-        window = self._take_over_window(offboarding, previous_lock, log_entry["At"])
-        further = [*window, *checks]
+        further = [*self._take_over_window(offboarding, previous_lock, log_entry["At"]), *checks]
+        if changed_entity:
+            identifiers = _add_identifiers(offboarding, changed_entity, log_entry["At"])
+            further += self._write_surplus(identifiers, len(further) + _RECORD_AND_STEP)
         return previous_lock if self._write(offboarding, assignments, removed, log_entry, further) else None
 
     def record_refusal(self, offboarding: Offboarding, log_entry: Item) -> bool:
@@ -504,6 +512,13 @@ class Records:
         )
         log_entry = {"At": at, "Step": "LastVerificationDay", **facts}
         return self._table.try_transact([{"Update": update}, _put_step(_SWEEP.id, {}, log_entry)])
+
+    def _write_surplus(self, identifiers: list[Action], others: int) -> list[Action]:
+        """Write the names and addresses for which one transaction, with other writes, is too small; return the rest."""
+        while others + len(identifiers) > _MAX_TRANSACTION_SIZE:
+            self._table.transact(identifiers[:_MAX_TRANSACTION_SIZE])
+            identifiers = identifiers[_MAX_TRANSACTION_SIZE:]
+        return identifiers
 
     def _take_over_window(self, offboarding: Offboarding, lock: EntityLock | None, at: str) -> list[Action]:
         """Return the writes that make a record that of the entity's window, and put the one that was out of date."""
@@ -687,6 +702,7 @@ def _parse_record(item: Item) -> Record:
         entity=item["Entity"],
         status=Status(item["Status"]),
         status_key=item.get("StatusKey"),
+        recorded_at=item.get("RecordedAt"),
         not_before=item.get("NotBefore"),
         outcome=item.get("Outcome"),
         ended_at=item.get("EndedAt"),

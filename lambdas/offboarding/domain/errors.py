@@ -29,9 +29,9 @@ class OffboardingError(Exception):
         """Return the text that Step Functions gets as the error's message."""
         return self.message
 
-    def append_sentence(self, sentence: str) -> None:
-        """Add a sentence to the message; the error stays the error that it is."""
-        self.message = f"{self.message} {sentence}"
+    def prepend_sentence(self, sentence: str) -> None:
+        """Have the message begin with a sentence; the error stays the error that it is."""
+        self.message = f"{sentence} {self.message}"
 
 
 class WorkMailUnavailable(OffboardingError):

@@ -70,6 +70,8 @@ class Record:
         When the execution ended (RFC 3339), once Step Functions has reported that.
     status_key
         Under which status the index has it; None if nothing is still to come.
+    recorded_at
+        When the entity was last read and recorded (RFC 3339), if it was.
     not_before
         The date for which it was requested (RFC 3339), if it was for one.
     deregistered_at, retention_ends_at
@@ -95,6 +97,7 @@ class Record:
     entity: RecordedEntity
     status: Status
     status_key: str | None
+    recorded_at: str | None
     not_before: str | None
     outcome: str | None
     ended_at: str | None

@@ -236,7 +236,7 @@ AWAIT_APPROVAL = _object(
         "TaskToken": _TASK_TOKEN,
     }
 )
-DEREGISTER_ENTITY = _object({**_ENTITY_STEP, "ResolvedAt": TIMESTAMP, "RetryCount": _COUNT})
+DEREGISTER_ENTITY = _object({**_STEP_BASE, "ServiceEndsAt": TIMESTAMP, "RetryCount": _COUNT})
 VERIFY_CLEANUP = _object(
     {
         **_ENTITY_STEP,

@@ -171,10 +171,10 @@ class AwaitApprovalStep(Step):
     TaskToken: str
 
 
-class DeregisterStep(EntityStep):
-    """What DeregisterEntity takes; `RetryCount` is 0 at the first attempt."""
+class DeregisterStep(Step):
+    """What DeregisterEntity takes; `RetryCount` is 0 at the first attempt. Whom it deregisters is in the record."""
 
-    ResolvedAt: str
+    ServiceEndsAt: str
     RetryCount: int
 
 
