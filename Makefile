@@ -81,7 +81,7 @@ bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, on
 	$(CDK) bootstrap
 
 deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
-	$(CDK) deploy
+	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy
 
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
 	$(CDK) diff

@@ -1,6 +1,7 @@
 """Synthesizes the stack from the settings in ``cdk.json``.
 
-It needs neither an AWS account nor the network. It runs under the CDK CLI and as ``python app.py``.
+It needs neither an AWS account nor the network. It runs under the CDK CLI and as ``python app.py``. ``make deploy``
+sets ``OFFBOARDING_DEPLOYMENT``, because the CLI does not say what it synthesizes for.
 """
 
 import json
@@ -23,6 +24,7 @@ def main() -> int:
             json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"],
             outdir=Path(os.environ.get("CDK_OUTDIR", ROOT / "cdk.out")),
             deployment_region=os.environ.get("CDK_DEFAULT_REGION"),
+            is_deployment="OFFBOARDING_DEPLOYMENT" in os.environ,
         ).synth()
     except (SettingsError, PackagingError, DefinitionError) as problem:
         sys.stderr.write(f"{problem}\n")

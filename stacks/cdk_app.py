@@ -1,18 +1,24 @@
 """Builds the CDK app from the CDK context."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from aws_cdk import App
+from aws_cdk import Annotations, App
 
 from stacks.offboarding_stack import OffboardingStack
 from stacks.settings import CONTEXT_KEY, Settings
+from stacks.settings_fields import SettingsError
 
 STACK_NAME = "workmail-offboarding"
 
 
 def build_app(
-    context: Mapping[str, object], *, outdir: Path | None = None, deployment_region: str | None = None
+    context: Mapping[str, object],
+    *,
+    outdir: Path | None = None,
+    deployment_region: str | None = None,
+    is_deployment: bool = False,
 ) -> App:
     """Build the app with its one stack, not yet synthesized.
 
@@ -24,6 +30,9 @@ def build_app(
         The directory of the cloud assembly; a temporary one if ``None``.
     deployment_region
         The Region that the CDK CLI is going to deploy to, if it is known.
+    is_deployment
+        Whether the stack is about to be deployed. Settings that only a deployment must not have are warned of
+        otherwise: a stack can be compared and destroyed after the service has ended.
 
     Returns
     -------
@@ -42,5 +51,11 @@ def build_app(
         auto_synth=False,
     )
     settings = Settings.from_context(app.node.try_get_context(CONTEXT_KEY), deployment_region)
-    OffboardingStack(app, STACK_NAME, settings=settings)
+    stack = OffboardingStack(app, STACK_NAME, settings=settings)
+    try:
+        settings.require_future_service_end(datetime.now(UTC).date())
+    except SettingsError as problem:
+        if is_deployment:
+            raise
+        Annotations.of(stack).add_warning_v2("WorkMailOffboarding:ServiceEndIsPast", str(problem))
     return app

@@ -33,6 +33,9 @@ WORKMAIL_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 EXAMPLE_ORGANIZATION_ID = "m-" + "0" * 32
 """The organization in the ``cdk.json`` of a new checkout."""
 
+ANNOUNCED_SERVICE_END = date(2027, 3, 31)
+"""The day on which Amazon WorkMail ends, as AWS announced it."""
+
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -199,7 +202,7 @@ class Settings:
     log_retention_days
         How long CloudWatch keeps the logs.
     service_ends_on
-        The day on which the Amazon WorkMail service ends.
+        The day on which the Amazon WorkMail service ends. Another day than the announced one has to be confirmed.
     workmail_region
         The Region of the organizations; ``None`` if the stack is deployed to it.
     identity_providers
@@ -228,7 +231,7 @@ class Settings:
     verification_slack_hours: int = 6
     overdue_days: int = 7
     log_retention_days: int = 365
-    service_ends_on: date = date(2027, 3, 31)
+    service_ends_on: date = ANNOUNCED_SERVICE_END
     workmail_region: str | None = None
     identity_providers: IdentityProviders = IdentityProviders()
     starter_max_concurrency: int = 2
@@ -274,6 +277,25 @@ class Settings:
         settings._require_matching_region(deployment_region)
         settings._require_policy_size()
         return settings
+
+    def require_future_service_end(self, today: date) -> None:
+        """Require that the service has not ended: from then on offboardings end at once, as `ServiceEnded`.
+
+        Parameters
+        ----------
+        today
+            The present date in UTC.
+
+        Raises
+        ------
+        SettingsError
+            The service ended before today.
+        """
+        if self.service_ends_on < today:
+            raise SettingsError(
+                f"{CONTEXT_KEY}.serviceEndsOn must not be past for a deployment, but it is {self.service_ends_on}: "
+                "every new offboarding would disable the mailbox and end at once as ServiceEnded"
+            )
 
     @property
     def organization_ids(self) -> tuple[str, ...]:
@@ -348,7 +370,7 @@ def _parse_settings(fields: Fields) -> Settings:
         log_retention_days=fields.take(
             "logRetentionDays", partial(parse_choice, LOG_RETENTION_DAYS), Settings.log_retention_days
         ),
-        service_ends_on=fields.take("serviceEndsOn", parse_date, Settings.service_ends_on),
+        service_ends_on=_parse_service_end(fields),
         workmail_region=fields.take(
             "workmailRegion", partial(parse_choice, WORKMAIL_REGIONS), Settings.workmail_region
         ),
@@ -373,6 +395,23 @@ def _parse_settings(fields: Fields) -> Settings:
             "notificationEmails", partial(parse_unique, _parse_email), Settings.notification_emails
         ),
         names_in_notifications=fields.take("namesInNotifications", parse_boolean, Settings.names_in_notifications),
+    )
+
+
+def _parse_service_end(fields: Fields) -> date:
+    """Parse the day on which the service ends, and require that another day than the announced one is meant."""
+    service_end = fields.take("serviceEndsOn", parse_date, ANNOUNCED_SERVICE_END)
+    confirmed = fields.take("confirmServiceEndsOn", parse_date, ANNOUNCED_SERVICE_END)
+    if service_end == confirmed:
+        return service_end
+    if confirmed == ANNOUNCED_SERVICE_END:
+        raise SettingsError(
+            f"{CONTEXT_KEY}.serviceEndsOn must be {ANNOUNCED_SERVICE_END}, the date that AWS announced; "
+            f"if {service_end} is meant, repeat it in {CONTEXT_KEY}.confirmServiceEndsOn"
+        )
+    raise SettingsError(
+        f"{CONTEXT_KEY}.confirmServiceEndsOn must be the same date as serviceEndsOn, {service_end}, "
+        f"but it is {confirmed}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +85,34 @@ def test_a_wrong_setting_stops_the_app_with_one_sentence_and_no_assembly(
     process = run(tmp_path, **environment)
     assert (process.returncode, process.stdout, process.stderr) == (1, "", sentence)
     assert not list(tmp_path.iterdir())
+
+
+def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a target of the Makefile with the app in the place of the CDK CLI, which would run it."""
+    installed = [option for path in (".venv/.synced", "node_modules/.synced") for option in ("-o", path)]
+    return subprocess.run(
+        [str(shutil.which("make")), "--silent", *installed, f"CDK={sys.executable} app.py #", target],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CDK_OUTDIR": str(outdir), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_past_end_of_the_service_is_refused_by_a_deployment_and_only_warned_of_by_a_comparison(
+    tmp_path: Path,
+) -> None:
+    past = context_with(serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31")
+    sentence = "offboarding.serviceEndsOn must not be past for a deployment, but it is 2026-03-31"
+    deployment = make("deploy", tmp_path / "deploy", **past)
+    assert deployment.returncode != 0
+    assert sentence in deployment.stderr
+    assert not (tmp_path / "deploy" / TEMPLATE).exists()
+
+    comparison = make("diff", tmp_path / "diff", **past)
+    assert comparison.returncode == 0
+    assert sentence in comparison.stderr
+    assert (tmp_path / "diff" / TEMPLATE).exists()
 
 
 @pytest.mark.parametrize(

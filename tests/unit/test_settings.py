@@ -41,6 +41,7 @@ EVERY_SETTING: dict[str, Any] = {
     "overdueDays": 0,
     "logRetentionDays": 3653,
     "serviceEndsOn": "2027-06-30",
+    "confirmServiceEndsOn": "2027-06-30",
     "workmailRegion": "eu-west-1",
     "identityProviders": {
         "identityCenter": {"userUpdated": True},
@@ -186,9 +187,9 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         (
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
-            "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, workmailRegion, identityProviders, "
-            "starterMaxConcurrency, dailyCap, staleEventDays, dryRunIdentityProviders, recordRetentionDays, "
-            "requireRequestedBy, notificationEmails, namesInNotifications",
+            "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
+            "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
+            "dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, notificationEmails, namesInNotifications",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -238,6 +239,31 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         (
             {**MINIMAL, "serviceEndsOn": "2027-02-30"},
             'offboarding.serviceEndsOn must be a date like 2027-03-31, but it is "2027-02-30"',
+        ),
+        *(
+            (
+                {**MINIMAL, "serviceEndsOn": mistyped},
+                "offboarding.serviceEndsOn must be 2027-03-31, the date that AWS announced; "
+                f"if {mistyped} is meant, repeat it in offboarding.confirmServiceEndsOn",
+            )
+            for mistyped in ("2026-03-31", "2028-03-31", "2027-03-30")
+        ),
+        (
+            {**MINIMAL, "serviceEndsOn": "2028-03-31", "confirmServiceEndsOn": "2027-03-31"},
+            "offboarding.serviceEndsOn must be 2027-03-31, the date that AWS announced; "
+            "if 2028-03-31 is meant, repeat it in offboarding.confirmServiceEndsOn",
+        ),
+        (
+            {**MINIMAL, "serviceEndsOn": "2028-03-31", "confirmServiceEndsOn": "2028-03-30"},
+            "offboarding.confirmServiceEndsOn must be the same date as serviceEndsOn, 2028-03-31, but it is 2028-03-30",
+        ),
+        (
+            {**MINIMAL, "confirmServiceEndsOn": "2028-03-31"},
+            "offboarding.confirmServiceEndsOn must be the same date as serviceEndsOn, 2027-03-31, but it is 2028-03-31",
+        ),
+        (
+            {**MINIMAL, "serviceEndsOn": "2028-03-31", "confirmServiceEndsOn": True},
+            "offboarding.confirmServiceEndsOn must be a date like 2027-03-31, but it is true",
         ),
         (
             {**MINIMAL, "workmailRegion": "eu-central-1"},
@@ -685,6 +711,22 @@ def test_identity_center_is_refused_in_a_region_where_its_events_never_arrive(
         "IAM Identity Center's events arrive only in eu-west-1"
     )
     assert Settings.from_context(context, "eu-west-1") == Settings.from_context(context)
+
+
+def test_the_announced_end_of_the_service_can_be_confirmed_too() -> None:
+    assert Settings.from_context({**MINIMAL, "confirmServiceEndsOn": "2027-03-31"}) == Settings.from_context(MINIMAL)
+
+
+def test_a_service_that_has_ended_is_refused_for_a_deployment() -> None:
+    settings = Settings.from_context(MINIMAL)
+
+    settings.require_future_service_end(date(2027, 3, 31))
+    with pytest.raises(SettingsError) as refusal:
+        settings.require_future_service_end(date(2027, 4, 1))
+    assert str(refusal.value) == (
+        "offboarding.serviceEndsOn must not be past for a deployment, but it is 2027-03-31: "
+        "every new offboarding would disable the mailbox and end at once as ServiceEnded"
+    )
 
 
 def test_true_is_not_accepted_as_a_number_of_days() -> None:

@@ -34,6 +34,7 @@ CHANGED_SETTINGS = {
     },
     "verificationSlackHours": 0,
     "serviceEndsOn": "2029-03-31",
+    "confirmServiceEndsOn": "2029-03-31",
 }
 """Every setting that tests change, in one object, because each set of settings needs a synthesis of its own."""
 
