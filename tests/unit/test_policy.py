@@ -11,6 +11,7 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import policy
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.domain import errors
+from stacks.settings import Settings
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
 POLICY: dict[str, Any] = {
@@ -44,30 +45,127 @@ def test_without_the_parameter_the_settings_are_unavailable(put_policy: PutPolic
         read_policy(ORGANIZATION_ID)
 
 
+def make_parameter(**members: Any) -> str:
+    """Return the parameter's text with other members, of the policy or of its organization."""
+    lists = POLICY["Organizations"][ORGANIZATION_ID]
+    lists = {**lists, **{name: members.pop(name) for name in [*members] if name in lists}}
+    return json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: lists}, **members})
+
+
+LIST = "must be a list of ids, names, addresses or patterns of them."
+CAP = "DailyCap must be a whole number, 0 or more."
+IN_ORGANIZATION = f"Organizations.{ORGANIZATION_ID}"
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "fault"),
     [
-        "no JSON",
-        "null",
-        "7",
-        "[]",
-        "{}",
-        json.dumps({"DailyCap": 20}),
-        json.dumps({**POLICY, "Organizations": {}}),
-        json.dumps({**POLICY, "Organizations": {OTHER_ORGANIZATION_ID: POLICY["Organizations"][ORGANIZATION_ID]}}),
-        json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: {"Protected": []}}}),
-        json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: {"Protected": None, "ApprovalRequired": []}}}),
-        json.dumps({"Organizations": POLICY["Organizations"]}),
+        ("no JSON", "The parameter is no JSON."),
+        ("[" * 8192, "The parameter is no JSON."),
+        *((text, "The parameter must be a JSON object.") for text in ("null", "7", "[]", '"ceo"')),
+        ("{}", "The parameter lacks DailyCap, which must be a whole number, 0 or more."),
+        (json.dumps({"DailyCap": 20}), "The parameter lacks Organizations, which must be a JSON object."),
+        (json.dumps({"Organizations": POLICY["Organizations"]}), "The parameter lacks DailyCap, which must be"),
+        *(
+            (make_parameter(DailyCap=cap), CAP)
+            for cap in (None, True, False, "20", "", -1, -0.5, 20.5, [], {}, float("nan"), float("inf"))
+        ),
+        *(
+            (make_parameter(Organizations=wrong), "Organizations must be a JSON object.")
+            for wrong in (None, [], [ORGANIZATION_ID], "ceo", "", 7, True)
+        ),
+        (make_parameter(Organizations={}), f"Organizations lacks {ORGANIZATION_ID}."),
+        (
+            make_parameter(Organizations={OTHER_ORGANIZATION_ID: POLICY["Organizations"][ORGANIZATION_ID]}),
+            f"Organizations lacks {ORGANIZATION_ID}.",
+        ),
+        *(
+            (make_parameter(Organizations={ORGANIZATION_ID: wrong}), f"{IN_ORGANIZATION} must be a JSON object.")
+            for wrong in (None, [], ["ceo"], "ceo", "", 7, False)
+        ),
+        *(
+            (
+                make_parameter(Organizations={ORGANIZATION_ID: {present: ["ceo"]}}),
+                f"{IN_ORGANIZATION} lacks {missing}, which {LIST}",
+            )
+            for present, missing in (("Protected", "ApprovalRequired"), ("ApprovalRequired", "Protected"))
+        ),
+        *(
+            (make_parameter(**{name: wrong}), f"{IN_ORGANIZATION}.{name} {LIST}")
+            for name in ("Protected", "ApprovalRequired")
+            for wrong in (None, "ceo", "", "*", {}, {"ceo": True}, 7, True)
+        ),
+        *(
+            (make_parameter(**{name: ["ceo", wrong]}), f"{IN_ORGANIZATION}.{name} {LIST}")
+            for name in ("Protected", "ApprovalRequired")
+            for wrong in (None, "", " ", "\n", " ceo", "ceo ", "ceo\n", 7, True, ["ceo"], {"ceo": 1})
+        ),
+        (
+            make_parameter(
+                Organizations={**POLICY["Organizations"], OTHER_ORGANIZATION_ID: {"Protected": "ceo"}},
+            ),
+            f"Organizations.{OTHER_ORGANIZATION_ID} lacks ApprovalRequired",
+        ),
     ],
 )
-def test_an_invalid_parameter_makes_the_settings_unavailable(put_policy: PutPolicy, text: str) -> None:
+def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolicy, text: str, fault: str) -> None:
     put_policy(text)
 
     with pytest.raises(errors.SettingsUnavailable) as failure:
         read_policy(ORGANIZATION_ID)
 
+    assert str(failure.value).startswith(
+        f"This attempt deregistered nothing: the settings in Systems Manager are damaged. {fault}"
+    )
+    assert str(failure.value).endswith(
+        " Deploy the stack again. If its template has not changed, put the parameter's value back by hand, as "
+        "docs/operate.md says."
+    )
     assert failure.value.__cause__ is None
     assert "ceo" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        make_parameter(Window={"From": "22:00"}),
+        make_parameter(Organizations={ORGANIZATION_ID: {**POLICY["Organizations"][ORGANIZATION_ID], "Notes": 7}}),
+        make_parameter(Organizations={**POLICY["Organizations"], "default": None}),
+        make_parameter(DailyCap=20.0),
+    ],
+)
+def test_the_parameter_of_a_later_release_can_have_further_members(put_policy: PutPolicy, text: str) -> None:
+    """A version of a function is called by executions that started before that release, and still wait."""
+    put_policy(text)
+
+    policy_ = read_policy(ORGANIZATION_ID)
+
+    assert policy_ == Policy(daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",))
+    assert isinstance(policy_.daily_cap, int)
+
+
+def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> None:
+    put_policy(make_parameter(DailyCap=0, Protected=[], ApprovalRequired=[]))
+
+    assert read_policy(ORGANIZATION_ID) == Policy(daily_cap=0, protected=(), approval_required=())
+
+
+def test_the_parameter_that_the_stack_writes_is_not_damaged(put_policy: PutPolicy) -> None:
+    entries = ["chief@example.com", "svc-*", "S-1-1-12-????", "a"]
+    organizations = [{"id": ORGANIZATION_ID, "protected": entries}, {"id": OTHER_ORGANIZATION_ID}]
+    put_policy(Settings.from_context({"organizations": organizations}).policy)
+
+    assert len(read_policy(ORGANIZATION_ID).protected) == len(entries)
+
+
+def test_the_policy_can_be_read_past_the_value_of_a_moment_ago(put_policy: PutPolicy) -> None:
+    put_policy(make_parameter(DailyCap=20))
+    assert read_policy(ORGANIZATION_ID).daily_cap == 20
+    client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=make_parameter(DailyCap=5), Overwrite=True)
+
+    assert read_policy(ORGANIZATION_ID).daily_cap == 20
+    assert read_policy(ORGANIZATION_ID, fresh=True).daily_cap == 5
+    assert read_policy(ORGANIZATION_ID).daily_cap == 5
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ParameterNotFound"])

@@ -8,8 +8,8 @@ import fastjsonschema
 import pytest
 
 from local.defaults import ORGANIZATION_ID
+from offboarding.domain import validation
 from offboarding.domain.errors import InvalidRequest
-from offboarding.edge import schemas
 from offboarding.edge.schemas import (
     DECISION,
     ERASURE,
@@ -253,7 +253,7 @@ def test_a_function_compiles_its_schemas_while_it_is_initialized(path: Path) -> 
 def test_a_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[Any] = []
     compile_ = fastjsonschema.compile
-    monkeypatch.setattr(schemas, "_compiled", {})
+    monkeypatch.setattr(validation, "_compiled", {})
     monkeypatch.setattr(fastjsonschema, "compile", lambda schema: compiled.append(schema) or compile_(schema))
     schema = {"type": "object", "description": "an object"}
     compile_schemas(schema)

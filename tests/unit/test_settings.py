@@ -189,7 +189,8 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
             "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
-            "dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, notificationEmails, namesInNotifications",
+            "dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, notificationEmails, "
+            "namesInNotifications",
         ),
         (
             {**MINIMAL, "retentionDays": 29},

@@ -122,15 +122,14 @@ def test_a_protection_added_after_the_call_does_not_hide_the_deregistration(flow
     assert took_effect or result.cause.startswith("The mailbox may be disabled. ")
 
 
-def test_without_readable_settings_no_entity_is_deregistered(flow: Any) -> None:
+def test_with_damaged_settings_no_entity_is_deregistered(flow: Any) -> None:
     user = flow.people.create_user("dana")
-    ssm = flow.environment.client("ssm")
-    name = next(item["Name"] for item in ssm.describe_parameters()["Parameters"] if "Policy" in item["Name"])
-    ssm.put_parameter(Name=name, Value='{"DailyCap": 20}', Overwrite=True)
+    flow.change_policy(Protected="dana")
 
     result = flow.run("dana", days=1)
 
     assert result.outcome == "SettingsUnavailable"
+    assert f"Organizations.{ORGANIZATION_ID}.Protected must be a list" in result.cause
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 

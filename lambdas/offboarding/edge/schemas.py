@@ -1,24 +1,14 @@
-"""The schemas of everything that comes in, and the sentence that names what is wrong with it.
+"""The schemas of everything that comes in; `domain/validation.py` says what a `description` is for."""
 
-A property's `description` completes the sentence "<member> must be …".
-"""
-
-import json
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
-
-import fastjsonschema
+from collections.abc import Mapping
 
 from offboarding.domain.doubts import Doubt
 from offboarding.domain.entities import ENTITY_ID_PATTERN, ORGANIZATION_ID_PATTERN
-from offboarding.domain.errors import InvalidRequest, OffboardingError, UnexpectedAnswer
+from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.validation import Schema, Validated, compile_schemas, validated
 
-Schema = Mapping[str, Any]
-
-Validated = TypeVar("Validated")
-
-_compiled: dict[str, Callable[[object], object]] = {}
+__all__ = ["Schema", "compile_schemas", "validated"]
+"""What handlers need beside the schemas of this module."""
 
 ORGANIZATION_ID: Schema = {
     "type": "string",
@@ -252,57 +242,6 @@ REGISTER_ENTITY = _object({**_STEP_BASE, "Input": _ANYTHING})
 RESTORE_ALIASES_AND_GROUPS = _object({**_STEP_BASE, "OffboardingArn": TEXT})
 
 
-def compile_schemas(*schemas: Schema) -> None:
-    """Compile schemas, which takes longer than everything that a handler does with what they let through.
-
-    Called while a function is initialized, when Lambda gives it a whole processor; with 256 MB it has a seventh
-    of one afterwards. Powertools' own ``validate`` compiles the schema at each call.
-    """
-    for schema in schemas:
-        _compile(schema)
-
-
-def _compile(schema: Schema) -> Callable[[object], object]:
-    text = json.dumps(schema)
-    if text not in _compiled:
-        _compiled[text] = fastjsonschema.compile(json.loads(text))
-    return _compiled[text]
-
-
-def validated(
-    value: object,
-    schema: Schema,
-    kind: type[Validated],
-    name: str = "The execution's input",
-    error: type[OffboardingError] = InvalidRequest,
-) -> Validated:
-    """Return `value`, typed, if it is what the schema describes.
-
-    Parameters
-    ----------
-    value
-        What came in.
-    schema
-        One of the schemas of this module.
-    kind
-        The TypedDict that has the schema's members.
-    name
-        How the sentence names `value`, where the fault is in the whole of it.
-    error
-        The error to raise.
-
-    Raises
-    ------
-    OffboardingError
-        `error`, with one sentence that names the member and says what it must be; the value is not repeated.
-    """
-    try:
-        _compile(schema)(value)
-    except fastjsonschema.JsonSchemaValueException as problem:
-        raise error(_render_sentence(problem, schema, name)) from None
-    return cast(Validated, value)
-
-
 def validated_step(event: object, schema: Schema, kind: type[Validated]) -> Validated:
     """Return the event that a state passes, typed, if it is what the schema describes.
 
@@ -312,27 +251,3 @@ def validated_step(event: object, schema: Schema, kind: type[Validated]) -> Vali
         If it is not: the definition and the function do not fit together.
     """
     return validated(event, schema, kind, "The event of the state", UnexpectedAnswer)
-
-
-def _render_sentence(error: fastjsonschema.JsonSchemaValueException, schema: Schema, name: str) -> str:
-    path: list[str] = []
-    subschema: Any = schema
-    for part in map(str, (error.path or [])[1:]):
-        if "items" in subschema:  # the description of a list says what its elements must be
-            break
-        subschema = subschema["properties"][part]
-        path.append(part)
-    member = ".".join(path) or name
-    properties = subschema.get("properties", {})
-    present = set(error.value or {}) if isinstance(error.value, dict) else set()
-    if error.rule == "additionalProperties":
-        unknown = ", ".join(_printable(key) for key in sorted(present - set(properties)))
-        return f"{member} has an unknown member: {unknown}. The members are {', '.join(properties)}."
-    if error.rule == "required":
-        missing = next(key for key in subschema["required"] if key not in present)
-        return f"{member} lacks {missing}, which must be {properties[missing]['description']}."
-    return f"{member} must be {subschema['description']}."
-
-
-def _printable(key: str) -> str:
-    return re.sub(r"[^\w.-]", "?", key[:64])
