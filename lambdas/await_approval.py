@@ -45,7 +45,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         # A mail for each of the hundreds that a mistake can make wait would be read by nobody.
         "IsFirstOfCap": step["CapIsReached"] and Cap(step["OrganizationId"]).claim_notification(offboarding, now),
     }
-    if not records.record_approval_request(offboarding, step["TaskToken"], step["Reasons"], expires_at, log_entry):
+    if not records.record_approval_request(
+        offboarding,
+        step["TaskToken"],
+        step["Reasons"],
+        expires_at,
+        log_entry,
+        cap_is_reached=step["CapIsReached"],
+    ):
         raise errors.RecordMissing(
             "The record of this offboarding is gone, so nobody could approve it. Nothing was changed; start again."
         )

@@ -2,17 +2,19 @@
 
 Takes `{ExecutionArn, Now, Input}`, where the input is `{ExecutionArn, Decision, DecidedBy, Reason}`, and returns the
 decision as the offboarding gets it. `Approved` and `Rejected` decide on an approval; `Withdrawn` also ends the wait for
-a date. Whoever may start an execution of the state machine that calls this may decide;
-CloudTrail has their name, under the ARN in `DecidedIn`.
+a date. `Approved` needs a person other than the requester, if the settings say so. Whoever may start an execution of
+the state machine that calls this may decide; CloudTrail has their name, under the ARN in `DecidedIn`.
 """
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from offboarding import configuration
 from offboarding.adapters.executions import read_execution_status, send_task_success
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.entities import casefolded
 from offboarding.domain.record import Decision, Record, Status
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, compile_schemas, validated, validated_step
@@ -64,13 +66,15 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
     ApprovalNotPending
         If the offboarding does not wait, or not any more, or not for this.
     InvalidRequest
-        If somebody decides about themselves.
+        If somebody decides about themselves, or approves what they have requested and another person has to.
     """
     record = records.find(offboarding_arn)
     if record is not None and _has_arrived(record, decision["DecidedIn"]):
         return
     token, record = _select_waiting(record, decision)
     _require_another_person(record, decision["DecidedBy"])
+    if decision["Decision"] == "Approved":
+        _require_second_person(records, record, decision["DecidedBy"])
     status = read_execution_status(offboarding_arn)
     if not status.is_running:
         if status.outcome in _ENDS and _is_decided_in(record, decision["DecidedIn"]):
@@ -139,3 +143,31 @@ def _require_another_person(record: Record, decided_by: str) -> None:
         raise errors.InvalidRequest(
             "DecidedBy is the person to be offboarded. Nobody can decide about themselves; somebody else has to decide."
         )
+
+
+def _require_second_person(records: Records, record: Record, decided_by: str) -> None:
+    """Require that the requester does not approve, as far as they have said who they are."""
+    rule = configuration.two_people_rule()
+    is_required = rule.for_daily_cap if record.cap_is_reached else rule.for_approval_required
+    if is_required and record.requesters and _is_one_of(records, record, decided_by):
+        raise errors.InvalidRequest(
+            "The mailbox was not touched, and the offboarding still waits. DecidedBy is the person who requested it, "
+            "and the settings require two people (twoPeople). Another person has to approve; the requester can reject "
+            "or withdraw it."
+        )
+
+
+def _is_one_of(records: Records, record: Record, decided_by: str) -> bool:
+    """Return whether the decider is a requester: by the same text, or by one that leads to the same entity."""
+    deciders = casefolded(decided_by)
+    return bool(deciders & record.requesters) or bool(
+        _find_entity_ids(records, record, deciders) & _find_entity_ids(records, record, record.requesters)
+    )
+
+
+def _find_entity_ids(records: Records, record: Record, identifiers: frozenset[str]) -> frozenset[str]:
+    return frozenset(
+        entity_id
+        for identifier in identifiers
+        for entity_id in records.find_entity_ids(record.organization_id, identifier)
+    )

@@ -48,6 +48,7 @@ class FunctionTables:
         self._check_and_update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem")
         self._list_reports = records.allow_actions("Query", keys=("arn:*",), name="Reports")
         self._read_policy = policy.allow_read()
+        self._find_entities = records.allow_actions("Query", keys=("identifier/*",), name="Identifiers")
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
         self._answer_tasks = allow_answer_tasks()
 
@@ -123,8 +124,11 @@ class FunctionTables:
             FunctionSpec(
                 name="DecideApproval",
                 description="Sends a person's decision to the offboarding that waits for it",
+                environment=self._render_two_people_rule(),
                 access=(
                     self._update_record,
+                    # Different names and addresses can belong to one person.
+                    self._find_entities,
                     self._describe_executions,
                     self._answer_tasks,
                 ),
@@ -157,7 +161,14 @@ class FunctionTables:
         )
 
     def _render_requester_rule(self) -> dict[str, str]:
-        return {"REQUIRE_REQUESTED_BY": "true" if self._settings.require_requested_by else "false"}
+        return {"REQUIRE_REQUESTED_BY": _render_flag(self._settings.require_requested_by)}
+
+    def _render_two_people_rule(self) -> dict[str, str]:
+        two_people = self._settings.two_people
+        return {
+            "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": _render_flag(two_people.approval_required),
+            "TWO_PEOPLE_FOR_DAILY_CAP": _render_flag(two_people.daily_cap),
+        }
 
 
 def allow_answer_tasks() -> Access:
@@ -180,6 +191,10 @@ def render_retention_rules(settings: Settings) -> dict[str, str]:
         "OVERDUE_DAYS": str(settings.overdue_days),
         **_render_service_end(settings),
     }
+
+
+def _render_flag(flag: bool) -> str:
+    return "true" if flag else "false"
 
 
 def _render_service_end(settings: Settings) -> dict[str, str]:

@@ -92,6 +92,22 @@ class OrganizationSettings:
 
 
 @dataclass(frozen=True)
+class TwoPeopleSettings:
+    """For which approvals the requester and the approver must be different people, as far as they say who they are.
+
+    Attributes
+    ----------
+    approval_required
+        For those that `approvalRequired` or a doubt requires.
+    daily_cap
+        For those that the daily cap requires.
+    """
+
+    approval_required: bool = True
+    daily_cap: bool = False
+
+
+@dataclass(frozen=True)
 class IdentityCenterProvider:
     """IAM Identity Center, by its own events.
 
@@ -214,6 +230,8 @@ class Settings:
         waits for an approval.
     record_retention_days
         How long records are kept after their end; ``None`` if for ever.
+    two_people
+        For which approvals a person other than the requester is needed.
     require_requested_by
         Whether a person's offboarding or restore must have `RequestedBy`.
     stale_event_days
@@ -239,6 +257,7 @@ class Settings:
     stale_event_days: int = 3
     dry_run_identity_providers: bool = False
     record_retention_days: int | None = None
+    two_people: TwoPeopleSettings = TwoPeopleSettings()
     require_requested_by: bool = False
     notification_emails: tuple[str, ...] = ()
     names_in_notifications: bool = True
@@ -390,6 +409,7 @@ def _parse_settings(fields: Fields) -> Settings:
             partial(parse_whole_number, _MIN_RECORD_RETENTION_DAYS, _MAX_RECORD_RETENTION_DAYS),
             Settings.record_retention_days,
         ),
+        two_people=fields.take("twoPeople", _parse_two_people, Settings.two_people),
         require_requested_by=fields.take("requireRequestedBy", parse_boolean, Settings.require_requested_by),
         notification_emails=fields.take(
             "notificationEmails", partial(parse_unique, _parse_email), Settings.notification_emails
@@ -451,6 +471,16 @@ def _parse_organization(path: str, value: object) -> OrganizationSettings:
     fields.refuse_unknown()
     _refuse_protection_of_all(f"{path}.protected", organization)
     return organization
+
+
+def _parse_two_people(path: str, value: object) -> TwoPeopleSettings:
+    fields = Fields(path, value)
+    two_people = TwoPeopleSettings(
+        approval_required=fields.take("approvalRequired", parse_boolean, TwoPeopleSettings.approval_required),
+        daily_cap=fields.take("dailyCap", parse_boolean, TwoPeopleSettings.daily_cap),
+    )
+    fields.refuse_unknown()
+    return two_people
 
 
 def _parse_mail_domain(path: str, value: object) -> str:

@@ -84,6 +84,22 @@ class IntakeConfiguration:
 
 
 @dataclass(frozen=True)
+class TwoPeopleRule:
+    """Which approvals need a person other than the requester.
+
+    Attributes
+    ----------
+    for_approval_required
+        Those that the settings' list or a doubt requires.
+    for_daily_cap
+        Those that the daily cap requires.
+    """
+
+    for_approval_required: bool
+    for_daily_cap: bool
+
+
+@dataclass(frozen=True)
 class NotificationConfiguration:
     """The configuration of NotifySubscribers.
 
@@ -124,6 +140,15 @@ def organization_ids() -> tuple[str, ...]:
 def requires_requested_by() -> bool:
     """Return whether a person who starts an execution must give a name as `RequestedBy`."""
     return os.environ["REQUIRE_REQUESTED_BY"] == "true"
+
+
+@cache
+def two_people_rule() -> TwoPeopleRule:
+    """Return which approvals need a person other than the requester."""
+    return TwoPeopleRule(
+        for_approval_required=os.environ["TWO_PEOPLE_FOR_APPROVAL_REQUIRED"] == "true",
+        for_daily_cap=os.environ["TWO_PEOPLE_FOR_DAILY_CAP"] == "true",
+    )
 
 
 @cache

@@ -2,16 +2,19 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local.defaults import ORGANIZATION_ID
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding.edge.schemas import INPUT, validated
 from offboarding.edge.steps import OffboardingInput
 from stacks.settings import Settings
+from stacks.settings_fields import SettingsError
 from tests.definitions import list_outcomes
-from tests.infrastructure.templates import template_of
+from tests.infrastructure.templates import as_list, template_of
 from tools.diagram import DEFINITION, diagram
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +48,49 @@ def test_the_settings_of_the_providers_page_are_valid() -> None:
     settings = Settings.from_context(json.loads(example))
 
     assert settings.organizations[0].mail_domains == ("example.com",)
+
+
+def test_the_table_of_settings_has_each_setting() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": ORGANIZATION_ID}], "0": None})
+    accepted = str(refusal.value).partition("; the settings are ")[2].split(", ")
+
+    documented = re.findall(r"^   \| `([\w.\[\]]+)` \|", README, re.M)
+
+    assert [key for key in accepted if key not in documented] == []
+    assert [key for key in documented if re.split(r"[.\[]", key)[0] not in accepted] == []
+
+
+def is_allowed(policy: dict[str, Any], action: str, resource: str) -> bool:
+    """Return whether a policy allows an action, as IAM evaluates it: a statement that denies wins."""
+    effects = {
+        statement["Effect"]
+        for statement in policy["Statement"]
+        if any(fnmatchcase(action, pattern) for pattern in as_list(statement["Action"]))
+        and any(fnmatchcase(resource, pattern) for pattern in as_list(statement["Resource"]))
+    }
+    return effects == {"Allow"}
+
+
+def test_of_the_two_documented_roles_one_requests_and_the_other_approves() -> None:
+    template = template_of({"organizations": [{"id": ORGANIZATION_ID}]})
+    requester, approver = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", OPERATE, re.S))
+    offboarding, approval = (
+        f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:"
+        + template["Resources"][template["Outputs"][output]["Value"]["Ref"]]["Properties"]["StateMachineName"]
+        for output in ("StateMachineArn", "ApprovalStateMachineArn")
+    )
+
+    assert [is_allowed(requester, "states:StartExecution", arn) for arn in (offboarding, approval)] == [True, False]
+    assert [is_allowed(approver, "states:StartExecution", arn) for arn in (offboarding, approval)] == [False, True]
+    # A further policy must not give a person what the role is to keep away.
+    for policy, denied in (
+        (requester, [("states:StartExecution", approval)]),
+        (approver, [("states:StartExecution", offboarding), ("events:PutEvents", "*")]),
+    ):
+        extended = {"Statement": [*policy["Statement"], {"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        for action, resource in [*denied, ("states:SendTaskSuccess", "*"), ("states:SendTaskFailure", "*")]:
+            assert not is_allowed(extended, action, resource), action
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -79,6 +79,7 @@ WRITE_RECORD = ({"dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 READ_AND_WRITE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 FIND_BY_NAME = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:Query"}, TABLE)
 ANSWER_TASK = ({"states:SendTaskSuccess"}, "*")
+FIND_ENTITIES = ({"dynamodb:Query"}, TABLE)
 LIST_REPORTS = ({"dynamodb:Query"}, TABLE)
 CHECK_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
 ACCESS: dict[str, list[tuple[set[str], str]]] = {
@@ -90,7 +91,7 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "AwaitApproval": [WRITE_RECORD],
     "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
-    "DecideApproval": [READ_AND_WRITE_RECORD, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
+    "DecideApproval": [READ_AND_WRITE_RECORD, FIND_ENTITIES, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
     "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS],
     "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
 }
@@ -107,7 +108,11 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
     "AwaitApproval": RECORDS,
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
-    "DecideApproval": RECORDS,
+    "DecideApproval": {
+        **RECORDS,
+        "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true",
+        "TWO_PEOPLE_FOR_DAILY_CAP": "false",
+    },
     "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,
 }

@@ -69,6 +69,15 @@ def test_a_request_for_approval_is_recorded_with_its_task_token_and_counted(
     assert read_metrics() == {"ApprovalsAskedFor": 1}
 
 
+@pytest.mark.parametrize("cap_is_reached", [True, False])
+def test_the_record_says_whether_the_approval_is_needed_because_of_the_cap(table: Table, cap_is_reached: bool) -> None:
+    table.create_record("a")
+
+    request_approval(cap_is_reached=cap_is_reached)
+
+    assert table.load_record(ARN_A).cap_is_reached is cap_is_reached
+
+
 def test_the_step_has_the_reasons_and_the_expiry_and_not_the_task_token(table: Table) -> None:
     table.create_record("a")
 

@@ -15,6 +15,7 @@ from offboarding.configuration import (
     IntakeConfiguration,
     NotificationConfiguration,
     ProviderSettings,
+    TwoPeopleRule,
 )
 from offboarding.domain.retention import RetentionRules
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
@@ -78,6 +79,12 @@ READERS = {
     ),
     "the rule for requesters": Reader(
         configuration.requires_requested_by, {"REQUIRE_REQUESTED_BY": "true"}, {"REQUIRE_REQUESTED_BY": "false"}, True
+    ),
+    "the rule of two people": Reader(
+        configuration.two_people_rule,
+        {"TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true", "TWO_PEOPLE_FOR_DAILY_CAP": "false"},
+        {"TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "false", "TWO_PEOPLE_FOR_DAILY_CAP": "true"},
+        TwoPeopleRule(for_approval_required=True, for_daily_cap=False),
     ),
     "the parameter": Reader(
         configuration.policy_parameter, {"POLICY_PARAMETER": "/policy"}, {"POLICY_PARAMETER": "/another"}, "/policy"

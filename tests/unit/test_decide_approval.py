@@ -23,6 +23,7 @@ from tests.unit.conftest import (
     Context,
     ReadMetrics,
     Table,
+    configure,
     make_execution_arn,
     make_offboarding,
     make_raiser,
@@ -51,6 +52,21 @@ def statuses(monkeypatch: pytest.MonkeyPatch) -> list[ExecutionStatus]:
         decide_approval, "read_execution_status", lambda execution_arn: prepared.pop(0) if prepared else RUNNING
     )
     return prepared
+
+
+@pytest.fixture(autouse=True)
+def configure_two_people(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, bool], None]:
+    """Configure the rule of two people as cdk.json does, and return a function that changes it."""
+
+    def change(for_approval_required: bool, for_daily_cap: bool) -> None:
+        configure(
+            monkeypatch,
+            TWO_PEOPLE_FOR_APPROVAL_REQUIRED="true" if for_approval_required else "false",
+            TWO_PEOPLE_FOR_DAILY_CAP="true" if for_daily_cap else "false",
+        )
+
+    change(True, False)
+    return change
 
 
 @pytest.fixture
@@ -271,6 +287,116 @@ def test_a_retry_of_a_decision_that_ends_the_offboarding_succeeds_after_the_end(
     assert call_handler(Decision=decision) == answer
     with pytest.raises(errors.ApprovalNotPending, match=f"ended as {decision}"):
         call_handler(SECOND_ARN)
+
+
+IT_ADMIN = "12a3b4c5-0000-4000-8000-00000000000a"
+
+
+def request_by(table: Table, requested_by: str | None, *, cap_is_reached: bool = False, **facts: Any) -> None:
+    """Have somebody request an offboarding, which then awaits an approval."""
+    by_person = {"RequestedBy": requested_by} if requested_by else {}
+    table.create_record("a", **by_person, **facts)
+    log_entry = {"At": NOW, "Step": "AwaitApproval"}
+    expires_at = "2026-12-08T09:00:00.000Z"
+    table.records.record_approval_request(
+        make_offboarding(ARN_A), TASK_TOKEN, ["a reason"], expires_at, log_entry, cap_is_reached=cap_is_reached
+    )
+
+
+def make_event_requester(requested_by: str | None = "it.admin@example.com") -> dict[str, str]:
+    by_person = {"RequestedBy": requested_by} if requested_by else {}
+    return {"Provider": "okta", "EventId": "e-1", **by_person}
+
+
+@pytest.mark.parametrize(
+    ("request_", "decided_by"),
+    [
+        ({"requested_by": "it.admin"}, "it.admin"),
+        ({"requested_by": "IT.Admin"}, "it.ADMIN"),
+        ({"requested_by": "Straße"}, "STRASSE"),
+        ({"requested_by": None, "Requester": make_event_requester()}, "IT.admin@Example.com"),
+        ({"requested_by": "helpdesk", "Requester": make_event_requester()}, "it.admin@example.com"),
+        ({"requested_by": "it.admin", "Requester": make_event_requester("okta.bot")}, "it.admin"),
+    ],
+)
+def test_the_requester_cannot_approve(table: Table, states: Stubber, request_: dict[str, Any], decided_by: str) -> None:
+    request_by(table, **request_)
+
+    with pytest.raises(errors.InvalidRequest) as refusal:
+        call_handler(DecidedBy=decided_by)
+
+    assert str(refusal.value) == (
+        "The mailbox was not touched, and the offboarding still waits. DecidedBy is the person who requested it, and "
+        "the settings require two people (twoPeople). Another person has to approve; the requester can reject or "
+        "withdraw it."
+    )
+    record = table.load_record(ARN_A)
+    assert (record.status, record.decision) == (Status.AWAITING_APPROVAL, None)
+    expect_decision(states, make_decision())
+    assert call_handler(DecidedBy="boss")["Decision"] == "Approved"
+
+
+@pytest.mark.parametrize("decision", ["Rejected", "Withdrawn"])
+def test_the_requester_can_reject_and_withdraw(table: Table, states: Stubber, decision: str) -> None:
+    request_by(table, "it.admin")
+    expect_decision(states, {**make_decision(decision=decision), "DecidedBy": "it.admin"})
+
+    assert call_handler(Decision=decision, DecidedBy="it.admin")["Decision"] == decision
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"requested_by": None},
+        {"requested_by": None, "Requester": make_event_requester(None)},
+        {"requested_by": "boss.of.it"},
+        {"requested_by": "boss@example.com"},
+    ],
+)
+def test_another_person_can_approve_and_so_can_anybody_if_no_requester_is_named(
+    table: Table, states: Stubber, request_: dict[str, Any]
+) -> None:
+    request_by(table, **request_)
+    expect_decision(states, make_decision())
+
+    assert call_handler(DecidedBy="boss")["Decision"] == "Approved"
+
+
+@pytest.mark.parametrize(
+    ("requested_by", "decided_by"),
+    [("it.admin", "admin@example.com"), ("Admin@Example.com", "IT.admin"), (IT_ADMIN, "alias@example.com")],
+)
+def test_the_requester_cannot_approve_under_another_recorded_name(
+    table: Table, states: Stubber, requested_by: str, decided_by: str
+) -> None:
+    entity = {"Id": IT_ADMIN, "Name": "it.admin", "Email": "admin@example.com", "Aliases": ["alias@example.com"]}
+    table.create_record("b", IT_ADMIN, Entity=entity)
+    request_by(table, requested_by)
+
+    with pytest.raises(errors.InvalidRequest, match="Another person has to approve"):
+        call_handler(DecidedBy=decided_by)
+
+
+@pytest.mark.parametrize("cap_is_reached", [True, False])
+@pytest.mark.parametrize("for_approval_required", [True, False])
+@pytest.mark.parametrize("for_daily_cap", [True, False])
+def test_the_rule_of_two_people_is_that_of_the_reason_for_the_approval(
+    table: Table,
+    states: Stubber,
+    configure_two_people: Callable[[bool, bool], None],
+    for_approval_required: bool,
+    for_daily_cap: bool,
+    cap_is_reached: bool,
+) -> None:
+    configure_two_people(for_approval_required, for_daily_cap)
+    request_by(table, "boss", cap_is_reached=cap_is_reached)
+
+    if for_daily_cap if cap_is_reached else for_approval_required:
+        with pytest.raises(errors.InvalidRequest, match="Another person has to approve"):
+            call_handler(DecidedBy="boss")
+    else:
+        expect_decision(states, make_decision())
+        assert call_handler(DecidedBy="boss")["Decision"] == "Approved"
 
 
 DATE = "2026-12-31T16:00:00.000Z"

@@ -15,6 +15,7 @@ from stacks.settings import (
     SailPointProvider,
     ScimTenant,
     Settings,
+    TwoPeopleSettings,
 )
 from stacks.settings_fields import SettingsError
 
@@ -56,6 +57,7 @@ EVERY_SETTING: dict[str, Any] = {
     "dailyCap": 0,
     "staleEventDays": 14,
     "dryRunIdentityProviders": True,
+    "twoPeople": {"approvalRequired": False, "dailyCap": True},
     "requireRequestedBy": True,
     "notificationEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
     "namesInNotifications": False,
@@ -75,6 +77,7 @@ def test_only_the_organizations_are_required() -> None:
         starter_max_concurrency=2,
         daily_cap=20,
         dry_run_identity_providers=False,
+        two_people=TwoPeopleSettings(approval_required=True, daily_cap=False),
         require_requested_by=False,
         notification_emails=(),
         names_in_notifications=True,
@@ -119,10 +122,25 @@ def test_every_setting_is_parsed() -> None:
         daily_cap=0,
         stale_event_days=14,
         dry_run_identity_providers=True,
+        two_people=TwoPeopleSettings(approval_required=False, daily_cap=True),
         require_requested_by=True,
         notification_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
         names_in_notifications=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("members", "two_people"),
+    [
+        ({}, TwoPeopleSettings(approval_required=True, daily_cap=False)),
+        ({"dailyCap": True}, TwoPeopleSettings(approval_required=True, daily_cap=True)),
+        ({"approvalRequired": False}, TwoPeopleSettings(approval_required=False, daily_cap=False)),
+    ],
+)
+def test_each_kind_of_approval_has_its_own_rule_of_two_people(
+    members: dict[str, bool], two_people: TwoPeopleSettings
+) -> None:
+    assert Settings.from_context({**MINIMAL, "twoPeople": members}).two_people == two_people
 
 
 def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None:
@@ -189,7 +207,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
             "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
-            "dryRunIdentityProviders, recordRetentionDays, requireRequestedBy, notificationEmails, "
+            "dryRunIdentityProviders, recordRetentionDays, twoPeople, requireRequestedBy, notificationEmails, "
             "namesInNotifications",
         ),
         (
@@ -299,6 +317,26 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             )
             for key in ("dryRunIdentityProviders", "requireRequestedBy")
             for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
+        ),
+        *(
+            ({**MINIMAL, "twoPeople": wrong}, f"offboarding.twoPeople must be an object, but it is {spelled}")
+            for wrong, spelled in ((True, "true"), (None, "null"), ("yes", '"yes"'), (["dailyCap"], '["dailyCap"]'))
+        ),
+        *(
+            (
+                {**MINIMAL, "twoPeople": {key: wrong}},
+                f"offboarding.twoPeople.{key} must be true or false, but it is {spelled}",
+            )
+            for key in ("approvalRequired", "dailyCap")
+            for wrong, spelled in ((1, "1"), ("true", '"true"'), (None, "null"))
+        ),
+        (
+            {**MINIMAL, "twoPeople": {"approvalsRequired": True}},
+            "offboarding.twoPeople.approvalsRequired is not a setting; did you mean approvalRequired?",
+        ),
+        (
+            {**MINIMAL, "twoPeople": {"everything": True}},
+            "offboarding.twoPeople.everything is not a setting; the settings are approvalRequired, dailyCap",
         ),
         (
             {**MINIMAL, "namesInNotifications": "no"},

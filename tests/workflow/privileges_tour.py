@@ -185,7 +185,7 @@ def _approve(flow: Flow) -> None:
     """Approve an offboarding whose mail is published by way of the queue."""
     flow.people.create_user("vip")
     flow.environment.faults.add(Fault("sns", "Publish", error="InternalError", times=1))
-    arn = flow.start("vip")
+    arn = flow.start("vip", RequestedBy="helpdesk")
     flow.pass_days(0.01)
     assert flow.decide(arn).outcome == "Decided"
 

@@ -164,6 +164,43 @@ def test_a_decision_by_the_leaver_is_refused(flow: Any, decider: str) -> None:
     assert flow.read_record(arn)["Status"] == "AwaitingApproval"
 
 
+def test_an_approval_by_the_requester_is_refused_and_another_person_can_approve(flow: Any) -> None:
+    flow.change_policy(ApprovalRequired=["vip*"])
+    user = flow.people.create_user("vip")
+    arn = flow.start("vip", RequestedBy="it.admin")
+    flow.clock.settle()
+
+    refused = flow.decide(arn, decided_by="IT.Admin")
+
+    assert (refused.status, refused.outcome) == ("FAILED", "InvalidRequest")
+    assert "Another person has to approve" in refused.cause
+    assert flow.read_record(arn)["Status"] == "AwaitingApproval"
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    assert flow.decide(arn, decided_by="boss").outcome == "Decided"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+
+
+def test_an_approval_by_the_requester_counts_if_only_the_cap_requires_it(flow: Any) -> None:
+    flow.change_policy(DailyCap=0)
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana", Requester=REQUESTER)
+    flow.clock.settle()
+
+    assert flow.decide(arn, decided_by=REQUESTER["RequestedBy"]).outcome == "Decided"
+    assert flow.read_workmail_state(user)["State"] == "DISABLED"
+
+
+@pytest.mark.parametrize("decision", ["Rejected", *mark_long("Withdrawn")])
+def test_the_requester_can_take_the_request_back(flow: Any, decision: str) -> None:
+    flow.change_policy(ApprovalRequired=["vip*"])
+    flow.people.create_user("vip")
+    arn = flow.start("vip", RequestedBy="it.admin")
+    flow.clock.settle()
+
+    assert flow.decide(arn, decision, decided_by="it.admin").outcome == "Decided"
+    assert flow.read_result(arn).outcome == decision
+
+
 def test_an_entity_registered_again_during_the_approval_is_not_deregistered(flow: Any) -> None:
     user, arn = await_approval(flow)
     flow.pass_days(1)

@@ -270,7 +270,14 @@ class Records:
         )
 
     def record_approval_request(
-        self, offboarding: Offboarding, task_token: str, reasons: Sequence[str], due_at: str, log_entry: Item
+        self,
+        offboarding: Offboarding,
+        task_token: str,
+        reasons: Sequence[str],
+        due_at: str,
+        log_entry: Item,
+        *,
+        cap_is_reached: bool = False,
     ) -> bool:
         """Record that an approval is needed, and the token that takes the decision; a former decision is removed."""
         assignments = {
@@ -279,6 +286,7 @@ class Records:
             "DueAt": due_at,
             "TaskToken": task_token,
             "ApprovalReasons": list(reasons),
+            "CapIsReached": cap_is_reached,
         }
         return self._write(offboarding, assignments, ["Decision", *_OUTCOME_MEMBERS], log_entry)
 
@@ -711,9 +719,11 @@ def _parse_record(item: Item) -> Record:
         retention_ends_at=item.get("RetentionEndsAt"),
         attempted_at=item.get("DeregisteringAt"),
         deregistration_attempted="DeregisteringAt" in item or "DeregisteredAt" in item,
+        cap_is_reached=item.get("CapIsReached", False),
         task_token=item.get("TaskToken"),
         approval=item.get("Approval"),
         decision=item.get("Decision"),
         superseded_by=item.get("SupersededBy"),
         requester=item.get("Requester"),
+        requested_by=item.get("RequestedBy"),
     )

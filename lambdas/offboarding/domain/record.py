@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from offboarding.domain.entities import RecordedEntity, casefolded
 from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.reporters import requesters_of
 
 
 class Status(StrEnum):
@@ -80,6 +81,8 @@ class Record:
         RFC 3339, when WorkMail was last about to be asked to deregister the entity. None once WorkMail has refused.
     deregistration_attempted
         Whether WorkMail was about to be asked, or the entity was found to be deregistered.
+    cap_is_reached
+        Whether its approval was needed because of the daily cap, and not because of the entity or a doubt.
     task_token
         The token that takes the decision on its approval.
     decision
@@ -90,6 +93,8 @@ class Record:
         The execution whose record took this one's place.
     requester
         Which event the execution was started by; None if a person has started it.
+    requested_by
+        The person in the execution's input, if it names one.
     """
 
     execution_arn: str
@@ -106,11 +111,13 @@ class Record:
     retention_ends_at: str | None
     attempted_at: str | None
     deregistration_attempted: bool
+    cap_is_reached: bool
     task_token: str | None
     decision: Decision | None
     approval: Decision | None
     superseded_by: str | None
     requester: Mapping[str, Any] | None
+    requested_by: str | None
 
     @property
     def offboarding(self) -> Offboarding:
@@ -129,6 +136,11 @@ class Record:
         """All recorded names of the entity, casefolded: its id, name, address and aliases."""
         aliases = self.entity.get("Aliases") or ()
         return casefolded(self.entity["Id"], self.entity["Name"], self.entity.get("Email"), *aliases)
+
+    @property
+    def requesters(self) -> frozenset[str]:
+        """Who requested it, casefolded, as far as they have said who they are."""
+        return requesters_of(self.requested_by, self.requester)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from offboarding.domain.entities import casefolded
+
 REQUESTS = "offboardingRequested"
 """The provider of the open contract, whose users are requests."""
 
@@ -40,3 +42,8 @@ class Reporter:
     def of_all_requests(cls, entity_key: str) -> "Reporter":
         """Return what stands for all requests for an entity, which can be withdrawn together."""
         return cls(REQUESTS, f"entity {entity_key}")
+
+
+def requesters_of(requested_by: str | None, requester: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the requesters, casefolded: the person in the input, and the person in the identity provider's event."""
+    return casefolded(requested_by, (requester or {}).get("RequestedBy"))

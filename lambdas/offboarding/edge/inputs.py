@@ -2,7 +2,7 @@
 
 from offboarding import configuration
 from offboarding.domain import errors
-from offboarding.domain.entities import casefolded
+from offboarding.domain.reporters import requesters_of
 from offboarding.edge.steps import OffboardingInput, RecordedRequest, RestoreInput
 
 
@@ -38,4 +38,4 @@ def require_requester(request: OffboardingInput | RestoreInput) -> None:
 
 def requesters(request: OffboardingInput | RecordedRequest) -> frozenset[str]:
     """Return the requesters, casefolded: the person in the input, and the person in the identity provider's event."""
-    return casefolded(request.get("RequestedBy"), request.get("Requester", {}).get("RequestedBy"))
+    return requesters_of(request.get("RequestedBy"), request.get("Requester"))
