@@ -1,5 +1,6 @@
 """Directory maps each answer and each error of WorkMail to one type of this project."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,12 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import directory as directory_module
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
-from offboarding.domain.entities import EntityReference, EntityType, LeavingUser
+from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType, LeavingUser
 from offboarding.domain.timestamps import render
 from tests.unit.conftest import USER_ID, make_raiser
 
 USER = EntityReference(EntityType.USER, USER_ID)
+DANA = Entity(EntityType.USER, USER_ID, "dana", EntityState.ENABLED, "dana@example.com")
 DISABLED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
@@ -149,6 +151,25 @@ def test_a_list_is_read_to_the_last_page_and_compared_with_the_whole_name(stub: 
     references = Directory(stub.client, ORGANIZATION_ID).list_by_name("dana")
 
     assert references == [EntityReference(EntityType.USER, "id-00000000Dana")]
+
+
+@pytest.mark.parametrize("tokens", [("t", "t"), ("t", "u", "t")], ids=["at once", "later"])
+@pytest.mark.parametrize(
+    ("operation", "member", "read"),
+    [
+        ("list_users", "Users", lambda directory: directory.list_by_name("dana")),
+        ("list_aliases", "Aliases", lambda directory: directory.list_aliases(DANA)),
+        ("list_groups_for_entity", "Groups", lambda directory: directory.list_groups_of(USER_ID)),
+    ],
+)
+def test_a_list_whose_token_repeats_is_unavailable(
+    stub: Stubber, operation: str, member: str, read: Callable[[Directory], object], tokens: tuple[str, ...]
+) -> None:
+    for token in tokens:
+        stub.add_response(operation, {member: [], "NextToken": token})
+
+    with pytest.raises(errors.WorkMailUnavailable, match="with the token of an earlier page"):
+        read(Directory(stub.client, ORGANIZATION_ID))
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -245,6 +245,15 @@ def test_the_ended_executions_are_read_to_the_last_page(patient_states: Any) -> 
     assert ended == [(ARN_A, parse(STARTED_AT) + second), (ARN_C, parse(STARTED_AT) + day)]
 
 
+def test_a_list_of_executions_whose_token_repeats_is_unavailable(patient_states: Any) -> None:
+    with Stubber(patient_states) as stub:
+        for token in ("a", "b", "a"):
+            stub.add_response("list_executions", {"executions": [], "nextToken": token})
+        with pytest.raises(errors.RecordUnavailable, match="states:ListExecutions was answered with the token"):
+            list(iterate_ended_executions(STATE_MACHINE_ARN))
+        stub.assert_no_pending_responses()
+
+
 def test_a_page_without_executions_is_empty(monkeypatch: pytest.MonkeyPatch, patient_states: Any) -> None:
     monkeypatch.setattr(patient_states, "list_executions", lambda **_: {})
 

@@ -211,6 +211,15 @@ def test_a_query_reads_to_the_last_page(unreachable: Table, index: str | None, e
         assert [item["Part"] for item in items] == ["a", "b"]
 
 
+def test_a_query_whose_last_key_repeats_is_unavailable(unreachable: Table) -> None:
+    with Stubber(table_module.database) as stub:
+        for part in ("a", "b", "a"):
+            stub.add_response("query", {"Items": [], "LastEvaluatedKey": {"Id": {"S": "id"}, "Part": {"S": part}}})
+        with pytest.raises(errors.RecordUnavailable, match="dynamodb:Query was answered with the token of an earlier"):
+            list(unreachable.query("#Id = :id", id="id"))
+        stub.assert_no_pending_responses()
+
+
 def test_a_read_is_consistent(unreachable: Table) -> None:
     with Stubber(table_module.database) as stub:
         stub.add_response("get_item", {}, {"TableName": "records", "Key": KEY.render(), "ConsistentRead": True})

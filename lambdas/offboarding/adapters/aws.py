@@ -63,3 +63,34 @@ def unavailable_error(
             "record may have reached the 400 KB of an item."
         )
     return kind(f"{action} failed ({code}). Start again when AWS is available.")
+
+
+class PageTokens:
+    """The tokens of one list. One that repeats would have the list read without an end.
+
+    Parameters
+    ----------
+    answer
+        The beginning of a sentence about the answer: `states:ListExecutions was answered`, for example.
+    kind
+        The error for a token that repeats: one that is retried.
+    """
+
+    def __init__(self, answer: str, kind: type[errors.OffboardingError] = errors.RecordUnavailable) -> None:
+        self._answer = answer
+        self._kind = kind
+        self._earlier: list[object] = []
+
+    def require_new(self, token: object) -> None:
+        """Require that no earlier page of the list had this token.
+
+        Raises
+        ------
+        OffboardingError
+            The given kind, if one had it.
+        """
+        if token in self._earlier:
+            raise self._kind(
+                f"{self._answer} with the token of an earlier page, so the list has no end. Start again later."
+            )
+        self._earlier.append(token)

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
+from offboarding.adapters.aws import PageTokens
 from offboarding.domain import errors
 from offboarding.domain.entities import (
     Entity,
@@ -419,12 +420,14 @@ class Directory:
                 yield item
 
     def _iterate_pages(self, operation: str, member: str, **parameters: object) -> Iterator[Any]:
+        tokens = PageTokens(f"WorkMail answered {operation}", errors.WorkMailUnavailable)
         token: dict[str, str] = {}
         while True:
             answer = self._call(operation, **parameters, **token)
             yield from answer.get(member, [])
             if not answer.get("NextToken"):
                 return
+            tokens.require_new(answer["NextToken"])
             token = {"NextToken": answer["NextToken"]}
 
     def _call(self, operation: str, **parameters: object) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.aws import PageTokens, client, error_code, unavailable_error
 from offboarding.domain import errors
 from offboarding.domain.timestamps import render
 
@@ -190,6 +190,7 @@ def iterate_ended_executions(state_machine_arn: str) -> Iterator[tuple[str, date
     """
     # It is called twice a day, so it can be patient.
     patient_states = client("stepfunctions", attempts=5)
+    tokens = PageTokens("states:ListExecutions was answered")
     parameters = {"stateMachineArn": state_machine_arn, "maxResults": _PAGE_SIZE}
     while True:
         try:
@@ -201,6 +202,7 @@ def iterate_ended_executions(state_machine_arn: str) -> Iterator[tuple[str, date
                 yield execution["executionArn"], execution["stopDate"]
         if "nextToken" not in page:
             return
+        tokens.require_new(page["nextToken"])
         parameters["nextToken"] = page["nextToken"]
 
 

@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.aws import PageTokens, client, error_code, unavailable_error
 
 Item = Mapping[str, Any]
 Action = Mapping[str, Mapping[str, Any]]
@@ -199,11 +199,13 @@ class Table:
             "ExpressionAttributeValues": _serialize({f":{name}": value for name, value in values.items()}),
             **({"IndexName": index} if index else {"ConsistentRead": True}),
         }
+        keys = PageTokens("dynamodb:Query was answered")
         while True:
             answer = self._call("Query", **parameters)
             yield from map(parse_item, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
+            keys.require_new(answer["LastEvaluatedKey"])
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
