@@ -14,7 +14,7 @@ from offboarding import configuration
 from offboarding.adapters.executions import read_execution_status, send_task_success
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.entities import casefolded
+from offboarding.domain.identifiers import casefolded
 from offboarding.domain.record import Decision, Record, Status
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, compile_schemas, validated, validated_step
@@ -139,7 +139,7 @@ def _already_decided_error(decision: Decision) -> errors.AlreadyDecided:
 
 
 def _require_another_person(record: Record, decided_by: str) -> None:
-    if decided_by.casefold() in record.identifiers:
+    if casefolded(decided_by) & record.identifiers:
         raise errors.InvalidRequest(
             "DecidedBy is the person to be offboarded. Nobody can decide about themselves; somebody else has to decide."
         )

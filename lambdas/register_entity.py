@@ -15,6 +15,7 @@ from offboarding.adapters.executions import read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.inputs import require_configured_organization, require_requester
@@ -172,7 +173,7 @@ def _find_by_name_or_address(records: Records, organization_id: str, identifier:
     matches = [
         record
         for record in windows
-        if record and record.status_key in _RESTORABLE and identifier.casefold() in record.identifiers
+        if record and record.status_key in _RESTORABLE and record.has_identifier(identifier)
     ]
     if len(matches) > 1:
         ids = ", ".join(record.entity["Id"] for record in matches)
@@ -245,7 +246,7 @@ def _require_same_mailbox(record: Record, entity: Entity, now: datetime) -> None
 
 def _require_recorded_address(entity: Entity, address: str | None) -> None:
     """Require the recorded primary address: where mail goes is for people to decide."""
-    if address and entity.email and entity.email.casefold() != address.casefold():
+    if address and entity.email and not is_same_identifier(entity.email, address):
         raise errors.RestoreRefused(
             f"{entity.id} is registered, but its primary address is not the recorded one. If that is wrong, change it "
             "in the WorkMail console. Then start the restore again to have the rest put back."

@@ -23,6 +23,7 @@ from offboarding.domain.entities import (
     is_directory_id,
     is_resource_id,
 )
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature
 from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
@@ -159,7 +160,7 @@ def _describe_by_address(directory: Directory, address: str) -> Entity:
     entity = directory.describe(reference)
     if entity.email is None and entity.state is not EntityState.ENABLED:
         return entity
-    if (entity.email or "").casefold() != address.casefold():
+    if not is_same_identifier(entity.email or "", address):
         raise errors.EntityMismatch(
             f"This address is an alias of the {entity.type.value} {entity.id}, not its primary address. Somebody else "
             "may have had it before. Give the id, name or primary address of the entity that you mean."
@@ -169,7 +170,7 @@ def _describe_by_address(directory: Directory, address: str) -> Entity:
 
 def _require_no_other_address(entity: Entity, address: str) -> None:
     """Refuse an entity that only has the name of an address, while its mail goes to another one."""
-    if entity.email and entity.email.casefold() != address.casefold():
+    if entity.email and not is_same_identifier(entity.email, address):
         raise errors.EntityMismatch(
             f"The {entity.type.value} {entity.id} is named like this address, and has another one. Whoever had the "
             "address may have been deleted. Give the id of the entity that you mean."
@@ -200,7 +201,7 @@ def _require_expected(entity: Entity, expected: Expected) -> None:
     # WorkMail may not show the address of a disabled entity, which is only watched.
     is_hidden = entity.email is None and entity.state is EntityState.DISABLED and not entity.never_registered
     compared = {member: value for member, value in expected.items() if member != "Email" or not is_hidden}
-    mismatches = [member for member, value in compared.items() if actual[member].casefold() != str(value).casefold()]
+    mismatches = [member for member, value in compared.items() if not is_same_identifier(actual[member], str(value))]
     if mismatches:
         raise errors.EntityMismatch(
             f"EntityId means the {entity.type.value} {entity.id}, which differs from Expected in "

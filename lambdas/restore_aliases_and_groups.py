@@ -13,6 +13,7 @@ from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
+from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.record import Record, Status
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import RESTORE_ALIASES_AND_GROUPS, compile_schemas, validated_step
@@ -87,7 +88,7 @@ def _restore_aliases(directory: Directory, record: Record, entity: Entity, inven
         return
     current_aliases = _list_aliases(directory, entity)
     for alias in recorded:
-        if alias.casefold() in current_aliases:
+        if lower_ascii(alias) in current_aliases:
             continue
         obstacle = _create_alias(directory, entity, alias)
         if obstacle:
@@ -96,7 +97,7 @@ def _restore_aliases(directory: Directory, record: Record, entity: Entity, inven
             inventory.put_back.append({"Alias": alias})
     if inventory.put_back:
         current_aliases = _list_aliases(directory, entity)
-    absent = [item for item in inventory.put_back if item["Alias"].casefold() not in current_aliases]
+    absent = [item for item in inventory.put_back if lower_ascii(item["Alias"]) not in current_aliases]
     if absent:
         raise errors.RegistrationNotConfirmed(
             f"{len(absent)} aliases of {entity.id} do not read back. Start the restore again."
@@ -105,7 +106,7 @@ def _restore_aliases(directory: Directory, record: Record, entity: Entity, inven
 
 def _list_aliases(directory: Directory, entity: Entity) -> set[str]:
     try:
-        return {alias.casefold() for alias in directory.list_aliases(entity)}
+        return {lower_ascii(alias) for alias in directory.list_aliases(entity)}
     except errors.EntityStateConflict:
         raise _not_registered_everywhere_error(entity) from None
 

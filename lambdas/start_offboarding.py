@@ -25,7 +25,7 @@ from offboarding.adapters.identity_store import find_store_user
 from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.configuration import IntakeConfiguration
-from offboarding.domain.entities import LeavingUser, casefolded
+from offboarding.domain.entities import LeavingUser
 from offboarding.domain.errors import (
     EntityAmbiguous,
     InvalidRequest,
@@ -35,6 +35,7 @@ from offboarding.domain.errors import (
     UnexpectedAnswer,
 )
 from offboarding.domain.execution_names import Departure, execution_name
+from offboarding.domain.identifiers import casefolded
 from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW

@@ -63,6 +63,18 @@ SUBJECT_MEMBERS = frozenset(
 )
 """The members of a step by which it belongs to an execution and an entity."""
 RUNNING = ExecutionStatus(is_running=True)
+NEIGHBOURS = [
+    ("strasse-team", "stra\N{LATIN SMALL LETTER SHARP S}e-team"),
+    ("strasse-team", "STRA\N{LATIN CAPITAL LETTER SHARP S}E-team"),
+    ("iris", "\N{LATIN SMALL LETTER DOTLESS I}r\N{LATIN SMALL LETTER DOTLESS I}s"),
+    ("iris", "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}ris"),
+    ("kim", "\N{KELVIN SIGN}im"),
+    ("fiona", "\N{LATIN SMALL LIGATURE FI}ona"),
+    ("sam", "\N{LATIN SMALL LETTER LONG S}am"),
+    ("jose", "jos\N{LATIN SMALL LETTER E WITH ACUTE}"),
+    ("jose", "jose\N{COMBINING ACUTE ACCENT}"),
+]
+"""Names that a request can have, each with a name that looks like it, or that Unicode's rules take for the same."""
 
 
 @cache

@@ -88,6 +88,15 @@ SETTLED = [
 UNSETTLED = ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut", "AlreadyInProgress"]
 
 
+@pytest.mark.parametrize("entity_id", ["strasse-team", ""])
+def test_an_execution_about_a_neighbour_or_nobody_is_not_repeated(entity_id: str) -> None:
+    neighbour = replace(USER, name="stra\N{LATIN SMALL LETTER SHARP S}e-team", email=None)
+    status = make_status("CleanupVerified", execution_input={"EntityId": entity_id})
+
+    assert not compare(status, make_request(), neighbour)
+    assert compare(make_status("CleanupVerified"), make_request(), neighbour)
+
+
 @pytest.mark.parametrize("outcome", SETTLED)
 @pytest.mark.parametrize("user", [USER, DISABLED_USER, None], ids=["enabled", "disabled", "group"])
 def test_an_event_from_before_the_end_is_a_repetition_of_a_settled_execution(

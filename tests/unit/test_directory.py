@@ -15,7 +15,7 @@ from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType, LeavingUser
 from offboarding.domain.timestamps import render
-from tests.unit.conftest import USER_ID, make_raiser
+from tests.unit.conftest import NEIGHBOURS, USER_ID, make_raiser
 
 USER = EntityReference(EntityType.USER, USER_ID)
 DANA = Entity(EntityType.USER, USER_ID, "dana", EntityState.ENABLED, "dana@example.com")
@@ -151,6 +151,24 @@ def test_a_list_is_read_to_the_last_page_and_compared_with_the_whole_name(stub: 
     references = Directory(stub.client, ORGANIZATION_ID).list_by_name("dana")
 
     assert references == [EntityReference(EntityType.USER, "id-00000000Dana")]
+
+
+@pytest.mark.parametrize(("text", "neighbour"), NEIGHBOURS)
+def test_a_user_with_a_similar_name_or_address_is_not_listed(stub: Stubber, text: str, neighbour: str) -> None:
+    directory = Directory(stub.client, ORGANIZATION_ID)
+    for method, member in [("list_users_by_name", "Name"), ("list_users_by_address", "Email")]:
+        users = [{"Id": f"id-{n:0>12}", member: name, "State": "ENABLED"} for n, name in enumerate((neighbour, text))]
+        stub.add_response("list_users", {"Users": users})
+
+        assert [user.id for user in getattr(directory, method)(text.upper())] == ["id-000000000001"]
+
+
+def test_an_alias_that_is_similar_to_the_primary_address_is_listed(stub: Stubber) -> None:
+    entity = Entity(EntityType.USER, USER_ID, "team", EntityState.ENABLED, "strasse@example.com")
+    aliases = ["stra\N{LATIN SMALL LETTER SHARP S}e@example.com", "Strasse@Example.com"]
+    stub.add_response("list_aliases", {"Aliases": aliases})
+
+    assert Directory(stub.client, ORGANIZATION_ID).list_aliases(entity) == aliases[:1]
 
 
 @pytest.mark.parametrize("tokens", [("t", "t"), ("t", "u", "t")], ids=["at once", "later"])

@@ -36,6 +36,12 @@ def test_an_entry_matches_id_name_address_and_alias_without_regard_to_case(patte
     assert approval_required_by_settings([pattern], DANA, ALIASES)
 
 
+@pytest.mark.parametrize("name", ["stra\N{LATIN SMALL LETTER SHARP S}e-team", "STRASSE-TEAM"])
+def test_an_entry_protects_neighbours_too(name: str) -> None:
+    assert protected_by_settings(["strasse-*"], replace(DANA, name=name), [])
+    assert approval_required_by_settings(["x", "strasse-team"], replace(DANA, name=name), [])
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

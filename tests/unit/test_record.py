@@ -83,3 +83,14 @@ def test_the_identifiers_are_the_id_the_name_the_address_and_the_aliases(
     members: dict[str, Any], identifiers: set[str]
 ) -> None:
     assert make_record(entity={**ENTITY, **members}).identifiers == identifiers
+
+
+def test_a_recorded_identifier_is_compared_narrowly() -> None:
+    record = make_record(
+        entity={**ENTITY, "Email": None, "Aliases": ["Stra\N{LATIN SMALL LETTER SHARP S}e@example.com"]}
+    )
+
+    assert record.has_identifier("DANA")
+    assert record.has_identifier("STRA\N{LATIN SMALL LETTER SHARP S}E@example.com")
+    assert not record.has_identifier("strasse@example.com")
+    assert "strasse@example.com" in record.identifiers, "for the person who decides, more counts as the same"

@@ -718,6 +718,7 @@ def test_no_key_has_a_name_or_an_address(table: Table) -> None:
 
     keys = [f"{item['Id']['S']} {item['Part']['S']}" for item in table.read_all()]
     assert identifier_key("Dana") == "identifier/" + hashlib.sha256(b"dana").hexdigest()
+    assert identifier_key("strasse") != identifier_key("stra\N{LATIN SMALL LETTER SHARP S}e")
     assert not any("dana" in key or "example" in key for key in keys)
 
 

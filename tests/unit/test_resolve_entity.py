@@ -21,6 +21,7 @@ from offboarding.domain.timestamps import parse, render
 from resolve_entity import MAX_NOT_BEFORE, _not_before_note, _parse_not_before, resolve
 from tests.unit.conftest import (
     ARN_A,
+    NEIGHBOURS,
     NOW,
     OTHER_ORGANIZATION_ID,
     SERVICE_ENDS_AT,
@@ -309,6 +310,32 @@ def test_a_name_must_match_exactly_one_entity_as_a_whole(
     with pytest.raises(errors.EntityAmbiguous) as refusal:
         resolve_identifier("dana")
     assert f"2 entities have this name: USER {user}, GROUP {group}. Give the id" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("name", "neighbour"), NEIGHBOURS)
+def test_a_neighbour_with_a_similar_name_or_address_is_not_resolved(
+    people: OrganizationBuilder, organization: WorkMailBackend, name: str, neighbour: str
+) -> None:
+    user = people.create_user("dana")
+    organization.arrange(ORGANIZATION_ID, user, name=neighbour, email=people.address(neighbour))
+
+    for identifier in (name, name.upper(), people.address(name)):
+        with pytest.raises((errors.EntityNotFound, errors.EntityMismatch)):
+            resolve_identifier(identifier)
+
+
+@pytest.mark.parametrize("member", ["Name", "Email", "DisplayName"])
+@pytest.mark.parametrize(("name", "neighbour"), NEIGHBOURS)
+def test_a_neighbour_is_not_the_expected_entity(
+    settings: None, people: OrganizationBuilder, organization: WorkMailBackend, name: str, neighbour: str, member: str
+) -> None:
+    user = people.create_user("dana")
+    attribute = {"Name": "name", "Email": "email", "DisplayName": "display_name"}[member]
+    organization.arrange(ORGANIZATION_ID, user, **{attribute: neighbour})
+
+    with pytest.raises(errors.EntityMismatch, match=f"differs from Expected in {member}"):
+        call_handler(user, Expected={member: name})
+    assert call_handler(user, Expected={member: neighbour})["Entity"]["Id"] == user
 
 
 def test_a_deleted_entity_is_not_found(people: OrganizationBuilder, organization: WorkMailBackend) -> None:

@@ -38,6 +38,16 @@ def test_an_entity_is_protected_by_id_name_address_alias_and_pattern(flow: Any, 
     assert flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")["Live"] is False, "the lock is released"
 
 
+def test_a_group_with_a_similar_name_is_not_offboarded_and_protected_by_the_entry(flow: Any) -> None:
+    group = flow.people.create_group("team")
+    flow.backend.arrange(ORGANIZATION_ID, group, name="stra\N{LATIN SMALL LETTER SHARP S}e-team")
+
+    assert flow.run("strasse-team", days=1).outcome == "EntityNotFound"
+    assert flow.read_workmail_state(group)["State"] == "ENABLED"
+    flow.change_policy(Protected=["strasse-team"])
+    assert flow.run(group, days=1).outcome == "EntityProtected"
+
+
 def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
     flow.change_policy(Protected=["boss", "b*@example-corp.awsapps.com", "?oss"])
     flow.people.create_user("the.boss")

@@ -22,6 +22,7 @@ from offboarding.domain.entities import (
     Mailbox,
     Organization,
 )
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.timestamps import render
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Directory:
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
             for item in self._iterate_candidates(entity_type, {"PrimaryEmailPrefix": address})
-            if item.get("Email", "").casefold() == address.casefold()
+            if is_same_identifier(item.get("Email", ""), address)
         ]
 
     def list_by_name(self, name: str) -> list[EntityReference]:
@@ -167,7 +168,7 @@ class Directory:
             EntityReference(entity_type, item["Id"])
             for entity_type in EntityType
             for item in self._iterate_candidates(entity_type, {_NAME_PREFIX[entity_type]: name})
-            if item.get("Name", "").casefold() == name.casefold()
+            if is_same_identifier(item.get("Name", ""), name)
         ]
 
     def list_users_by_address(self, address: str) -> list[LeavingUser]:
@@ -226,7 +227,7 @@ class Directory:
                 display_name=item.get("DisplayName"),
             )
             for item in self._iterate_candidates(EntityType.USER, filters)
-            if item.get(member, "").casefold() == value.casefold()
+            if is_same_identifier(item.get(member, ""), value)
         ]
 
     def is_listed(self, reference: EntityReference) -> bool:
@@ -269,7 +270,7 @@ class Directory:
         operation, id_member = _DESCRIBE_OPERATIONS[reference.type]
         answer = self._call(operation, **{id_member: reference.id})
         entity_id = _require_member(answer, id_member, operation)
-        if entity_id.casefold() != reference.id.casefold():
+        if not is_same_identifier(entity_id, reference.id):
             raise errors.EntityNotFound(
                 f"No {reference.type.value} has the id {reference.id}; WorkMail found {entity_id} by that name. "
                 "Use the entity's id."
@@ -324,9 +325,8 @@ class Directory:
         EntityNotFound, EntityStateConflict
             If the entity is gone, or not enabled.
         """
-        primary = (entity.email or "").casefold()
         addresses = self._iterate_pages("ListAliases", "Aliases", EntityId=entity.id, MaxResults=100)
-        return [address for address in addresses if address.casefold() != primary]
+        return [address for address in addresses if not is_same_identifier(address, entity.email or "")]
 
     def list_aliases_of_enabled(self, entity: Entity) -> list[str]:
         """List the aliases of an entity that has just been described as enabled.

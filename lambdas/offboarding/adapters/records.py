@@ -38,6 +38,7 @@ from offboarding.adapters.table import (
 )
 from offboarding.domain import errors
 from offboarding.domain.entities import is_entity_id
+from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Decision, EntityLock, Record, Status, mailbox_touched_by
 from offboarding.domain.reporters import Reporter
@@ -68,7 +69,7 @@ def entity_key(organization_id: str, entity_id: str) -> str:
 
 def identifier_key(identifier: str) -> str:
     """Return the key of a name or an address. It is hashed, because keys stand in CloudTrail and in queues."""
-    return "identifier/" + hashlib.sha256(identifier.casefold().encode()).hexdigest()
+    return "identifier/" + hashlib.sha256(lower_ascii(identifier).encode()).hexdigest()
 
 
 def erased_key(execution_arn: str) -> Key:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NotRequired, Self, TypedDict, cast
 
+from offboarding.domain.identifiers import casefolded
 from offboarding.domain.timestamps import parse, render
 
 
@@ -45,11 +46,6 @@ def is_directory_id(identifier: str) -> bool:
 def is_entity_id(identifier: str) -> bool:
     """Return whether an identifier has the form of an id of WorkMail."""
     return is_resource_id(identifier) or is_directory_id(identifier)
-
-
-def casefolded(*identifiers: str | None) -> frozenset[str]:
-    """Return identifiers as WorkMail compares them, without regard to case; None is left out."""
-    return frozenset(identifier.casefold() for identifier in identifiers if identifier)
 
 
 class EntityMembers(TypedDict):
@@ -116,7 +112,7 @@ class Entity:
         return self.state is EntityState.DISABLED and not any(dates)
 
     def identifiers(self, aliases: Iterable[str] = ()) -> frozenset[str]:
-        """Return all names of the entity, casefolded: its id, name, address and aliases."""
+        """Return its id, name, address and aliases, for the wide comparison only: to protect the entity."""
         return casefolded(self.id, self.name, self.email, *aliases)
 
     @property

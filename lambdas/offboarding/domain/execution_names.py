@@ -11,6 +11,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from offboarding.domain.identifiers import lower_ascii
+
 _MAX_NAME_LENGTH = 80
 _MAX_LABEL_LENGTH = 20
 _DIGEST_LENGTH = 16
@@ -55,7 +57,7 @@ def execution_name(departure: Departure) -> str:
         At most 80 characters of `[0-9A-Za-z_-]`: the initials of the name, the user's id, and a digest,
         like `d-l_12a3b4c5-…_0f1e2d3c4b5a6978`. No address and no name in clear.
     """
-    subject = departure.entity_id or departure.name.casefold()
+    subject = departure.entity_id or lower_ascii(departure.name)
     former = [departure.former_name] if departure.former_name else []
     key = "\x00".join((departure.organization_id, subject, departure.registration_key, *former))
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_LENGTH]

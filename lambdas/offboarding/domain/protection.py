@@ -43,7 +43,7 @@ def approval_required_by_settings(
 
 
 def _first_match(patterns: Iterable[str], entity: Entity, aliases: Iterable[str]) -> int | None:
-    """Compare whole and without regard to case; return the place in the list, counted from 1."""
+    """Compare whole, by the wide comparison; return the place in the list, counted from 1."""
     identifiers = entity.identifiers(aliases)
     for place, pattern in enumerate(patterns, start=1):
         if any(fnmatchcase(identifier, pattern.casefold()) for identifier in identifiers):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
-from offboarding.domain.entities import RecordedEntity, casefolded
+from offboarding.domain.entities import RecordedEntity
+from offboarding.domain.identifiers import casefolded, is_same_identifier
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.reporters import requesters_of
 
@@ -133,9 +134,16 @@ class Record:
 
     @property
     def identifiers(self) -> frozenset[str]:
-        """All recorded names of the entity, casefolded: its id, name, address and aliases."""
-        aliases = self.entity.get("Aliases") or ()
-        return casefolded(self.entity["Id"], self.entity["Name"], self.entity.get("Email"), *aliases)
+        """The entity's id, name, address and aliases, for the wide comparison only: with the person who decides."""
+        return casefolded(*self._list_identifiers())
+
+    def has_identifier(self, identifier: str) -> bool:
+        """Return whether the entity was recorded with this id, name, address or alias."""
+        return any(is_same_identifier(identifier, recorded) for recorded in self._list_identifiers())
+
+    def _list_identifiers(self) -> list[str]:
+        identifiers = (self.entity["Id"], self.entity["Name"], self.entity.get("Email"))
+        return [identifier for identifier in (*identifiers, *(self.entity.get("Aliases") or ())) if identifier]
 
     @property
     def requesters(self) -> frozenset[str]:

@@ -8,8 +8,9 @@ from typing import cast
 from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus, read_execution_status
 from offboarding.adapters.records import Records, entity_key, provider_user_key
 from offboarding.adapters.reports import Presence, Reports
-from offboarding.domain.entities import LeavingUser, casefolded
+from offboarding.domain.entities import LeavingUser
 from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
@@ -128,10 +129,11 @@ def find_repeated_execution(execution_arn: str, request: OffboardingInput, user:
 
 def _is_about(former: OffboardingInput, request: OffboardingInput, user: LeavingUser | None) -> bool:
     """Return whether an execution is about the entity of a request; it may name the user in another way."""
-    names = casefolded(request["EntityId"], *((user.id, user.name, user.email) if user else ()))
+    names = [request["EntityId"], *((user.id, user.name, user.email) if user else ())]
+    former_name = str(former.get("EntityId", ""))
     is_same_organization = former.get("OrganizationId") == request["OrganizationId"]
     is_plan = (former.get("DryRun") is True) == (request.get("DryRun") is True)
-    return is_same_organization and is_plan and str(former.get("EntityId", "")).casefold() in names
+    return is_same_organization and is_plan and any(is_same_identifier(former_name, name) for name in names if name)
 
 
 def _is_due_at_same_time(

@@ -11,6 +11,7 @@ from offboarding.adapters.reports import Reports
 from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
 from offboarding.domain.entities import EntityReference, EntityType, LeavingUser, is_directory_id, is_entity_id
 from offboarding.domain.errors import EntityNotFound, InvalidRequest
+from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.reporters import Reporter
 from offboarding.edge.identity_providers import LeaverEvent, RefusedEvent, RequestedEntity, SubjectKind
 from offboarding.edge.remaining_time import require_time
@@ -68,7 +69,7 @@ def _match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> Con
     if leaver.organization_id:
         criterion, fitting = "this OrganizationId", [o for o in configured if o.id == leaver.organization_id]
     elif leaver.subject_kind is SubjectKind.EMAIL:
-        domain = leaver.subject.rpartition("@")[2].casefold()
+        domain = lower_ascii(leaver.subject.rpartition("@")[2])
         criterion, fitting = "the leaver's mail domain", [o for o in configured if domain in o.mail_domains]
     else:
         fallback = intake.providers[leaver.provider].organization_id
@@ -230,7 +231,7 @@ def find_withdrawn_entities(requested: RequestedEntity) -> list[str]:
     RefusedEvent
         If none or several entities have or had the name or address.
     """
-    domain = requested.subject.rpartition("@")[2].casefold() if "@" in requested.subject else None
+    domain = lower_ascii(requested.subject.rpartition("@")[2]) if "@" in requested.subject else None
     organizations = [
         organization
         for organization in configuration.intake().organizations
