@@ -161,7 +161,7 @@ def _call_register(directory: Directory, entity: Entity, address: str) -> None:
             "in the WorkMail console."
         ) from None
     except errors.EntityNotFound:
-        directory.confirm_absent(entity.reference)
+        directory.confirm_absent(entity.reference, entity.name, address)
         raise errors.EntityGone(
             f"{entity.id} was deleted from the directory: there is nothing left to restore."
         ) from None
@@ -210,7 +210,7 @@ def _describe_same_entity(directory: Directory, record: Record) -> Entity:
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
-        directory.confirm_absent(reference)
+        directory.confirm_absent(reference, record.entity["Name"], record.entity.get("Email"))
         entity = None
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity

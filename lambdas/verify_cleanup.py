@@ -122,18 +122,18 @@ def read_signals(directory: Directory, resolved: EntityMembers) -> Signals:
     directory
         The organization's entities.
     resolved
-        The entity as it was resolved: `Id` and `Type` are read.
+        The entity as it was resolved.
 
     Raises
     ------
     WorkMailUnavailable
-        If WorkMail does not find the entity by its id, but lists it: retried.
+        If WorkMail does not find the entity by its id, but shows it in another answer: retried.
     """
     reference = EntityReference(EntityType(resolved["Type"]), resolved["Id"])
     try:
         entity = directory.describe(reference)
     except errors.EntityNotFound:
-        directory.confirm_absent(reference)
+        directory.confirm_absent(reference, resolved["Name"], resolved.get("Email"))
         return Signals(entity=None, mailbox="NotGiven")
     if entity.state is not EntityState.DISABLED:
         return Signals(entity, mailbox="NotGiven")

@@ -10,12 +10,23 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
+from local.organization import OrganizationBuilder
+from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters import directory as directory_module
 from offboarding.adapters.directory import Directory
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType, LeavingUser
 from offboarding.domain.timestamps import render
-from tests.unit.conftest import NEIGHBOURS, USER_ID, make_raiser
+from tests.unit.conftest import (
+    NEIGHBOURS,
+    USER_ID,
+    client,
+    delete_user,
+    deregister,
+    fail_operation,
+    make_raiser,
+    take_calls,
+)
 
 USER = EntityReference(EntityType.USER, USER_ID)
 DANA = Entity(EntityType.USER, USER_ID, "dana", EntityState.ENABLED, "dana@example.com")
@@ -221,6 +232,100 @@ def test_nobody_is_looked_for_among_more_than_a_thousand_candidates(
 
 def test_a_thousand_candidates_are_looked_through() -> None:
     assert directory_module._MAX_CANDIDATES == 1000
+
+
+@pytest.fixture
+def dana(people: OrganizationBuilder) -> str:
+    """A deregistered user whose id WorkMail does not find."""
+    user = people.create_user("dana")
+    deregister(user)
+    return user
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "dana"},
+        {"name": "zz-dana"},
+        {"name": "zz-dana", "email": None},
+        {"name": "zz-dana", "state": "ENABLED"},
+        {"email": "zz-dana@example.com", "state": "ENABLED"},
+    ],
+    ids=["unchanged", "renamed", "renamed and hidden", "renamed and enabled", "with another address"],
+)
+def test_an_entity_that_a_list_shows_is_not_absent(
+    dana: str, organization: WorkMailBackend, changes: dict[str, Any]
+) -> None:
+    organization.arrange(ORGANIZATION_ID, dana, **changes)
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
+
+    with pytest.raises(errors.WorkMailUnavailable, match=f"did not find {dana} by its id, but another answer shows"):
+        confirm_absent(dana)
+
+
+@pytest.mark.parametrize("state", ["DISABLED", "ENABLED"])
+def test_an_entity_that_no_list_shows_is_not_absent_if_it_is_described_again(
+    dana: str, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(organization, "list_users", lambda **_: {"Users": []})
+    organization.arrange(ORGANIZATION_ID, dana, state=state)
+
+    with pytest.raises(errors.WorkMailUnavailable, match="but another answer shows it"):
+        confirm_absent(dana)
+
+
+@pytest.mark.parametrize("describe_deleted", ["DELETED", "EntityNotFoundException"])
+@pytest.mark.parametrize("address", ["dana@example.com", None])
+def test_a_deleted_entity_is_absent(
+    dana: str, organization: WorkMailBackend, describe_deleted: Any, address: str | None
+) -> None:
+    organization.behaviour = Behaviour(describe_deleted=describe_deleted)
+    delete_user(dana)
+    take_calls(organization)
+
+    confirm_absent(dana, address)
+
+    lists = 3 if address else 2
+    assert take_calls(organization) == [*lists * ["ListUsers"], "DescribeUser"]
+
+
+@pytest.mark.parametrize(
+    ("are_long", "is_absent"), [((), True), (("name",), True), (("disabled",), True), (("name", "disabled"), False)]
+)
+def test_a_list_that_is_too_long_says_nothing(
+    stub: Stubber, monkeypatch: pytest.MonkeyPatch, are_long: tuple[str, ...], is_absent: bool
+) -> None:
+    monkeypatch.setattr(directory_module, "_MAX_CANDIDATES", 2)
+    for name, filters in {"name": {"UsernamePrefix": "dana"}, "disabled": {"State": "DISABLED"}}.items():
+        users = [{"Id": f"id-{n:012}", "State": "DISABLED"} for n in range(3 if name in are_long else 2)]
+        request = {"OrganizationId": ORGANIZATION_ID, "Filters": filters, "MaxResults": 100}
+        stub.add_response("list_users", {"Users": users}, request)
+    directory = Directory(stub.client, ORGANIZATION_ID)
+
+    if is_absent:
+        stub.add_client_error("describe_user", "EntityNotFoundException")
+        directory.confirm_absent(USER, "dana", None)
+        return
+    with pytest.raises(errors.WorkMailUnavailable, match="no list of entities shows whether it exists"):
+        directory.confirm_absent(USER, "dana", None)
+
+
+@pytest.mark.parametrize(("entity_type", "operation"), [("GROUP", "list_groups"), ("RESOURCE", "list_resources")])
+def test_a_group_and_a_resource_are_looked_for_in_their_own_lists(
+    stub: Stubber, entity_type: str, operation: str
+) -> None:
+    for filters in ({"NamePrefix": "team"}, {"PrimaryEmailPrefix": "team@example.com"}, {"State": "DISABLED"}):
+        request = {"OrganizationId": ORGANIZATION_ID, "Filters": filters, "MaxResults": 100}
+        stub.add_response(operation, {operation.removeprefix("list_").title(): []}, request)
+    stub.add_client_error(f"describe_{entity_type.lower()}", "EntityNotFoundException")
+
+    reference = EntityReference(EntityType(entity_type), USER_ID)
+    Directory(stub.client, ORGANIZATION_ID).confirm_absent(reference, "team", "team@example.com")
+
+
+def confirm_absent(user_id: str, address: str | None = "dana@example.com") -> None:
+    directory = Directory(client("workmail"), ORGANIZATION_ID)
+    directory.confirm_absent(EntityReference(EntityType.USER, user_id), "dana", address)
 
 
 ENABLED_AT = datetime(2025, 1, 1, 10, tzinfo=UTC)

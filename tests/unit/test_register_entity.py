@@ -245,7 +245,7 @@ def test_an_entity_that_is_deleted_before_its_registration_is_gone(
     people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = create_deregistered_user(people)
-    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    monkeypatch.setattr(Directory, "confirm_absent", lambda *_: None)
     fail_operation(organization, "RegisterToWorkMail", "EntityNotFoundException")
 
     with pytest.raises(errors.EntityGone, match="nothing left to restore"):
@@ -257,7 +257,7 @@ def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
-    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    monkeypatch.setattr(Directory, "confirm_absent", lambda *_: None)
     fail_operation(organization, "DescribeUser", "EntityNotFoundException")
     fail_operation(organization, "ListUsers", "EntityNotFoundException")
 
@@ -270,7 +270,7 @@ def test_no_namesake_is_reported_among_too_many_candidates(
 ) -> None:
     user = create_deregistered_user(people)
     table.create_deregistered_record("a", user)
-    monkeypatch.setattr(Directory, "is_listed", lambda self, reference: False)
+    monkeypatch.setattr(Directory, "confirm_absent", lambda *_: None)
     monkeypatch.setattr(Directory, "list_by_name", make_raiser(errors.EntityAmbiguous("More than 1000 entities.")))
     fail_operation(organization, "DescribeUser", "EntityNotFoundException")
 

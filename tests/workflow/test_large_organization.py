@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
+from local.faults import Fault
 from local.workmail.state import User
 from tests.workflow.test_departures import Company, request_offboarding
 from tests.workflow.test_identity_events import STORE_USER
@@ -69,6 +71,35 @@ def test_nothing_that_starts_an_offboarding_lists_everybody(
     assert [call.parameters for call in calls if not call.parameters.get("Filters")] == []
     longest_list = max(len([*pages]) for _, pages in itertools.groupby(calls, key=is_next_page))
     assert longest_list <= 10, "a page has 100 entities"
+
+
+SLOW = Fault("workmail", "ListUsers", latency=0.4)
+
+
+def test_the_deletion_of_a_user_is_established_although_the_lists_are_slow(company: Company) -> None:
+    flow = company.flow
+    flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted="EntityNotFoundException")
+    dana = company.create_user("person")
+    execution = flow.start(dana)
+    flow.pass_days(1)
+    flow.delete_user(dana)
+    flow.environment.faults.add(SLOW)
+    flow.pass_days(33)
+
+    assert flow.read_result(execution).outcome == "EntityRemoved"
+
+
+def test_a_user_who_is_not_found_for_a_moment_is_not_taken_for_deleted(company: Company) -> None:
+    flow = company.flow
+    dana = company.create_user("person")
+    execution = flow.start(dana)
+    flow.pass_days(1)
+    flow.backend.arrange(ORGANIZATION_ID, dana, name="zz-renamed", email=None)
+    flow.environment.faults.add(SLOW)
+    flow.inject_error("DescribeUser", "EntityNotFoundException", times=1)
+    flow.pass_days(33)
+
+    assert flow.read_result(execution).outcome == "CleanupVerified"
 
 
 def is_next_page(call: Any) -> bool:
