@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding import configuration
 from offboarding.adapters.cap import Cap
 from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.effects import read_effects
 from offboarding.adapters.holding import load_holder
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
@@ -27,6 +28,9 @@ from offboarding.edge.steps import PlanStep, RecordedRequest
 
 client = workmail_client()
 compile_schemas(PLAN_OFFBOARDING)
+
+_LONGEST_CALL_MS = 12_000
+"""How long a call to WorkMail can last, and what follows it."""
 
 
 @observed
@@ -47,16 +51,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         *_find_holder(records, step, entity, due_at),
     ]
     approvals = _reasons_for_approval(policy, step, entity, aliases, due_at) if would_deregister else []
+    would_call = would_deregister and not refusals
     disabled_date = due_at if would_deregister else entity.disabled_date or due_at
     retention = plan_retention(disabled_date, configuration.retention_rules())
+
+    def has_time() -> bool:
+        return context.get_remaining_time_in_millis() >= _LONGEST_CALL_MS
+
     logger.info("planned", extra={"entity_id": entity.id, "refusals": len(refusals), "approvals": len(approvals)})
     metrics.add_metric(name="OffboardingsPlanned", unit="Count", value=1)
     return {
-        "Explanation": _explanation(step["NeverRegistered"], refusals, approvals, would_deregister=would_deregister),
+        "Explanation": _explanation(step, refusals, approvals, would_deregister=would_deregister),
         "Plan": {
-            "WouldCall": _calls(step, entity) if would_deregister and not refusals else [],
+            "WouldCall": _calls(step, entity) if would_call else [],
             "WouldBeRefused": refusals,
             "NeedsApproval": approvals,
+            **({"WouldAffect": read_effects(directory, entity, aliases, has_time)} if would_call else {}),
             **({} if step["NeverRegistered"] else _dates(retention, due_at, would_deregister=would_deregister)),
         },
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
@@ -117,14 +127,18 @@ def _dates(retention: RetentionPlan, due_at: datetime, *, would_deregister: bool
 
 
 def _explanation(
-    never_registered: bool, refusals: list[dict[str, str]], approvals: list[str], *, would_deregister: bool
+    step: PlanStep, refusals: list[dict[str, str]], approvals: list[str], *, would_deregister: bool
 ) -> str:
     if refusals:
         return f"Without DryRun it would end as {refusals[0]['Error']}, and nothing would be changed."
-    if never_registered:
+    if step["NeverRegistered"]:
         return "Without DryRun it would end as NothingToDo: the entity was never registered to WorkMail."
     if not would_deregister:
         return "The entity is disabled already. Without DryRun it would only be watched until its mailbox is gone."
+    not_before = step["Request"].get("NotBefore")
+    is_past = not_before is not None and parse(not_before) <= parse(step["Now"])
     if approvals:
-        return "Without DryRun it would wait for an approval, and then deregister the entity."
-    return "Without DryRun it would deregister the entity."
+        note = f" It would not wait for a date: NotBefore, {not_before}, has passed." if is_past else ""
+        return f"Without DryRun it would wait for an approval, and then deregister the entity.{note}"
+    note = f" That would be done at once: NotBefore, {not_before}, has passed." if is_past else ""
+    return f"Without DryRun it would deregister the entity.{note}"

@@ -47,7 +47,12 @@ NAMES = {
 ACTIONS = {
     "ResolveEntity": {"workmail:DescribeEntity"} | DESCRIBE_ONE | LIST_ALL,
     "CheckOrganization": {"workmail:DescribeOrganization"},
-    "PlanOffboarding": {"workmail:ListAliases"},
+    "PlanOffboarding": {
+        "workmail:ListAliases",
+        "workmail:ListGroupsForEntity",
+        "workmail:ListGroupMembers",
+        "workmail:ListMailboxPermissions",
+    },
     "RecordOffboarding": {"workmail:ListAliases", "workmail:ListGroupsForEntity", "workmail:GetMailboxDetails"},
     "WaitForDate": set(),
     "AwaitApproval": set(),

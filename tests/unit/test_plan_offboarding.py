@@ -35,7 +35,7 @@ from tests.unit.conftest import (
 )
 
 CAP_IS_REACHED = "The cap of 1 deregistrations within 24 hours is reached."
-READS = {"DescribeUser", "ListAliases"}
+LISTS = ["ListAliases", "ListGroupsForEntity", "ListMailboxPermissions"]
 OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=NOW)
 
@@ -52,13 +52,19 @@ def test_a_plan_has_the_call_and_the_dates_and_changes_nothing(
 ) -> None:
     answer = plan(describe_entity(dana), Request=OKTA)
 
-    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == ["ListAliases"]
+    assert [entry["Operation"] for entry in answer["Evidence"].pop("Answers")] == LISTS
     assert answer == {
         "Explanation": "Without DryRun it would deregister the entity.",
         "Plan": {
             "WouldCall": [{"Operation": "DeregisterFromWorkMail", "OrganizationId": ORGANIZATION_ID, "EntityId": dana}],
             "WouldBeRefused": [],
             "NeedsApproval": [],
+            "WouldAffect": {
+                "Aliases": ["d.leaver@example.com"],
+                "Groups": [],
+                "MailboxPermissions": [],
+                "NotRead": [],
+            },
             "DeregistersAt": NOW,
             "MailboxIsRemovedAt": "2026-12-24T09:00:00.000Z",
             "VerifyAt": "2026-12-24T15:00:00.000Z",
@@ -67,7 +73,7 @@ def test_a_plan_has_the_call_and_the_dates_and_changes_nothing(
         "Evidence": {"At": NOW},
     }
     assert read_metrics() == {"OffboardingsPlanned": 1}
-    assert set(take_calls(organization)) == READS
+    assert set(take_calls(organization)) == {"DescribeUser", *LISTS}
     assert table.read_item(ARN_A) is None
     assert table.find_holder(dana) is None
     assert table.read_all() == []
@@ -84,6 +90,35 @@ def test_a_plan_is_for_the_requested_date_unless_that_has_passed(
 
     assert plan_members["DeregistersAt"] == deregisters_at
     assert plan_members["MailboxIsRemovedAt"] == render(parse(deregisters_at) + timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("approval_required", "note"),
+    [((), f"That would be done at once: NotBefore, {NOW}, has passed."),
+     (("dana",), f"It would not wait for a date: NotBefore, {NOW}, has passed.")],
+)  # fmt: skip
+def test_a_plan_states_that_the_date_has_passed(
+    dana: str, put_policy: PutPolicy, approval_required: tuple[str, ...], note: str
+) -> None:
+    put_policy(make_policy(approval_required=approval_required))
+
+    assert plan(describe_entity(dana), Request={"NotBefore": NOW})["Explanation"].endswith(f"the entity. {note}")
+    tomorrow = render(parse(NOW) + timedelta(days=1))
+    assert plan(describe_entity(dana), Request={"NotBefore": tomorrow})["Explanation"].endswith("the entity.")
+
+
+def test_a_plan_without_time_has_what_it_needs_and_names_what_was_not_read(dana: str) -> None:
+    members = {"Request": {}, "NeverRegistered": False, "IsMigrationAdmin": False}
+    step = make_entity_step(describe_entity(dana), members)
+
+    answer = plan_offboarding.handler(step, Context(remaining_milliseconds=11_999))["Plan"]
+
+    reason = "There was no time to read all of it."
+    assert answer["WouldAffect"]["NotRead"] == [
+        {"Member": "Groups", "Reason": reason},
+        {"Member": "MailboxPermissions", "Reason": reason},
+    ]
+    assert len(answer["WouldCall"]) == 1
 
 
 def test_a_plan_has_whether_the_service_ends_before_the_retention(dana: str) -> None:
@@ -151,6 +186,7 @@ def test_a_plan_has_a_protection_by_the_settings_even_by_an_alias(dana: str, put
     assert refusal["Error"] == "EntityProtected"
     assert f"{dana} is protected by entry 1 of the organization's protected" in refusal["Cause"]
     assert answer["Plan"]["WouldCall"] == []
+    assert "WouldAffect" not in answer["Plan"], "nothing would be changed"
     assert len(answer["Plan"]["NeedsApproval"]) == 1
 
 

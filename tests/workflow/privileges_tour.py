@@ -124,7 +124,7 @@ def _start_by_name_id_and_address(flow: Flow) -> None:
 
 
 def _plan_and_schedule(flow: Flow) -> None:
-    flow.people.create_user("later")
+    flow.people.create_group("later-crew", (flow.people.create_user("later"),))
     flow.start("later", NotBefore="2026-12-01T17:00:00Z")
     flow.clock.settle()
     assert flow.run("later", days=0, DryRun=True).outcome == "Planned"

@@ -16,6 +16,13 @@ PLAN_STATES = ["Begin", "ResolveEntity", "CheckOrganization", "WhatIsAskedFor?",
 
 def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
     user = flow.people.create_user("dana")
+    flow.people.create_alias(user, "d")
+    assistant = flow.people.create_user("assistant")
+    crew = flow.people.create_group("crew", (user, assistant))
+    archive = flow.people.create_group("archive", (user,))
+    flow.workmail.put_mailbox_permissions(
+        OrganizationId=ORGANIZATION_ID, EntityId=user, GranteeId=assistant, PermissionValues=["SEND_AS"]
+    )
     flow.clear_calls()
 
     result = flow.run("dana", days=40, DryRun=True)
@@ -29,6 +36,17 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
         "WouldCall": [{"Operation": "DeregisterFromWorkMail", "OrganizationId": ORGANIZATION_ID, "EntityId": user}],
         "WouldBeRefused": [],
         "NeedsApproval": [],
+        "WouldAffect": {
+            "Aliases": [flow.people.address("d")],
+            "Groups": [
+                {"Id": crew, "Name": "crew", "IsOnlyEnabledMember": False},
+                {"Id": archive, "Name": "archive", "IsOnlyEnabledMember": True},
+            ],
+            "MailboxPermissions": [
+                {"GranteeId": assistant, "GranteeType": "USER", "PermissionValues": ["SEND_AS"]}
+            ],
+            "NotRead": [],
+        },
         "DeregistersAt": "2026-11-22T12:00:00.000Z",
         "MailboxIsRemovedAt": "2026-12-22T12:00:00.000Z",
         "VerifyAt": "2026-12-22T18:00:00.000Z",
@@ -40,6 +58,17 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
     assert sorted(parts) == ["Ended", "Record", "Started"]
     assert (parts["Record"]["Outcome"], parts["Record"]["DryRun"]) == ({"S": "Planned"}, {"BOOL": True})
     assert flow.run("dana").outcome == "CleanupVerified", "a plan does not block an offboarding"
+
+
+def test_a_plan_is_made_without_a_list_that_workmail_refuses(flow: Any) -> None:
+    group = flow.people.create_group("crew", (flow.people.create_user("dana"),))
+    flow.inject_error("ListMailboxPermissions", "AccessDeniedException")
+    flow.inject_error("ListGroupsForEntity", "EntityStateException")
+
+    affected = flow.run("dana", days=0, DryRun=True).output["Plan"]["WouldAffect"]
+
+    assert {entry["Member"] for entry in affected["NotRead"]} == {"Groups", "MailboxPermissions"}
+    assert flow.run(group, days=0, DryRun=True).output["Plan"]["WouldAffect"]["EnabledMembers"] == 1
 
 
 @pytest.mark.parametrize("value", ["true", *mark_long(None, 1, "yes")])

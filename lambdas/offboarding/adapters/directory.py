@@ -378,7 +378,41 @@ class Directory:
         EntityNotFound, EntityStateConflict
             If the entity is gone, or not enabled.
         """
-        return list(self._iterate_pages("ListGroupsForEntity", "Groups", EntityId=entity_id, MaxResults=100))
+        return list(self.iterate_groups_of(entity_id))
+
+    def iterate_groups_of(self, entity_id: str) -> Iterator[Answer]:
+        """Go through what `list_groups_of` lists, a page at a time."""
+        return self._iterate_pages("ListGroupsForEntity", "Groups", EntityId=entity_id, MaxResults=100)
+
+    def iterate_members(self, group_id: str) -> Iterator[Answer]:
+        """Go through the direct members of an enabled group, a page at a time: `Id`, `Type` and `State` of each.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListGroupMembers.html
+
+        Raises
+        ------
+        EntityNotFound, EntityStateConflict
+            If the group is gone, or not enabled.
+        """
+        return self._iterate_pages("ListGroupMembers", "Members", GroupId=group_id, MaxResults=100)
+
+    def iterate_mailbox_permissions(self, entity_id: str) -> Iterator[Answer]:
+        """Go through the permissions of others on a mailbox, a page at a time.
+
+        https://docs.aws.amazon.com/workmail/latest/APIReference/API_ListMailboxPermissions.html
+
+        Returns
+        -------
+        Iterator[Answer]
+            `GranteeId`, `GranteeType` (USER or GROUP) and `PermissionValues` (FULL_ACCESS, SEND_AS, SEND_ON_BEHALF) of
+            each.
+
+        Raises
+        ------
+        EntityNotFound
+            If the entity is gone.
+        """
+        return self._iterate_pages("ListMailboxPermissions", "Permissions", EntityId=entity_id, MaxResults=100)
 
     def list_groups_of_enabled(self, entity: Entity) -> list[Answer]:
         """List the groups of an entity that has just been described as enabled.
@@ -540,6 +574,8 @@ _METHODS = {
     "DeregisterFromWorkMail": "deregister_from_work_mail",
     "ListAliases": "list_aliases",
     "ListGroupsForEntity": "list_groups_for_entity",
+    "ListGroupMembers": "list_group_members",
+    "ListMailboxPermissions": "list_mailbox_permissions",
     "RegisterToWorkMail": "register_to_work_mail",
     "CreateAlias": "create_alias",
     "AssociateMemberToGroup": "associate_member_to_group",
