@@ -42,9 +42,7 @@ def test_a_plan_states_the_calls_and_changes_nothing(flow: Any) -> None:
                 {"Id": crew, "Name": "crew", "IsOnlyEnabledMember": False},
                 {"Id": archive, "Name": "archive", "IsOnlyEnabledMember": True},
             ],
-            "MailboxPermissions": [
-                {"GranteeId": assistant, "GranteeType": "USER", "PermissionValues": ["SEND_AS"]}
-            ],
+            "MailboxPermissions": [{"GranteeId": assistant, "GranteeType": "USER", "PermissionValues": ["SEND_AS"]}],
             "NotRead": [],
         },
         "DeregistersAt": "2026-11-22T12:00:00.000Z",

@@ -235,7 +235,7 @@ class Directory:
 
         The lists are asked for its recorded name, for its recorded address, and for all disabled entities, because it
         can have another name by now; then its id is asked for again. No list is read beyond its first 1,000 entities:
-        a longer one says nothing. This takes at most 30 pages, whatever the size of the organization.
+        a longer one is left out. This takes at most 30 pages, whatever the size of the organization.
 
         Parameters
         ----------
@@ -247,7 +247,7 @@ class Directory:
         Raises
         ------
         WorkMailUnavailable
-            If another answer shows the entity, or no list says anything: answers to be asked for again.
+            If another answer shows the entity, or no list was read to its end: retried.
         """
         if self._is_in_a_list(reference, name, address) or self._is_described(reference):
             raise errors.WorkMailUnavailable(

@@ -77,12 +77,12 @@ class _Reader:
     def list_groups(self) -> list[dict[str, Any]]:
         """List the groups; without `IsOnlyEnabledMember` where their members were not read."""
         groups = self._collect("Groups", self._directory.iterate_groups_of(self._entity.id), _MAX_ITEMS)
-        listed = []
+        entries = []
         for number, group in enumerate(groups):
             is_only = self._is_only_enabled_member(group["GroupId"], is_checked=number < _MAX_CHECKED_GROUPS)
             members = {} if is_only is None else {"IsOnlyEnabledMember": is_only}
-            listed.append({"Id": group["GroupId"], "Name": group["GroupName"], **members})
-        return listed
+            entries.append({"Id": group["GroupId"], "Name": group["GroupName"], **members})
+        return entries
 
     def list_permissions(self) -> list[dict[str, Any]]:
         permissions = self._directory.iterate_mailbox_permissions(self._entity.id)
