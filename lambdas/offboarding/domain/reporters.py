@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from offboarding.domain.entities import casefolded
+from offboarding.domain.identifiers import casefolded
 
 REQUESTS = "offboardingRequested"
 """The provider of the open contract, whose users are requests."""
