@@ -194,7 +194,8 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     """
     if entity.state is EntityState.DELETED:
         raise errors.EntityNotFound(
-            f"{entity.id} was deleted from the directory while it was being offboarded; its mailbox went with it."
+            f"{entity.id} was deleted from the directory while it was being offboarded. It cannot be restored, and "
+            "nothing was observed of its mailbox."
         )
     if entity.state is EntityState.ENABLED:
         problem = "still reads as enabled"

@@ -2,7 +2,8 @@
 
 Takes `{ExecutionArn, Now, OrganizationId, Entity, ServiceEndsAt, DeregisteredAt, RetentionEndsAt, GiveUpAt,
 ServiceEndsFirst, Check}` and returns `{Outcome, Explanation, Evidence}`, or `{LookAgainAt, …}` in place of the outcome.
-It reads no settings: everything that follows the wait was fixed before it.
+If the entity was registered again, `WithinRetention` says whether that was before the retention ended. It reads no
+settings: everything that follows the wait was fixed before it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityMembers, EntityReference, EntityState, EntityType
+from offboarding.domain.registrations import (
+    DELETED_ENTITY_NOTE,
+    WithinRetention,
+    describe_registration,
+    registered_within_retention,
+)
 from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import VERIFY_CLEANUP, compile_schemas, validated_step
@@ -73,10 +80,19 @@ class Signals:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an offboarding ended, and why; without an outcome it has to be checked again."""
+    """How an offboarding ended, and why; without an outcome it has to be checked again.
+
+    `within_retention` is there if the entity was registered again.
+    """
 
     outcome: str | None
     explanation: str
+    within_retention: WithinRetention | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Return the members that are there, without the explanation."""
+        members = {"Outcome": self.outcome, "WithinRetention": self.within_retention and self.within_retention.value}
+        return {name: value for name, value in members.items() if value is not None}
 
 
 @observed
@@ -96,7 +112,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "Step": "VerifyCleanup",
         "Check": step["Check"],
         "Signals": signals.to_json(),
-        **({"Outcome": verdict.outcome} if verdict.outcome else {}),
+        **verdict.to_json(),
         "Explanation": verdict.explanation,
         "Answers": directory.answers,
     }
@@ -109,6 +125,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "Check": step["Check"],
             "Recorded": is_recorded,
             "Signals": signals.to_json(),
+            **{name: value for name, value in verdict.to_json().items() if name == "WithinRetention"},
             "Answers": directory.answers,
         },
     }
@@ -163,20 +180,22 @@ def decide(signals: Signals, dates: RetentionDates, now: datetime) -> Verdict:
     Returns
     -------
     Verdict
-        `Reenabled`, `EntityRemoved`, `ServiceEnded`, `CleanupVerified`, or no outcome yet.
+        `Reenabled`, `ReenabledAfterRetention`, `EntityRemoved`, `ServiceEnded`, `CleanupVerified`, or no outcome yet.
     """
     entity = signals.entity
     if entity is None or entity.state is EntityState.DELETED:
-        return Verdict("EntityRemoved", "The entity was deleted from the directory; its mailbox went with it.")
+        return Verdict("EntityRemoved", f"The entity was deleted from the directory. {DELETED_ENTITY_NOTE}")
     if entity.state is EntityState.ENABLED:
-        return Verdict("Reenabled", "The entity is registered again, so nothing was cleaned up.")
+        return _decide_on_registered(entity, dates, now)
     if entity.disabled_date is None:
         return Verdict(None, "The entity is disabled, but WorkMail gives no DisabledDate.")
     if render(entity.disabled_date) != render(dates.deregistered_at):
-        return Verdict(
-            "Reenabled",
-            f"The entity was registered again, and is disabled again since {render(entity.disabled_date)}, so its "
-            "30 days began again. Start another offboarding to have them watched.",
+        return _decide_on_registered(
+            entity,
+            dates,
+            now,
+            f" It is disabled again since {render(entity.disabled_date)}, so its 30 days began again. Start another "
+            "offboarding to have them watched.",
         )
     since = f"The entity has been disabled since {render(dates.deregistered_at)}"
     if dates.service_ends_first:
@@ -190,7 +209,18 @@ def decide(signals: Signals, dates: RetentionDates, now: datetime) -> Verdict:
     present = signals.of_present_mailbox(now)
     if present:
         return Verdict(None, f"{since} and the retention has ended, but {' and '.join(present)}.")
-    return Verdict("CleanupVerified", f"{since}, and the retention has ended. {_MAILBOX[signals.mailbox]}")
+    return Verdict(
+        "CleanupVerified",
+        f"The entity was disabled without interruption from {render(dates.deregistered_at)} to {render(now)}, and the "
+        f"retention is over. {_MAILBOX[signals.mailbox]}",
+    )
+
+
+def _decide_on_registered(entity: Entity, dates: RetentionDates, now: datetime, sequel: str = "") -> Verdict:
+    """Decide by when the entity was registered again."""
+    watched = (dates.deregistered_at, dates.retention_ends_at)
+    within = registered_within_retention(entity, *watched, now)
+    return Verdict(within.outcome, describe_registration(entity, *watched, within) + sequel, within)
 
 
 _MAILBOX = {
@@ -204,7 +234,7 @@ _MAILBOX = {
 
 def _outcome_or_next_check(verdict: Verdict, now: datetime, give_up_at: datetime) -> dict[str, str]:
     if verdict.outcome:
-        return {"Outcome": verdict.outcome}
+        return verdict.to_json()
     if now >= give_up_at:
         raise errors.CleanupOverdue(
             f"{verdict.explanation} It was checked until {render(now)}. Look at the entity in the WorkMail console, "

@@ -711,7 +711,8 @@ def test_a_plausible_disabled_date_is_accepted(enabled_until: datetime | None) -
             replace(DISABLED, state=EntityState.DELETED),
             None,
             errors.EntityNotFound,
-            f"{USER_ID} was deleted from the directory while it was being offboarded; its mailbox went with it.",
+            f"{USER_ID} was deleted from the directory while it was being offboarded. It cannot be restored, and "
+            "nothing was observed of its mailbox.",
         ),
         (replace(DISABLED, state=EntityState.ENABLED), None, errors.DeregistrationNotConfirmed, "still reads as"),
         (replace(DISABLED, disabled_date=None), None, errors.DeregistrationNotConfirmed, "WorkMail gives no date"),

@@ -61,9 +61,9 @@ def make_signals(mailbox: str = "NotFound", size: float | None = None, **changes
         (make_signals(state=EntityState.ENABLED), "Reenabled", "registered again"),
         (make_signals(disabled_date=DISABLED_AT + timedelta(milliseconds=1)), "Reenabled", "disabled again since"),
         (make_signals(disabled_date=DISABLED_AT - timedelta(days=90)), "Reenabled", "disabled again since"),
-        (make_signals(disabled_date=DISABLED_AT + timedelta(microseconds=1)), "CleanupVerified", "disabled since"),
-        (make_signals(state=EntityState.DELETED), "EntityRemoved", "deleted from the directory"),
-        (Signals(None, mailbox="NotGiven"), "EntityRemoved", "deleted from the directory"),
+        (make_signals(disabled_date=DISABLED_AT + timedelta(microseconds=1)), "CleanupVerified", "was disabled"),
+        (make_signals(state=EntityState.DELETED), "EntityRemoved", "nothing was observed of its mailbox"),
+        (Signals(None, mailbox="NotGiven"), "EntityRemoved", "It cannot be restored"),
     ],
 )
 def test_the_outcome_follows_from_the_signals(signals: Signals, outcome: str | None, message: str) -> None:
@@ -93,6 +93,55 @@ def test_no_cleanup_is_verified_if_the_service_ends_first(signals: Signals, outc
     dates = RetentionDates(DISABLED_AT, ENDS_AT, service_ends_first=True)
 
     assert decide(signals, dates, DISABLED_AT + timedelta(days=20)).outcome == outcome
+
+
+ONE_MILLISECOND = timedelta(milliseconds=1)
+AFTER_THE_END = ENDS_AT + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("kind", list(EntityType))
+@pytest.mark.parametrize(
+    ("enabled_date", "disabled_date", "within"),
+    [
+        (ENDS_AT - ONE_MILLISECOND, None, "Yes"),
+        (ENDS_AT, None, "No"),
+        (None, None, "NotGiven"),
+        (DISABLED_AT - timedelta(days=900), None, "NotGiven"),
+        (ENDS_AT - ONE_MILLISECOND, AFTER_THE_END, "Yes"),
+        (ENDS_AT, AFTER_THE_END, "No"),
+        (None, AFTER_THE_END, "NotGiven"),
+        (None, ENDS_AT, "NotGiven"),
+        # It was registered again before it was disabled again.
+        (None, ENDS_AT - ONE_MILLISECOND, "Yes"),
+        (DISABLED_AT, DISABLED_AT + ONE_MILLISECOND, "Yes"),
+        (None, DISABLED_AT - ONE_MILLISECOND, "NotGiven"),
+    ],
+)
+def test_a_registration_within_the_retention_is_told_from_one_after_it_by_what_workmail_shows(
+    kind: EntityType, enabled_date: datetime | None, disabled_date: datetime | None, within: str
+) -> None:
+    state = EntityState.DISABLED if disabled_date else EntityState.ENABLED
+    entity = replace(DISABLED_USER, type=kind, state=state, enabled_date=enabled_date, disabled_date=disabled_date)
+
+    verdict = decide(Signals(entity, mailbox="NotGiven"), DATES, CHECKED_AT)
+
+    outcome = "ReenabledAfterRetention" if within == "No" else "Reenabled"
+    assert verdict.to_json() == {"Outcome": outcome, "WithinRetention": within}
+    claims = {
+        "Yes": "So nothing was cleaned up.",
+        "No": "A group has no mailbox." if kind is EntityType.GROUP else "it has a new mailbox.",
+        "NotGiven": "whether that was before or after its retention ended",
+    }
+    assert [name for name, claim in claims.items() if claim in verdict.explanation] == [within]
+    assert ("disabled again since" in verdict.explanation) == (disabled_date is not None)
+
+
+def test_an_enabled_entity_was_registered_within_a_retention_that_has_not_ended() -> None:
+    entity = replace(DISABLED_USER, state=EntityState.ENABLED, disabled_date=None)
+
+    verdict = decide(Signals(entity, mailbox="NotGiven"), DATES, ENDS_AT - ONE_MILLISECOND)
+
+    assert verdict.within_retention == "Yes"
 
 
 def test_the_evidence_has_the_names_of_the_missing_signals() -> None:
@@ -179,8 +228,9 @@ def test_a_removed_mailbox_is_verified_and_recorded(
         "NotGiven": ["MailboxSize"],
     }
     explanation = (
-        f"The entity has been disabled since {NOW}, and the retention has ended. WorkMail does not find the "
-        "mailbox. It may not find that of any disabled entity, so the removal itself was not observed."
+        f"The entity was disabled without interruption from {NOW} to {VERIFIED_AT}, and the retention is over. "
+        "WorkMail does not find the mailbox. It may not find that of any disabled entity, so the removal itself was "
+        "not observed."
     )
     assert answer == {
         "Outcome": "CleanupVerified",
@@ -234,11 +284,31 @@ def test_before_the_retention_ends_the_outcome_depends_on_whether_the_service_en
 def test_another_disabled_date_than_the_recorded_one_means_another_window(dana: str, table: Table) -> None:
     answer = call_handler(describe_entity(dana), DeregisteredAt="2026-11-24T08:59:59.999Z")
 
-    assert answer["Outcome"] == "Reenabled"
+    assert (answer["Outcome"], answer["WithinRetention"]) == ("Reenabled", "Yes")
     assert answer["Explanation"] == (
-        f"The entity was registered again, and is disabled again since {NOW}, so its 30 days began again. Start "
-        "another offboarding to have them watched."
+        f"The entity {dana} was registered again at {NOW}, before its retention ended at {RETENTION_ENDS_AT}. So "
+        f"nothing was cleaned up. It is disabled again since {NOW}, so its 30 days began again. Start another "
+        "offboarding to have them watched."
     )
+
+
+def test_whether_it_was_within_the_retention_is_in_the_evidence_and_in_the_record(
+    dana: str, table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    people.register(dana, "dana")
+    organization.arrange(ORGANIZATION_ID, dana, enabled_date=parse(RETENTION_ENDS_AT))
+
+    answer = call_handler(describe_entity(dana))
+
+    assert (answer["Outcome"], answer["WithinRetention"]) == ("ReenabledAfterRetention", "No")
+    assert answer["Evidence"]["WithinRetention"] == "No"
+    assert table.read_step(ARN_A, "VerifyCleanup")["WithinRetention"] == "No"
+    assert table.read_text(ARN_A, "WithinRetention") == "No"
+    assert table.list_executions("InWindow") == []
+    deregister(dana)
+    answer = call_handler(describe_entity(dana))
+    assert "WithinRetention" not in answer["Evidence"]
+    assert table.read_text(ARN_A, "WithinRetention") is None, "the execution has checked again"
 
 
 def test_without_a_record_the_outcome_is_the_same(dana: str, table: Table, organization: WorkMailBackend) -> None:

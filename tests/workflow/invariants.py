@@ -414,6 +414,7 @@ class Monitor:
         checks = {
             "CleanupVerified": self._check_cleanup_verified,
             "Reenabled": self._check_reenabled,
+            "ReenabledAfterRetention": self._check_reenabled,
             "EntityRemoved": self._check_entity_removed,
             "NothingToDo": self._check_nothing_to_do,
             "ServiceEnded": self._check_service_ended,
@@ -449,10 +450,23 @@ class Monitor:
             yield f"the mailbox existed, and the explanation is: {output['Explanation']}"
 
     def _check_reenabled(self, snapshot: EntitySnapshot | None, output: Mapping[str, Any], _: Any) -> Iterator[str]:
-        if snapshot is None or (
-            snapshot.state != ENABLED and snapshot.disabled_date == _parse_moment(output["DeregisteredAt"])
-        ):
+        """Yield what contradicts a registration within the retention, or after it: the real date decides.
+
+        An execution does not learn the date if WorkMail does not show it; then it claims neither.
+        """
+        deregistered_at = datetime.fromisoformat(output["DeregisteredAt"])
+        if snapshot is None or (snapshot.state != ENABLED and snapshot.disabled_date == deregistered_at):
             yield f"it was not registered again: {snapshot}"
+            return
+        if output["WithinRetention"] == "NotGiven":
+            if snapshot.enabled_date is not None and snapshot.enabled_date > deregistered_at:
+                yield f"it was registered again at {snapshot.enabled_date}, and the output does not state it"
+            return
+        if snapshot.enabled_date is None:
+            return
+        is_within = snapshot.enabled_date < datetime.fromisoformat(output["RetentionEndsAt"])
+        if (output["Outcome"] == "Reenabled", output["WithinRetention"] == "Yes") != (is_within, is_within):
+            yield f"it was registered again at {snapshot.enabled_date}"
 
     def _check_entity_removed(self, snapshot: EntitySnapshot | None, *_: Any) -> Iterator[str]:
         if snapshot is None or snapshot.state != DELETED:

@@ -80,6 +80,10 @@ def test_the_output_is_complete(flow: Any) -> None:
     assert output["Entity"] == {"Id": user, "Name": "dana", "Email": flow.people.address("dana"), "Type": "USER"}
     assert output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
     assert output["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
+    assert output["Explanation"].startswith(
+        "The entity was disabled without interruption from 2026-11-22T12:00:00.000Z to 2026-12-22T18:00:00.000Z, and "
+        "the retention is over."
+    )
     evidence = output["Evidence"]
     assert list(evidence) == [
         "ResolveEntity",
@@ -225,6 +229,65 @@ def test_an_entity_registered_again_during_the_window_is_left_alone(flow: Any) -
     assert flow.backend.mailbox_exists(ORGANIZATION_ID, user)
 
 
+def create_entity(flow: Any, kind: str) -> str:
+    create = {
+        "USER": flow.people.create_user,
+        "GROUP": flow.people.create_group,
+        "RESOURCE": flow.people.create_resource,
+    }
+    return str(create[kind]("dana"))
+
+
+@pytest.mark.parametrize("kind", ["USER", *mark_long("GROUP", "RESOURCE")])
+@pytest.mark.parametrize("is_disabled_again", [False, *mark_long(True)])
+@pytest.mark.parametrize(
+    ("hours", "outcome", "within"),
+    [
+        (-1, "Reenabled", "Yes"),
+        (0, "ReenabledAfterRetention", "No"),
+        (3, "ReenabledAfterRetention", "No"),
+        (None, "Reenabled", "NotGiven"),
+    ],
+)
+def test_a_registration_after_the_retention_is_told_from_one_within_it(
+    flow: Any, kind: str, is_disabled_again: bool, hours: float | None, outcome: str, within: str
+) -> None:
+    """Without hours WorkMail does not show when the entity was registered again."""
+    entity = create_entity(flow, kind)
+    arn = flow.start(entity)
+    flow.pass_days(30 + (1 if hours is None else hours) / 24)
+    flow.people.register(entity, "dana")
+    flow.pass_days(0.05)
+    if is_disabled_again and hours != -1:
+        flow.deregister(entity)
+    if hours is None:
+        flow.backend.arrange(ORGANIZATION_ID, entity, enabled_date=None)
+    restored = flow.restore(ExecutionArn=arn)
+    flow.pass_days(2)
+
+    result = flow.read_result(arn)
+    assert result.outcome == outcome
+    assert result.states == [*WAIT_STATES, outcome]
+    assert result.output["WithinRetention"] == result.output["Evidence"]["VerifyCleanup"]["WithinRetention"] == within
+    assert flow.read_record(arn)["WithinRetention"] == within
+    assert flow.list_by_status("InWindow") == []
+    if hours != -1:
+        # The restore says the same of the same record.
+        assert restored.outcome == ("RestoreRefused" if is_disabled_again else "RetentionEnded")
+        assert is_disabled_again or result.output["Explanation"] in restored.cause
+
+
+def test_an_entity_registered_again_while_it_is_overdue_was_so_after_the_retention(flow: Any) -> None:
+    user = flow.people.create_user("dana")
+    flow.backend.retention = timedelta(days=365)
+    arn = flow.start(user)
+    flow.pass_days(33)
+    flow.people.register(user, "dana")
+    flow.pass_days(5)
+
+    assert flow.read_result(arn).outcome == "ReenabledAfterRetention"
+
+
 def test_an_entity_registered_and_disabled_again_does_not_count_as_cleaned_up(flow: Any) -> None:
     user = flow.people.create_user("dana")
     arn = flow.start(user)
@@ -267,6 +330,7 @@ def test_an_entity_deleted_during_the_window_ends_as_removed(flow: Any, describe
     result = flow.read_result(arn)
     assert result.outcome == "EntityRemoved"
     assert result.states == [*WAIT_STATES, "EntityRemoved"]
+    assert "cannot be restored, and nothing was observed of its mailbox" in result.output["Explanation"]
 
 
 def test_an_entity_that_is_still_listed_does_not_count_as_removed(flow: Any) -> None:

@@ -8,6 +8,7 @@ from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
+from offboarding.domain.outcomes import OUTCOMES_AFTER_A_RECORD
 from offboarding.domain.record import Record
 from offboarding.domain.texts import is_unicode
 from offboarding.domain.timestamps import parse
@@ -15,8 +16,6 @@ from offboarding.domain.timestamps import parse
 _RECORDED_TEXTS = ("EntityId", "NotBefore", "Reason", "RequestedBy")
 _REQUESTER_TEXTS = ("Provider", "EventId", "RequestedBy", "OccurredAt", "ProviderUserId")
 _MAX_TEXT_LENGTH = 1024
-_OUTCOMES_AFTER_A_RECORD = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"})
-"""An execution ends so only after it has written its record. If there is none, somebody has deleted it."""
 _SAME_END = timedelta(seconds=1)
 """An execution that ended later than its record says, by more than this, has been redriven in between."""
 
@@ -47,7 +46,7 @@ def close_record(
         If it has to be tried again.
     """
     outcome, ended_at = status.outcome or FORGOTTEN, status.ended_at or reported_at
-    if record is None and (outcome in _OUTCOMES_AFTER_A_RECORD or records.is_erased(execution_arn)):
+    if record is None and (outcome in OUTCOMES_AFTER_A_RECORD or records.is_erased(execution_arn)):
         return None
     if record is None:
         is_recorded = records.record_end(execution_arn, _select_facts(status), outcome, status.cause, ended_at)

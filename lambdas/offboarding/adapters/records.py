@@ -40,13 +40,13 @@ from offboarding.domain import errors
 from offboarding.domain.entities import is_entity_id
 from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.outcomes import OBSERVED_OUTCOMES
 from offboarding.domain.record import Decision, EntityLock, Record, Status, mailbox_touched_by
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 
-_REMOVED_FROM_WINDOW = frozenset({"CleanupVerified", "Reenabled", "EntityRemoved"})
-_VERIFIED_OUTCOMES = _REMOVED_FROM_WINDOW | {"ServiceEnded"}
-_OUTCOME_MEMBERS = ("Outcome", "Cause", "EndedAt", "ClosedAt", "ExpiresAt")
+_VERIFIED_OUTCOMES = OBSERVED_OUTCOMES | {"ServiceEnded"}
+_OUTCOME_MEMBERS = ("Outcome", "WithinRetention", "Cause", "EndedAt", "ClosedAt", "ExpiresAt")
 """What a record does not have while its execution runs; a redriven execution runs again."""
 _WINDOW_MEMBERS = ("StatusKey", "DueAt")
 """What keeps a record in the index."""
@@ -369,13 +369,19 @@ class Records:
         """Record what a check of WorkMail showed; with an outcome the offboarding is over.
 
         The step `Ended` is left to `close`: the execution can still fail, if this answer does not reach it.
+        If the entity was registered again, `log_entry` has `WithinRetention`.
         """
         if outcome is None:
             return self._write(offboarding, {}, _OUTCOME_MEMBERS, log_entry)
         self.release(offboarding, log_entry["At"])
         facts = {"Status": Status.ENDED.value, "Outcome": outcome, "EndedAt": log_entry["At"]}
-        removed = _WINDOW_MEMBERS if outcome in _REMOVED_FROM_WINDOW else ()
-        return self._write(offboarding, facts, ["Cause", "ClosedAt", *removed], log_entry)
+        window = _WINDOW_MEMBERS if outcome in OBSERVED_OUTCOMES else ()
+        removed = ["Cause", "ClosedAt", *window]
+        if "WithinRetention" in log_entry:
+            facts |= {"WithinRetention": log_entry["WithinRetention"]}
+        else:
+            removed.append("WithinRetention")
+        return self._write(offboarding, facts, removed, log_entry)
 
     def supersede(self, superseded: Record, by: str, at: str) -> bool:
         """Record that another execution offboards the entity again."""
@@ -383,11 +389,16 @@ class Records:
         return self._table.try_transact(_supersede(superseded.offboarding, by, at, is_waiting=is_waiting))
 
     def record_restore_step(self, record: Record, status: Status, facts: Item, log_entry: Item) -> bool:
-        """Record how far a restore has come; a restored entity is not in the window any more."""
+        """Record how far a restore has come; a restored entity is not in the window any more.
+
+        `RestoreBeganAt` is there while a restore is incomplete: by it another one may resume.
+        """
         assignments = {**facts, "Status": status.value}
-        if status is Status.RESTORED:
-            assignments |= {"StatusKey": status.value, "DueAt": record.retention_ends_at or log_entry["At"]}
-        return self._write(record.offboarding, assignments, [], log_entry)
+        if status is not Status.RESTORED:
+            assignments |= {"RestoreBeganAt": record.restore_began_at or log_entry["At"]}
+            return self._write(record.offboarding, assignments, [], log_entry)
+        assignments |= {"StatusKey": status.value, "DueAt": record.retention_ends_at or log_entry["At"]}
+        return self._write(record.offboarding, assignments, ["RestoreBeganAt"], log_entry)
 
     def close(self, record: Record, outcome: str, cause: str | None, ended_at: str) -> bool:
         """Record that and how an execution ended, and release the entity.
@@ -719,6 +730,7 @@ def _parse_record(item: Item) -> Record:
         deregistered_at=item.get("DeregisteredAt"),
         retention_ends_at=item.get("RetentionEndsAt"),
         attempted_at=item.get("DeregisteringAt"),
+        restore_began_at=item.get("RestoreBeganAt"),
         deregistration_attempted="DeregisteringAt" in item or "DeregisteredAt" in item,
         cap_is_reached=item.get("CapIsReached", False),
         task_token=item.get("TaskToken"),

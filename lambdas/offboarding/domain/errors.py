@@ -75,7 +75,7 @@ class EntityAmbiguous(OffboardingError):
 
 
 class EntityMismatch(OffboardingError):
-    """The entity that was found is not the expected one, or has been registered again since."""
+    """The entity is not the expected one, only has the address as an alias, or has been registered again since."""
 
 
 class EntityProtected(OffboardingError):

@@ -80,6 +80,8 @@ class Record:
         RFC 3339, once WorkMail has confirmed the deregistration.
     attempted_at
         RFC 3339, when WorkMail was last about to be asked to deregister the entity. None once WorkMail has refused.
+    restore_began_at
+        RFC 3339, since when a restore is incomplete: the entity is registered again, and something may be missing.
     deregistration_attempted
         Whether WorkMail was about to be asked, or the entity was found to be deregistered.
     cap_is_reached
@@ -111,6 +113,7 @@ class Record:
     deregistered_at: str | None
     retention_ends_at: str | None
     attempted_at: str | None
+    restore_began_at: str | None
     deregistration_attempted: bool
     cap_is_reached: bool
     task_token: str | None
@@ -137,13 +140,20 @@ class Record:
         """The entity's id, name, address and aliases, for the wide comparison only: with the person who decides."""
         return casefolded(*self._list_identifiers())
 
+    def has_primary_identifier(self, identifier: str) -> bool:
+        """Return whether the entity was recorded with this id, name or primary address; an alias does not count."""
+        return any(is_same_identifier(identifier, recorded) for recorded in self._list_primary_identifiers())
+
     def has_identifier(self, identifier: str) -> bool:
         """Return whether the entity was recorded with this id, name, address or alias."""
         return any(is_same_identifier(identifier, recorded) for recorded in self._list_identifiers())
 
     def _list_identifiers(self) -> list[str]:
+        return [*self._list_primary_identifiers(), *(self.entity.get("Aliases") or ())]
+
+    def _list_primary_identifiers(self) -> list[str]:
         identifiers = (self.entity["Id"], self.entity["Name"], self.entity.get("Email"))
-        return [identifier for identifier in (*identifiers, *(self.entity.get("Aliases") or ())) if identifier]
+        return [identifier for identifier in identifiers if identifier]
 
     @property
     def requesters(self) -> frozenset[str]:

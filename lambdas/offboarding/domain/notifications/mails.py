@@ -9,14 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offboarding.domain.notifications.steps import ToldStep
-
-SUCCESSFUL_OUTCOMES = frozenset(
-    {
-        *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
-        *("AlreadyInProgress", "Rejected", "Withdrawn"),
-    }
-)
-"""Outcomes after which nobody has to do anything."""
+from offboarding.domain.outcomes import SUCCESSFUL_OUTCOMES
 
 ADVICE = {
     "InvalidRequest": "Correct the input as the cause says, then start again.",

@@ -11,6 +11,7 @@ from offboarding.adapters.reports import Presence, Reports
 from offboarding.domain.entities import LeavingUser
 from offboarding.domain.errors import UnexpectedAnswer
 from offboarding.domain.identifiers import is_same_identifier
+from offboarding.domain.outcomes import SETTLED_OUTCOMES
 from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
@@ -20,15 +21,6 @@ from offboarding.edge.steps import OffboardingInput
 
 class LaterDateError(RefusedEvent):
     """An event asks for a later date than that of an execution that does the same."""
-
-
-_SETTLED_OUTCOMES = frozenset(
-    {
-        *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
-        *("Rejected", "Withdrawn"),
-    }
-)
-"""Outcomes after which a further event of the same departure needs nobody."""
 
 
 class DepartureWithdrawn(Exception):  # noqa: N818 (it is a result, and not a fault)
@@ -181,7 +173,7 @@ def _is_still_disabled_by(execution_arn: str, user: LeavingUser) -> bool:
 
 
 def _require_settled(execution_arn: str, status: ExecutionStatus) -> None:
-    if status.outcome not in _SETTLED_OUTCOMES:
+    if status.outcome not in SETTLED_OUTCOMES:
         raise RefusedEvent(
             f"The execution {execution_arn} for this departure ended as {status.outcome}. If the leaver is still to be "
             "offboarded, start another one by hand, with the same input."
