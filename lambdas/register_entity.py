@@ -1,10 +1,12 @@
 """RegisterEntity: register an entity again with the mailbox that it had, if that is still possible.
 
 Takes `{ExecutionArn, Now, Input}`, where the input is `{OrganizationId, EntityId}` or `{ExecutionArn}`, and returns
-`{OffboardingArn, OrganizationId, Entity, Evidence}`. It can run again: an entity that is registered is left alone.
+`{OffboardingArn, OrganizationId, Entity, PutBackUntil, Evidence}`. It can run again: an entity that is registered is
+left alone.
 """
 
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,8 +19,15 @@ from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.record import Record, Status
+from offboarding.domain.registrations import (
+    DELETED_ENTITY_NOTE,
+    WithinRetention,
+    describe_registration,
+    registered_within_retention,
+)
 from offboarding.domain.timestamps import parse, render
-from offboarding.edge.inputs import require_configured_organization, require_requester
+from offboarding.domain.tolerances import WORKMAIL_CLOCK_SKEW
+from offboarding.edge.inputs import require_configured_organization, require_expected, require_requester
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import REGISTER_ENTITY, RESTORE, compile_schemas, validated, validated_step
 from offboarding.edge.steps import InputStep, RestoreInput
@@ -29,6 +38,34 @@ compile_schemas(REGISTER_ENTITY, RESTORE)
 _RESTORABLE = frozenset({Status.IN_WINDOW, Status.RESTORED})
 """Under these the index has an entity that is in its window, or was restored in it."""
 _NOT_YET_DEREGISTERED = frozenset({Status.RECORDED, Status.SCHEDULED, Status.AWAITING_APPROVAL})
+RESUME_WITHIN = timedelta(days=7)
+"""For how long a restore that stopped halfway can be resumed after the retention: over a long weekend, not for ever."""
+
+
+@dataclass(frozen=True)
+class RestorableWindow:
+    """The window of one disabling, within which its record restores.
+
+    Attributes
+    ----------
+    disabled_at
+        When the entity was disabled: as WorkMail confirmed it, or else when it was about to be asked.
+    tolerance
+        By how much WorkMail's date can differ from that.
+    ends_at
+        The end of the retention. After it nothing is registered.
+    put_back_until
+        Until when aliases and groups are put back.
+    """
+
+    disabled_at: datetime
+    tolerance: timedelta
+    ends_at: datetime
+    put_back_until: datetime
+
+    def has_date(self, disabled_date: datetime) -> bool:
+        """Return whether a disabled date is that of this window; fractions of a millisecond do not count."""
+        return abs(parse(render(disabled_date)) - self.disabled_at) <= self.tolerance
 
 
 @observed
@@ -42,11 +79,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     _require_restorable(records, record)
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
     entity = _describe_same_entity(directory, record)
-    is_called = register(directory, record, entity, parse(step["Now"]))
+    require_expected(replace(entity, email=entity.email or record.entity.get("Email")), request.get("Expected", {}))
+    now = parse(step["Now"])
+    is_called = register(directory, record, entity, now)
+    address = "AsRecorded" if entity.email else "NotGiven"
     log_entry = {
         "At": step["Now"],
         "Step": "RegisterEntity",
         "RestoredIn": step["ExecutionArn"],
+        "Address": address,
         **{member: value for member, value in request.items() if member in {"RequestedBy", "Reason"}},
         "Answers": directory.answers,
     }
@@ -57,7 +98,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "OffboardingArn": record.execution_arn,
         "OrganizationId": record.organization_id,
         "Entity": {"Id": entity.id, "Type": entity.type.value, "Name": entity.name},
-        "Evidence": {"At": step["Now"], "Registered": is_called, "Answers": directory.answers},
+        "PutBackUntil": render(read_window(record, now).put_back_until),
+        "Evidence": {"At": step["Now"], "Registered": is_called, "Address": address, "Answers": directory.answers},
     }
 
 
@@ -71,7 +113,7 @@ def load_record(records: Records, request: RestoreInput) -> Record:
     request
         `{ExecutionArn}` or `{OrganizationId, EntityId}`. A name or an address is looked up among the records of the
         entities that are in their window or were restored in it, because WorkMail may not show the address of a
-        disabled entity.
+        disabled entity. An address must be the primary one.
 
     Raises
     ------
@@ -79,6 +121,8 @@ def load_record(records: Records, request: RestoreInput) -> Record:
         If it is neither.
     NothingRecorded, EntityAmbiguous
         If there is not exactly one record.
+    EntityMismatch
+        If the address is only an alias in the records.
     """
     members = request.keys() & {"OrganizationId", "EntityId", "ExecutionArn"}
     if members == {"ExecutionArn"}:
@@ -124,21 +168,24 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
     Raises
     ------
     RetentionEnded, NothingRecorded, AddressInUse, RestoreRefused
-        If it cannot be restored.
+        If it cannot be restored, or not by this record.
     RegistrationNotConfirmed
         If it does not read back as registered yet: retried.
     """
     address = record.entity.get("Email")
+    window = read_window(record, now)
     if entity.state is EntityState.ENABLED:
-        _require_same_mailbox(record, entity, now)
+        _require_time_to_put_back(window, entity, now)
         _require_recorded_address(entity, address)
         return False
-    _require_retention(record, entity, now)
+    _require_same_window(window, entity)
+    _require_retention(window, entity, now)
     if not address:
         raise errors.NothingRecorded(
             f"WorkMail did not show an address of {entity.id} when it was recorded, so there is no address to register "
             "it with. Register it by hand: aws workmail register-to-work-mail."
         )
+    _require_unchanged_address(entity, address)
     _call_register(directory, entity, address)
     read_back = _describe_same_entity(directory, record)
     if read_back.state is not EntityState.ENABLED:
@@ -162,22 +209,44 @@ def _call_register(directory: Directory, entity: Entity, address: str) -> None:
         ) from None
     except errors.EntityNotFound:
         directory.confirm_absent(entity.reference, entity.name, address)
-        raise errors.EntityGone(
-            f"{entity.id} was deleted from the directory: there is nothing left to restore."
-        ) from None
+        raise errors.EntityGone(_deleted_message(entity.reference)) from None
+
+
+def read_window(record: Record, now: datetime) -> RestorableWindow:
+    """Read the window of a record by which WorkMail was asked to deregister the entity.
+
+    Without a confirmation the date of the last attempt counts. A restore that registered the entity within the
+    retention, and has not put back everything since, may do so for a while longer.
+    """
+    disabled_at = parse(record.deregistered_at or str(record.attempted_at))
+    retention_ends_at = record.retention_ends_at
+    ends_at = parse(retention_ends_at) if retention_ends_at else disabled_at + configuration.retention()
+    restore_began_at = parse(record.restore_began_at) if record.restore_began_at else now
+    return RestorableWindow(
+        disabled_at=disabled_at,
+        tolerance=timedelta() if record.deregistered_at else WORKMAIL_CLOCK_SKEW,
+        ends_at=ends_at,
+        put_back_until=max(ends_at, restore_began_at + RESUME_WITHIN) if restore_began_at < ends_at else ends_at,
+    )
 
 
 def _find_by_name_or_address(records: Records, organization_id: str, identifier: str) -> Record | None:
     locks = [records.find_lock(organization_id, id_) for id_ in records.find_entity_ids(organization_id, identifier)]
     windows = [records.find(lock.window_execution_arn) for lock in locks if lock and lock.window_execution_arn]
-    matches = [
+    restorable = [
         record
         for record in windows
         if record and record.status_key in _RESTORABLE and record.has_identifier(identifier)
     ]
+    matches = [record for record in restorable if record.has_primary_identifier(identifier)]
+    ids = ", ".join(record.entity["Id"] for record in matches or restorable)
     if len(matches) > 1:
-        ids = ", ".join(record.entity["Id"] for record in matches)
         raise errors.EntityAmbiguous(f"{len(matches)} recorded entities have this name or address: {ids}. Give the id.")
+    if restorable and not matches:
+        raise errors.EntityMismatch(
+            f"Nothing was changed. This address is only an alias in the record of {ids}. Somebody else may have had it "
+            "before. Give the id, name or primary address of the entity that you mean."
+        )
     return matches[0] if matches else None
 
 
@@ -214,10 +283,11 @@ def _describe_same_entity(directory: Directory, record: Record) -> Entity:
         entity = None
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity
-    raise errors.EntityGone(
-        f"{reference.id} was deleted from the directory, and its mailbox with it. There is nothing left to "
-        f"restore.{_namesake_note(directory, record)}"
-    )
+    raise errors.EntityGone(f"{_deleted_message(reference)}{_namesake_note(directory, record)}")
+
+
+def _deleted_message(reference: EntityReference) -> str:
+    return f"{reference.id} was deleted from the directory. {DELETED_ENTITY_NOTE}"
 
 
 def _namesake_note(directory: Directory, record: Record) -> str:
@@ -233,15 +303,16 @@ def _namesake_note(directory: Directory, record: Record) -> str:
     )
 
 
-def _require_same_mailbox(record: Record, entity: Entity, now: datetime) -> None:
-    """Require that the entity was not registered after the retention: it would have a new, empty mailbox."""
-    if record.status in {Status.RESTORING, Status.RESTORED} or record.retention_ends_at is None:
+def _require_time_to_put_back(window: RestorableWindow, entity: Entity, now: datetime) -> None:
+    """Require that aliases and groups of an entity that is registered may still be put back."""
+    watched = (window.disabled_at, window.ends_at)
+    within = registered_within_retention(entity, *watched, now)
+    if within is not WithinRetention.NO and now < window.put_back_until:
         return
-    if (entity.enabled_date or now) >= parse(record.retention_ends_at):
-        raise errors.RetentionEnded(
-            f"The retention of {entity.id} ended at {record.retention_ends_at}. It was registered again after that, "
-            "with a new mailbox; the previous one is gone."
-        )
+    message = f"Nothing was changed. {describe_registration(entity, *watched, within)}"
+    if within is not WithinRetention.NO:
+        message += f" A restore puts back aliases and groups until {render(window.put_back_until)} only."
+    raise errors.RetentionEnded(f"{message} Put back by hand what is missing; the record has it.")
 
 
 def _require_recorded_address(entity: Entity, address: str | None) -> None:
@@ -253,17 +324,32 @@ def _require_recorded_address(entity: Entity, address: str | None) -> None:
         )
 
 
-def _require_retention(record: Record, entity: Entity, now: datetime) -> None:
-    if entity.disabled_date is not None:
-        ends_at = entity.disabled_date + configuration.retention()
-    elif record.retention_ends_at is not None:
-        ends_at = parse(record.retention_ends_at)
-    else:
-        return
-    if now >= ends_at:
+def _require_unchanged_address(entity: Entity, address: str) -> None:
+    """Require that a disabled entity has the recorded primary address, if WorkMail shows one."""
+    if entity.email and entity.email.casefold() != address.casefold():
+        raise errors.RestoreRefused(
+            f"Nothing was changed. The primary address of {entity.id} has changed since it was recorded, and the "
+            "restore does not change it back. Register it by hand with the address that it is to have: aws workmail "
+            "register-to-work-mail."
+        )
+
+
+def _require_same_window(window: RestorableWindow, entity: Entity) -> None:
+    """Require that the entity is disabled since the date that the record watched: another one was somebody's choice."""
+    if entity.disabled_date is not None and not window.has_date(entity.disabled_date):
+        raise errors.RestoreRefused(
+            f"Nothing was changed. {entity.id} is disabled since {render(entity.disabled_date)}, and the disabling "
+            f"that this record is about was at {render(window.disabled_at)}. Somebody has disabled it again. If it is "
+            "to be restored all the same, register it by hand: aws workmail register-to-work-mail."
+        )
+
+
+def _require_retention(window: RestorableWindow, entity: Entity, now: datetime) -> None:
+    if now >= window.ends_at:
+        mailbox = "" if entity.type is EntityType.GROUP else " A registration would create a new, empty mailbox."
         raise errors.RetentionEnded(
-            f"The retention of {entity.id} ended at {render(ends_at)}. The mailbox is gone, and a registration would "
-            "create a new, empty one."
+            f"Nothing was changed. The retention of {entity.id} ended at {render(window.ends_at)}, and a restore was "
+            f"possible until then only.{mailbox}"
         )
 
 

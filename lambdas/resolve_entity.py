@@ -27,11 +27,11 @@ from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature
 from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
 from offboarding.domain.tolerances import PROVIDER_CLOCK_SKEW
-from offboarding.edge.inputs import requesters, require_configured_organization, require_requester
+from offboarding.edge.inputs import requesters, require_configured_organization, require_expected, require_requester
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DATE, INPUT, RESOLVE_ENTITY, compile_schemas, validated, validated_step
 from offboarding.edge.service_end import until_service_ends
-from offboarding.edge.steps import Expected, OffboardingInput, RecordedRequest, ResolveStep
+from offboarding.edge.steps import OffboardingInput, RecordedRequest, ResolveStep
 
 client = workmail_client()
 compile_schemas(RESOLVE_ENTITY, INPUT)
@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     not_before = _parse_not_before(request, started_at, service_ends_at)
     directory = Directory(client, request["OrganizationId"], invalid_parameter=errors.InvalidRequest)
     entity = _resolve_or_reread(directory, request["EntityId"], step["Planned"])
-    _require_expected(entity, request.get("Expected", {}))
+    require_expected(entity, request.get("Expected", {}))
     _require_registered_before(entity, request)
     _require_another_requester(entity, request)
     dry_run = request.get("DryRun", False)
@@ -189,25 +189,6 @@ def _exactly_one(matches: list[EntityReference], property_name: str) -> EntityRe
             f"{len(matches)} entities have this {property_name}: {candidates}. Give the id of the one that you mean."
         )
     return matches[0]
-
-
-def _require_expected(entity: Entity, expected: Expected) -> None:
-    actual = {
-        "Type": entity.type.value,
-        "Name": entity.name,
-        "Email": entity.email or "",
-        "DisplayName": entity.display_name or "",
-    }
-    # WorkMail may not show the address of a disabled entity, which is only watched.
-    is_hidden = entity.email is None and entity.state is EntityState.DISABLED and not entity.never_registered
-    compared = {member: value for member, value in expected.items() if member != "Email" or not is_hidden}
-    mismatches = [member for member, value in compared.items() if not is_same_identifier(actual[member], str(value))]
-    if mismatches:
-        raise errors.EntityMismatch(
-            f"EntityId means the {entity.type.value} {entity.id}, which differs from Expected in "
-            f"{' and '.join(mismatches)}. Nothing was changed. Correct EntityId if you mean another entity, or "
-            "Expected if it is out of date."
-        )
 
 
 def _require_registered_before(entity: Entity, request: OffboardingInput) -> None:

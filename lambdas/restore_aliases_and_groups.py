@@ -1,7 +1,7 @@
 """RestoreAliasesAndGroups: put back the aliases and memberships that are gone, and read everything back.
 
-Takes `{ExecutionArn, Now, OffboardingArn}` and returns `{Outcome, Explanation, PutBack, Missing, Evidence}`. It can run
-again: current aliases and memberships are left alone.
+Takes `{ExecutionArn, Now, OffboardingArn, PutBackUntil}` and returns `{Outcome, Explanation, PutBack, Missing,
+Evidence}`. It can run again: current aliases and memberships are left alone.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType
 from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.record import Record, Status
+from offboarding.domain.timestamps import parse
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import RESTORE_ALIASES_AND_GROUPS, compile_schemas, validated_step
 from offboarding.edge.steps import RestoreStep
@@ -45,6 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "The record was deleted during the restore. The entity is registered again, but its aliases and groups are "
             "not known any more."
         )
+    _require_time(step)
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
     entity = _describe_registered(directory, record)
     inventory = Inventory()
@@ -72,6 +74,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "Missing": inventory.missing,
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
+
+
+def _require_time(step: RestoreStep) -> None:
+    """Refuse a restore that was redriven long after it began: groups may have been changed on purpose since."""
+    if parse(step["Now"]) >= parse(step["PutBackUntil"]):
+        raise errors.RetentionEnded(
+            f"The entity is registered again. Its aliases and groups were put back until {step['PutBackUntil']} only. "
+            "Put back by hand what is missing; the record has it."
+        )
 
 
 def _describe_registered(directory: Directory, record: Record) -> Entity:

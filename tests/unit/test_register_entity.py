@@ -1,5 +1,6 @@
 """The record by which an entity is restored, and the conditions under which it is registered again."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,16 @@ from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
-from offboarding.domain.entities import EntityState
+from offboarding.domain.entities import EntityState, EntityType
 from offboarding.domain.record import Record, Status
-from offboarding.domain.timestamps import parse
-from register_entity import load_record, register
+from offboarding.domain.timestamps import parse, render
+from register_entity import RESUME_WITHIN, load_record, register
 from tests.unit.conftest import (
     ARN_A,
     ARN_B,
     NOW,
     OTHER_ORGANIZATION_ID,
+    RETENTION_ENDS_AT,
     RUNNING,
     USER_ID,
     Context,
@@ -35,6 +37,8 @@ from tests.unit.conftest import (
     make_record,
     take_calls,
 )
+
+pytestmark = pytest.mark.usefixtures("frozen_time")
 
 RESTORE_ARN = make_execution_arn("r", "offboarding-restore")
 LATER = "2026-11-24T10:00:00.000Z"
@@ -53,9 +57,8 @@ def create_deregistered_user(people: OrganizationBuilder, name: str = "dana") ->
 
 def make_user_record(user: str, email: str | None = "dana@example.com", **changes: Any) -> Record:
     entity = {"Id": user, "Type": "USER", "Name": "dana", **({"Email": email} if email else {})}
-    return make_record(
-        entity=entity, status=Status.IN_WINDOW, deregistration_attempted=True, deregistered_at=NOW, **changes
-    )
+    members = {"status": Status.IN_WINDOW, "deregistration_attempted": True, "deregistered_at": NOW, **changes}
+    return make_record(entity=entity, **members)
 
 
 def read_last_moment(user: str) -> datetime:
@@ -86,14 +89,38 @@ def test_a_record_is_found_by_its_execution_and_by_the_id_of_its_entity(
     assert load_record(table.records, by_id).execution_arn == ARN_A
 
 
-@pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com", "d.leaver@example.com"])
-def test_a_record_in_the_window_is_found_by_name_address_and_alias(
+@pytest.mark.parametrize("identifier", ["dana", "DANA", "dana@example.com", "Dana@Example.com"])
+def test_a_record_in_the_window_is_found_by_name_and_address(
     table: Table, people: OrganizationBuilder, identifier: str
 ) -> None:
     table.create_record("a", Entity={"Aliases": ["d.leaver@example.com"]})
     table.record_attempt(ARN_A)
 
     record = load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": identifier})
+
+    assert record.execution_arn == ARN_A
+
+
+def test_an_address_that_is_only_an_alias_in_a_record_is_refused_with_the_id(
+    table: Table, people: OrganizationBuilder
+) -> None:
+    table.create_record("a", Entity={"Aliases": ["d.leaver@example.com"]})
+    table.record_attempt(ARN_A)
+
+    with pytest.raises(errors.EntityMismatch, match=f"only an alias in the record of {USER_ID}") as refusal:
+        load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "D.Leaver@example.com"})
+    assert "@" not in str(refusal.value)
+
+
+def test_an_address_means_the_record_whose_primary_address_it_is(table: Table, people: OrganizationBuilder) -> None:
+    table.create_record("a", "entity-a", Entity={"Name": "kim", "Email": "kim@example.com"})
+    table.create_record(
+        "b", "entity-b", Entity={"Name": "lee", "Email": "lee@example.com", "Aliases": ["kim@example.com"]}
+    )
+    table.record_attempt(ARN_A, "entity-a")
+    table.record_attempt(ARN_B, "entity-b")
+
+    record = load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "kim@example.com"})
 
     assert record.execution_arn == ARN_A
 
@@ -174,7 +201,7 @@ def test_an_entity_is_not_registered_after_its_retention(
     retention_ends_at = read_last_moment(user) + timedelta(milliseconds=1)
     take_calls(organization)
 
-    with pytest.raises(errors.RetentionEnded, match="a new, empty one"):
+    with pytest.raises(errors.RetentionEnded, match="A registration would create a new, empty mailbox"):
         register(make_directory(), make_user_record(user), entity, retention_ends_at)
     assert take_calls(organization) == []
 
@@ -248,7 +275,7 @@ def test_an_entity_that_is_deleted_before_its_registration_is_gone(
     monkeypatch.setattr(Directory, "confirm_absent", lambda *_: None)
     fail_operation(organization, "RegisterToWorkMail", "EntityNotFoundException")
 
-    with pytest.raises(errors.EntityGone, match="nothing left to restore"):
+    with pytest.raises(errors.EntityGone, match="nothing was observed of its mailbox"):
         register_user(user)
 
 
@@ -261,7 +288,7 @@ def test_no_namesake_is_reported_if_the_users_cannot_be_listed(
     fail_operation(organization, "DescribeUser", "EntityNotFoundException")
     fail_operation(organization, "ListUsers", "EntityNotFoundException")
 
-    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+    with pytest.raises(errors.EntityGone, match=r"observed of its mailbox\.$"):
         restore(table, ExecutionArn=ARN_A)
 
 
@@ -274,7 +301,7 @@ def test_no_namesake_is_reported_among_too_many_candidates(
     monkeypatch.setattr(Directory, "list_by_name", make_raiser(errors.EntityAmbiguous("More than 1000 entities.")))
     fail_operation(organization, "DescribeUser", "EntityNotFoundException")
 
-    with pytest.raises(errors.EntityGone, match=r"nothing left to restore\.$"):
+    with pytest.raises(errors.EntityGone, match=r"observed of its mailbox\.$"):
         restore(table, ExecutionArn=ARN_A)
 
 
@@ -342,10 +369,13 @@ def test_an_entity_that_was_registered_after_its_retention_has_a_new_mailbox(
     retention_ends_at = "2026-12-24T09:00:00.000Z"
     organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at))
 
-    with pytest.raises(errors.RetentionEnded, match="with a new mailbox"):
+    with pytest.raises(errors.RetentionEnded, match="after the retention of its previous mailbox had ended"):
         register_user(user, parse(retention_ends_at), retention_ends_at=retention_ends_at)
-    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at) - timedelta(seconds=1))
-    assert register_user(user, parse(retention_ends_at), retention_ends_at=retention_ends_at) is False
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=parse(retention_ends_at) - timedelta(milliseconds=1))
+    with pytest.raises(errors.RetentionEnded, match="before its retention ended"):
+        register_user(user, parse(retention_ends_at), retention_ends_at=retention_ends_at)
+    last_moment = parse(retention_ends_at) - timedelta(milliseconds=1)
+    assert register_user(user, last_moment, retention_ends_at=retention_ends_at) is False
 
 
 def test_a_restore_waits_for_a_deregistration_in_progress(
@@ -388,6 +418,7 @@ def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(
         "At": LATER,
         "Step": "RegisterEntity",
         "RestoredIn": RESTORE_ARN,
+        "Address": "AsRecorded",
         "RequestedBy": "boss",
         "Reason": "came back",
         "Answers": first_answer["Evidence"]["Answers"],
@@ -406,7 +437,7 @@ def test_a_deleted_entity_is_gone_even_if_it_was_recreated(
     with pytest.raises(errors.EntityGone) as failure:
         restore(table, ExecutionArn=ARN_A)
     assert str(failure.value) == (
-        f"{user} was deleted from the directory, and its mailbox with it. There is nothing left to restore."
+        f"{user} was deleted from the directory. It cannot be restored, and nothing was observed of its mailbox."
     )
 
     namesake = people.create_user("dana", registered=False)
@@ -427,13 +458,158 @@ def test_a_refused_restore_does_not_change_the_record(table: Table, people: Orga
     assert table.read_item(ARN_A) == item
 
 
-def test_an_entity_without_any_date_can_be_registered(
+def test_the_retention_of_an_entity_without_any_date_ends_by_the_record(
     people: OrganizationBuilder, organization: WorkMailBackend
 ) -> None:
     user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
 
-    assert register_user(user, parse("2036-11-24T09:00:00Z")) is True
+    with pytest.raises(errors.RetentionEnded):
+        register_user(user, parse(RETENTION_ENDS_AT))
+    assert register_user(user, parse(RETENTION_ENDS_AT) - timedelta(milliseconds=1)) is True
+
+
+def test_a_group_has_no_mailbox_that_a_late_registration_could_create(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    group = people.create_group("staff")
+    deregister(group)
+    record = make_user_record(group)
+
+    with pytest.raises(errors.RetentionEnded, match=r"possible until then only\.$"):
+        register(make_directory(), record, describe_entity(group, EntityType.GROUP), parse(RETENTION_ENDS_AT))
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 1])
+def test_an_entity_that_is_disabled_since_another_date_is_refused(
+    people: OrganizationBuilder, milliseconds: int
+) -> None:
+    user = create_deregistered_user(people)
+    entity = replace(describe_entity(user), disabled_date=parse(NOW) + timedelta(milliseconds=milliseconds))
+
+    with pytest.raises(errors.RestoreRefused, match="Somebody has disabled it again"):
+        register(make_directory(), make_user_record(user), entity, parse(LATER))
+    assert describe_entity(user).state is EntityState.DISABLED
+
+
+@pytest.mark.parametrize(("minutes", "is_same"), [(-16, False), (-15, True), (15, True), (16, False)])
+def test_an_unconfirmed_disabling_must_have_been_at_about_the_time_of_the_attempt(
+    people: OrganizationBuilder, minutes: int, is_same: bool
+) -> None:
+    user = create_deregistered_user(people)
+    entity = replace(describe_entity(user), disabled_date=parse(NOW) + timedelta(minutes=minutes))
+    record = make_user_record(user, deregistered_at=None, attempted_at=NOW)
+
+    if is_same:
+        assert register(make_directory(), record, entity, parse(LATER))
+    else:
+        with pytest.raises(errors.RestoreRefused, match="disabling that this record is about"):
+            register(make_directory(), record, entity, parse(LATER))
+
+
+def test_a_changed_primary_address_of_a_disabled_entity_is_not_changed_back(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = create_deregistered_user(people)
+    organization.arrange(ORGANIZATION_ID, user, email="dana.new@example.com")
+
+    with pytest.raises(errors.RestoreRefused, match="has changed since it was recorded") as refusal:
+        register_user(user)
+    assert "@" not in str(refusal.value)
+    assert describe_entity(user).state is EntityState.DISABLED
+
+
+def test_a_hidden_address_is_recorded_as_not_compared(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    organization.behaviour = Behaviour(email_of_disabled="absent")
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+
+    assert restore(table, ExecutionArn=ARN_A)["Evidence"]["Address"] == "NotGiven"
+    assert table.read_step(ARN_A, "RegisterEntity")["Address"] == "NotGiven"
+
+
+ENDS_AT = parse(RETENTION_ENDS_AT)
+BEFORE_THE_END = render(ENDS_AT - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("restore_began_at", "after_the_end", "is_resumed"),
+    [
+        (None, timedelta(), False),
+        (BEFORE_THE_END, timedelta(), True),
+        (BEFORE_THE_END, RESUME_WITHIN - timedelta(hours=1, milliseconds=1), True),
+        (BEFORE_THE_END, RESUME_WITHIN - timedelta(hours=1), False),
+        (BEFORE_THE_END, timedelta(days=70), False),
+        (render(ENDS_AT - timedelta(days=10)), timedelta(), False),
+        (RETENTION_ENDS_AT, timedelta(days=1), False),
+    ],
+)
+def test_after_the_retention_only_a_restore_that_stopped_halfway_resumes_for_a_week(
+    people: OrganizationBuilder,
+    organization: WorkMailBackend,
+    restore_began_at: str | None,
+    after_the_end: timedelta,
+    is_resumed: bool,
+) -> None:
+    user = people.create_user("dana")
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=ENDS_AT - timedelta(hours=2))
+    members = {"retention_ends_at": RETENTION_ENDS_AT, "restore_began_at": restore_began_at}
+
+    if is_resumed:
+        assert register_user(user, ENDS_AT + after_the_end, **members) is False
+    else:
+        with pytest.raises(errors.RetentionEnded, match="A restore puts back aliases and groups until"):
+            register_user(user, ENDS_AT + after_the_end, **members)
+
+
+def test_a_restore_that_stopped_halfway_registers_nothing_after_the_retention(people: OrganizationBuilder) -> None:
+    user = create_deregistered_user(people)
+
+    with pytest.raises(errors.RetentionEnded, match="possible until then only"):
+        register_user(user, ENDS_AT, retention_ends_at=RETENTION_ENDS_AT, restore_began_at=BEFORE_THE_END)
+
+
+def test_a_restore_that_stopped_halfway_does_not_resume_for_a_later_registration(
+    people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user = people.create_user("dana")
+    organization.arrange(ORGANIZATION_ID, user, enabled_date=ENDS_AT)
+
+    with pytest.raises(errors.RetentionEnded, match="Unless somebody had registered it in between"):
+        register_user(user, ENDS_AT, retention_ends_at=RETENTION_ENDS_AT, restore_began_at=BEFORE_THE_END)
+
+
+def test_a_repeated_restore_does_not_prolong_the_time_to_put_back(table: Table, people: OrganizationBuilder) -> None:
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    event = {"ExecutionArn": RESTORE_ARN, "Input": {"ExecutionArn": ARN_A}}
+
+    limits = {
+        register_entity.handler({**event, "Now": now}, Context())["PutBackUntil"]
+        for now in (BEFORE_THE_END, RETENTION_ENDS_AT, render(ENDS_AT + timedelta(days=6)))
+    }
+
+    assert limits == {render(parse(BEFORE_THE_END) + RESUME_WITHIN)}
+    assert table.load_record(ARN_A).restore_began_at == BEFORE_THE_END
+
+
+@pytest.mark.parametrize("email_of_disabled", ["present", "absent"])
+def test_an_entity_that_differs_from_the_expected_one_is_not_restored(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, email_of_disabled: Any
+) -> None:
+    organization.behaviour = Behaviour(email_of_disabled=email_of_disabled)
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+
+    for member in ("Type", "Name", "Email", "DisplayName"):
+        expected = {member: "GROUP" if member == "Type" else "other"}
+        with pytest.raises(errors.EntityMismatch, match=f"USER {user}, which differs from Expected in {member}"):
+            restore(table, ExecutionArn=ARN_A, Expected=expected)
+    assert describe_entity(user).state is EntityState.DISABLED
+    expected = {"Type": "USER", "Name": "DANA", "Email": "Dana@example.com"}
+    assert restore(table, ExecutionArn=ARN_A, Expected=expected)["Evidence"]["Registered"] is True
 
 
 def test_an_address_in_use_is_refused_even_if_its_holder_is_unknown(

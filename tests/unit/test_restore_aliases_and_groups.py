@@ -13,6 +13,7 @@ from offboarding.domain.record import Status
 from tests.unit.conftest import (
     ARN_A,
     NOW,
+    RETENTION_ENDS_AT,
     Context,
     Table,
     client,
@@ -25,8 +26,8 @@ from tests.unit.conftest import (
 RESTORE_ARN = make_execution_arn("r", "offboarding-restore")
 
 
-def restore(table: Table) -> dict[str, Any]:
-    event = {"ExecutionArn": RESTORE_ARN, "Now": NOW, "OffboardingArn": ARN_A}
+def restore(table: Table, now: str = NOW) -> dict[str, Any]:
+    event = {"ExecutionArn": RESTORE_ARN, "Now": now, "OffboardingArn": ARN_A, "PutBackUntil": RETENTION_ENDS_AT}
     return restore_aliases_and_groups.handler(event, Context())
 
 
@@ -86,6 +87,19 @@ def test_a_repeated_restore_puts_nothing_back(
 
     assert (second_answer["Outcome"], second_answer["PutBack"]) == ("Restored", [])
     assert take_writes(organization) == []
+
+
+def test_nothing_is_put_back_after_the_time_for_that(
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+) -> None:
+    user, group = people.create_user("dana"), people.create_group("sales")
+    create_attempted_record(table, user, Aliases=["lost@example.com"], Groups=[{"Id": group, "Name": "sales"}])
+    take_calls(organization)
+
+    with pytest.raises(errors.RetentionEnded, match=f"were put back until {RETENTION_ENDS_AT} only"):
+        restore(table, RETENTION_ENDS_AT)
+    assert take_calls(organization) == []
+    assert restore(table, "2026-12-24T08:59:59.999Z")["Outcome"] == "Restored"
 
 
 def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table, people: OrganizationBuilder) -> None:

@@ -2,8 +2,10 @@
 
 from offboarding import configuration
 from offboarding.domain import errors
+from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.reporters import requesters_of
-from offboarding.edge.steps import OffboardingInput, RecordedRequest, RestoreInput
+from offboarding.edge.steps import Expected, OffboardingInput, RecordedRequest, RestoreInput
 
 
 def require_configured_organization(organization_id: str) -> None:
@@ -33,6 +35,33 @@ def require_requester(request: OffboardingInput | RestoreInput) -> None:
     if configuration.requires_requested_by() and "RequestedBy" not in request and "Requester" not in request:
         raise errors.InvalidRequest(
             "The execution's input lacks RequestedBy, which this stack requires. Give the name of the person who asks."
+        )
+
+
+def require_expected(entity: Entity, expected: Expected) -> None:
+    """Require that an entity is what the requester expects, compared as identifiers.
+
+    The address of a disabled entity is compared only if there is one: WorkMail may not show it.
+
+    Raises
+    ------
+    EntityMismatch
+        If it differs; the message names the members and the entity's id.
+    """
+    actual = {
+        "Type": entity.type.value,
+        "Name": entity.name,
+        "Email": entity.email or "",
+        "DisplayName": entity.display_name or "",
+    }
+    is_hidden = entity.email is None and entity.state is EntityState.DISABLED and not entity.never_registered
+    compared = {member: value for member, value in expected.items() if member != "Email" or not is_hidden}
+    mismatches = [member for member, value in compared.items() if not is_same_identifier(actual[member], str(value))]
+    if mismatches:
+        raise errors.EntityMismatch(
+            f"Nothing was changed. The input means the {entity.type.value} {entity.id}, which differs from Expected in "
+            f"{' and '.join(mismatches)}. Correct the input if you mean another entity, or Expected if it is out of "
+            "date."
         )
 
 

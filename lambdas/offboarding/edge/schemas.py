@@ -80,10 +80,12 @@ _REQUESTER = _object(
     {"RequestedBy": TEXT, "OccurredAt": DATE, "ProviderUserId": TEXT, "StatusReadAt": DATE, "Doubts": _DOUBTS},
 )
 
+_EXPECTED = _object({}, {"Type": ENTITY_TYPE, "Name": TEXT, "Email": TEXT, "DisplayName": TEXT})
+
 INPUT = _object(
     {"OrganizationId": ORGANIZATION_ID, "EntityId": ENTITY_ID},
     {
-        "Expected": _object({}, {"Type": ENTITY_TYPE, "Name": TEXT, "Email": TEXT, "DisplayName": TEXT}),
+        "Expected": _EXPECTED,
         "DryRun": FLAG,
         "NotBefore": DATE,
         "Reason": REASON,
@@ -170,11 +172,13 @@ RESTORE = _object(
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": ENTITY_ID,
         "ExecutionArn": EXECUTION_ARN,
+        "Expected": _EXPECTED,
         "Reason": REASON,
         "RequestedBy": TEXT,
     },
 )
-"""The input of an execution that restores: an entity, or the execution that offboarded it."""
+"""The input of an execution that restores: an entity, or the execution that offboarded it, and what is expected of it.
+"""
 
 _ENTITY = _object(
     {"Id": TEXT, "Type": ENTITY_TYPE, "Name": TEXT, "State": TEXT},
@@ -239,7 +243,7 @@ VERIFY_CLEANUP = _object(
 )
 DECIDE_APPROVAL = _object({**_STEP_BASE, "Input": _ANYTHING})
 REGISTER_ENTITY = _object({**_STEP_BASE, "Input": _ANYTHING})
-RESTORE_ALIASES_AND_GROUPS = _object({**_STEP_BASE, "OffboardingArn": TEXT})
+RESTORE_ALIASES_AND_GROUPS = _object({**_STEP_BASE, "OffboardingArn": TEXT, "PutBackUntil": TIMESTAMP})
 
 
 def validated_step(event: object, schema: Schema, kind: type[Validated]) -> Validated:

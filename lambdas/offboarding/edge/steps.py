@@ -80,6 +80,7 @@ class RestoreInput(TypedDict):
     OrganizationId: NotRequired[str]
     EntityId: NotRequired[str]
     ExecutionArn: NotRequired[str]
+    Expected: NotRequired[Expected]
     Reason: NotRequired[str]
     RequestedBy: NotRequired[str]
 
@@ -195,9 +196,10 @@ class InputStep(Step):
 
 
 class RestoreStep(Step):
-    """What RestoreAliasesAndGroups takes."""
+    """What RestoreAliasesAndGroups takes; after `PutBackUntil` nothing is put back."""
 
     OffboardingArn: str
+    PutBackUntil: str
 
 
 def offboarding_of(step: EntityStep) -> Offboarding:
