@@ -38,7 +38,7 @@ _STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 _LONGEST_DELIVERY = timedelta(minutes=15)
 """The longest delay of a message by SQS: everything that follows within it belongs to the action."""
 _BURST_SIZE = 30
-_BURST_DAY, _DECISION_DAY, _RESTORE_DAY = 2, 3, 12
+_BURST_DAY, _DECISION_DAY, _RESTORE_DAY, _REGISTRATION_DAY = 2, 3, 12, 30
 _LAST_WORKING_DAY = "2027-03-12T17:00:00Z"
 
 
@@ -90,6 +90,11 @@ class DemoScenario:
                 _DECISION_DAY, "an approver approves one of the waiting offboardings and rejects one", self._decide
             ),
             ScheduledAction(_RESTORE_DAY, "Robin is hired again: a restore is started", lambda: self._restore(restore)),
+            ScheduledAction(
+                _REGISTRATION_DAY,
+                "an administrator registers Nora again, as soon as the 30 days are over",
+                lambda: self._people.register("nora.new", "nora.new"),
+            ),
         )
         self.headline = "the organization is filled"
         self._today = 0
@@ -189,7 +194,7 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     dana = people.create_user("dana.leaver", 'Dana "DJ" Leaver')
     people.create_group("project-apollo", (dana,))
     room = people.create_resource("room-4.12")
-    for name in ("petra.planned", "lena.lastday"):
+    for name in ("petra.planned", "lena.lastday", "nora.new"):
         people.create_user(name)
     people.create_user("it.admin", domain=COMPANY_DOMAIN)
     yield OffboardingRow("a plan: DryRun", people.address("petra.planned"), "Planned", extra_input={"DryRun": True})
@@ -197,6 +202,9 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     yield OffboardingRow("a group, by name", "project-apollo", "CleanupVerified")
     yield OffboardingRow("a resource, by id", room, "CleanupVerified")
     yield OffboardingRow(f"a user who is restored on day {_RESTORE_DAY}", people.address("robin.rehired"), "Reenabled")
+    yield OffboardingRow(
+        f"a user who is registered again on day {_REGISTRATION_DAY}", "nora.new", "ReenabledAfterRetention"
+    )
     yield OffboardingRow("a user who does not exist", people.address("nobody"), "EntityNotFound")
     yield OffboardingRow("an administrator, protected by the settings", "it.admin", "EntityProtected")
     yield OffboardingRow(

@@ -206,7 +206,9 @@ def test_a_forgotten_execution_is_closed_with_the_time_of_the_event(
     assert table.read_step_names(ARN_A).count("Ended") == 1
 
 
-@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"])
+@pytest.mark.parametrize(
+    "outcome", ["CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved", "Rejected"]
+)
 def test_a_deleted_record_is_not_written_again(
     table: Table, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, outcome: str
 ) -> None:

@@ -155,7 +155,9 @@ def test_an_execution_that_wrote_no_record_gets_one_with_its_request_and_its_end
     )
 
 
-@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved", "Rejected"])
+@pytest.mark.parametrize(
+    "outcome", ["CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved", "Rejected"]
+)
 def test_a_deleted_record_is_not_written_again(table: Table, outcome: str) -> None:
     assert close(table, replace(PROTECTED, outcome=outcome)) is None
 

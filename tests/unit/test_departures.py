@@ -82,7 +82,15 @@ def compare(*arguments: Any, **others: ExecutionStatus) -> bool:
 
 
 SETTLED = [
-    *("CleanupVerified", "Reenabled", "EntityRemoved", "ServiceEnded", "NothingToDo", "Planned"),
+    *(
+        "CleanupVerified",
+        "Reenabled",
+        "ReenabledAfterRetention",
+        "EntityRemoved",
+        "ServiceEnded",
+        "NothingToDo",
+        "Planned",
+    ),
     *("Rejected", "Withdrawn"),
 ]
 UNSETTLED = ["Stopped", "ApprovalTimedOut", "WorkMailUnavailable", "EntityProtected", "TimedOut", "AlreadyInProgress"]

@@ -337,7 +337,7 @@ def test_an_update_does_not_create_a_deleted_record_again(table: Table, write: A
     assert table.read_all() == []
 
 
-@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
+@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"])
 def test_a_verification_with_an_outcome_ends_the_record_and_the_window(table: Table, outcome: str) -> None:
     table.create_deregistered_record("a")
 
@@ -449,7 +449,7 @@ def test_only_a_complete_restore_removes_the_entity_from_the_window(table: Table
     assert table.read_text(ARN_A, "RestoredAt") == LATER
 
 
-@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "EntityRemoved"])
+@pytest.mark.parametrize("outcome", ["CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"])
 def test_a_record_that_is_closed_with_a_verified_outcome_leaves_the_index(table: Table, outcome: str) -> None:
     table.create_deregistered_record("a")
 

@@ -461,7 +461,12 @@ def test_a_return_in_the_window_is_told_and_nothing_is_restored(
 
 @pytest.mark.parametrize(
     "prepare",
-    [restore, reject, forget, *map(end_as, ("CleanupVerified", "Reenabled", "EntityRemoved"))],
+    [
+        restore,
+        reject,
+        forget,
+        *map(end_as, ("CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved")),
+    ],
 )
 def test_a_return_is_not_told_if_the_mailbox_is_not_in_its_window(
     table: Table, reports: Reports, answers: list[Any], prepare: Callable[[Table], None]

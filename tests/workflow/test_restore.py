@@ -100,8 +100,8 @@ def test_an_entity_that_differs_from_the_expected_one_is_not_restored(flow: Any,
     expected = {"Type": kind, "Name": "dana", "Email": flow.people.address("dana")}
 
     for member in expected:
-        other = {"Type": "GROUP" if kind == "USER" else "USER"}.get(member, "other")
-        result = flow.restore(ExecutionArn=arn, Expected={**expected, member: other})
+        value = {"Type": "GROUP" if kind == "USER" else "USER"}.get(member, "other")
+        result = flow.restore(ExecutionArn=arn, Expected={**expected, member: value})
         assert result.outcome == "EntityMismatch"
         assert f"differs from Expected in {member}." in result.cause
     assert flow.read_workmail_state(entity)["State"] == "DISABLED"
