@@ -58,8 +58,8 @@ def test_an_ignored_event_is_shown_with_the_reason_that_the_starter_logged(row: 
 
 def test_the_demo_has_all_these_outcomes(output: dict[str, Any]) -> None:
     assert {entry["Outcome"] for entry in output["Rows"]} == {
-        "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "ReenabledAfterRetention", "Restored", "EntityNotFound",
-        "Rejected", "ApprovalTimedOut", "ServiceEnded", "20 deregistered, 10 await approval",
+        "Planned", "EntityProtected", "CleanupVerified", "Reenabled", "ReenabledAfterRetention", "Restored",
+        "EntityNotFound", "Rejected", "ApprovalTimedOut", "ServiceEnded", "20 deregistered, 10 await approval",
         NOTHING_STARTED, REFUSED,
     }  # fmt: skip
     assert all(entry["Timeline"] for entry in output["Rows"] if "ExecutionArn" in entry)
