@@ -105,10 +105,14 @@ def test_nothing_is_put_back_after_the_time_for_that(
 def test_a_complete_restore_ends_the_window_and_releases_the_entity(table: Table, people: OrganizationBuilder) -> None:
     user = people.create_user("dana")
     create_attempted_record(table, user, Aliases=[], Groups=[])
+    log_entry = {"At": NOW, "Step": "RegisterEntity"}
+    table.records.record_restore_step(table.load_record(ARN_A), Status.RESTORING, {}, log_entry)
+    assert table.load_record(ARN_A).restore_began_at == NOW
 
     restore(table)
 
     assert table.load_record(ARN_A).status is Status.RESTORED
+    assert table.load_record(ARN_A).restore_began_at is None, "it is complete, so nothing resumes"
     assert table.read_text(ARN_A, "RestoredIn") == RESTORE_ARN
     assert table.list_executions("InWindow") == []
     assert table.find_holder(user) is None
