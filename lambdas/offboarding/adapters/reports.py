@@ -177,7 +177,7 @@ class Reports:
             [] if expires else ["ExpiresAt"],
             condition="attribute_not_exists(#AwayAt) OR #AwayAt <= :AwayAt",
         )
-        return self._update_presence(update)[0]
+        return self._update_presence(update)
 
     def record_return(self, reporter: Reporter, occurred_at: str) -> Presence:
         """Record that a person came back at a moment (RFC 3339), unless a later return is recorded.
@@ -192,12 +192,12 @@ class Reports:
         expires_at = int((parse(at) + _RETURN_REMEMBERED_FOR).timestamp())
         # A departure is remembered for as long as its record, and then so is the return from it.
         is_unknown = f"({is_later}) AND attribute_not_exists(#AwayAt)"
-        presence, is_recorded = self._update_presence(
+        presence = self._update_presence(
             build_update(key, {"BackAt": at, "ExpiresAt": expires_at}, condition=is_unknown)
         )
-        if is_recorded or presence.away_at is None:
+        if presence.away_at is None:
             return presence
-        return self._update_presence(build_update(key, {"BackAt": at}, condition=is_later))[0]
+        return self._update_presence(build_update(key, {"BackAt": at}, condition=is_later))
 
     def record_withdrawal_of_all_requests(self, entity: str, occurred_at: str) -> Presence:
         """Record that all requests for an entity were taken back at a moment (RFC 3339).
@@ -213,7 +213,7 @@ class Reports:
             {"BackAt": at, **expiration(at, LONGEST_EXECUTION)},
             condition=_is_later("BackAt"),
         )
-        return self._update_presence(update)[0]
+        return self._update_presence(update)
 
     def record_handled_return(self, reporter: Reporter, occurred_at: str) -> None:
         """Record that somebody has acted on a return, so that further events about it change nothing."""
@@ -311,12 +311,12 @@ class Reports:
     def _read_presence(self, id_: str) -> Presence:
         return _parse_presence(self._table.read(Key(id_, PRESENCE)) or {})
 
-    def _update_presence(self, update: Mapping[str, Any]) -> tuple[Presence, bool]:
-        """Change a presence; return what it was before, and whether it was changed."""
+    def _update_presence(self, update: Mapping[str, Any]) -> Presence:
+        """Change a presence, unless its condition fails; return what it was before."""
         try:
-            return _parse_presence(self._table.update(update, returns_old=True)), True
+            return _parse_presence(self._table.update(update, returns_old=True))
         except ConditionFailedError as failure:
-            return _parse_presence(failure.item or {}), False
+            return _parse_presence(failure.item or {})
 
 
 def _is_later(moment: str) -> str:

@@ -86,7 +86,7 @@ def _read_operation(operation: object) -> object:
 
 def _parse_flags(values: Iterable[object]) -> set[bool]:
     """Return the values that are true or false; some providers send them as text."""
-    flags = (value if isinstance(value, bool) else _FLAGS.get(str(value).casefold()) for value in values)
+    flags = (_FLAGS.get(str(value).casefold()) for value in values)
     return {flag for flag in flags if flag is not None}
 
 

@@ -177,8 +177,10 @@ def _find_recorded_user(
     entity_id = _find_id_of_provider_user(reporter, organization, records) if reporter else None
     is_same_person = entity_id is not None or reporter is None
     entity_id = entity_id or _find_id_of_identifier(leaver, reporter, organization, records)
-    lock = records.find_lock(organization.id, entity_id) if entity_id else None
-    if entity_id is None or lock is None or lock.window_execution_arn is None:
+    if entity_id is None:
+        return None
+    lock = records.find_lock(organization.id, entity_id)
+    if lock is None or lock.window_execution_arn is None:
         return None
     user = directory.find_user(entity_id)
     is_back = reporter is not None and Reports().find_presence(reporter).is_back
@@ -195,8 +197,8 @@ def _find_recorded_user(
 def _find_id_of_provider_user(reporter: Reporter, organization: ConfiguredOrganization, records: Records) -> str | None:
     """Return the id of the entity for which the provider's user stood, if that is one of the organization."""
     key = records.find_entity_of_provider_user(reporter) or Reports().find_presence(reporter).entity_key or ""
-    organization_id, _, entity_id = key.partition("/")
-    return entity_id if organization_id == organization.id else None
+    prefix = entity_key(organization.id, "")
+    return key.removeprefix(prefix) if key.startswith(prefix) else None
 
 
 def _find_id_of_identifier(

@@ -70,7 +70,7 @@ def _is_return(presence: Presence, reporter: Reporter, occurred_at: str) -> bool
 
 def _act_on_departure(records: Records, reports: Reports, entity: str, event: ReturnEvent, received_at: str) -> bool:
     """Withdraw the departure, or have people told; return whether there is one."""
-    lock = records.find_lock(*entity.split("/", 1))
+    lock = records.find_lock(*entity.split("/"))
     if lock is None:
         return False
     record = records.find(lock.execution_arn)
@@ -88,7 +88,7 @@ def _act_on_departure(records: Records, reports: Reports, entity: str, event: Re
     if is_waiting:
         return True
     if record is None or not _is_in_window(record):
-        record = records.find(lock.window_execution_arn) if lock.window_execution_arn else None
+        record = _find_record(records, lock.window_execution_arn)
     if record is None or not _is_in_window(record):
         return bool(waiting)
     _record_return(records, record, event, received_at)
@@ -97,9 +97,16 @@ def _act_on_departure(records: Records, reports: Reports, entity: str, event: Re
 
 def _find_waiting(records: Records, execution_arn: str | None, superseded_by: str) -> Record | None:
     """Return the record of an execution that waits for its date, although another one has taken over."""
-    record = records.find(execution_arn) if execution_arn else None
+    record = _find_record(records, execution_arn)
     is_waiting = record is not None and record.outcome is None and record.status is Status.SCHEDULED
     return record if record is not None and is_waiting and record.superseded_by == superseded_by else None
+
+
+def _find_record(records: Records, execution_arn: str | None) -> Record | None:
+    """Return the record of an execution; None if there is no such execution, or it has no record."""
+    if execution_arn is None:
+        return None
+    return records.find(execution_arn)
 
 
 def _withdraw(records: Records, reports: Reports, record: Record, event: ReturnEvent, received_at: str) -> None:
