@@ -148,12 +148,14 @@ def test_a_provider_user_of_another_organization_leads_to_nobody(
 def test_who_was_offboarded_before_is_found_by_the_presence_of_the_provider_user(
     people: OrganizationBuilder, organization: WorkMailBackend, table: Table
 ) -> None:
-    user = people.create_user("dana")
-    record(table, user)
+    user, leaver = people.create_user("dana"), replace(OKTA, subject="nobody@example.com")
     Reports().record_departure(Reporter("okta", "00u1"), NOW, entity_key(ORGANIZATION_ID, user), is_stated=True)
+    with pytest.raises(RefusedEvent, match="0 users of the organization have this primary address"):
+        find(leaver)
+    record(table, user)
     hide(organization, user)
 
-    assert find(replace(OKTA, subject="nobody@example.com")) == user
+    assert find(leaver) == user
 
 
 def test_an_entity_that_was_never_deregistered_is_not_found_by_the_records(
@@ -190,6 +192,18 @@ def test_who_was_offboarded_before_and_deleted_since_is_repeated(
     with pytest.raises(DepartureRepeated) as repetition:
         find(leaver)
     assert str(repetition.value) == hidden_dana, "the name of the execution"
+
+
+def test_the_address_of_who_was_deleted_does_not_show_that_a_departure_is_repeated(
+    people: OrganizationBuilder, table: Table
+) -> None:
+    user = people.create_user("dana")
+    record(table, user)
+    deregister(user)
+    delete_user(user)
+
+    with pytest.raises(RefusedEvent, match="0 users of the organization have this primary address"):
+        find(OKTA)
 
 
 def test_who_was_offboarded_and_has_been_back_since_is_no_repetition(hidden_dana: str) -> None:
@@ -276,6 +290,16 @@ def test_an_address_of_a_group_is_not_looked_up_as_a_user(monkeypatch: pytest.Mo
     with pytest.raises(RefusedEvent, match="0 users of the organization have this primary address"):
         find(OKTA)
     assert find(REQUEST) is None
+
+
+def test_a_request_that_can_mean_a_group_does_not_mean_who_had_the_name_or_address(
+    hidden_dana: str, people: OrganizationBuilder
+) -> None:
+    people.create_alias(people.create_group("staff"), "dana")
+    by_name = replace(REQUEST, subject="dana", subject_kind=SubjectKind.ENTITY_ID, organization_id=ORGANIZATION_ID)
+
+    assert find(REQUEST) is None
+    assert find(by_name) is None
 
 
 def test_an_error_of_the_look_up_of_an_alias_is_not_hidden(organization: WorkMailBackend) -> None:
@@ -435,8 +459,9 @@ def test_an_address_is_looked_for_in_the_organizations_of_its_domain_or_in_the_o
     user = other_organization.create_user("dana", domain="example.org")
     organization.arrange(OTHER_ORGANIZATION_ID, user, email=ADDRESS)
 
-    with pytest.raises(RefusedEvent, match="0 entities"):
-        withdraw(ADDRESS)
+    for address in (ADDRESS, '"dana@home"@example.com'):
+        with pytest.raises(RefusedEvent, match="0 entities"):
+            withdraw(address)
     assert withdraw(ADDRESS, OTHER_ORGANIZATION_ID) == [entity_key(OTHER_ORGANIZATION_ID, user)]
     assert withdraw("dana") == [entity_key(OTHER_ORGANIZATION_ID, user)]
 

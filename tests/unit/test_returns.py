@@ -97,6 +97,10 @@ def create_record(
         assert table.records.record_wait(offboarding, token)
 
 
+def make_requester(request_id: str = "r-1", occurred_at: str = LEFT_AT) -> dict[str, str]:
+    return {"Provider": "offboardingRequested", "EventId": request_id, "OccurredAt": occurred_at}
+
+
 def read_told(table: Table, execution_arn: str = ARN_A) -> list[dict[str, Any]]:
     """Return what people are told of returns for an execution."""
     return [step for step in table.read_steps(execution_arn) if step["Step"] == "LeaverReturned"]
@@ -281,7 +285,16 @@ def test_the_withdrawal_expires_after_the_record(
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.AWAITING_APPROVAL])
-@pytest.mark.parametrize("requester", [None, {**REQUESTER, "Provider": "auth0"}, REQUESTER])
+@pytest.mark.parametrize(
+    "requester",
+    [
+        None,
+        {**REQUESTER, "Provider": "auth0", "OccurredAt": render(parse(BACK_AT) + MILLISECOND)},
+        make_requester(occurred_at=BACK_AT),
+        REQUESTER,
+    ],
+    ids=["person", "auth0", "request", "person-too"],
+)
 def test_an_execution_that_somebody_else_asked_for_too_goes_on_and_people_are_told(
     table: Table, reports: Reports, answers: list[Any], status: Status, requester: Any
 ) -> None:
@@ -604,10 +617,6 @@ def test_an_execution_that_still_waits_is_withdrawn_after_the_sooner_one(
 
 BY_REQUEST_ID = {"provider": "offboardingRequested", "provider_user_id": "r-1"}
 OF_ALL_REQUESTS = {"provider": "offboardingRequested", "provider_user_id": "", "entity": ENTITY}
-
-
-def make_requester(request_id: str = "r-1", occurred_at: str = LEFT_AT) -> dict[str, str]:
-    return {"Provider": "offboardingRequested", "EventId": request_id, "OccurredAt": occurred_at}
 
 
 def test_all_requests_for_an_entity_are_withdrawn_together(table: Table, answers: list[Any]) -> None:
