@@ -22,6 +22,7 @@ from offboarding.adapters.reports import Reports
 from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
 from offboarding.domain.record import MailboxTouched, Record, Status
 from offboarding.domain.retention import plan_retention
@@ -257,7 +258,7 @@ def _require_same_entity(
             f"{entity.id} was deregistered, and reads as enabled again. Look at the entity in the WorkMail console, "
             "then start again if it is still to be offboarded."
         )
-    elif recorded.email and (entity.email or "").casefold() != recorded.email.casefold():
+    elif recorded.email and not is_same_identifier(entity.email or "", recorded.email):
         problem = f"The primary address of {entity.id} has changed since it was recorded."
     else:
         return

@@ -318,10 +318,12 @@ def test_a_failure_says_first_whether_the_mailbox_was_touched() -> None:
         if state["Type"] == "Task"
     }
     deregister_entity = states["DeregisterEntity"]
-    own = {rule["Assign"]["claim"] for rule in deregister_entity["Catch"] if rule["Assign"].get("cause") == MESSAGE}
+    claims_of_messages = {
+        rule["Assign"]["claim"] for rule in deregister_entity["Catch"] if rule["Assign"].get("cause") == MESSAGE
+    }
 
     assert states["Begin"]["Assign"]["claim"] == "The mailbox was not touched. "
-    assert (own, claims.pop("DeregisterEntity")) == ({""}, {"", "The mailbox may be disabled. "})
+    assert (claims_of_messages, claims.pop("DeregisterEntity")) == ({""}, {"", "The mailbox may be disabled. "})
     assert set(map(frozenset, claims.values())) == {frozenset({None})}
     assert deregister_entity["Assign"]["claim"].startswith("{% 'The mailbox was disabled at ' & ")
     assert states["Failed"]["Cause"] == "{% $claim & $cause %}"
