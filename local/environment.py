@@ -36,7 +36,7 @@ from local.aws.stepfunctions.status_events import StatusEvents
 from local.cdk.deployment import Stack, deploy
 from local.clock import Clock
 from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
-from local.faults import Faults
+from local.faults import Faults, function_name
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.state import User
 
@@ -91,7 +91,7 @@ class Environment:
         self._exit_stack = contextlib.ExitStack()
         self._clients: dict[str, Any] = {}
         self.clock = Clock(now)
-        self.faults = Faults(self.clock)
+        self.faults = Faults(self.clock, self._list_function_names)
         self.runtime = Runtime(self.clock, self.faults)
         self.permissions = Permissions()
         self.identity_store = IdentityStore(self.clock, self._list_identity_center_users)
@@ -220,6 +220,12 @@ class Environment:
             if name == function.function_name or function.handler.startswith(f"{module}."):
                 return function
         raise LookupError(f"There is no function {name}.")
+
+    def _list_function_names(self) -> list[str]:
+        """Return the names of the functions, as faults have them."""
+        return [
+            function_name(function.handler) for function in lambda_simple_backends[ACCOUNT][REGION].list_functions()
+        ]
 
     def _list_identity_center_users(self) -> dict[str, datetime]:
         """Return when each user of WorkMail who has an id in Identity Center was created, by that id."""

@@ -19,7 +19,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -124,6 +124,11 @@ class Fault:
             raise ValueError(f"skip is a whole number from 0 on, not {self.skip!r}")
         if self.function is not None and not _is_function(self.function):
             raise ValueError(f"function is a name such as DeregisterEntity, not {self.function!r}")
+
+    def list_functions(self) -> list[str]:
+        """Return the functions that it names: the one that fails, and the one whose calls fail."""
+        fails = self.service == "lambda" and self.operation not in service_model("lambda").operation_names
+        return [*([self.operation] if fails else []), *([self.function] if self.function else [])]
 
     @property
     def name(self) -> str | None:
@@ -237,18 +242,38 @@ class Faults:
     ----------
     clock
         The clock that slow answers and botocore's pauses between two attempts wait on.
+    list_functions
+        Returns the names of the deployed functions, in camel case; without it a fault can name any.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, list_functions: Callable[[], Iterable[str]] | None = None) -> None:
         self._clock = clock
+        self._list_functions = list_functions
         self._active: list[_ActiveFault] = []
         self._recordings: list[list[RecordedCall]] = []
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
-        """Add faults; if several match a call, the first one applies."""
+        """Add faults; if several match a call, the first one applies.
+
+        Raises
+        ------
+        ValueError
+            If one is about a function that is not deployed; then none is added. The sentence says which functions are.
+        """
+        for fault in faults:
+            self._require_deployed_functions(fault)
         with self._lock:
             self._active += [_ActiveFault(fault, fault.skip, fault.times) for fault in faults]
+
+    def _require_deployed_functions(self, fault: Fault) -> None:
+        if self._list_functions is None:
+            return
+        deployed = sorted(set(self._list_functions()))
+        for name in fault.list_functions():
+            if name not in deployed:
+                possible = f"its functions are {', '.join(deployed)}" if deployed else "it has no function"
+                raise ValueError(f"the deployed stack has no function {name}; {possible}")
 
     def clear(self) -> None:
         """Remove all faults."""
@@ -403,8 +428,8 @@ def _require_operation(service: str, operation: object) -> None:
     if service == "lambda" and _is_function(operation):
         return
     matches = difflib.get_close_matches(str(operation), names, n=1)
-    hint = f"; did you mean {matches[0]}?" if matches else ""
-    raise ValueError(f"{service} has no operation {operation!r}{hint}")
+    hint = f"did you mean {matches[0]}?" if matches else f"its operations are {', '.join(names)}"
+    raise ValueError(f"{service} has no operation {operation!r}; {hint}")
 
 
 def _require_possible_error(service: str, operation: str, name: str) -> None:

@@ -113,10 +113,9 @@ class LocalApi:
 
     def _add_faults(self, request: Request) -> dict[str, Any]:
         try:
-            faults = read_faults(request.get_data())
+            self._environment.faults.add(*read_faults(request.get_data()))
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {_FAULTS_HINT}") from None
-        self._environment.faults.add(*faults)
         return self._read_faults()
 
     def _clear_faults(self, _: Request) -> dict[str, Any]:

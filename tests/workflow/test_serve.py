@@ -189,6 +189,7 @@ def test_an_invalid_advance_of_the_clock_is_refused(in_process_url: str, body: b
         (b"{}", "a JSON list of objects"),
         (b'[{"service": "workmail"}]', "Fault 1: the fault lacks operation."),
         (b'[{"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}]', "did you mean DescribeUser?"),
+        (b'[{"service": "lambda", "operation": "ResolveEntities", "latency": 1}]', ", ResolveEntity, "),
     ],
 )
 def test_an_invalid_fault_is_refused_with_the_expected_form(in_process_url: str, body: bytes, sentence: str) -> None:

@@ -200,6 +200,7 @@ def test_services_of_the_query_protocol_get_answers_in_that_protocol(aws: Enviro
         ({"service": "s3", "operation": "PutObject", "error": "Timeout"}, "service must be one of workmail, dynamodb"),
         ({"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}, "did you mean DescribeUser?"),
         ({"service": "lambda", "operation": "invoke", "error": "Timeout"}, "lambda has no operation 'invoke'"),
+        ({"service": "sns", "operation": "Xyz", "error": "Timeout"}, "its operations are AddPermission, "),
         ({"service": "workmail", "operation": "DescribeUser", "error": "EntityStateException"}, "it can with "),
         ({"service": "lambda", "operation": "ResolveEntity", "error": "Timeout"}, "Runtime.ExitError, Sandbox"),
         ({"service": "workmail", "operation": "DescribeUser"}, "exactly one of error, latency and afterEffect"),
@@ -278,6 +279,27 @@ def function(aws: Environment) -> Functions:
                                  "    global ran\n    ran += 1\n    return ran\n"})},
     )  # fmt: skip
     return functions
+
+
+@pytest.mark.parametrize("fault", [
+    Fault("lambda", "ResolveEntities", error="Runtime.ExitError"),
+    Fault("workmail", "DescribeUser", error="Timeout", function="ResolveEntities"),
+    Fault("lambda", "Invoke", latency=1, function="ResolveEntities"),
+])  # fmt: skip
+def test_a_fault_of_a_function_that_is_not_deployed_is_refused(aws: Environment, fault: Fault) -> None:
+    with pytest.raises(ValueError, match="has no function ResolveEntities; it has no function"):
+        aws.faults.add(fault)
+    functions = Functions(aws.runtime)
+    for module in ("verify_cleanup", "resolve_entity"):
+        functions.create({f"{module}.py": ""}, module, handler=f"{module}.handler")
+
+    with pytest.raises(
+        ValueError, match="has no function ResolveEntities; its functions are ResolveEntity, VerifyCleanup"
+    ):
+        aws.faults.add(Fault("workmail", "DescribeUser", error="Timeout"), fault)
+
+    assert aws.faults.list_hits() == []
+    aws.faults.add(Fault("lambda", "Invoke", latency=1, function="VerifyCleanup"))
 
 
 @pytest.mark.parametrize("name", ["Runtime.ExitError", "Sandbox.Timedout"])
