@@ -22,6 +22,10 @@ a wait makes the waiting work busy in the same step, so the process never looks 
 for the time without progress (no work begins, ends, blocks or wakes), and one for the whole wait. So a bug raises
 ``TimeoutError`` with the names of what is still running, instead of hanging.
 
+A thread can have a **deadline** (`Clock.limit`): each of its waits ends at the deadline at the latest, with
+``DeadlineReachedError``, and so does each later wait and each `Clock.require_time` in it. A thread that never waits
+never reaches its deadline, because the clock stands still for it.
+
 Consequences:
 
 - ``advance(by)`` settles *before* it computes the target. So retries that were still running when it was
@@ -56,6 +60,39 @@ _NOT_STARTED_MESSAGE = "The clock is not running: use it as a context manager."
 
 class ClockStoppedError(RuntimeError):
     """The clock was stopped, so this wait can never end by itself."""
+
+
+class DeadlineReachedError(BaseException):
+    """The calling thread has no time left. It is no ``Exception``, so that code which handles those does not go on.
+
+    Parameters
+    ----------
+    limit
+        The limit whose deadline was reached.
+    """
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(f"The deadline {limit.deadline.isoformat()} was reached.")
+        self.limit = limit
+
+
+@dataclass(eq=False)
+class Limit:
+    """A deadline of the calling thread; see `Clock.limit`.
+
+    Attributes
+    ----------
+    deadline
+        The last instant at which the thread can do something.
+    end
+        Called once, when the deadline ends a wait.
+    was_reached
+        Whether it has ended a wait.
+    """
+
+    deadline: datetime
+    end: Callable[[], None]
+    was_reached: bool = False
 
 
 class Work:
@@ -321,6 +358,36 @@ class Clock:
         finally:
             stack.pop()
 
+    @contextlib.contextmanager
+    def limit(self, deadline: datetime, end: Callable[[], None]) -> Iterator[Limit]:
+        """Have the calling thread stop at an instant, if it waits then.
+
+        When the deadline is reached, the block ends without an error; the limit says whether it was.
+
+        Parameters
+        ----------
+        deadline
+            The instant.
+        end
+            Called at the deadline, before the block's own clean-up runs.
+        """
+        limit = Limit(_round_up_to_milliseconds(_to_utc(deadline)), end)
+        limits = self._limits()
+        limits.append(limit)
+        try:
+            yield limit
+        except DeadlineReachedError as error:
+            if error.limit is not limit:
+                raise
+        finally:
+            limits.remove(limit)
+
+    def require_time(self) -> None:
+        """Raise ``DeadlineReachedError`` if the calling thread has reached a deadline."""
+        for limit in self._limits():
+            if limit.was_reached:
+                raise DeadlineReachedError(limit)
+
     def upcoming(self) -> datetime | None:
         """Return when the next thing is due, if anything is."""
         with self._state_changed:
@@ -400,6 +467,18 @@ class Clock:
         return not self._busy and (not self._automatic or self._stopped)
 
     def _wait(self, gate: Gate, until: datetime | None, *, automatic: bool) -> bool:
+        self.require_time()
+        limit = min(self._limits(), key=lambda limit: limit.deadline, default=None)
+        until = None if until is None else _round_up_to_milliseconds(_to_utc(until))
+        if limit is None or (until is not None and until <= limit.deadline):
+            return self._wait_until(gate, until, automatic=automatic)
+        if self._wait_until(gate, limit.deadline, automatic=True):
+            return True
+        limit.was_reached = True
+        limit.end()
+        raise DeadlineReachedError(limit)
+
+    def _wait_until(self, gate: Gate, until: datetime | None, *, automatic: bool) -> bool:
         waiter = _Waiter(self.current(), gate, automatic)
         with self._state_changed:
             if gate._opened:
@@ -407,7 +486,6 @@ class Clock:
             if self._stopped:
                 raise ClockStoppedError("The clock was stopped during a wait.")
             if until is not None:
-                until = _round_up_to_milliseconds(_to_utc(until))
                 if until <= self.now():
                     return False
                 heapq.heappush(self._agenda, _AgendaEntry(until, next(self._sequence_numbers), waiter))
@@ -466,6 +544,12 @@ class Clock:
             self._open(work.ended)
             self._busy.pop(work, None)
         self._run_automatic_waits()
+
+    def _limits(self) -> list[Limit]:
+        if not hasattr(self._thread, "limits"):
+            self._thread.limits = []
+        limits: list[Limit] = self._thread.limits
+        return limits
 
     def _lock_holders(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
         if not hasattr(self._thread, "lock_holders"):

@@ -30,6 +30,7 @@ from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
 from local.aws.identity_store import IdentityStore
+from local.aws.quotas import Quotas, QuotaSettings
 from local.aws.scheduler import Schedules
 from local.aws.shared_clients import share_clients, shared_session
 from local.aws.stepfunctions.status_events import StatusEvents
@@ -71,6 +72,8 @@ class Environment:
     schedules
         Whether EventBridge Scheduler's schedules fire. Without it they exist and never fire, so that a clock that is
         moved over months does not stop at each of them.
+    quotas
+        The quotas of AWS services; none by default.
     """
 
     clock: Clock
@@ -84,6 +87,7 @@ class Environment:
         *,
         truncate_timestamps: bool = False,
         schedules: bool = False,
+        quotas: QuotaSettings | None = None,
     ) -> None:
         self._assembly = assembly_dir
         self._organization = organization
@@ -92,7 +96,8 @@ class Environment:
         self._clients: dict[str, Any] = {}
         self.clock = Clock(now)
         self.faults = Faults(self.clock, self._list_function_names)
-        self.runtime = Runtime(self.clock, self.faults)
+        self.quotas = Quotas(self.clock, quotas)
+        self.runtime = Runtime(self.clock, self.faults, self.quotas)
         self.permissions = Permissions()
         self.identity_store = IdentityStore(self.clock, self._list_identity_center_users)
         self._schedules = Schedules(self.clock, fires=schedules)
@@ -117,6 +122,7 @@ class Environment:
         )
         self.runtime.install(hooks)
         self.faults.install(hooks)
+        self.quotas.install(hooks)
         self.permissions.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)

@@ -51,11 +51,20 @@ _snapshot_pool = SnapshotPool(max_size=32)
 
 @dataclass(eq=False)
 class FunctionError(Exception):
-    """An invocation failed, with the error as the caller and the log see it."""
+    """An invocation failed, with the error as the caller and the log see it.
+
+    Attributes
+    ----------
+    type, message, trace
+        Its name, its text, and the lines of its stack trace.
+    ends_environment
+        Whether the execution environment has ended with it.
+    """
 
     type: str
     message: str
     trace: tuple[str, ...] = ()
+    ends_environment: bool = False
 
     def payload(self, request_id: str) -> dict[str, Any]:
         """Return it in the form of Lambda's API."""
@@ -130,7 +139,7 @@ class ExecutionEnvironment:
             raise FunctionError(type(error).__name__, str(error), self._format_trace(error)) from error
         except SystemExit as error:
             text = f"RequestId: {context.aws_request_id} Error: Runtime exited with error: exit status {error.code}"
-            raise FunctionError("Runtime.ExitError", text) from error
+            raise FunctionError("Runtime.ExitError", text, ends_environment=True) from error
 
     def _call(self, event: str | bytes, context: Context) -> str:
         if self._handler is None:

@@ -10,6 +10,8 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import EventSourceMapping
 from moto.awslambda.utils import get_backend
 
+from local.aws.quotas import TooManyRequestsException
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -20,14 +22,17 @@ class Invocation:
     answer
         The function's answer, parsed; None if it failed.
     has_failed
-        Whether the function raised an error, was lost, or does not exist.
+        Whether the function raised an error, was lost, does not exist, or was not invoked.
     version
         The version that ran.
+    is_throttled
+        Whether Lambda refused it because of the concurrency: the function was not invoked.
     """
 
     answer: Any
     has_failed: bool
     version: str
+    is_throttled: bool = False
 
 
 def invoke_function(mapping: EventSourceMapping, records: list[dict[str, Any]]) -> Invocation:
@@ -44,6 +49,8 @@ def invoke_function(mapping: EventSourceMapping, records: list[dict[str, Any]]) 
         )
     except UnknownFunctionException:
         return Invocation(None, has_failed=True, version="")
+    except TooManyRequestsException:
+        return Invocation(None, has_failed=True, version="", is_throttled=True)
     version = headers.get("x-amz-executed-version", "$LATEST")
     if "x-amz-function-error" in headers:
         return Invocation(None, has_failed=True, version=version)

@@ -16,8 +16,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
+
+from local.clock import Clock
 
 HIDDEN_PACKAGES = frozenset({"pydantic"})
 """Loaded by moto, and missing on Lambda: Powertools would use it if it is loaded."""
@@ -44,14 +47,26 @@ def running_function() -> Any:
 
 
 @contextlib.contextmanager
-def mark_running(function: Any) -> Iterator[None]:
-    """Have `running_function` return a function in this thread meanwhile."""
-    outer = running_function()
-    _invocation.function = function
+def mark_running(function: Any, clock: Clock) -> Iterator[None]:
+    """Have `running_function` return a function in this thread meanwhile, and `sleep` wait on its clock."""
+    outer = running_function(), getattr(_invocation, "clock", None)
+    _invocation.function, _invocation.clock = function, clock
     try:
         yield
     finally:
-        _invocation.function = outer
+        _invocation.function, _invocation.clock = outer
+
+
+_sleep = time.sleep
+
+
+def sleep(seconds: float) -> None:
+    """Pause as ``time.sleep``: on the clock in a function's code, in real time elsewhere."""
+    clock: Clock | None = getattr(_invocation, "clock", None)
+    if clock is None:
+        _sleep(seconds)
+    else:
+        clock.sleep(timedelta(seconds=seconds))
 
 
 @contextlib.contextmanager
@@ -63,6 +78,11 @@ def capture_output() -> Iterator[io.StringIO]:
         yield buffer
     finally:
         _output.buffer = outer
+
+
+def discard_output() -> None:
+    """Collect nothing more of this thread's output for the current `capture_output`."""
+    _output.buffer = io.StringIO()
 
 
 def has_printed() -> bool:

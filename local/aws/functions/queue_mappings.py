@@ -2,7 +2,10 @@
 
 moto invokes a function for each single message, when it is sent and inside the sender's call, and does not support
 partial batch responses. Here a poller does it instead: it reads batches as AWS Lambda does, deletes the messages that
-were processed, and leaves the failed ones to the queue's visibility timeout and redrive policy.
+were processed, and leaves the failed ones to the queue's visibility timeout and redrive policy. A batch that Lambda
+refuses because of the concurrency is tried again after 1, 2, 4 … 60 seconds, until that timeout.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from typing import Any
 from moto.awslambda.models import EventSourceMapping
 from moto.sqs.models import Queue, sqs_backends
 
-from local.aws.functions.mapping_invocations import invoke_function, list_failure_identifiers
+from local.aws.functions.mapping_invocations import Invocation, invoke_function, list_failure_identifiers
 from local.clock import Clock
 from local.hooks import Hooks
 
 _ONE_MILLISECOND = timedelta(milliseconds=1)
+_MIN_DELAY = timedelta(seconds=1)
+_MAX_DELAY = timedelta(minutes=1)
 
 
 class QueuePoller:
@@ -86,20 +91,35 @@ class QueuePoller:
                 if not messages:
                     self._queues_in_progress.discard(queue.queue_arn)
                     return
-            region = queue.region
-            invocation = invoke_function(mapping, [_make_record(mapping, message, region) for message in messages])
+            records = [_make_record(mapping, message, queue.region) for message in messages]
+            invocation = self._invoke(mapping, messages, records)
             failed = _failed_message_ids(invocation.answer, messages)
             for message in messages:
                 if message.id not in failed:
                     sqs_backends[queue.account_id][queue.region].delete_message(queue.name, message.receipt_handle)
 
+    def _invoke(self, mapping: EventSourceMapping, messages: list[Any], records: list[dict[str, Any]]) -> Invocation:
+        """Invoke the function of a mapping; again while Lambda refuses it and the messages are invisible to others."""
+        visible_at = min(_visible_at(message) for message in messages)
+        delay = _MIN_DELAY
+        while True:
+            invocation = invoke_function(mapping, records)
+            if not invocation.is_throttled or self._clock.now() + delay > visible_at:
+                return invocation
+            self._clock.sleep(delay)
+            delay = min(_MAX_DELAY, 2 * delay)
+
     def _receive_batch(self, queue: Queue, mapping: EventSourceMapping) -> list[Any]:
         backend = sqs_backends[queue.account_id][queue.region]
         messages = backend.receive_message(queue.name, mapping.batch_size, 0, int(queue.visibility_timeout))
         for message in messages:
-            visible = datetime.fromtimestamp(message.visible_at / 1000, UTC) + _ONE_MILLISECOND
+            visible = _visible_at(message) + _ONE_MILLISECOND
             self._clock.call_at(visible, lambda: self.poll(queue), f"redelivery from {queue.name}")
         return messages
+
+
+def _visible_at(message: Any) -> datetime:
+    return datetime.fromtimestamp(message.visible_at / 1000, UTC)
 
 
 def _queue_of(mapping: EventSourceMapping) -> Queue:

@@ -10,25 +10,36 @@ the function's zip is run, in an execution environment (see `local.aws.functions
 - One invocation runs at a time. One that waits on the clock lets others run meanwhile.
 - The output and the log of a handler go to its log group in moto's CloudWatch Logs and to `Runtime.logs`.
 - Errors have the form that Lambda gives them; Step Functions takes the error's name from there.
+- An asynchronous invocation runs in a thread of its own: see `local.aws.functions.asynchronous`.
 
-A function's time-out is compared with the time that passed on the clock, which stands still unless the
-invocation waits on it.
+**The time-out.** An invocation takes time on the clock where its code waits: in ``time.sleep``, for a slow answer of
+AWS (`local.faults`), or between two attempts of botocore; and as much as `local.aws.quotas` says. At the function's
+time-out it is ended as on Lambda: its caller gets ``Sandbox.Timedout`` at that instant. No later call to AWS takes
+effect, no later output is logged, and the next invocation has another execution environment. Clean-up code
+(``finally``) still runs in this process, with no effect outside it.
+Code that computes without an end never waits: the clock stands still for it, and `Clock.settle` names it in its
+``TimeoutError``. Threads that a function starts are not limited.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
+from botocore.endpoint import Endpoint
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
+from local.aws.functions.asynchronous import AsynchronousInvocations
 from local.aws.functions.execution_environment import (
     Context,
     ExecutionEnvironment,
@@ -36,7 +47,15 @@ from local.aws.functions.execution_environment import (
     environment_variables_of,
     unpack,
 )
-from local.aws.functions.process_state import capture_output, invocation_lock, mark_running
+from local.aws.functions.process_state import (
+    capture_output,
+    discard_output,
+    invocation_lock,
+    mark_running,
+    running_function,
+    sleep,
+)
+from local.aws.quotas import Quotas, TooManyRequestsException
 from local.clock import Clock
 from local.faults import Faults, InvocationLostError, function_name
 from local.hooks import Hooks
@@ -51,25 +70,35 @@ class Runtime:
         The clock by which time-outs are measured.
     faults
         The faults that apply to invocations; none by default.
+    quotas
+        The quotas that apply to invocations; none by default.
     """
 
-    def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
+    def __init__(self, clock: Clock, faults: Faults | None = None, quotas: Quotas | None = None) -> None:
         self._clock = clock
         self._faults = faults or Faults(clock)
+        self._quotas = quotas or Quotas(clock)
+        self._asynchronous = AsynchronousInvocations(clock, self.invoke)
         self._environments: dict[tuple[Any, ...], ExecutionEnvironment] = {}
         self._logs: dict[str, list[str]] = defaultdict(list)
 
     def install(self, hooks: Hooks) -> None:
         """Have moto run functions with this runtime for as long as the hooks are in place."""
-        respond = LambdaResponse.invoke
+        respond, request = LambdaResponse.invoke, Endpoint.make_request
 
         def with_qualifier(self: LambdaResponse) -> Any:
             # moto reads it in lower case, and then from the payload; clients send it with a capital.
             self.querystring["qualifier"] = self.querystring.get("Qualifier", [None])
             return respond(self)
 
+        def request_in_time(endpoint: Endpoint, *args: Any) -> Any:
+            self._clock.require_time()
+            return request(endpoint, *args)
+
+        hooks.replace(Endpoint, "make_request", request_in_time)
         hooks.replace(LambdaResponse, "invoke", with_qualifier)
         hooks.replace(LambdaSimpleBackend, "invoke", self._make_moto_invoke())
+        hooks.replace(time, "sleep", sleep)
         hooks.add_cleanup(self._close)
 
     def logs(self, function_name: str) -> list[str]:
@@ -89,8 +118,13 @@ class Runtime:
             The answer's JSON text, the log, and the error if there was one.
         """
         request_id = str(uuid.uuid4())
-        name = function.function_name
-        with self._clock.count_as_work(f"invocation of {name}"), capture_output() as printed, mark_running(function):
+        with (
+            self._clock.count_as_work(f"invocation of {function.function_name}"),
+            capture_output() as printed,
+            mark_running(function, self._clock),
+            self._run_alone(),
+            self._quotas.count_invocation(function.account_id, function.region),
+        ):
             environment = self._get_environment(function)
             error = None
             try:
@@ -99,13 +133,24 @@ class Runtime:
                 error = failure
                 printed.write(f"{failure.log_line()}\n")
                 answer = json.dumps(failure.payload(request_id))
+                if failure.ends_environment:
+                    self._discard(environment)
         self._keep_log(function, environment, printed.getvalue())
         return answer, printed.getvalue(), error
+
+    @contextlib.contextmanager
+    def _run_alone(self) -> Iterator[None]:
+        """Let one invocation run at a time: the others run while it waits on the clock."""
+        invocation_lock.acquire()
+        try:
+            with self._clock.while_blocked(invocation_lock.release, invocation_lock.acquire):
+                yield
+        finally:
+            invocation_lock.release()
 
     def _run(
         self, environment: ExecutionEnvironment, function: Any, event: str | bytes, arn: str, request_id: str
     ) -> str:
-        started_at = self._clock.now()
         timeout = timedelta(seconds=int(function.timeout))
         context = Context(
             function_name=function.function_name,
@@ -115,18 +160,37 @@ class Runtime:
             aws_request_id=request_id,
             log_group_name=function.logs_group_name,
             log_stream_name=environment.log_stream,
-            deadline=started_at + timeout,
+            deadline=self._clock.now() + timeout,
             clock=self._clock,
         )
-        try:
-            name = function_name(function.handler)
-            return self._faults.run_invocation(name, timeout, lambda: environment.call(event, context))
-        except InvocationLostError as lost:
-            raise FunctionError(lost.name, f"RequestId: {request_id} {lost}") from lost
-        finally:
-            if self._clock.now() - started_at > timeout:
-                text = f"RequestId: {request_id} Error: Task timed out after {timeout.total_seconds():.2f} seconds"
-                raise FunctionError("Sandbox.Timedout", text)
+
+        def run() -> str:
+            self._quotas.take_invocation_time()
+            return self._faults.run_invocation(
+                function_name(function.handler), lambda: environment.call(event, context)
+            )
+
+        failure: Exception | None = None
+        with self._clock.limit(context.deadline, discard_output) as limit:
+            try:
+                answer = run()
+            except (FunctionError, InvocationLostError) as error:
+                failure = error
+        if limit.was_reached:
+            text = f"RequestId: {request_id} Error: Task timed out after {timeout.total_seconds():.2f} seconds"
+            raise FunctionError("Sandbox.Timedout", text, ends_environment=True)
+        if isinstance(failure, InvocationLostError):
+            raise FunctionError("Runtime.ExitError", f"RequestId: {request_id} {failure}", ends_environment=True)
+        if failure is not None:
+            raise failure
+        return answer
+
+    def _discard(self, environment: ExecutionEnvironment) -> None:
+        """Have the next invocation run in another execution environment."""
+        for key, value in list(self._environments.items()):
+            if value is environment:
+                del self._environments[key]
+        environment.close()
 
     def _get_environment(self, function: Any) -> ExecutionEnvironment:
         variables = function.environment_vars
@@ -165,6 +229,19 @@ class Runtime:
         now = int(self._clock.now().timestamp() * 1000)
         backend.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
 
+    def _invoke_apart(self, function: Any, event: str | bytes, arn: str) -> tuple[Any, str, FunctionError | None]:
+        """Run an invocation that another one waits for, in a thread of its own: it can outlive the other one."""
+        result: Future[tuple[Any, str, FunctionError | None]] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(self.invoke(function, event, arn))
+            except TooManyRequestsException as error:
+                result.set_exception(error)
+
+        self._clock.start_thread(f"invocation of {function.function_name}", run).ended.wait()
+        return result.result(timeout=0)
+
     def _make_moto_invoke(self) -> Callable[..., str | bytes]:
         runtime = self
 
@@ -182,10 +259,12 @@ class Runtime:
             arn = _invoked_arn(function, qualifier or _qualifier_of(function_name))
             if headers.get("X-Amz-Invocation-Type") == "DryRun":
                 return b""
-            answer, log, error = runtime.invoke(function, body or "{}", arn)
             response_headers["x-amz-executed-version"] = str(function.version)
             if headers.get("X-Amz-Invocation-Type") == "Event":
+                runtime._asynchronous.accept(function, body or "{}", arn)
                 return b""
+            run = runtime.invoke if running_function() is None else runtime._invoke_apart
+            answer, log, error = run(function, body or "{}", arn)
             if headers.get("X-Amz-Log-Type") == "Tail":
                 response_headers["x-amz-log-result"] = _tail(log)
             if error is not None:

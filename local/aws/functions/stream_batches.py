@@ -31,7 +31,9 @@ class Batch:
     records
         The records that are still to be processed.
     retries
-        How often it was retried; a split does not count.
+        How often it was retried after an error; a split does not count.
+    throttles
+        How often Lambda has refused to invoke the function with it.
     invocations
         How often the function was invoked with the first of these records.
     last_invocation
@@ -42,6 +44,7 @@ class Batch:
     retries: int = 0
     invocations: int = 0
     last_invocation: Invocation | None = None
+    throttles: int = 0
 
     def split(self) -> list[Batch]:
         """Return its two halves."""

@@ -7,6 +7,8 @@ reads the stream as AWS Lambda does:
   each of so many readers has its own keys. It takes effect when the mapping is created.
 - A failed batch is retried after 1, 2, 4 … 60 seconds on the clock, from the lowest failed record on, and blocks its
   reader meanwhile. With ``BisectBatchOnFunctionError`` it is first split until the failing record is alone.
+- A batch that Lambda refuses because of the concurrency is retried likewise. That is no retry by
+  ``MaximumRetryAttempts``, and it splits no batch.
 - After ``MaximumRetryAttempts`` or ``MaximumRecordAgeInSeconds`` the batch is given up, and its metadata are sent to
   the destination. Records that are older than 24 hours are gone from the stream.
 - A disabled mapping keeps its place. ``MaximumBatchingWindowInSeconds`` is always 0.
@@ -187,6 +189,10 @@ class StreamPoller:
             invocation = invoke_function(
                 mapping, [make_event_record(record, mapping.event_source_arn) for record in batch.records]
             )
+            if invocation.is_throttled:
+                batch.throttles += 1
+                self._retry_later(reader, batch)
+                return
             batch.last_invocation, batch.invocations = invocation, batch.invocations + 1
             del batch.records[: count_processed(mapping, batch, invocation)]
         if batch.records:
@@ -212,11 +218,14 @@ class StreamPoller:
             self._give_up(reader, batch, RETRIES_EXHAUSTED, len(batch.records))
         else:
             batch.retries += 1
-            delay = min(_MAX_DELAY, timedelta(seconds=2 ** min(batch.retries - 1, 6)))
-            with self._lock:
-                reader.retry = self._clock.call_at(
-                    self._clock.now() + delay, lambda: self._retry(reader), f"retry by the {reader.name}"
-                )
+            self._retry_later(reader, batch)
+
+    def _retry_later(self, reader: _Reader, batch: Batch) -> None:
+        delay = min(_MAX_DELAY, timedelta(seconds=2 ** min(batch.retries + batch.throttles - 1, 6)))
+        with self._lock:
+            reader.retry = self._clock.call_at(
+                self._clock.now() + delay, lambda: self._retry(reader), f"retry by the {reader.name}"
+            )
 
     def _retry(self, reader: _Reader) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 - The target is a Lambda function, and the schedule's role must allow its invocation. Scheduler invokes it
   asynchronously: it is told that the invocation was accepted, and not whether the function fails. If it fails, Lambda
-  invokes it twice more, after one and two minutes.
+  invokes it again (`local.aws.functions.asynchronous`).
 - What cannot be delivered is tried again by the ``RetryPolicy``, unless the role or the function is missing, and then
   sent to the dead-letter queue.
 - A schedule fires at the first moment of a flexible time window. A start and an end are not supported.
@@ -29,7 +29,6 @@ from local.hooks import Hooks
 
 _MAX_DELAY_SECONDS = 60
 _PERMANENT_ERRORS = {"AccessDeniedException", "ResourceNotFoundException"}
-_ASYNCHRONOUS_RETRIES = (timedelta(minutes=1), timedelta(minutes=2))
 
 
 @dataclass
@@ -132,7 +131,7 @@ class Schedules:
         )
         if _role_allows(event.target["RoleArn"], "lambda:InvokeFunction", event.target["Arn"]):
             try:
-                self._invoke(event.target["Arn"], event.render_payload(), _ASYNCHRONOUS_RETRIES)
+                _invoke(event.target["Arn"], event.render_payload())
             except ClientError as error:
                 code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             else:
@@ -149,19 +148,10 @@ class Schedules:
             exhausted = "MaximumRetryAttempts" if retry_at <= expires_at else "MaximumEventAgeInSeconds"
         _send_to_dead_letter_queue(event, code, message, exhausted)
 
-    def _invoke(self, function_arn: str, payload: str, retries: tuple[timedelta, ...]) -> None:
-        """Invoke a function as Lambda does asynchronously: again later if it fails."""
-        region = function_arn.split(":")[3]
-        answer = boto3.client("lambda", region).invoke(FunctionName=function_arn, Payload=payload)
-        if "FunctionError" in answer and retries:
-            delay, *remaining = retries
 
-            def start_retry() -> None:
-                self._clock.start_thread(
-                    f"retry of {function_arn}", lambda: self._invoke(function_arn, payload, tuple(remaining))
-                )
-
-            self._clock.call_at(self._clock.now() + delay, start_retry, f"retry of {function_arn}")
+def _invoke(function_arn: str, payload: str) -> None:
+    client = boto3.client("lambda", function_arn.split(":")[3])
+    client.invoke(FunctionName=function_arn, Payload=payload, InvocationType="Event")
 
 
 def _require_supported(properties: dict[str, Any]) -> None:

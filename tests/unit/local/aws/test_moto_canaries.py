@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import json
 import sys
+import time
 from typing import Any
 
 import boto3
@@ -58,6 +59,7 @@ from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.identity_store import IdentityStore
+from local.aws.quotas import Quotas
 from local.aws.scheduler import Schedules
 from local.aws.stepfunctions.status_events import StatusEvents
 from local.clock import Clock
@@ -95,6 +97,7 @@ FINGERPRINTS = {
     "AssignDecl._eval_body": "ed4374c9b781",
     "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
     "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
+    "BaseResponse.call_action": "b89874e1cae7",
     "BranchWorker.start": "b8572b4e9104",
     "BranchWorkerPool.__init__": "c8885a7496b7",
     "BranchWorkerPool.on_terminated": "535b0ce8b57e",
@@ -117,6 +120,7 @@ FINGERPRINTS = {
     "DynamoHandler._get_expr_attr_values": "2a966614535a",
     "DynamoHandler.call_action": "36299a175499",
     "DynamoHandler.transact_write_items": "637e41b5d40d",
+    "Endpoint.make_request": "5d2ce8636649",
     "Environment.as_inner_frame_of": "a150d24f76dc",
     "Environment.set_ended": "190765d926f4",
     "Environment.set_error": "c1c2223b5b36",
@@ -224,6 +228,7 @@ def list_replacements() -> list[Replaced]:
     clock = Clock()
     with stepfunctions.install(clock) as states, Hooks() as others:
         Runtime(clock).install(others)
+        Quotas(clock).install(others)
         response_cache.install(others)
         cloudformation.install(others)
         tables = dynamodb.install(others)
@@ -267,6 +272,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
         if not inspect.isfunction(getattr(r.original, "__func__", r.original)) and r.name != "TYPE"
     }
 
+    assert originals_by_name.pop("time.sleep") is time.sleep
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local.aws.functions.runtime import Runtime
 from local.aws.functions.snapshot import ModuleState, Snapshot, SnapshotPool
+from local.clock import Clock
 from local.hooks import Hooks
 from tests.unit.local.conftest import NOON, Functions, StepFunctions
 
@@ -413,23 +415,144 @@ def test_catch_and_retry_see_the_error_s_name(functions: Functions, aws: StepFun
     assert run.times("TaskScheduled") == [timedelta(seconds=s) for s in (0, 5, 15)]
 
 
-def test_an_invocation_that_takes_too_long_times_out(functions: Functions, clock: Any) -> None:
-    sqs = boto3.client("sqs", "us-east-1")
-    url = sqs.create_queue(QueueName="slow")["QueueUrl"]
-    functions.create(
-        f"import boto3\ndef handler(e, c): boto3.client('sqs').purge_queue(QueueUrl='{url}'); return 'in time'",
-        Timeout=30,
-    )
-    from moto.sqs.models import SQSBackend
+class TestTimeOut:
+    SEND = """
+        import boto3, time
+        sqs = boto3.client("sqs")
+        runs = 0
+        def send(text):
+            sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="sent")["QueueUrl"], MessageBody=text)
+    """
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SQSBackend, "purge_queue", lambda *_: clock.sleep(timedelta(seconds=30)))
-        assert functions.invoke() == "in time"
-        patch.setattr(SQSBackend, "purge_queue", lambda *_: clock.sleep(timedelta(seconds=31)))
-        error = functions.error()
+    @pytest.fixture
+    def sent(self, functions: Functions) -> Callable[[], list[str]]:
+        """Return a function that returns what was sent to the queue."""
+        sqs = boto3.client("sqs", "us-east-1")
+        url = sqs.create_queue(QueueName="sent")["QueueUrl"]
 
-    assert error["errorType"] == "Sandbox.Timedout"
-    assert error["errorMessage"] == f"RequestId: {error['requestId']} Error: Task timed out after 30.00 seconds"
+        def receive() -> list[str]:
+            return [m["Body"] for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])]
+
+        return receive
+
+    def test_an_invocation_ends_at_its_time_out_with_no_later_effect(
+        self, functions: Functions, clock: Clock, sent: Callable[[], list[str]]
+    ) -> None:
+        functions.create(
+            f"{self.SEND}"
+            """
+        def handler(event, context):
+            global runs
+            runs += 1
+            if event == "again":
+                return runs
+            send("early")
+            try:
+                time.sleep(30)
+                print("in time", context.get_remaining_time_in_millis())
+                time.sleep(event)
+                print("late")
+                send("late")
+            except Exception:
+                send("handled")
+            finally:
+                print("clean-up")
+                send("clean-up")
+            """,
+            Timeout=30,
+        )
+
+        error = functions.error(0.001)
+
+        text = f"RequestId: {error['requestId']} Error: Task timed out after 30.00 seconds"
+        assert (error["errorType"], error["errorMessage"]) == ("Sandbox.Timedout", text)
+        assert functions.runtime.logs("function") == ["in time 0", f"[ERROR] Sandbox.Timedout: {text}"]
+        assert clock.now() - NOON == timedelta(seconds=30)
+        assert sent() == ["early"]
+        assert functions.invoke("again") == 1
+        assert functions.invoke("again") == 2
+
+    def test_code_that_handles_every_error_has_no_later_effect(
+        self, functions: Functions, clock: Clock, sent: Callable[[], list[str]]
+    ) -> None:
+        functions.create(
+            f"{self.SEND}"
+            """
+        def handler(event, context):
+            for second in range(100):
+                try:
+                    time.sleep(2)
+                    send(str(second))
+                except BaseException:
+                    print("handled")
+            if event:
+                raise ValueError
+            return "answered"
+            """,
+            Timeout=5,
+        )
+
+        assert [functions.error(event)["errorType"] for event in (0, 1)] == ["Sandbox.Timedout"] * 2
+        assert clock.now() - NOON == timedelta(seconds=10)
+        assert sent() == ["0", "1", "0", "1"]
+        assert not [line for line in functions.runtime.logs("function") if "handled" in line]
+
+    def test_an_execution_sees_the_time_out_at_its_time(self, functions: Functions, aws: StepFunctions) -> None:
+        functions.create("import time\ndef handler(e, c): time.sleep(e)", Timeout=30)
+        catch = {"ErrorEquals": ["Sandbox.Timedout"], "Next": "Late"}
+        retry = {"ErrorEquals": ["Sandbox.Timedout"], "MaxAttempts": 1, "IntervalSeconds": 10}
+        run = aws.start({
+            "Call": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True, "Retry": [retry],
+                     "Arguments": {"FunctionName": "function", "Payload": 7200}, "Catch": [catch]},
+            "Late": {"Type": "Pass", "Output": "late", "End": True},
+        })  # fmt: skip
+
+        assert run.output == "late"
+        assert run.times("TaskFailed") == [timedelta(seconds=30), timedelta(seconds=70)]
+
+    def test_another_invocation_in_the_same_environment_goes_on(self, functions: Functions, clock: Clock) -> None:
+        functions.create(
+            """
+            import time
+            runs = 0
+            def handler(event, context):
+                global runs
+                runs += 1
+                time.sleep(event)
+                return runs
+            """,
+            Timeout=30,
+        )
+        answers: list[Any] = []
+        clock.start_thread("long", lambda: answers.append(functions.error(31)["errorType"]))
+        clock.start_thread("short", lambda: (clock.sleep(timedelta(seconds=5)), answers.append(functions.invoke(28))))
+        clock.settle()
+
+        assert answers == ["Sandbox.Timedout", 2]
+        assert functions.invoke(0) == 1
+
+    def test_an_invocation_outlives_the_one_that_waits_for_it(self, functions: Functions, clock: Clock) -> None:
+        functions.create(
+            "import time\ndef handler(e, c): time.sleep(20); print('ended'); return 'inner'", "inner", Timeout=30
+        )
+        functions.create(
+            "import boto3\ndef handler(e, c): boto3.client('lambda').invoke(FunctionName='inner')", "outer", Timeout=10
+        )
+
+        answers: list[Any] = []
+        clock.start_thread("caller", lambda: answers.extend([functions.error(name="outer")["errorType"], clock.now()]))
+        clock.settle()
+
+        assert answers == ["Sandbox.Timedout", NOON + timedelta(seconds=10)]
+        assert functions.runtime.logs("inner") == ["ended"]
+        assert clock.now() - NOON == timedelta(seconds=20)
+
+    def test_only_a_function_sleeps_on_the_clock(self, functions: Functions, clock: Clock) -> None:
+        started_at = time.monotonic()
+        time.sleep(0.01)
+
+        assert time.monotonic() - started_at >= 0.01
+        assert clock.now() == NOON
 
 
 def test_an_invocation_that_waits_lets_others_run(functions: Functions, clock: Any) -> None:
@@ -577,12 +700,19 @@ def handler(event, context):
         assert answer["ExecutedVersion"] == "$LATEST"
 
 
-def test_an_asynchronous_invocation_has_an_empty_answer(functions: Functions) -> None:
+def test_an_asynchronous_invocation_has_an_empty_answer_and_is_repeated(functions: Functions, clock: Clock) -> None:
     functions.create("def handler(event, context): print('ran'); raise ValueError")
     answer = functions.client.invoke(FunctionName="function", InvocationType="Event")
+    clock.settle()
 
     assert answer["StatusCode"] == 202
-    assert functions.runtime.logs("function")[0] == "ran"
+    assert functions.runtime.logs("function").count("ran") == 1
+    clock.advance(timedelta(minutes=1))
+    assert functions.runtime.logs("function").count("ran") == 2
+    clock.advance(timedelta(minutes=2))
+    assert functions.runtime.logs("function").count("ran") == 3
+    clock.advance(timedelta(hours=7))
+    assert functions.runtime.logs("function").count("ran") == 3
 
 
 def test_messages_of_a_queue_reach_the_function(functions: Functions) -> None:
