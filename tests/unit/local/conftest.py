@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from local.aws import stepfunctions
 from local.aws.functions.runtime import Runtime
+from local.aws.quotas import Quotas
 from local.aws.shared_clients import share_clients
 from local.clock import Clock
 from local.hooks import Hooks
@@ -160,8 +161,13 @@ class Functions:
 
 
 @pytest.fixture
-def functions(clock: Clock, aws: StepFunctions) -> Iterator[Functions]:
+def quotas(clock: Clock) -> Quotas:
+    return Quotas(clock)
+
+
+@pytest.fixture
+def functions(clock: Clock, aws: StepFunctions, quotas: Quotas) -> Iterator[Functions]:
     with Hooks() as hooks:
-        runtime = Runtime(clock)
+        runtime = Runtime(clock, quotas=quotas)
         runtime.install(hooks)
         yield Functions(runtime)

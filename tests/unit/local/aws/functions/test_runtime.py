@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local.aws.functions.runtime import Runtime
 from local.aws.functions.snapshot import ModuleState, Snapshot, SnapshotPool
+from local.aws.quotas import Quotas, QuotaSettings
 from local.clock import Clock
 from local.hooks import Hooks
 from tests.unit.local.conftest import NOON, Functions, StepFunctions
@@ -713,6 +714,50 @@ def test_an_asynchronous_invocation_has_an_empty_answer_and_is_repeated(function
     assert functions.runtime.logs("function").count("ran") == 3
     clock.advance(timedelta(hours=7))
     assert functions.runtime.logs("function").count("ran") == 3
+
+
+def test_a_function_that_invokes_another_is_refused(functions: Functions, quotas: Quotas) -> None:
+    quotas.settings = QuotaSettings(lambda_concurrency=1)
+    functions.create(ECHO)
+    functions.create(
+        """
+        import boto3
+        from botocore.config import Config
+        def handler(event, context):
+            client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+            try:
+                client.invoke(FunctionName="function")
+            except client.exceptions.TooManyRequestsException as error:
+                return error.response["Reason"]
+        """,
+        "outer",
+    )
+
+    assert functions.invoke(name="outer") == "ConcurrentInvocationLimitExceeded"
+
+
+def test_an_asynchronous_invocation_that_lambda_refuses_is_given_up_after_six_hours(
+    functions: Functions, quotas: Quotas, clock: Clock
+) -> None:
+    """It is tried again after 1, 2, 4 … 300 seconds: the last time after 21,511 seconds."""
+    quotas.settings = QuotaSettings(lambda_concurrency=1)
+    functions.create("def handler(e, c): print('ran')")
+    functions.create(
+        """
+        import boto3, time
+        def handler(event, context):
+            boto3.client("lambda").invoke(FunctionName="function", InvocationType="Event")
+            time.sleep(event)
+        """,
+        "occupant",
+        Timeout=30_000,
+    )
+
+    for seconds in (21_510, 21_512):
+        functions.invoke(seconds, "occupant")
+        clock.advance(timedelta(hours=8))
+
+    assert functions.runtime.logs("function") == ["ran"]
 
 
 def test_messages_of_a_queue_reach_the_function(functions: Functions) -> None:
