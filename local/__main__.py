@@ -4,9 +4,11 @@ import argparse
 import json
 import logging
 import sys
+from dataclasses import fields
 
 from rich.console import Console
 
+from local.aws.quotas import QuotaSettings
 from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING
 from local.demo.console import show
@@ -24,11 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     int
         The exit status: 0 only if every row of the demo ended as expected, or the server was stopped.
     """
-    options = _make_parser().parse_args(arguments)
+    parser = _make_parser()
+    options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
     if options.command == "demo":
         return _run_demo(as_json=options.json)
-    return serve(options.port)
+    try:
+        quotas = QuotaSettings(**{field.name: getattr(options, field.name) for field in fields(QuotaSettings)})
+    except ValueError as error:
+        parser.error(str(error))
+    return serve(options.port, quotas)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -38,6 +45,19 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print the results as JSON")
     server = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
     server.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    for name, kind, text in (
+        ("lambda-concurrency", int, "how many invocations of functions can run at once"),
+        ("invocation-seconds", float, "how long each invocation takes on the clock"),
+        ("get-parameter-per-second", int, "how many calls of Systems Manager's GetParameter succeed in a second"),
+        (
+            "describe-execution-per-second",
+            int,
+            "how many calls of Step Functions' DescribeExecution succeed in a second",
+        ),
+    ):
+        default = getattr(QuotaSettings, name.replace("-", "_"))
+        note = "no quota" if default is None else default
+        server.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default: {note})")
     return parser
 
 

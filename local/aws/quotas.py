@@ -33,6 +33,14 @@ from local.hooks import Hooks
 _MAX_INVOCATION_SECONDS = 900
 _SECOND = timedelta(seconds=1)
 _RATES = {"GetParameter": "get_parameter_per_second", "DescribeExecution": "describe_execution_per_second"}
+_RATE = "a whole number from 1 on, or null for no quota"
+POSSIBLE_QUOTAS = {
+    "lambda_concurrency": _RATE,
+    "invocation_seconds": f"0 to {_MAX_INVOCATION_SECONDS}",
+    "get_parameter_per_second": _RATE,
+    "describe_execution_per_second": _RATE,
+}
+"""What each of `QuotaSettings` can be, in words."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class QuotaSettings:
         for name in ("lambda_concurrency", *_RATES.values()):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number from 1 on, or null for no quota, not {value!r}")
+                raise ValueError(f"{name} must be {_RATE}, not {value!r}")
         seconds = self.invocation_seconds
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if not is_number or not 0 <= seconds <= _MAX_INVOCATION_SECONDS:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,9 +12,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.wrappers import Request, Response
 
 from local.aws.identity_store import StoreUser
+from local.aws.quotas import POSSIBLE_QUOTAS
 from local.defaults import ACCOUNT, IDENTITY_STORE_ID, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.faults import read_faults
+from local.switches import change_switches, render_switches
 
 _CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
 _FAULTS_HINT = (
@@ -35,7 +36,7 @@ _HELP = {
     "GET /local/faults": "returns the faults, and how often each has happened",
     "POST /local/faults": f"adds faults: calls of the stack's functions and state machines fail. {_FAULTS_HINT}",
     "DELETE /local/faults": "removes all faults",
-    "GET /local/behaviour": "returns the switches for WorkMail's undocumented behaviour, and the values of each",
+    "GET /local/behaviour": "returns switches for WorkMail's undocumented behaviour and AWS's quotas, with values",
     "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
     "GET /local/identity-store": "returns the users of Identity Center that are known, with their statuses",
     "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
@@ -125,14 +126,16 @@ class LocalApi:
     def _read_behaviour(self, _: Request | None = None) -> dict[str, Any]:
         behaviour = self._environment.workmail.behaviour
         return {
-            "Behaviour": asdict(behaviour),
-            "Answers": {**behaviour.possible_values(), "describe_lag_seconds": "0 to 120"},
+            "Behaviour": render_switches((behaviour, self._environment.quotas.settings)),
+            "Answers": {**behaviour.possible_values(), "describe_lag_seconds": "0 to 120", **POSSIBLE_QUOTAS},
         }
 
     def _change_behaviour(self, request: Request) -> dict[str, Any]:
-        workmail = self._environment.workmail
+        workmail, quotas = self._environment.workmail, self._environment.quotas
         try:
-            workmail.behaviour = workmail.behaviour.with_changes(request.get_data())
+            workmail.behaviour, quotas.settings = change_switches(
+                (workmail.behaviour, quotas.settings), request.get_data()
+            )
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {_BEHAVIOUR_HINT}") from None
         return self._read_behaviour()

@@ -5,6 +5,7 @@ import sys
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from local.aws.quotas import QuotaSettings
 from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
@@ -33,9 +34,17 @@ def make_http_server(environment: Environment, port: int) -> BaseWSGIServer:
         return make_server(HOST, bound_port, LocalApi(environment), threaded=True, fd=listener.fileno())
 
 
-def serve(port: int) -> int:
-    """Serve the embedded AWS until Ctrl-C; return the exit status."""
-    with Environment(assembly(OFFBOARDING), schedules=True) as environment:
+def serve(port: int, quotas: QuotaSettings | None = None) -> int:
+    """Serve the embedded AWS until Ctrl-C; return the exit status.
+
+    Parameters
+    ----------
+    port
+        The port; 0 takes a free one.
+    quotas
+        The quotas of AWS services; none by default.
+    """
+    with Environment(assembly(OFFBOARDING), schedules=True, quotas=quotas) as environment:
         try:
             http_server = make_http_server(environment, port)
         except OSError as error:

@@ -1,7 +1,6 @@
 """Switches for the behaviour that Amazon WorkMail does not document: code that uses it must be right either way."""
 
-import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
 MAX_LAG_SECONDS = 120
@@ -59,28 +58,3 @@ class Behaviour:
         """Return the possible values of each switch but the lag, which is a number."""
         hints = get_type_hints(cls)
         return {name: get_args(hint) for name, hint in hints.items() if get_args(hint)}
-
-    def with_changes(self, text: str | bytes) -> "Behaviour":
-        """Return this behaviour with the switches of a JSON object changed.
-
-        Parameters
-        ----------
-        text
-            For example ``{"email_of_disabled": "absent"}``; a switch that it does not name keeps its value.
-
-        Raises
-        ------
-        ValueError
-            With a sentence, if the text is not such an object.
-        """
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"the behaviour is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise ValueError(f"the behaviour must be a JSON object, not {value!r}")  # noqa: TRY004 (one kind for bad input)
-        switches = [field.name for field in fields(self)]
-        unknown = sorted(set(value) - set(switches))
-        if unknown:
-            raise ValueError(f"unknown switch {', '.join(unknown)}; the switches are {', '.join(switches)}")
-        return replace(self, **value)

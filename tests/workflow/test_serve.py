@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
+from local.__main__ import main
 from local.cdk.assembly import assembly
 from local.defaults import IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.environment import Environment
@@ -40,7 +41,10 @@ def in_process_url() -> Iterator[str]:
 def url() -> Iterator[str]:
     """The address of `make serve`."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "local", "serve", "--port", "0", "--lambda-concurrency", "900"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
@@ -143,6 +147,16 @@ def test_an_organization_created_by_the_cli_is_active_and_refused_by_the_workflo
 
 
 @pytest.mark.long
+def test_quotas_can_be_given_on_the_command_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    behaviour = request_json(f"{url}/local/behaviour")[1]["Behaviour"]
+    assert (behaviour["lambda_concurrency"], behaviour["get_parameter_per_second"]) == (900, None)
+
+    with pytest.raises(SystemExit):
+        main(["serve", "--lambda-concurrency", "0"])
+
+    assert "lambda_concurrency must be a whole number from 1 on" in capsys.readouterr().err
+
+
 def test_an_event_that_the_cli_puts_starts_an_execution(url: str) -> None:
     aws = Cli(url)
     user, address = create_user(aws, "erin")
@@ -209,6 +223,8 @@ def test_the_behaviour_can_be_read_and_each_switch_changed(in_process_url: str) 
     status, changed = request_json(f"{in_process_url}/local/behaviour", b'{"email_of_disabled": "absent"}')
 
     assert (status, changed["Behaviour"]) == (200, {**current["Behaviour"], "email_of_disabled": "absent"})
+    assert request_json(f"{in_process_url}/local/behaviour", b'{"lambda_concurrency": 3}')[0] == 200
+    assert request_json(f"{in_process_url}/local/behaviour")[1]["Behaviour"]["lambda_concurrency"] == 3
     status, refused = request_json(f"{in_process_url}/local/behaviour", b'{"email_of_disabled": "hidden"}')
     assert (status, "must be one of present, absent" in refused["Error"]) == (400, True)
     request_json(f"{in_process_url}/local/behaviour", json.dumps(current["Behaviour"]).encode())

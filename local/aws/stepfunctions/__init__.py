@@ -9,6 +9,7 @@ the hooks are in place:
 - `task_tokens`: waiting for a token's answer, and answering.
 - `states`: Task, Parallel and Map states, and their time-outs; a Choice without a match.
 - `workers`: the threads of executions, branches and iterations, and the machine's ``TimeoutSeconds``.
+- `redrive`: ``RedriveExecution``.
 - `caches`: speed only.
 - `api`: the service's API.
 - `status_events`: the events about executions; installed by itself.
@@ -16,7 +17,17 @@ the hooks are in place:
 
 from moto.stepfunctions.parser import models as parser_models  # noqa: F401 (the import loads the whole interpreter)
 
-from local.aws.stepfunctions import api, caches, contexts, expressions, states, task_tokens, waits, workers
+from local.aws.stepfunctions import (
+    api,
+    caches,
+    contexts,
+    expressions,
+    redrive,
+    states,
+    task_tokens,
+    waits,
+    workers,
+)
 from local.clock import Clock
 from local.hooks import Hooks
 
@@ -44,6 +55,7 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     task_tokens.install(hooks, clock)
     states.install(hooks, clock)
     workers.install(hooks, clock)
+    redrive.install(hooks, clock)
     caches.install(hooks)
     api.install(hooks, clock)
     return hooks

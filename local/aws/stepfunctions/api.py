@@ -4,6 +4,7 @@
   execution with the same input, and frees a name 90 days after its execution has ended.
 - ``StopExecution`` keeps ``error`` and ``cause``, and the status changes at once.
 - ``SendTaskFailure`` keeps the ``cause``. (How tokens are answered is in ``local.aws.stepfunctions.task_tokens``.)
+- ``DescribeExecution`` says how an execution was redriven, and whether it can be.
 - ``DescribeExecution`` and ``ListExecutions`` give the stop date of a timed out execution, and an
   ``output`` that is JSON even if it is a string or null.
 - ``DescribeStateMachineForExecution`` gives the definition that the execution started with.
@@ -30,6 +31,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
+from local.aws.stepfunctions.redrive import describe_redrives
 from local.clock import Clock
 from local.hooks import Hooks
 
@@ -44,7 +46,7 @@ def install(hooks: Hooks, clock: Clock) -> None:
         hooks.replace(error, "TYPE", error.__name__)
     _hook_start(hooks, clock)
     _hook_stop(hooks, clock)
-    _hook_reads(hooks)
+    _hook_reads(hooks, clock)
 
 
 def _find_errors_without_code() -> list[type[AWSError]]:
@@ -125,7 +127,7 @@ def _hook_stop(hooks: Hooks, clock: Clock) -> None:
     hooks.replace(responses, "send_task_failure", respond_to_failure)
 
 
-def _hook_reads(hooks: Hooks) -> None:
+def _hook_reads(hooks: Hooks, clock: Clock) -> None:
     responses = responses_module.StepFunctionResponse
     describe, list_all = responses.describe_execution, responses.list_executions
     history = responses.get_execution_history
@@ -134,6 +136,7 @@ def _hook_reads(hooks: Hooks) -> None:
         result = describe(self).result
         execution = self.stepfunction_backend.describe_execution(result["executionArn"])
         _add_stop_date(result, execution)
+        result.update(describe_redrives(execution, clock.now()))
         if execution.status == ExecutionStatus.SUCCEEDED:
             result["output"] = json.dumps(execution.output, separators=(",", ":"))
         return ActionResult(result)

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,15 @@ _NO_CHOICE_MESSAGE = "No branching option reached"
 _this_thread = threading.local()
 
 
+@dataclass(frozen=True)
+class EnteredState:
+    """A state of the machine that an execution has entered, and what it needs to be entered again."""
+
+    state: state_module.CommonStateField
+    input: Any
+    variables: dict[str, Any]
+
+
 def install(hooks: Hooks, clock: Clock) -> None:
     """Have states run as on AWS for as long as the hooks are in place."""
     evaluate_state = state_module.CommonStateField._eval_body
@@ -44,6 +54,9 @@ def install(hooks: Hooks, clock: Clock) -> None:
 
     def evaluate_until_interrupted(self: Any, env: Environment) -> None:
         reset_failure_recorded()
+        if not env.is_frame():
+            variables = dict(env.variable_store._inner_scope)
+            env.local_entered_state = EnteredState(self, copy.deepcopy(env.states.get_input()), variables)
         with contextlib.suppress(Interrupted):
             evaluate_state(self, env)
 
@@ -61,6 +74,12 @@ def install(hooks: Hooks, clock: Clock) -> None:
     hooks.replace(state_module.CommonStateField, "_eval_body", evaluate_until_interrupted)
     hooks.replace(StateChoice, "_eval_state", choose_or_fail)
     hooks.replace(ExecutionState, "_evaluate_with_timeout", evaluate_in_this_thread)
+
+
+def find_entered_state(env: Environment) -> EnteredState | None:
+    """Return the state that an execution has entered last, of those that are in no Parallel and no Map state."""
+    entered: EnteredState | None = getattr(env, "local_entered_state", None)
+    return entered
 
 
 def _no_choice_matched_error(env: Environment, state_name: str) -> FailureEventException:

@@ -1,7 +1,7 @@
 """The events that Step Functions sends to EventBridge when an execution starts and when it ends.
 
 A Standard execution sends ``Step Functions Execution Status Change`` to the default bus: RUNNING at its
-start and SUCCEEDED, FAILED, TIMED_OUT or ABORTED at its end, each once and in this order. The events go
+start or redrive and SUCCEEDED, FAILED, TIMED_OUT or ABORTED at its end, each once and in this order. The events go
 through moto's rules, so the targets of a rule run as work on the clock. They are sent by the thread of the
 execution, before its work on the clock ends. So ``settle`` also waits for the targets, and
 ``DescribeExecution`` returns the same status as the event. (An execution that is stopped has that status at
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,18 +51,22 @@ class StatusEvents:
 
     def install(self, hooks: Hooks) -> None:
         """Have executions send events for as long as the hooks are in place."""
-        start, terminated = Execution.start, BaseExecutionWorkerCommunication.terminated
+        start, redrive = Execution.start, Execution.redrive
+        terminated = BaseExecutionWorkerCommunication.terminated
 
-        def start_and_publish(execution: Execution) -> None:
-            if not _sends_events(execution):
-                start(execution)
-                return
-            start_published = execution.local_start_published = threading.Event()
-            try:
-                start(execution)
-                self._send_event(execution, "RUNNING")
-            finally:
-                start_published.set()
+        def publish_after(run: Callable[[Execution], None]) -> Callable[[Execution], None]:
+            def run_and_publish(execution: Execution) -> None:
+                if not _sends_events(execution):
+                    run(execution)
+                    return
+                start_published = execution.local_start_published = threading.Event()
+                try:
+                    run(execution)
+                    self._send_event(execution, "RUNNING")
+                finally:
+                    start_published.set()
+
+            return run_and_publish
 
         def end_and_publish(worker: BaseExecutionWorkerCommunication) -> None:
             terminated(worker)
@@ -70,7 +75,8 @@ class StatusEvents:
                 worker.execution.local_start_published.wait()
                 self._send_event(worker.execution, worker.execution.status)
 
-        hooks.replace(Execution, "start", start_and_publish)
+        hooks.replace(Execution, "start", publish_after(start))
+        hooks.replace(Execution, "redrive", publish_after(redrive))
         hooks.replace(BaseExecutionWorkerCommunication, "terminated", end_and_publish)
 
     def close(self) -> None:

@@ -32,7 +32,6 @@ def install(hooks: Hooks, clock: Clock) -> None:
 
 def _hook_workers(hooks: Hooks, clock: Clock) -> None:
     init_pool, init_jobs = branches_decl.BranchWorkerPool.__init__, job.JobPool.__init__
-    make_environment = ExecutionWorker._get_evaluation_environment
 
     def init_branches(self: branches_decl.BranchWorkerPool, workers_num: int) -> None:
         init_pool(self, workers_num)
@@ -53,19 +52,24 @@ def _hook_workers(hooks: Hooks, clock: Clock) -> None:
 
     def start_execution(self: ExecutionWorker) -> None:
         # Made here and not in the thread: an execution can be stopped as soon as it is started.
-        env = make_environment(self)
-        execution = env.states.context_object.context_object_data["Execution"]
-        execution["StartTime"] = render_timestamp(execution["StartTime"])
-        env._program_state = ProgramRunning()
-        self.env = env
+        env = self.env = make_environment(self)
         self._get_evaluation_environment = lambda: env
-        self.local_work = clock.start_thread(f"execution {execution['Name']}", self._execution_logic)
+        self.local_work = clock.start_thread(f"execution {_execution_name(env)}", self._execution_logic)
 
     hooks.replace(branches_decl.BranchWorkerPool, "__init__", init_branches)
     hooks.replace(job.JobPool, "__init__", init_iterations)
     hooks.replace(BranchWorker, "start", start_branch)
     hooks.replace(InlineIterationComponent, "_launch_worker", launch_iterations)
     hooks.replace(ExecutionWorker, "start", start_execution)
+
+
+def make_environment(worker: ExecutionWorker) -> Environment:
+    """Make the environment in which an execution runs from now on."""
+    env = ExecutionWorker._get_evaluation_environment(worker)
+    execution = env.states.context_object.context_object_data["Execution"]
+    execution["StartTime"] = render_timestamp(execution["StartTime"])
+    env._program_state = ProgramRunning()
+    return env
 
 
 class _GateEvent:
@@ -92,7 +96,7 @@ def _hook_programs(hooks: Hooks, clock: Clock) -> None:
     def evaluate(self: Program, env: Environment) -> None:
         # Raised if it was stopped before it began: then only its end is recorded below.
         with contextlib.suppress(RuntimeError):
-            env.next_state_name = self.start_at.start_at_name
+            env.next_state_name = getattr(env, "local_resume_at", self.start_at.start_at_name)
         timer = None
         if self.timeout_seconds:
             when = clock.now() + timedelta(seconds=self.timeout_seconds.timeout_seconds)

@@ -522,29 +522,3 @@ def test_every_combination_of_the_switches_returns_valid_answers(workmail, clock
         behaviour = Behaviour(**dict(zip(names, combination, strict=True)))
         workmail.backend.behaviour = behaviour
         assert workmail.describe(user)["State"] == "DISABLED"
-
-
-def test_a_change_of_the_behaviour_keeps_the_other_switches():
-    behaviour_before = Behaviour(email_of_disabled="absent")
-
-    assert behaviour_before.with_changes("{}") == behaviour_before
-    assert behaviour_before.with_changes('{"describe_lag_seconds": 90}') == replace(
-        behaviour_before, describe_lag_seconds=90
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("{", "not JSON"),
-        ("[]", "must be a JSON object"),
-        ('{"email": "absent"}', "unknown switch email; the switches are deregister_disabled"),
-        ('{"email_of_disabled": "hidden"}', "email_of_disabled must be one of present, absent"),
-        ('{"describe_lag_seconds": 121}', "from 0 to 120"),
-        ('{"describe_lag_seconds": true}', "from 0 to 120"),
-        ('{"describe_lag_seconds": "5"}', "from 0 to 120"),
-    ],
-)
-def test_an_invalid_behaviour_is_refused_with_the_reason(text, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Behaviour().with_changes(text)
