@@ -16,7 +16,7 @@ from local.aws.quotas import POSSIBLE_QUOTAS
 from local.defaults import ACCOUNT, IDENTITY_STORE_ID, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.faults import read_faults
-from local.switches import change_switches, render_switches
+from local.server.switches import change_switches, render_switches
 
 _CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
 _FAULTS_HINT = (

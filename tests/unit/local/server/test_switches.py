@@ -3,7 +3,7 @@
 import pytest
 
 from local.aws.quotas import POSSIBLE_QUOTAS, QuotaSettings
-from local.switches import change_switches, render_switches
+from local.server.switches import change_switches, render_switches
 from local.workmail import Behaviour
 
 SWITCHES = (Behaviour(email_of_disabled="absent"), QuotaSettings(lambda_concurrency=5))
