@@ -264,8 +264,9 @@ class Clock:
         Parameters
         ----------
         timeout
-            How many real seconds may pass without any work beginning, ending, blocking or waking.
-            The whole wait may take twenty times as long.
+            How many real seconds may pass without any work beginning, ending, blocking or waking, and without an
+            invocation of a function beginning or ending. The whole wait may take twenty times as long, and longer
+            in proportion if more than 50 pieces of work are running when it begins.
 
         Raises
         ------
@@ -274,8 +275,8 @@ class Clock:
         """
         if self.current() is not None:
             raise RuntimeError("Work cannot wait for itself to settle, and cannot move its own clock.")
-        end = time.monotonic() + _TOTAL_TIMEOUT_FACTOR * timeout
         with self._state_changed:
+            end = time.monotonic() + _TOTAL_TIMEOUT_FACTOR * timeout * max(1, len(self._busy) / 50)
             progress_count = -1
             while not self._state_changed.wait_for(self._is_quiet, min(timeout, end - time.monotonic())):
                 if progress_count == self._progress_count or time.monotonic() >= end:
@@ -333,9 +334,11 @@ class Clock:
 
     @contextlib.contextmanager
     def count_as_work(self, name: str) -> Iterator[None]:
-        """Count what the calling thread does as work, unless it counts already."""
+        """Count what the calling thread does as work; if it counts already, its begin and end are progress."""
         if self.current() is not None:
+            self._note_progress()
             yield
+            self._note_progress()
             return
         with self.begin(name):
             yield
@@ -508,8 +511,13 @@ class Clock:
         if waiter.automatic:
             self._automatic.add(waiter)
 
+    def _note_progress(self) -> None:
+        with self._state_changed:
+            self._progress_count += 1
+
     def _mark_blocked(self, waiter: _Waiter) -> None:
         with self._state_changed:
+            self._progress_count += 1
             if waiter.work is not None and not waiter.is_done:
                 self._busy.pop(waiter.work, None)
         self._run_automatic_waits()

@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
-from local.clock import Clock, ClockStoppedError
+from local.clock import Clock, ClockStoppedError, DeadlineReachedError
 
 START = datetime(2026, 11, 22, 17, 0, 0, 123000, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -313,6 +314,62 @@ def test_a_hang_is_reported_by_name(clock: Clock) -> None:
         clock.advance(DAY, timeout=0.05)
     assert clock.now() == START
     work.end()
+
+
+def test_slow_work_whose_parts_are_counted_makes_progress(clock: Clock) -> None:
+    release = threading.Event()
+
+    def run() -> None:
+        for _ in range(10):
+            release.wait(0.05)
+            with clock.count_as_work("invocation"):
+                pass
+
+    clock.start_thread("slow", run)
+
+    clock.settle(timeout=0.3)
+
+
+def test_a_thread_that_waits_stops_at_the_first_of_its_deadlines(clock: Clock) -> None:
+    steps: list[Any] = []
+
+    def run() -> None:
+        with clock.limit(START + 2 * HOUR, lambda: steps.append("outer")) as outer:
+            clock.sleep(HOUR)
+            with clock.limit(START + 3 * HOUR, lambda: steps.append("inner")):
+                clock.sleep(HOUR)
+                try:
+                    clock.gate().wait()
+                finally:
+                    with pytest.raises(DeadlineReachedError):
+                        clock.require_time()
+                    steps.append(clock.now())
+            steps.append("never")
+        steps.append(outer.was_reached)
+        clock.require_time()
+        clock.sleep(HOUR)
+
+    clock.start_thread("limited", run)
+    clock.settle()
+
+    assert steps == ["outer", START + 2 * HOUR, True]
+    assert clock.now() == START + 3 * HOUR
+
+
+def test_a_gate_that_opens_in_time_ends_a_limited_wait(clock: Clock) -> None:
+    gate = clock.gate()
+    opened: list[bool] = []
+
+    def run() -> None:
+        with clock.limit(START + HOUR, lambda: None):
+            opened.append(gate.wait())
+
+    with clock.count_as_work("start"):
+        clock.start_thread("limited", run)
+        gate.open()
+    clock.settle()
+
+    assert (opened, clock.now()) == ([True], START)
 
 
 def test_slow_work_that_makes_progress_is_waited_for(clock: Clock) -> None:
