@@ -196,7 +196,7 @@ class TestRates:
         assert self.count(call) == 10
 
     def test_regions_and_operations_have_their_own(self, aws: Environment) -> None:
-        states, other = (boto3.client("stepfunctions", r, config=ONCE) for r in ("us-east-1", "eu-west-1"))
+        states, states_abroad = (boto3.client("stepfunctions", r, config=ONCE) for r in ("us-east-1", "eu-west-1"))
 
         def describe(client: Any) -> None:
             with pytest.raises(client.exceptions.ExecutionDoesNotExist):
@@ -205,7 +205,7 @@ class TestRates:
                 )
 
         assert self.count(lambda: describe(states)) == 2
-        assert self.count(lambda: describe(other)) == 2
+        assert self.count(lambda: describe(states_abroad)) == 2
         assert self.count(lambda: states.list_state_machines()) == 10
 
 

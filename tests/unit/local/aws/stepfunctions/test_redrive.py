@@ -117,10 +117,10 @@ def test_a_fail_state_fails_again(aws: StepFunctions) -> None:
 
 def test_a_repeated_call_with_the_same_token_redrives_once(aws: StepFunctions) -> None:
     run = aws.start({"Fail": {"Type": "Fail"}})
-    first = redrive(run, clientToken="a")
+    redriven_at = redrive(run, clientToken="a")
     aws.clock.advance(timedelta(minutes=15))
 
-    assert redrive(run, clientToken="a") == first
+    assert redrive(run, clientToken="a") == redriven_at
     assert run.answer["redriveCount"] == 1
     aws.clock.advance(timedelta(minutes=1))
     assert redrive(run, clientToken="a") == NOON + timedelta(minutes=16)
