@@ -80,15 +80,8 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     assert run("check_organization", **subject, DryRun=False)["IsMigrationAdmin"] is False
     planned = run("plan_offboarding", **subject, Request={}, NeverRegistered=False, IsMigrationAdmin=False)
     assert planned["Plan"]["WouldBeRefused"] == []
-    recorded = run(
-        "record_offboarding",
-        **subject,
-        StartedAt=STEP["Now"],
-        Request={},
-        DateIsAhead=False,
-        Approval=None,
-        Evidence={},
-    )
+    step = {"StartedAt": STEP["Now"], "Request": {}, "DateIsAhead": False, "Approval": None, "Evidence": {}}
+    recorded = run("record_offboarding", **subject, **step)
     assert recorded["Decision"] == "Deregister"
     deregistration = run("deregister_entity", ServiceEndsAt=resolved["ServiceEndsAt"], RetryCount=0)
     assert deregistration["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
