@@ -318,9 +318,7 @@ def test_a_failure_says_first_whether_the_mailbox_was_touched() -> None:
         if state["Type"] == "Task"
     }
     deregister_entity = states["DeregisterEntity"]
-    claims_of_messages = {
-        rule["Assign"]["claim"] for rule in deregister_entity["Catch"] if rule["Assign"].get("cause") == MESSAGE
-    }
+    with_message = [rule["Assign"] for rule in deregister_entity["Catch"] if rule["Assign"].get("cause") == MESSAGE]
 
     assert states["Begin"]["Assign"]["claim"] == "The mailbox was not touched. "
     assert claims.pop("DeregisterEntity") == {"", "The mailbox may be disabled. "}

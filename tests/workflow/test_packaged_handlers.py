@@ -87,7 +87,7 @@ def test_each_handler_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: st
     assert deregistration["RetentionEndsAt"] == "2026-12-22T12:00:00.000Z"
     restored = run("register_entity", Input={"ExecutionArn": arn})
     assert restored["Evidence"]["Registered"] is True
-    restore_result = run("restore_aliases_and_groups", OffboardingArn=arn)
+    restore_result = run("restore_aliases_and_groups", OffboardingArn=arn, PutBackUntil=restored["PutBackUntil"])
     assert restore_result["Outcome"] == "Restored"
     verdict = run(
         "verify_cleanup",
