@@ -106,8 +106,8 @@ class FunctionTables:
                     self._check_and_update_record,
                     self._list_reports,
                     self._answer_tasks,
-                    self._read_policy,
                     self._describe_executions,
+                    self._read_policy,
                 ),
             ),
             FunctionSpec(

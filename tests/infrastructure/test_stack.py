@@ -95,7 +95,7 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "RecordOffboarding": [CHECK_RECORD, LIST_REPORTS, READ_POLICY, DESCRIBE_OFFBOARDINGS],
     "WaitForDate": [({"dynamodb:UpdateItem"}, TABLE)],
     "AwaitApproval": [WRITE_RECORD],
-    "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, READ_POLICY, DESCRIBE_OFFBOARDINGS],
+    "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, DESCRIBE_OFFBOARDINGS, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, FIND_ENTITIES, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
     "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS],

@@ -403,10 +403,11 @@ class Monitor:
         activity = self._activity_of(execution)
         if outcome in _UNTOUCHED_OUTCOMES and activity.deregistered:
             yield f"it has deregistered {activity.deregistered}"
-        if outcome == "ServiceEnded" and not output.get("DeregisteredAt"):
-            explained = {i for i in activity.deregistered if f"been asked to deregister {i}" in output["Explanation"]}
-            if activity.deregistered - explained:
-                yield f"it has deregistered {activity.deregistered} and does not state it"
+        is_unconfirmed = outcome == "ServiceEnded" and not output.get("DeregisteredAt")
+        if is_unconfirmed and activity.deregistered and "The mailbox may be disabled." not in output["Explanation"]:
+            yield f"it has deregistered {activity.deregistered} and does not state it"
+        if execution.status == "FAILED":
+            yield from _check_claim(execution.cause, activity)
         if outcome == "AlreadyInProgress":
             holder = output["OtherExecutionArn"]
             if holder == execution.exec_arn or holder not in {e.exec_arn for _, e in self._iterate_executions()}:
@@ -765,6 +766,24 @@ def _matches_any(patterns: list[str], snapshot: EntitySnapshot) -> bool:
     return any(
         fnmatchcase(identifier, pattern.casefold()) for pattern in patterns for identifier in snapshot.identifiers
     )
+
+
+def _check_claim(cause: str, activity: ExecutionActivity) -> Iterator[str]:
+    """Yield what contradicts the first sentence of a failure, which says whether the mailbox was touched.
+
+    That it may be disabled is never wrong, and nothing more can be known where an answer of WorkMail is lost.
+    """
+    claim = re.match(r"The mailbox (was not touched|may be disabled|was disabled at (\S+))\. ", cause)
+    if claim is None or "{" in cause:
+        yield f"it does not say first whether the mailbox was touched, or holds JSON: {cause}"
+    elif claim[1] == "was not touched" and activity.deregistered:
+        yield f"it has deregistered {activity.deregistered}: {cause}"
+    elif claim[2] is not None:
+        disabled_dates = {
+            snapshot.disabled_date for snapshot in activity.snapshots.values() if snapshot.state == DISABLED
+        }
+        if disabled_dates and datetime.fromisoformat(claim[2]) not in disabled_dates:
+            yield f"it was disabled at {disabled_dates}: {cause}"
 
 
 def _check_withdrawn(output: Mapping[str, Any], activity: ExecutionActivity) -> Iterator[str]:

@@ -37,25 +37,25 @@ def end_service(flow: Any, code: str, status: int) -> None:
 def test_an_execution_that_continues_after_the_end_of_workmail_ends_as_service_ended(
     make_flow: Callable[..., Any], code: str, status: int
 ) -> None:
-    # The check is due on the last full day, and its first call lasts until the service has ended.
-    flow = make_flow(now=datetime(2027, 3, 10, 9, tzinfo=UTC))
+    # The check is due two hours before the end, and is retried until then.
+    flow = make_flow(now=datetime(2027, 2, 28, 16, tzinfo=UTC))
     flow.people.create_user("dana")
     arn = flow.start("dana")
-    flow.clock.move_to(datetime(2027, 3, 29, 9, tzinfo=UTC))
+    flow.clock.move_to(datetime(2027, 3, 30, 21, tzinfo=UTC))
 
-    def end_during_call(operation: str, _: Any) -> None:
-        if operation == "DescribeUser" and flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
-            flow.clock.sleep(datetime(2027, 3, 31, 0, 0, 1, tzinfo=UTC) - flow.clock.now())
+    def fail_until_the_end(operation: str, _: Any) -> None:
+        if flow.clock.now() < datetime(2027, 3, 31, tzinfo=UTC):
+            raise CommonError("ServiceUnavailable", "made by the test", 503)
 
     end_service(flow, code, status)
-    flow.backend.before_hooks.insert(0, end_during_call)
+    flow.backend.before_hooks.insert(0, fail_until_the_end)
     flow.clock.advance(timedelta(days=5))
 
     result = flow.read_result(arn)
     assert (result.status, result.outcome) == ("SUCCEEDED", "ServiceEnded")
     assert result.states[-1] == "ServiceEnded"
     assert "on or after the day on which Amazon WorkMail ends" in result.output["Explanation"]
-    assert result.output["DeregisteredAt"] == "2027-03-10T09:00:00.000Z"
+    assert result.output["DeregisteredAt"] == "2027-02-28T16:00:00.000Z"
     assert flow.read_record(arn)["Outcome"] == "ServiceEnded"
 
 
