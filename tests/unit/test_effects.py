@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import plan_offboarding
 from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
@@ -19,7 +20,9 @@ def read_effects(
     entity_id: str, entity_type: EntityType = EntityType.USER, has_time: Callable[[], bool] = lambda: True
 ) -> dict[str, Any]:
     entity = describe_entity(entity_id, entity_type)
-    return effects.read_effects(Directory(client("workmail"), ORGANIZATION_ID), entity, ["d@example.com"], has_time)
+    return effects.read_effects(
+        Directory(plan_offboarding.client, ORGANIZATION_ID), entity, ["d@example.com"], has_time
+    )
 
 
 def grant(entity_id: str, grantee_id: str, *values: str) -> None:

@@ -89,6 +89,7 @@ def test_the_deletion_of_a_user_is_established_although_the_lists_are_slow(compa
     assert flow.read_result(execution).outcome == "EntityRemoved"
 
 
+@pytest.mark.long
 def test_a_user_who_is_not_found_for_a_moment_is_not_taken_for_deleted(company: Company) -> None:
     flow = company.flow
     dana = company.create_user("person")
