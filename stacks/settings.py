@@ -308,12 +308,12 @@ class Settings:
         Raises
         ------
         SettingsError
-            The service ended before today.
+            The service ends today, or ended before.
         """
-        if self.service_ends_on < today:
+        if self.service_ends_on <= today:
             raise SettingsError(
-                f"{CONTEXT_KEY}.serviceEndsOn must not be past for a deployment, but it is {self.service_ends_on}: "
-                "every new offboarding would disable the mailbox and end at once as ServiceEnded"
+                f"{CONTEXT_KEY}.serviceEndsOn must be ahead for a deployment, but it is {self.service_ends_on}: "
+                "every new offboarding would end as ServiceEnded, and deregister nothing"
             )
 
     @property

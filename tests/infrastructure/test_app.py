@@ -103,7 +103,7 @@ def test_a_past_end_of_the_service_is_refused_by_a_deployment_and_only_warned_of
     tmp_path: Path,
 ) -> None:
     past = context_with(serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31")
-    sentence = "offboarding.serviceEndsOn must not be past for a deployment, but it is 2026-03-31"
+    sentence = "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2026-03-31"
     deployment = make("deploy", tmp_path / "deploy", **past)
     assert deployment.returncode != 0
     assert sentence in deployment.stderr

@@ -759,12 +759,12 @@ def test_the_announced_end_of_the_service_can_be_confirmed_too() -> None:
 def test_a_service_that_has_ended_is_refused_for_a_deployment() -> None:
     settings = Settings.from_context(MINIMAL)
 
-    settings.require_future_service_end(date(2027, 3, 31))
+    settings.require_future_service_end(date(2027, 3, 30))
     with pytest.raises(SettingsError) as refusal:
-        settings.require_future_service_end(date(2027, 4, 1))
+        settings.require_future_service_end(date(2027, 3, 31))
     assert str(refusal.value) == (
-        "offboarding.serviceEndsOn must not be past for a deployment, but it is 2027-03-31: "
-        "every new offboarding would disable the mailbox and end at once as ServiceEnded"
+        "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2027-03-31: "
+        "every new offboarding would end as ServiceEnded, and deregister nothing"
     )
 
 
