@@ -478,7 +478,10 @@ def test_every_deletion_can_be_interrupted(table: Table, monkeypatch: pytest.Mon
     assert next(calls) == NUMBER_OF_DELETIONS
 
 
-@pytest.mark.parametrize("failing", range(NUMBER_OF_DELETIONS))
+@pytest.mark.parametrize(
+    "failing",
+    [pytest.param(n, marks=() if n % 4 == 0 else pytest.mark.long) for n in range(NUMBER_OF_DELETIONS)],
+)
 def test_an_interrupted_erasure_is_completed_by_a_repetition(
     table: Table, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:

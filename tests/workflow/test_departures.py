@@ -475,7 +475,7 @@ def test_an_event_that_is_delivered_again_days_later_changes_nothing(company: Co
     assert company.read_dead_letters() == []
 
 
-@pytest.mark.parametrize("is_further_departure", [False, True])
+@pytest.mark.parametrize("is_further_departure", [True, *mark_long(False)])
 def test_an_execution_whose_start_was_not_answered_is_not_started_twice(
     company: Company, dana: str, is_further_departure: bool
 ) -> None:
@@ -686,7 +686,7 @@ def test_of_two_dates_that_are_read_at_once_the_earlier_one_counts(
     assert company.is_disabled(dana)
 
 
-@pytest.mark.parametrize("type_", ["group", "resource"])
+@pytest.mark.parametrize("type_", ["group", *mark_long("resource")])
 def test_the_earlier_date_of_a_group_or_resource_wins_by_the_same_and_by_another_request(
     company: Company, type_: str
 ) -> None:
@@ -707,7 +707,7 @@ def test_the_earlier_date_of_a_group_or_resource_wins_by_the_same_and_by_another
     assert len(company.arns()) == 3
 
 
-@pytest.mark.parametrize("operation", ["UpdateItem", "TransactWriteItems"])
+@pytest.mark.parametrize("operation", ["TransactWriteItems", *mark_long("UpdateItem")])
 @pytest.mark.parametrize("skip", [1, *mark_long(0, 2)])
 def test_a_takeover_that_breaks_off_is_completed(company: Company, dana: str, operation: str, skip: int) -> None:
     company.flow.start(dana, NotBefore=LATER)
