@@ -11,7 +11,6 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import policy
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.domain import errors
-from stacks.settings import Settings
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
 POLICY: dict[str, Any] = {
@@ -148,14 +147,6 @@ def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> N
     put_policy(make_parameter(DailyCap=0, Protected=[], ApprovalRequired=[]))
 
     assert read_policy(ORGANIZATION_ID) == Policy(daily_cap=0, protected=(), approval_required=())
-
-
-def test_the_parameter_that_the_stack_writes_is_not_damaged(put_policy: PutPolicy) -> None:
-    entries = ["chief@example.com", "svc-*", "S-1-1-12-????", "a"]
-    organizations = [{"id": ORGANIZATION_ID, "protected": entries}, {"id": OTHER_ORGANIZATION_ID}]
-    put_policy(Settings.from_context({"organizations": organizations}).policy)
-
-    assert len(read_policy(ORGANIZATION_ID).protected) == len(entries)
 
 
 def test_the_policy_can_be_read_past_the_value_of_a_moment_ago(put_policy: PutPolicy) -> None:

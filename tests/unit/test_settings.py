@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.defaults import ORGANIZATION_ID
+from offboarding.adapters.policy import read_policy
 from stacks.settings import (
     IdentityCenterProvider,
     IdentityProviders,
@@ -18,6 +20,7 @@ from stacks.settings import (
     TwoPeopleSettings,
 )
 from stacks.settings_fields import SettingsError
+from tests.unit.conftest import OTHER_ORGANIZATION_ID, PutPolicy
 
 ONE = "m-" + "1" * 32
 TWO = "m-" + "2" * 32
@@ -787,3 +790,11 @@ def test_a_deployment_to_a_region_without_workmail_requires_the_region_of_workma
     )
     settings = Settings.from_context({**MINIMAL, "workmailRegion": "eu-west-1"}, "eu-central-1")
     assert settings.workmail_region == "eu-west-1"
+
+
+def test_the_parameter_that_the_stack_writes_is_not_damaged(put_policy: PutPolicy) -> None:
+    entries = ["chief@example.com", "svc-*", "S-1-1-12-????", "a"]
+    organizations = [{"id": ORGANIZATION_ID, "protected": entries}, {"id": OTHER_ORGANIZATION_ID}]
+    put_policy(Settings.from_context({"organizations": organizations}).policy)
+
+    assert len(read_policy(ORGANIZATION_ID).protected) == len(entries)
