@@ -53,9 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         log_entry,
         cap_is_reached=step["CapIsReached"],
     ):
-        raise errors.RecordMissing(
-            "The record of this offboarding is gone, so nobody could approve it. Nothing was changed; start again."
-        )
+        raise errors.RecordMissing("The record of this offboarding is gone, so nobody could approve it. Start again.")
     records.renew_hold(offboarding)
     logger.info(
         "approval requested", extra={"entity_id": offboarding.entity_id, "cap_is_reached": step["CapIsReached"]}

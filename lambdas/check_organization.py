@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if not organization.is_active:
         raise errors.OrganizationNotActive(
             f"The organization's state is {organization.state[:64]}, and its entities can be offboarded only while it "
-            "is Active. Nothing was changed. Start again when DescribeOrganization shows it as Active."
+            "is Active. Start again when DescribeOrganization shows it as Active."
         )
     logger.info("organization checked", extra={"state": organization.state})
     metrics.add_metric(name="OrganizationsChecked", unit="Count", value=1)

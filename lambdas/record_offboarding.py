@@ -1,8 +1,8 @@
 """RecordOffboarding: record the entity as it is before anything happens to it, and decide how the execution goes on.
 
-Takes `{ExecutionArn, Now, StartedAt, OrganizationId, Entity, ServiceEndsAt, Request, DateIsAhead, Approval}` and
-returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForDate`, `AwaitApproval` or `Deregister`.
-It runs again after each wait, and records what has changed.
+Takes `{ExecutionArn, Now, StartedAt, OrganizationId, Entity, ServiceEndsAt, Request, DateIsAhead, Approval,
+Evidence}` and returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForDate`, `AwaitApproval` or
+`Deregister`. It runs again after each wait, and records what has changed.
 """
 
 from collections.abc import Sequence
@@ -200,9 +200,7 @@ def _hold_entity(records: Records, reports: Reports, step: RecordStep, entity: E
     # Before it is taken over: if this ends halfway, the next attempt finds the same holder again.
     _update_record_of(records, holder, step)
     if records.hold(offboarding, step["Now"], take_over_from=holder.execution_arn) is not None:
-        raise errors.RecordUnavailable(
-            "Several executions take over this entity at the same time. WorkMail was not touched. Start again."
-        )
+        raise errors.RecordUnavailable("Several executions take over this entity at the same time. Start again.")
 
 
 def _require_report(records: Records, reports: Reports, step: RecordStep) -> Sequence[Action]:

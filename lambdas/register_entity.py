@@ -79,7 +79,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     _require_restorable(records, record)
     directory = Directory(client, record.organization_id, refused=errors.RestoreRefused)
     entity = _describe_same_entity(directory, record)
-    require_expected(replace(entity, email=entity.email or record.entity.get("Email")), request.get("Expected", {}))
+    _require_expected(record, entity, request)
     now = parse(step["Now"])
     is_called = register(directory, record, entity, now)
     address = "AsRecorded" if entity.email else "NotGiven"
@@ -284,6 +284,15 @@ def _describe_same_entity(directory: Directory, record: Record) -> Entity:
     if entity is not None and entity.state is not EntityState.DELETED:
         return entity
     raise errors.EntityGone(f"{_deleted_message(reference)}{_namesake_note(directory, record)}")
+
+
+def _require_expected(record: Record, entity: Entity, request: RestoreInput) -> None:
+    """Require what the input expects; the recorded address stands for one that WorkMail does not show."""
+    try:
+        require_expected(replace(entity, email=entity.email or record.entity.get("Email")), request.get("Expected", {}))
+    except errors.EntityMismatch as mismatch:
+        mismatch.prepend_sentence("Nothing was changed.")
+        raise
 
 
 def _deleted_message(reference: EntityReference) -> str:

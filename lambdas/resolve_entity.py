@@ -123,7 +123,7 @@ def _resolve_or_reread(directory: Directory, identifier: str, planned: EntityMem
     if was_registered_meanwhile:
         raise errors.EntityMismatch(
             f"{entity.id} was registered again while this execution waited, so this is not the mailbox that was meant. "
-            "Nothing was changed. Start again if it is still to be offboarded."
+            "Start again if it is still to be offboarded."
         )
     return entity
 
@@ -199,7 +199,7 @@ def _require_registered_before(entity: Entity, request: OffboardingInput) -> Non
     if entity.enabled_date > _parse_date("Requester.OccurredAt", occurred_at) + PROVIDER_CLOCK_SKEW:
         raise errors.EntityMismatch(
             f"The event happened at {occurred_at}, and {entity.id} was registered later, at "
-            f"{render(entity.enabled_date)}. Nothing was changed. Start by hand if this entity is to be offboarded."
+            f"{render(entity.enabled_date)}. Start by hand if this entity is to be offboarded."
         )
 
 

@@ -25,9 +25,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     records = Records()
     offboarding = Offboarding(step["ExecutionArn"], step["OrganizationId"], step["Entity"])
     if not records.record_wait(offboarding, step["TaskToken"]):
-        raise errors.RecordMissing(
-            "The record of this offboarding is gone, so nobody could withdraw it. Nothing was changed; start again."
-        )
+        raise errors.RecordMissing("The record of this offboarding is gone, so nobody could withdraw it. Start again.")
     records.renew_hold(offboarding)
     logger.info("waiting for the date", extra={"entity_id": offboarding.entity_id})
     metrics.add_metric(name="OffboardingsScheduled", unit="Count", value=1)

@@ -133,7 +133,7 @@ def test_an_approval_that_the_settings_require_does_not_touch_the_cap(table: Tab
 
 
 def test_without_a_record_no_approval_is_requested(table: Table, read_metrics: ReadMetrics) -> None:
-    with pytest.raises(errors.RecordMissing, match="Nothing was changed"):
+    with pytest.raises(errors.RecordMissing, match="so nobody could approve it"):
         request_approval()
 
     assert table.read_all() == []

@@ -61,7 +61,7 @@ def test_an_inactive_organization_is_refused_with_its_state_cut_to_64_characters
 
     assert str(refusal.value) == (
         f"The organization's state is {'x' * 64}, and its entities can be offboarded only while it is Active. "
-        "Nothing was changed. Start again when DescribeOrganization shows it as Active."
+        "Start again when DescribeOrganization shows it as Active."
     )
     assert read_metrics() == {"OrganizationNotActive": 1}
 

@@ -113,9 +113,7 @@ def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolic
     with pytest.raises(errors.SettingsUnavailable) as failure:
         read_policy(ORGANIZATION_ID)
 
-    assert str(failure.value).startswith(
-        f"This attempt deregistered nothing: the settings in Systems Manager are damaged. {fault}"
-    )
+    assert str(failure.value).startswith(f"The settings in Systems Manager are damaged. {fault}")
     assert str(failure.value).endswith(
         " Deploy the stack again. If its template has not changed, put the parameter's value back by hand, as "
         "docs/operate.md says."

@@ -42,8 +42,8 @@ def test_from_the_end_date_on_no_answer_means_that_the_service_has_ended(error: 
     with pytest.raises(errors.ServiceEnded) as failure:
         call_failing_handler(error, now, ServiceEndsAt=SERVICE_ENDS_AT)
 
-    assert str(failure.value).startswith(f"At {now}, on or after the day on which Amazon WorkMail ends: ")
-    assert str(failure.value).endswith(MESSAGE)
+    sequel = f"That was at {now}, on or after the day on which Amazon WorkMail ends."
+    assert str(failure.value) == f"{MESSAGE} {sequel}"
     assert failure.value.__cause__ is None
 
 

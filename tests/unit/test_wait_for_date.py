@@ -102,7 +102,7 @@ def test_a_record_that_does_not_wait_for_a_date_has_no_token(table: Table, read_
 
 
 def test_without_a_record_there_is_no_wait(table: Table, read_metrics: ReadMetrics) -> None:
-    with pytest.raises(errors.RecordMissing, match=r"gone, so nobody could withdraw it\. Nothing was changed"):
+    with pytest.raises(errors.RecordMissing, match=r"gone, so nobody could withdraw it\. Start again"):
         wait()
 
     assert table.read_all() == []

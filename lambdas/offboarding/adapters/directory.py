@@ -536,7 +536,7 @@ class Directory:
 def _contradiction(entity: Entity, members: str) -> errors.WorkMailUnavailable:
     return errors.WorkMailUnavailable(
         f"WorkMail described {entity.id} as enabled, but does not list its {members}. It may have been disabled or "
-        "deleted since. Nothing was changed; start again."
+        "deleted since. Start again."
     )
 
 

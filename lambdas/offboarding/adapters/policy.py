@@ -133,6 +133,6 @@ def _read_parameter(*, fresh: bool) -> _Parameter:
 def _damaged_error(fault: str) -> errors.SettingsUnavailable:
     """Build the error for a damaged parameter; the fault names the member and not its value."""
     return errors.SettingsUnavailable(
-        f"This attempt deregistered nothing: the settings in Systems Manager are damaged. {fault} Deploy the stack "
+        f"The settings in Systems Manager are damaged. {fault} Deploy the stack "
         "again. If its template has not changed, put the parameter's value back by hand, as docs/operate.md says."
     )

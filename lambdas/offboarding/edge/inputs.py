@@ -59,7 +59,7 @@ def require_expected(entity: Entity, expected: Expected) -> None:
     mismatches = [member for member, value in compared.items() if not is_same_identifier(actual[member], str(value))]
     if mismatches:
         raise errors.EntityMismatch(
-            f"Nothing was changed. The input means the {entity.type.value} {entity.id}, which differs from Expected in "
+            f"The input means the {entity.type.value} {entity.id}, which differs from Expected in "
             f"{' and '.join(mismatches)}. Correct the input if you mean another entity, or Expected if it is out of "
             "date."
         )

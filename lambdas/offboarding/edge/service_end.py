@@ -38,7 +38,7 @@ def until_service_ends(handler: Handler) -> Handler:
             if is_of_another_service or parse(event["Now"]) < _read_service_end(event):
                 raise
             raise errors.ServiceEnded(
-                f"At {event['Now']}, on or after the day on which Amazon WorkMail ends: {error}"
+                f"{error} That was at {event['Now']}, on or after the day on which Amazon WorkMail ends."
             ) from None
 
     return wrapper
