@@ -1,8 +1,8 @@
 """DeregisterEntity: disable the entity, and return only when WorkMail itself shows it as disabled.
 
 Takes `{ExecutionArn, Now, ServiceEndsAt, RetryCount}` and returns `{DeregisteredAt, RetentionEndsAt, VerifyAt,
-GiveUpAt, ServiceEndsFirst, Evidence}`. Whom it deregisters stands in the record of the execution. Right before the call
-that can be undone for 30 days only, on every attempt, it reads the entity, its aliases and the settings again.
+GiveUpAt, ServiceEndsFirst, Evidence}`. The record of the execution has the entity. Right before the call that can be
+undone for 30 days only, on every attempt, it reads the entity, its aliases and the settings again.
 """
 
 from collections.abc import Sequence
@@ -184,7 +184,7 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
     entity
         The entity as it reads now.
     enabled_until
-        When it last read as enabled; a disabled date well before that belongs to an earlier deregistration.
+        When it was recorded as enabled; a disabled date well before that belongs to an earlier deregistration.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
 
 
 def _find_record(records: Records, step: DeregisterStep, claim: MailboxClaim) -> Record:
-    """Return the record of the execution: whom it is about, and whether an attempt has asked WorkMail before."""
+    """Return the record of the execution: its entity, and whether an attempt has asked WorkMail before."""
     record = records.find(step["ExecutionArn"])
     if record is None:
         claim.touched = MailboxTouched.NO if step["RetryCount"] == 0 else MailboxTouched.MAYBE

@@ -233,7 +233,7 @@ def test_an_execution_that_does_not_run_deregisters_nothing(
     assert take_calls(organization) == READS
 
 
-def test_whom_an_event_names_is_not_read(dana: str, people: OrganizationBuilder, table: Table) -> None:
+def test_an_entity_that_an_event_names_is_not_read(dana: str, people: OrganizationBuilder, table: Table) -> None:
     boss = people.create_user("boss")
 
     with pytest.raises(errors.UnexpectedAnswer, match="Entity"):

@@ -194,7 +194,7 @@ def test_who_was_offboarded_before_and_deleted_since_is_repeated(
     assert str(repetition.value) == hidden_dana, "the name of the execution"
 
 
-def test_the_address_of_who_was_deleted_does_not_show_that_a_departure_is_repeated(
+def test_the_address_of_a_deleted_user_does_not_show_that_a_departure_is_repeated(
     people: OrganizationBuilder, table: Table
 ) -> None:
     user = people.create_user("dana")
@@ -292,7 +292,7 @@ def test_an_address_of_a_group_is_not_looked_up_as_a_user(monkeypatch: pytest.Mo
     assert find(REQUEST) is None
 
 
-def test_a_request_that_can_mean_a_group_does_not_mean_who_had_the_name_or_address(
+def test_a_request_that_can_mean_a_group_does_not_mean_the_user_who_had_the_name_or_address(
     hidden_dana: str, people: OrganizationBuilder
 ) -> None:
     people.create_alias(people.create_group("staff"), "dana")

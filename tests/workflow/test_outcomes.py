@@ -277,7 +277,7 @@ def test_a_registration_after_the_retention_is_told_from_one_within_it(
         assert is_disabled_again or result.output["Explanation"] in restored.cause
 
 
-def test_an_entity_registered_again_while_it_is_overdue_was_so_after_the_retention(flow: Any) -> None:
+def test_an_entity_registered_again_while_its_cleanup_is_overdue_was_so_after_the_retention(flow: Any) -> None:
     user = flow.people.create_user("dana")
     flow.backend.retention = timedelta(days=365)
     arn = flow.start(user)

@@ -533,9 +533,9 @@ class Records:
         log_entry = {"At": at, "Step": "LastVerificationDay", **facts}
         return self._table.try_transact([{"Update": update}, _put_step(_SWEEP.id, {}, log_entry)])
 
-    def _write_surplus(self, identifiers: list[Action], others: int) -> list[Action]:
+    def _write_surplus(self, identifiers: list[Action], other_count: int) -> list[Action]:
         """Write the names and addresses for which one transaction, with other writes, is too small; return the rest."""
-        while others + len(identifiers) > _MAX_TRANSACTION_SIZE:
+        while other_count + len(identifiers) > _MAX_TRANSACTION_SIZE:
             self._table.transact(identifiers[:_MAX_TRANSACTION_SIZE])
             identifiers = identifiers[_MAX_TRANSACTION_SIZE:]
         return identifiers

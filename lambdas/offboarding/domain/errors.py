@@ -51,7 +51,7 @@ class RecordUnavailable(OffboardingError):
 
 
 class SettingsUnavailable(OffboardingError):
-    """The settings that count while an execution runs could not be read: retried."""
+    """The settings that count while an execution runs could not be read, or are damaged: retried."""
 
 
 class OffboardingUnsettled(OffboardingError):
@@ -75,7 +75,7 @@ class EntityAmbiguous(OffboardingError):
 
 
 class EntityMismatch(OffboardingError):
-    """The entity is not the expected one, only has the address as an alias, or has been registered again since."""
+    """The entity is not the expected one, or was registered again, or its address is another one or only an alias."""
 
 
 class EntityProtected(OffboardingError):
@@ -139,11 +139,11 @@ class Withdrawn(OffboardingError):
 
 
 class RecordMissing(OffboardingError):
-    """The record that must exist before the deregistration is gone; WorkMail was not touched."""
+    """The record that must exist before the deregistration is gone; an earlier attempt may have asked WorkMail."""
 
 
 class ServiceEnded(OffboardingError):
-    """WorkMail does not answer any more, on or after the day on which the service ends."""
+    """The day on which WorkMail ends has come: it does not answer, or nothing is deregistered any more."""
 
 
 class ApprovalNotPending(OffboardingError):
@@ -179,7 +179,7 @@ class RestoreRefused(OffboardingError):
 
 
 class UnexpectedAnswer(OffboardingError):
-    """An answer of WorkMail that its service model does not list, or a state's event that does not fit its schema."""
+    """An answer that no documentation lists, an event that does not fit its schema, or an execution that is not due."""
 
 
 class EntityStateConflict(OffboardingError):

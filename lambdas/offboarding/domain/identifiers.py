@@ -16,12 +16,12 @@ def lower_ascii(identifier: str) -> str:
     return identifier.translate(_LOWER_CASE)
 
 
-def is_same_identifier(identifier: str, other: str) -> bool:
+def is_same_identifier(identifier: str, compared: str) -> bool:
     """Return whether two identifiers are those of one entity: the narrow comparison.
 
     Two texts that differ in their Unicode form only (NFC, NFD) can be the names of two entities, so they differ.
     """
-    return lower_ascii(identifier) == lower_ascii(other)
+    return lower_ascii(identifier) == lower_ascii(compared)
 
 
 def casefolded(*identifiers: str | None) -> frozenset[str]:

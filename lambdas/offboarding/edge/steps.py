@@ -173,7 +173,7 @@ class AwaitApprovalStep(Step):
 
 
 class DeregisterStep(Step):
-    """What DeregisterEntity takes; `RetryCount` is 0 at the first attempt. Whom it deregisters is in the record."""
+    """What DeregisterEntity takes; `RetryCount` is 0 at the first attempt. The record has the entity."""
 
     ServiceEndsAt: str
     RetryCount: int
