@@ -140,7 +140,7 @@ class Directory:
     def list_by_address(self, address: str) -> list[EntityReference]:
         """List the entities, of all types and none of them deleted, with this primary address.
 
-        WorkMail's filter is a prefix; here the whole address is compared, without regard to case.
+        WorkMail's filter is a prefix; here the whole address is compared, as an identifier.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class Directory:
     def list_by_name(self, name: str) -> list[EntityReference]:
         """List the entities, of all types and none of them deleted, with this name.
 
-        WorkMail's filter is a prefix; here the whole name is compared, without regard to case.
+        WorkMail's filter is a prefix; here the whole name is compared, as an identifier.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Directory:
         ]
 
     def list_users_by_address(self, address: str) -> list[LeavingUser]:
-        """List the users with this primary address, compared whole and without regard to case.
+        """List the users with this primary address, compared whole and as an identifier.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Directory:
         return self._list_users({"PrimaryEmailPrefix": address}, "Email", address)
 
     def list_users_by_name(self, name: str) -> list[LeavingUser]:
-        """List the users with this name, compared whole and without regard to case.
+        """List the users with this name, compared whole and as an identifier.
 
         Raises
         ------

@@ -157,7 +157,7 @@ class Record:
 
     @property
     def requesters(self) -> frozenset[str]:
-        """Who requested it, casefolded, as far as they have said who they are."""
+        """The requesters, casefolded, as far as the request names them."""
         return requesters_of(self.requested_by, self.requester)
 
 
