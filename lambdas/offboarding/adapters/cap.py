@@ -66,8 +66,7 @@ class Cap:
             else:
                 return True
         raise errors.RecordUnavailable(
-            "Many offboardings of this organization begin at once, and this one could not be counted. Nothing was "
-            "changed. Start again."
+            "Many offboardings of this organization begin at once, and this one could not be counted. Start again."
         )
 
     def is_reached(self, size: int, moment: datetime) -> bool:
