@@ -6,6 +6,7 @@ a date. `Approved` needs a person other than the requester, if the settings say 
 the state machine that calls this may decide; CloudTrail has their name, under the ARN in `DecidedIn`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -73,8 +74,6 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
         return
     token, record = _select_waiting(record, decision)
     _require_another_person(record, decision["DecidedBy"])
-    if decision["Decision"] == "Approved":
-        _require_second_person(records, record, decision["DecidedBy"])
     status = read_execution_status(offboarding_arn)
     if not status.is_running:
         if status.outcome in _ENDS and _is_decided_in(record, decision["DecidedIn"]):
@@ -82,6 +81,8 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
         raise errors.ApprovalNotPending(
             f"The offboarding is over: it ended as {status.outcome}. There is nothing to decide."
         )
+    if decision["Decision"] == "Approved" and record.decision is None:
+        _require_second_person(records, record, decision["DecidedBy"])
     if records.record_decision(record, token, decision):
         if send_task_success(token, decision):
             return
@@ -159,13 +160,16 @@ def _require_second_person(records: Records, record: Record, decided_by: str) ->
 
 def _is_one_of(records: Records, record: Record, decided_by: str) -> bool:
     """Return whether the decider is a requester: by the same text, or by one that leads to the same entity."""
-    deciders = casefolded(decided_by)
-    return bool(deciders & record.requesters) or bool(
-        _find_entity_ids(records, record, deciders) & _find_entity_ids(records, record, record.requesters)
+    if casefolded(decided_by) & record.requesters:
+        return True
+    requesters = [record.requested_by, (record.requester or {}).get("RequestedBy")]
+    return bool(
+        _find_entity_ids(records, record, [decided_by])
+        & _find_entity_ids(records, record, [name for name in requesters if name])
     )
 
 
-def _find_entity_ids(records: Records, record: Record, identifiers: frozenset[str]) -> frozenset[str]:
+def _find_entity_ids(records: Records, record: Record, identifiers: Iterable[str]) -> frozenset[str]:
     return frozenset(
         entity_id
         for identifier in identifiers

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.executions import FORGOTTEN, read_execution_status
+from offboarding.adapters.executions import read_execution_status
 from offboarding.adapters.holding import already_in_progress_error, end_superseded
 from offboarding.adapters.policy import read_policy
 from offboarding.adapters.records import Records
@@ -25,12 +25,13 @@ from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
 from offboarding.domain.record import MailboxTouched, Record, Status
+from offboarding.domain.registrations import DELETED_ENTITY_NOTE
 from offboarding.domain.retention import plan_retention
 from offboarding.domain.timestamps import parse, render
 from offboarding.domain.tolerances import WORKMAIL_CLOCK_SKEW, WORKMAIL_LAG_MARGIN
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DEREGISTER_ENTITY, compile_schemas, validated_step
-from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.service_end import require_service, until_service_ends
 from offboarding.edge.steps import DeregisterStep
 
 client = workmail_client()
@@ -57,24 +58,25 @@ class MailboxClaim:
 
     touched: MailboxTouched = MailboxTouched.MAYBE
     disabled_since: datetime | None = None
+    is_registered_again: bool = False
 
     def __str__(self) -> str:
         """Return it as a sentence."""
+        sequel = ", and was registered again" if self.is_registered_again else ""
         if self.disabled_since is not None:
-            return f"The mailbox was disabled at {render(self.disabled_since)}."
+            return f"The mailbox was disabled at {render(self.disabled_since)}{sequel}."
         if self.touched is MailboxTouched.NO:
             return "The mailbox was not touched."
-        return "The mailbox may be disabled."
+        return f"The mailbox may have been disabled{sequel}." if sequel else "The mailbox may be disabled."
 
 
 @observed
 @until_service_ends
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deregister the entity if it is enabled, and work out the dates of its retention."""
-    step = validated_step(event, DEREGISTER_ENTITY, DeregisterStep)
     claim = MailboxClaim()
     try:
-        return _deregister_and_record(step, claim)
+        return _deregister_and_record(validated_step(event, DEREGISTER_ENTITY, DeregisterStep), claim)
     except _ENDS_WITHOUT_CLAIM:
         raise
     except errors.OffboardingError as error:
@@ -85,6 +87,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[str, Any]:
     records = Records()
     record = _find_record(records, step, claim)
+    _require_running(record)
     offboarding = record.offboarding
     directory = Directory(client, record.organization_id)
     rules = configuration.retention_rules()
@@ -149,13 +152,12 @@ def deregister(
     DeregistrationRefused, DeregistrationNotConfirmed
         If WorkMail refuses and shows it as enabled, or does not find it when it is read back: retried.
     """
-    entity = directory.describe(Entity.from_json(record.entity).reference)
+    entity = _describe(directory, Entity.from_json(record.entity))
     if entity.state is not EntityState.ENABLED:
         return entity, False
     aliases = directory.list_aliases_of_enabled(entity)
-    _require_service(step)
+    require_service(step["Now"], step["ServiceEndsAt"])
     _require_same_entity(records, step, record, entity, claim)
-    _require_running(record)
     superseded_arn = _authorize_and_record_attempt(records, step, record, entity, aliases)
     claim.touched = MailboxTouched.MAYBE
     is_refused = False
@@ -194,10 +196,7 @@ def confirmed_date(entity: Entity, enabled_until: datetime | None) -> datetime:
         If it does not yet read as disabled, with a date that fits: retried.
     """
     if entity.state is EntityState.DELETED:
-        raise errors.EntityNotFound(
-            f"{entity.id} was deleted from the directory while it was being offboarded. It cannot be restored, and "
-            "nothing was observed of its mailbox."
-        )
+        raise _deleted_error(entity)
     if entity.state is EntityState.ENABLED:
         problem = "still reads as enabled"
     elif entity.disabled_date is None:
@@ -216,7 +215,6 @@ def _find_record(records: Records, step: DeregisterStep, claim: MailboxClaim) ->
     """Return the record of the execution: its entity, and whether an attempt has asked WorkMail before."""
     record = records.find(step["ExecutionArn"])
     if record is None:
-        claim.touched = MailboxTouched.NO if step["RetryCount"] == 0 else MailboxTouched.MAYBE
         raise _record_missing_error()
     claim.touched = record.mailbox_touched
     if record.deregistered_at is not None:
@@ -235,12 +233,19 @@ def _record_missing_error() -> errors.RecordMissing:
     )
 
 
-def _require_service(step: DeregisterStep) -> None:
-    """Require that WorkMail has not ended by the settings: nobody could see what becomes of the mailbox."""
-    if parse(step["Now"]) >= parse(step["ServiceEndsAt"]):
-        raise errors.ServiceEnded(
-            f"By the settings Amazon WorkMail ended at {step['ServiceEndsAt']}, so nothing is deregistered any more."
-        )
+def _describe(directory: Directory, recorded: Entity) -> Entity:
+    """Read the entity; an odd answer that it does not exist is not taken for its deletion."""
+    try:
+        return directory.describe(recorded.reference)
+    except errors.EntityNotFound:
+        directory.confirm_absent(recorded.reference, recorded.name, recorded.email)
+        raise _deleted_error(recorded) from None
+
+
+def _deleted_error(entity: Entity) -> errors.EntityNotFound:
+    return errors.EntityNotFound(
+        f"{entity.id} was deleted from the directory while it was being offboarded. {DELETED_ENTITY_NOTE}"
+    )
 
 
 def _require_same_entity(
@@ -248,17 +253,19 @@ def _require_same_entity(
 ) -> None:
     """Require that the entity is registered as it was when it was recorded, with the same address."""
     recorded = Entity.from_json(record.entity)
-    if recorded.state is not EntityState.ENABLED or entity.registration != recorded.registration:
+    if recorded.state is not EntityState.ENABLED or entity.registration_key != recorded.registration_key:
         # The entity reads as enabled, and no lag explains that, so it is not in a window of this execution.
-        records.record_refusal(record.offboarding, {"At": step["Now"], "Step": "Mismatch"})
-        claim.touched, claim.disabled_since = MailboxTouched.NO, None
+        records.record_mismatch(record.offboarding, {"At": step["Now"], "Step": "Mismatch"})
+        claim.is_registered_again = True
         problem = f"Somebody has registered {entity.id} since it was recorded."
     elif record.deregistered_at is not None or record.status in _RESTORED:
         raise errors.DeregistrationNotConfirmed(
             f"{entity.id} was deregistered, and reads as enabled again. Look at the entity in the WorkMail console, "
             "then start again if it is still to be offboarded."
         )
-    elif recorded.email and not is_same_identifier(entity.email or "", recorded.email):
+    elif recorded.email and entity.email is None:
+        raise errors.WorkMailUnavailable(f"WorkMail shows no address of {entity.id}, which it describes as enabled.")
+    elif recorded.email and not is_same_identifier(str(entity.email), recorded.email):
         problem = f"The primary address of {entity.id} has changed since it was recorded."
     else:
         return
@@ -267,11 +274,11 @@ def _require_same_entity(
 
 def _require_running(record: Record) -> None:
     """Require that the execution runs for which the entity is deregistered, whoever has invoked this function."""
-    status = read_execution_status(record.execution_arn)
-    if status.outcome == FORGOTTEN:
-        raise errors.RecordUnavailable("Step Functions does not know the execution yet. Start again in a minute.")
-    if not status.is_running:
-        raise errors.UnexpectedAnswer("The execution is over, so nothing is deregistered for it. Start again.")
+    if not read_execution_status(record.execution_arn).is_running:
+        # It can be seconds behind, after a start or a redrive.
+        raise errors.RecordUnavailable(
+            "Step Functions does not show that the execution runs, so nothing is deregistered for it. Start again."
+        )
 
 
 def _authorize_and_record_attempt(
@@ -303,6 +310,11 @@ def _authorize_and_record_attempt(
         return superseded_arn if superseded_arn != offboarding.execution_arn else None
     lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
     if lock is not None and lock.execution_arn != offboarding.execution_arn:
+        if record.deregistration_attempted:
+            raise errors.DeregistrationNotConfirmed(
+                f"Another execution offboards {entity.id} now: {lock.execution_arn}. Look at the entity in the "
+                "WorkMail console."
+            )
         raise already_in_progress_error(lock.execution_arn)
     raise _record_missing_error()
 

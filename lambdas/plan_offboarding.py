@@ -16,6 +16,7 @@ from offboarding.adapters.effects import read_effects
 from offboarding.adapters.holding import load_holder
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
+from offboarding.domain import errors
 from offboarding.domain.doubts import list_reasons
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
@@ -23,7 +24,7 @@ from offboarding.domain.retention import RetentionPlan, plan_retention
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import PLAN_OFFBOARDING, compile_schemas, validated_step
-from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.service_end import require_service, until_service_ends
 from offboarding.edge.steps import PlanStep, RecordedRequest
 
 client = workmail_client()
@@ -47,6 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     aliases = directory.list_aliases_of_enabled(entity) if would_deregister else []
     due_at = _due_date(step["Request"], parse(step["Now"]))
     refusals = [
+        *(_find_service_end(step, due_at) if would_deregister else []),
         *_find_protections(policy, entity, aliases, is_migration_admin=step["IsMigrationAdmin"]),
         *_find_holder(records, step, entity, due_at),
     ]
@@ -75,6 +77,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _due_date(request: RecordedRequest, now: datetime) -> datetime:
     return max(now, parse(request["NotBefore"])) if "NotBefore" in request else now
+
+
+def _find_service_end(step: PlanStep, due_at: datetime) -> list[dict[str, str]]:
+    try:
+        require_service(render(due_at), step["ServiceEndsAt"])
+    except errors.ServiceEnded as error:
+        return [{"Error": "ServiceEnded", "Cause": str(error)}]
+    return []
 
 
 def _find_protections(

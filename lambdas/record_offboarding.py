@@ -6,7 +6,7 @@ Evidence}` and returns `{Decision, Reasons, CapIsReached, Evidence}`; the decisi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,7 +29,7 @@ from offboarding.domain.timestamps import parse, render
 from offboarding.edge.inputs import requesters
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import RECORD_OFFBOARDING, compile_schemas, validated_step
-from offboarding.edge.service_end import until_service_ends
+from offboarding.edge.service_end import require_service, until_service_ends
 from offboarding.edge.steps import RecordStep, offboarding_of
 
 client = workmail_client()
@@ -57,6 +57,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Record the offboarding, and decide what comes next."""
     step = validated_step(event, RECORD_OFFBOARDING, RecordStep)
     entity = Entity.from_json(step["Entity"])
+    if entity.state is EntityState.ENABLED:
+        # Before anybody is asked for an approval.
+        require_service(step["Now"], step["ServiceEndsAt"])
     directory = Directory(client, step["OrganizationId"])
     policy = read_policy(step["OrganizationId"])
     records, reports = Records(), Reports()
@@ -130,7 +133,8 @@ def _read_current_state(directory: Directory, entity: Entity) -> tuple[Entity, R
             raise errors.EntityNotFound(
                 f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
             ) from None
-        return current, None
+        # WorkMail may not show the address of a disabled entity.
+        return replace(current, email=current.email or entity.email), None
 
 
 def _read_mailbox_size(directory: Directory, entity: Entity) -> float | None:

@@ -175,6 +175,7 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
     address = record.entity.get("Email")
     window = read_window(record, now)
     if entity.state is EntityState.ENABLED:
+        _require_incomplete_restore(record, entity)
         _require_time_to_put_back(window, entity, now)
         _require_recorded_address(entity, address)
         return False
@@ -312,13 +313,22 @@ def _namesake_note(directory: Directory, record: Record) -> str:
     )
 
 
+def _require_incomplete_restore(record: Record, entity: Entity) -> None:
+    """Refuse to repeat a restore that was complete: what is missing since then, somebody has taken away."""
+    if record.status is Status.RESTORED and record.restore_began_at is None:
+        raise errors.RestoreRefused(
+            f"Nothing was changed. {entity.id} was restored before, with all that was recorded. Put back by hand what "
+            "is missing since then; the record has it."
+        )
+
+
 def _require_time_to_put_back(window: RestorableWindow, entity: Entity, now: datetime) -> None:
     """Require that aliases and groups of an entity that is registered may still be put back."""
     watched = (window.disabled_at, window.ends_at)
     within = registered_within_retention(entity, *watched, now)
     if within is not WithinRetention.NO and now < window.put_back_until:
         return
-    message = f"Nothing was changed. {describe_registration(entity, *watched, within)}"
+    message = f"Nothing was changed by this attempt. {describe_registration(entity, *watched, within)}"
     if within is not WithinRetention.NO:
         message += f" A restore puts back aliases and groups until {render(window.put_back_until)} only."
     raise errors.RetentionEnded(f"{message} Put back by hand what is missing; the record has it.")
@@ -335,7 +345,7 @@ def _require_recorded_address(entity: Entity, address: str | None) -> None:
 
 def _require_unchanged_address(entity: Entity, address: str) -> None:
     """Require that a disabled entity has the recorded primary address, if WorkMail shows one."""
-    if entity.email and entity.email.casefold() != address.casefold():
+    if entity.email and not is_same_identifier(entity.email, address):
         raise errors.RestoreRefused(
             f"Nothing was changed. The primary address of {entity.id} has changed since it was recorded, and the "
             "restore does not change it back. Register it by hand with the address that it is to have: aws workmail "

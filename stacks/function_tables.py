@@ -99,7 +99,7 @@ class FunctionTables:
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Deregisters the entity and works out when its mailbox is removed",
-                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS, "ListAliases"),
+                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "ListAliases"),
                 environment=render_retention_rules(self._settings),
                 access=(
                     # An attempt requires that the leaver is still reported as away, and does not change that.

@@ -57,7 +57,7 @@ TIMED_OUT_WAITS = {"AwaitApproval": "ApprovalTimedOut", "WaitForDate": "ResolveE
 """What the end of a wait leads to: nobody decided; the date has come."""
 MESSAGE = "{% $parse($states.errorOutput.Cause).errorMessage %}"
 LAMBDA_FAILED = "{% 'AWS Lambda failed: ' & $states.errorOutput.Error & '. Start again later.' %}"
-UNEXPECTED = "{% 'Unexpected: ' & $states.errorOutput.Error & '. Look at the log of the function.' %}"
+UNEXPECTED = "{% 'The error ' & $states.errorOutput.Error & ' was not expected. Look at the log.' %}"
 BUILT_IN = {"states", "now", "parse", "merge", "not", "exists", "string", "max", "ceil", "toMillis", "millis"}
 
 

@@ -57,7 +57,7 @@ ACTIONS = {
     | DESCRIBE_ONE,
     "WaitForDate": set(),
     "AwaitApproval": set(),
-    "DeregisterEntity": {"workmail:DeregisterFromWorkMail", "workmail:ListAliases"} | DESCRIBE_ONE,
+    "DeregisterEntity": {"workmail:DeregisterFromWorkMail", "workmail:ListAliases"} | DESCRIBE_ONE | LIST_ALL,
     "VerifyCleanup": {"workmail:GetMailboxDetails"} | DESCRIBE_ONE | LIST_ALL,
     "DecideApproval": set(),
     "RegisterEntity": {"workmail:RegisterToWorkMail", "workmail:DescribeEntity"} | DESCRIBE_ONE | LIST_ALL,

@@ -210,27 +210,27 @@ def test_an_offboarding_that_is_not_decided_deregisters_nothing(
     assert take_calls(organization) == []
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "message"),
-    [
-        (ExecutionStatus(is_running=False, outcome="Stopped"), errors.UnexpectedAnswer, "The execution is over"),
-        (ExecutionStatus(is_running=False, outcome=FORGOTTEN), errors.RecordUnavailable, "does not know the execution"),
-    ],
-    ids=["over", "unknown"],
-)
-def test_an_execution_that_does_not_run_deregisters_nothing(
+@pytest.mark.parametrize("outcome", ["Stopped", FORGOTTEN])
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_an_execution_that_does_not_run_deregisters_nothing_and_leaves_its_record_alone(
     dana: str,
+    table: Table,
     organization: WorkMailBackend,
     monkeypatch: pytest.MonkeyPatch,
-    status: ExecutionStatus,
-    error: type[Exception],
-    message: str,
+    outcome: str,
+    is_disabled: bool,
 ) -> None:
-    set_status(monkeypatch, status)
+    """Step Functions can be seconds behind, after a start or a redrive: it is asked again."""
+    if is_disabled:
+        deregister(dana)
+        take_calls(organization)
+    set_status(monkeypatch, ExecutionStatus(is_running=False, outcome=outcome))
+    items = table.read_all()
 
-    with pytest.raises(error, match=f"^{NOT_TOUCHED}.*{message}"):
+    with pytest.raises(errors.RecordUnavailable, match=f"^{NOT_TOUCHED}Step Functions does not show that"):
         call_handler()
-    assert take_calls(organization) == READS
+    assert take_calls(organization) == []
+    assert table.read_all() == items
 
 
 def test_an_entity_that_an_event_names_is_not_read(dana: str, people: OrganizationBuilder, table: Table) -> None:
@@ -284,14 +284,59 @@ def test_an_entity_that_was_registered_after_it_was_recorded_is_not_deregistered
         table.record_attempt(ARN_A, dana)
     take_calls(organization)
 
-    with pytest.raises(
-        errors.EntityMismatch, match=f"^{NOT_TOUCHED}Somebody has registered {dana} since it was recorded"
-    ):
+    claim = "The mailbox may have been disabled, and was registered again. " if was_attempted else NOT_TOUCHED
+    with pytest.raises(errors.EntityMismatch, match=f"^{claim}Somebody has registered {dana} since it was recorded"):
         call_handler()
 
     assert take_calls(organization) == READS
     assert table.read_step_names(ARN_A)[-1] == "Mismatch"
     assert table.list_executions("InWindow") == []
+    assert table.load_record(ARN_A).mailbox_touched.value == ("Maybe" if was_attempted else "No")
+    table.close_record(ARN_A, "EntityMismatch")
+    assert (table.load_record(ARN_A).status, table.list_executions("InWindow")) == (Status.ENDED, [])
+
+
+def test_an_entity_that_was_disabled_and_registered_again_keeps_what_is_certain(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    table.record_attempt(ARN_A, dana)
+    table.record_deregistration(ARN_A, dana)
+    organization.arrange(ORGANIZATION_ID, dana, enabled_date=parse(NOW) + timedelta(seconds=1))
+
+    with pytest.raises(errors.EntityMismatch, match=f"^The mailbox was disabled at {NOW}, and was registered again. "):
+        call_handler(RetryCount=1)
+    assert table.load_record(ARN_A).mailbox_touched.value == "Yes"
+
+
+def test_an_answer_without_an_address_is_asked_for_again(dana: str, organization: WorkMailBackend) -> None:
+    organization.arrange(ORGANIZATION_ID, dana, email=None)
+
+    with pytest.raises(errors.WorkMailUnavailable, match=f"^{NOT_TOUCHED}WorkMail shows no address of {dana}"):
+        call_handler()
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+
+
+@pytest.mark.parametrize("was_attempted", [False, True])
+def test_an_entity_that_workmail_does_not_find_for_a_moment_is_asked_for_again(
+    dana: str, table: Table, organization: WorkMailBackend, was_attempted: bool
+) -> None:
+    if was_attempted:
+        table.record_attempt(ARN_A, dana)
+    fail_operation(organization, "DescribeUser", "EntityNotFoundException")
+
+    claim = MAYBE_DISABLED if was_attempted else NOT_TOUCHED
+    with pytest.raises(errors.WorkMailUnavailable, match=f"^{claim}WorkMail did not find {dana} by its id"):
+        call_handler()
+    assert call_handler(RetryCount=1)["DeregisteredAt"] == NOW
+
+
+def test_an_entity_that_workmail_neither_finds_nor_lists_was_deleted(dana: str, organization: WorkMailBackend) -> None:
+    organization.behaviour = Behaviour(describe_deleted="EntityNotFoundException")
+    deregister(dana)
+    delete_user(dana)
+
+    with pytest.raises(errors.EntityNotFound, match=f"^{NOT_TOUCHED}{dana} was deleted .* It cannot be restored"):
+        call_handler()
 
 
 def test_an_entity_that_was_deregistered_and_reads_as_enabled_again_is_not_deregistered_twice(
@@ -387,10 +432,9 @@ def test_no_entity_is_deregistered_if_its_dates_could_not_be_worked_out(
 def test_without_a_record_no_entity_is_deregistered(dana: str, table: Table, organization: WorkMailBackend) -> None:
     table.delete_item(ARN_A)
 
-    with pytest.raises(errors.RecordMissing, match=f"^{NOT_TOUCHED}The record of this offboarding is gone"):
-        call_handler()
+    # Also at the first attempt, because a redrive counts its attempts from the beginning.
     with pytest.raises(errors.RecordMissing, match=f"^{MAYBE_DISABLED}The record of this offboarding is gone"):
-        call_handler(RetryCount=1)
+        call_handler()
     assert take_calls(organization) == []
 
 
@@ -419,6 +463,18 @@ def test_an_entity_that_another_execution_holds_is_not_deregistered(
 
     with pytest.raises(errors.AlreadyInProgress, match=f'"ExecutionArn": "{ARN_B}"'):
         call_handler()
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+
+
+def test_another_execution_that_holds_the_entity_after_an_attempt_is_no_success(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    table.record_attempt(ARN_A, dana)
+    table.records.release(make_offboarding(ARN_A, dana), NOW)
+    table.records.hold(make_offboarding(ARN_B, dana), NOW)
+
+    with pytest.raises(errors.DeregistrationNotConfirmed, match=f"^{MAYBE_DISABLED}Another execution .*{ARN_B}"):
+        call_handler(RetryCount=1)
     assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 

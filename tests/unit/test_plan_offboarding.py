@@ -127,6 +127,21 @@ def test_a_plan_has_whether_the_service_ends_before_the_retention(dana: str) -> 
     assert plan_members["RetentionEndsBeforeWorkMail"] is False
 
 
+@pytest.mark.parametrize("request_", [{}, {"NotBefore": "2026-11-24T10:00:00.000Z"}], ids=["now", "later"])
+def test_a_deregistration_after_the_end_of_the_service_would_be_refused(dana: str, request_: dict[str, str]) -> None:
+    ends_at = request_.get("NotBefore", NOW)
+
+    answer = plan(describe_entity(dana), Request=request_, ServiceEndsAt=ends_at)
+
+    assert answer["Explanation"] == "Without DryRun it would end as ServiceEnded, and nothing would be changed."
+    [refusal] = answer["Plan"]["WouldBeRefused"]
+    assert refusal["Error"] == "ServiceEnded"
+    assert refusal["Cause"].startswith(f"By the settings Amazon WorkMail ended at {ends_at}")
+    assert answer["Plan"]["WouldCall"] == []
+    deregister(dana)
+    assert plan(describe_entity(dana), ServiceEndsAt=NOW)["Plan"]["WouldBeRefused"] == []
+
+
 def test_a_disabled_entity_would_only_be_watched(
     dana: str, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:

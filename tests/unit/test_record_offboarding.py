@@ -283,6 +283,30 @@ def test_an_entity_that_was_disabled_since_it_was_resolved_is_recorded_as_that(d
     assert table.load_record(ARN_A).entity == {**current, "Aliases": None, "Groups": None, "MailboxSize": None}
 
 
+def test_the_address_of_an_entity_that_was_disabled_since_is_kept_if_workmail_hides_it(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    resolved = describe_entity(dana)
+    organization.behaviour = Behaviour(email_of_disabled="absent")
+    deregister(dana)
+
+    record(resolved)
+
+    assert table.load_record(ARN_A).entity["Email"] == "dana@example.com"
+
+
+def test_after_the_end_of_the_service_nobody_is_asked_for_an_approval(
+    dana: str, table: Table, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(approval_required=("dana",)))
+
+    with pytest.raises(errors.ServiceEnded, match="By the settings Amazon WorkMail ended"):
+        record(describe_entity(dana), ServiceEndsAt=NOW)
+    assert table.read_item(ARN_A) is None
+    deregister(dana)
+    assert record(describe_entity(dana), ServiceEndsAt=NOW)["Decision"] == "Deregister"
+
+
 def test_an_entity_that_was_deleted_since_it_was_resolved_is_released(dana: str, table: Table) -> None:
     resolved = describe_entity(dana)
     deregister(dana)

@@ -425,6 +425,18 @@ def test_a_restore_is_recorded_with_its_requester_and_can_be_repeated(
     }
 
 
+def test_a_complete_restore_is_not_repeated(table: Table, people: OrganizationBuilder) -> None:
+    """What is missing since then, somebody has taken away on purpose."""
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    restore(table, ExecutionArn=ARN_A)
+    record = table.load_record(ARN_A)
+    table.records.record_restore_step(record, Status.RESTORED, {}, {"At": LATER, "Step": "Restored"})
+
+    with pytest.raises(errors.RestoreRefused, match=f"^Nothing was changed. {user} was restored before"):
+        restore(table, ExecutionArn=ARN_A)
+
+
 @pytest.mark.parametrize("describe_deleted", ["DELETED", "EntityNotFoundException"])
 def test_a_deleted_entity_is_gone_even_if_it_was_recreated(
     table: Table, people: OrganizationBuilder, organization: WorkMailBackend, describe_deleted: Any

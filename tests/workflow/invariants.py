@@ -107,12 +107,15 @@ class ExecutionActivity:
     attempted, deregistered
         The entities that the execution has asked WorkMail to deregister; and those that were enabled at that moment and
         have not been registered again since.
+    ever_deregistered
+        Those that were enabled at that moment, whatever has happened since.
     """
 
     names: dict[str, frozenset[str]]
     snapshots: dict[str, EntitySnapshot] = field(default_factory=dict)
     attempted: set[str] = field(default_factory=set)
     deregistered: set[str] = field(default_factory=set)
+    ever_deregistered: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,7 @@ class Monitor:
             activity.attempted.add(entity.id)
             if entity.state == ENABLED:
                 activity.deregistered.add(entity.id)
+                activity.ever_deregistered.add(entity.id)
                 self._deregistered_by[entity.id] = execution.exec_arn
         if operation == "RegisterToWorkMail" and entity.has_mailbox and entity.mailbox is None:
             self._violations.append(
@@ -771,19 +775,26 @@ def _matches_any(patterns: list[str], snapshot: EntitySnapshot) -> bool:
 def _check_claim(cause: str, activity: ExecutionActivity) -> Iterator[str]:
     """Yield what contradicts the first sentence of a failure, which says whether the mailbox was touched.
 
-    That it may be disabled is never wrong, and nothing more can be known where an answer of WorkMail is lost.
+    That it may be disabled is never wrong, because nothing more can be known where an answer of WorkMail or of a
+    function is lost.
     """
-    claim = re.match(r"The mailbox (was not touched|may be disabled|was disabled at (\S+))\. ", cause)
+    claim = re.match(
+        r"The mailbox (was not touched|may be disabled|may have been disabled, and was registered again"
+        r"|was disabled at (\S+?)(?:, and was registered again)?)\. ",
+        cause,
+    )
     if claim is None or "{" in cause:
         yield f"it does not say first whether the mailbox was touched, or holds JSON: {cause}"
-    elif claim[1] == "was not touched" and activity.deregistered:
-        yield f"it has deregistered {activity.deregistered}: {cause}"
+    elif claim[1] == "was not touched" and activity.ever_deregistered:
+        yield f"it has deregistered {activity.ever_deregistered}: {cause}"
     elif claim[2] is not None:
         disabled_dates = {
             snapshot.disabled_date for snapshot in activity.snapshots.values() if snapshot.state == DISABLED
         }
         if disabled_dates and datetime.fromisoformat(claim[2]) not in disabled_dates:
             yield f"it was disabled at {disabled_dates}: {cause}"
+    if activity.attempted and re.search(r"Nothing was changed|WorkMail was not touched", cause):
+        yield f"it has asked WorkMail to deregister {activity.attempted}: {cause}"
 
 
 def _check_withdrawn(output: Mapping[str, Any], activity: ExecutionActivity) -> Iterator[str]:

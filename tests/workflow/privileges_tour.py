@@ -8,7 +8,7 @@ from typing import Any
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
-from local.workmail.state import DISABLED
+from local.workmail.state import DELETED, DISABLED
 from tests.workflow.conftest import Flow
 from tests.workflow.test_identity_events import (
     STORE_USER,
@@ -34,6 +34,7 @@ def run_tour(flow: Flow) -> None:
     _start_by_name_id_and_address(flow)
     _plan_and_schedule(flow)
     _disable_while_recording(flow)
+    _delete_after_recording(flow)
     _withdraw(flow)
     _approve(flow)
     finish = [_prepare_deletions(flow), _prepare_restores(flow), _prepare_refused_restores(flow)]
@@ -149,6 +150,24 @@ def _disable_while_recording(flow: Flow) -> None:
     arns = [flow.start(entity) for entity in entities]
     flow.clock.settle()
     assert {flow.read_result(arn).states[-1] for arn in arns} == {"WaitForRetention"}
+
+
+def _delete_after_recording(flow: Flow) -> None:
+    """Have entities deleted after they were recorded: DeregisterEntity looks for them in the lists."""
+    groups = {flow.people.create_group("gone-group")}
+    users_and_resources = {flow.people.create_user("gone"), flow.people.create_resource("gone-room")}
+
+    def delete(operation: str, parameters: Mapping[str, Any]) -> None:
+        # The last calls of RecordOffboarding about a group, and about a user or a resource.
+        last_of = {"ListGroupsForEntity": groups, "GetMailboxDetails": users_and_resources}.get(operation, frozenset())
+        for entity in last_of:
+            if entity in parameters.values():
+                flow.backend.arrange(ORGANIZATION_ID, entity, state=DELETED)
+
+    flow.backend.after_hooks.append(delete)
+    arns = [flow.start(entity) for entity in groups | users_and_resources]
+    flow.clock.settle()
+    assert {flow.read_result(arn).outcome for arn in arns} == {"EntityNotFound"}
 
 
 def _withdraw(flow: Flow) -> None:

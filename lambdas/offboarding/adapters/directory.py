@@ -210,7 +210,7 @@ class Directory:
             is_enabled=user.state is EntityState.ENABLED,
             enabled_since=user.enabled_date if user.state is EntityState.ENABLED else None,
             disabled_since=user.disabled_date if user.state is EntityState.DISABLED else None,
-            registration_key=render(user.registration) if user.registration else "",
+            registration_key=user.registration_key,
             display_name=user.display_name,
         )
 

@@ -11,7 +11,7 @@ from offboarding.domain.record import EntityLock, Record, Status
 from offboarding.domain.timestamps import ONE_DAY, parse
 from offboarding.domain.tolerances import UNDATED_REGISTRATION_MARGIN
 
-_LONGEST_RECORDING = timedelta(minutes=5)
+_LONGEST_RECORDING = timedelta(hours=17)
 """How long after holding its entity an execution may take to write its record; a later one was deleted."""
 
 

@@ -352,6 +352,10 @@ class Records:
         removed = [*_WINDOW_MEMBERS, "DeregisteringAt"]
         return self._write(offboarding, {"Status": Status.RECORDED.value}, removed, log_entry)
 
+    def record_mismatch(self, offboarding: Offboarding, log_entry: Item) -> bool:
+        """Record that somebody has registered the entity: it is in no window, whatever an attempt has done before."""
+        return self._write(offboarding, {"Status": Status.RECORDED.value}, _WINDOW_MEMBERS, log_entry)
+
     def record_deregistration(
         self, offboarding: Offboarding, dates: Item, log_entry: Item, lock: EntityLock | None
     ) -> bool:
@@ -415,6 +419,7 @@ class Records:
         is_restored = record.status is Status.RESTORED
         is_unwatched = (
             record.deregistration_attempted
+            and record.status is not Status.RECORDED
             and outcome not in _VERIFIED_OUTCOMES
             and not is_restored
             and record.superseded_by is None

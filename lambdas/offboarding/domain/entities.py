@@ -125,6 +125,11 @@ class Entity:
         """What tells one time of being registered from another; it stays when the entity is disabled."""
         return self.enabled_date or self.disabled_date
 
+    @property
+    def registration_key(self) -> str:
+        """`registration` in milliseconds, as RFC 3339; empty if there is none."""
+        return render(self.registration) if self.registration else ""
+
     @classmethod
     def from_json(cls, members: EntityMembers) -> Self:
         """Parse what `to_json` rendered."""

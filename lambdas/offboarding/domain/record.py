@@ -41,7 +41,7 @@ def mailbox_touched_by(steps: Iterable[str]) -> MailboxTouched:
             touched = MailboxTouched.MAYBE
         elif step == "Deregistered" and touched is MailboxTouched.MAYBE:
             touched = MailboxTouched.YES
-        elif step in {"NotTaken", "Mismatch"}:
+        elif step == "NotTaken":
             touched = MailboxTouched.NO
     return touched
 

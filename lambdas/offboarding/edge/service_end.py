@@ -44,5 +44,19 @@ def until_service_ends(handler: Handler) -> Handler:
     return wrapper
 
 
+def require_service(now: str, service_ends_at: str) -> None:
+    """Require that WorkMail has not ended by the settings: nobody could see what becomes of the mailbox.
+
+    Raises
+    ------
+    ServiceEnded
+        If it has.
+    """
+    if parse(now) >= parse(service_ends_at):
+        raise errors.ServiceEnded(
+            f"By the settings Amazon WorkMail ended at {service_ends_at}, so nothing is deregistered any more."
+        )
+
+
 def _read_service_end(event: Mapping[str, Any]) -> datetime:
     return parse(event["ServiceEndsAt"]) if "ServiceEndsAt" in event else configuration.service_ends_at()

@@ -136,7 +136,7 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
             opening = "The mailbox may have been disabled. Look at the entity in the WorkMail console."
         case _:
             subject, opening = "failed, and the mailbox was not touched", "The mailbox was not touched."
-    cause = step.get("Cause")
+    cause = _without_claim(step.get("Cause", ""))
     paragraphs = [
         opening,
         f"The offboarding of {_describe_entity(step, options)} ended as {step['Outcome']}.",
@@ -147,6 +147,11 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
         _render_console_link(step),
     ]
     return _make(subject, paragraphs)
+
+
+def _without_claim(cause: str) -> str:
+    """Leave out the first sentence of a cause, where the mail begins with it."""
+    return cause.removeprefix("The mailbox was not touched. ").removeprefix("The mailbox may be disabled. ")
 
 
 def _make_return_mail(step: ToldStep, options: MailOptions) -> Mail:
