@@ -175,8 +175,8 @@ def register(directory: Directory, record: Record, entity: Entity, now: datetime
     address = record.entity.get("Email")
     window = read_window(record, now)
     if entity.state is EntityState.ENABLED:
-        _require_incomplete_restore(record, entity)
         _require_time_to_put_back(window, entity, now)
+        _require_incomplete_restore(record, entity)
         _require_recorded_address(entity, address)
         return False
     _require_same_window(window, entity)

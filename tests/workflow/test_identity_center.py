@@ -118,7 +118,7 @@ def test_who_was_seen_enabled_within_14_days_is_no_doubt(intake: Intake) -> None
 def test_a_doubt_about_who_was_only_found_disabled_stays_if_the_event_is_read_again_or_after_a_rejection(
     intake: Intake,
 ) -> None:
-    user = create_user(intake, timedelta(days=400))
+    user = create_user(intake, timedelta(days=100))
     intake.flow.environment.faults.add(Fault("stepfunctions", "StartExecution", error="ThrottlingException", times=1))
     set_status(intake, "DISABLED")
     intake.flow.clock.advance(timedelta(minutes=4))

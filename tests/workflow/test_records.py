@@ -439,7 +439,7 @@ def test_a_state_of_a_stopped_execution_deregisters_nothing(flow: Any) -> None:
         FunctionName=scheduled["FunctionName"], Payload=json.dumps(payload)
     )
 
-    assert json.load(answer["Payload"])["errorType"] == "UnexpectedAnswer"
+    assert json.load(answer["Payload"])["errorType"] == "RecordUnavailable"
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 

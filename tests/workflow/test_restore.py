@@ -179,7 +179,8 @@ def test_a_second_restore_changes_nothing(flow: Any) -> None:
 
     result = flow.restore(ExecutionArn=arn)
 
-    assert result.outcome == "Restored"
+    assert result.outcome == "RestoreRefused"
+    assert "was restored before, with all that was recorded" in result.cause
     assert flow.read_workmail_state(entity) == former_state
     assert not {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"} & set(flow.list_calls())
 
@@ -536,9 +537,9 @@ def test_an_entity_with_a_new_mailbox_after_the_window_does_not_count_as_restore
     assert "after the retention of its previous mailbox had ended" in result.cause
 
 
-def test_a_second_restore_by_address_succeeds(flow: Any) -> None:
+def test_a_second_restore_by_address_finds_the_same_record(flow: Any) -> None:
     _, _, _ = offboard(flow)
     execution_input = {"OrganizationId": ORGANIZATION_ID, "EntityId": flow.people.address("dana")}
     assert flow.restore(**execution_input).outcome == "Restored"
 
-    assert flow.restore(**execution_input).outcome == "Restored"
+    assert flow.restore(**execution_input).outcome == "RestoreRefused"
