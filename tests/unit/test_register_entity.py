@@ -1,5 +1,6 @@
 """The record by which an entity is restored, and the conditions under which it is registered again."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.records import entity_key
 from offboarding.domain import errors
 from offboarding.domain.entities import EntityState, EntityType
 from offboarding.domain.record import Record, Status
@@ -24,6 +26,7 @@ from tests.unit.conftest import (
     OTHER_ORGANIZATION_ID,
     RETENTION_ENDS_AT,
     RUNNING,
+    TABLE_NAME,
     USER_ID,
     Context,
     Table,
@@ -33,6 +36,7 @@ from tests.unit.conftest import (
     describe_entity,
     fail_operation,
     make_execution_arn,
+    make_key,
     make_raiser,
     make_record,
     take_calls,
@@ -125,6 +129,36 @@ def test_an_address_means_the_record_whose_primary_address_it_is(table: Table, p
     assert record.execution_arn == ARN_A
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.close_record(ARN_A, "CleanupVerified"),
+        lambda table: table.delete_item(ARN_A),
+        lambda table: table.delete_item(entity_key(ORGANIZATION_ID, USER_ID), "Lock"),
+    ],
+    ids=["verified", "no-record", "no-lock"],
+)
+def test_a_name_does_not_lead_to_a_window_that_is_over_or_whose_record_is_gone(
+    table: Table, people: OrganizationBuilder, change: Callable[[Table], Any]
+) -> None:
+    table.create_deregistered_record("a")
+    change(table)
+
+    with pytest.raises(errors.NothingRecorded):
+        load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
+
+
+def test_a_name_that_the_record_of_the_window_lacks_does_not_lead_to_it(
+    table: Table, people: OrganizationBuilder
+) -> None:
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A)
+    table.create_record("b", Entity={"Name": "dana.new"})
+
+    with pytest.raises(errors.NothingRecorded):
+        load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana.new"})
+
+
 def test_a_name_of_two_records_is_ambiguous(table: Table, people: OrganizationBuilder) -> None:
     table.create_deregistered_record("a")
     table.create_deregistered_record("b", "entity-b")
@@ -211,11 +245,11 @@ def test_the_recorded_end_of_the_retention_counts_if_workmail_gives_no_date(
 ) -> None:
     user = create_deregistered_user(people)
     organization.arrange(ORGANIZATION_ID, user, disabled_date=None)
-    record = make_user_record(user, retention_ends_at="2026-12-24T09:00:00.000Z")
+    record = make_user_record(user, retention_ends_at="2026-12-23T09:00:00.000Z")
 
     with pytest.raises(errors.RetentionEnded):
-        register(make_directory(), record, describe_entity(user), parse("2026-12-24T09:00:00Z"))
-    assert register(make_directory(), record, describe_entity(user), parse("2026-12-24T08:59:59Z"))
+        register(make_directory(), record, describe_entity(user), parse("2026-12-23T09:00:00Z"))
+    assert register(make_directory(), record, describe_entity(user), parse("2026-12-23T08:59:59Z"))
 
 
 def test_an_entity_without_a_recorded_address_must_be_registered_by_hand(people: OrganizationBuilder) -> None:
@@ -348,6 +382,25 @@ def test_a_restore_by_the_record_of_an_earlier_window_is_refused_with_the_curren
     with pytest.raises(errors.RestoreRefused, match=f"Restore by that one: {ARN_B}"):
         restore(table, ExecutionArn=ARN_A)
     assert restore(table, OrganizationId=ORGANIZATION_ID, EntityId=user)["OffboardingArn"] == ARN_B
+
+
+@pytest.mark.parametrize("is_lock_gone", [False, True])
+def test_either_trace_of_a_later_window_is_enough_to_refuse_a_restore(
+    table: Table, people: OrganizationBuilder, is_lock_gone: bool
+) -> None:
+    user = create_deregistered_user(people)
+    table.create_deregistered_record("a", user)
+    table.close_record(ARN_A)
+    table.create_deregistered_record("b", user)
+    if is_lock_gone:
+        table.delete_item(entity_key(ORGANIZATION_ID, user), "Lock")
+    else:
+        table.client.update_item(
+            TableName=TABLE_NAME, Key=make_key(ARN_A, "Record"), UpdateExpression="REMOVE SupersededBy"
+        )
+
+    with pytest.raises(errors.RestoreRefused, match=f"Restore by that one: {ARN_B}"):
+        restore(table, ExecutionArn=ARN_A)
 
 
 def test_an_offboarding_that_was_stopped_early_does_not_hide_the_record_of_the_window(
