@@ -20,13 +20,14 @@ from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
-from offboarding.domain.record import Status
+from offboarding.domain.record import Record, Status
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     ARN_A,
     ARN_B,
     NOW,
+    POLICY_PARAMETER,
     RETENTION_ENDS_AT,
     RUNNING,
     SERVICE_ENDS_AT,
@@ -379,6 +380,19 @@ def test_an_entity_that_was_protected_after_its_resolution_is_not_deregistered(
     assert "DeregisterFromWorkMail" not in take_calls(organization)
 
 
+def test_an_entity_that_was_protected_a_moment_ago_is_not_deregistered(
+    dana: str, organization: WorkMailBackend
+) -> None:
+    """The settings that were read within the last seconds do not count."""
+    assert read_policy(ORGANIZATION_ID).protected == ()
+    policy = make_policy(protected=("dana",))
+    client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=policy, Overwrite=True)
+
+    with pytest.raises(errors.EntityProtected):
+        call_handler()
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+
+
 def test_an_entity_that_was_protected_after_an_attempt_stays_in_the_window(
     dana: str, table: Table, put_policy: PutPolicy, organization: WorkMailBackend
 ) -> None:
@@ -534,6 +548,24 @@ def test_a_refusal_keeps_the_window_if_an_earlier_execution_may_have_deregistere
 
     assert table.list_executions("InWindow") == window_executions
     assert table.load_record(ARN_A).superseded_by == ARN_B
+
+
+def test_a_refusal_without_an_earlier_execution_reads_no_other_record(
+    dana: str, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB refuses a key without a text."""
+    find, read_arns = Records.find, set()
+
+    def find_and_collect(records: Records, execution_arn: str) -> Record | None:
+        read_arns.add(execution_arn)
+        return find(records, execution_arn)
+
+    monkeypatch.setattr(Records, "find", find_and_collect)
+    fail_operation(organization, "DeregisterFromWorkMail", "AccessDeniedException")
+
+    with pytest.raises(errors.AccessDenied):
+        call_handler()
+    assert read_arns == {ARN_A}
 
 
 def test_a_refusal_of_a_redriven_execution_removes_the_entity_from_the_window(
