@@ -114,6 +114,8 @@ AFTER_THE_END = ENDS_AT + timedelta(hours=2)
         # It was registered again before it was disabled again.
         (None, ENDS_AT - ONE_MILLISECOND, "Yes"),
         (DISABLED_AT, DISABLED_AT + ONE_MILLISECOND, "Yes"),
+        # The registration at the moment of the disabling is the earlier one.
+        (DISABLED_AT, ENDS_AT, "NotGiven"),
         (None, DISABLED_AT - ONE_MILLISECOND, "NotGiven"),
     ],
 )
@@ -142,6 +144,16 @@ def test_an_enabled_entity_was_registered_within_a_retention_that_has_not_ended(
     verdict = decide(Signals(entity, mailbox="NotGiven"), DATES, ENDS_AT - ONE_MILLISECOND)
 
     assert verdict.within_retention == "Yes"
+
+
+@pytest.mark.parametrize(("now", "within"), [(DISABLED_AT, "NotGiven"), (DISABLED_AT + ONE_MILLISECOND, "Yes")])
+def test_an_enabled_entity_was_registered_after_the_disabling_if_time_has_passed_since_then(
+    now: datetime, within: str
+) -> None:
+    """WorkMail can still show the date of that disabling, which is not the date of a later one."""
+    entity = replace(DISABLED_USER, state=EntityState.ENABLED)
+
+    assert decide(Signals(entity, mailbox="NotGiven"), DATES, now).within_retention == within
 
 
 def test_the_evidence_has_the_names_of_the_missing_signals() -> None:
