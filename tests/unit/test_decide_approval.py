@@ -377,6 +377,16 @@ def test_the_requester_cannot_approve_under_another_recorded_name(
         call_handler(DecidedBy=decided_by)
 
 
+def test_another_recorded_person_can_approve(table: Table, states: Stubber) -> None:
+    table.create_record("b", IT_ADMIN, Entity={"Id": IT_ADMIN, "Name": "it.admin", "Email": "admin@example.com"})
+    boss = f"{IT_ADMIN[:-1]}b"
+    table.create_record("c", boss, Entity={"Id": boss, "Name": "boss", "Email": "boss@example.com"})
+    request_by(table, "it.admin")
+    expect_decision(states, make_decision())
+
+    assert call_handler(DecidedBy="boss")["Decision"] == "Approved"
+
+
 @pytest.mark.parametrize("cap_is_reached", [True, False])
 @pytest.mark.parametrize("for_approval_required", [True, False])
 @pytest.mark.parametrize("for_daily_cap", [True, False])

@@ -119,6 +119,8 @@ def test_a_plan_without_time_has_what_it_needs_and_names_what_was_not_read(dana:
         {"Member": "MailboxPermissions", "Reason": reason},
     ]
     assert len(answer["WouldCall"]) == 1
+    in_time = plan_offboarding.handler(step, Context(remaining_milliseconds=12_000))["Plan"]
+    assert in_time["WouldAffect"]["NotRead"] == []
 
 
 def test_a_plan_has_whether_the_service_ends_before_the_retention(dana: str) -> None:

@@ -15,6 +15,7 @@ from tests.unit.conftest import (
     NOW,
     RETENTION_ENDS_AT,
     Context,
+    ReadMetrics,
     Table,
     client,
     deregister,
@@ -51,7 +52,7 @@ def take_writes(organization: WorkMailBackend) -> list[str]:
 
 
 def test_missing_aliases_and_groups_are_put_back_and_current_ones_are_not_changed(
-    table: Table, people: OrganizationBuilder, organization: WorkMailBackend
+    table: Table, people: OrganizationBuilder, organization: WorkMailBackend, read_metrics: ReadMetrics
 ) -> None:
     user = people.create_user("dana")
     current_group = people.create_group("staff", members=(user,))
@@ -73,6 +74,7 @@ def test_missing_aliases_and_groups_are_put_back_and_current_ones_are_not_change
     assert sorted(list_aliases(user)) == ["kept@example.com", "lost@example.com"]
     assert list_groups(user) == {current_group, missing_group}
     assert take_writes(organization) == ["CreateAlias", "AssociateMemberToGroup"]
+    assert read_metrics() == {"Restored": 1}
 
 
 def test_a_repeated_restore_puts_nothing_back(
