@@ -295,7 +295,7 @@ def _authorize_and_record_attempt(
     if protection and record.deregistration_attempted:
         # Added to the list since an earlier attempt: WorkMail is not asked again, and may have acted before.
         raise errors.DeregistrationNotConfirmed(
-            f"{protection} WorkMail may have been asked before that, and does not show it as disabled. Look at the entity "
+            f"{protection} WorkMail may have been asked before, and does not show it as disabled. Look at the entity "
             "in the WorkMail console. If it is disabled, restore it within its 30 days."
         )
     if protection:

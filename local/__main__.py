@@ -65,7 +65,7 @@ def _run_demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
         stack = assembly(OFFBOARDING)
-    with Environment(stack, now=STARTS_AT, schedules=True) as environment:
+    with Environment(stack, now=STARTS_AT) as environment:
         scenario = DemoScenario(environment)
         if as_json:
             for _ in scenario.run():
