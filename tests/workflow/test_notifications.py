@@ -9,6 +9,7 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from local.faults import Fault
 from tests.event_schemas import validator_of
+from tests.workflow.conftest import mark_long
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_SUBJECT = "WorkMail offboarding: an approval is needed"
@@ -197,11 +198,13 @@ def test_a_restore_is_told_by_an_event(flow: Any, read_events: ReadMessages) -> 
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("sns", "Publish", error="InternalError", times=1),
         Fault("sns", "Publish", after_effect="Timeout", times=1),
-        Fault("events", "PutEvents", error="InternalException", times=1),
         Fault("events", "PutEvents", after_effect="Timeout", times=1),
-        Fault("lambda", "NotifySubscribers", error="Runtime.ExitError", times=1),
+        *mark_long(
+            Fault("sns", "Publish", error="InternalError", times=1),
+            Fault("events", "PutEvents", error="InternalException", times=1),
+            Fault("lambda", "NotifySubscribers", error="Runtime.ExitError", times=1),
+        ),
     ],
     ids=lambda fault: f"{fault.operation}-{fault.error or fault.after_effect}",
 )

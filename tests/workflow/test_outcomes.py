@@ -245,8 +245,7 @@ def create_entity(flow: Any, kind: str) -> str:
     [
         (-1, "Reenabled", "Yes"),
         (0, "ReenabledAfterRetention", "No"),
-        (3, "ReenabledAfterRetention", "No"),
-        (None, "Reenabled", "NotGiven"),
+        *mark_long((3, "ReenabledAfterRetention", "No"), (None, "Reenabled", "NotGiven")),
     ],
 )
 def test_a_registration_after_the_retention_is_told_from_one_within_it(

@@ -194,7 +194,7 @@ WITHDRAWALS: list[Mapping[str, str]] = [
 
 
 @pytest.mark.parametrize("waits_for", ["date", *mark_long("approval")])
-@pytest.mark.parametrize("withdrawal", [*WITHDRAWALS[:3], *mark_long(*WITHDRAWALS[3:])], ids=str)
+@pytest.mark.parametrize("withdrawal", [*WITHDRAWALS[:2], *mark_long(*WITHDRAWALS[2:])], ids=str)
 @pytest.mark.parametrize("type_", ["user", *mark_long("group", "resource")])
 def test_a_request_that_waits_is_withdrawn_by_its_id_or_its_entity(
     company: Returns, dana: str, waits_for: str, withdrawal: Mapping[str, str], type_: str
@@ -448,7 +448,7 @@ def test_a_withdrawal_of_all_requests_counts_for_one_that_goes_on_at_its_date(co
     assert not company.is_disabled(dana)
 
 
-@pytest.mark.parametrize("ends", ["Rejected", "returned", *mark_long("Withdrawn"), None])
+@pytest.mark.parametrize("ends", ["returned", *mark_long("Rejected", "Withdrawn", None)])
 def test_a_withdrawal_ends_a_scheduled_request_from_which_another_one_has_taken_over(
     company: Returns, dana: str, ends: str | None
 ) -> None:
@@ -507,7 +507,7 @@ def test_a_withdrawal_from_before_the_request_is_not_told(company: Returns, dana
 @pytest.mark.parametrize(
     "operation", ["DescribeUser", "DeregisterFromWorkMail", *mark_long("DescribeOrganization", "ListAliases")]
 )
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", *mark_long("after")])
 def test_a_return_during_any_call_of_an_execution_withdraws_it_or_is_told(
     company: Returns, dana: str, operation: str, when: str
 ) -> None:
