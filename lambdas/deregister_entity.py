@@ -264,7 +264,10 @@ def _require_same_entity(
             "then start again if it is still to be offboarded."
         )
     elif recorded.email and entity.email is None:
-        raise errors.WorkMailUnavailable(f"WorkMail shows no address of {entity.id}, which it describes as enabled.")
+        raise errors.WorkMailUnavailable(
+            f"WorkMail shows no address of {entity.id}, which it describes as enabled. Start again when WorkMail is "
+            "available."
+        )
     elif recorded.email and not is_same_identifier(str(entity.email), recorded.email):
         problem = f"The primary address of {entity.id} has changed since it was recorded."
     else:
