@@ -30,6 +30,7 @@ from typing import Any
 
 from local.aws.functions.process_state import (
     HIDDEN_PACKAGES,
+    LoadedModules,
     ProcessState,
     has_printed,
     invocation_lock,
@@ -112,7 +113,8 @@ class ExecutionEnvironment:
         self._handler_name = handler
         self._variables = variables
         self._modules: dict[str, ModuleType] = {}
-        self._module_names = _PRIVATE_STDLIB | {_top_level_name(path) for path in code.iterdir()}
+        self._packages = _PRIVATE_STDLIB | {_top_level_name(path) for path in code.iterdir()}
+        self._own_modules, self._hidden_modules = _find_loaded(self._packages)
         self._handler: Callable[..., Any] | None = None
         self._outer_states: list[ProcessState] = []
         self._running_calls = 0
@@ -157,11 +159,8 @@ class ExecutionEnvironment:
     def _initialize(self) -> Callable[..., Any]:
         handler = self._import_handler()
         if not has_printed():
-            self._snapshot = Snapshot(handler, ModuleState(self._loaded_modules()))
+            self._snapshot = Snapshot(handler, ModuleState(self._own_modules.find()))
         return handler
-
-    def _loaded_modules(self) -> dict[str, ModuleType]:
-        return {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in self._module_names}
 
     def _import_handler(self) -> Callable[..., Any]:
         module_name, _, attribute = self._handler_name.rpartition(".")
@@ -200,7 +199,7 @@ class ExecutionEnvironment:
 
     def _enter(self) -> None:
         invocation_lock.acquire()
-        self._outer_states.append(ProcessState.take(self._module_names | HIDDEN_PACKAGES))
+        self._outer_states.append(ProcessState.take(self._hidden_modules))
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self._code))
         # Bytecode is kept next to the unpacked code: every environment loads all of it again.
@@ -210,13 +209,13 @@ class ExecutionEnvironment:
         replace_environment_variables(self._variables)
 
     def _leave(self) -> None:
-        self._modules = self._loaded_modules()
-        self._outer_states.pop().restore(self._module_names | HIDDEN_PACKAGES)
+        self._modules = self._own_modules.find()
+        self._outer_states.pop().restore(self._hidden_modules)
         invocation_lock.release()
 
     def _make_guarded_import(self, import_: Callable[..., Any]) -> Callable[..., Any]:
         """Refuse the function's code the packages that Lambda does not have; other code can import everything."""
-        inside, allowed = str(self._code), _IMPORTABLE_NAMES | self._module_names
+        inside, allowed = str(self._code), _IMPORTABLE_NAMES | self._packages
 
         def guarded(
             name: str,
@@ -274,6 +273,12 @@ def unpack(code: bytes) -> Path:
 @lru_cache(maxsize=1)
 def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="lambda-")
+
+
+@lru_cache
+def _find_loaded(packages: frozenset[str]) -> tuple[LoadedModules, LoadedModules]:
+    """Return the loaded modules of a function's packages, and these with the hidden ones."""
+    return LoadedModules(packages), LoadedModules(packages | HIDDEN_PACKAGES)
 
 
 def _top_level_name(path: Path) -> str:

@@ -99,6 +99,21 @@ def redirect_output() -> None:
     warnings.showwarning = _print_warning
 
 
+class LoadedModules:
+    """The loaded modules of some packages; each name is judged once, because thousands of others are loaded."""
+
+    def __init__(self, packages: frozenset[str]) -> None:
+        self._packages = packages
+        self._others: set[str] = set()
+
+    def find(self) -> dict[str, ModuleType]:
+        """Return the modules by their names."""
+        candidates = sys.modules.keys() - self._others
+        names = {name for name in candidates if name.partition(".")[0] in self._packages}
+        self._others |= candidates - names
+        return {name: sys.modules[name] for name in names}
+
+
 @dataclass(frozen=True)
 class ProcessState:
     """The parts of the process that a function sees differently."""
@@ -113,9 +128,9 @@ class ProcessState:
     warnings: warnings.catch_warnings[None]
 
     @classmethod
-    def take(cls, names: frozenset[str]) -> ProcessState:
-        """Remove the modules of these names, and remember everything."""
-        modules = {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in names}
+    def take(cls, hidden: LoadedModules) -> ProcessState:
+        """Remove these modules, and remember everything."""
+        modules = hidden.find()
         for name in modules:
             del sys.modules[name]
         catcher = warnings.catch_warnings()
@@ -131,9 +146,9 @@ class ProcessState:
             warnings=catcher,
         )
 
-    def restore(self, names: frozenset[str]) -> None:
-        """Restore everything."""
-        for name in [n for n in list(sys.modules) if n.partition(".")[0] in names]:
+    def restore(self, hidden: LoadedModules) -> None:
+        """Restore everything, after these modules are removed."""
+        for name in hidden.find():
             del sys.modules[name]
         sys.modules.update(self.modules)
         sys.path[:] = self.path
