@@ -39,13 +39,11 @@ _LONGEST_CALL_MS = 12_000
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan the offboarding of an entity that has been resolved."""
     step = validated_step(event, PLAN_OFFBOARDING, PlanStep)
-    entity = Entity.from_json(step["Entity"])
     directory = Directory(client, step["OrganizationId"])
+    entity, aliases = _read_current_aliases(directory, Entity.from_json(step["Entity"]))
     policy = read_policy(step["OrganizationId"])
     records = Records()
     would_deregister = entity.state is EntityState.ENABLED
-    # WorkMail lists the aliases of enabled entities only; they protect as the primary address does.
-    aliases = directory.list_aliases_of_enabled(entity) if would_deregister else []
     due_at = _due_date(step["Request"], parse(step["Now"]))
     refusals = [
         *(_find_service_end(step, due_at) if would_deregister else []),
@@ -73,6 +71,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         },
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
     }
+
+
+def _read_current_aliases(directory: Directory, entity: Entity) -> tuple[Entity, list[str]]:
+    """Read the aliases, which protect as the primary address does, and the entity again if it is not enabled any more.
+
+    WorkMail lists the aliases of enabled entities only.
+    """
+    if entity.state is not EntityState.ENABLED:
+        return entity, []
+    try:
+        return entity, directory.list_aliases_of_enabled(entity)
+    except errors.WorkMailUnavailable:
+        current = directory.describe_if_disabled(entity)
+        if current is None:
+            raise
+        return current, []
 
 
 def _due_date(request: RecordedRequest, now: datetime) -> datetime:

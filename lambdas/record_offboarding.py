@@ -6,7 +6,7 @@ Evidence}` and returns `{Decision, Reasons, CapIsReached, Evidence}`; the decisi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -126,15 +126,10 @@ def _read_current_state(directory: Directory, entity: Entity) -> tuple[Entity, R
     try:
         return entity, read_restorable_state(directory, entity)
     except errors.WorkMailUnavailable:
-        current = directory.describe(entity.reference)
-        if current.state is EntityState.ENABLED:
+        current = directory.describe_if_disabled(entity)
+        if current is None:
             raise
-        if current.state is EntityState.DELETED:
-            raise errors.EntityNotFound(
-                f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
-            ) from None
-        # WorkMail may not show the address of a disabled entity.
-        return replace(current, email=current.email or entity.email), None
+        return current, None
 
 
 def _read_mailbox_size(directory: Directory, entity: Entity) -> float | None:

@@ -261,8 +261,9 @@ def _require_restorable(records: Records, record: Record) -> None:
         )
     if record.outcome is None and record.status in _NOT_YET_DEREGISTERED:
         raise errors.NotDeregistered(
-            f"The offboarding has not deregistered the entity; its status is {record.status}. To cancel it, stop the "
-            f"execution {record.execution_arn}"
+            f"The offboarding has not deregistered the entity; its status is {record.status}. While it waits for its "
+            "date or an approval, cancel it by the decision Withdrawn in the approval state machine. Its execution: "
+            f"{record.execution_arn}"
         )
     if not record.deregistration_attempted:
         raise errors.NotDeregistered(

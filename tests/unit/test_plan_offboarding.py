@@ -25,6 +25,7 @@ from tests.unit.conftest import (
     PutPolicy,
     ReadMetrics,
     Table,
+    delete_user,
     deregister,
     describe_entity,
     fail_operation,
@@ -282,6 +283,28 @@ def test_a_plan_is_not_made_if_the_aliases_cannot_be_listed(
 
     with pytest.raises(errors.WorkMailUnavailable, match=f"described {dana} as enabled, but does not list its aliases"):
         plan(entity)
+
+
+def test_an_entity_that_was_disabled_since_it_was_resolved_is_planned_as_that(dana: str) -> None:
+    resolved = describe_entity(dana)
+    deregister(dana)
+
+    answer = plan(resolved)
+
+    assert answer == {**plan(describe_entity(dana)), "Evidence": answer["Evidence"]}
+    assert answer["Plan"]["WouldCall"] == []
+    assert answer["Explanation"].startswith("The entity is disabled already.")
+
+
+def test_an_entity_that_was_deleted_since_it_was_resolved_is_not_planned(
+    dana: str,
+) -> None:
+    resolved = describe_entity(dana)
+    deregister(dana)
+    delete_user(dana)
+
+    with pytest.raises(errors.EntityNotFound, match=f"USER {dana} was deleted from the directory"):
+        plan(resolved)
 
 
 def test_a_plan_has_the_reason_of_each_doubt(dana: str, put_policy: PutPolicy) -> None:

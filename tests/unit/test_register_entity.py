@@ -355,7 +355,7 @@ def test_a_registration_that_does_not_read_back_is_retried(
 @pytest.mark.parametrize(
     ("is_stopped", "message"),
     [
-        (False, "its status is Recorded. To cancel it, stop the execution"),
+        (False, "its status is Recorded. While it waits for its date or an approval, cancel it"),
         (True, "ended as Stopped before it deregistered"),
     ],
 )

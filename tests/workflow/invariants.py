@@ -412,6 +412,9 @@ class Monitor:
             yield f"it has deregistered {activity.deregistered} and does not state it"
         if execution.status == "FAILED":
             yield from _check_claim(execution.cause, activity)
+            # It may be disabled only if the function that disables it was invoked: its answer can have been lost.
+            if "may be disabled" in execution.cause and "DeregisterEntity" not in self._list_states(execution):
+                yield f"it has not reached DeregisterEntity: {execution.cause}"
         if outcome == "AlreadyInProgress":
             holder = output["OtherExecutionArn"]
             if holder == execution.exec_arn or holder not in {e.exec_arn for _, e in self._iterate_executions()}:
@@ -644,6 +647,9 @@ class Monitor:
             for execution in list(machine.executions):
                 yield machines[machine.arn], execution
 
+    def _list_states(self, execution: Any) -> list[str]:
+        return self._flow.read_result(execution.exec_arn).states
+
     def _find_execution(self, arn: str) -> Any:
         return next(execution for _, execution in self._iterate_executions() if execution.exec_arn == arn)
 
@@ -775,7 +781,7 @@ def _matches_any(patterns: list[str], snapshot: EntitySnapshot) -> bool:
 def _check_claim(cause: str, activity: ExecutionActivity) -> Iterator[str]:
     """Yield what contradicts the first sentence of a failure, which says whether the mailbox was touched.
 
-    That it may be disabled is never wrong, because nothing more can be known where an answer of WorkMail or of a
+    That it may be disabled is not wrong here, because nothing more can be known where an answer of WorkMail or of a
     function is lost.
     """
     claim = re.match(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.defaults import MAIL_DOMAIN, ORGANIZATION_ID
+from local.workmail.exceptions import CommonError
 from tests.workflow.conftest import CHANGED_SETTINGS, OTHER_ORGANIZATION, mark_long
 
 pytestmark = pytest.mark.no_providers
@@ -314,6 +315,35 @@ def test_an_entity_that_is_not_found_after_the_deregistration_is_read_again(flow
     result = flow.run(user)
 
     assert result.outcome == "CleanupVerified"
+    assert flow.list_calls("DeregisterFromWorkMail") == ["DeregisterFromWorkMail"]
+
+
+@pytest.mark.parametrize("last_operation", ["GetMailboxDetails", "DeregisterFromWorkMail"])
+def test_an_execution_that_is_stopped_in_the_call_and_redriven_deregisters_once(flow: Any, last_operation: str) -> None:
+    """It is stopped before the call, and when the answer to it is read back."""
+    user = flow.people.create_user("dana")
+    operations: list[str] = []
+
+    def stop_at_next_description(operation: str, _: Any) -> None:
+        if operation == "DescribeUser" and operations[-1:] == [last_operation]:
+            lock = flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")
+            flow.environment.client("stepfunctions").stop_execution(executionArn=lock["ExecutionArn"])
+            raise CommonError("ServiceUnavailable", "made by the test", 503)
+        operations.append(operation)
+
+    flow.backend.before_hooks.append(stop_at_next_description)
+    arn = flow.start(user)
+    flow.process_status_events()
+    assert flow.read_record(arn)["Outcome"] == "Stopped"
+    flow.backend.before_hooks.remove(stop_at_next_description)
+    flow.pass_days(3)
+
+    flow.environment.client("stepfunctions").redrive_execution(executionArn=arn)
+    flow.pass_days(40)
+
+    result = flow.read_result(arn)
+    assert result.outcome == "CleanupVerified", result.cause
+    assert flow.read_record(arn)["Outcome"] == "CleanupVerified"
     assert flow.list_calls("DeregisterFromWorkMail") == ["DeregisterFromWorkMail"]
 
 

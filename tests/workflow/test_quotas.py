@@ -8,14 +8,13 @@ import pytest
 
 from local.aws.quotas import QuotaSettings
 from local.defaults import ORGANIZATION_ID
-from tests.workflow.conftest import START
+from tests.workflow.conftest import START, mark_long
 
 WAKES_AT = START + timedelta(days=3)
 
 
-@pytest.mark.long
 @pytest.mark.no_providers
-@pytest.mark.parametrize(("count", "concurrency"), [(12, 1), (500, 10)])
+@pytest.mark.parametrize(("count", "concurrency"), [(6, 1), *mark_long((500, 10))])
 def test_no_offboarding_is_lost_if_many_wake_in_one_second(flow: Any, count: int, concurrency: int) -> None:
     entities = [flow.people.create_user(f"user{number}") for number in range(count)]
     arns = [flow.start(entity, NotBefore=WAKES_AT.isoformat()) for entity in entities]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -367,6 +368,28 @@ class Directory:
             return self.list_aliases(entity)
         except (errors.EntityStateConflict, errors.EntityNotFound):
             raise _contradiction(entity, "aliases") from None
+
+    def describe_if_disabled(self, entity: Entity) -> Entity | None:
+        """Describe an entity again that was described as enabled, and of which WorkMail did not list something.
+
+        Returns
+        -------
+        Entity | None
+            The disabled entity, with its former address if WorkMail does not show one; None if it is enabled.
+
+        Raises
+        ------
+        EntityNotFound
+            If it is deleted.
+        """
+        current = self.describe(entity.reference)
+        if current.state is EntityState.ENABLED:
+            return None
+        if current.state is EntityState.DELETED:
+            raise errors.EntityNotFound(
+                f"The {entity.type.value} {entity.id} was deleted from the directory; there is nothing to offboard."
+            )
+        return replace(current, email=current.email or entity.email)
 
     def list_groups_of(self, entity_id: str) -> list[Answer]:
         """List the groups that an enabled user or group is directly in, each with `GroupId` and `GroupName`.

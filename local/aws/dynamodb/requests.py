@@ -3,6 +3,7 @@
 - A condition on the ``size`` of a missing attribute is not met; moto raises an error.
 - An empty string set or binary set is refused as an expression's value; moto refuses only an empty number set.
 - A reserved word in an expression is refused.
+- A key with another type than the table's is refused; moto answers as if there were no such item.
 - One request runs at a time, so that nothing comes between a condition and its write.
 
 It is also faster: moto parses an update expression twice, and then traverses it ten times, with a class check for each
@@ -11,13 +12,14 @@ node. That took a quarter of an offboarding's time.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Collection
 from functools import cache, lru_cache
 from typing import Any
 
 from moto.dynamodb.comparisons import FuncSize
-from moto.dynamodb.exceptions import MockValidationException
+from moto.dynamodb.exceptions import MockValidationException, ProvidedKeyDoesNotExist
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Node, UpdateExpressionFunction
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 from moto.dynamodb.responses import DynamoHandler
@@ -55,6 +57,7 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
 
     def call_action(self: DynamoHandler) -> Any:
         refuse_reserved_words(self.body)
+        _refuse_mismatched_keys(self)
         with request_lock:
             return call(self)
 
@@ -65,6 +68,19 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
     hooks.replace(UpdateExpressionParser, "make", staticmethod(lru_cache(maxsize=256)(UpdateExpressionParser.make)))
     hooks.replace(DepthFirstTraverser, "traverse", _traverse)
     hooks.replace(Node, "find_clauses", _find_clauses)
+
+
+def _refuse_mismatched_keys(handler: DynamoHandler) -> None:
+    """Refuse a request that names an item by a key of another type than the table's."""
+    request = json.loads(handler.body)
+    operations = [operation for item in request.get("TransactItems", ()) for operation in item.values()]
+    for operation in [request, *operations]:
+        table = handler.dynamodb_backend.tables.get(operation.get("TableName"))
+        if table is None or "Key" not in operation:
+            continue
+        types = {table.hash_key_attr: table.hash_key_type, table.range_key_attr: table.range_key_type}
+        if any([*value] != [types.get(name)] for name, value in operation["Key"].items()):
+            raise ProvidedKeyDoesNotExist
 
 
 @cache

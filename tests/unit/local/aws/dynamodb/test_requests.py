@@ -221,3 +221,20 @@ def test_an_expression_has_the_same_effect_as_without_the_hooks() -> None:
     with Hooks() as hooks:
         dynamodb.install(hooks)
         assert answers() == usual
+
+
+@pytest.mark.parametrize("key", [{"NULL": True}, {"N": "1"}, {"B": b"a"}])
+def test_a_key_of_another_type_is_refused(table: Table, key: dict[str, Any]) -> None:
+    item = {"TableName": TABLE, "Key": {"Id": key}}
+    requests = [
+        lambda: table.client.get_item(**item),
+        lambda: table.client.delete_item(**item),
+        lambda: table.client.update_item(**item, UpdateExpression="REMOVE Size"),
+        lambda: table.client.transact_write_items(TransactItems=[{"Delete": item}]),
+        lambda: table.client.transact_write_items(
+            TransactItems=[{"ConditionCheck": {**item, "ConditionExpression": "attribute_not_exists(Id)"}}]
+        ),
+    ]
+    for request in requests:
+        with pytest.raises(ClientError, match="The provided key element does not match the schema"):
+            request()
