@@ -22,6 +22,7 @@ from offboarding import configuration
 from offboarding.adapters.aws import client
 from offboarding.adapters.executions import start_execution
 from offboarding.adapters.identity_store import find_store_user
+from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.configuration import IntakeConfiguration
@@ -114,6 +115,8 @@ def record_handler(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Process one message, or send it to the dead-letter queue with the reason."""
     logger.append_keys(message_id=record.message_id, event_id=None)
     try:
+        # First, because that can take long, once in some minutes.
+        read_intake_settings()
         require_time(lambda_context, _MIN_REMAINING_MS)
         _process_message(record, lambda_context)
     except EventDeferredError:
@@ -192,7 +195,7 @@ def _start_departure(
 
 def _process_message(record: SQSRecord, context: LambdaContext) -> None:
     try:
-        event = parse_event(_parse_json(record.body), configuration.intake().providers)
+        event = parse_event(_parse_json(record.body), read_intake_settings().providers)
         if isinstance(event, UnreadStatus):
             event = _read_status(event, record)
         match event:
@@ -278,7 +281,7 @@ def _read_status(change: UnreadStatus, record: SQSRecord) -> LeaverEvent | Retur
         If it was read right after the change, and may be that from before.
     """
     logger.append_keys(event_id=change.deduplication_id)
-    list_organizations_of_store(change.identity_store_id, configuration.intake())
+    list_organizations_of_store(change.identity_store_id, read_intake_settings())
     user = find_store_user(change.identity_store_id, change.user_id)
     now = datetime.now(UTC)
     event = judge_status(change, user, now)

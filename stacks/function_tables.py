@@ -3,7 +3,7 @@
 To add a function, add one entry. Do not remove or rename a function that was released: set ``retired``, and keep its
 access. An execution calls the versions that were current when it started, up to a year later if it waits for its date.
 Deleting a function deletes its versions, and all versions run with the function's role: an action that is removed here
-is removed from every version that an execution still calls. The table and the parameter must also keep their names,
+is removed from every version that an execution still calls. The table and the parameters must also keep their names,
 because those names are in the environment of the versions. See ``docs/releasing.md``.
 """
 
@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 
 from stacks.functions import Access, FunctionSpec
 from stacks.machines import OFFBOARDING
-from stacks.policy_parameter import PolicyParameter
+from stacks.parameters import SettingsParameters
 from stacks.records_table import RecordsTable
 from stacks.settings import Settings
 
@@ -29,7 +29,7 @@ class FunctionTables:
         The stack of the state machines.
     settings
         The deployer's settings.
-    records, policy
+    records, policies
         The resources that the functions use.
     """
 
@@ -39,7 +39,7 @@ class FunctionTables:
         settings: Settings,
         *,
         records: RecordsTable,
-        policy: PolicyParameter,
+        policies: SettingsParameters,
     ) -> None:
         self._settings = settings
         self._records = records
@@ -47,7 +47,7 @@ class FunctionTables:
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._check_and_update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem")
         self._list_reports = records.allow_actions("Query", keys=("arn:*",), name="Reports")
-        self._read_policy = policy.allow_read()
+        self._read_policy = policies.allow_read_each("POLICIES_PATH")
         self._find_entities = records.allow_actions("Query", keys=("identifier/*",), name="Identifiers")
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
         self._answer_tasks = allow_answer_tasks()
@@ -60,6 +60,8 @@ class FunctionTables:
                 description="Resolves the one user, group or resource that the input means",
                 workmail_actions=("DescribeEntity", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS),
                 environment={**_render_service_end(self._settings), **self._render_requester_rule()},
+                # An organization that has no parameter is not one of the settings.
+                access=(self._read_policy,),
             ),
             FunctionSpec(
                 name="CheckOrganization",
@@ -147,6 +149,7 @@ class FunctionTables:
                     # The request can contain a name or an address, which leads to the entities that have or had it.
                     self._records.allow_actions("GetItem", "UpdateItem", "PutItem", "Query"),
                     self._describe_executions,
+                    self._read_policy,
                 ),
             ),
             FunctionSpec(

@@ -12,6 +12,7 @@ from constructs import Construct
 from stacks.logs import build_log_group
 from stacks.nag import NIST, acknowledge, acknowledge_inline_policies
 from stacks.packaging import build_asset
+from stacks.role_sizes import require_role_size
 from stacks.settings import Settings
 
 FUNCTION_TIMEOUT_SECONDS = 30
@@ -137,6 +138,7 @@ class OffboardingFunction(Construct):
                 resources=self._organization_arns(settings),
             )
         statements |= {access.name: access.statement for access in spec.access}
+        require_role_size(Stack.of(self), spec.name, statements.values())
         role = iam.Role(
             self,
             "Role",
@@ -202,7 +204,6 @@ def build_functions(
 def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
     variables = {
         "WORKMAIL_REGION": _workmail_region(settings),
-        "ORGANIZATION_IDS": ",".join(settings.organization_ids),
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",

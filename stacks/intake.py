@@ -3,8 +3,11 @@
 The rules match the events that mean that somebody left or is back; these differ from provider to provider.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
@@ -16,6 +19,7 @@ from stacks.event_queue import EventPattern, EventQueue, EventRule
 from stacks.function_tables import allow_answer_tasks
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
+from stacks.parameters import SettingsParameters
 from stacks.records_table import RecordsTable
 from stacks.settings import (
     IdentityCenterProvider,
@@ -42,6 +46,10 @@ _NO_ERROR_CODE = ({"exists": False}, {"anything-but": {"wildcard": "*"}})
 silently. The second pattern matches null, because it matches each value that is not a string."""
 
 
+_MAX_PATTERN_CHARACTERS = 2048
+"""The limit of EventBridge; see https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """One identity provider that the deployer configured.
@@ -52,13 +60,10 @@ class Provider:
         Its key in the settings, which the function uses too.
     rules
         The rules that match its events.
-    configuration
-        Its settings for the function.
     """
 
     key: str
     rules: tuple[EventRule, ...]
-    configuration: Mapping[str, object] = field(default_factory=dict)
 
 
 class EventIntake(Construct):
@@ -85,11 +90,18 @@ class EventIntake(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
-        providers = tuple(list_providers(settings))
-        self.events = EventQueue(self, [rule for provider in providers for rule in provider.rules])
-        self.starter = OffboardingFunction(
-            self, self._build_starter_spec(state_machine, records, providers, settings), code=code, settings=settings
+        parameters = SettingsParameters(
+            self,
+            "Settings",
+            name="intake",
+            values=settings.render_intake(),
+            description="What decides about the events of identity providers",
         )
+        self.events = EventQueue(self, [rule for provider in list_providers(settings) for rule in provider.rules])
+        self.starter = OffboardingFunction(
+            self, self._build_starter_spec(state_machine, records, parameters, settings), code=code, settings=settings
+        )
+        self.starter.function.node.add_dependency(parameters)
         self.mapping = self.events.build_mapping(
             self.starter.function, max_concurrency=settings.starter_max_concurrency
         )
@@ -98,17 +110,9 @@ class EventIntake(Construct):
         self,
         state_machine: sfn.IStateMachine,
         records: RecordsTable,
-        providers: Iterable[Provider],
+        parameters: SettingsParameters,
         settings: Settings,
     ) -> FunctionSpec:
-        organizations = [
-            {
-                "Id": organization.id,
-                "MailDomains": organization.mail_domains,
-                "IdentityStores": organization.identity_stores,
-            }
-            for organization in settings.organizations
-        ]
         dead_letters = self.events.dead_letter_queue
         return FunctionSpec(
             name="StartOffboarding",
@@ -117,8 +121,8 @@ class EventIntake(Construct):
             environment={
                 "STALE_EVENT_DAYS": str(settings.stale_event_days),
                 "DRY_RUN": "true" if settings.dry_run_identity_providers else "false",
-                "ORGANIZATIONS": render_compact_json(organizations),
-                "PROVIDERS": render_compact_json({provider.key: provider.configuration for provider in providers}),
+                # A change replaces the execution environments, which remember the former parameters for minutes.
+                "INTAKE_SETTINGS_HASH": _hash_settings(settings),
             },
             access=(
                 Access(
@@ -142,6 +146,7 @@ class EventIntake(Construct):
                 records.allow_actions("Query", keys=("identifier/*",), name="Identifiers"),
                 allow_answer_tasks(),
                 self.events.allow_consume(),
+                parameters.allow_read_all("INTAKE_SETTINGS_PATH"),
                 *_allow_describe_store_users(Stack.of(self), settings.described_identity_stores),
                 Access(
                     "DeadLetters",
@@ -182,61 +187,72 @@ def list_providers(settings: Settings) -> Iterator[Provider]:
         yield _build_offboarding_requested(providers.offboarding_requested)
 
 
-def _build_identity_center(provider: IdentityCenterProvider, identity_stores: Iterable[str]) -> Provider:
-    pattern = {
-        "source": ["aws.identitystore"],
-        "detail-type": ["User Deleted", *(["User Updated"] if provider.user_updated else [])],
-        "detail": {"identityStoreId": [*identity_stores]},
-    }
-    description = "Users deleted or changed" if provider.user_updated else "Users deleted"
-    rule = EventRule("IdentityCenter", f"{description} in IAM Identity Center", pattern)
-    return Provider("identityCenter", (rule,), {"UserUpdated": True} if provider.user_updated else {})
-
-
-def _build_identity_center_cloudtrail(identity_stores: Iterable[str]) -> Provider:
-    """Build two rules, because the two sources have different calls; two rules are easier to read than ``$or``."""
-
-    def match_calls(source: str, *names: str) -> EventPattern:
+def _build_identity_center(provider: IdentityCenterProvider, identity_stores: Sequence[str]) -> Provider:
+    def build_pattern(stores: Sequence[str]) -> EventPattern:
         return {
+            "source": ["aws.identitystore"],
+            "detail-type": ["User Deleted", *(["User Updated"] if provider.user_updated else [])],
+            "detail": {"identityStoreId": [*stores]},
+        }
+
+    description = "Users deleted or changed" if provider.user_updated else "Users deleted"
+    rules = _build_rules("IdentityCenter", f"{description} in IAM Identity Center", identity_stores, build_pattern)
+    return Provider("identityCenter", rules)
+
+
+def _build_identity_center_cloudtrail(identity_stores: Sequence[str]) -> Provider:
+    """Build a rule for each of the two sources, whose calls differ; two rules are easier to read than ``$or``."""
+
+    def match_calls(source: str, *names: str) -> Callable[[Sequence[str]], EventPattern]:
+        return lambda stores: {
             "source": [source],
             "detail-type": ["AWS API Call via CloudTrail"],
             "detail": {
                 "eventName": [*names],
                 "errorCode": [*_NO_ERROR_CODE],
-                "requestParameters": {"identityStoreId": [*identity_stores]},
+                "requestParameters": {"identityStoreId": [*stores]},
             },
         }
 
-    directory = match_calls("aws.sso-directory", "DisableUser", "DeleteUser", "EnableUser")
-    store = match_calls("aws.identitystore", "DeleteUser")
     rules = (
-        EventRule(
-            "SsoDirectoryCalls", "Users disabled, enabled or deleted in Identity Center, by CloudTrail", directory
+        *_build_rules(
+            "SsoDirectoryCalls",
+            "Users disabled, enabled or deleted in Identity Center, by CloudTrail",
+            identity_stores,
+            match_calls("aws.sso-directory", "DisableUser", "DeleteUser", "EnableUser"),
         ),
-        EventRule("IdentityStoreCalls", "Users deleted through the Identity Store API, by CloudTrail", store),
+        *_build_rules(
+            "IdentityStoreCalls",
+            "Users deleted through the Identity Store API, by CloudTrail",
+            identity_stores,
+            match_calls("aws.identitystore", "DeleteUser"),
+        ),
     )
     return Provider("identityCenterCloudTrail", rules)
 
 
-def _build_identity_center_scim(tenants: Iterable[ScimTenant]) -> Provider:
+def _build_identity_center_scim(tenants: Sequence[ScimTenant]) -> Provider:
     """Build a rule for any source of AWS, because AWS does not document the source of these events.
 
     Nobody else can put an event whose source begins with ``aws.`` on the default event bus.
     """
-    stores = {tenant.id: tenant.identity_store for tenant in tenants}
-    pattern = {
-        "source": [{"prefix": "aws."}],
-        "account": [Aws.ACCOUNT_ID],
-        "detail-type": ["AWS API Call via CloudTrail"],
-        "detail": {
-            "eventSource": ["identitystore-scim.amazonaws.com"],
-            "eventName": ["PatchUser", "PutUser", "DeleteUser"],
-            "errorCode": [*_NO_ERROR_CODE],
-            "requestParameters": {"tenantId": [*stores]},
-        },
-    }
-    rule = EventRule("ScimCalls", "Users changed or deleted in IAM Identity Center by SCIM, by CloudTrail", pattern)
-    return Provider("identityCenterScim", (rule,), {"Tenants": stores})
+
+    def build_pattern(tenant_ids: Sequence[str]) -> EventPattern:
+        return {
+            "source": [{"prefix": "aws."}],
+            "account": [Aws.ACCOUNT_ID],
+            "detail-type": ["AWS API Call via CloudTrail"],
+            "detail": {
+                "eventSource": ["identitystore-scim.amazonaws.com"],
+                "eventName": ["PatchUser", "PutUser", "DeleteUser"],
+                "errorCode": [*_NO_ERROR_CODE],
+                "requestParameters": {"tenantId": [*tenant_ids]},
+            },
+        }
+
+    description = "Users changed or deleted in IAM Identity Center by SCIM, by CloudTrail"
+    rules = _build_rules("ScimCalls", description, [tenant.id for tenant in tenants], build_pattern)
+    return Provider("identityCenterScim", rules)
 
 
 def _allow_describe_store_users(stack: Stack, identity_stores: Sequence[str]) -> tuple[Access, ...]:
@@ -262,23 +278,22 @@ def _allow_describe_store_users(stack: Stack, identity_stores: Sequence[str]) ->
 def _build_okta(okta: PartnerProvider) -> Provider:
     detail = {"eventType": [*_OKTA_EVENT_TYPES], "outcome": {"result": ["SUCCESS"]}}
     description = "Users deactivated, deleted, suspended or activated in Okta"
-    rule = _build_partner_rule("Okta", description, okta, "SystemLog", detail)
-    return Provider("okta", (rule,), _render_partner(okta))
+    pattern = _match_partner(okta, "SystemLog", detail)
+    return Provider("okta", (EventRule("Okta", description, pattern, okta.event_source),))
 
 
 def _build_auth0(auth0: PartnerProvider) -> Provider:
     # "Successful user deletion". In "sapi", the other log entry of it, the user is the administrator.
-    detail = {"data": {"type": ["sdu"]}}
-    rule = _build_partner_rule("Auth0", "Users deleted in Auth0", auth0, "Auth0 log", detail)
-    return Provider("auth0", (rule,), _render_partner(auth0))
+    pattern = _match_partner(auth0, "Auth0 log", {"data": {"type": ["sdu"]}})
+    return Provider("auth0", (EventRule("Auth0", "Users deleted in Auth0", pattern, auth0.event_source),))
 
 
 def _build_sailpoint(sailpoint: SailPointProvider) -> Provider:
-    detail = {"source": {"id": [*sailpoint.account_sources]}}
-    description = "Accounts deleted in SailPoint sources that count"
-    rule = _build_partner_rule("SailPoint", description, sailpoint, "idn:account-deleted", detail)
-    configuration = {**_render_partner(sailpoint), "AccountSources": sailpoint.account_sources}
-    return Provider("sailpoint", (rule,), configuration)
+    def build_pattern(sources: Sequence[str]) -> EventPattern:
+        return _match_partner(sailpoint, "idn:account-deleted", {"source": {"id": [*sources]}})
+
+    description, sources = "Accounts deleted in SailPoint sources that count", sailpoint.account_sources
+    return Provider("sailpoint", _build_rules("SailPoint", description, sources, build_pattern, sailpoint.event_source))
 
 
 def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
@@ -292,14 +307,31 @@ def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
     return Provider("offboardingRequested", (rule,))
 
 
-def _build_partner_rule(
-    name: str, description: str, provider: PartnerProvider, detail_type: str, detail: Mapping[str, object]
-) -> EventRule:
-    """Build a rule on a partner's event bus, which has the same name as the event source."""
-    pattern = {"source": [provider.event_source], "detail-type": [detail_type], "detail": detail}
-    return EventRule(name, description, pattern, provider.event_source)
+def _match_partner(provider: PartnerProvider, detail_type: str, detail: Mapping[str, object]) -> EventPattern:
+    """Match events on a partner's event bus, which has the same name as the event source."""
+    return {"source": [provider.event_source], "detail-type": [detail_type], "detail": detail}
 
 
-def _render_partner(provider: PartnerProvider) -> dict[str, object]:
-    organization = {"OrganizationId": provider.organization_id} if provider.organization_id else {}
-    return {"EventSource": provider.event_source, **organization}
+def _build_rules(
+    name: str,
+    description: str,
+    values: Sequence[str],
+    build_pattern: Callable[[Sequence[str]], EventPattern],
+    bus: str = "default",
+) -> tuple[EventRule, ...]:
+    """Build one rule, or as many as it takes until no pattern is too long; an event matches one of them at most."""
+    count = 1
+    while True:
+        size = math.ceil(len(values) / count)
+        patterns = [build_pattern(values[start : start + size]) for start in range(0, len(values), size)]
+        if all(len(json.dumps(pattern)) <= _MAX_PATTERN_CHARACTERS for pattern in patterns):
+            break
+        count += 1
+    return tuple(
+        EventRule(f"{name}{number}" if number > 1 else name, description, pattern, bus)
+        for number, pattern in enumerate(patterns, start=1)
+    )
+
+
+def _hash_settings(settings: Settings) -> str:
+    return hashlib.sha256(render_compact_json(settings.render_intake()).encode()).hexdigest()[:16]

@@ -10,11 +10,13 @@ from stacks.functions import build_functions, package_code
 from stacks.intake import EventIntake
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
 from stacks.notifications import Notifications
-from stacks.policy_parameter import PolicyParameter
+from stacks.parameters import SettingsParameters
 from stacks.record_closer import RecordCloser
 from stacks.records_table import RecordsTable
 from stacks.settings import EXAMPLE_ORGANIZATION_ID, WORKMAIL_REGIONS, Settings
 from stacks.workflow import Workflow
+
+_MAX_INDENTED_ORGANIZATIONS = 20
 
 Outputs = dict[str, tuple[str, str]]
 """By the name of a stack's output: its description and its value."""
@@ -33,11 +35,19 @@ class OffboardingStack(Stack):
             construct_id,
             description="Offboards Amazon WorkMail users, groups and resources, and proves how it ended",
             termination_protection=True,
+            # CloudFormation accepts 1 MB; the lists of 60 organizations take half of it.
+            suppress_template_indentation=len(settings.organizations) > _MAX_INDENTED_ORGANIZATIONS,
         )
         code = package_code()
         records = RecordsTable(self, "Records", retention_days=settings.record_retention_days)
-        policy = PolicyParameter(self, "Policy", settings=settings)
-        tables = FunctionTables(self, settings, records=records, policy=policy)
+        policies = SettingsParameters(
+            self,
+            "Organizations",
+            name="organizations",
+            values=settings.render_policies(),
+            description="Protected entities, required approvals and the daily cap",
+        )
+        tables = FunctionTables(self, settings, records=records, policies=policies)
         offboarding, approval, restore = (
             Workflow(
                 self,

@@ -59,7 +59,9 @@ _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9
 
 _UNMENTIONED_LOCAL_PART = "\0" * 64
 """A local part of the maximum length that no pattern can contain: a pattern can match it by wildcards only."""
-_MAX_POLICY_BYTES = 8192
+_MAX_ORGANIZATIONS = 60
+"""With more, the template and the roles can become too large for CloudFormation and IAM."""
+_MAX_PARAMETER_BYTES = 8192
 """The limit of Systems Manager; see
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
 _MIN_RECORD_RETENTION_DAYS = 90
@@ -89,6 +91,16 @@ class OrganizationSettings:
     identity_stores: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     approval_required: tuple[str, ...] = ()
+
+    def render_policy(self, daily_cap: int) -> str:
+        """Render what is read before anything happens to one of its entities, as JSON."""
+        return render_compact_json(
+            {"DailyCap": daily_cap, "Protected": self.protected, "ApprovalRequired": self.approval_required}
+        )
+
+    def render_identities(self) -> str:
+        """Render by what an identity provider's event is about it, as JSON."""
+        return render_compact_json({"MailDomains": self.mail_domains, "IdentityStores": self.identity_stores})
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,11 @@ class PartnerProvider:
     event_source: str
     organization_id: str | None
 
+    def render_configuration(self) -> dict[str, object]:
+        """Render what the function reads of it."""
+        organization = {"OrganizationId": self.organization_id} if self.organization_id else {}
+        return {"EventSource": self.event_source, **organization}
+
 
 @dataclass(frozen=True)
 class SailPointProvider(PartnerProvider):
@@ -155,6 +172,10 @@ class SailPointProvider(PartnerProvider):
     """
 
     account_sources: tuple[str, ...]
+
+    def render_configuration(self) -> dict[str, object]:
+        """Render what the function reads of it."""
+        return {**super().render_configuration(), "AccountSources": self.account_sources}
 
 
 @dataclass(frozen=True)
@@ -198,6 +219,23 @@ class IdentityProviders:
     def has_provider(self) -> bool:
         """Whether any provider is configured."""
         return self != IdentityProviders()
+
+    def render_configurations(self) -> dict[str, Mapping[str, object]]:
+        """Render what the function reads of each configured provider, by its key in the settings."""
+        configurations: dict[str, Mapping[str, object]] = {}
+        if self.identity_center:
+            configurations["identityCenter"] = {"UserUpdated": self.identity_center.user_updated}
+        if self.identity_center_cloudtrail:
+            configurations["identityCenterCloudTrail"] = {}
+        if self.identity_center_scim:
+            tenants = {tenant.id: tenant.identity_store for tenant in self.identity_center_scim}
+            configurations["identityCenterScim"] = {"Tenants": tenants}
+        for key, partner in (("okta", self.okta), ("auth0", self.auth0), ("sailpoint", self.sailpoint)):
+            if partner:
+                configurations[key] = partner.render_configuration()
+        if self.offboarding_requested:
+            configurations["offboardingRequested"] = {}
+        return configurations
 
 
 @dataclass(frozen=True)
@@ -294,7 +332,7 @@ class Settings:
         settings = _parse_settings(fields)
         fields.refuse_unknown()
         settings._require_matching_region(deployment_region)
-        settings._require_policy_size()
+        settings._require_parameter_sizes()
         return settings
 
     def require_future_service_end(self, today: date) -> None:
@@ -335,29 +373,29 @@ class Settings:
             return self.identity_stores
         return tuple(dict.fromkeys(tenant.identity_store for tenant in providers.identity_center_scim))
 
-    @property
-    def policy(self) -> str:
-        """The settings that functions read at run time, as JSON: a change applies to waiting executions too."""
-        return render_compact_json(
-            {
-                "DailyCap": self.daily_cap,
-                "Organizations": {
-                    organization.id: {
-                        "Protected": organization.protected,
-                        "ApprovalRequired": organization.approval_required,
-                    }
-                    for organization in self.organizations
-                },
-            }
-        )
+    def render_policies(self) -> dict[str, str]:
+        """Render what functions read before they act, by organization: a change applies to waiting executions too."""
+        return {organization.id: organization.render_policy(self.daily_cap) for organization in self.organizations}
 
-    def _require_policy_size(self) -> None:
-        size = len(self.policy.encode())
-        if size > _MAX_POLICY_BYTES:
-            raise SettingsError(
-                f"{CONTEXT_KEY}.organizations must have fewer or shorter entries in protected and approvalRequired: "
-                f"they need {size} bytes and Systems Manager allows {_MAX_POLICY_BYTES}"
+    def render_intake(self) -> dict[str, str]:
+        """Render what the function reads that starts offboardings, by the end of the parameter's name."""
+        providers = self.identity_providers.render_configurations()
+        return {
+            **{f"organizations/{o.id}": o.render_identities() for o in self.organizations},
+            **{f"providers/{key}": render_compact_json(value) for key, value in providers.items()},
+        }
+
+    def _require_parameter_sizes(self) -> None:
+        """Require that Systems Manager accepts each parameter."""
+        for index, organization in enumerate(self.organizations):
+            path = f"{CONTEXT_KEY}.organizations[{index}]"
+            lists = f"entries in {path}.protected and approvalRequired"
+            _require_parameter_size(lists, organization.render_policy(self.daily_cap))
+            _require_parameter_size(
+                f"entries in {path}.mailDomains and identityStores", organization.render_identities()
             )
+        for key, value in self.identity_providers.render_configurations().items():
+            _require_parameter_size(f"entries in {CONTEXT_KEY}.identityProviders.{key}", render_compact_json(value))
 
     def _require_matching_region(self, deployment_region: str | None) -> None:
         if not deployment_region:
@@ -375,6 +413,15 @@ class Settings:
                 f"{CONTEXT_KEY}.identityProviders.{keys[0]} must be removed when the stack is deployed to "
                 f"{deployment_region}, because IAM Identity Center's events arrive only in {self.workmail_region}"
             )
+
+
+def _require_parameter_size(entries: str, value: str) -> None:
+    size = len(value.encode())
+    if size > _MAX_PARAMETER_BYTES:
+        raise SettingsError(
+            f"There must be fewer or shorter {entries}: they need {size} bytes and Systems Manager allows "
+            f"{_MAX_PARAMETER_BYTES}"
+        )
 
 
 def _parse_settings(fields: Fields) -> Settings:
@@ -439,6 +486,11 @@ def _parse_organizations(path: str, value: object) -> tuple[OrganizationSettings
     if not isinstance(value, list) or not value:
         raise build_error(path, 'a list of at least one object like {"id": "m-…"}', value)
     organizations = tuple(_parse_organization(f"{path}[{index}]", item) for index, item in enumerate(value))
+    if len(organizations) > _MAX_ORGANIZATIONS:
+        raise SettingsError(
+            f"{path} must have at most {_MAX_ORGANIZATIONS} organizations, but it has {len(organizations)}: deploy "
+            "another stack with a stackName of its own for the others"
+        )
     require_unique([organization.id for organization in organizations], path, ".id")
     _refuse_shared_mail_domains(path, organizations)
     return organizations

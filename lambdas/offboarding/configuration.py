@@ -4,58 +4,12 @@ Each function below belongs to one concern, and reads only the variables of that
 variables of what it does, and no others.
 """
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any
 
 from offboarding.domain.retention import RetentionRules, service_end
-
-
-@dataclass(frozen=True)
-class ConfiguredOrganization:
-    """One organization of the settings.
-
-    Attributes
-    ----------
-    id
-        `m-` and 32 hexadecimal digits.
-    mail_domains, identity_stores
-        By these an identity provider's event is about this organization.
-    """
-
-    id: str
-    mail_domains: frozenset[str]
-    identity_stores: frozenset[str]
-
-
-@dataclass(frozen=True)
-class ProviderSettings:
-    """The settings of one identity provider.
-
-    Attributes
-    ----------
-    organization_id
-        The organization of a leaver whose login has no mail domain, if the settings name one.
-    event_source, account
-        The partner event source of its events, and the account to which they are sent; None if it is no partner.
-    account_sources
-        The sources in which the deletion of an account means that somebody left.
-    reads_user_updates
-        Whether the status of a user is read when Identity Center reports that the user was changed.
-    tenants
-        The identity store of each tenant of Identity Center's SCIM endpoint.
-    """
-
-    organization_id: str | None = None
-    event_source: str | None = None
-    account: str | None = None
-    account_sources: frozenset[str] = frozenset()
-    reads_user_updates: bool = False
-    tenants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,17 +24,14 @@ class IntakeConfiguration:
         The queue for refused events.
     is_dry_run
         Whether identity providers start plans only.
-    organizations
-        The organizations of the settings.
-    providers
-        The settings of each configured identity provider, by its key in the settings.
+    settings_path
+        The path of the parameters with the organizations and the identity providers.
     """
 
     state_machine_arn: str
     dead_letter_queue_url: str
     is_dry_run: bool
-    organizations: tuple[ConfiguredOrganization, ...]
-    providers: Mapping[str, ProviderSettings]
+    settings_path: str
 
 
 @dataclass(frozen=True)
@@ -131,12 +82,6 @@ def workmail_region() -> str:
 
 
 @cache
-def organization_ids() -> tuple[str, ...]:
-    """Return the ids of the organizations of the settings, in their order."""
-    return tuple(os.environ["ORGANIZATION_IDS"].split(","))
-
-
-@cache
 def requires_requested_by() -> bool:
     """Return whether a person who starts an execution must give a name as `RequestedBy`."""
     return os.environ["REQUIRE_REQUESTED_BY"] == "true"
@@ -171,9 +116,9 @@ def state_machine_arn() -> str:
 
 
 @cache
-def policy_parameter() -> str:
-    """Return the name of the parameter that holds the policy."""
-    return os.environ["POLICY_PARAMETER"]
+def policies_path() -> str:
+    """Return the path of the parameters with the policies, one per organization."""
+    return os.environ["POLICIES_PATH"]
 
 
 @cache
@@ -224,31 +169,9 @@ def intake() -> IntakeConfiguration:
         state_machine_arn=state_machine_arn(),
         dead_letter_queue_url=os.environ["DEAD_LETTER_QUEUE_URL"],
         is_dry_run=os.environ["DRY_RUN"] == "true",
-        organizations=tuple(_parse_organization(members) for members in json.loads(os.environ["ORGANIZATIONS"])),
-        providers={
-            key: _parse_provider(members, account=state_machine_arn().split(":")[4])
-            for key, members in json.loads(os.environ["PROVIDERS"]).items()
-        },
+        settings_path=os.environ["INTAKE_SETTINGS_PATH"],
     )
 
 
 def _service_ends_on() -> date:
     return date.fromisoformat(os.environ["SERVICE_ENDS_ON"])
-
-
-def _parse_organization(members: Mapping[str, Any]) -> ConfiguredOrganization:
-    return ConfiguredOrganization(
-        members["Id"], frozenset(members["MailDomains"]), frozenset(members["IdentityStores"])
-    )
-
-
-def _parse_provider(members: Mapping[str, Any], *, account: str) -> ProviderSettings:
-    event_source = members.get("EventSource")
-    return ProviderSettings(
-        event_source=event_source,
-        account=account if event_source else None,
-        organization_id=members.get("OrganizationId"),
-        account_sources=frozenset(members.get("AccountSources", ())),
-        reads_user_updates=members.get("UserUpdated", False),
-        tenants=members.get("Tenants", {}),
-    )

@@ -101,7 +101,9 @@ def _events_resources(operation: str, parameters: Parameters, place: str) -> Ite
 
 
 def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    yield f"arn:aws:ssm:{place}:parameter/{parameters['Name'].removeprefix('/')}"
+    # For a path IAM evaluates the path itself.
+    name = parameters["Path" if operation == "GetParametersByPath" else "Name"]
+    yield f"arn:aws:ssm:{place}:parameter/{name.strip('/')}"
 
 
 def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:

@@ -65,11 +65,15 @@ def _synthesize(outdir: Path, settings: Mapping[str, Any] | None) -> None:
     # The caller's Region and context must have no effect: they are not part of the digest.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CDK_")}
     environment["CDK_OUTDIR"] = str(outdir)
-    if settings is not None:
-        environment["CDK_CONTEXT_JSON"] = json.dumps({"offboarding": settings})
-    result = subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        if settings is not None:
+            # As the CLI does with a context that is too large for a variable.
+            context = Path(folder, "context.json")
+            context.write_text(json.dumps({"offboarding": settings}))
+            environment["CONTEXT_OVERFLOW_LOCATION_ENV"] = str(context)
+        result = subprocess.run(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
     if result.returncode != 0:
         raise AssemblyError(result.stderr.strip() or f"app.py ended with exit code {result.returncode}")
 

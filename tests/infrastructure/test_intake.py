@@ -92,6 +92,17 @@ def matching_rules(template: Template, event: dict[str, Any]) -> set[str]:
     return {name for name, pattern in patterns.items() if EventPattern(None, pattern).matches_event(event)}
 
 
+def intake_settings(template: Template) -> dict[str, Any]:
+    """Return what the starter reads, by the ends of the parameters' names."""
+    parameters = [resource["Properties"] for resource in resources_of_type(template, "AWS::SSM::Parameter").values()]
+    path = "/workmail-offboarding/intake/"
+    return {
+        parameter["Name"].removeprefix(path): json.loads(parameter["Value"])
+        for parameter in parameters
+        if parameter["Name"].startswith(path)
+    }
+
+
 def starter(template: Template) -> dict[str, Any]:
     return single_resource(template, "AWS::Lambda::Function", "IntakeStartOffboarding")[1]["Properties"]
 
@@ -115,7 +126,8 @@ def test_the_providers_do_not_change_the_rest_of_the_stack(all_providers: Templa
 def test_a_provider_adds_only_its_own_rules() -> None:
     template = synthesized({"okta": PROVIDERS["okta"]})
     assert rules(template).keys() == {"IntakeOkta"}
-    assert json.loads(starter(template)["Environment"]["Variables"]["PROVIDERS"]).keys() == {"okta"}
+    organizations = {f"organizations/{organization['id']}" for organization in ORGANIZATIONS}
+    assert intake_settings(template).keys() == {*organizations, "providers/okta"}
     for key, names in RULES.items():
         settings = Settings.from_context({"organizations": ORGANIZATIONS, "identityProviders": {key: PROVIDERS[key]}})
         [provider] = list_providers(settings)
@@ -235,7 +247,7 @@ def test_a_changed_user_matches_no_rule_unless_the_settings_ask_for_it() -> None
 
     assert matching_rules(template, fixture("identity-center-user-updated")) == set()
     assert matching_rules(template, fixture("identity-center-user-deleted")) == {"IntakeIdentityCenter"}
-    assert json.loads(starter(template)["Environment"]["Variables"]["PROVIDERS"]) == {"identityCenter": {}}
+    assert intake_settings(template)["providers/identityCenter"] == {"UserUpdated": False}
 
 
 @pytest.mark.parametrize(
@@ -293,6 +305,11 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         (
             "Allow",
+            {"ssm:GetParametersByPath"},
+            ["arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter/workmail-offboarding/intake"],
+        ),
+        (
+            "Allow",
             {"identitystore:DescribeUser"},
             [
                 f"arn:<AWS::Partition>:identitystore::<AWS::AccountId>:identitystore/{STORE}",
@@ -312,7 +329,7 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_the_starter_runs_its_own_module_with_the_organizations_and_providers(all_providers: Template) -> None:
+def test_the_starter_runs_its_own_module_with_the_path_of_its_settings(all_providers: Template) -> None:
     properties = starter(all_providers)
     assert properties["Handler"] == "start_offboarding.handler"
     assert (properties["Timeout"], properties["MemorySize"]) == (30, 256)
@@ -321,20 +338,48 @@ def test_the_starter_runs_its_own_module_with_the_organizations_and_providers(al
     dead_letters, _ = single_resource(all_providers, "AWS::SQS::Queue", "IntakeDeadLetters")
     assert environment["STATE_MACHINE_ARN"] == {"Ref": state_machine}
     assert environment["DEAD_LETTER_QUEUE_URL"] == {"Ref": dead_letters}
-    assert environment["ORGANIZATION_IDS"] == f"{ORGANIZATION_ID},{ANOTHER_ID}"
-    assert json.loads(environment["ORGANIZATIONS"]) == [
-        {"Id": ORGANIZATION_ID, "MailDomains": ["example.com", "example.org"], "IdentityStores": [STORE]},
-        {"Id": ANOTHER_ID, "MailDomains": [], "IdentityStores": ["d-abcdef0123"]},
-    ]
-    assert json.loads(environment["PROVIDERS"]) == {
-        "identityCenter": {"UserUpdated": True},
-        "identityCenterCloudTrail": {},
-        "identityCenterScim": {"Tenants": {SCIM_TENANT: STORE}},
-        "okta": {"EventSource": OKTA, "OrganizationId": ANOTHER_ID},
-        "auth0": {"EventSource": AUTH0},
-        "sailpoint": {"EventSource": SAILPOINT, "AccountSources": [HR_SOURCE]},
-        "offboardingRequested": {},
+    assert environment["INTAKE_SETTINGS_PATH"] == "/workmail-offboarding/intake"
+
+
+def test_the_organizations_and_providers_are_in_parameters_of_their_own(all_providers: Template) -> None:
+    assert intake_settings(all_providers) == {
+        f"organizations/{ORGANIZATION_ID}": {"MailDomains": ["example.com", "example.org"], "IdentityStores": [STORE]},
+        f"organizations/{ANOTHER_ID}": {"MailDomains": [], "IdentityStores": ["d-abcdef0123"]},
+        "providers/identityCenter": {"UserUpdated": True},
+        "providers/identityCenterCloudTrail": {},
+        "providers/identityCenterScim": {"Tenants": {SCIM_TENANT: STORE}},
+        "providers/okta": {"EventSource": OKTA, "OrganizationId": ANOTHER_ID},
+        "providers/auth0": {"EventSource": AUTH0},
+        "providers/sailpoint": {"EventSource": SAILPOINT, "AccountSources": [HR_SOURCE]},
+        "providers/offboardingRequested": {},
     }
+
+
+def test_a_change_of_the_intake_settings_replaces_the_execution_environments_after_the_parameters() -> None:
+    def read_hash(template: Template) -> str:
+        return str(starter(template)["Environment"]["Variables"]["INTAKE_SETTINGS_HASH"])
+
+    template = synthesized(PROVIDERS)
+    changed = synthesized({**PROVIDERS, "sailpoint": {**PROVIDERS["sailpoint"], "accountSources": ["another"]}})
+
+    assert read_hash(template) == read_hash(synthesized(PROVIDERS)) != read_hash(changed)
+    _, function = single_resource(template, "AWS::Lambda::Function", "IntakeStartOffboarding")
+    parameters = {name for name in resources_of_type(template, "AWS::SSM::Parameter") if name.startswith("Intake")}
+    assert parameters <= set(function["DependsOn"])
+
+
+@pytest.mark.parametrize("count", [1, 40, 54, 55, 80, 200])
+def test_a_list_that_is_too_long_for_one_pattern_is_in_several_rules(count: int) -> None:
+    sources = [f"2c918085784cc5a30178500f{number:08}" for number in range(count)]
+    template = synthesized({"sailpoint": {**PROVIDERS["sailpoint"], "accountSources": sources}})
+
+    patterns = [rule["EventPattern"] for rule in rules(template).values()]
+    assert max(len(json.dumps(pattern)) for pattern in patterns) <= 2048
+    assert [source for pattern in patterns for source in pattern["detail"]["source"]["id"]] == sources
+    assert sorted(rules(template)) == sorted(
+        f"IntakeSailPoint{number if number > 1 else ''}" for number in range(1, len(patterns) + 1)
+    )
+    assert (len(patterns) > 1) is (count > 52)
 
 
 @pytest.mark.parametrize(("setting", "variable"), [({}, "false"), ({"dryRunIdentityProviders": True}, "true")])

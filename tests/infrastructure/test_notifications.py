@@ -179,7 +179,6 @@ def test_the_function_runs_its_own_module_with_its_variables(is_named: bool, var
     assert (properties["Timeout"], properties["MemorySize"]) == (30, 256)
     variables = {name: render_arn(value) for name, value in properties["Environment"]["Variables"].items()}
     assert {name: value for name, value in variables.items() if not name.startswith(("POWERTOOLS", "WORKMAIL"))} == {
-        "ORGANIZATION_IDS": ORGANIZATION_ID,
         "RECORDS_TABLE": f"<{single_resource(template, 'AWS::DynamoDB::Table')[0]}>",
         "NOTIFICATION_TOPIC_ARN": f"<{topic(template, 'Topic')[0]}>",
         "NOTIFICATION_QUEUE_URL": f"<{queue(template, 'Retries')[0]}>",

@@ -74,7 +74,7 @@ TABLE = "<RecordsTableC9B7A30B.Arn>"
 REGION_AND_ACCOUNT = "<AWS::Region>:<AWS::AccountId>"
 READ_POLICY = (
     {"ssm:GetParameter"},
-    f"arn:<AWS::Partition>:ssm:{REGION_AND_ACCOUNT}:parameter/<PolicyParameter29F142FF>",
+    f"arn:<AWS::Partition>:ssm:{REGION_AND_ACCOUNT}:parameter/workmail-offboarding/organizations/*",
 )
 DESCRIBE_OFFBOARDINGS = (
     {"states:DescribeExecution"},
@@ -89,7 +89,7 @@ FIND_ENTITIES = ({"dynamodb:Query"}, TABLE)
 LIST_REPORTS = ({"dynamodb:Query"}, TABLE)
 CHECK_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}, TABLE)
 ACCESS: dict[str, list[tuple[set[str], str]]] = {
-    "ResolveEntity": [],
+    "ResolveEntity": [READ_POLICY],
     "CheckOrganization": [],
     "PlanOffboarding": [READ_RECORD, READ_POLICY, DESCRIBE_OFFBOARDINGS],
     "RecordOffboarding": [CHECK_RECORD, LIST_REPORTS, READ_POLICY, DESCRIBE_OFFBOARDINGS],
@@ -98,15 +98,15 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, DESCRIBE_OFFBOARDINGS, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, FIND_ENTITIES, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
-    "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS],
+    "RegisterEntity": [FIND_BY_NAME, DESCRIBE_OFFBOARDINGS, READ_POLICY],
     "RestoreAliasesAndGroups": [READ_AND_WRITE_RECORD],
 }
 SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}
 RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVERDUE_DAYS": "7", **SERVICE_END}
 RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>", "RECORD_RETENTION_DAYS": "0"}
-POLICY = {"POLICY_PARAMETER": "<PolicyParameter29F142FF>"}
+POLICY = {"POLICIES_PATH": "/workmail-offboarding/organizations"}
 ENVIRONMENT: dict[str, dict[str, str]] = {
-    "ResolveEntity": {**SERVICE_END, "REQUIRE_REQUESTED_BY": "false"},
+    "ResolveEntity": {**SERVICE_END, **POLICY, "REQUIRE_REQUESTED_BY": "false"},
     "CheckOrganization": {},
     "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
     "RecordOffboarding": {**RECORDS, **POLICY},
@@ -119,7 +119,7 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
         "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true",
         "TWO_PEOPLE_FOR_DAILY_CAP": "false",
     },
-    "RegisterEntity": {**RECORDS, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
+    "RegisterEntity": {**RECORDS, **POLICY, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,
 }
 OTHER_HANDLERS = (
@@ -234,13 +234,10 @@ def test_a_function_runs_its_own_module_on_the_tested_runtime(template: Template
 
 
 @every_function
-def test_the_environment_of_a_function_has_the_region_the_organizations_and_its_own_variables(
-    template: Template, name: str
-) -> None:
+def test_the_environment_of_a_function_has_the_region_and_its_own_variables(template: Template, name: str) -> None:
     variables = function_of(template, name)["Environment"]["Variables"]
     assert {key: render_arn(value) for key, value in variables.items()} == {
         "WORKMAIL_REGION": "<AWS::Region>",
-        "ORGANIZATION_IDS": ORGANIZATION_ID,
         "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -389,9 +386,6 @@ def test_a_stack_can_be_in_another_region_than_workmail_if_the_settings_name_the
 
 def test_the_functions_may_act_on_every_configured_organization() -> None:
     template = synthesized(organizations=[{"id": ORGANIZATION_ID}, {"id": ANOTHER_ID}])
-    for name in FUNCTIONS:
-        organization_ids = function_of(template, name)["Environment"]["Variables"]["ORGANIZATION_IDS"]
-        assert organization_ids == f"{ORGANIZATION_ID},{ANOTHER_ID}"
     for name in WITH_WORKMAIL:
         statement = dict(role_statements(template, role_of(template, name)))["WorkMail"]
         assert [render_arn(arn).rpartition("/")[2] for arn in statement["Resource"]] == [ORGANIZATION_ID, ANOTHER_ID]

@@ -22,7 +22,7 @@ from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
 from offboarding import configuration
-from offboarding.adapters import policy
+from offboarding.adapters import intake_settings, policy
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records, erased_key
@@ -34,10 +34,13 @@ from offboarding.edge.observability import logger, metrics
 
 ReadMetrics = Callable[[], dict[str, float]]
 PutPolicy = Callable[[str], None]
+PutIntakeSettings = Callable[..., None]
 
 EVENTS = Path(__file__).parents[1] / "events"
 TABLE_NAME = "records"
-POLICY_PARAMETER = "/offboarding/policy"
+INTAKE_SETTINGS_PATH = "/offboarding/intake"
+POLICIES_PATH = "/offboarding/organizations"
+POLICY_PARAMETER = f"{POLICIES_PATH}/{ORGANIZATION_ID}"
 DAY = "2026-11-24"
 NOW = "2026-11-24T09:00:00.000Z"
 STARTED_AT = "2026-11-24T08:59:00.000Z"
@@ -116,7 +119,7 @@ def make_policy(
 ) -> str:
     """Return the text of the parameter that the stack keeps."""
     lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
-    return json.dumps({"DailyCap": daily_cap, "Organizations": {ORGANIZATION_ID: lists}})
+    return json.dumps({"DailyCap": daily_cap, **lists})
 
 
 def make_entity_step(entity: Entity, members: Mapping[str, Any]) -> dict[str, Any]:
@@ -379,8 +382,8 @@ def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
 
 @pytest.fixture
 def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutPolicy]:
-    """Write the parameter that the stack keeps; without a call there is none."""
-    configure(monkeypatch, POLICY_PARAMETER=POLICY_PARAMETER)
+    """Write the parameter of the organization that the stack keeps; without a call there is none."""
+    configure(monkeypatch, POLICIES_PATH=POLICIES_PATH)
 
     def put(text: str) -> None:
         client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=text, Overwrite=True)
@@ -392,9 +395,30 @@ def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutPolicy
 
 
 @pytest.fixture
-def organization(aws: None, monkeypatch: pytest.MonkeyPatch) -> WorkMailBackend:
+def put_intake_settings(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutIntakeSettings]:
+    """Write the parameters with organizations and providers that the stack keeps, in place of those before."""
+    configure(monkeypatch, INTAKE_SETTINGS_PATH=INTAKE_SETTINGS_PATH)
+    ssm = client("ssm")
+
+    def put(organizations: Mapping[str, Any], providers: Mapping[str, Any]) -> None:
+        names = [parameter["Name"] for parameter in ssm.describe_parameters()["Parameters"]]
+        for name in names:
+            if name.startswith(f"{INTAKE_SETTINGS_PATH}/"):
+                ssm.delete_parameter(Name=name)
+        values = {f"organizations/{key}": value for key, value in organizations.items()}
+        for key, value in {**values, **{f"providers/{key}": value for key, value in providers.items()}}.items():
+            ssm.put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/{key}", Type="String", Value=json.dumps(value))
+        intake_settings.provider.clear_cache()
+
+    yield put
+    intake_settings.provider.clear_cache()
+
+
+@pytest.fixture
+def organization(aws: None, put_policy: PutPolicy, monkeypatch: pytest.MonkeyPatch) -> WorkMailBackend:
     """WorkMail with one organization, which is configured."""
-    configure(monkeypatch, ORGANIZATION_IDS=ORGANIZATION_ID, RETENTION_DAYS="30", REQUIRE_REQUESTED_BY="false")
+    put_policy(make_policy())
+    configure(monkeypatch, RETENTION_DAYS="30", REQUIRE_REQUESTED_BY="false")
     backend = workmail_backends[ACCOUNT][REGION]
     backend.create_organization_with_id(ORGANIZATION_ID, ORGANIZATION_ALIAS, mail_domains=("example.com",))
     return backend

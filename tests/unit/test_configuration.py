@@ -1,6 +1,5 @@
 """Each reader of the configuration parses its environment variables, once per process."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,29 +7,17 @@ from typing import Any
 
 import pytest
 
-from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
+from local.defaults import ACCOUNT, REGION
 from offboarding import configuration
 from offboarding.configuration import (
-    ConfiguredOrganization,
     IntakeConfiguration,
     NotificationConfiguration,
-    ProviderSettings,
     TwoPeopleRule,
 )
 from offboarding.domain.retention import RetentionRules
-from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
+from tests.unit.conftest import configure
 
 STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:offboarding"
-ORGANIZATIONS = [
-    {"Id": ORGANIZATION_ID, "MailDomains": ["example.com", "sub.example.com"], "IdentityStores": ["d-1234567890"]},
-    {"Id": OTHER_ORGANIZATION_ID, "MailDomains": [], "IdentityStores": []},
-]
-PROVIDERS = {
-    "identityCenter": {"UserUpdated": True},
-    "identityCenterScim": {"Tenants": {"tenant-1": "d-1234567890"}},
-    "okta": {"OrganizationId": ORGANIZATION_ID, "EventSource": "aws.partner/okta.com/x"},
-    "sailpoint": {"AccountSources": ["hr", "payroll"]},
-}
 
 
 @dataclass(frozen=True)
@@ -46,18 +33,6 @@ class Reader:
 READERS = {
     "WorkMail's Region": Reader(
         configuration.workmail_region, {"WORKMAIL_REGION": "eu-west-1"}, {"WORKMAIL_REGION": "us-west-2"}, "eu-west-1"
-    ),
-    "one organization": Reader(
-        configuration.organization_ids,
-        {"ORGANIZATION_IDS": ORGANIZATION_ID},
-        {"ORGANIZATION_IDS": OTHER_ORGANIZATION_ID},
-        (ORGANIZATION_ID,),
-    ),
-    "two organizations": Reader(
-        configuration.organization_ids,
-        {"ORGANIZATION_IDS": f"{OTHER_ORGANIZATION_ID},{ORGANIZATION_ID}"},
-        {"ORGANIZATION_IDS": ORGANIZATION_ID},
-        (OTHER_ORGANIZATION_ID, ORGANIZATION_ID),
     ),
     "the table": Reader(
         configuration.records_table, {"RECORDS_TABLE": "records-1"}, {"RECORDS_TABLE": "records-2"}, "records-1"
@@ -87,7 +62,7 @@ READERS = {
         TwoPeopleRule(for_approval_required=True, for_daily_cap=False),
     ),
     "the parameter": Reader(
-        configuration.policy_parameter, {"POLICY_PARAMETER": "/policy"}, {"POLICY_PARAMETER": "/another"}, "/policy"
+        configuration.policies_path, {"POLICIES_PATH": "/policies"}, {"POLICIES_PATH": "/others"}, "/policies"
     ),
     "the end of the service": Reader(
         configuration.service_ends_at,
@@ -127,28 +102,14 @@ READERS = {
             "STATE_MACHINE_ARN": STATE_MACHINE_ARN,
             "DEAD_LETTER_QUEUE_URL": "https://queue",
             "DRY_RUN": "true",
-            "ORGANIZATIONS": json.dumps(ORGANIZATIONS),
-            "PROVIDERS": json.dumps(PROVIDERS),
+            "INTAKE_SETTINGS_PATH": "/offboarding/intake",
         },
         {"DRY_RUN": "false"},
         IntakeConfiguration(
             state_machine_arn=STATE_MACHINE_ARN,
             dead_letter_queue_url="https://queue",
             is_dry_run=True,
-            organizations=(
-                ConfiguredOrganization(
-                    ORGANIZATION_ID, frozenset({"example.com", "sub.example.com"}), frozenset({"d-1234567890"})
-                ),
-                ConfiguredOrganization(OTHER_ORGANIZATION_ID, frozenset(), frozenset()),
-            ),
-            providers={
-                "identityCenter": ProviderSettings(reads_user_updates=True),
-                "identityCenterScim": ProviderSettings(tenants={"tenant-1": "d-1234567890"}),
-                "okta": ProviderSettings(
-                    organization_id=ORGANIZATION_ID, event_source="aws.partner/okta.com/x", account=ACCOUNT
-                ),
-                "sailpoint": ProviderSettings(account_sources=frozenset({"hr", "payroll"})),
-            },
+            settings_path="/offboarding/intake",
         ),
     ),
 }

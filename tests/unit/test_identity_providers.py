@@ -10,7 +10,7 @@ import pytest
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.identity_store import StoreUser
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers import (
     ADAPTERS,
     IgnoredEvent,

@@ -8,28 +8,28 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.domain.errors import InvalidRequest
 from offboarding.edge.inputs import requesters, require_configured_organization, require_requester
 from offboarding.edge.steps import RecordedRequest
-from tests.unit.conftest import OTHER_ORGANIZATION_ID, configure
+from tests.unit.conftest import OTHER_ORGANIZATION_ID, PutPolicy, configure, make_policy
 
 
-def test_each_configured_organization_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, ORGANIZATION_IDS=f"{ORGANIZATION_ID},{OTHER_ORGANIZATION_ID}")
+def test_a_configured_organization_is_accepted(put_policy: PutPolicy) -> None:
+    put_policy(make_policy())
 
     require_configured_organization(ORGANIZATION_ID)
-    require_configured_organization(OTHER_ORGANIZATION_ID)
 
 
-@pytest.mark.parametrize("organization_id", [ORGANIZATION_ID, ORGANIZATION_ID[:-1], ""])
+@pytest.mark.parametrize("organization_id", [OTHER_ORGANIZATION_ID, ORGANIZATION_ID[:-1], ""])
 def test_an_organization_that_is_not_configured_is_an_invalid_request(
-    monkeypatch: pytest.MonkeyPatch, organization_id: str
+    put_policy: PutPolicy, organization_id: str
 ) -> None:
-    configured_ids = [OTHER_ORGANIZATION_ID, f"m-{'1' * 32}"]
-    configure(monkeypatch, ORGANIZATION_IDS=",".join(configured_ids))
+    put_policy(make_policy())
 
     with pytest.raises(InvalidRequest) as failure:
         require_configured_organization(organization_id)
 
-    assert str(failure.value).startswith(f"OrganizationId {organization_id} is not configured in this stack.")
-    assert f"It must be {configured_ids[0]} or {configured_ids[1]}." in str(failure.value)
+    assert str(failure.value) == (
+        f"OrganizationId {organization_id} is not configured in this stack. It has to be one of "
+        "offboarding.organizations in cdk.json. Correct the input, or add the organization and deploy."
+    )
 
 
 @pytest.mark.parametrize(

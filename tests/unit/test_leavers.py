@@ -1,6 +1,5 @@
 """Whom an event is about if WorkMail shows no such user any more, and which entity a withdrawal means."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +8,8 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
-from offboarding import configuration
 from offboarding.adapters.directory import Directory
+from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.records import entity_key
 from offboarding.adapters.reports import Reports
 from offboarding.domain import errors
@@ -25,6 +24,7 @@ from tests.unit.conftest import (
     OTHER_ORGANIZATION_ID,
     STARTED_AT,
     Context,
+    PutIntakeSettings,
     Table,
     client,
     configure,
@@ -37,8 +37,9 @@ from tests.unit.conftest import (
 
 ADDRESS = "dana@example.com"
 STORE_ID, STORE_USER_ID = "d-1234567890", "94482488-3041-7097-2d41-0242ac120002"
-ORGANIZATION = {"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [STORE_ID]}
-OTHER_ORGANIZATION = {"Id": OTHER_ORGANIZATION_ID, "MailDomains": ["example.org"], "IdentityStores": [STORE_ID]}
+ORGANIZATION = {ORGANIZATION_ID: {"MailDomains": ["example.com"], "IdentityStores": [STORE_ID]}}
+OTHER_ORGANIZATION = {OTHER_ORGANIZATION_ID: {"MailDomains": ["example.org"], "IdentityStores": [STORE_ID]}}
+PROVIDERS: dict[str, Any] = {"okta": {"OrganizationId": ORGANIZATION_ID}, "identityCenterScim": {}}
 OKTA = LeaverEvent("okta", ADDRESS, SubjectKind.EMAIL, "e-1", NOW, provider_user_id="00u1")
 REQUEST = LeaverEvent("offboardingRequested", ADDRESS, SubjectKind.EMAIL, "r-1", NOW, allows_any_entity_type=True)
 SCIM = LeaverEvent(
@@ -53,22 +54,26 @@ SCIM = LeaverEvent(
 
 
 @pytest.fixture(autouse=True)
-def intake_settings(organization: WorkMailBackend, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def configured_intake(
+    organization: WorkMailBackend,
+    table: Table,
+    put_intake_settings: PutIntakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_intake_settings(ORGANIZATION, PROVIDERS)
     configure(
         monkeypatch,
         STATE_MACHINE_ARN="arn:aws:states:us-east-1:123456789012:stateMachine:offboarding",
         DEAD_LETTER_QUEUE_URL="not used",
         DRY_RUN="false",
-        ORGANIZATIONS=json.dumps([ORGANIZATION]),
-        PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}, "identityCenterScim": {}}),
     )
 
 
 @pytest.fixture
-def other_organization(organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch) -> OrganizationBuilder:
+def other_organization(organization: WorkMailBackend, put_intake_settings: PutIntakeSettings) -> OrganizationBuilder:
     """Return a second organization with the same identity store."""
     organization.create_organization_with_id(OTHER_ORGANIZATION_ID, "second-corp", mail_domains=("example.org",))
-    configure(monkeypatch, ORGANIZATIONS=json.dumps([ORGANIZATION, OTHER_ORGANIZATION]))
+    put_intake_settings({**ORGANIZATION, **OTHER_ORGANIZATION}, PROVIDERS)
     return OrganizationBuilder(client("workmail"), OTHER_ORGANIZATION_ID, domain="example.org")
 
 
@@ -386,10 +391,10 @@ RESOURCE_ID = f"r-{'0' * 32}"
 def test_the_id_of_an_entity_can_be_of_each_organization_unless_one_is_named(
     other_organization: OrganizationBuilder, organization: WorkMailBackend, entity_id: str
 ) -> None:
-    keys = [entity_key(organization_id, entity_id) for organization_id in (ORGANIZATION_ID, OTHER_ORGANIZATION_ID)]
+    keys = [entity_key(id_, entity_id) for id_ in sorted([ORGANIZATION_ID, OTHER_ORGANIZATION_ID])]
 
     assert withdraw(entity_id) == keys
-    assert withdraw(entity_id, OTHER_ORGANIZATION_ID) == keys[1:]
+    assert withdraw(entity_id, OTHER_ORGANIZATION_ID) == [entity_key(OTHER_ORGANIZATION_ID, entity_id)]
     with pytest.raises(RefusedEvent, match=r"0 organizations of the settings fit the withdrawal\. Check"):
         withdraw(entity_id, "m-" + "9" * 32)
     assert take_calls(organization) == []
@@ -492,4 +497,4 @@ def test_an_unknown_organization_of_an_address_is_refused(people: OrganizationBu
         withdraw("dana@example.net")
     with pytest.raises(RefusedEvent, match="0 organizations of the settings fit the withdrawal"):
         withdraw("dana", "m-" + "9" * 32)
-    assert configuration.intake().organizations[0].id == ORGANIZATION_ID
+    assert read_intake_settings().organizations[0].id == ORGANIZATION_ID

@@ -9,13 +9,14 @@ from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import policy
-from offboarding.adapters.policy import Policy, read_policy
+from offboarding.adapters.policy import Policy, is_configured, read_policy
 from offboarding.domain import errors
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
 POLICY: dict[str, Any] = {
     "DailyCap": 20,
-    "Organizations": {ORGANIZATION_ID: {"Protected": ["ceo", "*@board.example.com"], "ApprovalRequired": ["*"]}},
+    "Protected": ["ceo", "*@board.example.com"],
+    "ApprovalRequired": ["*"],
 }
 
 
@@ -39,21 +40,37 @@ def test_a_changed_policy_counts_for_running_executions(put_policy: PutPolicy, m
     assert policy._CACHE_SECONDS < 60
 
 
-def test_without_the_parameter_the_settings_are_unavailable(put_policy: PutPolicy) -> None:
-    with pytest.raises(errors.SettingsUnavailable, match=r"ssm:GetParameter failed \(ParameterNotFound\)"):
-        read_policy(ORGANIZATION_ID)
+@pytest.mark.parametrize("organization_id", [ORGANIZATION_ID, OTHER_ORGANIZATION_ID])
+def test_without_the_parameter_the_settings_are_unavailable(put_policy: PutPolicy, organization_id: str) -> None:
+    if organization_id != ORGANIZATION_ID:
+        put_policy(json.dumps(POLICY))
+
+    with pytest.raises(errors.SettingsUnavailable, match=f"There is no parameter of {organization_id}."):
+        read_policy(organization_id)
+
+
+@pytest.mark.parametrize(
+    ("organization_id", "is_member"),
+    [
+        (ORGANIZATION_ID, True),
+        *((id_, False) for id_ in (OTHER_ORGANIZATION_ID, ORGANIZATION_ID[:-1], f"{ORGANIZATION_ID}/x", "", "../a")),
+    ],
+)
+def test_an_organization_is_configured_if_it_has_a_parameter(
+    put_policy: PutPolicy, organization_id: str, is_member: bool
+) -> None:
+    put_policy(json.dumps(POLICY))
+
+    assert is_configured(organization_id) is is_member
 
 
 def make_parameter(**members: Any) -> str:
-    """Return the parameter's text with other members, of the policy or of its organization."""
-    lists = POLICY["Organizations"][ORGANIZATION_ID]
-    lists = {**lists, **{name: members.pop(name) for name in [*members] if name in lists}}
-    return json.dumps({**POLICY, "Organizations": {ORGANIZATION_ID: lists}, **members})
+    """Return the parameter's text with other members."""
+    return json.dumps({**POLICY, **members})
 
 
 LIST = "must be a list of ids, names, addresses or patterns of them."
 CAP = "DailyCap must be a whole number, 0 or more."
-IN_ORGANIZATION = f"Organizations.{ORGANIZATION_ID}"
 
 
 @pytest.mark.parametrize(
@@ -63,47 +80,26 @@ IN_ORGANIZATION = f"Organizations.{ORGANIZATION_ID}"
         ("[" * 8192, "The parameter is no JSON."),
         *((text, "The parameter must be a JSON object.") for text in ("null", "7", "[]", '"ceo"')),
         ("{}", "The parameter lacks DailyCap, which must be a whole number, 0 or more."),
-        (json.dumps({"DailyCap": 20}), "The parameter lacks Organizations, which must be a JSON object."),
-        (json.dumps({"Organizations": POLICY["Organizations"]}), "The parameter lacks DailyCap, which must be"),
+        *(
+            (
+                json.dumps({name: value for name, value in POLICY.items() if name != missing}),
+                f"The parameter lacks {missing}",
+            )
+            for missing in POLICY
+        ),
         *(
             (make_parameter(DailyCap=cap), CAP)
             for cap in (None, True, False, "20", "", -1, -0.5, 20.5, [], {}, float("nan"), float("inf"))
         ),
         *(
-            (make_parameter(Organizations=wrong), "Organizations must be a JSON object.")
-            for wrong in (None, [], [ORGANIZATION_ID], "ceo", "", 7, True)
-        ),
-        (make_parameter(Organizations={}), f"Organizations lacks {ORGANIZATION_ID}."),
-        (
-            make_parameter(Organizations={OTHER_ORGANIZATION_ID: POLICY["Organizations"][ORGANIZATION_ID]}),
-            f"Organizations lacks {ORGANIZATION_ID}.",
-        ),
-        *(
-            (make_parameter(Organizations={ORGANIZATION_ID: wrong}), f"{IN_ORGANIZATION} must be a JSON object.")
-            for wrong in (None, [], ["ceo"], "ceo", "", 7, False)
-        ),
-        *(
-            (
-                make_parameter(Organizations={ORGANIZATION_ID: {present: ["ceo"]}}),
-                f"{IN_ORGANIZATION} lacks {missing}, which {LIST}",
-            )
-            for present, missing in (("Protected", "ApprovalRequired"), ("ApprovalRequired", "Protected"))
-        ),
-        *(
-            (make_parameter(**{name: wrong}), f"{IN_ORGANIZATION}.{name} {LIST}")
+            (make_parameter(**{name: wrong}), f"{name} {LIST}")
             for name in ("Protected", "ApprovalRequired")
             for wrong in (None, "ceo", "", "*", {}, {"ceo": True}, 7, True)
         ),
         *(
-            (make_parameter(**{name: ["ceo", wrong]}), f"{IN_ORGANIZATION}.{name} {LIST}")
+            (make_parameter(**{name: ["ceo", wrong]}), f"{name} {LIST}")
             for name in ("Protected", "ApprovalRequired")
             for wrong in (None, "", " ", "\n", " ceo", "ceo ", "ceo\n", 7, True, ["ceo"], {"ceo": 1})
-        ),
-        (
-            make_parameter(
-                Organizations={**POLICY["Organizations"], OTHER_ORGANIZATION_ID: {"Protected": "ceo"}},
-            ),
-            f"Organizations.{OTHER_ORGANIZATION_ID} lacks ApprovalRequired",
         ),
     ],
 )
@@ -126,8 +122,6 @@ def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolic
     "text",
     [
         make_parameter(Window={"From": "22:00"}),
-        make_parameter(Organizations={ORGANIZATION_ID: {**POLICY["Organizations"][ORGANIZATION_ID], "Notes": 7}}),
-        make_parameter(Organizations={**POLICY["Organizations"], "default": None}),
         make_parameter(DailyCap=20.0),
     ],
 )
@@ -157,7 +151,7 @@ def test_the_policy_can_be_read_past_the_value_of_a_moment_ago(put_policy: PutPo
     assert read_policy(ORGANIZATION_ID).daily_cap == 5
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ParameterNotFound"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
 def test_an_error_of_systems_manager_makes_the_settings_unavailable(put_policy: PutPolicy, code: str) -> None:
     with Stubber(policy.provider.client) as stub:
         stub.add_client_error("get_parameter", code, "secret")

@@ -533,28 +533,65 @@ def test_the_same_entity_can_be_protected_in_two_organizations() -> None:
     assert [organization.protected for organization in settings.organizations] == [("admin",), ("admin",)]
 
 
-def test_the_policy_is_compact_and_names_every_organization() -> None:
+def test_each_organization_has_a_compact_policy_of_its_own() -> None:
     organizations = [{"id": ONE, "protected": ["Chief"], "approvalRequired": ["*"]}, {"id": TWO}]
-    assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).policy == (
-        f'{{"DailyCap":3,"Organizations":{{"{ONE}":{{"Protected":["chief"],"ApprovalRequired":["*"]}},'
-        f'"{TWO}":{{"Protected":[],"ApprovalRequired":[]}}}}}}'
-    )
+    assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).render_policies() == {
+        ONE: '{"DailyCap":3,"Protected":["chief"],"ApprovalRequired":["*"]}',
+        TWO: '{"DailyCap":3,"Protected":[],"ApprovalRequired":[]}',
+    }
 
 
-def test_a_policy_above_the_limit_of_systems_manager_is_refused() -> None:
+MAX_PARAMETER_BYTES = 8192
+SOURCE = "aws.partner/sailpoint.com/11111111-2222-3333-4444-555555555555/idn/account-deleted"
+
+
+def configure_list(key: str, values: list[str]) -> dict[str, Any]:
+    """Return settings of which one parameter holds a list."""
+    organization: dict[str, Any] = {"id": ONE, "mailDomains": ["example.com"]}
+    if key == "accountSources":
+        provider = {"sailpoint": {"eventSource": SOURCE, "accountSources": values}}
+        return {"organizations": [organization], "identityProviders": provider}
+    return {"organizations": [{**organization, key: values}]}
+
+
+def measure_list(key: str, settings: Settings) -> int:
+    parameters = {**settings.render_policies(), **settings.render_intake()}
+    names = {"mailDomains": f"organizations/{ONE}", "accountSources": "providers/sailpoint"}
+    return len(parameters[names.get(key, ONE)].encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "suffix", "entries"),
+    [
+        ("protected", "", "offboarding.organizations[0].protected and approvalRequired"),
+        ("approvalRequired", "", "offboarding.organizations[0].protected and approvalRequired"),
+        ("mailDomains", ".example.com", "offboarding.organizations[0].mailDomains and identityStores"),
+        ("accountSources", "", "offboarding.identityProviders.sailpoint"),
+    ],
+)
+def test_a_parameter_above_the_limit_of_systems_manager_is_refused(key: str, suffix: str, entries: str) -> None:
     def with_size(size: int) -> Settings:
-        entries = [f"{number:03}{'x' * 197}" for number in range(39)]
-        room = size - len(Settings.from_context({"organizations": [{"id": ONE, "protected": entries}]}).policy)
-        last = "y" * (room - len(',""'))
-        return Settings.from_context({"organizations": [{"id": ONE, "protected": [*entries, last]}]})
+        values = [f"n000{suffix}"]
+        while (room := size - measure_list(key, Settings.from_context(configure_list(key, values)))) > 50:
+            values.append(f"n{len(values):03}{'x' * (20 - len(suffix))}{suffix}")
+        values[0] = f"n000{'y' * room}{suffix}"
+        return Settings.from_context(configure_list(key, values))
 
-    assert len(with_size(8192).policy.encode()) == 8192
+    assert measure_list(key, with_size(MAX_PARAMETER_BYTES)) == MAX_PARAMETER_BYTES
     with pytest.raises(SettingsError) as refusal:
-        with_size(8193)
+        with_size(MAX_PARAMETER_BYTES + 1)
     assert str(refusal.value) == (
-        "offboarding.organizations must have fewer or shorter entries in protected and approvalRequired: they need "
-        "8193 bytes and Systems Manager allows 8192"
+        f"There must be fewer or shorter entries in {entries}: they need 8193 bytes and Systems Manager allows 8192"
     )
+
+
+def test_more_organizations_than_a_stack_can_have_are_refused() -> None:
+    def with_count(count: int) -> Settings:
+        return Settings.from_context({"organizations": [{"id": f"m-{number:032x}"} for number in range(count)]})
+
+    assert len(with_count(60).organizations) == 60
+    with pytest.raises(SettingsError, match=r"^offboarding\.organizations must have at most 60 organizations, but it"):
+        with_count(61)
 
 
 def test_a_mail_domain_of_two_organizations_is_refused_with_the_names_of_both() -> None:
@@ -795,6 +832,6 @@ def test_a_deployment_to_a_region_without_workmail_requires_the_region_of_workma
 def test_the_parameter_that_the_stack_writes_is_not_damaged(put_policy: PutPolicy) -> None:
     entries = ["chief@example.com", "svc-*", "S-1-1-12-????", "a"]
     organizations = [{"id": ORGANIZATION_ID, "protected": entries}, {"id": OTHER_ORGANIZATION_ID}]
-    put_policy(Settings.from_context({"organizations": organizations}).policy)
+    put_policy(Settings.from_context({"organizations": organizations}).render_policies()[ORGANIZATION_ID])
 
     assert len(read_policy(ORGANIZATION_ID).protected) == len(entries)

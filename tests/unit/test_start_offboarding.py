@@ -14,10 +14,10 @@ import start_offboarding
 from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
-from offboarding import configuration
 from offboarding.adapters import executions
 from offboarding.adapters import table as table_module
 from offboarding.adapters.identity_store import IdentityStoreUnavailableError, StoreUser
+from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.records import Records, entity_key, provider_user_key
 from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.domain import errors
@@ -34,6 +34,7 @@ from tests.unit.conftest import (
     NOW,
     OTHER_ORGANIZATION_ID,
     Context,
+    PutIntakeSettings,
     ReadMetrics,
     Table,
     client,
@@ -50,7 +51,7 @@ STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboard
 IDENTITY_STORE_ID = "d-1234567890"
 OKTA, REQUEST = Reporter("okta", "00uleaver00000000001"), Reporter("offboardingRequested", "r-1")
 STORE_REPORTER = Reporter("identityCenter", "94482488-3041-7097-2d41-0242ac120002")
-ORGANIZATIONS = [{"Id": ORGANIZATION_ID, "MailDomains": ["example.com"], "IdentityStores": [IDENTITY_STORE_ID]}]
+ORGANIZATIONS = {ORGANIZATION_ID: {"MailDomains": ["example.com"], "IdentityStores": [IDENTITY_STORE_ID]}}
 NOT_BEFORE = "2026-12-22T17:00:00+01:00"
 
 
@@ -71,15 +72,14 @@ StartAgain = Callable[..., tuple[list[str], str]]
 
 
 @pytest.fixture(autouse=True)
-def intake_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def configured_intake(put_intake_settings: PutIntakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_intake_settings(ORGANIZATIONS, {"okta": {}, "offboardingRequested": {}})
     configure(
         monkeypatch,
         STATE_MACHINE_ARN=STATE_MACHINE_ARN,
         DEAD_LETTER_QUEUE_URL="not used",
         DRY_RUN="false",
         STALE_EVENT_DAYS="14",
-        ORGANIZATIONS=json.dumps(ORGANIZATIONS),
-        PROVIDERS=json.dumps({"okta": {}, "offboardingRequested": {}}),
     )
 
 
@@ -98,7 +98,7 @@ def start(
 
     def start(event: dict[str, Any], *, dry_run: str = "false") -> tuple[str, dict[str, Any]]:
         configure(monkeypatch, DRY_RUN=dry_run)
-        leaver = parse_event(event, configuration.intake().providers)
+        leaver = parse_event(event, read_intake_settings().providers)
         assert isinstance(leaver, LeaverEvent)
         name = start_offboarding.start_offboarding(leaver, Context())
         assert step_functions.executions[-1][0] == name
@@ -261,7 +261,7 @@ def start_again(
     """Start an offboarding while executions with its names exist, as a test says which of them are repeated."""
 
     def start_again(*are_repeated: bool, context: Context | None = None) -> tuple[list[str], str]:
-        leaver = parse_event(make_request_event("dana"), configuration.intake().providers)
+        leaver = parse_event(make_request_event("dana"), read_intake_settings().providers)
         assert isinstance(leaver, LeaverEvent)
         answers, arns_read = list(are_repeated), list[str]()
 
@@ -329,7 +329,7 @@ def test_the_report_of_a_person_without_a_user_has_its_request_alone(
     monkeypatch.setattr(start_offboarding, "find_repeated_execution", lambda arn, *_: arn)
     monkeypatch.setattr(Reports, "join", lambda self, arn, report, name, at: bool(reports.append(report)) or True)
     people.create_group("staff")
-    leaver = parse_event(make_request_event("staff"), configuration.intake().providers)
+    leaver = parse_event(make_request_event("staff"), read_intake_settings().providers)
     assert isinstance(leaver, LeaverEvent)
 
     start_offboarding.start_offboarding(leaver, Context())
@@ -402,14 +402,10 @@ LEAVER = LeaverEvent(
     deduplication_id="e-1",
     occurred_at="2099-01-01T00:00:00Z",
 )
-TWO_ORGANIZATIONS = [
-    {
-        "Id": ORGANIZATION_ID,
-        "MailDomains": ["example.com", "shared.example.com"],
-        "IdentityStores": [IDENTITY_STORE_ID],
-    },
-    {"Id": OTHER_ORGANIZATION_ID, "MailDomains": ["shared.example.com"], "IdentityStores": []},
-]
+TWO_ORGANIZATIONS: dict[str, Any] = {
+    ORGANIZATION_ID: {"MailDomains": ["example.com", "shared.example.com"], "IdentityStores": [IDENTITY_STORE_ID]},
+    OTHER_ORGANIZATION_ID: {"MailDomains": ["shared.example.com"], "IdentityStores": []},
+}
 
 
 FIRST_RECEIVED_AT = "2026-11-24T08:59:59.123Z"
@@ -553,7 +549,7 @@ def test_a_refused_event_that_cannot_be_recorded_returns_to_the_queue(
 
 @pytest.mark.parametrize(("milliseconds", "returned"), [(14_999, ["0"]), (15_000, [])])
 def test_a_refused_event_returns_to_the_queue_if_too_little_time_is_left_to_record_it(
-    batch: Batch, monkeypatch: pytest.MonkeyPatch, milliseconds: int, returned: list[str]
+    batch: Batch, milliseconds: int, returned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start_offboarding, "_MIN_REMAINING_MS", 0)
 
@@ -642,7 +638,7 @@ def test_a_repeated_event_is_counted_as_repeated(
     ids=["empty answer", "access denied"],
 )
 def test_a_message_returns_to_the_queue_if_its_execution_does_not_start(
-    batch: Batch, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch, start_execution: Callable[..., Any]
+    batch: Batch, people: OrganizationBuilder, start_execution: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people.create_user("dana.leaver")
     monkeypatch.setattr(executions.states, "start_execution", start_execution)
@@ -673,12 +669,14 @@ def test_a_message_returns_to_the_queue_if_the_dead_letter_queue_does_not_confir
     ],
 )
 def test_a_leaver_belongs_to_the_one_organization_that_matches(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], organization_id: str
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    organization_id: str,
+    put_intake_settings: PutIntakeSettings,
 ) -> None:
-    configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
-    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": OTHER_ORGANIZATION_ID}}))
+    put_intake_settings(TWO_ORGANIZATIONS, {"okta": {"OrganizationId": OTHER_ORGANIZATION_ID}})
 
-    organizations = match_organizations(replace(LEAVER, **changes), configuration.intake())
+    organizations = match_organizations(replace(LEAVER, **changes), read_intake_settings())
 
     assert [organization.id for organization in organizations] == [organization_id]
 
@@ -697,13 +695,12 @@ def test_a_leaver_belongs_to_the_one_organization_that_matches(
     ],
 )
 def test_a_leaver_of_no_or_several_organizations_is_refused(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str, put_intake_settings: PutIntakeSettings
 ) -> None:
-    configure(monkeypatch, ORGANIZATIONS=json.dumps(TWO_ORGANIZATIONS))
-    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {}}))
+    put_intake_settings(TWO_ORGANIZATIONS, {"okta": {}})
 
     with pytest.raises(RefusedEvent) as refusal:
-        match_organizations(replace(LEAVER, **changes), configuration.intake())
+        match_organizations(replace(LEAVER, **changes), read_intake_settings())
     assert str(refusal.value).startswith(message)
 
 
@@ -717,8 +714,9 @@ def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
     organization: WorkMailBackend,
     step_functions: FakeStepFunctions,
     monkeypatch: pytest.MonkeyPatch,
+    put_intake_settings: PutIntakeSettings,
 ) -> None:
-    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}}))
+    put_intake_settings(ORGANIZATIONS, {"identityCenter": {}})
     user = people.create_user("dana")
     organization.arrange(ORGANIZATION_ID, user, identity_provider_user_id=STORE_USER_ID)
 
@@ -728,17 +726,19 @@ def test_an_identity_center_user_is_offboarded_by_the_id_in_workmail(
     assert [execution_input["EntityId"] for _, execution_input in step_functions.executions] == [user]
 
 
-SHARED_STORE = [
-    {"Id": organization_id, "MailDomains": [], "IdentityStores": [IDENTITY_STORE_ID]}
+SHARED_STORE: dict[str, Any] = {
+    organization_id: {"MailDomains": [], "IdentityStores": [IDENTITY_STORE_ID]}
     for organization_id in (ORGANIZATION_ID, OTHER_ORGANIZATION_ID)
-]
+}
 
 
 @pytest.fixture
-def other_organization(organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch) -> OrganizationBuilder:
+def other_organization(
+    organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch, put_intake_settings: PutIntakeSettings
+) -> OrganizationBuilder:
     """Return a second organization with the same identity store."""
     organization.create_organization_with_id(OTHER_ORGANIZATION_ID, "second-corp", mail_domains=("example.org",))
-    configure(monkeypatch, ORGANIZATIONS=json.dumps(SHARED_STORE), PROVIDERS=json.dumps({"identityCenter": {}}))
+    put_intake_settings(SHARED_STORE, {"identityCenter": {}})
     return OrganizationBuilder(client("workmail"), OTHER_ORGANIZATION_ID)
 
 
@@ -806,11 +806,15 @@ class FakeIdentityStore:
 
 @pytest.fixture
 def identity_store(
-    people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    people: OrganizationBuilder,
+    organization: WorkMailBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    put_intake_settings: PutIntakeSettings,
 ) -> FakeIdentityStore:
     fake = FakeIdentityStore()
     monkeypatch.setattr(start_offboarding, "find_store_user", fake.find_store_user)
-    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {"UserUpdated": True}}), STALE_EVENT_DAYS="3")
+    put_intake_settings(ORGANIZATIONS, {"identityCenter": {"UserUpdated": True}})
+    configure(monkeypatch, STALE_EVENT_DAYS="3")
     organization.arrange(ORGANIZATION_ID, people.create_user("dana"), identity_provider_user_id=STORE_USER_ID)
     return fake
 
@@ -1024,10 +1028,10 @@ def test_a_message_returns_to_the_queue_if_the_status_cannot_be_read_now(
 
 
 def test_a_leaver_without_a_user_becomes_a_dead_letter(
-    batch: Batch, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
+    batch: Batch, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch, put_intake_settings: PutIntakeSettings
 ) -> None:
     events = [make_identity_center_event(), make_okta_event(), make_okta_event("dana.leaver")]
-    configure(monkeypatch, PROVIDERS=json.dumps({"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}}))
+    put_intake_settings(ORGANIZATIONS, {"identityCenter": {}, "okta": {"OrganizationId": ORGANIZATION_ID}})
 
     assert batch.deliver(*events) == []
 
@@ -1053,9 +1057,9 @@ def test_an_address_of_two_users_becomes_a_dead_letter(
 
 
 def test_a_login_without_an_at_sign_is_a_name(
-    start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch
+    start: Start, people: OrganizationBuilder, monkeypatch: pytest.MonkeyPatch, put_intake_settings: PutIntakeSettings
 ) -> None:
-    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+    put_intake_settings(ORGANIZATIONS, {"okta": {"OrganizationId": ORGANIZATION_ID}})
     user = people.create_user("dana.leaver")
 
     assert start(make_okta_event("dana.leaver"))[1]["EntityId"] == user
@@ -1120,9 +1124,13 @@ def test_a_request_by_id_is_about_the_user_with_this_id(
 
 
 def test_a_login_in_the_form_of_an_id_is_a_name(
-    start: Start, people: OrganizationBuilder, organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch
+    start: Start,
+    people: OrganizationBuilder,
+    organization: WorkMailBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    put_intake_settings: PutIntakeSettings,
 ) -> None:
-    configure(monkeypatch, PROVIDERS=json.dumps({"okta": {"OrganizationId": ORGANIZATION_ID}}))
+    put_intake_settings(ORGANIZATIONS, {"okta": {"OrganizationId": ORGANIZATION_ID}})
     user = people.create_user("dana")
 
     with pytest.raises(RefusedEvent, match="0 users of the organization have this name"):
@@ -1227,10 +1235,10 @@ def test_a_doubt_about_the_person_is_in_the_input(
     start: Start,
     organization: WorkMailBackend,
     people: OrganizationBuilder,
-    monkeypatch: pytest.MonkeyPatch,
     provider_name: str | None,
     age: timedelta,
     doubts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configure(monkeypatch, STALE_EVENT_DAYS="3")
     user = people.create_user("dana.leaver", "Dana Leaver")
@@ -1315,8 +1323,9 @@ def test_a_withdrawal_by_the_id_of_an_entity_is_processed_in_each_organization_t
     table: Table,
     read_metrics: ReadMetrics,
     monkeypatch: pytest.MonkeyPatch,
+    put_intake_settings: PutIntakeSettings,
 ) -> None:
-    configure(monkeypatch, PROVIDERS=json.dumps({"offboardingRequested": {}}))
+    put_intake_settings(SHARED_STORE, {"offboardingRequested": {}})
     arn = table.create_deregistered_record("a", USER.id)
 
     assert batch.deliver(make_return_event("request", EntityId=USER.id)) == []
@@ -1476,7 +1485,7 @@ def test_a_plan_does_not_report_that_somebody_left(
 
 
 def test_a_leaver_who_was_offboarded_and_deleted_is_counted_as_repeated(
-    batch: Batch, read_metrics: ReadMetrics, monkeypatch: pytest.MonkeyPatch, log_lines: list[str]
+    batch: Batch, read_metrics: ReadMetrics, log_lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start_offboarding, "find_leaver", make_raiser(leavers.DepartureRepeated("d-l_1")))
 

@@ -123,13 +123,11 @@ class Flow:
         self.environment.deploy(assembly({**OFFBOARDING, **settings}))
 
     def change_policy(self, **changes: Any) -> None:
-        """Change the policy in the stack's parameter, as a deployment does, without a synthesis."""
-        ssm = self.environment.client("ssm")
-        [name] = [p["Name"] for p in ssm.describe_parameters()["Parameters"] if "Policy" in p["Name"]]
+        """Change the policy in the organization's parameter, as a deployment does, without a synthesis."""
+        path = self.environment.function_environment("DeregisterEntity")["POLICIES_PATH"]
+        ssm, name = self.environment.client("ssm"), f"{path}/{ORGANIZATION_ID}"
         policy = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-        policy |= {key: value for key, value in changes.items() if key in policy}
-        policy["Organizations"][ORGANIZATION_ID] |= {k: v for k, v in changes.items() if k not in policy}
-        ssm.put_parameter(Name=name, Value=json.dumps(policy), Overwrite=True)
+        ssm.put_parameter(Name=name, Value=json.dumps({**policy, **changes}), Overwrite=True)
 
     @property
     def table_name(self) -> str:

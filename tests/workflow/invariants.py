@@ -665,9 +665,9 @@ class Monitor:
         """Return the policy that a function has to apply: the parameter, or its cached copy if that is recent."""
         read_at, policy = self._cached_policies.get(function, (datetime.min.replace(tzinfo=UTC), ""))
         if self._flow.clock.now() - read_at > POLICY_CACHE_TIME:
-            name = self._flow.environment.function_environment(function)["POLICY_PARAMETER"]
-            policy = ssm_backends[ACCOUNT][REGION].get_parameter(name).value
-        settings: dict[str, Any] = json.loads(policy)["Organizations"][ORGANIZATION_ID]
+            path = self._flow.environment.function_environment(function)["POLICIES_PATH"]
+            policy = ssm_backends[ACCOUNT][REGION].get_parameter(f"{path}/{ORGANIZATION_ID}").value
+        settings: dict[str, Any] = json.loads(policy)
         return settings
 
     def _record_policy_reads(self) -> None:

@@ -117,11 +117,16 @@ def test_wildcards_only_replace_names_that_are_unknown_at_deployment(tour_result
         for need in tour_result.needs
         if need.action == "identitystore:DescribeUser" and need.resource.startswith("arn:aws:identitystore:::user/")
     }
+    organizations = {
+        Permission(need.principal, Grant(need.action, need.resource.rpartition("/")[0] + "/*"))
+        for need in tour_result.needs
+        if need.action == "ssm:GetParameter"
+    }
     without_resource = {
         Permission(need.principal, Grant(need.action, "*")) for need in tour_result.needs if need.resource == "*"
     }
 
-    assert wildcards == functions | executions | store_users | without_resource
+    assert wildcards == functions | executions | store_users | organizations | without_resource
 
 
 def test_the_state_machines_invoke_the_versions_that_their_definitions_name(tour_result: TourResult) -> None:

@@ -357,9 +357,11 @@ def test_a_restore_before_the_deregistration_is_refused(flow: Any) -> None:
     for arn, status in ((scheduled, "Scheduled"), (awaiting, "AwaitingApproval")):
         result = flow.restore(ExecutionArn=arn)
         assert result.outcome == "NotDeregistered"
-        assert f"its status is {status}. To cancel it, stop the execution {arn}" in result.cause
-        flow.stop(arn)
-        assert "ended as Stopped before it deregistered" in flow.restore(ExecutionArn=arn).cause
+        assert f"its status is {status}. While it waits" in result.cause
+        assert arn in result.cause
+        assert flow.decide(arn, "Withdrawn").outcome == "Decided"
+        flow.process_status_events()
+        assert "ended as Withdrawn before it deregistered" in flow.restore(ExecutionArn=arn).cause
 
 
 def test_a_restore_during_the_deregistration_waits_for_the_offboarding(flow: Any) -> None:

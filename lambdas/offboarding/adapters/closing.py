@@ -1,13 +1,12 @@
 """Writes how an execution ended into its record, and a record for an execution that has none."""
 
 import json
-import re
 from datetime import datetime, timedelta
 
 from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
+from offboarding.domain.entities import is_organization_id
 from offboarding.domain.outcomes import OUTCOMES_AFTER_A_RECORD
 from offboarding.domain.record import Record
 from offboarding.domain.texts import is_unicode
@@ -65,7 +64,7 @@ def _select_facts(status: ExecutionStatus) -> dict[str, object]:
     facts: dict[str, object] = {member: text for member, text in texts.items() if _is_short_text(text)}
     # It is the key of an index, so it must be short, and a text; anything else names no organization.
     organization_id = members.get("OrganizationId")
-    if isinstance(organization_id, str) and re.match(ORGANIZATION_ID_PATTERN, organization_id):
+    if isinstance(organization_id, str) and is_organization_id(organization_id):
         facts["OrganizationId"] = organization_id
     if isinstance(requester, dict):
         parts = {member: requester.get(member) for member in _REQUESTER_TEXTS}

@@ -1,7 +1,7 @@
 """The policy: which entities are protected, which need an approval, and how many a day are deregistered without one.
 
 It is read when it is needed and not when the execution starts: an execution can wait for months, and an entity that
-was put on a list meanwhile must be safe from it.
+was put on a list meanwhile must be safe from it. Each organization of the settings has a parameter of its own.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ from typing import TypedDict, cast
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
-from offboarding.adapters.aws import client, unavailable_error
-from offboarding.domain import errors
-from offboarding.domain.entities import ORGANIZATION_ID_PATTERN
+from offboarding.adapters.aws import client
+from offboarding.adapters.parameters import damaged_error, is_missing, raise_unavailable
+from offboarding.domain.entities import is_organization_id
 from offboarding.domain.validation import Schema, compile_schemas, find_fault
 
 provider = SSMProvider(boto3_client=client("ssm"))
@@ -27,39 +26,26 @@ _ENTRIES: Schema = {
     "items": {"type": "string", "pattern": r"^\S(.*\S)?\Z"},
     "description": "a list of ids, names, addresses or patterns of them",
 }
-_ORGANIZATION: Schema = {
-    "type": "object",
-    "properties": {"Protected": _ENTRIES, "ApprovalRequired": _ENTRIES},
-    "required": ["Protected", "ApprovalRequired"],
-    "description": "a JSON object",
-}
 PARAMETER: Schema = {
     "type": "object",
     "properties": {
         "DailyCap": {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"},
-        "Organizations": {
-            "type": "object",
-            "patternProperties": {ORGANIZATION_ID_PATTERN: _ORGANIZATION},
-            "description": "a JSON object",
-        },
+        "Protected": _ENTRIES,
+        "ApprovalRequired": _ENTRIES,
     },
-    "required": ["DailyCap", "Organizations"],
+    "required": ["DailyCap", "Protected", "ApprovalRequired"],
     "description": "a JSON object",
 }
-"""The value of the parameter. It can have further members: those of a later release, which deployed it while an
+"""The value of a parameter. It can have further members: those of a later release, which deployed it while an
 execution waits that calls this version."""
 
 compile_schemas(PARAMETER)
 
 
-class _Lists(TypedDict):
-    Protected: list[str]
-    ApprovalRequired: list[str]
-
-
 class _Parameter(TypedDict):
     DailyCap: int
-    Organizations: dict[str, _Lists]
+    Protected: list[str]
+    ApprovalRequired: list[str]
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ class Policy:
 
 
 def read_policy(organization_id: str, *, fresh: bool = False) -> Policy:
-    """Read the policy from the parameter that the stack keeps.
+    """Read the policy of an organization from the parameter that the stack keeps.
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 
@@ -95,44 +81,44 @@ def read_policy(organization_id: str, *, fresh: bool = False) -> Policy:
     Raises
     ------
     SettingsUnavailable
-        If it cannot be read, is damaged anywhere, or lacks this organization: nothing is deregistered without it.
+        If it cannot be read, is damaged, or does not exist: nothing is deregistered without it.
     AccessDenied
         If the function's role may not read it.
     """
-    parameter = _read_parameter(fresh=fresh)
-    lists = parameter["Organizations"].get(organization_id)
-    if lists is None:
-        raise _damaged_error(f"Organizations lacks {organization_id}.")
+    policy = _find_policy(organization_id, fresh=fresh)
+    if policy is None:
+        raise damaged_error(f"There is no parameter of {organization_id}.")
+    return policy
+
+
+def is_configured(organization_id: str) -> bool:
+    """Return whether an organization is one of the settings; its policy was read up to five seconds ago.
+
+    Raises
+    ------
+    SettingsUnavailable, AccessDenied
+        As for `read_policy`, if it is one.
+    """
+    return is_organization_id(organization_id) and _find_policy(organization_id, fresh=False) is not None
+
+
+def _find_policy(organization_id: str, *, fresh: bool) -> Policy | None:
+    name = f"{configuration.policies_path()}/{organization_id}"
+    try:
+        value: object = provider.get(name, max_age=_CACHE_SECONDS, transform="json", force_fetch=fresh)
+    except GetParameterError as error:
+        if is_missing(error):
+            return None
+        raise_unavailable("ssm:GetParameter", error)
+    except TransformParameterError:
+        raise damaged_error("The parameter is no JSON.") from None
+    fault = find_fault(value, PARAMETER, "The parameter")
+    if fault is not None:
+        raise damaged_error(fault)
+    parameter = cast(_Parameter, value)
     return Policy(
         # In JSON, 20.0 is a whole number too.
         daily_cap=int(parameter["DailyCap"]),
-        protected=tuple(lists["Protected"]),
-        approval_required=tuple(lists["ApprovalRequired"]),
-    )
-
-
-def _read_parameter(*, fresh: bool) -> _Parameter:
-    try:
-        parameter: object = provider.get(
-            configuration.policy_parameter(), max_age=_CACHE_SECONDS, transform="json", force_fetch=fresh
-        )
-    except GetParameterError as error:
-        # Powertools wraps what boto3 raised, and keeps it as the context only.
-        cause = error.__context__
-        if isinstance(cause, ClientError | BotoCoreError):
-            raise unavailable_error("ssm:GetParameter", cause, errors.SettingsUnavailable) from None
-        raise errors.SettingsUnavailable("The settings in Systems Manager cannot be read. Start again later.") from None
-    except TransformParameterError:
-        raise _damaged_error("The parameter is no JSON.") from None
-    fault = find_fault(parameter, PARAMETER, "The parameter")
-    if fault is not None:
-        raise _damaged_error(fault)
-    return cast(_Parameter, parameter)
-
-
-def _damaged_error(fault: str) -> errors.SettingsUnavailable:
-    """Build the error for a damaged parameter; the fault names the member and not its value."""
-    return errors.SettingsUnavailable(
-        f"The settings in Systems Manager are damaged. {fault} Deploy the stack "
-        "again. If its template has not changed, put the parameter's value back by hand, as docs/operate.md says."
+        protected=tuple(parameter["Protected"]),
+        approval_required=tuple(parameter["ApprovalRequired"]),
     )

@@ -33,6 +33,11 @@ _DIRECTORY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|
 ENTITY_ID_PATTERN = f"{_RESOURCE_ID.pattern}|{_DIRECTORY_ID.pattern}"
 
 
+def is_organization_id(text: str) -> bool:
+    """Return whether a text has the form of an organization's id."""
+    return re.match(ORGANIZATION_ID_PATTERN, text) is not None
+
+
 def is_resource_id(identifier: str) -> bool:
     """Return whether an identifier has the form of a resource's id."""
     return _RESOURCE_ID.fullmatch(identifier) is not None

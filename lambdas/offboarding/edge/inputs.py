@@ -1,6 +1,7 @@
 """Rules for an execution's input that several handlers share."""
 
 from offboarding import configuration
+from offboarding.adapters.policy import is_configured
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.identifiers import is_same_identifier
@@ -15,12 +16,13 @@ def require_configured_organization(organization_id: str) -> None:
     ------
     InvalidRequest
         If it is not.
+    SettingsUnavailable, AccessDenied
+        If the settings cannot be read.
     """
-    configured = configuration.organization_ids()
-    if organization_id not in configured:
+    if not is_configured(organization_id):
         raise errors.InvalidRequest(
-            f"OrganizationId {organization_id} is not configured in this stack. It must be {' or '.join(configured)}. "
-            "Another organization has to be added to offboarding.organizations in cdk.json and deployed."
+            f"OrganizationId {organization_id} is not configured in this stack. It has to be one of "
+            "offboarding.organizations in cdk.json. Correct the input, or add the organization and deploy."
         )
 
 

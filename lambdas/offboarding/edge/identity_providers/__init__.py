@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers import (
     auth0,
     identity_center,

@@ -3,7 +3,7 @@
 https://auth0.com/docs/customize/log-streams/amazon-eventbridge
 """
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.domain.texts import is_unicode
 
 Event = Mapping[str, Any]

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/singlesignon/latest/userguide/eventbridge-integratio
 https://docs.aws.amazon.com/singlesignon/latest/userguide/logging-using-cloudtrail.html
 """
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers.cloudtrail import has_failed, is_api_call, is_scim_call, parse_requester
 from offboarding.edge.identity_providers.events import (
     Adapter,

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/singlesignon/latest/developerguide/patchuser.html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers.cloudtrail import has_failed, is_scim_call, parse_requester
 from offboarding.edge.identity_providers.events import (
     Adapter,

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.domain.errors import InvalidRequest
 from offboarding.domain.texts import is_unicode
 from offboarding.edge.identity_providers.events import (

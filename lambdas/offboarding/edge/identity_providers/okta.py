@@ -6,7 +6,7 @@ https://help.okta.com/en-us/content/topics/reports/log-streaming/about-log-strea
 from collections.abc import Mapping
 from typing import Any
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,

@@ -3,7 +3,7 @@
 https://developer.sailpoint.com/docs/extensibility/event-triggers/
 """
 
-from offboarding.configuration import ProviderSettings
+from offboarding.adapters.intake_settings import ProviderSettings
 from offboarding.edge.identity_providers.events import (
     Adapter,
     Event,

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.intake_settings import ConfiguredOrganization, IntakeSettings, read_intake_settings
 from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Reports
-from offboarding.configuration import ConfiguredOrganization, IntakeConfiguration
 from offboarding.domain.entities import EntityReference, EntityType, LeavingUser, is_directory_id, is_entity_id
 from offboarding.domain.errors import EntityNotFound, InvalidRequest
 from offboarding.domain.identifiers import lower_ascii
@@ -32,7 +31,7 @@ class DepartureRepeated(Exception):  # noqa: N818 (it is a result, and not a fau
     """The leaver was offboarded before, and deleted since. The message is the name of the execution."""
 
 
-def match_organizations(leaver: LeaverEvent, intake: IntakeConfiguration) -> Sequence[ConfiguredOrganization]:
+def match_organizations(leaver: LeaverEvent, settings: IntakeSettings) -> Sequence[ConfiguredOrganization]:
     """Find the organizations to which a leaver can belong, by the settings.
 
     It is exactly one, except for a leaver from an identity store: several organizations can have the same one.
@@ -43,11 +42,11 @@ def match_organizations(leaver: LeaverEvent, intake: IntakeConfiguration) -> Seq
         If none fits, or several do that may not.
     """
     if leaver.identity_store_id and not leaver.organization_id:
-        return list_organizations_of_store(leaver.identity_store_id, intake)
-    return [_match_organization(leaver, intake)]
+        return list_organizations_of_store(leaver.identity_store_id, settings)
+    return [_match_organization(leaver, settings)]
 
 
-def list_organizations_of_store(identity_store_id: str, intake: IntakeConfiguration) -> list[ConfiguredOrganization]:
+def list_organizations_of_store(identity_store_id: str, settings: IntakeSettings) -> list[ConfiguredOrganization]:
     """List the organizations that have an identity store, by the settings.
 
     Raises
@@ -55,7 +54,7 @@ def list_organizations_of_store(identity_store_id: str, intake: IntakeConfigurat
     RefusedEvent
         If none has it.
     """
-    fitting = [o for o in intake.organizations if identity_store_id in o.identity_stores]
+    fitting = [o for o in settings.organizations if identity_store_id in o.identity_stores]
     if not fitting:
         raise RefusedEvent(
             f"0 organizations of the settings fit identity store {identity_store_id}, and at least one must fit. See "
@@ -64,15 +63,15 @@ def list_organizations_of_store(identity_store_id: str, intake: IntakeConfigurat
     return fitting
 
 
-def _match_organization(leaver: LeaverEvent, intake: IntakeConfiguration) -> ConfiguredOrganization:
-    configured = intake.organizations
+def _match_organization(leaver: LeaverEvent, settings: IntakeSettings) -> ConfiguredOrganization:
+    configured = settings.organizations
     if leaver.organization_id:
         criterion, fitting = "this OrganizationId", [o for o in configured if o.id == leaver.organization_id]
     elif leaver.subject_kind is SubjectKind.EMAIL:
         domain = lower_ascii(leaver.subject.rpartition("@")[2])
         criterion, fitting = "the leaver's mail domain", [o for o in configured if domain in o.mail_domains]
     else:
-        fallback = intake.providers[leaver.provider].organization_id
+        fallback = settings.providers[leaver.provider].organization_id
         criterion, fitting = "a leaver without a mail domain", [o for o in configured if o.id == fallback]
     if len(fitting) != 1:
         raise RefusedEvent(
@@ -99,7 +98,7 @@ def find_leaver(leaver: LeaverEvent, context: LambdaContext) -> tuple[Configured
     NoTimeLeftError
         If there is too little time to look again.
     """
-    organizations = match_organizations(leaver, configuration.intake())
+    organizations = match_organizations(leaver, read_intake_settings())
     if len(organizations) == 1:
         return organizations[0], _find_user(leaver, organizations[0], context)
     matches: list[tuple[ConfiguredOrganization, LeavingUser]] = []
@@ -236,7 +235,7 @@ def find_withdrawn_entities(requested: RequestedEntity) -> list[str]:
     domain = lower_ascii(requested.subject.rpartition("@")[2]) if "@" in requested.subject else None
     organizations = [
         organization
-        for organization in configuration.intake().organizations
+        for organization in read_intake_settings().organizations
         if requested.organization_id in {None, organization.id}
         and (domain is None or requested.organization_id or domain in organization.mail_domains)
     ]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from offboarding import configuration
+from offboarding.adapters.intake_settings import ConfiguredOrganization
 from offboarding.adapters.reports import Presence
-from offboarding.configuration import ConfiguredOrganization
 from offboarding.domain.doubts import Doubt, can_be_disabled_for_long, has_different_name
 from offboarding.domain.entities import LeavingUser
 from offboarding.domain.errors import InvalidRequest
