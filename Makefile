@@ -7,6 +7,7 @@ NODE_SYNCED := node_modules/.synced
 STATIC := tools/static
 STATIC_BIN := $(STATIC)/.venv/bin
 STATIC_SYNCED := $(STATIC)/.venv/.synced
+CHECK_ACCOUNT = $(BIN)/python -m tools.check_account
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_LINK_MODE := copy
@@ -81,6 +82,7 @@ bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, on
 	$(CDK) bootstrap
 
 deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
+	@$(CHECK_ACCOUNT)
 	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy
 
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change

@@ -10,7 +10,8 @@ from stacks.offboarding_stack import OffboardingStack
 from stacks.settings import CONTEXT_KEY, Settings
 from stacks.settings_fields import SettingsError
 
-STACK_NAME = "workmail-offboarding"
+STACK_ID = "workmail-offboarding"
+"""The stack's name in the app, whatever its `stackName`: the CLI and the assembly's files use it."""
 
 
 def build_app(
@@ -51,11 +52,10 @@ def build_app(
         auto_synth=False,
     )
     settings = Settings.from_context(app.node.try_get_context(CONTEXT_KEY), deployment_region)
-    stack = OffboardingStack(app, STACK_NAME, settings=settings)
-    try:
-        settings.require_future_service_end(datetime.now(UTC).date())
-    except SettingsError as problem:
-        if is_deployment:
-            raise
-        Annotations.of(stack).add_warning_v2("WorkMailOffboarding:ServiceEndIsPast", str(problem))
+    stack = OffboardingStack(app, STACK_ID, settings=settings)
+    problems = settings.find_deployment_problems(datetime.now(UTC).date())
+    if problems and is_deployment:
+        raise SettingsError(*problems.values())
+    for name, sentence in problems.items():
+        Annotations.of(stack).add_warning_v2(f"WorkMailOffboarding:{name}", sentence)
     return app

@@ -204,7 +204,7 @@ def build_functions(
 def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
     variables = {
         "WORKMAIL_REGION": _workmail_region(settings),
-        "POWERTOOLS_SERVICE_NAME": "workmail-offboarding",
+        "POWERTOOLS_SERVICE_NAME": settings.stack_name,
         "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
         "POWERTOOLS_LOG_LEVEL": "INFO",
         **spec.environment,

@@ -13,7 +13,7 @@ from stacks.notifications import Notifications
 from stacks.parameters import SettingsParameters
 from stacks.record_closer import RecordCloser
 from stacks.records_table import RecordsTable
-from stacks.settings import EXAMPLE_ORGANIZATION_ID, WORKMAIL_REGIONS, Settings
+from stacks.settings import WORKMAIL_REGIONS, Settings
 from stacks.workflow import Workflow
 
 _MAX_INDENTED_ORGANIZATIONS = 20
@@ -33,6 +33,7 @@ class OffboardingStack(Stack):
         super().__init__(
             scope,
             construct_id,
+            stack_name=settings.stack_name,
             description="Offboards Amazon WorkMail users, groups and resources, and proves how it ended",
             termination_protection=True,
             # CloudFormation accepts 1 MB; the lists of 60 organizations take half of it.
@@ -78,7 +79,6 @@ class OffboardingStack(Stack):
             self._add_outputs(_list_intake_outputs(intake))
         if settings.workmail_region is None:
             self._refuse_other_regions()
-        self._warn_about_example(settings)
         self._warn_about_subscribers(settings)
 
     def _add_outputs(self, outputs: Outputs) -> None:
@@ -100,14 +100,6 @@ class OffboardingStack(Stack):
                 )
             ],
         )
-
-    def _warn_about_example(self, settings: Settings) -> None:
-        if EXAMPLE_ORGANIZATION_ID in settings.organization_ids:
-            Annotations.of(self).add_warning_v2(
-                "WorkMailOffboarding:ExampleOrganization",
-                f"{EXAMPLE_ORGANIZATION_ID} is the example in cdk.json: put your organization's id into "
-                "offboarding.organizations before you deploy",
-            )
 
     def _warn_about_subscribers(self, settings: Settings) -> None:
         if settings.identity_providers.has_provider and not settings.notification_emails:

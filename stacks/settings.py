@@ -1,10 +1,10 @@
 """The deployer's settings: the ``offboarding`` object in ``cdk.json``, checked once and immutable.
 
-A wrong value or an unknown key stops the synth with one sentence that names the key and the expected value.
+Wrong values and unknown keys stop the synth with a line for each that names the key and the expected value.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -18,6 +18,7 @@ from stacks.settings_fields import (
     parse_boolean,
     parse_choice,
     parse_date,
+    parse_each,
     parse_pattern,
     parse_unique,
     parse_whole_number,
@@ -43,6 +44,7 @@ LOG_RETENTION_DAYS = (
 """The values that CloudWatch Logs accepts; see
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html."""
 
+_STACK_NAME = re.compile(r"(?i:(?!aws|ssm)[a-z][a-z0-9-]{0,59})")
 _ORGANIZATION_ID = re.compile(r"m-[0-9a-f]{32}")
 _EXPECTED_ORGANIZATION_ID = "m- followed by 32 hexadecimal digits in lower case"
 _IDENTITY_STORE = re.compile(r"d-[0-9a-f]{10}|[0-9a-f-]{36}")
@@ -238,6 +240,12 @@ class IdentityProviders:
         return configurations
 
 
+_NO_ORGANIZATIONS: tuple[OrganizationSettings, ...] = ()
+_NO_TENANTS: tuple[ScimTenant, ...] = ()
+_Checked = Sequence[OrganizationSettings] | None
+"""The organizations; None if they are wrong, so that nothing can be compared with them."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings of a deployment.
@@ -247,6 +255,8 @@ class Settings:
     organizations
         The organizations that the permissions of the functions name. Remove one only after the last execution for it
         has ended, because that execution loses its permissions too.
+    stack_name
+        The name of the stack. It is a part of every name that would otherwise be the same in two stacks of an account.
     retention_days
         How long WorkMail keeps the mailbox of a deregistered entity.
     verification_slack_hours
@@ -283,6 +293,7 @@ class Settings:
     """
 
     organizations: tuple[OrganizationSettings, ...]
+    stack_name: str = "workmail-offboarding"
     retention_days: int = 30
     verification_slack_hours: int = 6
     overdue_days: int = 7
@@ -319,7 +330,7 @@ class Settings:
         Raises
         ------
         SettingsError
-            A setting is wrong; the message describes the first one.
+            Settings are wrong; the message has a line for each.
 
         Examples
         --------
@@ -330,29 +341,41 @@ class Settings:
             raise SettingsError(f"{CONTEXT_KEY} is missing; it must be an object with at least organizations")
         fields = Fields(CONTEXT_KEY, context)
         settings = _parse_settings(fields)
-        fields.refuse_unknown()
-        settings._require_matching_region(deployment_region)
-        settings._require_parameter_sizes()
+        fields.finish()
+        problems = [
+            *settings._find_region_problems(deployment_region),
+            *settings._find_event_bus_problems(),
+            *settings._find_size_problems(),
+        ]
+        if problems:
+            raise SettingsError(*problems)
         return settings
 
-    def require_future_service_end(self, today: date) -> None:
-        """Require that the service has not ended: from then on offboardings end at once, as `ServiceEnded`.
+    def find_deployment_problems(self, today: date) -> dict[str, str]:
+        """Find what nobody should deploy, although it can be synthesized, compared and destroyed.
 
         Parameters
         ----------
         today
             The present date in UTC.
 
-        Raises
-        ------
-        SettingsError
-            The service ends today, or ended before.
+        Returns
+        -------
+        dict[str, str]
+            A sentence for each problem, by the name of the warning.
         """
+        problems = {}
+        if EXAMPLE_ORGANIZATION_ID in self.organization_ids:
+            problems["ExampleOrganization"] = (
+                f"{EXAMPLE_ORGANIZATION_ID} is the example in cdk.json: put your organization's id into "
+                f"{CONTEXT_KEY}.organizations before you deploy"
+            )
         if self.service_ends_on <= today:
-            raise SettingsError(
+            problems["ServiceEndIsPast"] = (
                 f"{CONTEXT_KEY}.serviceEndsOn must be ahead for a deployment, but it is {self.service_ends_on}: "
                 "every new offboarding would end as ServiceEnded, and deregister nothing"
             )
+        return problems
 
     @property
     def organization_ids(self) -> tuple[str, ...]:
@@ -385,23 +408,38 @@ class Settings:
             **{f"providers/{key}": render_compact_json(value) for key, value in providers.items()},
         }
 
-    def _require_parameter_sizes(self) -> None:
-        """Require that Systems Manager accepts each parameter."""
+    def _find_size_problems(self) -> Iterator[str]:
+        """Yield a sentence for each parameter that Systems Manager would refuse."""
+        values: dict[str, str] = {}
         for index, organization in enumerate(self.organizations):
             path = f"{CONTEXT_KEY}.organizations[{index}]"
-            lists = f"entries in {path}.protected and approvalRequired"
-            _require_parameter_size(lists, organization.render_policy(self.daily_cap))
-            _require_parameter_size(
-                f"entries in {path}.mailDomains and identityStores", organization.render_identities()
-            )
-        for key, value in self.identity_providers.render_configurations().items():
-            _require_parameter_size(f"entries in {CONTEXT_KEY}.identityProviders.{key}", render_compact_json(value))
+            values[f"{path}.protected and approvalRequired"] = organization.render_policy(self.daily_cap)
+            values[f"{path}.mailDomains and identityStores"] = organization.render_identities()
+        for key, members in self.identity_providers.render_configurations().items():
+            values[f"{CONTEXT_KEY}.identityProviders.{key}"] = render_compact_json(members)
+        for lists, value in values.items():
+            size = len(value.encode())
+            if size > _MAX_PARAMETER_BYTES:
+                yield (
+                    f"There must be fewer or shorter entries in {lists}: they need {size} bytes and Systems Manager "
+                    f"allows {_MAX_PARAMETER_BYTES}"
+                )
 
-    def _require_matching_region(self, deployment_region: str | None) -> None:
+    def _find_event_bus_problems(self) -> Iterator[str]:
+        """Yield a sentence if a further stack would take the requests for the first one."""
+        requests = self.identity_providers.offboarding_requested
+        if requests and requests.event_bus == OffboardingRequests.event_bus and self.stack_name != Settings.stack_name:
+            yield (
+                f"{CONTEXT_KEY}.identityProviders.offboardingRequested.eventBus must be an event bus of its own, "
+                f"because stackName is {self.stack_name}: the stack {Settings.stack_name} reads those of "
+                "the default bus"
+            )
+
+    def _find_region_problems(self, deployment_region: str | None) -> Iterator[str]:
         if not deployment_region:
             return
         if self.workmail_region is None and deployment_region not in WORKMAIL_REGIONS:
-            raise SettingsError(
+            yield (
                 f"{CONTEXT_KEY}.workmailRegion must be one of {join_values(WORKMAIL_REGIONS)}, because Amazon WorkMail "
                 f"does not exist in {deployment_region}, where the stack is deployed"
             )
@@ -409,24 +447,18 @@ class Settings:
             return
         keys = _list_identity_center_keys(self.identity_providers)
         if keys:
-            raise SettingsError(
+            yield (
                 f"{CONTEXT_KEY}.identityProviders.{keys[0]} must be removed when the stack is deployed to "
                 f"{deployment_region}, because IAM Identity Center's events arrive only in {self.workmail_region}"
             )
 
 
-def _require_parameter_size(entries: str, value: str) -> None:
-    size = len(value.encode())
-    if size > _MAX_PARAMETER_BYTES:
-        raise SettingsError(
-            f"There must be fewer or shorter {entries}: they need {size} bytes and Systems Manager allows "
-            f"{_MAX_PARAMETER_BYTES}"
-        )
-
-
 def _parse_settings(fields: Fields) -> Settings:
-    organizations = fields.take("organizations", _parse_organizations)
+    organizations = fields.require("organizations", _parse_organizations, _NO_ORGANIZATIONS)
+    # What a provider needs of the organizations cannot be checked if these are wrong.
+    checked = None if fields.is_wrong("organizations") else organizations
     return Settings(
+        stack_name=fields.take("stackName", _parse_stack_name, Settings.stack_name),
         organizations=organizations,
         retention_days=fields.take("retentionDays", partial(parse_whole_number, 30, 35), Settings.retention_days),
         verification_slack_hours=fields.take(
@@ -441,7 +473,7 @@ def _parse_settings(fields: Fields) -> Settings:
             "workmailRegion", partial(parse_choice, WORKMAIL_REGIONS), Settings.workmail_region
         ),
         identity_providers=fields.take(
-            "identityProviders", partial(_parse_identity_providers, organizations), Settings.identity_providers
+            "identityProviders", partial(_parse_identity_providers, checked), Settings.identity_providers
         ),
         starter_max_concurrency=fields.take(
             "starterMaxConcurrency", partial(parse_whole_number, 2, 10), Settings.starter_max_concurrency
@@ -465,11 +497,16 @@ def _parse_settings(fields: Fields) -> Settings:
     )
 
 
+def _parse_stack_name(path: str, value: object) -> str:
+    expected = "1 to 60 letters, digits or hyphens that begin with a letter, and not with aws or ssm"
+    return parse_pattern(_STACK_NAME, expected, path, value)
+
+
 def _parse_service_end(fields: Fields) -> date:
     """Parse the day on which the service ends, and require that another day than the announced one is meant."""
     service_end = fields.take("serviceEndsOn", parse_date, ANNOUNCED_SERVICE_END)
     confirmed = fields.take("confirmServiceEndsOn", parse_date, ANNOUNCED_SERVICE_END)
-    if service_end == confirmed:
+    if service_end == confirmed or fields.is_wrong("serviceEndsOn") or fields.is_wrong("confirmServiceEndsOn"):
         return service_end
     if confirmed == ANNOUNCED_SERVICE_END:
         raise SettingsError(
@@ -485,7 +522,7 @@ def _parse_service_end(fields: Fields) -> date:
 def _parse_organizations(path: str, value: object) -> tuple[OrganizationSettings, ...]:
     if not isinstance(value, list) or not value:
         raise build_error(path, 'a list of at least one object like {"id": "m-…"}', value)
-    organizations = tuple(_parse_organization(f"{path}[{index}]", item) for index, item in enumerate(value))
+    organizations = parse_each(_parse_organization, path, value)
     if len(organizations) > _MAX_ORGANIZATIONS:
         raise SettingsError(
             f"{path} must have at most {_MAX_ORGANIZATIONS} organizations, but it has {len(organizations)}: deploy "
@@ -514,13 +551,13 @@ def _parse_organization(path: str, value: object) -> OrganizationSettings:
         raise build_error(path, 'an object like {"id": "m-…"}', value)
     fields = Fields(path, value)
     organization = OrganizationSettings(
-        id=fields.take("id", partial(parse_pattern, _ORGANIZATION_ID, _EXPECTED_ORGANIZATION_ID)),
+        id=fields.require("id", partial(parse_pattern, _ORGANIZATION_ID, _EXPECTED_ORGANIZATION_ID), ""),
         mail_domains=fields.take("mailDomains", partial(parse_unique, _parse_mail_domain), ()),
         identity_stores=fields.take("identityStores", partial(parse_unique, _parse_identity_store), ()),
         protected=fields.take("protected", partial(parse_unique, _parse_entity_pattern), ()),
         approval_required=fields.take("approvalRequired", partial(parse_unique, _parse_entity_pattern), ()),
     )
-    fields.refuse_unknown()
+    fields.finish()
     _refuse_protection_of_all(f"{path}.protected", organization)
     return organization
 
@@ -531,7 +568,7 @@ def _parse_two_people(path: str, value: object) -> TwoPeopleSettings:
         approval_required=fields.take("approvalRequired", parse_boolean, TwoPeopleSettings.approval_required),
         daily_cap=fields.take("dailyCap", parse_boolean, TwoPeopleSettings.daily_cap),
     )
-    fields.refuse_unknown()
+    fields.finish()
     return two_people
 
 
@@ -574,9 +611,7 @@ def _describe_full_match(pattern: str, domains: Sequence[str]) -> str | None:
     return None
 
 
-def _parse_identity_providers(
-    organizations: Sequence[OrganizationSettings], path: str, value: object
-) -> IdentityProviders:
+def _parse_identity_providers(organizations: _Checked, path: str, value: object) -> IdentityProviders:
     fields = Fields(path, value)
     providers = IdentityProviders(
         identity_center=fields.take("identityCenter", _parse_identity_center, None),
@@ -587,9 +622,9 @@ def _parse_identity_providers(
         sailpoint=fields.take("sailpoint", partial(_parse_sailpoint, organizations), None),
         offboarding_requested=fields.take("offboardingRequested", _parse_offboarding_requests, None),
     )
-    fields.refuse_unknown()
+    fields.finish()
     keys = _list_identity_center_keys(providers)
-    if keys and not any(organization.identity_stores for organization in organizations):
+    if keys and organizations is not None and not any(o.identity_stores for o in organizations):
         raise _build_missing_key_error(f"{path}.{keys[0]}", "identityStores")
     return providers
 
@@ -608,22 +643,22 @@ def _parse_identity_center(path: str, value: object) -> IdentityCenterProvider:
     provider = IdentityCenterProvider(
         user_updated=fields.take("userUpdated", parse_boolean, IdentityCenterProvider.user_updated)
     )
-    fields.refuse_unknown()
+    fields.finish()
     return provider
 
 
-def _parse_scim(organizations: Sequence[OrganizationSettings], path: str, value: object) -> tuple[ScimTenant, ...]:
+def _parse_scim(organizations: _Checked, path: str, value: object) -> tuple[ScimTenant, ...]:
     fields = Fields(path, value)
-    tenants = fields.take("tenants", partial(_parse_scim_tenants, organizations))
-    fields.refuse_unknown()
+    tenants = fields.require("tenants", partial(_parse_scim_tenants, organizations), _NO_TENANTS)
+    fields.finish()
     return tenants
 
 
-def _parse_scim_tenants(
-    organizations: Sequence[OrganizationSettings], path: str, value: object
-) -> tuple[ScimTenant, ...]:
+def _parse_scim_tenants(organizations: _Checked, path: str, value: object) -> tuple[ScimTenant, ...]:
     if not isinstance(value, Mapping) or not value:
         raise build_error(path, 'an object like {"<tenant id>": "<identity store id>"}', value)
+    if organizations is None:
+        return ()
     stores = [store for organization in organizations for store in organization.identity_stores]
     if not stores:
         raise _build_missing_key_error(path, "identityStores")
@@ -638,34 +673,37 @@ def _parse_scim_tenants(
 
 def _parse_enabled(path: str, value: object) -> bool:
     """Parse the empty object that enables a provider."""
-    Fields(path, value).refuse_unknown()
+    Fields(path, value).finish()
     return True
 
 
-def _parse_partner(
-    organizations: Sequence[OrganizationSettings], example: str, path: str, value: object
-) -> PartnerProvider:
+def _parse_partner(organizations: _Checked, example: str, path: str, value: object) -> PartnerProvider:
     fields = Fields(path, value)
-    organization_ids = [organization.id for organization in organizations]
     provider = PartnerProvider(
-        event_source=fields.take("eventSource", partial(_parse_event_source, example)),
-        organization_id=fields.take("organizationId", partial(parse_choice, organization_ids), None),
+        event_source=fields.require("eventSource", partial(_parse_event_source, example), ""),
+        organization_id=fields.take("organizationId", partial(_parse_organization_id, organizations), None),
     )
-    fields.refuse_unknown()
+    fields.finish()
     _require_mail_domains(path, provider, organizations)
     return provider
 
 
-def _parse_sailpoint(organizations: Sequence[OrganizationSettings], path: str, value: object) -> SailPointProvider:
+def _parse_organization_id(organizations: _Checked, path: str, value: object) -> str:
+    if organizations is None:
+        return parse_pattern(_ORGANIZATION_ID, _EXPECTED_ORGANIZATION_ID, path, value)
+    return parse_choice([organization.id for organization in organizations], path, value)
+
+
+def _parse_sailpoint(organizations: _Checked, path: str, value: object) -> SailPointProvider:
     fields = Fields(path, value)
     example = "sailpoint.com/<tenant>/idn/account-deleted"
     provider = SailPointProvider(
-        event_source=fields.take("eventSource", partial(_parse_event_source, example)),
+        event_source=fields.require("eventSource", partial(_parse_event_source, example), ""),
         # SailPoint's events always contain an address, so the mail domain identifies the organization.
         organization_id=None,
-        account_sources=fields.take("accountSources", _parse_account_sources),
+        account_sources=fields.require("accountSources", _parse_account_sources, ()),
     )
-    fields.refuse_unknown()
+    fields.finish()
     _require_mail_domains(path, provider, organizations)
     return provider
 
@@ -677,8 +715,10 @@ def _parse_account_sources(path: str, value: object) -> tuple[str, ...]:
     return sources
 
 
-def _require_mail_domains(path: str, provider: PartnerProvider, organizations: Sequence[OrganizationSettings]) -> None:
-    if provider.organization_id is None and not any(organization.mail_domains for organization in organizations):
+def _require_mail_domains(path: str, provider: PartnerProvider, organizations: _Checked) -> None:
+    if organizations is None or provider.organization_id is not None:
+        return
+    if not any(organization.mail_domains for organization in organizations):
         raise _build_missing_key_error(path, "mailDomains")
 
 
@@ -703,5 +743,5 @@ def _parse_offboarding_requests(path: str, value: object) -> OffboardingRequests
     requests = OffboardingRequests(
         event_bus=fields.take("eventBus", partial(parse_pattern, _EVENT_BUS, expected), OffboardingRequests.event_bus)
     )
-    fields.refuse_unknown()
+    fields.finish()
     return requests

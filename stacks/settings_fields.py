@@ -19,11 +19,23 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class SettingsError(ValueError):
-    """A setting is missing, unknown or wrong; the message is one sentence for the deployer."""
+    """Settings are missing, unknown or wrong; the message has a line for each, for the deployer.
+
+    Attributes
+    ----------
+    problems
+        The lines.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class Fields:
     """The members of one JSON object. Each is taken once; the members that remain are unknown.
+
+    What is wrong with the members is collected, and raised by `finish`: the deployer is told everything at once.
 
     Parameters
     ----------
@@ -44,8 +56,9 @@ class Fields:
         self._path = path
         self._values: Mapping[str, object] = value
         self._keys: list[str] = []
+        self._problems: list[str] = []
 
-    def take(self, key: str, parse: Parser[_T], *default: _T) -> _T:
+    def take(self, key: str, parse: Parser[_T], default: _T) -> _T:
         """Parse a member.
 
         Parameters
@@ -55,32 +68,41 @@ class Fields:
         parse
             Its parser.
         default
-            The result if the member is absent. Without a default the member is required.
-
-        Raises
-        ------
-        SettingsError
-            The member is missing or wrong.
+            The result if the member is absent or wrong.
         """
         self._keys.append(key)
-        path = f"{self._path}.{key}"
-        if key in self._values:
-            return parse(path, self._values[key])
-        if not default:
-            raise SettingsError(f"{path} is missing")
-        return default[0]
+        if key not in self._values:
+            return default
+        try:
+            return parse(f"{self._path}.{key}", self._values[key])
+        except SettingsError as error:
+            self._problems += error.problems
+            return default
 
-    def refuse_unknown(self) -> None:
-        """Check that every member was taken.
+    def require(self, key: str, parse: Parser[_T], placeholder: _T) -> _T:
+        """Parse a member that must be there; if it is absent or wrong, return the placeholder until `finish` raises."""
+        if key not in self._values:
+            self._problems.append(f"{self._path}.{key} is missing")
+        return self.take(key, parse, placeholder)
+
+    def is_wrong(self, key: str) -> bool:
+        """Return whether a member that was taken is absent or wrong."""
+        path = f"{self._path}.{key}"
+        return any(re.match(rf"{re.escape(path)}(?!\w)", problem) for problem in self._problems)
+
+    def finish(self) -> None:
+        """Check that every member was taken, and that nothing was wrong.
 
         Raises
         ------
         SettingsError
-            A member is unknown: a mistyped key must not silently mean the default.
+            Members are missing, wrong or unknown: a mistyped key must not silently mean the default.
         """
         for key in self._values:
             if key not in self._keys:
-                raise SettingsError(f"{self._path}.{key} is not a setting; {self._suggest_key(key)}")
+                self._problems.append(f"{self._path}.{key} is not a setting; {self._suggest_key(key)}")
+        if self._problems:
+            raise SettingsError(*self._problems)
 
     def _suggest_key(self, unknown: str) -> str:
         keys = {key.lower(): key for key in self._keys}
@@ -135,19 +157,41 @@ def parse_unique(parse: Parser[str], path: str, value: object) -> tuple[str, ...
     """Parse a list of different strings with the parser of its items."""
     if not isinstance(value, list):
         raise build_error(path, "a list", value)
-    items = tuple(parse(f"{path}[{index}]", item) for index, item in enumerate(value))
+    items = parse_each(parse, path, value)
     require_unique(items, path)
     return items
 
 
+def parse_each(parse: Parser[_T], path: str, values: Sequence[object]) -> tuple[_T, ...]:
+    """Parse the items of a list with one parser.
+
+    Raises
+    ------
+    SettingsError
+        Items are wrong; it has the problems of all of them.
+    """
+    items: list[_T] = []
+    problems: list[str] = []
+    for index, value in enumerate(values):
+        try:
+            items.append(parse(f"{path}[{index}]", value))
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(*problems)
+    return tuple(items)
+
+
 def require_unique(values: Sequence[str], path: str, member: str = "") -> None:
     """Refuse a value that stands twice in the list of a path, or in a member of the objects in that list."""
-    for index, value in enumerate(values):
-        earlier_index = values.index(value)
-        if earlier_index != index:
-            raise SettingsError(
-                f"{path}[{index}]{member} must be unique, but {path}[{earlier_index}]{member} is also {value}"
-            )
+    indexes = {value: values.index(value) for value in values}
+    problems = [
+        f"{path}[{index}]{member} must be unique, but {path}[{indexes[value]}]{member} is also {value}"
+        for index, value in enumerate(values)
+        if indexes[value] != index
+    ]
+    if problems:
+        raise SettingsError(*problems)
 
 
 def build_error(path: str, expected: str, value: object) -> SettingsError:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stacks.cdk_app import STACK_NAME, build_app
+from stacks.cdk_app import STACK_ID, build_app
 from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
@@ -20,7 +20,7 @@ def template_of(settings: Mapping[str, Any]) -> Template:
 @cache
 def _template(settings: str) -> str:
     app = build_app({**CONTEXT, "offboarding": json.loads(settings)})
-    return Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text()
+    return Path(app.synth().get_stack_artifact(STACK_ID).template_full_path).read_text()
 
 
 def resources_of_type(template: Template, kind: str) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+import app
 from local.cdk import assembly as assembly_module
 from local.cdk.assembly import TEMPLATE, AssemblyError, assembly
+from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError, read_definition
 from tests.synthesis import synthesize_in_subprocess
 
@@ -91,12 +93,43 @@ def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedP
     """Run a target of the Makefile with the app in the place of the CDK CLI, which would run it."""
     installed = [option for path in (".venv/.synced", "node_modules/.synced") for option in ("-o", path)]
     return subprocess.run(
-        [str(shutil.which("make")), "--silent", *installed, f"CDK={sys.executable} app.py #", target],
+        [
+            *(str(shutil.which("make")), "--silent", *installed, target),
+            *(f"CDK={sys.executable} app.py #", "CHECK_ACCOUNT=true"),
+        ],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CDK_OUTDIR": str(outdir), **environment},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"app": 1,\n  "context": {,}\n}', "cdk.json must be JSON, but line 2, column 15 is not: "),
+        ("", "cdk.json must be JSON, but line 1, column 1 is not: "),
+        ("[" * 100_000, "cdk.json must be JSON in UTF-8: RecursionError"),
+        ("\xff", "cdk.json must be JSON in UTF-8: UnicodeDecodeError"),
+        *((text, "cdk.json must have the member context, an object like ") for text in ("{}", "[]", '{"context": 7}')),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_read_is_refused_with_a_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    file = tmp_path / "cdk.json"
+    file.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(SettingsError) as refusal:
+        app.read_context(file)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_the_example_organization_is_refused_by_a_deployment(tmp_path: Path) -> None:
+    deployment = make("deploy", tmp_path)
+    assert deployment.returncode != 0
+    assert "put your organization's id into offboarding.organizations before you deploy" in deployment.stderr
+    assert not (tmp_path / TEMPLATE).exists()
 
 
 def test_a_past_end_of_the_service_is_refused_by_a_deployment_and_only_warned_of_by_a_comparison(

@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import IConstruct
 
-from stacks.cdk_app import STACK_NAME, build_app
+from stacks.cdk_app import STACK_ID, build_app
 from tests.infrastructure.accepted import is_one_sentence, read_documented_findings
 from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 
@@ -29,7 +29,7 @@ def app_with(settings: dict[str, Any]) -> App:
 
 
 def stack_of(app: App) -> Stack:
-    stack = app.node.find_child(STACK_NAME)
+    stack = app.node.find_child(STACK_ID)
     assert isinstance(stack, Stack)
     return stack
 

@@ -384,6 +384,27 @@ def test_a_stack_can_be_in_another_region_than_workmail_if_the_settings_name_the
         assert render_arn(statement["Resource"]).startswith("arn:<AWS::Partition>:workmail:eu-west-1:<AWS::AccountId>:")
 
 
+PHYSICAL_NAMES = {
+    *("Name", "StateMachineName", "TableName", "QueueName", "TopicName", "LogGroupName", "RoleName", "FunctionName"),
+    *("AlarmName", "BucketName", "ScheduleName", "AliasName", "DashboardName"),
+}
+
+
+def test_two_stacks_of_one_account_share_no_name() -> None:
+    def list_names(**settings: str) -> set[tuple[str, str]]:
+        stack = template_of({"organizations": [{"id": ORGANIZATION_ID}], **settings})
+        return {
+            (resource["Type"], name)
+            for resource in stack["Resources"].values()
+            for key, name in resource.get("Properties", {}).items()
+            if key in PHYSICAL_NAMES and isinstance(name, str)
+        }
+
+    names = list_names()
+    assert {kind for kind, _ in names} == {"AWS::StepFunctions::StateMachine", "AWS::SSM::Parameter"}
+    assert not names & list_names(stackName="test")
+
+
 def test_the_functions_may_act_on_every_configured_organization() -> None:
     template = synthesized(organizations=[{"id": ORGANIZATION_ID}, {"id": ANOTHER_ID}])
     for name in WITH_WORKMAIL:

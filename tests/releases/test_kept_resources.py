@@ -12,7 +12,7 @@ import pytest
 
 from local.cdk.assembly import TEMPLATE, assembly
 from stacks import function_tables, offboarding_stack
-from stacks.cdk_app import STACK_NAME, build_app
+from stacks.cdk_app import STACK_ID, build_app
 from stacks.functions import FunctionSpec
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE, Machine
 from stacks.workflow import DefinitionError
@@ -130,7 +130,7 @@ def synthesize(monkeypatch: pytest.MonkeyPatch, machine: Machine, change: Callab
     monkeypatch.setattr(offboarding_stack, "OFFBOARDING", machine)
     monkeypatch.setattr(function_tables.FunctionTables, "list_offboarding", lambda self: change(table(self)))
     app = build_app({**CONTEXT, "offboarding": SETTINGS})
-    return json.loads(Path(app.synth().get_stack_by_name(STACK_NAME).template_full_path).read_text())
+    return json.loads(Path(app.synth().get_stack_artifact(STACK_ID).template_full_path).read_text())
 
 
 def test_a_released_function_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         ({**MINIMAL, "retentonDays": 31}, "offboarding.retentonDays is not a setting; did you mean retentionDays?"),
         (
             {**MINIMAL, "colour": "blue"},
-            "offboarding.colour is not a setting; the settings are organizations, retentionDays, "
+            "offboarding.colour is not a setting; the settings are organizations, stackName, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
             "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
             "dryRunIdentityProviders, recordRetentionDays, twoPeople, requireRequestedBy, notificationEmails, "
@@ -799,12 +799,112 @@ def test_the_announced_end_of_the_service_can_be_confirmed_too() -> None:
 def test_a_service_that_has_ended_is_refused_for_a_deployment() -> None:
     settings = Settings.from_context(MINIMAL)
 
-    settings.require_future_service_end(date(2027, 3, 30))
-    with pytest.raises(SettingsError) as refusal:
-        settings.require_future_service_end(date(2027, 3, 31))
-    assert str(refusal.value) == (
-        "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2027-03-31: "
+    assert settings.find_deployment_problems(date(2027, 3, 30)) == {}
+    assert settings.find_deployment_problems(date(2027, 3, 31)) == {
+        "ServiceEndIsPast": "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2027-03-31: "
         "every new offboarding would end as ServiceEnded, and deregister nothing"
+    }
+
+
+def test_the_example_organization_is_refused_for_a_deployment() -> None:
+    settings = Settings.from_context({"organizations": [{"id": ONE}, {"id": "m-" + "0" * 32}]})
+
+    assert list(settings.find_deployment_problems(date(2026, 11, 26))) == ["ExampleOrganization"]
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    organization = {"id": "m-1", "mailDomains": ["example", "a.example.com", "b_"], "protected": "boss", "owner": 1}
+    okta = {"eventSource": "okta", "organizationId": "m-2"}
+    context = {
+        "organizations": [organization, {"mailDomains": []}],
+        "retentionDays": 29,
+        "serviceEndsOn": "2027",
+        "identityProviders": {"okta": okta, "sailpoint": {"eventSource": SAILPOINT}, "identityCenter": {"a": 1}},
+        "dailyCapp": 3,
+    }
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context(context)
+
+    assert [problem.partition(" ")[0].removeprefix("offboarding.") for problem in refusal.value.problems] == [
+        "organizations[0].id",
+        "organizations[0].mailDomains[0]",
+        "organizations[0].mailDomains[2]",
+        "organizations[0].protected",
+        "organizations[0].owner",
+        "organizations[1].id",
+        "retentionDays",
+        "serviceEndsOn",
+        "identityProviders.identityCenter.a",
+        "identityProviders.okta.eventSource",
+        "identityProviders.okta.organizationId",
+        "identityProviders.sailpoint.accountSources",
+        "dailyCapp",
+    ]
+    assert str(refusal.value).splitlines() == list(refusal.value.problems)
+
+
+def test_providers_are_not_blamed_for_organizations_that_are_wrong() -> None:
+    providers = {
+        "identityCenter": {},
+        "identityCenterScim": {"tenants": {"tenant-1": STORE}},
+        "okta": {"eventSource": OKTA, "organizationId": ONE},
+        "sailpoint": {"eventSource": SAILPOINT, "accountSources": [HR_SOURCE]},
+    }
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"organizations": [{"id": "m-1"}], "identityProviders": providers})
+    assert len(refusal.value.problems) == 1
+
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context({"identityProviders": providers})
+    assert refusal.value.problems == ("offboarding.organizations is missing",)
+
+
+def test_limits_that_depend_on_several_settings_are_told_at_once() -> None:
+    entries = [f"{'x' * 200}{number:03}" for number in range(60)]
+    context = {
+        "organizations": [{"id": ONE, "protected": entries}],
+        "stackName": "test",
+        "identityProviders": {"offboardingRequested": {}},
+    }
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context(context, "eu-central-1")
+    assert [problem.partition(" must be ")[0].split()[0] for problem in refusal.value.problems] == [
+        "offboarding.workmailRegion",
+        "offboarding.identityProviders.offboardingRequested.eventBus",
+        "There",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a", "WorkMail-Offboarding-test", "x" * 60])
+def test_a_stack_can_have_another_name(name: str) -> None:
+    assert Settings.from_context({**MINIMAL, "stackName": name}).stack_name == name
+
+
+@pytest.mark.parametrize("name", ["", "1a", "-a", "a_b", "a.b", "a/b", "x" * 61, "aws-a", "SSM", "ä", "a\n", 7, None])
+def test_a_name_that_cannot_be_that_of_a_stack_and_a_path_is_refused(name: object) -> None:
+    with pytest.raises(SettingsError, match=r"^offboarding\.stackName must be 1 to 60 letters, digits or hyphens that"):
+        Settings.from_context({**MINIMAL, "stackName": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "bus", "is_refused"),
+    [("test", None, True), ("test", "default", True), ("test", "leavers", False), (None, None, False)],
+)
+def test_a_further_stack_reads_requests_from_an_event_bus_of_its_own(
+    name: str | None, bus: str | None, is_refused: bool
+) -> None:
+    requests = {"eventBus": bus} if bus else {}
+    context = {**MINIMAL, "identityProviders": {"offboardingRequested": requests}}
+    if name:
+        context["stackName"] = name
+    if not is_refused:
+        assert Settings.from_context(context).identity_providers.offboarding_requested is not None
+        return
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_context(context)
+    assert str(refusal.value) == (
+        "offboarding.identityProviders.offboardingRequested.eventBus must be an event bus of its own, because "
+        "stackName is test: the stack workmail-offboarding reads those of the default bus"
     )
 
 

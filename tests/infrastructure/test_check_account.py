@@ -1,0 +1,122 @@
+"""What a deployment needs of the account, and one sentence for each thing that is missing."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+from moto import mock_aws
+
+from tests.infrastructure.templates import template_of
+from tools.check_account import BOOTSTRAP_VERSION_PARAMETER, MIN_BOOTSTRAP_VERSION, AccountError, check_account, main
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sign in to an account that is bootstrapped in one Region."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with mock_aws():
+        put_bootstrap_version("23")
+        yield
+
+
+def put_bootstrap_version(version: str) -> None:
+    boto3.client("ssm", REGION).put_parameter(
+        Name=BOOTSTRAP_VERSION_PARAMETER, Type="String", Value=version, Overwrite=True
+    )
+
+
+def fail_call(monkeypatch: pytest.MonkeyPatch, operation: str, error: ClientError | BotoCoreError) -> None:
+    call = BaseClient._make_api_call
+
+    def call_or_fail(client: BaseClient, name: str, parameters: dict[str, Any]) -> Any:
+        if name == operation:
+            raise error
+        return call(client, name, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call_or_fail)
+
+
+def test_a_bootstrapped_account_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_account() == ("123456789012", REGION)
+    assert main() == 0
+    assert capsys.readouterr().out == f"Account 123456789012, Region {REGION}.\n"
+
+
+def test_without_a_region_nothing_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION")
+
+    with pytest.raises(AccountError, match=r"^No Region is set: set AWS_REGION, to us-east-1"):
+        check_account()
+
+
+def test_without_credentials_nothing_is_deployed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_call(monkeypatch, "GetCallerIdentity", NoCredentialsError())
+
+    assert main() == 1
+    error = capsys.readouterr().err
+    assert error.startswith("There are no AWS credentials. Sign in with `aws sso login`")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "GetCallerIdentity"), "ExpiredToken"),
+        (EndpointConnectionError(endpoint_url="https://sts"), "EndpointConnectionError"),
+    ],
+)
+def test_credentials_that_aws_does_not_accept_are_named(
+    monkeypatch: pytest.MonkeyPatch, error: ClientError | BotoCoreError, name: str
+) -> None:
+    fail_call(monkeypatch, "GetCallerIdentity", error)
+
+    with pytest.raises(AccountError, match=rf"^AWS does not accept the credentials \({name}\)\. Sign in with"):
+        check_account()
+
+
+def test_an_account_that_is_not_bootstrapped_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+
+    with pytest.raises(AccountError) as problem:
+        check_account()
+    assert str(problem.value) == (
+        "The account 123456789012 is not bootstrapped for CDK in us-west-2: run `make bootstrap` once."
+    )
+
+
+@pytest.mark.parametrize("version", ["5", "1", "unknown"])
+def test_an_old_bootstrap_has_to_be_repeated(version: str) -> None:
+    put_bootstrap_version(version)
+
+    with pytest.raises(AccountError, match=rf"with version {version}, and the stack needs 6: run `make bootstrap`"):
+        check_account()
+
+
+def test_a_bootstrap_that_cannot_be_read_is_told_with_the_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    denial = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "x"}}, "GetParameter")
+    fail_call(monkeypatch, "GetParameter", denial)
+
+    with pytest.raises(AccountError, match=r"cannot be read \(AccessDeniedException\): allow ssm:GetParameter on /cdk"):
+        check_account()
+
+
+def test_the_template_needs_the_bootstrap_version_that_is_checked() -> None:
+    template = template_of({"organizations": [{"id": "m-" + "1" * 32}]})
+    assert template["Parameters"]["BootstrapVersion"]["Default"] == BOOTSTRAP_VERSION_PARAMETER
+    [assertion] = template["Rules"]["CheckBootstrapVersion"]["Assertions"]
+    [[refused, _]] = [condition["Fn::Contains"] for condition in assertion["Assert"]["Fn::Not"]]
+    assert [int(version) for version in refused] == list(range(1, MIN_BOOTSTRAP_VERSION))
