@@ -41,3 +41,21 @@ def _read_outcome(output: dict[str, Any] | str) -> str:
         return str(output["Outcome"])
     [outcome] = re.findall(r"'Outcome': '(\w+)'", output)
     return str(outcome)
+
+
+def list_expressions() -> frozenset[str]:
+    """Return every JSONata expression of the three definitions, without its delimiters."""
+    return frozenset(
+        text.removeprefix("{%").removesuffix("%}").strip()
+        for file in DEFINITIONS.glob("*.asl.json")
+        for text in _list_texts(json.loads(file.read_text()))
+        if text.startswith("{%")
+    )
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _list_texts(item)

@@ -19,6 +19,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,12 +27,16 @@ from functools import lru_cache
 from typing import Any
 
 from jsonata import Jsonata
+from jsonata.functions import Functions
 from jsonata.jexception import JException
 from jsonata.utils import Utils
 
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _MAX_RANGE = 1000
 _MAX_EXACT_INTEGER = 2**53
+_ISO_TIMESTAMP = re.compile(
+    r"\d{4}(-[01]\d)*(-[0-3]\d)*(T[0-2]\d:[0-5]\d:[0-5]\d)*(\.\d+)?([+-][0-2]\d:?[0-5]\d|Z)?", re.ASCII
+)
 
 # jsonata-python keeps the expression that is being evaluated in thread-local state of its classes, and
 # the parsed expressions are shared here. Evaluation is pure computation, so the lock costs nothing.
@@ -189,6 +194,16 @@ def _parse_json(*arguments: Any) -> Any:
         raise QueryError(f"$parse: not valid JSON: {error}") from error
 
 
+def _to_millis(*arguments: Any) -> Any:
+    """Convert a timestamp; the package's function accepts others than JSONata's, and has no code for its errors."""
+    timestamp, picture = arguments + (None,) * (2 - len(arguments))
+    if timestamp is not None and not isinstance(timestamp, str):
+        raise QueryError("T0410: The argument of $toMillis must be a string")
+    if timestamp is not None and picture is None and not _ISO_TIMESTAMP.fullmatch(timestamp):
+        raise QueryError(f"D3110: The argument of $toMillis must be an ISO 8601 timestamp; got {timestamp}")
+    return Functions.datetime_to_millis(timestamp, picture)
+
+
 def _refuse_eval(*_: Any) -> Any:
     raise QueryError("$eval is not supported by Step Functions; use $parse for JSON")
 
@@ -215,4 +230,5 @@ _FUNCTIONS: dict[str, Any] = {
     "uuid": _to_native_function(_uuid),
     "parse": _to_native_function(_parse_json),
     "eval": _to_native_function(_refuse_eval),
+    "toMillis": Jsonata.JFunction(_to_native_function(_to_millis), "<s-s?:n>"),
 }

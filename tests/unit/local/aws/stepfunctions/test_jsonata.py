@@ -83,6 +83,9 @@ def test_null_is_not_undefined() -> None:
         ('$error("boom")', "boom"),
         ('1 + "a"', "T2002"),
         ("$eval('1')", "not supported"),
+        ("$toMillis('soon')", "D3110"),
+        ("$toMillis('20261222T170000Z')", "D3110"),
+        ("$toMillis(1)", "T0410"),
         ("($f := function($x){$f($x) + 1}; $f(1))", "D1011"),
     ],
 )
@@ -157,6 +160,10 @@ def test_adding_thirty_days_to_a_timestamp_is_exact() -> None:
     expression = '$fromMillis($toMillis("2026-11-22T17:00:00.123Z") + 30 * 24 * 60 * 60 * 1000)'
 
     assert evaluate(expression, {}) == "2026-12-22T17:00:00.123Z"
+
+
+def test_a_timestamp_by_a_picture() -> None:
+    assert evaluate("$toMillis('1970-01-02', '[Y0001]-[M01]-[D01]')", {}) == 86_400_000
 
 
 def test_an_evaluation_does_not_affect_the_next_one() -> None:
