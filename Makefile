@@ -50,6 +50,7 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(BIN)/mypy
 	$(CURDIR)/$(BIN)/node node_modules/.bin/asl-validator \
 		$(addprefix --json-path ,$(sort $(wildcard statemachine/*.asl.json)))
+	$(CURDIR)/$(BIN)/node tools/lint_definitions.mjs $(sort $(wildcard statemachine/*.asl.json))
 	$(BIN)/python -m tests.expressions.record --check
 	$(STATIC_BIN)/zizmor --offline --persona auditor --no-progress --quiet .github
 	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
