@@ -4,6 +4,7 @@ moto (5.2.5) interprets the Amazon States Language. Each module changes one part
 the hooks are in place:
 
 - `expressions`: JSONata (evaluated by `jsonata`) and ``Assign``.
+- `result_types`: the types of results that a state requires.
 - `contexts`: the context object.
 - `waits`: ``Wait`` states, retry intervals, and interruptions.
 - `task_tokens`: waiting for a token's answer, and answering.
@@ -23,6 +24,7 @@ from local.aws.stepfunctions import (
     contexts,
     expressions,
     redrive,
+    result_types,
     states,
     task_tokens,
     waits,
@@ -50,6 +52,7 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     """
     hooks = Hooks()
     expressions.install(hooks)
+    result_types.install(hooks)
     contexts.install(hooks)
     waits.install(hooks, clock, truncate_timestamps=truncate_timestamps)
     task_tokens.install(hooks, clock)

@@ -46,6 +46,43 @@ def reset_failure_recorded() -> None:
     _this_thread.failure_recorded = False
 
 
+def record_evaluation_failure(env: Environment, cause: str, location: str | None = None) -> FailureEventException:
+    """Add an event for a failed evaluation to the history, and return the error to raise.
+
+    Parameters
+    ----------
+    env
+        The execution.
+    cause
+        What failed, in a sentence.
+    location
+        The field of the state, if it is known.
+
+    Returns
+    -------
+    FailureEventException
+        ``States.QueryEvaluationError``.
+    """
+    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    details = {"error": name.error_name, "cause": cause, **({"location": location} if location else {})}
+    failure = FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=api.HistoryEventType.EvaluationFailed,
+            event_details={"evaluationFailedEventDetails": details},
+        )
+    )
+    reset_failure_recorded()
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=api.HistoryEventType.EvaluationFailed,
+        event_details={"evaluationFailedEventDetails": failure.get_evaluation_failed_event_details()},
+    )
+    _this_thread.failure_recorded = True
+    return failure
+
+
 def _hook_jsonata(hooks: Hooks) -> None:
     add_event = EventManager.add_event
 
@@ -53,16 +90,7 @@ def _hook_jsonata(hooks: Hooks) -> None:
         try:
             value = jsonata.evaluate(self.expression, _select_variables(env, self.expression))
         except jsonata.QueryError as error:
-            failure = _evaluation_failed_error(env, self.expression, error)
-            details = failure.get_evaluation_failed_event_details()
-            add_event(
-                env.event_manager,
-                context=env.event_history_context,
-                event_type=api.HistoryEventType.EvaluationFailed,
-                event_details={"evaluationFailedEventDetails": details},
-            )
-            _this_thread.failure_recorded = True
-            raise failure from error
+            raise record_evaluation_failure(env, _describe_failure(self.expression, error)) from error
         env.stack.append(value)
 
     def add_event_once(self: EventManager, *args: Any, **kwargs: Any) -> int:
@@ -86,22 +114,11 @@ def _select_variables(env: Environment, expression: str) -> dict[str, Any]:
     return variables
 
 
-def _evaluation_failed_error(env: Environment, expression: str, error: jsonata.QueryError) -> FailureEventException:
+def _describe_failure(expression: str, error: jsonata.QueryError) -> str:
     text = f"The JSONata expression '{expression.strip()}' "
     if isinstance(error, jsonata.UndefinedResultError | jsonata.UnsupportedResultError):
-        text += f"{error}."
-    else:
-        text += f"threw an error during evaluation. {error}"
-    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
-    details = {"error": name.error_name, "cause": text}
-    return FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=name,
-            event_type=api.HistoryEventType.EvaluationFailed,
-            event_details={"evaluationFailedEventDetails": details},
-        )
-    )
+        return f"{text}{error}."
+    return f"{text}threw an error during evaluation. {error}"
 
 
 def _hook_variables(hooks: Hooks) -> None:

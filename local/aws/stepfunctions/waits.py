@@ -17,11 +17,14 @@ from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramTimedOut
 
+from local.aws.stepfunctions.expressions import record_evaluation_failure
+from local.aws.stepfunctions.result_types import evaluate_typed
 from local.clock import Clock, Gate
 from local.hooks import Hooks
 
@@ -117,12 +120,14 @@ def _hook_waits(hooks: Hooks, clock: Clock, *, truncate_timestamps: bool) -> Non
 
 
 def _evaluate_timestamp(wait: Timestamp, env: Environment) -> datetime:
-    wait.string.eval(env=env)
-    text = env.stack.pop()
+    text = evaluate_typed(wait.string, env, "Timestamp", "string")
     until: datetime | None = wait._from_timestamp_string(text)
-    if until is None:
-        raise FailureEventException(wait._create_failure_event(env, text))
-    return until
+    if until is not None:
+        return until
+    if isinstance(wait.string, StringJSONata):
+        cause = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+        raise record_evaluation_failure(env, cause, location="Timestamp")
+    raise FailureEventException(wait._create_failure_event(env, text))
 
 
 def _hook_retries(hooks: Hooks, clock: Clock) -> None:

@@ -16,6 +16,12 @@ from tests.unit.local.aws.stepfunctions.definitions import (
 from tests.unit.local.aws.stepfunctions.test_jsonata import NASTY
 from tests.unit.local.conftest import ROLE, StepFunctions
 
+CHOICE = {
+    "Type": "Choice",
+    "Choices": [{"Condition": "{% $states.input.v %}", "Next": "Done"}],
+    "Default": "Done",
+}
+
 
 class TestJsonata:
     @pytest.mark.parametrize("name", NASTY)
@@ -155,6 +161,48 @@ class TestJsonata:
         assert run.status == "FAILED"
         assert run.error == ("EntityNotFound", 'Because: Dana "DJ"')
         assert run.event_types == ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
+
+    @pytest.mark.parametrize(
+        ("state", "field", "expected", "value", "actual"),
+        [
+            ({"Type": "Fail", "Error": "{% $states.input.v %}"}, "Error", "string", 5, "number"),
+            ({"Type": "Fail", "Error": "E", "Cause": "{% $states.input.v %}"}, "Cause", "string", None, "null"),
+            ({"Type": "Fail", "Cause": "{% $states.input.v %}"}, "Cause", "string", {"a": 1}, "object"),
+            (CHOICE, "Condition", "boolean", "true", "string"),
+            (CHOICE, "Condition", "boolean", 1, "number"),
+            (CHOICE, "Condition", "boolean", [], "array"),
+            (wait_state(Timestamp="{% $states.input.v %}"), "Timestamp", "string", 5, "number"),
+            (wait_state(Seconds="{% $states.input.v %}"), "Seconds", "number", "5", "string"),
+            (wait_state(Seconds="{% $states.input.v %}"), "Seconds", "number", True, "boolean"),
+            (
+                {**TASK, "TimeoutSeconds": "{% $states.input.v %}", "End": True},
+                "TimeoutSeconds",
+                "number",
+                "5",
+                "string",
+            ),
+        ],
+    )
+    def test_a_result_of_another_type_fails_the_state_by_name(
+        self, aws: StepFunctions, state: dict[str, Any], field: str, expected: str, value: Any, actual: str
+    ) -> None:
+        run = aws.start({"First": state, "Done": DONE}, {"v": value})
+
+        error, cause = run.error
+        assert error == "States.QueryEvaluationError"
+        assert cause.endswith(
+            f"The JSONata expression '$states.input.v' specified for the field '{field}' returned an unexpected result "
+            f"type. Expected '{expected}', but was '{actual}' for value: {json.dumps(value, separators=(',', ':'))}"
+        )
+        assert run.event_types.count("EvaluationFailed") == 1
+
+    def test_a_result_of_another_type_can_be_caught_in_a_task(self, aws: StepFunctions) -> None:
+        task = {**TASK, "TimeoutSeconds": "{% 'soon' %}", "End": True}
+        task["Catch"] = [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Done"}]
+        run = aws.start({"Task": task, "Done": DONE})
+
+        assert run.status == "SUCCEEDED"
+        assert run.event_types.count("EvaluationFailed") == 1
 
     @pytest.mark.parametrize("value", ["text", None, 5, True, [], {}])
     def test_the_output_of_an_execution_is_always_json(self, aws: StepFunctions, value: Any) -> None:

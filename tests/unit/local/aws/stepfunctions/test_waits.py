@@ -74,11 +74,20 @@ class TestWait:
 
         assert run.times("WaitStateExited") == [5 * HOUR + timedelta(milliseconds=500)]
 
-    @pytest.mark.parametrize("timestamp", ["tomorrow", "2026-11-22", "2026-13-40T00:00:00Z", 5, None])
-    def test_an_invalid_timestamp_fails_the_execution(self, aws: StepFunctions, timestamp: Any) -> None:
+    @pytest.mark.parametrize(
+        "timestamp",
+        ["tomorrow", "2026-11-22", "2026-13-40T00:00:00Z", "2016-12-05T21:29:29", "2016-12-05 21:29:29Z"],
+    )
+    def test_an_invalid_timestamp_fails_the_execution_as_on_aws(self, aws: StepFunctions, timestamp: str) -> None:
         run = aws.start({"Wait": wait_state(Timestamp="{% $states.input.t %}")}, {"t": timestamp})
 
-        assert run.error[0] == "States.Runtime"
+        assert run.error == (
+            "States.QueryEvaluationError",
+            "An error occurred while executing the state 'Wait' (entered at the event id #2). The Timestamp field "
+            f"cannot be parsed as an ISO-8601 extended offset date-time format string: {timestamp}",
+        )
+        assert run.event_types == ["ExecutionStarted", "WaitStateEntered", "EvaluationFailed", "ExecutionFailed"]
+        assert run.history[2]["evaluationFailedEventDetails"]["location"] == "Timestamp"
 
     def test_a_thousand_executions_end_in_the_order_of_their_waits(self, aws: StepFunctions) -> None:
         machine = aws.create({"Wait": wait_state(Seconds="{% $states.input %}")})
