@@ -5,6 +5,7 @@ the hooks are in place:
 
 - `expressions`: JSONata (evaluated by `jsonata`) and ``Assign``.
 - `result_types`: the types of results that a state requires.
+- `sizes`: how large inputs, outputs and variables can be.
 - `contexts`: the context object.
 - `waits`: ``Wait`` states, retry intervals, and interruptions.
 - `task_tokens`: waiting for a token's answer, and answering.
@@ -25,6 +26,7 @@ from local.aws.stepfunctions import (
     expressions,
     redrive,
     result_types,
+    sizes,
     states,
     task_tokens,
     waits,
@@ -53,6 +55,7 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     hooks = Hooks()
     expressions.install(hooks)
     result_types.install(hooks)
+    sizes.install(hooks)
     contexts.install(hooks)
     waits.install(hooks, clock, truncate_timestamps=truncate_timestamps)
     task_tokens.install(hooks, clock)

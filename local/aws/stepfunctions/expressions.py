@@ -30,6 +30,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
 from local.aws.stepfunctions import jsonata
+from local.aws.stepfunctions.sizes import require_small_variables
 from local.hooks import Hooks
 
 _this_thread = threading.local()
@@ -129,6 +130,7 @@ def _hook_variables(hooks: Hooks) -> None:
         for binding in self.declaration_bindings:
             binding.eval(env=env)
             declarations.update(env.stack.pop())
+        require_small_variables(env, declarations)
         env.variable_store.local_pending_assignments = declarations
 
     def apply_pending_assignments(self: Any, env: Environment) -> Any:

@@ -186,6 +186,7 @@ FINGERPRINTS = {
     "StateMachine.update_from_cloudformation_json": "84aaa55d8381",
     "StateMap._eval_state": "ce223f03abbc",
     "StateParallel._eval_state": "44fe67994361",
+    "StateTaskService._before_eval_execution": "ee97fed11a92",
     "StateTaskServiceCallback._eval_body": "3d9999051d1e",
     "StateTaskServiceCallback._eval_integration_pattern": "f35e5d305826",
     "StateTaskServiceCallback._eval_wait_for_task_token": "b30c890e2b1e",
@@ -226,6 +227,7 @@ FINGERPRINTS = {
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
+    "quotas.is_within_size_quota": "a155c4ea1658",
     "responses.method_names_from_class": "1d92c0165989",
 }
 
@@ -324,6 +326,10 @@ GAPS = {
     "ConditionStringJSONata._eval_body": ("raise RuntimeError(", "is not States.QueryEvaluationError"),
     "SecondsJSONata._get_wait_seconds": ("int(env.stack.pop())", "a text of digits is a number"),
     "TimeoutSecondsJSONata._eval_seconds": ("int(env.stack.pop())", "a text of digits is a number"),
+    "quotas.is_within_size_quota": (
+        "< MAX_STATE_SIZE_UTF8_BYTES",
+        "counts spaces and escapes, and refuses the maximum",
+    ),
     "CommonStateField._eval_body": (".isoformat()", "EnteredTime ends in +00:00, with microseconds"),
     "States.reset": ('_states_data["result"] = None', "$states.result is null where there is none"),
     "Environment.set_error": ("self._program_state = ProgramError", "overwrites that it was stopped"),
@@ -350,6 +356,7 @@ ABSENT = {
     "EventSourceMapping.update_from_cloudformation_json": ("create_event_source", "keeps the former source"),
     "LambdaBackend.create_event_source_mapping": ("role", "is created without permission"),
     "LambdaBackend.delete_event_source_mapping": ("lambda_event_source_mappings", "the queue still invokes"),
+    "StateTaskService._before_eval_execution": ("is_within_size_quota", "arguments can have any size"),
     "Environment.as_inner_frame_of": ('"Map"', "a Task in a Map does not see its item"),
     "BaseExecutionWorkerCommunication._reflect_execution_status": ("exit_program_state.cause", "is lost when stopped"),
     "BaseExecutionWorkerCommunication.terminated": ("events", "no event is sent"),
