@@ -209,7 +209,7 @@ def render_resuming_definition(definition: str, executions: list[WaitingExecutio
             "Type": "Pass", "Assign": waiting.variables, "Output": waiting.state_input, "Next": wait,
         }  # fmt: skip
         resumed["States"][wait] = {"Type": "Wait", "Timestamp": recorded_at, "Next": waiting.state}
-    resumed["States"]["Resume"] = {"Type": "Choice", "Choices": choices}
+    resumed["States"]["Resume"] = {"Type": "Choice", "Choices": choices, "Default": resumed["StartAt"]}
     return json.dumps({**resumed, "StartAt": "Resume"})
 
 

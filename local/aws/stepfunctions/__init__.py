@@ -14,6 +14,7 @@ the hooks are in place:
 - `redrive`: ``RedriveExecution``.
 - `caches`: speed only.
 - `api`: the service's API.
+- `definitions`: what is refused when a state machine is created.
 - `status_events`: the events about executions; installed by itself.
 """
 
@@ -23,6 +24,7 @@ from local.aws.stepfunctions import (
     api,
     caches,
     contexts,
+    definitions,
     expressions,
     redrive,
     result_types,
@@ -64,4 +66,5 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     redrive.install(hooks, clock)
     caches.install(hooks)
     api.install(hooks, clock)
+    definitions.install(hooks)
     return hooks

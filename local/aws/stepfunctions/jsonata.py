@@ -87,6 +87,18 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
         return _to_json(result)
 
 
+def find_syntax_error(expression: str) -> str | None:
+    """Return what is wrong with an expression that cannot be parsed, or None if it can be."""
+    with _evaluation_lock:
+        try:
+            _parse(expression)
+        except JException as error:
+            return str(error)
+        except RecursionError:
+            return "Stack overflow"
+    return None
+
+
 def _evaluate(parsed: Jsonata, variables: Mapping[str, Any]) -> Any:
     bindings: dict[str, Any] = dict(_FUNCTIONS)
     bindings.update({name: _from_json(value) for name, value in variables.items()})

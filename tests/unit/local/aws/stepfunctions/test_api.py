@@ -90,8 +90,11 @@ class TestStop:
         ],
     )  # fmt: skip
     def test_it_interrupts_every_kind_of_wait_at_once(self, aws: StepFunctions, state: dict[str, Any]) -> None:
-        catch_all = {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]} if state["Type"] != "Wait" else {}
-        run = aws.start({"State": {**state, **catch_all}, "Caught": DONE})
+        states = {"State": state}
+        if state["Type"] != "Wait":
+            catch_all = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+            states = {"State": {**state, "Catch": catch_all}, "Caught": DONE}
+        run = aws.start(states)
         aws.clock.advance(MINUTE)
         aws.client.stop_execution(executionArn=run.arn, error="Mistake", cause="wrong entity")
         assert run.status == "ABORTED"
