@@ -8,9 +8,8 @@ because those names are in the environment of the versions. See ``docs/releasing
 """
 
 from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
 
-from stacks.functions import Access, FunctionSpec
+from stacks.functions import FunctionSpec
 from stacks.machines import OFFBOARDING
 from stacks.parameters import SettingsParameters
 from stacks.records_table import RecordsTable
@@ -50,7 +49,7 @@ class FunctionTables:
         self._read_policy = policies.allow_read_each("POLICIES_PATH")
         self._find_entities = records.allow_actions("Query", keys=("identifier/*",), name="Identifiers")
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
-        self._answer_tasks = allow_answer_tasks()
+        self._answer_tasks = OFFBOARDING.allow_answer_tasks(stack)
 
     def list_offboarding(self) -> tuple[FunctionSpec, ...]:
         """Return the functions that an offboarding calls, in its order."""
@@ -172,18 +171,6 @@ class FunctionTables:
             "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": _render_flag(two_people.approval_required),
             "TWO_PEOPLE_FOR_DAILY_CAP": _render_flag(two_people.daily_cap),
         }
-
-
-def allow_answer_tasks() -> Access:
-    """Let a function end the waits of executions, by the tokens in their records."""
-    return Access(
-        "Decision",
-        iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=["*"]),
-        acknowledged={
-            "IAM5[Resource::*]": "SendTaskSuccess has no resources to name: it takes a task token, and this function "
-            "reads the tokens of its own stack's records only.",
-        },
-    )
 
 
 def render_retention_rules(settings: Settings) -> dict[str, str]:

@@ -16,7 +16,6 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.event_queue import EventPattern, EventQueue, EventRule
-from stacks.function_tables import allow_answer_tasks
 from stacks.functions import Access, FunctionSpec, OffboardingFunction
 from stacks.machines import OFFBOARDING
 from stacks.parameters import SettingsParameters
@@ -144,7 +143,7 @@ class EventIntake(Construct):
                 records.allow_actions("GetItem", keys=("m-*",), name="Locks"),
                 # A withdrawal can name an entity by what it was called.
                 records.allow_actions("Query", keys=("identifier/*",), name="Identifiers"),
-                allow_answer_tasks(),
+                OFFBOARDING.allow_answer_tasks(Stack.of(self)),
                 self.events.allow_consume(),
                 parameters.allow_read_all("INTAKE_SETTINGS_PATH"),
                 *_allow_describe_store_users(Stack.of(self), settings.described_identity_stores),

@@ -46,6 +46,27 @@ class Machine:
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
+    def allow_answer_tasks(self, stack: Stack) -> Access:
+        """Let a function end the waits of executions, by the tokens in their records.
+
+        IAM evaluates the ARN of the state machine whose execution waits with the token. AWS documents no resource for
+        this action; ``docs/threats.md`` has the evidence, and what to do in an account that denies it.
+
+        Parameters
+        ----------
+        stack
+            The stack of the state machine.
+
+        Returns
+        -------
+        Access
+            For the function's specification. It needs no variable: records contain the tokens.
+        """
+        return Access(
+            "Decision",
+            iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=[self.render_arn(stack)]),
+        )
+
     def allow_describe_executions(self, stack: Stack) -> Access:
         """Let a function read the state of each execution.
 

@@ -15,6 +15,8 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.key_condition_expression import parse_expression
 
+from local.aws.stepfunctions.task_tokens import find_state_machine_of_token
+
 Parameters = Mapping[str, Any]
 
 
@@ -30,14 +32,14 @@ class Action:
         The ARNs, or ``*`` where the action has no resources to name.
     parameters
         The parameters of the call; for one of several operations in a call, the operation's own.
-    leading_keys
-        The partition keys of the items, for a call of DynamoDB that names them.
+    contexts
+        The values of IAM's condition keys: one mapping for each item or event of the call, empty if it has none.
     """
 
     name: str
     resources: tuple[str, ...]
     parameters: Parameters
-    leading_keys: tuple[str, ...] = ()
+    contexts: tuple[Mapping[str, str], ...] = ()
 
 
 def required_actions(client: BaseClient, operation: str, parameters: Parameters, account_id: str) -> list[Action]:
@@ -62,8 +64,8 @@ def required_actions(client: BaseClient, operation: str, parameters: Parameters,
     # For all services that are called here, the signing name is the name in IAM; that of a boto3 client can differ.
     service = client.meta.service_model.signing_name
     place = f"{client.meta.region_name}:{account_id}"
-    if service == "dynamodb":
-        return list(_iterate_dynamodb_actions(operation, parameters, place))
+    if service in _ACTIONS_OF_SERVICE:
+        return list(_ACTIONS_OF_SERVICE[service](operation, parameters, place))
     action = f"{service}:{operation}"
     if service not in _RESOURCES_OF_SERVICE:
         raise NotImplementedError(f"local/aws/actions.py does not define the resources of {action}")
@@ -94,12 +96,6 @@ def _sns_resources(operation: str, parameters: Parameters, place: str) -> Iterat
     yield parameters["TopicArn"]
 
 
-def _events_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
-    for entry in parameters["Entries"]:
-        bus = entry.get("EventBusName", "default")
-        yield bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
-
-
 def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
     # For a path IAM evaluates the path itself.
     name = parameters["Path" if operation == "GetParametersByPath" else "Name"]
@@ -107,8 +103,14 @@ def _ssm_resources(operation: str, parameters: Parameters, place: str) -> Iterat
 
 
 def _states_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+    """Yield the state machine or the execution; for a task token the state machine whose execution waits with it.
+
+    The service authorization reference has no resource for a token's operations. AWS answered a denied one with the
+    ARN of the state machine: https://github.com/NOAA-OWP/hydrovis/issues/837, https://github.com/aws/aws-cdk/pull/8486
+    """
     if operation in _TASK_TOKEN_OPERATIONS:
-        yield "*"
+        region, _, account_id = place.partition(":")
+        yield find_state_machine_of_token(parameters["taskToken"], account_id, region) or "*"
     else:
         yield parameters.get("executionArn") or parameters["stateMachineArn"]
 
@@ -116,7 +118,6 @@ def _states_resources(operation: str, parameters: Parameters, place: str) -> Ite
 _TASK_TOKEN_OPERATIONS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 _RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[str]]] = {
-    "events": _events_resources,
     "identitystore": _identitystore_resources,
     "sns": _sns_resources,
     "sqs": _sqs_resources,
@@ -132,6 +133,22 @@ _ACTION_IN_TRANSACTION = {
     "Put": "PutItem",
     "Update": "UpdateItem",
 }
+
+
+def _iterate_events_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
+    """Yield the action of a call of EventBridge once for each event, with the values of its condition keys.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+    """
+    for entry in parameters["Entries"]:
+        bus = entry.get("EventBusName", "default")
+        arn = bus if bus.startswith("arn:") else f"arn:aws:events:{place}:event-bus/{bus}"
+        context = {
+            key: entry[member]
+            for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType"))
+            if member in entry
+        }
+        yield Action(f"events:{operation}", (arn,), {"Entries": [entry]}, (context,))
 
 
 def _iterate_dynamodb_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
@@ -163,7 +180,8 @@ def _make_dynamodb_action(
     table = _find_table(arn)
     keys = [_read_leading_key(table, part) for part in ((parameters,) if parts is None else parts)]
     resource = f"{arn}/index/{parameters['IndexName']}" if "IndexName" in parameters else arn
-    return Action(f"dynamodb:{action}", (resource,), parameters, tuple(key for key in keys if key is not None))
+    contexts = tuple({"dynamodb:LeadingKeys": key} for key in keys if key is not None)
+    return Action(f"dynamodb:{action}", (resource,), parameters, contexts)
 
 
 def _find_table(arn: str) -> Table | None:
@@ -202,3 +220,9 @@ def _read_queried_key(table: Table, parameters: Parameters) -> Any:
         # DynamoDB refuses the query.
         return None
     return value
+
+
+_ACTIONS_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[Action]]] = {
+    "dynamodb": _iterate_dynamodb_actions,
+    "events": _iterate_events_actions,
+}

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from botocore.client import BaseClient
@@ -48,27 +49,59 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A condition of a policy on one key.
+
+    Attributes
+    ----------
+    key
+        The condition key, ``dynamodb:LeadingKeys`` for example.
+    values
+        The values of which one must match; for the leading keys they can have wildcards.
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+    def holds(self, context: Mapping[str, str]) -> bool:
+        """Tell whether a call with these values of condition keys meets it."""
+        if self.key == _LEADING_KEYS:
+            # "ForAllValues" is true if there is no value.
+            return self.key not in context or any(
+                _matches_pattern(pattern, context[self.key]) for pattern in self.values
+            )
+        return context.get(self.key) in self.values
+
+
+@dataclass(frozen=True)
 class Grant:
     """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards.
 
     Attributes
     ----------
-    leading_keys
-        The patterns of the items' keys in DynamoDB to which it is limited; empty if it is not.
+    conditions
+        What limits it further; all of them have to hold.
     """
 
     action: str
     resource: str
     denies: bool = False
-    leading_keys: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
-    def covers(self, action: str, resource: str, leading_key: str | None = None) -> bool:
-        """Tell whether it matches this action, regardless of letter case, on this resource and this item."""
-        covers_item = leading_key is None or not self.leading_keys
+    def covers(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+        """Tell whether it matches this action, regardless of letter case, on this resource.
+
+        Parameters
+        ----------
+        action, resource
+            See `Call`.
+        context
+            The values of the call's condition keys. Without it the conditions are left out of account.
+        """
         return (
             _matches_pattern(self.action.lower(), action.lower())
             and _matches_pattern(self.resource, resource)
-            and (covers_item or any(_matches_pattern(pattern, str(leading_key)) for pattern in self.leading_keys))
+            and (context is None or all(condition.holds(context) for condition in self.conditions))
         )
 
 
@@ -118,11 +151,15 @@ class Permissions:
                 listener(action.name, action.parameters)
         for action in actions:
             for resource in action.resources:
-                if not all(is_allowed(policies, action.name, resource, key) for key in action.leading_keys or (None,)):
+                if not all(
+                    is_allowed(policies, action.name, resource, context) for context in action.contexts or ({},)
+                ):
                     raise _access_denied_error(client, operation, action.name, resource)
 
 
-def is_allowed(policies: Iterable[str], action: str, resource: str, leading_key: str | None = None) -> bool:
+def is_allowed(
+    policies: Iterable[str], action: str, resource: str, context: Mapping[str, str] = MappingProxyType({})
+) -> bool:
     """Tell whether policies allow an action on a resource: one must allow it, and none may deny it.
 
     Parameters
@@ -131,16 +168,16 @@ def is_allowed(policies: Iterable[str], action: str, resource: str, leading_key:
         Policy documents, as JSON.
     action, resource
         See `Call`.
-    leading_key
-        The key of the item, for a call of DynamoDB about one item.
+    context
+        The values of the call's condition keys.
 
     Raises
     ------
     PolicyError
-        If one of them has elements other than actions, resources and a condition on the leading keys.
+        If one of them has elements other than actions, resources and the supported conditions.
     """
     grants = [grant for policy in policies for grant in parse_grants(policy)]
-    matching = [grant for grant in grants if grant.covers(action, resource, leading_key)]
+    matching = [grant for grant in grants if grant.covers(action, resource, context)]
     return bool(matching) and not any(grant.denies for grant in matching)
 
 
@@ -151,7 +188,7 @@ def parse_grants(policy: str) -> tuple[Grant, ...]:
     Raises
     ------
     PolicyError
-        If it has elements other than actions, resources and a condition on the leading keys.
+        If it has elements other than actions, resources and the supported conditions.
     """
     return tuple(_iterate_grants(json.loads(policy)))
 
@@ -197,20 +234,33 @@ def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
         unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
         if unsupported:
             raise PolicyError(f"A statement has {', '.join(sorted(unsupported))}, which is not supported here")
-        leading_keys = _parse_condition(statement.get("Condition"))
+        conditions = tuple(_iterate_conditions(statement.get("Condition")))
         for action in _as_list(statement["Action"]):
             for resource in _as_list(statement["Resource"]):
-                yield Grant(action, resource, statement["Effect"] == "Deny", leading_keys)
+                yield Grant(action, resource, statement["Effect"] == "Deny", conditions)
 
 
-def _parse_condition(condition: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return the patterns of a condition on the leading keys; no other condition is supported here."""
+_LEADING_KEYS = "dynamodb:LeadingKeys"
+_SUPPORTED_CONDITIONS = {
+    "ForAllValues:StringLike": {_LEADING_KEYS},
+    "StringEquals": {"events:source", "events:detail-type"},
+}
+
+
+def _iterate_conditions(condition: Mapping[str, Any] | None) -> Iterator[Condition]:
+    """Yield what a statement's condition asks for; only the conditions of this product's roles are supported here."""
     if condition is None:
-        return ()
-    match condition:
-        case {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns, **others}, **rest} if not others | rest:
-            return tuple(_as_list(patterns))
-    raise PolicyError(f"A statement has the Condition {json.dumps(condition)}, which is not supported here")
+        return
+    unsupported = [
+        operator
+        for operator, values in condition.items()
+        if not values or values.keys() - _SUPPORTED_CONDITIONS.get(operator, set())
+    ]
+    if unsupported or not condition:
+        raise PolicyError(f"A statement has the Condition {json.dumps(condition)}, which is not supported here")
+    for values_by_key in condition.values():
+        for key, values in values_by_key.items():
+            yield Condition(key, tuple(_as_list(values)))
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -301,7 +301,11 @@ def test_the_starter_has_exactly_its_permissions(all_providers: Template) -> Non
         ("Allow", {f"dynamodb:{action}" for action in REPORT_ACTIONS}, [TABLE]),
         ("Allow", {"dynamodb:GetItem"}, [TABLE]),
         ("Allow", {"dynamodb:Query"}, [TABLE]),
-        ("Allow", {"states:SendTaskSuccess"}, ["*"]),
+        (
+            "Allow",
+            {"states:SendTaskSuccess"},
+            ["arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachine:workmail-offboarding"],
+        ),
         ("Allow", {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, [f"<{queue}.Arn>"]),
         (
             "Allow",

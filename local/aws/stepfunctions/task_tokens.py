@@ -3,6 +3,7 @@
 - A wait for a token, and its heartbeat, are on the clock.
 - Each attempt of a task has a separate token.
 - ``SendTaskSuccess`` refuses an output that is not JSON.
+- A token leads to the state machine of its execution, which the caller needs permission for.
 - An answer to a task that has ended raises ``TaskTimedOut``. That includes a second answer, and one to an earlier
   attempt.
 """
@@ -33,7 +34,7 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
     HeartbeatTimedOut,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 from local.aws.stepfunctions.waits import Interrupted, interruptible
 from local.clock import Clock, Gate
@@ -105,11 +106,39 @@ def use_attempt_token(state: ExecutionState, env: Environment) -> Iterator[None]
     if env.callback_pool_manager.get(token).consumer_error is not None:
         token = context.update_task_token()
         env.callback_pool_manager.add(token)
+    details = env.aws_execution_details
+    machines = _machines_by_token(details.account, details.region)
+    machines[token] = context.context_object_data["StateMachine"]["Id"]
     try:
         yield
     finally:
         # From now on an answer gets the error that the task timed out, as on AWS.
         env.callback_pool_manager.get(token).report(CallbackConsumerTimeout())
+
+
+def find_state_machine_of_token(token: str, account_id: str, region: str) -> str | None:
+    """Return the ARN of the state machine of the execution that waits or waited with a token.
+
+    Parameters
+    ----------
+    token
+        The task token.
+    account_id, region
+        The place of the state machine.
+
+    Returns
+    -------
+    str | None
+        None if no task of the place has or had the token.
+    """
+    return _machines_by_token(account_id, region).get(token)
+
+
+def _machines_by_token(account_id: str, region: str) -> dict[str, str]:
+    """Return the ARNs of state machines by task token; the backend holds them, so that a reset of moto clears them."""
+    backend = stepfunctions_parser_backends[account_id][region]
+    machines: dict[str, str] = backend.__dict__.setdefault("local_machines_by_token", {})
+    return machines
 
 
 def _wait_for_answer(

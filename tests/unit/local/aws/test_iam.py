@@ -76,8 +76,37 @@ def test_a_condition_limits_a_policy_to_the_leading_keys_of_items(key: str, allo
     condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["refused/*"]}}
     limited = policy("dynamodb:UpdateItem", table, Condition=condition)
 
-    assert is_allowed([limited], "dynamodb:UpdateItem", table, key) is allowed
-    assert is_allowed([policy("dynamodb:UpdateItem", table)], "dynamodb:UpdateItem", table, key)
+    context = {"dynamodb:LeadingKeys": key}
+    assert is_allowed([limited], "dynamodb:UpdateItem", table, context) is allowed
+    assert is_allowed([policy("dynamodb:UpdateItem", table)], "dynamodb:UpdateItem", table, context)
+    assert is_allowed([limited], "dynamodb:UpdateItem", table), "ForAllValues is true where there are no values"
+
+
+@pytest.mark.parametrize(
+    ("source", "detail_type", "allowed"),
+    [
+        ("a", "One", True),
+        ("a", "Two", True),
+        ("a", "Three", False),
+        ("b", "One", False),
+        ("a", "one", False),
+        ("A", "One", False),
+        (None, "One", False),
+    ],
+)
+def test_a_condition_limits_a_policy_to_the_source_and_the_detail_types_of_events(
+    source: str | None, detail_type: str, allowed: bool
+) -> None:
+    bus = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
+    condition = {"StringEquals": {"events:source": "a", "events:detail-type": ["One", "Two"]}}
+    limited = policy("events:PutEvents", bus, Condition=condition)
+
+    context = {"events:detail-type": detail_type, **({"events:source": source} if source else {})}
+    assert is_allowed([limited], "events:PutEvents", bus, context) is allowed
+    denying = policy("events:PutEvents", "*", "Deny", Condition=condition)
+    assert is_allowed([policy("*", "*"), denying], "events:PutEvents", bus, context) is not allowed
+    [grant] = parse_grants(limited)
+    assert grant.covers("events:PutEvents", bus), "without a context the conditions are left out of account"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +116,9 @@ def test_a_condition_limits_a_policy_to_the_leading_keys_of_items(key: str, allo
         {"ForAllValues:StringLike": {"aws:SourceArn": "a"}},
         {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a"], "dynamodb:Attributes": ["b"]}},
         {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a"]}, "Bool": {"aws:SecureTransport": "true"}},
+        {"StringLike": {"events:source": "a"}},
+        {"StringEquals": {"events:source": "a", "aws:SourceArn": "a"}},
+        {"StringEquals": {}},
     ],
 )
 def test_any_other_condition_is_an_error(condition: dict[str, Any]) -> None:
@@ -116,9 +148,6 @@ def test_an_unsupported_policy_is_an_error(strange: dict[str, Any]) -> None:
          ["arn:aws:identitystore::123456789012:identitystore/d-1", "arn:aws:identitystore:::user/u"]),
         ("identitystore", "ListUsers", {"IdentityStoreId": "arn:s"}, "identitystore:ListUsers", ["arn:s"]),
         ("sns", "Publish", {"TopicArn": "arn:t"}, "sns:Publish", ["arn:t"]),
-        ("events", "PutEvents", {"Entries": [{}, {"EventBusName": "b"}, {"EventBusName": "arn:c"}]}, "events:PutEvents",
-         ["arn:aws:events:us-east-1:123456789012:event-bus/default",
-          "arn:aws:events:us-east-1:123456789012:event-bus/b", "arn:c"]),
         ("ssm", "GetParameter", {"Name": "/a/b"}, "ssm:GetParameter",
          ["arn:aws:ssm:us-east-1:123456789012:parameter/a/b"]),
         ("stepfunctions", "DescribeExecution", {"executionArn": "arn:e"}, "states:DescribeExecution", ["arn:e"]),
@@ -133,6 +162,20 @@ def test_a_call_is_an_action_on_resources(
     [required] = required_actions(boto3.client(service), operation, parameters, ACCOUNT)
 
     assert (required.name, required.resources, required.parameters) == (action, tuple(resources), parameters)
+
+
+def test_each_event_of_a_call_is_an_action_on_its_bus_with_its_source_and_detail_type() -> None:
+    entries = [{"Source": "s", "DetailType": "d"}, {"EventBusName": "b", "Source": "t"}, {"EventBusName": "arn:c"}]
+
+    required = required_actions(boto3.client("events"), "PutEvents", {"Entries": entries}, ACCOUNT)
+
+    bus = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/"
+    assert [(action.name, *action.resources, *action.contexts) for action in required] == [
+        ("events:PutEvents", f"{bus}default", {"events:source": "s", "events:detail-type": "d"}),
+        ("events:PutEvents", f"{bus}b", {"events:source": "t"}),
+        ("events:PutEvents", "arn:c", {}),
+    ]
+    assert [action.parameters for action in required] == [{"Entries": [entry]} for entry in entries]
 
 
 def test_an_unknown_service_is_an_error() -> None:
@@ -182,7 +225,8 @@ def test_a_call_of_dynamodb_is_about_the_partition_keys_of_its_items(
         client = CompositeTable().client
         required = required_actions(client, operation, parameters, ACCOUNT)
 
-    assert [(action.name, *action.resources, action.leading_keys) for action in required] == expected
+    contexts = [tuple(context["dynamodb:LeadingKeys"] for context in action.contexts) for action in required]
+    assert [(a.name, *a.resources, keys) for a, keys in zip(required, contexts, strict=True)] == expected
 
 
 class Sender:

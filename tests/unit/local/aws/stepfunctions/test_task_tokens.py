@@ -7,6 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
+from local.aws.actions import required_actions
+from local.defaults import ACCOUNT
 from tests.unit.local.aws.stepfunctions.definitions import ASK, DAY, HOUR, MINUTE, SECOND, pass_state, token_of
 from tests.unit.local.conftest import Functions, Run, StepFunctions
 
@@ -48,6 +50,13 @@ def catch(*errors: str) -> list[dict[str, Any]]:
 def tokens_of(run: Run) -> list[str]:
     scheduled = [event["taskScheduledEventDetails"] for event in run.history if event["type"] == "TaskScheduled"]
     return [json.loads(details["parameters"])["Payload"]["Token"] for details in scheduled]
+
+
+def resources_of_answer(aws: StepFunctions, token: str) -> tuple[str, ...]:
+    """Return on what an answer with the token needs permission."""
+    [action] = required_actions(aws.client, "SendTaskSuccess", {"taskToken": token}, ACCOUNT)
+    assert action.name == "states:SendTaskSuccess"
+    return action.resources
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +149,9 @@ def test_an_error_of_the_function_is_retried_by_name_and_each_attempt_has_a_new_
     first_token, second_token, third_token = tokens_of(run)
     assert len({first_token, second_token, third_token}) == 3
 
+    machine_arn = run.answer["stateMachineArn"]
+    for token in (first_token, second_token, third_token):
+        assert resources_of_answer(aws, token) == (machine_arn,)
     for old in (first_token, second_token):
         with pytest.raises(ClientError, match="TaskTimedOut"):
             aws.client.send_task_success(taskToken=old, output='"old"')
@@ -212,6 +224,10 @@ def test_an_unknown_token_is_refused(aws: StepFunctions) -> None:
     aws.start({"Ask": ask()})
     with pytest.raises(ClientError, match="InvalidToken"):
         aws.client.send_task_success(taskToken="nonsense", output="{}")
+
+
+def test_an_unknown_token_leads_to_no_state_machine(aws: StepFunctions) -> None:
+    assert resources_of_answer(aws, "unknown") == ("*",)
 
 
 @pytest.mark.parametrize("executions", [40, pytest.param(500, marks=pytest.mark.long)])
