@@ -296,7 +296,12 @@ def _build_sailpoint(sailpoint: SailPointProvider) -> Provider:
 
 
 def _build_offboarding_requested(requests: OffboardingRequests) -> Provider:
-    pattern = {"source": ["workmail.offboarding"], "detail-type": ["Offboarding Requested", "Offboarding Withdrawn"]}
+    pattern = {
+        "source": ["workmail.offboarding"],
+        # The bus can let other accounts put events, which then have the account of the sender.
+        "account": [Aws.ACCOUNT_ID],
+        "detail-type": ["Offboarding Requested", "Offboarding Withdrawn"],
+    }
     rule = EventRule(
         "OffboardingRequested",
         "Requests for offboardings by other systems, and their withdrawals",

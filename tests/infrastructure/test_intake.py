@@ -227,6 +227,7 @@ def test_exactly_one_rule_matches_an_event_that_means_that_somebody_left(
         ("sailpoint-account-deleted", "source", SAILPOINT.replace("1111", "9999")),
         ("offboarding-requested", "detail-type", "Offboarding Planned"),
         ("offboarding-requested", "source", "workmail.onboarding"),
+        ("offboarding-requested", "account", "999999999999"),
     ],
 )
 def test_no_rule_matches_any_other_event(all_providers: Template, name: str, path: str, value: object) -> None:
