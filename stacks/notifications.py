@@ -31,6 +31,13 @@ TOLD_STEPS = (
 )
 """The steps that are told: the stream's event source mapping leaves out all others."""
 
+_EVENT_SOURCE = "workmail.offboarding"
+_DETAIL_TYPES = (
+    *("Offboarding Scheduled", "Approval Requested", "Offboarding Deregistered", "Offboarding Ended"),
+    *("Offboarding Restored", "Leaver Returned", "Event Refused"),
+)
+"""The events that the function may put. Requests for offboardings have the same source, and are not among them."""
+
 _MAX_RECEIVES = 10
 """A step is tried for half an hour, then people are told that it could not be told."""
 _STREAM_BATCH_SIZE = 10
@@ -114,7 +121,7 @@ class Notifications(Construct):
                     iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic.topic_arn]),
                     environment={"NOTIFICATION_TOPIC_ARN": self.topic.topic_arn},
                 ),
-                Access("Events", iam.PolicyStatement(actions=["events:PutEvents"], resources=[self._bus_arn()])),
+                Access("Events", self._build_put_events_statement()),
                 Access(
                     "Retries",
                     iam.PolicyStatement(
@@ -134,9 +141,14 @@ class Notifications(Construct):
             ),
         )
 
-    def _bus_arn(self) -> str:
-        return Stack.of(self).format_arn(
+    def _build_put_events_statement(self) -> iam.PolicyStatement:
+        bus_arn = Stack.of(self).format_arn(
             service="events", resource="event-bus", resource_name="default", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+        )
+        return iam.PolicyStatement(
+            actions=["events:PutEvents"],
+            resources=[bus_arn],
+            conditions={"StringEquals": {"events:source": _EVENT_SOURCE, "events:detail-type": [*_DETAIL_TYPES]}},
         )
 
     def _map_stream(self, function: lambda_.Function) -> None:

@@ -22,6 +22,7 @@ from tests.infrastructure.templates import (
     render_arn,
     resources_of_type,
     role_of,
+    role_statements,
     single_resource,
     template_of,
 )
@@ -168,6 +169,17 @@ def test_the_function_has_exactly_its_permissions(template: Template) -> None:
         ),
         ("Allow", {"sqs:SendMessage"}, [f"<{dead_letters}.Arn>"]),
     ]
+
+
+def test_the_function_may_put_its_own_events_only(template: Template) -> None:
+    """Requests for offboardings have the same source."""
+    [condition] = [
+        statement["Condition"]
+        for name, statement in role_statements(template, role_of(template, FUNCTION))
+        if name == "Events"
+    ]
+
+    assert condition == {"StringEquals": {"events:source": SOURCE, "events:detail-type": [*DETAIL_TYPES]}}
 
 
 @pytest.mark.parametrize(("is_named", "variable"), [(True, "true"), (False, "false")])
@@ -357,11 +369,11 @@ def test_the_page_has_a_valid_example_of_every_event() -> None:
 def test_no_event_matches_a_rule_of_the_intake_or_of_the_record_closer(all_providers: Template, name: str) -> None:
     """Otherwise the product would answer itself."""
     event = deliver_event(STEPS[name])
-    patterns = [
-        rule["Properties"]["EventPattern"] for rule in resources_of_type(all_providers, "AWS::Events::Rule").values()
-    ]
+    rules = resources_of_type(all_providers, "AWS::Events::Rule").values()
+    text = json.dumps([rule["Properties"]["EventPattern"] for rule in rules])
+    patterns = json.loads(text.replace(json.dumps({"Ref": "AWS::AccountId"}), json.dumps(ACCOUNT)))
 
     assert len(patterns) == 10
     assert event is None or not [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(event)]
-    requested = {**(event or {}), "source": SOURCE, "detail-type": "Offboarding Requested"}
+    requested = {"account": ACCOUNT, **(event or {}), "source": SOURCE, "detail-type": "Offboarding Requested"}
     assert [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(requested)]
