@@ -19,13 +19,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(SYNCED) ## Install the locked packages into .venv
+setup: $(SYNCED) ## Install the locked packages into .venv, and fetch the wheels that are deployed
 
 $(SYNCED): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, but this is %d.%d: use make PYTHON=python3.13 ..." % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
+	$(BIN)/python -m stacks.wheels
 	@touch $@
 
 demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute

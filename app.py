@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stacks.cdk_app import build_app
-from stacks.packaging import PackagingError
+from stacks.locked_packages import PackagingError
 from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError
 

@@ -11,7 +11,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from stacks.functions import Access
-from stacks.packaging import ROOT
+from stacks.locked_packages import ROOT
 
 
 @dataclass(frozen=True)

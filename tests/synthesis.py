@@ -20,7 +20,7 @@ synthesize_in_subprocess = assembly._synthesize
 def synthesize_in_process(outdir: Path, settings: Mapping[str, Any] | None) -> None:
     # These imports start jsii, which takes seconds, and are not needed if every assembly is cached.
     from stacks.cdk_app import build_app
-    from stacks.packaging import PackagingError
+    from stacks.locked_packages import PackagingError
     from stacks.settings_fields import SettingsError
     from stacks.workflow import DefinitionError
 

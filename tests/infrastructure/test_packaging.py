@@ -1,6 +1,8 @@
-"""The Lambda asset: it has the locked versions, and is complete, pure Python, small and reproducible."""
+"""The Lambda asset: it has the files of the locked wheels, and is complete, pure Python, small and reproducible."""
 
 import ast
+import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -8,11 +10,14 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.metadata import PackagePath
 from pathlib import Path
 
 import pytest
 
-from stacks.packaging import ROOT, PackagingError, build_asset, read_locked_packages
+from stacks.locked_packages import ROOT, LockedWheel, PackagingError, read_locked_packages, read_locked_wheels
+from stacks.packaging import build_asset, list_source_files
+from stacks.wheels import CACHE, fetch_wheels, read_wheel
 
 LAMBDA_PROVIDES = {"boto3", "botocore"}
 TWO_MEBIBYTES = 2 * 1024 * 1024
@@ -179,17 +184,137 @@ def test_a_lock_with_an_ambiguous_version_is_refused(tmp_path: Path) -> None:
         read_locked_packages(lock)
 
 
+def write_wheel(folder: Path, *files: str, content: str = "") -> LockedWheel:
+    """Write a wheel of the package `library` that is named as an index names it, and return it as a lock has it."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "library-1-py3-none-any.whl"
+    metadata = "Metadata-Version: 2.1\nName: library\nVersion: 1\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in files:
+            archive.writestr(file, content)
+        archive.writestr("library-1.dist-info/METADATA", metadata)
+        archive.writestr("library-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("library-1.dist-info/RECORD", "")
+    return LockedWheel("library", "1", hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def put_into_cache(folder: Path, cache: Path, wheel: LockedWheel) -> None:
+    cache.mkdir()
+    shutil.copy(folder / "library-1-py3-none-any.whl", cache / f"{wheel.sha256}.whl")
+
+
+def test_the_vendored_files_are_those_of_the_locked_wheels(asset: Path) -> None:
+    sources = {path.relative_to(ROOT / "lambdas").as_posix() for path in list_source_files(ROOT / "lambdas")}
+    vendored = {path: content for path, (_, content) in tree(asset).items() if path not in sources}
+    expected: dict[str, bytes] = {}
+    for wheel in read_locked_wheels():
+        content = (CACHE / f"{wheel.sha256}.whl").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == wheel.sha256
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            expected |= {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+
+    assert {path for path in vendored if ".dist-info/" not in path} == {
+        path for path in expected if ".data/" not in path
+    }
+    assert all(expected[path] == content for path, content in vendored.items() if ".dist-info/" not in path)
+
+
+def test_an_installed_package_that_was_changed_is_not_deployed(
+    lambdas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site-packages"
+    version = read_locked_packages()["jmespath"]
+    information = installed / f"jmespath-{version}.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: jmespath\nVersion: {version}\n")
+    (information / "RECORD").write_text("jmespath/__init__.py,,\n")
+    (installed / "jmespath").mkdir()
+    (installed / "jmespath" / "__init__.py").write_text("changed = True\n")
+    monkeypatch.syspath_prepend(str(installed))
+    assert metadata.files("jmespath") == [PackagePath("jmespath/__init__.py")]
+
+    vendored = (build_asset(lambdas) / "jmespath" / "__init__.py").read_text()
+
+    assert "changed" not in vendored
+    assert f"__version__ = '{version}'" in vendored
+
+
+def test_a_wheel_is_fetched_from_the_configured_index_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = write_wheel(tmp_path / "index", "library/__init__.py")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+
+    fetch_wheels([wheel], tmp_path / "cache")
+    shutil.rmtree(tmp_path / "index")
+    fetch_wheels([wheel], tmp_path / "cache")
+
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{wheel.sha256}.whl"]
+    assert read_wheel(wheel, tmp_path / "cache").keys() == {"library/__init__.py", "library-1.dist-info/METADATA"}
+
+
+def test_a_wheel_with_another_hash_than_in_the_lock_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = write_wheel(tmp_path / "index", "library/__init__.py")
+    write_wheel(tmp_path / "index", "library/__init__.py", content="import os")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+
+    with pytest.raises(PackagingError, match=r"index has another wheel than uv\.lock, by its hash, .*: library 1$"):
+        fetch_wheels([locked], tmp_path / "cache")
+
+    assert not [*(tmp_path / "cache").iterdir()]
+
+
+@pytest.mark.long
+def test_without_the_index_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+    sentence = r"pip cannot fetch library 1: run make setup where the package index can be reached \(.*library==1"
+    with pytest.raises(PackagingError, match=sentence):
+        fetch_wheels([LockedWheel("library", "1", "0" * 64)], tmp_path / "cache")
+
+
+def test_a_changed_file_of_the_cache_is_not_deployed(tmp_path: Path) -> None:
+    locked = write_wheel(tmp_path / "index", "library/__init__.py")
+    write_wheel(tmp_path / "index", "library/__init__.py", content="import os")
+    put_into_cache(tmp_path / "index", tmp_path / "cache", locked)
+
+    with pytest.raises(PackagingError, match=r"library 1 is not in .*: run make setup"):
+        read_wheel(locked, tmp_path / "cache")
+
+
+def test_only_code_data_licences_and_the_version_are_deployed(tmp_path: Path) -> None:
+    files = ("library/__init__.py", "library/data.json", "library-1.dist-info/licenses/LICENSE")
+    left_out = (
+        *("tests/test_library.py", "library/tests/test_library.py", "library/__pycache__/a.cpython-313.pyc"),
+        *("library-1.data/scripts/run.py", "library-1.dist-info/entry_points.txt", "../outside.py", "/absolute.py"),
+    )
+    wheel = write_wheel(tmp_path / "index", *files, *left_out)
+    put_into_cache(tmp_path / "index", tmp_path / "cache", wheel)
+
+    assert read_wheel(wheel, tmp_path / "cache").keys() == {*files, "library-1.dist-info/METADATA"}
+
+
+def test_a_wheel_with_a_compiled_file_is_refused(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "index", "library/__init__.py", "library/fast.so")
+    put_into_cache(tmp_path / "index", tmp_path / "cache", wheel)
+
+    with pytest.raises(PackagingError, match=r"library 1 has a compiled file \(library/fast.so\), and only pure"):
+        read_wheel(wheel, tmp_path / "cache")
+
+
 @pytest.mark.parametrize(
-    ("name", "version", "sentence"),
+    ("wheels", "sentence"),
     [
-        ("jmespath", "0.0.1", rf"jmespath {metadata.version('jmespath')} is installed but uv.lock has 0.0.1: run make"),
-        ("no-such-package", "1", "no-such-package 1 is locked for deployment but not installed: run make setup"),
-        ("pyyaml", metadata.version("pyyaml"), r"pyyaml .* has a compiled file \(.*\), and only pure Python can be"),
+        ("", "uv.lock has 0 wheels of library 1 that run everywhere"),
+        (
+            '{ url = "https://e/library-1-cp313-cp313-manylinux_2_28_aarch64.whl", hash = "sha256:0" }',
+            "uv.lock has 0 wheels of library 1 that run everywhere",
+        ),
+        ('{ url = "https://e/library-1-py3-none-any.whl", hash = "md5:0" }', "uv.lock has no sha256 of the wheel"),
     ],
 )
-def test_a_package_that_is_not_installed_as_locked_or_not_pure_python_is_refused(
-    lambdas: Path, tmp_path: Path, name: str, version: str, sentence: str
-) -> None:
-    lock = lock_file(tmp_path, project(f'{{ name = "{name}" }}'), f'name = "{name}"\nversion = "{version}"')
+def test_a_lock_without_a_hash_of_a_pure_python_wheel_is_refused(tmp_path: Path, wheels: str, sentence: str) -> None:
+    lock = lock_file(tmp_path, project('{ name = "library" }'), f'name = "library"\nversion = "1"\nwheels = [{wheels}]')
     with pytest.raises(PackagingError, match=sentence):
-        build_asset(lambdas, lock)
+        build_asset(lock=lock)

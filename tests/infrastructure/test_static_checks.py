@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.packaging import read_locked_packages
+from stacks.locked_packages import read_locked_packages
 from tools.static import check_licences, check_templates
 from tools.static.check_templates import AcceptedFinding, Finding
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from stacks.packaging import read_locked_packages
+from stacks.locked_packages import read_locked_packages
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
