@@ -20,6 +20,7 @@ from tools.diagram import DEFINITION, diagram
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 NO_OUTPUTS = {"OrganizationId", "EntityId", "EventId", "ExecutionArn", "OtherExecutionArn", "MessageId", "RequestId"}
@@ -123,3 +124,31 @@ def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> Non
     named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id))`", OPERATE)) - NO_OUTPUTS
 
     assert named == set(template["Outputs"])
+
+
+def list_anchors(page: Path) -> set[str]:
+    """List the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file).resolve() if file else page
+        assert linked.exists(), target
+        assert not anchor or anchor in list_anchors(linked), target
+
+
+def test_the_pages_about_upgrades_and_releases_lead_to_each_other() -> None:
+    pages = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("upgrade", "releasing")}
+
+    assert "(releasing.md)" in pages["upgrade"]
+    assert "(upgrade.md)" in pages["releasing"]
+    assert "(docs/upgrade.md)" in README
+    assert "(upgrade.md)" in OPERATE
+    sentences = {name: set(re.findall(r"[A-Z][^.|]{40,}\.", text)) for name, text in pages.items()}
+    assert sentences["upgrade"] & sentences["releasing"] == set()
