@@ -57,6 +57,7 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m tools.static.check_licences
 	$(BIN)/python -m tools.static.check_templates
+	$(BIN)/python -m tools.static.check_handler_permissions
 	$(BIN)/python -m pytest -q tests/infrastructure
 	$(MAKE) coverage
 
@@ -82,7 +83,7 @@ synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
 	$(BIN)/python app.py
 
 bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once
-	$(CDK) bootstrap
+	$(CDK) bootstrap $(if $(EXECUTION_POLICY),--cloudformation-execution-policies $(EXECUTION_POLICY))
 
 deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
 	@$(CHECK_ACCOUNT)

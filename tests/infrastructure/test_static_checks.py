@@ -1,5 +1,6 @@
 """Which findings of cfn-lint and checkov, and which licences, are problems."""
 
+import json
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.locked_packages import read_locked_packages
-from tools.static import check_licences, check_templates
+from tools.static import check_handler_permissions, check_licences, check_templates
 from tools.static.check_templates import AcceptedFinding, Finding
 
 TEMPLATE = Path("a.template.json")
@@ -117,3 +118,21 @@ def test_every_deployed_package_has_a_permissive_licence() -> None:
     licences = [check_licences.read_declared_licence(metadata.metadata(package)) for package in packages]
     problems = [rules.find_problem(*pair, deployed=True) for pair in zip(packages, licences, strict=True)]
     assert problems == [None] * 4
+
+
+def test_the_actions_of_a_resource_type_come_from_the_handlers_of_its_schema(tmp_path: Path) -> None:
+    handlers = {
+        "create": {"permissions": ["b:Create", "a:Describe"]},
+        "delete": {"permissions": ["a:Describe"]},
+        "list": {"permissions": ["a:List"]},
+    }
+    for name, schema in (("1", {"typeName": "A::B::C", "handlers": handlers}), ("2", {"typeName": "D::E::F"})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(schema))
+
+    current = check_handler_permissions.read_permissions([tmp_path], ["A::B::C", "G::H::I"])
+
+    assert current == {"A::B::C": ["a:Describe", "b:Create"], "G::H::I": []}
+    recorded = {"A::B::C": ["b:Create"]}
+    differences = check_handler_permissions.describe_differences(recorded, current)
+    assert differences == ["A::B::C: a:Describe", "G::H::I: no action is known"]
+    assert check_handler_permissions.describe_differences(current, current) == []
