@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.validate import ParamValidator
 
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding.edge.schemas import INPUT, validated
@@ -152,3 +155,32 @@ def test_the_pages_about_upgrades_and_releases_lead_to_each_other() -> None:
     assert "(upgrade.md)" in OPERATE
     sentences = {name: set(re.findall(r"[A-Z][^.|]{40,}\.", text)) for name, text in pages.items()}
     assert sentences["upgrade"] & sentences["releasing"] == set()
+
+
+def list_test_state_requests() -> list[dict[str, Any]]:
+    """Parse the commands of the first deployment's checks, as the AWS CLI would send them."""
+    page = (ROOT / "docs" / "deploy.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"^aws stepfunctions test-state (.*)$", page, re.M)
+    requests = []
+    for command in commands:
+        words = shlex.split(command)
+        request: dict[str, Any] = {}
+        for option, value in zip(words[::2], words[1::2], strict=True):
+            name = re.sub(r"-(\w)", lambda match: match[1].upper(), option.removeprefix("--"))
+            request[name] = json.loads(value) if name == "mock" else value
+        requests.append(request)
+    return requests
+
+
+def test_the_checks_of_a_first_deployment_are_requests_that_step_functions_takes() -> None:
+    service = botocore.session.get_session().get_service_model("stepfunctions")
+    requests = list_test_state_requests()
+
+    assert [request["stateName"] for request in requests] == ["Begin", "ResolveEntity", "Failed"]
+    for request in requests:
+        report = ParamValidator().validate(request, service.operation_model("TestState").input_shape)
+        assert not report.has_errors(), report.generate_report()
+        assert request["definition"] == "$DEFINITION"
+        assert request["stateName"] in json.loads(DEFINITION.read_text())["States"]
+        for name in {"variables", "context"} & request.keys():
+            assert json.loads(request[name])
