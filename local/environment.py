@@ -41,7 +41,11 @@ from local.faults import Faults, function_name
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.state import User
 
-_MOTO_CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+_MOTO_CONFIG = {
+    "batch": {"use_docker": False},
+    "lambda": {"use_docker": False},
+    "stepfunctions": {"execute_state_machine": True},
+}
 _FAKE_VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_CONFIG_FILE": os.devnull,
@@ -103,6 +107,7 @@ class Environment:
         self._schedules = Schedules(self.clock, fires=schedules)
         self.status_events = StatusEvents()
         self.stack: Stack | None = None
+        self.deployed_assemblies: list[Path] = []
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -148,6 +153,7 @@ class Environment:
 
     def deploy(self, assembly_dir: Path) -> Stack:
         """Create the stack of a cloud assembly, or update it."""
+        self.deployed_assemblies.append(assembly_dir)
         self.stack = deploy(assembly_dir, region=REGION, account=ACCOUNT)
         return self.stack
 

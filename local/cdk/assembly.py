@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,18 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return final
+
+
+def list_asset_folders(assemblies: Iterable[Path]) -> Iterator[Path]:
+    """List the directories with the code of functions: of some assemblies, and of the last ``make synth``.
+
+    Parameters
+    ----------
+    assemblies
+        Cloud assemblies; one that does not exist has no assets.
+    """
+    for folder in dict.fromkeys((*assemblies, ROOT / "cdk.out")):
+        yield from sorted(path for path in folder.glob("asset.*") if path.is_dir())
 
 
 def _synthesize(outdir: Path, settings: Mapping[str, Any] | None) -> None:

@@ -2,18 +2,19 @@
 
 - ``AWS::Lambda::Version``: its ``Ref`` is the ARN with the version. A version with the same
   content as the latest one is refused, and a version is deleted when the template no longer has it.
-- ``AWS::Lambda::Function``: ``LoggingConfig``, ``Architectures``, ``TracingConfig`` and ``Tags`` are kept.
+- ``AWS::Lambda::Function``: ``LoggingConfig``, ``Architectures``, ``TracingConfig`` and ``Tags`` are kept. A refusal of
+  its code is CloudFormation's error.
 """
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.awslambda import models as awslambda_models
-from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaVersion
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.cloudformation.exceptions import ValidationError
@@ -29,12 +30,14 @@ def install(hooks: Hooks) -> None:
     configuration = LambdaFunction.get_configuration
 
     def create_function(cls: type, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any) -> Any:
-        function = create(cls, resource_name, cloudformation_json, *args, **kwargs)
+        with _report_refusal(resource_name):
+            function = create(cls, resource_name, cloudformation_json, *args, **kwargs)
         return _set_properties(function, cloudformation_json["Properties"])
 
     def update_function(cls: type, original_resource: Any, new_resource_name: str, **kwargs: Any) -> Any:
         properties = kwargs["cloudformation_json"]["Properties"]
-        function = update(cls, original_resource, new_resource_name, **kwargs)
+        with _report_refusal(new_resource_name):
+            function = update(cls, original_resource, new_resource_name, **kwargs)
         function.environment_vars = properties.get("Environment", {}).get("Variables", {})
         return _set_properties(function, properties)
 
@@ -65,6 +68,15 @@ def install(hooks: Hooks) -> None:
     hooks.replace(LambdaFunction, "get_configuration", get_configuration)
     hooks.replace(LambdaVersion, "create_from_cloudformation_json", classmethod(publish_version))
     hooks.replace(LambdaVersion, "delete", delete)
+
+
+@contextlib.contextmanager
+def _report_refusal(resource_name: str) -> Iterator[None]:
+    """Turn Lambda's error, which has another format, into CloudFormation's."""
+    try:
+        yield
+    except InvalidParameterValueException as error:
+        raise ValidationError(message=f"{resource_name}: {error.message}") from error
 
 
 def _require_changed_version(backend: LambdaBackend, function_name: str) -> None:

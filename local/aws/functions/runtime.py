@@ -35,9 +35,11 @@ from datetime import timedelta
 from typing import Any
 
 from botocore.endpoint import Endpoint
+from moto.awslambda import models as awslambda_models
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.utilities.docker_utilities import DockerModel
 
 from local.aws.functions.asynchronous import AsynchronousInvocations
 from local.aws.functions.execution_environment import (
@@ -55,6 +57,7 @@ from local.aws.functions.process_state import (
     running_function,
     sleep,
 )
+from local.aws.functions.trusted_code import TrustedCode
 from local.aws.quotas import Quotas, TooManyRequestsException
 from local.clock import Clock
 from local.faults import Faults, InvocationLostError, function_name
@@ -72,12 +75,18 @@ class Runtime:
         The faults that apply to invocations; none by default.
     quotas
         The quotas that apply to invocations; none by default.
+
+    Attributes
+    ----------
+    trusted_code
+        The only code that functions can have; any code if None, as it is by default.
     """
 
     def __init__(self, clock: Clock, faults: Faults | None = None, quotas: Quotas | None = None) -> None:
         self._clock = clock
         self._faults = faults or Faults(clock)
         self._quotas = quotas or Quotas(clock)
+        self.trusted_code: TrustedCode | None = None
         self._asynchronous = AsynchronousInvocations(clock, self.invoke)
         self._environments: dict[tuple[Any, ...], ExecutionEnvironment] = {}
         self._logs: dict[str, list[str]] = defaultdict(list)
@@ -95,6 +104,9 @@ class Runtime:
             self._clock.require_time()
             return request(endpoint, *args)
 
+        for name in ("_zipfile_content", "_s3_content"):
+            hooks.replace(awslambda_models, name, self._require_trusted(getattr(awslambda_models, name)))
+        hooks.replace(DockerModel, "docker_client", property(_refuse_docker))
         hooks.replace(Endpoint, "make_request", request_in_time)
         hooks.replace(LambdaResponse, "invoke", with_qualifier)
         hooks.replace(LambdaSimpleBackend, "invoke", self._make_moto_invoke())
@@ -118,6 +130,10 @@ class Runtime:
             The answer's JSON text, the log, and the error if there was one.
         """
         request_id = str(uuid.uuid4())
+        refusal = self.trusted_code.find_refusal(function) if self.trusted_code is not None else None
+        if refusal is not None:
+            error = FunctionError("Runtime.UntrustedCode", refusal)
+            return json.dumps(error.payload(request_id)), f"{error.log_line()}\n", error
         with (
             self._clock.count_as_work(f"invocation of {function.function_name}"),
             capture_output() as printed,
@@ -137,6 +153,17 @@ class Runtime:
                     self._discard(environment)
         self._keep_log(function, environment, printed.getvalue())
         return answer, printed.getvalue(), error
+
+    def _require_trusted(self, read: Callable[[Any], tuple[bytes, Any, Any, Any]]) -> Callable[[Any], Any]:
+        """Have a package that moto reads refused if it is not trusted."""
+
+        def read_trusted(source: Any) -> tuple[bytes, Any, Any, Any]:
+            content = read(source)
+            if self.trusted_code is not None:
+                self.trusted_code.require_package(content[0])
+            return content
+
+        return read_trusted
 
     @contextlib.contextmanager
     def _run_alone(self) -> Iterator[None]:
@@ -272,6 +299,11 @@ class Runtime:
             return answer.encode()
 
         return invoke
+
+
+def _refuse_docker(_: DockerModel) -> None:
+    """Start no container: Lambda needs none here, and AWS Batch could run any command."""
+    raise RuntimeError("The embedded AWS does not use Docker.")
 
 
 def _qualifier_of(function_name: str) -> str | None:

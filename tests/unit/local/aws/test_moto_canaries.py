@@ -20,12 +20,14 @@ import boto3
 import moto
 import pytest
 from moto import mock_aws
+from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
 from moto.core.common_models import BaseModel
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
 from moto.dynamodb.parsing.validators import Validator
 from moto.events.utils import EventTemplateParser
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser import models as parser_models
 from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
@@ -73,6 +75,9 @@ RELIED_UPON = [
     (DepthFirstTraverser, "nodes_to_be_processed"),
     (DepthFirstTraverser, "process"),
     (DepthFirstTraverser, "traverse_node_recursively"),
+    (DomainDispatcherApplication, "get_application"),
+    (DomainDispatcherApplication, "get_service_from_path"),
+    (DomainDispatcherApplication, "infer_service_region_host"),
     (Execution, "stop"),
     (ExecutionState, "_eval_state"),
     (ExecutionState, "_handle_retry"),
@@ -84,6 +89,7 @@ RELIED_UPON = [
     (IterationWorker, "_eval_job"),
     (IterationWorker, "_eval_pool"),
     (JobPool, "close_job"),
+    (LambdaFunction, "_set_function_code"),
     (Program, "_eval_body"),
     (StateMap, "_eval_state"),
     (StateParallel, "_eval_state"),
@@ -117,6 +123,9 @@ FINGERPRINTS = {
     "DepthFirstTraverser.process": "591d37c20344",
     "DepthFirstTraverser.traverse": "eafcdeee3bb8",
     "DepthFirstTraverser.traverse_node_recursively": "db995e0b8ee1",
+    "DomainDispatcherApplication.get_application": "35691b0d86e1",
+    "DomainDispatcherApplication.get_service_from_path": "d29d8f9aa6aa",
+    "DomainDispatcherApplication.infer_service_region_host": "940803c79c34",
     "DynamoDBBackend.transact_write_items": "fa86945b5e20",
     "DynamoDBBackend.update_item": "ebdb4a3fcb7c",
     "DynamoDBBackend.update_time_to_live": "b18c9ecb323e",
@@ -162,6 +171,7 @@ FINGERPRINTS = {
     "LambdaBackend.create_event_source_mapping": "72aab4011afb",
     "LambdaBackend.delete_event_source_mapping": "5b4d01ac07fe",
     "LambdaBackend.update_event_source_mapping": "ede057569530",
+    "LambdaFunction._set_function_code": "abb979bca40b",
     "LambdaFunction.create_from_cloudformation_json": "c5455b66d64b",
     "LambdaFunction.get_configuration": "56cc4bce239a",
     "LambdaFunction.update_from_cloudformation_json": "7a8510f53967",
@@ -225,6 +235,7 @@ FINGERPRINTS = {
     "XFormedAttributePicker.get_possible_keys": "3789b2ceb0c4",
     "boto_client.boto_client_for": "72a68228668e",
     "models._s3_content": "cf33656de885",
+    "models._zipfile_content": "cd55c27b50aa",
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
@@ -289,6 +300,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     }
 
     assert originals_by_name.pop("time.sleep") is time.sleep
+    assert isinstance(originals_by_name.pop("DockerModel.docker_client"), property)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
