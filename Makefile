@@ -32,8 +32,8 @@ $(SYNCED): pyproject.toml uv.lock
 demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute
 	@$(BIN)/python -m local demo
 
-serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1:5000
-	@$(BIN)/python -m local serve --port 5000
+serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1, PORT=5000 SETTINGS=cdk.json if given
+	@$(BIN)/python -m local serve --port '$(or $(PORT),5000)' $(if $(SETTINGS),--settings '$(SETTINGS)')
 
 test: $(SYNCED) ## Run the tests; needs no account and no network
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,6 +17,9 @@ from local.demo.rows import STARTS_AT
 from local.demo.scenario import DemoScenario
 from local.environment import Environment
 from local.server.serve import serve
+
+_MAX_PORT = 65535
+_MAX_PORT_DIGITS = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         quotas = QuotaSettings(**{field.name: getattr(options, field.name) for field in fields(QuotaSettings)})
     except ValueError as error:
         parser.error(str(error))
-    return serve(options.port, quotas)
+    return serve(options.port, quotas, options.settings)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -44,7 +48,10 @@ def _make_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
     demo.add_argument("--json", action="store_true", help="print the results as JSON")
     server = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
-    server.add_argument("--port", type=int, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    server.add_argument("--port", type=_parse_port, default=5000, help="the port; 0 takes a free one (default: 5000)")
+    server.add_argument(
+        "--settings", type=Path, metavar="FILE", help="a cdk.json with the settings to deploy (default: built-in ones)"
+    )
     for name, kind, text in (
         ("lambda-concurrency", int, "how many invocations of functions can run at once"),
         ("invocation-seconds", float, "how long each invocation takes on the clock"),
@@ -59,6 +66,12 @@ def _make_parser() -> argparse.ArgumentParser:
         note = "no quota" if default is None else default
         server.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default: {note})")
     return parser
+
+
+def _parse_port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:_MAX_PORT_DIGITS]) <= _MAX_PORT):
+        raise argparse.ArgumentTypeError(f"a port is a whole number from 0 to {_MAX_PORT}, but this is {text!r}")
+    return int(text)
 
 
 def _run_demo(*, as_json: bool) -> int:

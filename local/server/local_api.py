@@ -1,4 +1,4 @@
-"""The WSGI application of `make serve`: moto's server, and `/local/…` for everything that AWS has no API for."""
+"""The WSGI application of `make serve`: AWS, and `/local/…` for everything that AWS has no API for."""
 
 import json
 import re
@@ -8,14 +8,16 @@ from http import HTTPStatus
 from typing import Any
 
 import isodate
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
 from local.aws.identity_store import StoreUser
 from local.aws.quotas import POSSIBLE_QUOTAS
-from local.defaults import ACCOUNT, IDENTITY_STORE_ID, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
+from local.defaults import ACCOUNT, IDENTITY_STORE_ID, REGION
 from local.environment import Environment
 from local.faults import read_faults
+from local.server.answers import error_response, json_response
+from local.server.aws_api import AwsApi, replace_queue_url
+from local.server.bodies import BodyError, read_body
 from local.server.switches import change_switches, render_switches
 
 _CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
@@ -40,7 +42,7 @@ _HELP = {
     "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
     "GET /local/identity-store": "returns the users of Identity Center that are known, with their statuses",
     "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
-    "GET /local/stack": "returns the stack's outputs, the account, the Region and the organization",
+    "GET /local/stack": "returns the stack's outputs, the account, the Region and the organizations",
 }
 
 
@@ -49,17 +51,20 @@ class BadRequest(Exception):  # noqa: N818 (it is named as HTTP names it)
 
 
 class LocalApi:
-    """The WSGI application: `/local/…` is answered here, everything else by moto's server.
+    """The WSGI application: `/local/…` is answered here, everything else as by AWS.
 
     Parameters
     ----------
     environment
         An open environment, with the stack deployed.
+    identity_store_id
+        The identity store of users for which a request names none.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, identity_store_id: str = IDENTITY_STORE_ID) -> None:
         self._environment = environment
-        self._aws = DomainDispatcherApplication(create_backend_app)
+        self._identity_store_id = identity_store_id
+        self._aws = AwsApi()
         self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
             ("GET", "/local"): lambda _: _HELP,
             ("GET", "/local/clock"): self._read_clock,
@@ -76,6 +81,11 @@ class LocalApi:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer one request."""
+        try:
+            read_body(environ)
+        except BodyError as error:
+            answer = error_response("SerializationException", str(error), HTTPStatus.BAD_REQUEST)
+            return answer(environ, start_response)
         path = environ["PATH_INFO"].rstrip("/")
         if path != "/local" and not path.startswith("/local/"):
             return self._aws(environ, start_response)
@@ -84,11 +94,11 @@ class LocalApi:
     def _answer(self, request: Request, path: str) -> Response:
         route = self._routes.get((request.method, path))
         if route is None:
-            return _json_response({"Error": f"There is no {request.method} {path}.", **_HELP}, HTTPStatus.NOT_FOUND)
+            return json_response({"Error": f"There is no {request.method} {path}.", **_HELP}, HTTPStatus.NOT_FOUND)
         try:
-            return _json_response(route(request))
+            return json_response(route(request))
         except BadRequest as error:
-            return _json_response({"Error": str(error)}, HTTPStatus.BAD_REQUEST)
+            return json_response({"Error": str(error)}, HTTPStatus.BAD_REQUEST)
 
     def _read_clock(self, _: Request) -> dict[str, Any]:
         return {"Now": _render_time(self._environment.clock.now())}
@@ -99,12 +109,18 @@ class LocalApi:
         clock.move_to(start + _parse_duration(request))
         return {"Before": _render_time(start), "Now": _render_time(clock.now())}
 
-    def _read_stack(self, _: Request) -> dict[str, Any]:
+    def _read_stack(self, request: Request) -> dict[str, Any]:
+        organizations = [
+            {"Id": organization.id, "Alias": organization.alias, "MailDomains": list(organization.domains)}
+            for organization in list(self._environment.workmail.organizations.values())
+        ]
+        outputs = self._environment.outputs
         return {
             "Account": ACCOUNT,
             "Region": REGION,
-            "Organization": {"Id": ORGANIZATION_ID, "Alias": ORGANIZATION_ALIAS},
-            "Outputs": self._environment.outputs,
+            "Organization": {name: organizations[0][name] for name in ("Id", "Alias")} if organizations else None,
+            "Organizations": organizations,
+            "Outputs": {name: replace_queue_url(value, request.host) for name, value in outputs.items()},
         }
 
     def _read_faults(self, _: Request | None = None) -> dict[str, Any]:
@@ -144,7 +160,7 @@ class LocalApi:
         return {"Users": [_render_store_user(user) for user in self._environment.identity_store.list_users()]}
 
     def _set_user_status(self, request: Request) -> dict[str, Any]:
-        user_id, status, identity_store_id = _parse_user_status(request)
+        user_id, status, identity_store_id = _parse_user_status(request, self._identity_store_id)
         try:
             self._environment.identity_store.set_status(user_id, status, identity_store_id)
         except ValueError as error:
@@ -152,14 +168,14 @@ class LocalApi:
         return self._read_identity_store()
 
 
-def _parse_user_status(request: Request) -> tuple[str, str, str]:
+def _parse_user_status(request: Request, default_store_id: str) -> tuple[str, str, str]:
     try:
         body = json.loads(request.get_data())
     except ValueError:
         raise BadRequest(f"The body is not JSON. {_IDENTITY_STORE_HINT}") from None
     if not isinstance(body, dict) or not set(body) <= _STATUS_MEMBERS:
         raise BadRequest(f"The members are {', '.join(sorted(_STATUS_MEMBERS))}. {_IDENTITY_STORE_HINT}")
-    user_id, store = body.get("UserId"), body.get("IdentityStoreId", IDENTITY_STORE_ID)
+    user_id, store = body.get("UserId"), body.get("IdentityStoreId", default_store_id)
     if not isinstance(user_id, str) or not _STORE_USER_ID.fullmatch(user_id):
         raise BadRequest(f"UserId must be the id of a user in an identity store. {_IDENTITY_STORE_HINT}")
     if not isinstance(store, str) or not store:
@@ -202,7 +218,3 @@ def _as_sentence(error: ValueError) -> str:
 
 def _render_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _json_response(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(json.dumps(body, indent=2) + "\n", status=status, content_type="application/json")

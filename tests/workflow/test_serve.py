@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -38,21 +39,34 @@ def in_process_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The address of `make serve`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0", "--lambda-concurrency", "900"],
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make serve` prints beside its output."""
+    return tmp_path_factory.mktemp("serve") / "stderr"
+
+
+@contextmanager
+def run_server(terminal: Path, *options: str) -> Iterator[str]:
+    """Run `make serve` in a process, and return its address."""
+    with terminal.open("w") as errors, subprocess.Popen(
+        [sys.executable, "-m", "local", "serve", "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
-    )
-    assert process.stdout is not None
-    address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-    assert address, process.poll()
-    yield address.group()
-    process.terminate()
-    process.wait(timeout=20)
-    process.stdout.close()
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert address, terminal.read_text()
+        yield address.group()
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def url(terminal: Path) -> Iterator[str]:
+    """The address of `make serve`."""
+    with run_server(terminal, "--lambda-concurrency", "900") as address:
+        yield address
 
 
 def request_json(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
@@ -106,6 +120,60 @@ def test_the_aws_cli_completes_an_offboarding(url: str) -> None:
     last = aws("stepfunctions", "get-execution-history", *execution)["events"][-1]
     assert last["type"] == "ExecutionSucceeded"
     assert json.loads(last["executionSucceededEventDetails"]["output"])["Outcome"] == "CleanupVerified"
+
+
+def test_the_server_says_what_it_does_while_it_starts(url: str, terminal: Path) -> None:
+    assert url
+    assert re.findall(r"^(\w+).* …$", terminal.read_text(), re.M) == ["Synthesizing", "Starting", "Deploying"]
+    assert "Traceback" not in terminal.read_text()
+
+
+@pytest.mark.long
+def test_the_settings_of_a_file_hold(tmp_path: Path) -> None:
+    organization_id, domain = "m-" + "e" * 32, "acme.example"
+    offboarding = {
+        "organizations": [{"id": organization_id, "mailDomains": [domain], "protected": ["boss*"]}],
+        "dailyCap": 0,
+        "identityProviders": {"offboardingRequested": {}},
+    }
+    settings = tmp_path / "cdk.json"
+    settings.write_text(json.dumps({"context": {"offboarding": offboarding}}))
+    with run_server(tmp_path / "stderr", "--settings", str(settings)) as url:
+        machine = request_json(f"{url}/local/stack")[1]["Outputs"]["StateMachineArn"]
+        builder = OrganizationBuilder(
+            boto3.client("workmail", "us-east-1", endpoint_url=url), organization_id, domain
+        )  # fmt: skip
+        users = {name: builder.create_user(name) for name in ("bossy", "eve")}
+        steps = boto3.client("stepfunctions", "us-east-1", endpoint_url=url)
+        request = {"OrganizationId": organization_id, "EntityId": users["bossy"]}
+        refused = steps.start_execution(stateMachineArn=machine, input=json.dumps(request))["executionArn"]
+        detail = json.dumps({"RequestId": "r-1", "EntityId": f"eve@{domain}"})
+        entry = {"Source": "workmail.offboarding", "DetailType": "Offboarding Requested", "Detail": detail}
+        boto3.client("events", "us-east-1", endpoint_url=url).put_events(Entries=[entry])
+        request_json(f"{url}/local/clock", b'{"advance": "PT1H"}')
+        [waiting] = steps.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+        history = steps.get_execution_history(executionArn=waiting["executionArn"])["events"]
+
+        assert steps.describe_execution(executionArn=refused)["error"] == "EntityProtected"
+        assert "AwaitApproval" in str(history)
+
+
+def test_the_urls_of_queues_have_the_servers_address(in_process_url: str) -> None:
+    queues = boto3.client("sqs", "us-east-1", endpoint_url=in_process_url)
+    stacks = boto3.client("cloudformation", "us-east-1", endpoint_url=in_process_url).describe_stacks()["Stacks"]
+    outputs = request_json(f"{in_process_url}/local/stack")[1]["Outputs"]
+
+    assert {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]} == outputs
+    assert outputs["EventQueueUrl"].startswith(f"{in_process_url}/123456789012/")
+    assert outputs["EventQueueUrl"] in queues.list_queues()["QueueUrls"]
+    # The address in the URL is enough for a client that has no endpoint of its own, such as curl.
+    request = Request(  # noqa: S310 (the address is the loopback)
+        outputs["EventDeadLetterQueueUrl"],
+        data=b"Action=GetQueueAttributes&Version=2012-11-05",
+        headers={"Authorization": "AWS4-HMAC-SHA256 Credential=a/20270101/us-east-1/sqs/aws4_request"},
+    )
+    with urlopen(request) as answer:  # noqa: S310 (the address is the loopback)
+        assert answer.status == 200
 
 
 def test_faults_affect_the_stack_until_they_are_deleted_and_never_the_client(url: str) -> None:

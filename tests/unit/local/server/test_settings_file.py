@@ -1,0 +1,101 @@
+"""`make serve SETTINGS=cdk.json`: the settings of a file, and the organizations that they name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ALIAS, ORGANIZATION_ID
+from local.environment import Environment
+from local.server.serve import serve
+from local.server.settings_file import create_organizations, load_settings
+from stacks.settings_fields import SettingsError
+
+ID_A, ID_B = "m-" + "a" * 32, "m-" + "b" * 32
+ORGANIZATIONS = [
+    {"id": ID_A, "mailDomains": ["acme.example", "acme.awsapps.com"], "protected": ["boss*"]},
+    {"id": ID_B, "mailDomains": ["other.example"]},
+]
+
+
+def write_settings(folder: Path, **offboarding: Any) -> Path:
+    path = folder / "cdk.json"
+    path.write_text(json.dumps({"app": "python app.py", "context": {"offboarding": offboarding}}))
+    return path
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_the_organizations_of_the_file_are_active_with_their_mail_domains(tmp_path: Path, region: str) -> None:
+    settings = load_settings(write_settings(tmp_path, organizations=ORGANIZATIONS, workmailRegion=region))
+    with Environment(None, None) as environment:
+        create_organizations(environment, settings.parsed)
+        summaries = environment.workmail.list_organizations()["OrganizationSummaries"]
+        domains = [list(environment.workmail.organizations[name].domains) for name in (ID_A, ID_B)]
+
+    assert environment.workmail.region_name == region
+    assert [(summary["OrganizationId"], summary["State"]) for summary in summaries] == [
+        (ID_A, "Active"),
+        (ID_B, "Active"),
+    ]
+    assert domains == [["acme.awsapps.com", "acme.example"], [f"{ID_B}.awsapps.com", "other.example"]]
+    assert settings.context == {"organizations": ORGANIZATIONS, "workmailRegion": region}
+
+
+def test_without_a_file_the_organization_is_that_of_the_embedded_aws() -> None:
+    settings = load_settings(None)
+    with Environment(None, None) as environment:
+        create_organizations(environment, settings.parsed)
+        [organization] = environment.workmail.organizations.values()
+    with Environment(None) as environment:
+        [usual_organization] = environment.workmail.organizations.values()
+
+    assert settings.context == OFFBOARDING
+    assert (organization.id, organization.alias) == (ORGANIZATION_ID, ORGANIZATION_ALIAS)
+    assert organization.default_mail_domain == MAIL_DOMAIN
+    assert organization.domains == usual_organization.domains
+
+
+def test_the_checkouts_own_settings_can_be_served() -> None:
+    assert load_settings(Path(__file__).parents[4] / "cdk.json").parsed.organizations
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b'{"context": {"offboarding": {"organizations": []}}}',
+            "offboarding.organizations must be a list of at least",
+        ),
+        (b'{"context": {}}', "offboarding is missing; it must be an object with at least organizations."),
+        (
+            b'{"context": {"offboarding": {"organizations": [{"id": "m-1"}], "x": 1}}}',
+            "offboarding.organizations[0].id",
+        ),
+        (b"{}", "cdk.json must be an object with context.offboarding, like cdk.json."),
+        (b"[]", "cdk.json must be an object with context.offboarding, like cdk.json."),
+        (b"{", "cdk.json is not JSON in UTF-8."),
+        (b"\xff", "cdk.json is not JSON in UTF-8."),
+        (b"[" * 100_000, "cdk.json is not JSON in UTF-8."),
+        (None, "cdk.json cannot be read: No such file or directory."),
+    ],
+)
+def test_a_wrong_file_is_a_sentence_before_anything_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, sentence: str
+) -> None:
+    path = tmp_path / "cdk.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert serve(0, settings_file=path) == 1
+
+    output = capsys.readouterr()
+    assert sentence in output.err
+    assert (output.err.count("\n"), output.out) == (1, "")
+
+
+def test_more_organizations_than_an_account_can_have_are_a_sentence(tmp_path: Path) -> None:
+    organizations = [{"id": f"m-{number:032x}"} for number in range(101)]
+    settings = load_settings(write_settings(tmp_path, organizations=organizations))
+    with Environment(None, None) as environment, pytest.raises(SettingsError, match="at most 100 organizations"):
+        create_organizations(environment, settings.parsed)
