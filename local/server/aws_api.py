@@ -39,11 +39,14 @@ class AwsApi(DomainDispatcherApplication):
             return list(super().__call__(environ, start_response))
         except (RecursionError, ValueError) as error:
             text = f"The request cannot be read ({_describe(error)})."
-            answer = error_response("SerializationException", text, HTTPStatus.BAD_REQUEST)
+            answer = error_response(environ, "SerializationException", text, HTTPStatus.BAD_REQUEST)
+        except NotImplementedError as error:
+            text = " ".join(str(error).split()) or "The embedded AWS does not have this operation."
+            answer = error_response(environ, "NotImplemented", text, HTTPStatus.NOT_IMPLEMENTED)
         except Exception as error:  # whatever moto raises: an answer is all that the client can use
             text = f"The embedded AWS failed on {request}: {_describe(error)}."
             print(text, file=sys.stderr, flush=True)
-            answer = error_response("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
+            answer = error_response(environ, "InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
         return answer(environ, start_response)
 
     def infer_service_region_host(self, environ: dict[str, Any], path: str) -> str | None:
@@ -60,11 +63,16 @@ class AwsApi(DomainDispatcherApplication):
 
 def _create_application(service: Any) -> Any:
     if service in _REFUSED_BACKENDS:
-        return error_response("NotFound", "This server has no /moto-api.", HTTPStatus.NOT_FOUND)
+        return _refuse_as("NotFound", "This server has no /moto-api.")
     if service is None:
-        return error_response("UnknownService", "The embedded AWS does not have this service.", HTTPStatus.NOT_FOUND)
+        return _refuse_as("UnknownService", "The embedded AWS does not have this service.")
     application = create_backend_app(service)
     return _replace_queue_urls(application) if service in _SERVICES_WITH_QUEUE_URLS else application
+
+
+def _refuse_as(code: str, message: str) -> Callable[..., Any]:
+    """Return an application that has one answer."""
+    return lambda environ, start: error_response(environ, code, message, HTTPStatus.NOT_FOUND)(environ, start)
 
 
 def _replace_queue_urls(application: Callable[..., Any]) -> Callable[..., Any]:

@@ -53,7 +53,7 @@ class Gate:
 
         refusal = find_refusal(environ, self._hosts)
         if refusal is not None:
-            return error_response("AccessDeniedException", refusal, HTTPStatus.FORBIDDEN)(environ, start)
+            return error_response(environ, "AccessDeniedException", refusal, HTTPStatus.FORBIDDEN)(environ, start)
         answer: Iterable[bytes] = self._application(environ, start)
         return answer
 

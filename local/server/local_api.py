@@ -84,7 +84,7 @@ class LocalApi:
         try:
             read_body(environ)
         except BodyError as error:
-            answer = error_response("SerializationException", str(error), HTTPStatus.BAD_REQUEST)
+            answer = error_response(environ, "SerializationException", str(error), HTTPStatus.BAD_REQUEST)
             return answer(environ, start_response)
         path = environ["PATH_INFO"].rstrip("/")
         if path != "/local" and not path.startswith("/local/"):

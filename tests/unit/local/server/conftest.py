@@ -29,7 +29,9 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The sentence of an answer in JSON."""
+        """The sentence of an error."""
+        if self.headers.get_content_type() == "text/xml":
+            return self.body.decode().partition("<Message>")[2].partition("</Message>")[0]
         return str(json.loads(self.body)["Error"])
 
 
@@ -45,12 +47,15 @@ class LocalServer:
         The directory of an asset that counts as deployed: the modules ``echo`` and ``package.helper``.
     passed
         The paths of the requests that were not refused.
+    clients
+        The boto3 clients so far, by service.
     """
 
     environment: Environment
     port: int
     asset: Path
     passed: list[str] = field(default_factory=list)
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def send(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: str = "", host: str | None = ""
@@ -77,7 +82,9 @@ class LocalServer:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the server."""
-        return boto3.client(service, "us-east-1", endpoint_url=f"http://127.0.0.1:{self.port}")
+        if service not in self.clients:
+            self.clients[service] = boto3.client(service, "us-east-1", endpoint_url=f"http://127.0.0.1:{self.port}")
+        return self.clients[service]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.__main__ import main
 from local.server.bodies import MAX_JSON_DEPTH, is_nested_too_deep
@@ -178,3 +179,14 @@ def test_a_port_out_of_range_is_a_sentence(port: str, capsys: pytest.CaptureFixt
         main(["serve", "--port", port])
 
     assert "a port is a whole number from 0 to 65535" in capsys.readouterr().err
+
+
+def test_an_operation_that_moto_lacks_is_answered_in_the_protocol_of_the_client(
+    server: LocalServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ClientError, match=r"NotImplemented.*The update_termination_protection action"):
+        server.client("cloudformation").update_termination_protection(
+            StackName="any", EnableTerminationProtection=False
+        )
+
+    assert capfd.readouterr().err == ""
