@@ -81,7 +81,7 @@ def test_code_of_no_asset_is_refused(
         "changed": zip_files({**files, "echo.py": files["echo.py"].replace("event\n", "other\n")}),
         "added": zip_files({**files, "package/__init__.py": write_marker(marker)}),
         "missing": zip_files({"echo.py": files["echo.py"]}),
-        "twice": zip_twice(files, write_marker(marker)),
+        "twice": zip_twice(files),
         "no archive": b"PK\3\4",
     }[kind]
     code = upload(server, package) if is_uploaded else {"ZipFile": package}
@@ -96,10 +96,10 @@ def test_code_of_no_asset_is_refused(
     assert not marker.exists()
 
 
-def zip_twice(files: dict[str, str], text: str) -> bytes:
+def zip_twice(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO(zip_files(files))
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("echo.py", text)
+        archive.writestr("echo.py", files["echo.py"])
     return buffer.getvalue()
 
 
