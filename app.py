@@ -4,14 +4,13 @@ It needs neither an AWS account nor the network. It runs under the CDK CLI and a
 sets ``OFFBOARDING_DEPLOYMENT``, because the CLI does not say what it synthesizes for.
 """
 
-import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from stacks.cdk_app import build_app
 from stacks.locked_packages import PackagingError
+from stacks.settings import read_context
 from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError
 
@@ -31,30 +30,6 @@ def main() -> int:
         sys.stderr.write(f"{problem}\n")
         return 1
     return 0
-
-
-def read_context(file: Path) -> Mapping[str, object]:
-    """Read the CDK context of the settings' file.
-
-    Raises
-    ------
-    SettingsError
-        The file is no JSON, or has no context.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise SettingsError(
-            f"{file.name} must be JSON, but line {error.lineno}, column {error.colno} is not: {error.msg}"
-        ) from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{file.name} must be JSON in UTF-8: {type(error).__name__}") from None
-    context = content.get("context") if isinstance(content, Mapping) else None
-    if not isinstance(context, Mapping):
-        raise SettingsError(
-            f'{file.name} must have the member context, an object like {{"offboarding": {{"organizations": [...]}}}}'
-        )
-    return context
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 Wrong values and unknown keys stop the synth with a line for each that names the key and the expected value.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 
 from stacks.settings_fields import (
     Fields,
@@ -451,6 +453,32 @@ class Settings:
                 f"{CONTEXT_KEY}.identityProviders.{keys[0]} must be removed when the stack is deployed to "
                 f"{deployment_region}, because IAM Identity Center's events arrive only in {self.workmail_region}"
             )
+
+
+def read_context(file: Path) -> Mapping[str, object]:
+    """Read the CDK context of a ``cdk.json``.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is no JSON, or has no context.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file.name} cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise SettingsError(
+            f"{file.name} must be JSON, but line {error.lineno}, column {error.colno} is not: {error.msg}"
+        ) from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"{file.name} must be JSON in UTF-8: {type(error).__name__}") from None
+    context = content.get("context") if isinstance(content, Mapping) else None
+    if not isinstance(context, Mapping):
+        raise SettingsError(
+            f'{file.name} must have the member context, an object like {{"offboarding": {{"organizations": [...]}}}}'
+        )
+    return context
 
 
 def _parse_settings(fields: Fields) -> Settings:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from moto.core.exceptions import ServiceException
 from local.defaults import ACCOUNT, OFFBOARDING, REGION
 from local.environment import Environment
 from local.workmail import workmail_backends
-from stacks.settings import CONTEXT_KEY, OrganizationSettings, Settings
+from stacks.settings import CONTEXT_KEY, OrganizationSettings, Settings, read_context
 from stacks.settings_fields import SettingsError
 
 _TEST_DOMAIN_SUFFIX = ".awsapps.com"
@@ -31,7 +29,7 @@ class ServedSettings:
         The same, checked.
     """
 
-    context: Mapping[str, Any]
+    context: Any
     parsed: Settings
 
 
@@ -48,21 +46,8 @@ def load_settings(path: Path | None) -> ServedSettings:
     SettingsError
         With a sentence, if the file cannot be read, or a setting is wrong.
     """
-    context = OFFBOARDING if path is None else _read_context(path)
+    context = OFFBOARDING if path is None else read_context(path).get(CONTEXT_KEY)
     return ServedSettings(context, Settings.from_context(context, REGION))
-
-
-def _read_context(path: Path) -> Any:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise SettingsError(f"{path} is not JSON in UTF-8") from None
-    context = content.get("context") if isinstance(content, dict) else None
-    if not isinstance(context, dict):
-        raise SettingsError(f"{path} must be an object with context.{CONTEXT_KEY}, like cdk.json")
-    return context.get(CONTEXT_KEY)
 
 
 def create_organizations(environment: Environment, settings: Settings) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-import app
 from local.cdk import assembly as assembly_module
 from local.cdk.assembly import TEMPLATE, AssemblyError, assembly
+from stacks.settings import read_context
 from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError, read_definition
 from tests.synthesis import synthesize_in_subprocess
@@ -110,18 +110,20 @@ def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedP
         ('{"app": 1,\n  "context": {,}\n}', "cdk.json must be JSON, but line 2, column 15 is not: "),
         ("", "cdk.json must be JSON, but line 1, column 1 is not: "),
         ("[" * 100_000, "cdk.json must be JSON in UTF-8: RecursionError"),
+        (None, "cdk.json cannot be read: No such file or directory"),
         ("\xff", "cdk.json must be JSON in UTF-8: UnicodeDecodeError"),
         *((text, "cdk.json must have the member context, an object like ") for text in ("{}", "[]", '{"context": 7}')),
     ],
 )
 def test_a_file_of_settings_that_cannot_be_read_is_refused_with_a_sentence(
-    tmp_path: Path, text: str, sentence: str
+    tmp_path: Path, text: str | None, sentence: str
 ) -> None:
     file = tmp_path / "cdk.json"
-    file.write_bytes(text.encode("latin-1"))
+    if text is not None:
+        file.write_bytes(text.encode("latin-1"))
 
     with pytest.raises(SettingsError) as refusal:
-        app.read_context(file)
+        read_context(file)
     assert str(refusal.value).startswith(sentence)
 
 

@@ -38,7 +38,7 @@ ARNS = {
     "AWS::SNS::TopicPolicy": f"arn:aws:sns:{PLACE}:{NAMES}",
     "AWS::SQS::Queue": f"arn:aws:sqs:{PLACE}:{NAMES}",
     "AWS::SQS::QueuePolicy": f"arn:aws:sqs:{PLACE}:{NAMES}",
-    "AWS::SSM::Parameter": f"arn:aws:ssm:{PLACE}:parameter/CFN-{{}}-1A2B3C4D5E6F",
+    "AWS::SSM::Parameter": f"arn:aws:ssm:{PLACE}:parameter{{name}}",
     "AWS::Scheduler::Schedule": f"arn:aws:scheduler:{PLACE}:schedule/default/{NAMES}",
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{PLACE}:stateMachine:{{name}}",
 }
@@ -121,7 +121,9 @@ def render_resource_arn(resource_type: str, logical_id: str, properties: dict[st
         return f"arn:aws:logs:{PLACE}:log-group:{properties['LogGroupName']['Fn::Join'][1][0]}1:*"
     bus = properties.get("EventBusName", "default")
     return ARNS[resource_type].format(
-        logical_id, bus="" if bus == "default" else f"{bus}/", name=properties.get("StateMachineName")
+        logical_id,
+        bus="" if bus == "default" else f"{bus}/",
+        name=properties.get("StateMachineName") or properties.get("Name"),
     )
 
 

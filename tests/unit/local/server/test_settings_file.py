@@ -10,7 +10,6 @@ from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ALIAS, ORGANIZ
 from local.environment import Environment
 from local.server.serve import serve
 from local.server.settings_file import create_organizations, load_settings
-from stacks.settings_fields import SettingsError
 
 ID_A, ID_B = "m-" + "a" * 32, "m-" + "b" * 32
 ORGANIZATIONS = [
@@ -69,14 +68,11 @@ def test_the_checkouts_own_settings_can_be_served() -> None:
         ),
         (b'{"context": {}}', "offboarding is missing; it must be an object with at least organizations."),
         (
-            b'{"context": {"offboarding": {"organizations": [{"id": "m-1"}], "x": 1}}}',
+            b'{"context": {"offboarding": {"organizations": [{"id": "m-1"}]}}}',
             "offboarding.organizations[0].id",
         ),
-        (b"{}", "cdk.json must be an object with context.offboarding, like cdk.json."),
-        (b"[]", "cdk.json must be an object with context.offboarding, like cdk.json."),
-        (b"{", "cdk.json is not JSON in UTF-8."),
-        (b"\xff", "cdk.json is not JSON in UTF-8."),
-        (b"[" * 100_000, "cdk.json is not JSON in UTF-8."),
+        (b"{}", "cdk.json must have the member context"),
+        (b"{", "cdk.json must be JSON, but line 1, column 2 is not"),
         (None, "cdk.json cannot be read: No such file or directory."),
     ],
 )
@@ -92,10 +88,3 @@ def test_a_wrong_file_is_a_sentence_before_anything_is_started(
     output = capsys.readouterr()
     assert sentence in output.err
     assert (output.err.count("\n"), output.out) == (1, "")
-
-
-def test_more_organizations_than_an_account_can_have_are_a_sentence(tmp_path: Path) -> None:
-    organizations = [{"id": f"m-{number:032x}"} for number in range(101)]
-    settings = load_settings(write_settings(tmp_path, organizations=organizations))
-    with Environment(None, None) as environment, pytest.raises(SettingsError, match="at most 100 organizations"):
-        create_organizations(environment, settings.parsed)
