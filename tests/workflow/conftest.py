@@ -12,12 +12,15 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
+from local.aws.iam import Permissions
 from local.cdk.assembly import assembly
 from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
 from local.environment import Environment
 from local.organization import OrganizationBuilder
+from local.workmail import WorkMailBackend
 from local.workmail.exceptions import CommonError
 from tests import event_schemas
+from tests.service_models import list_answer_problems, list_request_problems
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_leaks_personal_data,
@@ -310,6 +313,30 @@ def every_event_fits_its_schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
     monkeypatch.setattr(Environment, "_enter", enter_with_check)
     yield
+    assert violations == []
+
+
+@pytest.fixture(autouse=True)
+def violations_of_service_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Check in every test of this folder that requests of functions, and answers of WorkMail, are as AWS allows them.
+
+    Yields what botocore's models forbid; a test that provokes such a value removes it from the list.
+    """
+    violations: list[str] = []
+    require_permission, perform = Permissions._require_permission, WorkMailBackend.perform
+
+    def check_request(self: Permissions, function: Any, client: Any, operation: str, parameters: Any) -> None:
+        violations.extend(list_request_problems(client.meta.service_model.service_name, operation, parameters))
+        require_permission(self, function, client, operation, parameters)
+
+    def check_answer(self: WorkMailBackend, operation: str, request: object) -> dict[str, Any]:
+        answer = perform(self, operation, request)
+        violations.extend(list_answer_problems("workmail", operation, answer))
+        return answer
+
+    monkeypatch.setattr(Permissions, "_require_permission", check_request)
+    monkeypatch.setattr(WorkMailBackend, "perform", check_answer)
+    yield violations
     assert violations == []
 
 

@@ -197,7 +197,9 @@ def test_a_leaver_is_offboarded_by_the_event_of_a_provider(
     assert record["Requester"] == requester
 
 
-def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store(intake: Intake) -> None:
+def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store(
+    intake: Intake, violations_of_service_models: list[str]
+) -> None:
     user = intake.create_user("dana.leaver", IdentityProviderUserId=STORE_USER)
     neighbour = intake.create_user("neighbour")
     intake.flow.backend.arrange(ORGANIZATION_ID, neighbour, identity_provider_user_id=STORE_USER + "0")
@@ -206,6 +208,10 @@ def test_an_identity_center_event_finds_the_user_by_the_id_of_the_identity_store
     [execution_input] = intake.list_inputs()
     assert execution_input["EntityId"] == user
     assert execution_input["Requester"]["Provider"] == "identityCenter"
+    # Two ids of the form that WorkMail documents never have the same beginning.
+    [violation] = violations_of_service_models
+    assert f"IdentityProviderUserId: '{STORE_USER}0' does not match" in violation
+    violations_of_service_models.clear()
 
 
 def test_an_identity_center_user_unknown_to_workmail_becomes_a_dead_letter(intake: Intake) -> None:

@@ -4,7 +4,6 @@ Each answer that the backend gives during a test is compared with botocore's out
 with the errors that the operation's model lists; so a wrong member fails the first test that gets it.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from botocore.loaders import Loader
-from botocore.model import ListShape, ServiceModel, Shape, StructureShape
-from botocore.validate import ParamValidator
 from moto import mock_aws
 
 from local.workmail import WorkMailBackend, register, workmail_backends
+from tests.service_models import list_answer_problems, load_model
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -29,7 +26,7 @@ ORGANIZATION = "m-0123456789abcdef0123456789abcdef"
 PASSWORD = "Correct-horse-7"
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
-MODEL = ServiceModel(Loader().load_service_model("workmail", "service-2"), "workmail")
+MODEL = load_model("workmail")
 
 # The errors of the front end of any AWS service, and the one for an operation that this backend lacks.
 COMMON_ERRORS = {
@@ -118,7 +115,7 @@ def _checked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def checked_perform(backend: WorkMailBackend, operation: str, request: object) -> dict[str, Any]:
         answer = perform(backend, operation, request)
-        problems.extend(answer_problems(operation, answer))
+        problems.extend(list_answer_problems("workmail", operation, answer))
         return answer
 
     monkeypatch.setattr(WorkMailBackend, "perform", checked_perform)
@@ -144,35 +141,3 @@ def error_problem(operation: str, code: str | None) -> str | None:
         return None
     listed_errors = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
     return None if code in listed_errors else f"{operation} cannot answer {code}"
-
-
-def answer_problems(operation: str, answer: dict[str, Any]) -> list[str]:
-    """Return the violations of botocore's model in an answer."""
-    shape = MODEL.operation_model(operation).output_shape
-    report = ParamValidator().validate(answer, shape)
-    problems = [report.generate_report()] if report.has_errors() else []
-    return problems + [f"{operation}: {problem}" for problem in _deeper_problems(shape, answer, "")]
-
-
-def _deeper_problems(shape: Shape, value: Any, path: str) -> list[str]:
-    """Check what botocore's validator leaves to the service: members, lengths, patterns, enums."""
-    if isinstance(shape, StructureShape):
-        unknown = [f"{path}.{name} is not in the model" for name in value if name not in shape.members]
-        known_members = [(shape.members[name], value[name], name) for name in value if name in shape.members]
-        return unknown + [p for member, v, name in known_members for p in _deeper_problems(member, v, f"{path}.{name}")]
-    if isinstance(shape, ListShape):
-        return [p for item in value for p in _deeper_problems(shape.member, item, f"{path}[]")]
-    if shape.type_name == "timestamp":
-        aware = isinstance(value, datetime) and value.tzinfo is not None
-        return [] if aware else [f"{path}: {value!r} is no time with a zone"]
-    if shape.type_name != "string":
-        return []
-    if not isinstance(value, str):
-        return [f"{path}: {value!r} is no string"]
-    limits = shape.metadata
-    fits = [
-        limits.get("min", 0) <= len(value) <= limits.get("max", len(value)),
-        re.fullmatch(limits.get("pattern", ".*"), value, re.DOTALL) is not None,
-        value in limits.get("enum", [value]),
-    ]
-    return [] if all(fits) else [f"{path}: {value!r} is against the model"]
