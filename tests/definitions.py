@@ -30,10 +30,10 @@ def list_outcomes(machine: str) -> dict[str, str]:
 def _list_errors(state: dict[str, Any]) -> Iterator[str]:
     for rule in state.get("Catch", []):
         if rule["Next"] == "Failed":
-            error = rule["Assign"]["error"]
+            error = rule["Assign"]["outcome"]
             yield from rule["ErrorEquals"] if error == ERROR_AS_RAISED else [error]
     if state.get("Default") == "Failed":
-        yield state["Assign"]["error"]
+        yield state["Assign"]["outcome"]
 
 
 def _read_outcome(output: dict[str, Any] | str) -> str:

@@ -143,7 +143,7 @@ def outcomes_by_error(state: dict[str, Any]) -> dict[str, str]:
         for error in rule["ErrorEquals"]:
             ends[error] = rule["Next"]
             if rule["Next"] == "Failed":
-                ends[error] = error if rule["Assign"]["error"] == ERROR_AS_RAISED else rule["Assign"]["error"]
+                ends[error] = error if rule["Assign"]["outcome"] == ERROR_AS_RAISED else rule["Assign"]["outcome"]
     return ends
 
 
@@ -192,6 +192,34 @@ def test_every_state_can_be_reached_and_every_successor_exists(path: Path) -> No
 def test_every_expression_is_jsonata(path: Path) -> None:
     for expression in expressions(definition(path)):
         Jsonata(expression)
+
+
+JSONATA_FUNCTIONS = frozenset(
+    (
+        *("abs", "append", "assert", "average", "base64decode", "base64encode", "boolean", "ceil", "clone", "contains"),
+        *("count", "decodeUrl", "decodeUrlComponent", "distinct", "each", "encodeUrl", "encodeUrlComponent", "error"),
+        *("eval", "exists", "filter", "floor", "formatBase", "formatInteger", "formatNumber", "fromMillis", "hash"),
+        *("join", "keys", "length", "lookup", "lowercase", "map", "match", "max", "merge", "millis", "min", "not"),
+        *("now", "number", "pad", "parse", "parseInteger", "partition", "power", "random", "range", "reduce"),
+        *("replace", "reverse", "round", "shuffle", "sift", "single", "sort", "split", "spread", "sqrt", "states"),
+        *("string", "substring", "substringAfter", "substringBefore", "sum", "toMillis", "trim", "type"),
+        *("uppercase", "uuid", "zip"),
+    )
+)
+"""https://docs.jsonata.org/string-functions and the pages after it; and what Step Functions adds."""
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
+def test_no_variable_has_the_name_of_a_function(path: Path) -> None:
+    """Where it is not assigned, it would be the function; and nobody documents whether AWS lets it be assigned."""
+    assigned = {
+        name
+        for state in definition(path)["States"].values()
+        for part in (state, *state.get("Choices", ()), *state.get("Catch", ()))
+        for name in part.get("Assign", {})
+    }
+    assert assigned
+    assert not assigned & JSONATA_FUNCTIONS
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
@@ -290,7 +318,7 @@ def test_an_error_that_is_caught_by_name_ends_under_that_name(name: str, state: 
 
 @pytest.mark.parametrize(("name", "state"), states("Task"))
 def test_one_catcher_has_all_failures_that_a_function_raises(name: str, state: dict[str, Any]) -> None:
-    catchers = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("error") == ERROR_AS_RAISED]
+    catchers = [rule for rule in state["Catch"] if rule.get("Assign", {}).get("outcome") == ERROR_AS_RAISED]
 
     [catcher] = catchers
     compare_errors(
@@ -389,18 +417,18 @@ def test_a_function_is_given_what_its_schema_asks_for(name: str, state: dict[str
 def test_one_fail_state_names_every_failure(path: Path) -> None:
     flow = definition(path)
     assert [name for name, state in flow["States"].items() if state["Type"] == "Fail"] == ["Failed"]
-    assert flow["States"]["Failed"]["Error"] == "{% $error %}"
+    assert flow["States"]["Failed"]["Error"] == "{% $outcome %}"
     assert flow["States"]["Failed"]["Cause"] in {"{% $cause %}", "{% $claim & $cause %}"}
     leading_there = [
         assigned for state in flow["States"].values() for successor, assigned in edges(state) if successor == "Failed"
     ]
-    assert all(assigned - {"claim"} == {"error", "cause"} for assigned in leading_there)
+    assert all(assigned - {"claim"} == {"outcome", "cause"} for assigned in leading_there)
 
 
 @pytest.mark.parametrize(("name", "state"), states("Choice"))
 def test_a_choice_that_fails_ends_as_an_unexpected_failure(name: str, state: dict[str, Any]) -> None:
     assert "Failed" not in {choice["Next"] for choice in state["Choices"]}
-    assert state["Default"] != "Failed" or state["Assign"]["error"] == "UnexpectedFailure"
+    assert state["Default"] != "Failed" or state["Assign"]["outcome"] == "UnexpectedFailure"
 
 
 @pytest.mark.parametrize(("name", "state"), states("Succeed"))
