@@ -22,6 +22,8 @@ def install(hooks: Hooks) -> None:
     """Change how templates are read and how resources are named, for as long as the hooks are in place."""
     _hook_names(hooks)
     _hook_parser(hooks)
+    # moto copies the whole template to put its resources in order.
+    hooks.replace(parsing.ResourceMap, "_ResourceMap__get_resources_in_dependency_order", _list_in_dependency_order)
 
 
 def _hook_names(hooks: Hooks) -> None:
@@ -50,3 +52,20 @@ def _hook_parser(hooks: Hooks) -> None:
         return parsed
 
     hooks.replace(CloudFormationStack, "parse_template", staticmethod(parse_template))
+
+
+def _list_in_dependency_order(resource_map: parsing.ResourceMap) -> list[str]:
+    """Return the logical ids of a template's resources, each after those that its ``DependsOn`` names."""
+    resources: dict[str, dict[str, Any]] = resource_map._resource_json_map
+    ordered: dict[str, None] = {}
+
+    def add(logical_id: str) -> None:
+        dependencies = resources[logical_id].get("DependsOn", ())
+        for dependency in [dependencies] if isinstance(dependencies, str) else dependencies:
+            if dependency in resources and dependency not in ordered:
+                add(dependency)
+        ordered[logical_id] = None
+
+    for logical_id in resources:
+        add(logical_id)
+    return list(ordered)

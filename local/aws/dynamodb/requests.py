@@ -6,13 +6,15 @@
 - A key with another type than the table's is refused; moto answers as if there were no such item.
 - One request runs at a time, so that nothing comes between a condition and its write.
 
-It is also faster: moto parses an update expression twice, and then traverses it ten times, with a class check for each
-node. That took a quarter of an offboarding's time.
+It is also faster: moto parses an update expression twice, copies it node by node, and then traverses it ten times, with
+a class check for each node. That took a quarter of an offboarding's time.
 """
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import threading
 from collections.abc import Callable, Collection
 from functools import cache, lru_cache
@@ -20,6 +22,7 @@ from typing import Any
 
 from moto.dynamodb.comparisons import FuncSize
 from moto.dynamodb.exceptions import MockValidationException, ProvidedKeyDoesNotExist
+from moto.dynamodb.parsing import validators
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Node, UpdateExpressionFunction
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 from moto.dynamodb.responses import DynamoHandler
@@ -65,6 +68,7 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
     hooks.replace(DynamoHandler, "_get_expr_attr_values", get_expr_attr_values)
     hooks.replace(DynamoHandler, "call_action", call_action)
     # The validation works on a copy of the parsed expression, so the expression can be cached.
+    hooks.replace(validators, "deepcopy", _copy)
     hooks.replace(UpdateExpressionParser, "make", staticmethod(lru_cache(maxsize=256)(UpdateExpressionParser.make)))
     hooks.replace(DepthFirstTraverser, "traverse", _traverse)
     hooks.replace(Node, "find_clauses", _find_clauses)
@@ -81,6 +85,15 @@ def _refuse_mismatched_keys(handler: DynamoHandler) -> None:
         types = {table.hash_key_attr: table.hash_key_type, table.range_key_attr: table.range_key_type}
         if any([*value] != [types.get(name)] for name, value in operation["Key"].items()):
             raise ProvidedKeyDoesNotExist
+
+
+def _copy(value: Any) -> Any:
+    return pickle.loads(_dump(value)) if isinstance(value, Node) else copy.deepcopy(value)  # noqa: S301 (made below)
+
+
+@lru_cache(maxsize=256)
+def _dump(expression: Node) -> bytes:
+    return pickle.dumps(expression, pickle.HIGHEST_PROTOCOL)
 
 
 @cache

@@ -28,11 +28,15 @@ _TERMINAL_TYPES = frozenset({"Succeed", "Fail"})
 def install(hooks: Hooks) -> None:
     """Have definitions checked as on AWS for as long as the hooks are in place."""
     validate = StepFunctionsParserBackend._validate_definition
+    accepted: set[str] = set()
 
     def validate_definition(definition: str) -> None:
+        if definition in accepted:
+            return
         validate(definition)
         if problems := list_problems(definition):
             raise InvalidDefinition(f"Invalid State Machine Definition: '{', '.join(problems)}'")
+        accepted.add(definition)
 
     hooks.replace(StepFunctionsParserBackend, "_validate_definition", staticmethod(validate_definition))
 
