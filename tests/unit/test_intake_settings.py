@@ -15,8 +15,6 @@ from offboarding.adapters.intake_settings import (
     read_intake_settings,
 )
 from offboarding.domain import errors
-from stacks.settings import Settings
-from tests.infrastructure.providers import PROVIDERS
 from tests.unit.conftest import (
     INTAKE_SETTINGS_PATH,
     OTHER_ORGANIZATION_ID,
@@ -70,23 +68,6 @@ def test_organizations_and_providers_are_read_from_their_parameters(put_intake_s
         ),
         "sailpoint": ProviderSettings(account_sources=frozenset({"hr", "payroll"})),
     }
-
-
-def test_the_parameters_of_a_stack_are_not_damaged(put_intake_settings: PutIntakeSettings) -> None:
-    organizations = [
-        {"id": f"m-{number:032x}", "mailDomains": [f"d{number}.example.com"], "identityStores": [STORE]}
-        for number in range(60)
-    ]
-    providers = {**PROVIDERS, "okta": {**PROVIDERS["okta"], "organizationId": organizations[0]["id"]}}
-    context = {"organizations": organizations, "identityProviders": providers}
-    ssm = client("ssm")
-    for name, value in Settings.from_context(context).render_intake().items():
-        ssm.put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/{name}", Type="String", Value=value)
-
-    settings = read_intake_settings()
-
-    assert [organization.id for organization in settings.organizations] == [o["id"] for o in organizations]
-    assert settings.providers.keys() == PROVIDERS.keys()
 
 
 def test_parameters_that_are_not_of_this_kind_are_passed_over(put_intake_settings: PutIntakeSettings) -> None:

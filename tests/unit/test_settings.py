@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.defaults import ORGANIZATION_ID
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
+from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.policy import read_policy
 from stacks.settings import (
     IdentityCenterProvider,
@@ -20,7 +21,15 @@ from stacks.settings import (
     TwoPeopleSettings,
 )
 from stacks.settings_fields import SettingsError
-from tests.unit.conftest import OTHER_ORGANIZATION_ID, PutPolicy
+from tests.infrastructure.providers import PROVIDERS
+from tests.unit.conftest import (
+    INTAKE_SETTINGS_PATH,
+    OTHER_ORGANIZATION_ID,
+    PutIntakeSettings,
+    PutPolicy,
+    client,
+    configure,
+)
 
 ONE = "m-" + "1" * 32
 TWO = "m-" + "2" * 32
@@ -935,3 +944,24 @@ def test_the_parameter_that_the_stack_writes_is_not_damaged(put_policy: PutPolic
     put_policy(Settings.from_context({"organizations": organizations}).render_policies()[ORGANIZATION_ID])
 
     assert len(read_policy(ORGANIZATION_ID).protected) == len(entries)
+
+
+def test_the_parameters_of_a_stack_are_not_damaged(
+    put_intake_settings: PutIntakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organizations = [
+        {"id": f"m-{number:032x}", "mailDomains": [f"d{number}.example.com"], "identityStores": [STORE]}
+        for number in range(60)
+    ]
+    providers = {**PROVIDERS, "okta": {**PROVIDERS["okta"], "organizationId": organizations[0]["id"]}}
+    context = {"organizations": organizations, "identityProviders": providers}
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:offboarding"
+    configure(monkeypatch, STATE_MACHINE_ARN=machine, DEAD_LETTER_QUEUE_URL="not used", DRY_RUN="false")
+    ssm = client("ssm")
+    for name, value in Settings.from_context(context).render_intake().items():
+        ssm.put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/{name}", Type="String", Value=value)
+
+    settings = read_intake_settings()
+
+    assert [organization.id for organization in settings.organizations] == [o["id"] for o in organizations]
+    assert settings.providers.keys() == PROVIDERS.keys()
