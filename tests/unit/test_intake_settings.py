@@ -72,7 +72,8 @@ def test_organizations_and_providers_are_read_from_their_parameters(put_intake_s
 
 def test_parameters_that_are_not_of_this_kind_are_passed_over(put_intake_settings: PutIntakeSettings) -> None:
     put_intake_settings({ORGANIZATION_ID: ORGANIZATIONS[ORGANIZATION_ID], "default": 7}, {})
-    client("ssm").put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/more", Type="String", Value="7")
+    for name in ("more", "providers/okta/more"):
+        client("ssm").put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/{name}", Type="String", Value="{}")
     client("ssm").put_parameter(Name=f"{INTAKE_SETTINGS_PATH}-2/providers/okta", Type="String", Value="{}")
 
     settings = read_intake_settings()

@@ -64,6 +64,16 @@ def test_an_organization_is_configured_if_it_has_a_parameter(
     assert is_configured(organization_id) is is_member
 
 
+def test_that_an_organization_is_configured_is_remembered_for_a_moment(put_policy: PutPolicy) -> None:
+    put_policy(json.dumps(POLICY))
+    assert is_configured(ORGANIZATION_ID)
+    client("ssm").delete_parameter(Name=POLICY_PARAMETER)
+
+    assert is_configured(ORGANIZATION_ID)
+    with pytest.raises(errors.SettingsUnavailable):
+        read_policy(ORGANIZATION_ID, fresh=True)
+
+
 def make_parameter(**members: Any) -> str:
     """Return the parameter's text with other members."""
     return json.dumps({**POLICY, **members})
