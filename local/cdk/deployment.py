@@ -77,7 +77,7 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
     source = {"TemplateURL": template_url} if template_url else {"TemplateBody": template}
     with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
-        _create_or_update(name, source, artifact["properties"].get("parameters", {}), region)
+        _create_or_update(name, source, artifact["properties"], region)
         outputs, resource_ids = _describe_stack(name, region, account)
     texts = [str(warning.message) for warning in caught_warnings]
     unsupported = {text.split()[3] for text in texts if text.startswith(_UNSUPPORTED_TYPE_WARNING)}
@@ -165,19 +165,21 @@ def _package(directory: Path, files: tuple[tuple[str, int, int], ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _create_or_update(name: str, source: dict[str, str], parameters: dict[str, str], region: str) -> None:
+def _create_or_update(name: str, source: dict[str, str], properties: dict[str, Any], region: str) -> None:
     cloudformation = boto3.client("cloudformation", region)
+    is_protected = properties.get("terminationProtection", False)
     request = {
         **source,
         "StackName": name,
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in properties.get("parameters", {}).items()],
     }
     try:
         if _stack_exists(name, region):
+            cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=is_protected)
             cloudformation.update_stack(**request)
         else:
-            cloudformation.create_stack(**request)
+            cloudformation.create_stack(**request, EnableTerminationProtection=is_protected)
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise DeploymentError(str(error)) from error

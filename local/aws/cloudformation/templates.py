@@ -1,7 +1,8 @@
 """Templates and the names of resources.
 
-- Names that CloudFormation makes up are the same in every deployment. So the same template is the same state machine,
-  whose definition need not be parsed again.
+- Names that CloudFormation makes up are the same in every deployment, until the stack is deleted: one that is created
+  again has new ones. So the same template is the same state machine, whose definition need not be parsed again, and
+  what a deleted stack has left behind is not in the way.
 - A template that is JSON is read as JSON: moto reads each as YAML, which takes half the time of a start.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack as CloudFormationStack
+from moto.cloudformation.models import cloudformation_backends
 
 from local.hooks import Hooks
 
@@ -31,7 +33,8 @@ def _hook_names(hooks: Hooks) -> None:
     requested = threading.local()
 
     def generate_resource_name(resource_type: str, stack_name: str, logical_id: str) -> str:
-        requested.name = f"{stack_name}/{logical_id}"
+        deletions = _count_deletions(stack_name)
+        requested.name = f"{stack_name}/{logical_id}" + (f"/{deletions}" if deletions else "")
         return str(generate(resource_type, stack_name, logical_id))
 
     def suffix() -> str:
@@ -39,6 +42,12 @@ def _hook_names(hooks: Hooks) -> None:
 
     hooks.replace(parsing, "generate_resource_name", generate_resource_name)
     hooks.replace(parsing, "random_suffix", suffix)
+
+
+def _count_deletions(stack_name: str) -> int:
+    """Return how many stacks of a name were deleted, in any account and Region."""
+    backends = [backend for regions in cloudformation_backends.values() for backend in regions.values()]
+    return sum(stack.name == stack_name for backend in backends for stack in backend.deleted_stacks.values())
 
 
 def _hook_parser(hooks: Hooks) -> None:

@@ -16,7 +16,7 @@ from moto.cloudformation.models import Stack as CloudFormationStack
 
 from local.hooks import Hooks
 
-_RETAINING_POLICIES = {"Retain", "RetainExceptOnCreate"}
+RETAINING_POLICIES = frozenset({"Retain", "RetainExceptOnCreate"})
 _WORD = re.compile(r"\w+")
 
 
@@ -33,10 +33,10 @@ def install(hooks: Hooks) -> None:
         except Exception:
             _apply_template(self, previous_template, inputs, {**actions, "Add": []})
             for name in [name for name in actions["Add"] if name not in existing]:
-                _remove(self, name, template["Resources"][name], kept_by={"Retain"})
+                _remove(self, name, template["Resources"][name], kept_by=frozenset({"Retain"}))
             raise
         for name in actions["Remove"]:
-            _remove(self, name, previous_template["Resources"][name], kept_by=_RETAINING_POLICIES)
+            _remove(self, name, previous_template["Resources"][name], kept_by=RETAINING_POLICIES)
 
     def update_or_roll_back(self: CloudFormationStack, template: str, *args: Any, **kwargs: Any) -> None:
         previous_template = self.template
@@ -61,14 +61,14 @@ def _apply_template(
     resources.load_mapping()
     resources.load_parameters()
     resources.load_conditions()
-    for name in _sort_by_dependencies(template["Resources"]):
+    for name in sort_by_dependencies(template["Resources"]):
         if name in actions["Add"]:
             _ = resources[name]
         elif name in actions["Modify"]:
             _update_resource(resources, name)
 
 
-def _remove(resources: parsing.ResourceMap, name: str, resource: dict[str, Any], *, kept_by: set[str]) -> None:
+def _remove(resources: parsing.ResourceMap, name: str, resource: dict[str, Any], *, kept_by: frozenset[str]) -> None:
     """Remove a resource from the stack, and delete it unless its policy is one of `kept_by`."""
     parsed = resources._parsed_resources.pop(name, None)
     if parsed is not None and resource.get("DeletionPolicy") not in kept_by:
@@ -88,7 +88,8 @@ def _update_resource(resources: parsing.ResourceMap, name: str) -> None:
         resources._parsed_resources[name] = changed
 
 
-def _sort_by_dependencies(resources: dict[str, Any]) -> list[str]:
+def sort_by_dependencies(resources: dict[str, Any]) -> list[str]:
+    """Return the logical ids of a template's resources, each after those that it refers to."""
     order: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ the hooks are in place:
 - `redrive`: ``RedriveExecution``.
 - `caches`: speed only.
 - `api`: the service's API.
+- `deletions`: state machines that are being deleted.
 - `definitions`: what is refused when a state machine is created.
 - `status_events`: the events about executions; installed by itself.
 """
@@ -25,6 +26,7 @@ from local.aws.stepfunctions import (
     caches,
     contexts,
     definitions,
+    deletions,
     expressions,
     redrive,
     result_types,
@@ -67,4 +69,5 @@ def install(clock: Clock, *, truncate_timestamps: bool = False) -> Hooks:
     caches.install(hooks)
     api.install(hooks, clock)
     definitions.install(hooks)
+    deletions.install(hooks)
     return hooks

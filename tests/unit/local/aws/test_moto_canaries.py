@@ -116,6 +116,8 @@ FINGERPRINTS = {
     "CallbackPoolManager.add_activity_task": "ac3f923275da",
     "CatcherDecl._eval_body": "d0fae175105c",
     "Cause._eval_body": "b84c1d066c58",
+    "CloudFormationBackend.create_stack": "d5410db5aae6",
+    "CloudFormationBackend.delete_stack": "ea3f66c37877",
     "CommonStateField._eval_body": "8c497a49b692",
     "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
     "ConditionStringJSONata._eval_body": "b89d14aa1932",
@@ -185,6 +187,7 @@ FINGERPRINTS = {
     "Program.eval": "dc38776fe80f",
     "Queue.add_message": "c63a108c32c0",
     "ResourceMap._ResourceMap__get_resources_in_dependency_order": "622c92acc83c",
+    "ResourceMap.delete": "efd0cd931b3a",
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
@@ -202,6 +205,10 @@ FINGERPRINTS = {
     "StateTaskServiceCallback._eval_integration_pattern": "f35e5d305826",
     "StateTaskServiceCallback._eval_wait_for_task_token": "b30c890e2b1e",
     "States.reset": "3036e5567e9f",
+    "StepFunctionBackend._get_state_machine_for_execution": "cd51ee686cac",
+    "StepFunctionBackend.delete_state_machine": "1864265ddc05",
+    "StepFunctionBackend.describe_state_machine": "ffa9a294e06d",
+    "StepFunctionResponse._describe_state_machine": "70434372168d",
     "StepFunctionResponse.describe_execution": "5fb0e6d5b5eb",
     "StepFunctionResponse.describe_state_machine_for_execution": "e98adfd23370",
     "StepFunctionResponse.get_execution_history": "5a3964da42ad",
@@ -209,6 +216,7 @@ FINGERPRINTS = {
     "StepFunctionResponse.send_task_failure": "6a784d0d906e",
     "StepFunctionResponse.stop_execution": "84baaf31c3ab",
     "StepFunctionsParserBackend._validate_definition": "fb448efedd11",
+    "StepFunctionsParserBackend.create_state_machine": "8cf62e111937",
     "StepFunctionsParserBackend.send_task_failure": "df80c05cc731",
     "StepFunctionsParserBackend.send_task_heartbeat": "087b2ec86961",
     "StepFunctionsParserBackend.send_task_success": "a0fdaa73d469",
@@ -306,6 +314,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Missing or inherited so far: the hook adds it.
+    assert originals_by_name.pop("CloudFormationResponse.update_termination_protection") is not None
     assert originals_by_name.pop("Execution.redrive") is not None
     assert originals_by_name.pop("StepFunctionResponse.redrive_execution") is not None
     assert originals_by_name.pop("StepFunctionsParserBackend.stop_execution") is not None
@@ -364,6 +373,9 @@ GAPS = {
     "StepFunctionResponse.send_task_failure": ("send_task_failure(task_token, error=error)", "the cause is lost"),
     "StepFunctionResponse.describe_execution": ('response["output"] = execution.output', "a string is not JSON"),
     "StepFunctionResponse.describe_state_machine_for_execution": ("(sm.arn)", "returns the current definition"),
+    "ResourceMap.delete": ('== "Retain"', "deletes what is retained except on creation"),
+    "StepFunctionBackend.delete_state_machine": ("self.state_machines.remove(sm)", "does not wait for executions"),
+    "StepFunctionResponse._describe_state_machine": ('"status": "ACTIVE"', "is always active"),
     "LambdaResponse.invoke": ('_get_param("qualifier")', "clients send Qualifier"),
     "LambdaSimpleBackend.invoke": ("Simple Lambda happy path OK", "echoes"),
 }
@@ -390,6 +402,9 @@ ABSENT = {
     "LambdaFunction.get_configuration": ("LoggingConfig", "is missing"),
     "LambdaVersion.create_from_cloudformation_json": ("physical_resource_id", "has no ARN"),
     "ResourceMap.update": ("DeletionPolicy", "is ignored"),
+    "CloudFormationBackend.create_stack": ("ROLLBACK", "a failure leaves what was made"),
+    "CloudFormationBackend.delete_stack": ("enable_termination_protection", "is ignored"),
+    "StepFunctionsParserBackend.create_state_machine": ("DELETING", "is returned as if it were new"),
 }
 
 
