@@ -2,7 +2,8 @@
 
 Takes a batch of new steps from the stream of the table of records, or a batch of keys of steps from the queue. A step
 of the stream that cannot be published is queued, so that it delays no other one. A message of the queue is tried again
-by SQS. So each step is told at least once: if only one of its event and its mail failed, both are published again.
+by SQS. So each step is told at least once: if only one of its event and its mail failed, both are published again. A
+step that `offboarding records import` has written was told before.
 """
 
 import json
@@ -55,6 +56,9 @@ def stream_record_handler(record: DynamoDBRecord, lambda_context: LambdaContext)
     change = record["dynamodb"]
     key = cast(StepKey, parse_item(change["Keys"]))
     _set_log_keys(key)
+    if "ImportedAt" in change["NewImage"]:
+        logger.info("imported step ignored")
+        return
     try:
         require_time(lambda_context, _PUBLISHING_MS)
         _publish_step(cast(ToldStep, parse_item(change["NewImage"])))

@@ -111,6 +111,14 @@ def test_a_step_of_the_stream_is_published_as_an_event_and_if_due_as_a_mail(
     assert read_metrics() == {"EventsPublished": 2, "MailsPublished": 1}
 
 
+def test_a_step_that_was_imported_is_not_told_again(services: Services) -> None:
+    imported = {**told_steps.DEREGISTERED, "ImportedAt": "2026-11-22T12:00:00Z"}
+
+    assert deliver(render_stream_event(imported, told_steps.DEREGISTERED)) == []
+    assert len(services.entries) == 1
+    assert services.messages == []
+
+
 def test_a_step_that_is_not_told_is_passed_over(services: Services) -> None:
     assert deliver(render_stream_event(told_steps.make_step("VerifyCleanup", **told_steps.ENTITY))) == []
 
