@@ -27,6 +27,8 @@ $(SYNCED): pyproject.toml uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
 	$(BIN)/python -m stacks.wheels
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/python" -m operate "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/offboarding
+	@chmod +x $(BIN)/offboarding
 	@touch $@
 
 demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute

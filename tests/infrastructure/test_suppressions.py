@@ -15,7 +15,7 @@ import pytest
 from tests.infrastructure.accepted import ROOT, is_one_sentence, read_documented_findings
 from tools.static.check_templates import read_accepted_findings
 
-FOLDERS = ("benchmarks", "lambdas", "local", "stacks", "tests", "tools")
+FOLDERS = ("benchmarks", "lambdas", "local", "operate", "stacks", "tests", "tools")
 SKIPPED_FOLDERS = {".venv", "__pycache__"}
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 SETTINGS = tomllib.loads(PYPROJECT)["tool"]

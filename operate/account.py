@@ -1,0 +1,159 @@
+"""The account and Region in which a command works, and the stack there.
+
+The credentials are those of the AWS CLI. With ``AWS_ENDPOINT_URL`` it is the embedded AWS of ``make serve``, whose
+clock stands still: there, waiting moves the clock.
+"""
+
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from operate.errors import Refusal, error_code
+
+DEFAULT_STACK = "workmail-offboarding"
+_PATIENT = Config(retries={"mode": "standard", "max_attempts": 12})
+"""Throttling is waited for: nobody else waits for the answers of these commands."""
+_LOCAL_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of CloudFormation.
+
+    Attributes
+    ----------
+    name, id
+        Its name, and its ARN, by which it can be described when it is deleted.
+    status
+        `CREATE_COMPLETE` for example.
+    is_protected
+        Whether its termination protection is on.
+    outputs
+        The values of its outputs by their names.
+    """
+
+    name: str
+    id: str
+    status: str
+    is_protected: bool
+    outputs: Mapping[str, str]
+
+
+class Account:
+    """An account and a Region, with the credentials of a profile.
+
+    Parameters
+    ----------
+    profile
+        A profile of the AWS CLI; by default the one that the environment names.
+    region
+        The Region; by default that of the environment or the profile.
+    stack_name
+        The name of the stack.
+
+    Raises
+    ------
+    Refusal
+        If no Region is set.
+    BotoCoreError
+        If there is no such profile.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None, stack_name: str = DEFAULT_STACK) -> None:
+        # The CDK CLI prefers AWS_REGION, which boto3 does not read.
+        self._session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+        if not self._session.region_name:
+            raise Refusal("No Region is set: give --region, or set AWS_REGION.")
+        self._clients: dict[str, Any] = {}
+        self.profile = profile
+        self.stack_name = stack_name
+
+    @property
+    def region(self) -> str:
+        """The Region."""
+        return str(self._session.region_name)
+
+    @cached_property
+    def id(self) -> str:
+        """The account's 12 digits.
+
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+        """
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
+        """Return a client that retries what is throttled."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, config=_PATIENT)
+        return self._clients[service]
+
+    def find_stack(self, name_or_id: str | None = None) -> Stack | None:
+        """Describe a stack, by default that of this account; None if there is none.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+        """
+        try:
+            [answer] = self.client("cloudformation").describe_stacks(StackName=name_or_id or self.stack_name)["Stacks"]
+        except ClientError as error:
+            if error_code(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return Stack(
+            name=answer["StackName"],
+            id=answer["StackId"],
+            status=answer["StackStatus"],
+            is_protected=answer.get("EnableTerminationProtection", False),
+            outputs={output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", ())},
+        )
+
+    def require_stack(self) -> Stack:
+        """Describe the stack.
+
+        Raises
+        ------
+        Refusal
+            If there is none.
+        """
+        stack = self.find_stack()
+        if stack is None:
+            raise Refusal(f"There is no stack {self.stack_name} in {self.region}: name it with --stack.")
+        return stack
+
+    def find_records_table(self) -> str:
+        """Return the name of the stack's table of records.
+
+        Raises
+        ------
+        Refusal
+            If there is no stack, or it has none.
+        """
+        stack = self.require_stack()
+        if "RecordsTableName" not in stack.outputs:
+            raise Refusal(f"The stack {stack.name} is {stack.status} and has no output RecordsTableName: give --table.")
+        return stack.outputs["RecordsTableName"]
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass; on the embedded AWS, on its clock."""
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
+        if not endpoint or not _move_clock(endpoint, seconds):
+            time.sleep(seconds)
+
+
+def _move_clock(endpoint: str, seconds: float) -> bool:
+    """Move the clock of the embedded AWS; False if the endpoint is another one."""
+    body = json.dumps({"advance": f"PT{seconds:g}S"}).encode()
+    request = urllib.request.Request(f"{endpoint}/local/clock", data=body)  # noqa: S310 (the user's own endpoint)
+    try:
+        with urllib.request.urlopen(request, timeout=_LOCAL_TIMEOUT_SECONDS) as answer:  # noqa: S310 (the same)
+            return "Now" in json.load(answer)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,24 @@
+"""The command `offboarding`: its groups, and its exit codes.
+
+The exit code is 0; 1 if the answer is no, with one sentence on the standard error; or 2 if the command is used wrongly.
+"""
+
+import click
+
+from operate.records.command import records
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def offboarding() -> None:
+    """Operate a deployed stack of WorkMail offboardings.
+
+    It uses the credentials of the AWS CLI. With AWS_ENDPOINT_URL it works on the embedded AWS of `make serve`.
+    """
+
+
+offboarding.add_command(records)
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    offboarding(prog_name="offboarding")

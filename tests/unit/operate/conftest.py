@@ -1,0 +1,56 @@
+"""An account with a table of records, without a stack."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from operate.account import Account
+from operate.command import offboarding
+
+TABLE = "records"
+
+RunCommand = Callable[..., Result]
+
+
+_clients: dict[tuple[str, str], Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def clients_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each client once: that takes longer than a test."""
+
+    def client(account: Account, service: str) -> Any:
+        key = (service, account.region)
+        if key not in _clients:
+            _clients[key] = make_client(account, service)
+        return _clients[key]
+
+    make_client = Account.client
+    monkeypatch.setattr(Account, "client", client)
+
+
+@pytest.fixture
+def table() -> Iterator[Any]:
+    """Create a table of records, and return a client."""
+    with mock_aws():
+        client = Account(region="us-east-1").client("dynamodb")
+        create_table(client, TABLE)
+        yield client
+
+
+def create_table(client: Any, name: str) -> None:
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}, {"AttributeName": "Part", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("Id", "Part")],
+    )
+
+
+@pytest.fixture
+def run() -> RunCommand:
+    """Return a function that runs the command `offboarding` with arguments."""
+    return lambda *arguments, **more: CliRunner().invoke(offboarding, [*map(str, arguments)], **more)
