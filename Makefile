@@ -94,6 +94,11 @@ deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AW
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
 	$(CDK) diff
 
+# STOP=yes stops what waits; UNPROTECT="stack table" lifts protections; YES=<stack name> does not ask; EXPORT=<file>.
+destroy: $(SYNCED) ## Say what waits, export the records, and delete the stack: docs/remove.md
+	@$(BIN)/python -m operate destroy $(if $(filter yes,$(STOP)),--stop) $(addprefix --unprotect ,$(UNPROTECT)) \
+		$(if $(YES),--yes "$(YES)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(STACK),--stack "$(STACK)")
+
 # The static checks have a separate lock, because checkov requires packages that are years old.
 $(STATIC_SYNCED): $(STATIC)/pyproject.toml $(STATIC)/uv.lock | $(SYNCED)
 	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --project $(STATIC) --python $(BIN)/python
@@ -104,4 +109,4 @@ $(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long format check coverage mutants audit bench synth bootstrap deploy diff
+.PHONY: help setup demo serve test test-long format check coverage mutants audit bench synth bootstrap deploy diff destroy

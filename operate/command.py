@@ -5,6 +5,7 @@ The exit code is 0; 1 if the answer is no, with one sentence on the standard err
 
 import click
 
+from operate.destroy.command import destroy
 from operate.records.command import records
 
 
@@ -17,6 +18,7 @@ def offboarding() -> None:
 
 
 offboarding.add_command(records)
+offboarding.add_command(destroy)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The deletion of a stack: `offboarding destroy`, which `make destroy` calls."""
