@@ -210,6 +210,28 @@ class TestTheDeletion:
         assert {item["Id"]["S"] for item in records} == set(arns)
         assert [item for item in records if "Outcome" in item] == []
 
+    @SLOW
+    def test_stops_what_starts_meanwhile(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+        flow = operator.flow
+        flow.start(create_leaver(flow))
+        late = flow.people.create_user("bob")
+        flow.pass_days(1)
+        client = flow.environment.client("stepfunctions")
+        stop_execution, stopped = client.stop_execution, []
+
+        def stop_and_start(**parameters: Any) -> Any:
+            stopped.append(parameters["executionArn"])
+            if len(stopped) == 1:
+                stopped.append(flow.start(late, NotBefore="2026-12-24T00:00:00Z"))
+                flow.clock.settle()
+            return stop_execution(**parameters)
+
+        monkeypatch.setattr(client, "stop_execution", stop_and_start)
+        operator.destroy("--stop", "--unprotect", "stack", "--yes", STACK)
+
+        assert len(stopped) == 3
+        assert stopped[1] == stopped[2]
+
 
 @SLOW
 class TestTheIntake:

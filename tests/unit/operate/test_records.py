@@ -236,6 +236,11 @@ class TestImport:
         result = run("records", "import", exported, "--table", TABLE)
         assert (result.exit_code, result.stdout) == (0, "Items written: 0; in the table already: 6.\n")
 
+    def test_the_order_of_a_set_is_no_difference(self, exported: Path, table: Any, run: RunCommand) -> None:
+        put(table, {**ODD, "Numbers": {"NS": ["2.5", "1"]}, "Binaries": {"BS": [b"b", b"a"]}}, name="target")
+        result = self.import_file(run, exported)
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "Items written: 5; in the table already: 1.")
+
     def test_an_item_that_differs_is_listed_and_not_changed(self, exported: Path, table: Any, run: RunCommand) -> None:
         put(table, KEEPS, name="target")
         result = self.import_file(run, exported)
@@ -409,14 +414,19 @@ def test_a_file_can_be_read_more_than_once() -> None:
     assert list(reader.iterate_items()) == list(reader.iterate_items()) == ITEMS
 
 
-def test_of_a_file_that_is_damaged_nothing_is_imported(exported: Path, table: Any, run: RunCommand) -> None:
-    exported.write_bytes(b"".join(without_last_line(exported.read_bytes().splitlines(keepends=True))))
+def test_of_a_file_that_is_damaged_nothing_is_imported(table: Any, run: RunCommand, tmp_path: Path) -> None:
+    # More than are written at once.
+    put(table, *({"Id": {"S": str(number)}, "Part": {"S": "Record"}} for number in range(120)))
+    run("records", "export", tmp_path / "file", "--table", TABLE)
+    create_table(table, "target")
+    lines = (tmp_path / "file").read_bytes().splitlines(keepends=True)
+    (tmp_path / "file").write_bytes(b"".join(without_last_line(lines)))
 
-    result = run("records", "import", exported, "--table", "target")
+    result = run("records", "import", tmp_path / "file", "--table", "target")
 
     assert (result.exit_code, result.stderr) == (
         1,
-        "The file is not complete: it ends after line 7, without the last line of an export.\n",
+        "The file is not complete: it ends after line 121, without the last line of an export.\n",
     )
     assert table.scan(TableName="target")["Count"] == 0
 
