@@ -184,9 +184,7 @@ def test_a_port_out_of_range_is_a_sentence(port: str, capsys: pytest.CaptureFixt
 def test_an_operation_that_moto_lacks_is_answered_in_the_protocol_of_the_client(
     server: LocalServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ClientError, match=r"NotImplemented.*The update_termination_protection action"):
-        server.client("cloudformation").update_termination_protection(
-            StackName="any", EnableTerminationProtection=False
-        )
+    with pytest.raises(ClientError, match=r"NotImplemented.*The estimate_template_cost action"):
+        server.client("cloudformation").estimate_template_cost(TemplateBody="{}")
 
     assert capfd.readouterr().err == ""
