@@ -48,6 +48,8 @@ def destroy(
     waiting = list_unfinished(account, stack)
     for line in (*describe_waiting(account, stack, waiting), *describe_messages(account, stack)):
         click.echo(line)
+    if waiting and stop:
+        click.echo("What is stopped is not verified any more. To restore somebody after that needs a new stack.")
     _require_deletable(stack, waiting, is_stopping=stop, is_unprotecting=_STACK in unprotect)
     _require_confirmation(stack, confirmed_name)
     retained = list_retained(account, stack)
@@ -55,6 +57,9 @@ def destroy(
     export = path or _name_export(stack) if table else None
     with paused_intake(account, stack):
         if waiting:
+            if table and export:
+                # Nothing is stopped if that is not possible. What is exported at the end replaces it.
+                export_to_file(account, table, export)
             wait_for_records(account, stack, stop_all(account, stack, waiting))
         if table and export:
             click.echo(f"Items exported into {export}: {export_to_file(account, table, export)}.")

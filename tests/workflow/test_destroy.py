@@ -21,6 +21,7 @@ from tests.workflow.conftest import Flow
 
 STACK = "workmail-offboarding"
 MAPPING = "EventSourceMappingId"
+MISSING_FOLDER = ("--unprotect", "stack", "--yes", STACK, "--export", "missing/records")
 SLOW = pytest.mark.long
 
 
@@ -110,10 +111,11 @@ def test_somebody_in_the_window_is_restored_by_a_new_stack(operator: Operator, s
     assert operator.read_stack_status() == "CREATE_COMPLETE"
     old_table = flow.table_name
     lines = operator.destroy("--stop", "--unprotect", "stack", "--export", "records", input=f"{STACK}\n")
-    assert lines[0] == (
+    assert lines[:2] == [
         f"Executions of {STACK}: 1 (1 InWindow), the last one is due at 2026-12-22T12:00:00.000Z; none runs after "
-        "2027-11-21."
-    )
+        "2027-11-21.",
+        "What is stopped is not verified any more. To restore somebody after that needs a new stack.",
+    ]
     assert f"  aws dynamodb delete-table --table-name {old_table} --region us-east-1" in lines
     assert (operator.read_stack_status(), list_machines(flow)) == (None, [])
 
@@ -181,14 +183,20 @@ class TestTheDeletion:
     def test_that_fails_says_why(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
         from local.aws.cloudformation import deletions
 
-        def fail(*_: Any) -> None:
-            raise RuntimeError("It is in use.")
+        def fail(resources: Any, resource: Any, template: dict[str, Any]) -> None:
+            if template["Type"] == "AWS::IAM::Role":
+                raise RuntimeError("It is in use.")
+            delete_resource(resources, resource, template)
 
+        delete_resource = deletions.parsing.ResourceMap._delete_resource
         monkeypatch.setattr(deletions.parsing.ResourceMap, "_delete_resource", fail)
 
         assert operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK) == (
             f"The stack {STACK} could not be deleted: {STACK}: It is in use."
         )
+        # The queues are gone, and the rest can be deleted when the cause is removed.
+        monkeypatch.setattr(deletions.parsing.ResourceMap, "_delete_resource", delete_resource)
+        assert f"The stack {STACK} is deleted." in operator.destroy("--yes", STACK)
 
     @SLOW
     def test_stops_all_three_kinds_of_executions(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,6 +217,16 @@ class TestTheDeletion:
         records = [item for item in items if item.get("Part") == {"S": "Record"}]
         assert {item["Id"]["S"] for item in records} == set(arns)
         assert [item for item in records if "Outcome" in item] == []
+
+    @SLOW
+    def test_stops_nothing_if_the_records_cannot_be_exported(self, operator: Operator) -> None:
+        arn = operator.flow.start(create_leaver(operator.flow))
+        operator.flow.pass_days(1)
+
+        assert operator.refuse_to_destroy("--stop", *MISSING_FOLDER) == (
+            "The file missing/records cannot be written: No such file or directory."
+        )
+        assert operator.flow.read_result(arn).status == "RUNNING"
 
     @SLOW
     def test_stops_what_starts_meanwhile(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,12 +253,10 @@ class TestTheDeletion:
 
 @SLOW
 class TestTheIntake:
-    MISSING = ("--unprotect", "stack", "--yes", STACK, "--export", "missing/records")
-
     def test_is_resumed_if_the_records_cannot_be_exported(self, operator: Operator) -> None:
         client, mapping = operator.flow.environment.client("lambda"), operator.flow.environment.outputs[MAPPING]
 
-        assert operator.refuse_to_destroy(*self.MISSING) == (
+        assert operator.refuse_to_destroy(*MISSING_FOLDER) == (
             "The file missing/records cannot be written: No such file or directory."
         )
         assert client.get_event_source_mapping(UUID=mapping)["State"] == "Enabled"
@@ -261,13 +277,21 @@ class TestTheIntake:
             raise ClientError({"Error": {"Code": "ResourceInUseException"}}, "UpdateEventSourceMapping")
 
         monkeypatch.setattr(destroy_command, "export_to_file", export)
-        result = operator.run("destroy", *self.MISSING)
+        result = operator.run("destroy", *MISSING_FOLDER)
 
         assert states == ["Disabled"]
         assert result.stderr.splitlines()[-2:] == [
             f"The intake is paused, and cannot be resumed (ResourceInUseException): its mapping is {mapping}.",
             "made by the test",
         ]
+
+    def test_may_be_gone_after_an_earlier_deletion(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(**_: Any) -> None:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "UpdateEventSourceMapping")
+
+        monkeypatch.setattr(operator.flow.environment.client("lambda"), "update_event_source_mapping", refuse)
+
+        assert f"The stack {STACK} is deleted." in operator.destroy("--unprotect", "stack", "--yes", STACK)
 
     def test_has_messages_that_are_lost_with_the_stack(self, operator: Operator) -> None:
         url = operator.flow.environment.outputs["EventDeadLetterQueueUrl"]

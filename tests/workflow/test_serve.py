@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -15,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
 from local.__main__ import main
 from local.cdk.assembly import assembly
@@ -22,6 +24,8 @@ from local.defaults import IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZA
 from local.environment import Environment
 from local.organization import OrganizationBuilder
 from local.server.serve import make_http_server
+from operate.account import Account
+from operate.command import offboarding
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,6 +254,21 @@ def test_the_clock_accepts_iso_8601_durations(in_process_url: str, duration: str
     assert (answer["Now"] > answer["Before"]) is (duration != "PT0S")
 
 
+def test_the_command_offboarding_exports_records_and_waits_on_the_clock(
+    in_process_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", in_process_url)
+    _, clock = request_json(f"{in_process_url}/local/clock")
+    Account().pause(90)
+    _, later_clock = request_json(f"{in_process_url}/local/clock")
+    result = CliRunner().invoke(offboarding, ["records", "export", "-"])
+
+    duration = datetime.fromisoformat(later_clock["Now"]) - datetime.fromisoformat(clock["Now"])
+    assert duration == timedelta(seconds=90)
+    assert result.exit_code == 0, result.output
+    assert [*json.loads(result.stdout.splitlines()[-1])] == ["Footer"]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b'{"advance": "30 days"}', b'{"advance": 30}', b'{"advance": "-P1D"}',
              b'{"advance": "P1D", "to": 1}', b'{"advance": "P99999999Y"}']
@@ -380,10 +399,10 @@ def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) 
     aws = Cli(url)
     for name in ("carol", "carl", "cora"):
         create_user(aws, name)
-    [parameter] = aws("ssm", "describe-parameters", "--filters", "Key=Type,Values=String")["Parameters"][-1:]
-    policy = json.loads(aws("ssm", "get-parameter", "--name", parameter["Name"])["Parameter"]["Value"])
-    policy["Organizations"][ORGANIZATION_ID]["ApprovalRequired"] = ["c*"]
-    aws("ssm", "put-parameter", "--name", parameter["Name"], "--overwrite", "--value", json.dumps(policy))
+    name = f"/workmail-offboarding/organizations/{ORGANIZATION_ID}"
+    policy = json.loads(aws("ssm", "get-parameter", "--name", name)["Parameter"]["Value"])
+    policy["ApprovalRequired"] = ["c*"]
+    aws("ssm", "put-parameter", "--name", name, "--overwrite", "--value", json.dumps(policy))
 
     def outcome(started: str) -> str:
         completed = aws("stepfunctions", "describe-execution", "--execution-arn", json.loads(started)["executionArn"])
