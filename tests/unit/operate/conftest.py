@@ -32,13 +32,21 @@ def clients_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Account, "client", client)
 
 
-@pytest.fixture
-def table() -> Iterator[Any]:
-    """Create a table of records, and return a client."""
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    """An account in memory."""
     with mock_aws():
-        client = Account(region="us-east-1").client("dynamodb")
-        create_table(client, TABLE)
-        yield client
+        yield
+
+
+@pytest.fixture
+def table(aws: None) -> Iterator[Any]:
+    """Create a table of records, and return a client."""
+    client = Account(region="us-east-1").client("dynamodb")
+    create_table(client, TABLE)
+    yield client
+    for name in client.list_tables()["TableNames"]:
+        client.delete_table(TableName=name)
 
 
 def create_table(client: Any, name: str) -> None:
