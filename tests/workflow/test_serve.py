@@ -422,9 +422,9 @@ def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) 
     decision = run_documented(url, read_documented_commands('"Decision": "Approved"', **{"arn:aws:states:…": carol}))
     assert outcome(decision) == "Decided"
     window = run_documented(url, read_documented_commands("Items[].[DueAt.S"))
-    assert f"InWindow\tcarol@{MAIL_DOMAIN}\t{carol}" in window
+    assert f"InWindow\tNone\tcarol@{MAIL_DOMAIN}\t{carol}" in window
     month = read_documented_commands(
-        "begins_with(StartedAt", **{"2027-03": request_json(f"{url}/local/clock")[1]["Now"][:7]}
+        "EntityEmail.S || Identifier.S", **{"2027-03": request_json(f"{url}/local/clock")[1]["Now"][:7]}
     )
     assert carol in run_documented(url, month)
 
@@ -436,4 +436,5 @@ def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) 
     placeholders = {"alice@example.com": f"carol@{MAIL_DOMAIN}", "arn:aws:states:…": carol}
     by_entity, _, by_execution = read_documented_commands('"Reason": "comes back"', **placeholders).partition("\naws")
     assert outcome(run_documented(url, by_entity)) == "Restored"
-    assert outcome(run_documented(url, f"aws{by_execution}")) == "Restored"
+    # A complete restore is not repeated.
+    assert outcome(run_documented(url, f"aws{by_execution}")) == "RestoreRefused"
