@@ -58,6 +58,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 _NOT_STARTED_MESSAGE = "The clock is not running: use it as a context manager."
 
 
+def read_real_time() -> datetime:
+    """Return the time of this machine, also while a clock stands still."""
+    hatch = time_machine.escape_hatch
+    return datetime.fromtimestamp(hatch.time.time() if hatch.is_travelling() else time.time(), UTC)
+
+
 class ClockStoppedError(RuntimeError):
     """The clock was stopped, so this wait can never end by itself."""
 

@@ -24,7 +24,7 @@ from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
-from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions, sts
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
@@ -131,6 +131,7 @@ class Environment:
         self.permissions.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)
+        sts.install(hooks)
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
         TimeToLive(self.clock, tables.changes).install(hooks)

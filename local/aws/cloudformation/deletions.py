@@ -50,7 +50,7 @@ def _hook_deletion(hooks: Hooks) -> None:
     delete_stack = CloudFormationBackend.delete_stack
 
     def delete_or_fail(self: CloudFormationBackend, name_or_stack_id: str) -> None:
-        stack = _find_stack(self, name_or_stack_id)
+        stack = find_stack(self, name_or_stack_id)
         if stack is None:
             return
         if stack.enable_termination_protection:
@@ -77,13 +77,22 @@ def _hook_creation(hooks: Hooks) -> None:
             created = [stack for stack_id, stack in self.stacks.items() if stack_id not in existing_ids]
             if not created:
                 raise
-            _roll_back(created[0], error)
+            roll_back(created[0], error)
             return created[0]
 
     hooks.replace(CloudFormationBackend, "create_stack", create_or_roll_back)
 
 
-def _roll_back(stack: CloudFormationStack, error: Exception) -> None:
+def roll_back(stack: CloudFormationStack, error: Exception) -> None:
+    """Delete what a creation has made, because it has failed.
+
+    Parameters
+    ----------
+    stack
+        The stack. Its status tells how the rollback ended.
+    error
+        Why the creation has failed.
+    """
     resources = stack.resource_map
     # What was not made must not be made when somebody reads the stack.
     resources._resource_json_map = {
@@ -108,7 +117,7 @@ def _set_status(stack: CloudFormationStack, status: str, error: Exception) -> No
 def _hook_protection(hooks: Hooks) -> None:
     def respond_to_update(self: CloudFormationResponse) -> ActionResult:
         name = self._get_param("StackName")
-        stack = _find_stack(self.cloudformation_backend, name)
+        stack = find_stack(self.cloudformation_backend, name)
         if stack is None:
             raise ValidationError(message=f"Stack [{name}] does not exist")
         stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
@@ -117,6 +126,7 @@ def _hook_protection(hooks: Hooks) -> None:
     hooks.replace(CloudFormationResponse, "update_termination_protection", respond_to_update)
 
 
-def _find_stack(backend: CloudFormationBackend, name_or_id: str) -> Any:
+def find_stack(backend: CloudFormationBackend, name_or_id: str) -> CloudFormationStack | None:
+    """Return a stack by its name or ARN; None if it does not exist, or was deleted."""
     stacks: list[CloudFormationStack] = list(backend.stacks.values())
     return next((stack for stack in stacks if name_or_id in {stack.name, stack.stack_id}), None)

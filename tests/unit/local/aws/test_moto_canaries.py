@@ -55,7 +55,7 @@ from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions
+from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions, sts
 from local.aws.cloudformation.added_types import ADDED_TYPES
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
@@ -102,6 +102,7 @@ RELIED_UPON = [
 FINGERPRINTS = {
     "AmazonStateLanguageParser.parse": "464881a70f01",
     "AssignDecl._eval_body": "ed4374c9b781",
+    "AssumedRole.__init__": "5cb704cf5a4b",
     "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
     "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
     "BaseResponse.call_action": "b89874e1cae7",
@@ -116,8 +117,14 @@ FINGERPRINTS = {
     "CallbackPoolManager.add_activity_task": "ac3f923275da",
     "CatcherDecl._eval_body": "d0fae175105c",
     "Cause._eval_body": "b84c1d066c58",
+    "CloudFormationBackend._resolve_update_parameters": "ff96d904aee5",
     "CloudFormationBackend.create_stack": "d5410db5aae6",
     "CloudFormationBackend.delete_stack": "ea3f66c37877",
+    "CloudFormationResponse.create_change_set": "f07b4a32e035",
+    "CloudFormationResponse.delete_change_set": "a75d3ebb3af2",
+    "CloudFormationResponse.describe_change_set": "ea3544e275c8",
+    "CloudFormationResponse.execute_change_set": "988729280bb2",
+    "CloudFormationResponse.list_change_sets": "11a8f4929a23",
     "CommonStateField._eval_body": "8c497a49b692",
     "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
     "ConditionStringJSONata._eval_body": "b89d14aa1932",
@@ -187,10 +194,13 @@ FINGERPRINTS = {
     "Program.eval": "dc38776fe80f",
     "Queue.add_message": "c63a108c32c0",
     "ResourceMap._ResourceMap__get_resources_in_dependency_order": "622c92acc83c",
+    "ResourceMap._delete_resource": "262da6011086",
     "ResourceMap.delete": "efd0cd931b3a",
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
+    "Stack._add_stack_event": "f06e61215ce2",
+    "Stack._create_resource_map": "14c8a7520f97",
     "Stack.parse_template": "f29a946d7794",
     "Stack.update": "b80bd350a7e0",
     "StateChoice._eval_state": "0b6ab0c5bff1",
@@ -234,6 +244,7 @@ FINGERPRINTS = {
     "Timestamp._create_failure_event": "b43e65719765",
     "Timestamp._from_timestamp_string": "7eed0c494cac",
     "Timestamp._is_valid_timestamp_pattern": "904e2fb9fa33",
+    "Token.__init__": "2504c4f4856d",
     "Topic.get_cfn_attribute": "b6f9d24b2cab",
     "Topic.has_cfn_attr": "20293b97b0e5",
     "Topic.update_from_cloudformation_json": "03df93c3e387",
@@ -246,10 +257,13 @@ FINGERPRINTS = {
     "models._s3_content": "cf33656de885",
     "models._zipfile_content": "cd55c27b50aa",
     "parsing.generate_resource_name": "7aa6f4f87901",
+    "parsing.parse_and_create_resource": "3593f54dc33d",
+    "parsing.parse_and_update_resource": "bb05df316f3c",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
     "quotas.is_within_size_quota": "a155c4ea1658",
     "responses.method_names_from_class": "1d92c0165989",
+    "utils.get_stack_from_s3_url": "5f35e3e9f898",
 }
 
 
@@ -261,6 +275,7 @@ def list_replacements() -> list[Replaced]:
         Quotas(clock).install(others)
         response_cache.install(others)
         cloudformation.install(others)
+        sts.install(others)
         tables = dynamodb.install(others)
         eventbridge.install(others)
         TimeToLive(clock, tables.changes).install(others)
@@ -376,6 +391,19 @@ GAPS = {
     "ResourceMap.delete": ('== "Retain"', "deletes what is retained except on creation"),
     "StepFunctionBackend.delete_state_machine": ("self.state_machines.remove(sm)", "does not wait for executions"),
     "StepFunctionResponse._describe_state_machine": ('"status": "ACTIVE"', "is always active"),
+    "CloudFormationResponse.create_change_set": ('"ChangeSetType", "CREATE"', "makes a stack unless told otherwise"),
+    "CloudFormationResponse.describe_change_set": (
+        "change_set_name=change_set_name\n",
+        "takes any stack's of that name, and says that the stack is missing",
+    ),
+    "CloudFormationResponse.delete_change_set": ("change_set_name=change_set_name)", "fails if there is none"),
+    "CloudFormationResponse.execute_change_set": ("backend.execute_change_set(", "rolls nothing back"),
+    "CloudFormationResponse.list_change_sets": ("list_change_sets()", "lists those of all stacks"),
+    "CloudFormationBackend._resolve_update_parameters": ("instance.parameters[", "does not know a default"),
+    "utils.get_stack_from_s3_url": ('"localhost" in template_url', "reads 127.0.0.1 as the name of a bucket"),
+    "Stack._add_stack_event": ("logical_resource_id=self.name", "is the only event, at the time of the one before it"),
+    "AssumedRole.__init__": ("utcnow()", "expires by the embedded clock"),
+    "Token.__init__": ("utcnow()", "expires by the embedded clock"),
     "LambdaResponse.invoke": ('_get_param("qualifier")', "clients send Qualifier"),
     "LambdaSimpleBackend.invoke": ("Simple Lambda happy path OK", "echoes"),
 }
@@ -404,6 +432,10 @@ ABSENT = {
     "ResourceMap.update": ("DeletionPolicy", "is ignored"),
     "CloudFormationBackend.create_stack": ("ROLLBACK", "a failure leaves what was made"),
     "CloudFormationBackend.delete_stack": ("enable_termination_protection", "is ignored"),
+    "Stack._create_resource_map": ("events", "resources have no events"),
+    "ResourceMap._delete_resource": ("event", "a deletion has no event"),
+    "parsing.parse_and_create_resource": ("event", "a creation has no event"),
+    "parsing.parse_and_update_resource": ("event", "a change has no event"),
     "StepFunctionsParserBackend.create_state_machine": ("DELETING", "is returned as if it were new"),
 }
 
