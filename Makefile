@@ -34,8 +34,8 @@ $(SYNCED): pyproject.toml uv.lock
 demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute
 	@$(BIN)/python -m local demo
 
-serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1, PORT=5000 SETTINGS=cdk.json if given
-	@$(BIN)/python -m local serve --port '$(or $(PORT),5000)' $(if $(SETTINGS),--settings '$(SETTINGS)')
+serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1, PORT=5000 SETTINGS=cdk.json EMPTY=yes if given
+	@$(BIN)/python -m local serve --port '$(or $(PORT),5000)' $(if $(SETTINGS),--settings '$(SETTINGS)') $(if $(EMPTY),--empty)
 
 test: $(SYNCED) ## Run the tests; needs no account and no network
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -61,6 +61,7 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(BIN)/python -m tools.static.check_templates
 	$(BIN)/python -m tools.static.check_handler_permissions
 	$(BIN)/python -m pytest -q tests/infrastructure
+	$(BIN)/python -m pytest -q -m long tests/workflow/test_cdk_cli.py
 	$(MAKE) coverage
 
 coverage: $(SYNCED) ## List the branches of lambdas/ that no unit test covers

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         quotas = QuotaSettings(**{field.name: getattr(options, field.name) for field in fields(QuotaSettings)})
     except ValueError as error:
         parser.error(str(error))
-    return serve(options.port, quotas, options.settings)
+    return serve(options.port, quotas, options.settings, empty=options.empty)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -51,6 +51,9 @@ def _make_parser() -> argparse.ArgumentParser:
     server.add_argument("--port", type=_parse_port, default=5000, help="the port; 0 takes a free one (default: 5000)")
     server.add_argument(
         "--settings", type=Path, metavar="FILE", help="a cdk.json with the settings to deploy (default: built-in ones)"
+    )
+    server.add_argument(
+        "--empty", action="store_true", help="deploy no stack: `make deploy` does, with AWS_ENDPOINT_URL set"
     )
     for name, kind, text in (
         ("lambda-concurrency", int, "how many invocations of functions can run at once"),

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
@@ -49,9 +50,22 @@ def create_named_buses(template: str, *, region: str, account: str) -> None:
     """
     resources: dict[str, Any] = json.loads(template).get("Resources", {})
     rules = (r["Properties"] for r in resources.values() if r["Type"] == "AWS::Events::Rule")
+    create_buses((rule.get("EventBusName", _DEFAULT_BUS) for rule in rules), region=region, account=account)
+
+
+def create_buses(names: Iterable[str], *, region: str, account: str) -> None:
+    """Create buses, unless they exist.
+
+    Parameters
+    ----------
+    names
+        Their names; one with a ``/`` is a partner's, and its event source is created too.
+    region, account
+        The place of the buses.
+    """
     events = boto3.client("events", region)
     existing = {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}
-    for name in sorted({rule.get("EventBusName", _DEFAULT_BUS) for rule in rules} - existing):
+    for name in sorted({*names} - existing):
         if "/" in name:
             events.create_partner_event_source(Name=name, Account=account)
             events.create_event_bus(Name=name, EventSourceName=name)

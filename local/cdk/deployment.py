@@ -26,7 +26,10 @@ from local.aws.eventbridge import create_named_buses
 # The same files make the same package: no times, no owners, one order.
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _BOOTSTRAP_VERSION = "30"
-_UNSUPPORTED_TYPE_WARNING = "Tried to parse"
+_BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+_BOOTSTRAP_BUCKET = "cdk-hnb659fds-assets-{account}-{region}"
+UNSUPPORTED_TYPE_WARNING = "Tried to parse"
+"""How moto's warning of a resource type that its CloudFormation does not have begins."""
 
 
 class DeploymentError(Exception):
@@ -80,8 +83,31 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
         _create_or_update(name, source, artifact["properties"], region)
         outputs, resource_ids = _describe_stack(name, region, account)
     texts = [str(warning.message) for warning in caught_warnings]
-    unsupported = {text.split()[3] for text in texts if text.startswith(_UNSUPPORTED_TYPE_WARNING)}
+    unsupported = {text.split()[3] for text in texts if text.startswith(UNSUPPORTED_TYPE_WARNING)}
     return Stack(name=name, outputs=outputs, resources=resource_ids, unsupported=tuple(sorted(unsupported)))
+
+
+def bootstrap(*, region: str = "us-east-1", account: str = "123456789012") -> None:
+    """Prepare the account and Region for the CDK CLI: the bucket for assets, and the version of the bootstrap.
+
+    https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+    """
+    _put_version(_BOOTSTRAP_PARAMETER, region)
+    boto3.client("s3", region).create_bucket(Bucket=_BOOTSTRAP_BUCKET.format(account=account, region=region))
+
+
+def read_outputs(*, region: str = "us-east-1", account: str = "123456789012") -> dict[str, str]:
+    """Read the outputs of all deployed stacks, whoever deployed them; of two with the same name, the newer stack's."""
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in list(cloudformation_backends[account][region].stacks.values())
+        if _is_deployed(stack.status)
+        for output in stack.outputs or ()
+    }
+
+
+def _is_deployed(status: str) -> bool:
+    return status.endswith("_COMPLETE") and status != "ROLLBACK_COMPLETE"
 
 
 def _read_manifest(assembly: Path, region: str, account: str) -> tuple[str, dict[str, Any], list[_Asset]]:
@@ -127,9 +153,11 @@ def _find_template_url(url: str | None, assets: list[_Asset], region: str, accou
 def _put_bootstrap_version(artifact: dict[str, Any], region: str) -> None:
     parameter = artifact["properties"].get("bootstrapStackVersionSsmParameter")
     if parameter:
-        boto3.client("ssm", region).put_parameter(
-            Name=parameter, Value=_BOOTSTRAP_VERSION, Type="String", Overwrite=True
-        )
+        _put_version(parameter, region)
+
+
+def _put_version(parameter: str, region: str) -> None:
+    boto3.client("ssm", region).put_parameter(Name=parameter, Value=_BOOTSTRAP_VERSION, Type="String", Overwrite=True)
 
 
 def _upload(asset: _Asset, region: str) -> None:

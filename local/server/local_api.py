@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.aws.identity_store import StoreUser
 from local.aws.quotas import POSSIBLE_QUOTAS
+from local.cdk.deployment import read_outputs
 from local.defaults import ACCOUNT, IDENTITY_STORE_ID, REGION
 from local.environment import Environment
 from local.faults import read_faults
@@ -42,7 +43,7 @@ _HELP = {
     "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
     "GET /local/identity-store": "returns the users of Identity Center that are known, with their statuses",
     "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
-    "GET /local/stack": "returns the stack's outputs, the account, the Region and the organizations",
+    "GET /local/stack": "returns the outputs of the deployed stacks, the account, the Region and the organizations",
 }
 
 
@@ -56,7 +57,7 @@ class LocalApi:
     Parameters
     ----------
     environment
-        An open environment, with the stack deployed.
+        An open environment.
     identity_store_id
         The identity store of users for which a request names none.
     """
@@ -114,7 +115,7 @@ class LocalApi:
             {"Id": organization.id, "Alias": organization.alias, "MailDomains": list(organization.domains)}
             for organization in list(self._environment.workmail.organizations.values())
         ]
-        outputs = self._environment.outputs
+        outputs = read_outputs(region=REGION, account=ACCOUNT)
         return {
             "Account": ACCOUNT,
             "Region": REGION,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,13 @@ from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHand
 from local.aws.functions.trusted_code import TrustedCode
 from local.aws.quotas import QuotaSettings
 from local.cdk.assembly import AssemblyError, assembly, list_asset_folders
-from local.cdk.deployment import DeploymentError
-from local.defaults import IDENTITY_STORE_ID, REGION
+from local.cdk.deployment import UNSUPPORTED_TYPE_WARNING, DeploymentError, bootstrap
+from local.clock import read_real_time
+from local.defaults import ACCOUNT, IDENTITY_STORE_ID, REGION
 from local.environment import Environment
 from local.server.gate import Gate
 from local.server.local_api import LocalApi
-from local.server.settings_file import ServedSettings, create_organizations, load_settings
+from local.server.settings_file import ServedSettings, create_event_buses, create_organizations, load_settings
 from stacks.settings_fields import SettingsError
 
 HOST = "127.0.0.1"
@@ -38,6 +40,13 @@ class _RequestHandler(WSGIRequestHandler):
             self.send_error(400, "The request target is malformed")
         else:
             super().run_wsgi()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the time of an answer's ``Date``: the machine's, because SDKs compare it with theirs.
+
+        With the embedded clock's they would correct their own, and try each error again, as one of a wrong signature.
+        """
+        return super().date_time_string(read_real_time().timestamp() if timestamp is None else timestamp)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log no answers."""
@@ -82,7 +91,7 @@ def make_http_server(
     Parameters
     ----------
     environment
-        An open environment, with the stack deployed.
+        An open environment.
     port
         The port; 0 takes a free one.
     identity_store_id
@@ -126,7 +135,9 @@ def trust_only_assets(environment: Environment) -> None:
     environment.runtime.trusted_code = TrustedCode(lambda: list_asset_folders(environment.deployed_assemblies))
 
 
-def serve(port: int, quotas: QuotaSettings | None = None, settings_file: Path | None = None) -> int:
+def serve(
+    port: int, quotas: QuotaSettings | None = None, settings_file: Path | None = None, *, empty: bool = False
+) -> int:
     """Serve the embedded AWS until Ctrl-C; return the exit status.
 
     Parameters
@@ -137,6 +148,9 @@ def serve(port: int, quotas: QuotaSettings | None = None, settings_file: Path | 
         The quotas of AWS services; none by default.
     settings_file
         A ``cdk.json`` with the settings to deploy; those of `local.defaults` by default.
+    empty
+        Whether the stack is left out: only what an account has before it is deployed. That is the organizations and
+        the event buses of the settings, and the CDK's bootstrap.
     """
     try:
         settings = load_settings(settings_file)
@@ -146,7 +160,7 @@ def serve(port: int, quotas: QuotaSettings | None = None, settings_file: Path | 
     except OSError as error:
         return _report(f"Port {port} on {HOST} cannot be used ({error.strerror}). Choose another: --port 5001")
     try:
-        with listener, _open_environment(settings, quotas) as environment:
+        with listener, _open_environment(settings, quotas, empty=empty) as environment:
             _serve(environment, settings, listener)
     except SettingsError as error:
         return _report(f"{error}.")
@@ -158,20 +172,28 @@ def serve(port: int, quotas: QuotaSettings | None = None, settings_file: Path | 
 
 
 @contextmanager
-def _open_environment(settings: ServedSettings, quotas: QuotaSettings | None) -> Iterator[Environment]:
-    """Open the embedded AWS with the stack, and say what takes long."""
-    _report("Synthesizing the stack; after a change this takes about ten seconds …")
-    assembly_dir = assembly(settings.context)
+def _open_environment(settings: ServedSettings, quotas: QuotaSettings | None, *, empty: bool) -> Iterator[Environment]:
+    """Open the embedded AWS, with the stack unless it is to be empty, and say what takes long."""
+    assembly_dir = None
+    if not empty:
+        _report("Synthesizing the stack; after a change this takes about ten seconds …")
+        assembly_dir = assembly(settings.context)
     _report("Starting the embedded AWS …")
     with Environment(None, None, schedules=True, quotas=quotas) as environment:
         trust_only_assets(environment)
         create_organizations(environment, settings.parsed)
-        _report("Deploying the stack into it …")
-        environment.deploy(assembly_dir)
+        bootstrap(region=REGION, account=ACCOUNT)
+        if assembly_dir is None:
+            create_event_buses(settings.parsed)
+        else:
+            _report("Deploying the stack into it …")
+            environment.deploy(assembly_dir)
         yield environment
 
 
 def _serve(environment: Environment, settings: ServedSettings, listener: socket.socket) -> None:
+    # For its readers it is no news: the page about the embedded AWS says what it leaves out.
+    warnings.filterwarnings("ignore", UNSUPPORTED_TYPE_WARNING)
     stores = settings.parsed.identity_stores or (IDENTITY_STORE_ID,)
     http_server = make_http_server(environment, 0, identity_store_id=stores[0], listener=listener)
     try:
@@ -179,7 +201,8 @@ def _serve(environment: Environment, settings: ServedSettings, listener: socket.
         print("Everything is in memory: Ctrl-C ends the server, and all of it is lost.")
         for organization in settings.parsed.organizations:
             print(f"Organization {organization.id}")
-        print(f"State machine {environment.outputs['StateMachineArn']}", flush=True)
+        machine = environment.outputs.get("StateMachineArn")
+        print(f"State machine {machine}" if machine else "No stack is deployed yet.", flush=True)
         http_server.serve_forever()
     finally:
         http_server.server_close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
+from local.aws.eventbridge import create_buses
 from local.defaults import ACCOUNT, OFFBOARDING, REGION
 from local.environment import Environment
 from local.workmail import workmail_backends
@@ -68,6 +69,15 @@ def create_organizations(environment: Environment, settings: Settings) -> None:
             environment.workmail.create_organization_with_id(organization.id, alias, mail_domains=domains)
         except ServiceException as error:
             raise SettingsError(f"WorkMail cannot have {organization.id}: {str(error.message).rstrip('.')}") from None
+
+
+def create_event_buses(settings: Settings) -> None:
+    """Create the event buses of the settings' identity providers in the embedded AWS, unless they exist."""
+    providers = settings.identity_providers
+    sources = (providers.okta, providers.auth0, providers.sailpoint)
+    names = [provider.event_source for provider in sources if provider]
+    requests = providers.offboarding_requested
+    create_buses([*names, *([requests.event_bus] if requests else [])], region=REGION, account=ACCOUNT)
 
 
 def _find_alias(organization: OrganizationSettings) -> str:

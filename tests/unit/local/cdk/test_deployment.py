@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.cdk.deployment import DeploymentError, package
+from local.cdk.deployment import DeploymentError, bootstrap, package, read_outputs
 from local.environment import Environment
 from tests.unit.local.assemblies import NOON, output_of
+from tools.check_account import AccountError, check_account
 
 
 def test_the_deployed_machine_runs_the_packaged_code(open_environment: Any) -> None:
@@ -76,3 +77,24 @@ def test_a_package_is_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
     assert package(original) == package(copy)
     (copy / "a.py").write_text("else")
     assert package(original) != package(copy)
+
+
+def test_a_bootstrapped_account_passes_the_check_before_a_deployment() -> None:
+    with Environment(None, None) as aws:
+        with pytest.raises(AccountError, match="not bootstrapped"):
+            check_account()
+        bootstrap()
+
+        assert check_account() == ("123456789012", "us-east-1")
+        [bucket] = aws.client("s3").list_buckets()["Buckets"]
+    assert bucket["Name"] == "cdk-hnb659fds-assets-123456789012-us-east-1"
+
+
+def test_the_outputs_are_those_of_deployed_stacks(open_environment: Any, make_assembly: Callable[..., Path]) -> None:
+    aws = open_environment()
+    client, template = aws.client("cloudformation"), (make_assembly() / "stack.template.json").read_text()
+    client.create_change_set(StackName="later", ChangeSetName="a", ChangeSetType="CREATE", TemplateBody=template)
+
+    assert read_outputs() == aws.outputs
+    client.delete_stack(StackName="stack")
+    assert read_outputs() == {}

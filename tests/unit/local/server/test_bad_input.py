@@ -1,11 +1,14 @@
 """Malformed requests to `make serve` are answered with 400 and a sentence, and no traceback is printed."""
 
 import json
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local.__main__ import main
+from local.clock import read_real_time
 from local.server.bodies import MAX_JSON_DEPTH, is_nested_too_deep
 from local.server.serve import bind, serve
 
@@ -188,3 +191,12 @@ def test_an_operation_that_moto_lacks_is_answered_in_the_protocol_of_the_client(
         server.client("cloudformation").estimate_template_cost(TemplateBody="{}")
 
     assert capfd.readouterr().err == ""
+
+
+def test_an_answer_has_the_date_of_the_machine(server: LocalServer) -> None:
+    server.environment.clock.advance(timedelta(days=1))
+
+    date = parsedate_to_datetime(server.send("GET", "/local/clock").headers["Date"])
+
+    # SDKs repeat each call that fails, for most of a minute, if their time is another one.
+    assert abs(date - read_real_time()) < timedelta(minutes=1)

@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from local.defaults import MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ALIAS, ORGANIZATION_ID
+from local.defaults import (
+    AUTH0_BUS,
+    MAIL_DOMAIN,
+    OFFBOARDING,
+    OKTA_BUS,
+    ORGANIZATION_ALIAS,
+    ORGANIZATION_ID,
+    SAILPOINT_BUS,
+)
 from local.environment import Environment
 from local.server.serve import serve
-from local.server.settings_file import create_organizations, load_settings
+from local.server.settings_file import create_event_buses, create_organizations, load_settings
 
 ID_A, ID_B = "m-" + "a" * 32, "m-" + "b" * 32
 ORGANIZATIONS = [
@@ -88,3 +96,12 @@ def test_a_wrong_file_is_a_sentence_before_anything_is_started(
     output = capsys.readouterr()
     assert sentence in output.err
     assert (output.err.count("\n"), output.out) == (1, "")
+
+
+def test_the_event_buses_of_the_settings_exist_once() -> None:
+    with Environment(None, None) as environment:
+        for _ in range(2):
+            create_event_buses(load_settings(None).parsed)
+        buses = environment.client("events").list_event_buses()["EventBuses"]
+
+    assert {bus["Name"] for bus in buses} == {"default", OKTA_BUS, AUTH0_BUS, SAILPOINT_BUS}
