@@ -147,10 +147,12 @@ def test_change_sets_belong_to_their_stack(client: Any, propose: Any) -> None:
 
 
 def test_the_change_sets_of_a_deleted_stack_are_gone(aws: Environment, client: Any, propose: Any) -> None:
-    propose(render_template(Jobs=QUEUE))
+    change_set_id = propose(render_template(Jobs=QUEUE))["ChangeSetId"]
     execute(client)
     client.delete_stack(StackName="stack")
 
+    with pytest.raises(client.exceptions.ChangeSetNotFoundException):
+        client.describe_change_set(ChangeSetName=change_set_id)
     propose(render_template(Jobs=QUEUE))
     assert execute(client)["StackStatus"] == "CREATE_COMPLETE"
     assert list_queues(aws) == ["jobs"]
