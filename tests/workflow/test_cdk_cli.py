@@ -24,7 +24,7 @@ from local.organization import OrganizationBuilder
 ROOT = Path(__file__).parents[2]
 CLI = Path("node_modules", ".bin", "cdk")
 COPIED_FILES = ("app.py", "cdk.json", "Makefile", "package.json", "package-lock.json", "pyproject.toml", "uv.lock")
-COPIED_FOLDERS = ("lambdas", "local", "stacks", "statemachine", "tools")
+COPIED_FOLDERS = ("lambdas", "local", "operate", "stacks", "statemachine", "tools")
 # The packages are links: make must not install any through them.
 INSTALLED = ("-o", ".venv/.synced", "-o", "node_modules/.synced")
 
@@ -74,15 +74,23 @@ class Rehearsal:
         assert completed.returncode == status, output
         return " ".join(output.split())
 
-    def make(self, target: str, status: int = 0) -> str:
-        """Run a target of the Makefile."""
-        planned = self.run("make", "-n", *INSTALLED, target)
+    def make(self, *target: str, status: int = 0) -> str:
+        """Run a target of the Makefile, with its variables."""
+        planned = self.run("make", "-n", *INSTALLED, *target)
         assert re.search(r"npm |uv sync|pip ", planned) is None, planned
-        return self.run("make", *INSTALLED, target, status=status)
+        return self.run("make", *INSTALLED, *target, status=status)
 
     def request(self, path: str, body: bytes | None = None) -> Any:
         with urlopen(Request(f"{self.url}{path}", data=body)) as answer:  # noqa: S310 (the address is the loopback)
             return json.load(answer)
+
+    def offboard(self, user: str) -> str:
+        """Start an offboarding, and let a day pass, so that it is in its window; return its ARN."""
+        machine = self.request("/local/stack")["Outputs"]["StateMachineArn"]
+        request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user})
+        execution = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=request)
+        self.request("/local/clock", b'{"advance": "P1D"}')
+        return str(execution["executionArn"])
 
     def client(self, service: str) -> Any:
         return boto3.client(service, "us-east-1", endpoint_url=self.url)
@@ -141,9 +149,7 @@ def test_a_stack_is_deployed_updated_while_an_execution_waits_and_destroyed(rehe
 
     user = OrganizationBuilder(rehearsal.client("workmail")).create_user("alice")
     steps, functions = rehearsal.client("stepfunctions"), rehearsal.client("lambda")
-    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user})
-    waiting = steps.start_execution(stateMachineArn=outputs["StateMachineArn"], input=request)["executionArn"]
-    rehearsal.request("/local/clock", b'{"advance": "P1D"}')
+    waiting = rehearsal.offboard(user)
 
     rehearsal.change("lambdas/verify_cleanup.py", lambda text: f"{text}\nLATER = True\n")
     rehearsal.change_settings(dailyCap=7)
@@ -171,6 +177,33 @@ def test_a_stack_is_deployed_updated_while_an_execution_waits_and_destroyed(rehe
     assert rehearsal.request("/local/stack")["Outputs"] == {}
     assert steps.list_state_machines()["stateMachines"] == []
     assert outputs["RecordsTableName"] in rehearsal.client("dynamodb").list_tables()["TableNames"]
+
+
+def test_who_is_in_the_window_is_restored_by_a_new_stack_with_the_records_of_the_destroyed_one(
+    rehearsal: Rehearsal,
+) -> None:
+    rehearsal.make("deploy")
+    table = rehearsal.request("/local/stack")["Outputs"]["RecordsTableName"]
+    user = OrganizationBuilder(rehearsal.client("workmail")).create_user("alice")
+    rehearsal.offboard(user)
+
+    destroy = ("destroy", "UNPROTECT=stack", "YES=workmail-offboarding", "EXPORT=records.jsonl")
+    assert "Executions still wait (1)" in rehearsal.make(*destroy, status=2)
+    destroyed = rehearsal.make(*destroy, "STOP=yes")
+    assert "The stack workmail-offboarding is deleted." in destroyed
+    assert table in destroyed
+
+    rehearsal.make("deploy")
+    outputs = rehearsal.request("/local/stack")["Outputs"]
+    assert outputs["RecordsTableName"] != table
+    rehearsal.run(".venv/bin/python", "-m", "operate", "records", "import", "records.jsonl")
+    request = json.dumps({"OrganizationId": ORGANIZATION_ID, "EntityId": user})
+    steps = rehearsal.client("stepfunctions")
+    restore = steps.start_execution(stateMachineArn=outputs["RestoreStateMachineArn"], input=request)["executionArn"]
+    rehearsal.request("/local/clock", b'{"advance": "PT10M"}')
+    ended = steps.describe_execution(executionArn=restore)
+    assert json.loads(ended["output"])["Outcome"] == "Restored"
+    assert rehearsal.client("workmail").describe_user(OrganizationId=ORGANIZATION_ID, UserId=user)["State"] == "ENABLED"
 
 
 def test_a_creation_that_fails_says_why_and_can_be_repeated(rehearsal: Rehearsal) -> None:
