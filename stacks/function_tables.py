@@ -70,7 +70,10 @@ class FunctionTables:
             FunctionSpec(
                 name="PlanOffboarding",
                 description="Reports what an offboarding would do, and what would stop it, and changes nothing",
-                workmail_actions=("ListAliases", "ListGroupsForEntity", "ListGroupMembers", "ListMailboxPermissions"),
+                workmail_actions=(
+                    *("ListAliases", "ListGroupsForEntity", "ListGroupMembers", "ListMailboxPermissions"),
+                    *_DESCRIBE_ACTIONS,
+                ),
                 environment=render_retention_rules(self._settings),
                 access=(self._records.allow_actions("GetItem"), self._read_policy, self._describe_executions),
             ),

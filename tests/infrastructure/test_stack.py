@@ -52,7 +52,8 @@ ACTIONS = {
         "workmail:ListGroupsForEntity",
         "workmail:ListGroupMembers",
         "workmail:ListMailboxPermissions",
-    },
+    }
+    | DESCRIBE_ONE,
     "RecordOffboarding": {"workmail:ListAliases", "workmail:ListGroupsForEntity", "workmail:GetMailboxDetails"}
     | DESCRIBE_ONE,
     "WaitForDate": set(),

@@ -372,3 +372,17 @@ def test_a_deleted_user_and_an_unknown_id_are_no_user(stub: Stubber) -> None:
 
     assert directory.find_user(USER_ID) is None
     assert directory.find_user(USER_ID) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *('"dana leaver"@example.com', "d\u00e4n\u00e4@example.com", "dana@x.c", "dana"),
+        *("d" * 65 + "@example.com", "dana@" + "e" * 246 + ".com"),
+    ],
+)
+def test_workmail_is_not_asked_for_an_address_that_it_cannot_have(organization: WorkMailBackend, address: str) -> None:
+    with pytest.raises(errors.EntityNotFound, match=r"No entity of WorkMail can have this address\."):
+        Directory(client("workmail"), ORGANIZATION_ID).find_by_address(address)
+
+    assert take_calls(organization) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
-from local.workmail.state import DELETED, DISABLED
+from local.workmail.state import DELETED, DISABLED, ENABLED
 from tests.workflow.conftest import Flow
 from tests.workflow.test_identity_events import (
     STORE_USER,
@@ -133,7 +133,7 @@ def _plan_and_schedule(flow: Flow) -> None:
 
 
 def _disable_while_recording(flow: Flow) -> None:
-    """Have entities disabled after they were resolved: RecordOffboarding reads them again."""
+    """Have entities disabled after they were resolved: PlanOffboarding and RecordOffboarding read them again."""
     entities = {
         flow.people.create_user("sooner"),
         flow.people.create_group("sooner-group"),
@@ -147,9 +147,12 @@ def _disable_while_recording(flow: Flow) -> None:
             )
 
     flow.backend.before_hooks.append(disable)
-    arns = [flow.start(entity) for entity in entities]
-    flow.clock.settle()
-    assert {flow.read_result(arn).states[-1] for arn in arns} == {"WaitForRetention"}
+    for is_plan, end in ((True, "Planned"), (False, "WaitForRetention")):
+        for entity in entities:
+            flow.backend.arrange(ORGANIZATION_ID, entity, state=ENABLED, disabled_date=None)
+        arns = [flow.start(entity, DryRun=is_plan) for entity in entities]
+        flow.clock.settle()
+        assert {flow.read_result(arn).states[-1] for arn in arns} == {end}
 
 
 def _delete_after_recording(flow: Flow) -> None:

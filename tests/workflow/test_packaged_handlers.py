@@ -107,7 +107,13 @@ def test_the_starter_runs_with_only_the_asset_and_boto3(flow: Any, endpoint: str
         "time": "2026-11-22T12:00:00Z",
         "detail": {"RequestId": "r-1", "EntityId": flow.people.create_user("dana"), "OrganizationId": ORGANIZATION_ID},
     }
-    record = {"receiptHandle": "x", "attributes": {}, "messageAttributes": {}, "eventSource": "aws:sqs"}
+    moment = str(int(flow.clock.now().timestamp() * 1000))
+    attributes = {
+        "SentTimestamp": moment,
+        "ApproximateFirstReceiveTimestamp": moment,
+        "ApproximateReceiveCount": "1",
+    }
+    record = {"receiptHandle": "x", "attributes": attributes, "messageAttributes": {}, "eventSource": "aws:sqs"}
     bodies = [json.dumps(valid_event), "{}"]
 
     status, answer = invoke(

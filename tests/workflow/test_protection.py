@@ -56,7 +56,7 @@ def test_an_entity_that_matches_no_entry_is_offboarded(flow: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"Expected": {"Name": "boss"}}, *mark_long({"Reason": "really"}, {"NotBefore": "2026-11-20T00:00:00Z"})]
+    "more", [{"Expected": {"Name": "boss"}}, *mark_long({"Reason": "really"}, {"NotBefore": "2026-11-22T00:00:00Z"})]
 )
 def test_no_input_removes_a_protection(flow: Any, more: dict[str, Any]) -> None:
     flow.change_policy(Protected=["boss"])

@@ -315,4 +315,4 @@ def test_removing_an_organization_fails_its_waiting_executions(
     flow.environment.deploy(assembly({"organizations": [{"id": "m-" + "a1" * 16}]}))
     flow.pass_days(45)
 
-    assert [flow.read_result(arn).outcome for arn in started] == ["AccessDenied", "AccessDenied"]
+    assert [flow.read_result(arn).outcome for arn in started] == ["AccessDenied", "InvalidRequest"]

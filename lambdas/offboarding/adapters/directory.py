@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Answer = Mapping[str, Any]
 
+_ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
+_MAX_ADDRESS_LENGTH = 254
+"""What DescribeEntity takes as `Email`."""
 _NO_RETRIES = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 1})
 
 _EVIDENCE_MEMBERS = (
@@ -130,8 +134,11 @@ class Directory:
         Raises
         ------
         EntityNotFound
-            If WorkMail finds none; it may not find one that is disabled.
+            If WorkMail finds none, or can have none with such an address; it may not find one that is disabled.
         """
+        if len(address) > _MAX_ADDRESS_LENGTH or not _ADDRESS.fullmatch(address):
+            # WorkMail would refuse the request.
+            raise errors.EntityNotFound("No entity of WorkMail can have this address.")
         answer = self._call("DescribeEntity", Email=address)
         return EntityReference(
             EntityType(_require_member(answer, "Type", "DescribeEntity")),

@@ -90,7 +90,7 @@ def _report(
     except Exception as error:
         # The error of a dependency is that of all that depend on it, and AWS has not begun with these.
         if not hasattr(error, "local_is_reported"):
-            error.local_is_reported = True  # type: ignore[attr-defined]
+            error.__dict__["local_is_reported"] = True
             _add_event(stack, f"{action}_IN_PROGRESS", name, template["Type"])
             _add_event(stack, f"{action}_FAILED", name, template["Type"], reason=_find_sentence(str(error)))
         raise
