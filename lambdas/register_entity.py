@@ -234,11 +234,9 @@ def read_window(record: Record, now: datetime) -> RestorableWindow:
 def _find_by_name_or_address(records: Records, organization_id: str, identifier: str) -> Record | None:
     locks = [records.find_lock(organization_id, id_) for id_ in records.find_entity_ids(organization_id, identifier)]
     windows = [records.find(lock.window_execution_arn) for lock in locks if lock and lock.window_execution_arn]
-    restorable = [
-        record
-        for record in windows
-        if record and record.status_key in _RESTORABLE and record.has_identifier(identifier)
-    ]
+    recorded = [record for record in windows if record and record.has_identifier(identifier)]
+    # Without one that can be restored, the record says why not: that its retention is over, for example.
+    restorable = [record for record in recorded if record.status_key in _RESTORABLE] or recorded
     matches = [record for record in restorable if record.has_primary_identifier(identifier)]
     ids = ", ".join(record.entity["Id"] for record in matches or restorable)
     if len(matches) > 1:

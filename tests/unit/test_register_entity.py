@@ -18,6 +18,7 @@ from offboarding.domain import errors
 from offboarding.domain.entities import EntityState, EntityType
 from offboarding.domain.record import Record, Status
 from offboarding.domain.timestamps import parse, render
+from offboarding.edge.steps import RestoreInput
 from register_entity import RESUME_WITHIN, load_record, register
 from tests.unit.conftest import (
     ARN_A,
@@ -132,13 +133,12 @@ def test_an_address_means_the_record_whose_primary_address_it_is(table: Table, p
 @pytest.mark.parametrize(
     "change",
     [
-        lambda table: table.close_record(ARN_A, "CleanupVerified"),
         lambda table: table.delete_item(ARN_A),
         lambda table: table.delete_item(entity_key(ORGANIZATION_ID, USER_ID), "Lock"),
     ],
-    ids=["verified", "no-record", "no-lock"],
+    ids=["no-record", "no-lock"],
 )
-def test_a_name_does_not_lead_to_a_window_that_is_over_or_whose_record_is_gone(
+def test_a_name_does_not_lead_to_a_window_whose_record_is_gone(
     table: Table, people: OrganizationBuilder, change: Callable[[Table], Any]
 ) -> None:
     table.create_deregistered_record("a")
@@ -146,6 +146,19 @@ def test_a_name_does_not_lead_to_a_window_that_is_over_or_whose_record_is_gone(
 
     with pytest.raises(errors.NothingRecorded):
         load_record(table.records, {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"})
+
+
+def test_a_name_leads_to_a_window_that_is_over_unless_somebody_of_the_name_can_be_restored(
+    table: Table, people: OrganizationBuilder
+) -> None:
+    """The record says that the retention is over; that nothing was recorded would be false."""
+    table.create_deregistered_record("a")
+    table.close_record(ARN_A, "CleanupVerified")
+    request: RestoreInput = {"OrganizationId": ORGANIZATION_ID, "EntityId": "dana"}
+    assert load_record(table.records, request).execution_arn == ARN_A
+
+    table.create_deregistered_record("b", "entity-b")
+    assert load_record(table.records, request).entity["Id"] == "entity-b"
 
 
 def test_a_name_that_the_record_of_the_window_lacks_does_not_lead_to_it(
