@@ -90,9 +90,10 @@ bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, on
 
 deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
 	@$(CHECK_ACCOUNT)
-	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy
+	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy $(if $(APPROVE),--require-approval $(APPROVE))
 
 diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
+	@$(CHECK_ACCOUNT)
 	$(CDK) diff
 
 # STOP=yes stops what waits; UNPROTECT="stack table" lifts protections; YES=<stack name> does not ask; EXPORT=<file>.

@@ -455,6 +455,15 @@ class Settings:
             )
 
 
+def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object; JSON itself would take the last value of a key silently."""
+    keys = [key for key, _ in pairs]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise SettingsError(f"cdk.json must not have the key {repeated[0]} twice in one object")
+    return dict(pairs)
+
+
 def read_context(file: Path) -> Mapping[str, object]:
     """Read the CDK context of a ``cdk.json``.
 
@@ -464,7 +473,7 @@ def read_context(file: Path) -> Mapping[str, object]:
         The file cannot be read, is no JSON, or has no context.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeated_keys)
     except OSError as error:
         raise SettingsError(f"{file.name} cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:

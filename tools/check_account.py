@@ -7,7 +7,13 @@ import os
 import sys
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+)
 
 BOOTSTRAP_VERSION_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 MIN_BOOTSTRAP_VERSION = 6
@@ -38,18 +44,29 @@ def check_account() -> tuple[str, str]:
         There are no credentials, these have expired, no Region is set, or the account and Region are not bootstrapped.
     """
     # The CDK CLI prefers AWS_REGION, which boto3 does not read.
-    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    region = os.environ.get("AWS_REGION") or _open_session(None).region_name
     if not region:
         raise AccountError("No Region is set: set AWS_REGION, to us-east-1, us-west-2 or eu-west-1 for example.")
-    session = boto3.Session(region_name=region)
+    session = _open_session(region)
     try:
         account = session.client("sts").get_caller_identity()["Account"]
     except NoCredentialsError:
         raise AccountError(f"There are no AWS credentials. {_SIGN_IN}.") from None
+    except EndpointConnectionError:
+        raise AccountError(
+            f"AWS cannot be reached in the Region {region}: check its name (AWS_REGION) and the network."
+        ) from None
     except (ClientError, BotoCoreError) as error:
         raise AccountError(f"AWS does not accept the credentials ({_describe(error)}). {_SIGN_IN}.") from None
     _require_bootstrap(session, account, region)
     return account, region
+
+
+def _open_session(region: str | None) -> boto3.Session:
+    try:
+        return boto3.Session(region_name=region)
+    except ProfileNotFound as error:
+        raise AccountError(f"{error}. {_SIGN_IN}.") from None
 
 
 def _require_bootstrap(session: boto3.Session, account: str, region: str) -> None:

@@ -19,7 +19,7 @@ from operate.destroy.intake import describe_messages, paused_intake
 from operate.destroy.leftovers import describe_leftovers, list_retained
 from operate.errors import Refusal
 from operate.options import account_options, report
-from operate.records.command import export_to_file
+from operate.records.command import export_to_file, require_new_file
 
 _STACK, _TABLE = "stack", "table"
 
@@ -51,6 +51,8 @@ def destroy(
     if waiting and stop:
         click.echo("What is stopped is not verified any more. To restore somebody after that needs a new stack.")
     _require_deletable(stack, waiting, is_stopping=stop, is_unprotecting=_STACK in unprotect)
+    if path is not None:
+        require_new_file(path)
     _require_confirmation(stack, confirmed_name)
     retained = list_retained(account, stack)
     table = stack.outputs.get("RecordsTableName")
@@ -87,7 +89,8 @@ def _name_export(stack: Stack) -> Path:
 
 
 def _require_deletable(stack: Stack, waiting: list[Execution], *, is_stopping: bool, is_unprotecting: bool) -> None:
-    if stack.status.endswith("_IN_PROGRESS"):
+    # A first deployment that nobody approved stays so; it has made nothing.
+    if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
         raise Refusal(f"The stack {stack.name} is {stack.status}: wait for that, then start again.")
     if waiting and not is_stopping:
         raise Refusal(f"Executions still wait ({len(waiting)}): let them end, or stop them with STOP=yes (--stop).")

@@ -40,8 +40,21 @@ def export(path: str, table: str | None, account: Account) -> None:
     if path == STANDARD_OUTPUT:
         count = export_records(account, name, sys.stdout.buffer, report)
     else:
+        require_new_file(Path(path))
         count = export_to_file(account, name, Path(path))
     report(f"Items of {name} exported: {count}.")
+
+
+def require_new_file(path: Path) -> None:
+    """Require that no file is replaced: it may be the only one that has the records of a deleted stack.
+
+    Raises
+    ------
+    Refusal
+        If there is such a file.
+    """
+    if path.exists():
+        raise Refusal(f"The file {path} exists, and nothing was exported: name another file, or move it away.")
 
 
 def export_to_file(account: Account, table: str, path: Path) -> int:

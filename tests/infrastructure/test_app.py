@@ -110,6 +110,7 @@ def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedP
         ('{"app": 1,\n  "context": {,}\n}', "cdk.json must be JSON, but line 2, column 15 is not: "),
         ("", "cdk.json must be JSON, but line 1, column 1 is not: "),
         ("[" * 100_000, "cdk.json must be JSON in UTF-8: RecursionError"),
+        ('{"context": {"a": {"dailyCap": 5, "dailyCap": 50}}}', "cdk.json must not have the key dailyCap twice"),
         (None, "cdk.json cannot be read: No such file or directory"),
         ("\xff", "cdk.json must be JSON in UTF-8: UnicodeDecodeError"),
         *((text, "cdk.json must have the member context, an object like ") for text in ("{}", "[]", '{"context": 7}')),
@@ -127,26 +128,23 @@ def test_a_file_of_settings_that_cannot_be_read_is_refused_with_a_sentence(
     assert str(refusal.value).startswith(sentence)
 
 
-def test_the_example_organization_is_refused_by_a_deployment(tmp_path: Path) -> None:
-    deployment = make("deploy", tmp_path)
-    assert deployment.returncode != 0
-    assert "put your organization's id into offboarding.organizations before you deploy" in deployment.stderr
-    assert not (tmp_path / TEMPLATE).exists()
-
-
-def test_a_past_end_of_the_service_is_refused_by_a_deployment_and_only_warned_of_by_a_comparison(
+def test_a_past_end_of_the_service_and_the_example_are_refused_by_a_deployment_and_warned_of_by_a_comparison(
     tmp_path: Path,
 ) -> None:
-    past = context_with(serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31")
-    sentence = "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2026-03-31"
+    example = [{"id": "m-" + "0" * 32}]
+    past = context_with(organizations=example, serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31")
+    sentences = (
+        "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2026-03-31",
+        "put your organization's id into offboarding.organizations before you deploy",
+    )
     deployment = make("deploy", tmp_path / "deploy", **past)
     assert deployment.returncode != 0
-    assert sentence in deployment.stderr
+    assert all(sentence in deployment.stderr for sentence in sentences)
     assert not (tmp_path / "deploy" / TEMPLATE).exists()
 
     comparison = make("diff", tmp_path / "diff", **past)
     assert comparison.returncode == 0
-    assert sentence in comparison.stderr
+    assert all(sentence in comparison.stderr for sentence in sentences)
     assert (tmp_path / "diff" / TEMPLATE).exists()
 
 

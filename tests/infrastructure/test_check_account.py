@@ -7,7 +7,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from moto import mock_aws
 
 from tests.infrastructure.templates import template_of
@@ -76,7 +82,7 @@ def test_without_credentials_nothing_is_deployed(
     ("error", "name"),
     [
         (ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "GetCallerIdentity"), "ExpiredToken"),
-        (EndpointConnectionError(endpoint_url="https://sts"), "EndpointConnectionError"),
+        (ReadTimeoutError(endpoint_url="https://sts"), "ReadTimeoutError"),
     ],
 )
 def test_credentials_that_aws_does_not_accept_are_named(
@@ -85,6 +91,20 @@ def test_credentials_that_aws_does_not_accept_are_named(
     fail_call(monkeypatch, "GetCallerIdentity", error)
 
     with pytest.raises(AccountError, match=rf"^AWS does not accept the credentials \({name}\)\. Sign in with"):
+        check_account()
+
+
+def test_a_region_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_call(monkeypatch, "GetCallerIdentity", EndpointConnectionError(endpoint_url="https://sts"))
+
+    with pytest.raises(AccountError, match=rf"^AWS cannot be reached in the Region {REGION}: check its name"):
+        check_account()
+
+
+def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+
+    with pytest.raises(AccountError, match=r"The config profile \(nope\) could not be found\. Sign in"):
         check_account()
 
 

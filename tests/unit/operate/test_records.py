@@ -92,17 +92,25 @@ class TestExport:
     def test_only_its_owner_can_read_the_file(self, exported: Path) -> None:
         assert stat.S_IMODE(exported.stat().st_mode) == 0o600
 
-    def test_a_file_is_replaced_in_full_or_not_at_all(
+    def test_a_file_is_written_in_full_or_not_at_all(
         self, exported: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        content = exported.read_bytes()
         fail_calls(monkeypatch, "Scan", "AccessDeniedException", times=1)
+
+        result = run("records", "export", exported.with_name("another"), "--table", TABLE)
+
+        assert (result.exit_code, result.stderr) == (1, "AWS refuses Scan (AccessDeniedException): made by the test.\n")
+        assert [path.name for path in exported.parent.iterdir()] == [exported.name]
+
+    def test_a_file_that_exists_is_not_replaced(self, exported: Path, table: Any, run: RunCommand) -> None:
+        """It can be the only one that has the records of a stack that is deleted."""
+        content = exported.read_bytes()
 
         result = run("records", "export", exported, "--table", TABLE)
 
-        assert (result.exit_code, result.stderr) == (1, "AWS refuses Scan (AccessDeniedException): made by the test.\n")
+        assert result.exit_code == 1
+        assert result.stderr.endswith("exists, and nothing was exported: name another file, or move it away.\n")
         assert exported.read_bytes() == content
-        assert [path.name for path in exported.parent.iterdir()] == [exported.name]
 
     def test_the_standard_output_has_the_same_lines(self, exported: Path, run: RunCommand) -> None:
         result = run("records", "export", "-", "--table", TABLE)
