@@ -66,6 +66,7 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
     assert "no-such-node" in process.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
@@ -74,10 +75,9 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
             "offboarding.workmailRegion must be one of us-east-1, us-west-2, eu-west-1, because Amazon WorkMail "
             "does not exist in eu-central-1, where the stack is deployed\n",
         ),
-        pytest.param(
+        (
             context_with(retentionDays=29),
             "offboarding.retentionDays must be a whole number from 30 to 35, but it is 29\n",
-            marks=pytest.mark.long,
         ),
     ],
 )
