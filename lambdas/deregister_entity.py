@@ -293,7 +293,7 @@ def _authorize_and_record_attempt(
     """
     offboarding = record.offboarding
     protection = protected_by_nature(entity) or protected_by_settings(
-        read_policy(offboarding.organization_id, fresh=True).protected, entity, aliases
+        read_policy(offboarding.organization_id).protected, entity, aliases
     )
     if protection and record.deregistration_attempted:
         # Added to the list since an earlier attempt: WorkMail is not asked again, and may have acted before.

@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = validated_step(event, PLAN_OFFBOARDING, PlanStep)
     directory = Directory(client, step["OrganizationId"])
     entity, aliases = _read_current_aliases(directory, Entity.from_json(step["Entity"]))
-    policy = read_policy(step["OrganizationId"], fresh=True)
+    policy = read_policy(step["OrganizationId"])
     records = Records()
     would_deregister = entity.state is EntityState.ENABLED
     due_at = _due_date(step["Request"], parse(step["Now"]))

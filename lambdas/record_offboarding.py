@@ -61,7 +61,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         # Before anybody is asked for an approval.
         require_service(step["Now"], step["ServiceEndsAt"])
     directory = Directory(client, step["OrganizationId"])
-    policy = read_policy(step["OrganizationId"], fresh=True)
+    policy = read_policy(step["OrganizationId"])
     records, reports = Records(), Reports()
     try:
         checks = _require_report(records, reports, step)

@@ -37,7 +37,7 @@ from tests.workflow.conftest import Flow, find_missing_record
 
 RETENTION = timedelta(days=30)
 REQUESTS = "offboardingRequested"
-POLICY_CACHE_TIME = timedelta(seconds=5)
+MAX_POLICY_AGE = timedelta(seconds=5)
 MACHINES = {
     "StateMachineArn": "offboarding",
     "ApprovalStateMachineArn": "approval",
@@ -171,7 +171,7 @@ class Monitor:
         self._deregistered_by: dict[str, str | None] = {}
         self._event_texts: set[str] = set()
         self._window_owners: set[str] = set()
-        self._cached_policies: dict[str, tuple[datetime, str]] = {}
+        self._policies_as_read: dict[str, tuple[datetime, str]] = {}
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
         self._told_ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._log_offset = len(self._read_starter_log())
@@ -281,7 +281,7 @@ class Monitor:
         entity. This is exact as long as no test renames an entity between two waits of an execution.
 
         The entity must not be protected: by the parameter at this moment, or by the parameter as the function has
-        read it in the last five seconds, because it may cache it for that long.
+        read it in the last five seconds: what comes between its reading and the call can be slow.
         """
         snapshot, execution_input = self._take_snapshot(entity.id), json.loads(execution.execution_input)
         record = self._read_items().get(execution.exec_arn, {})
@@ -662,9 +662,9 @@ class Monitor:
         return [item.to_regular_json() for item in table.all_items()]
 
     def _read_policy(self, function: str) -> dict[str, Any]:
-        """Return the policy that a function has to apply: the parameter, or its cached copy if that is recent."""
-        read_at, policy = self._cached_policies.get(function, (datetime.min.replace(tzinfo=UTC), ""))
-        if self._flow.clock.now() - read_at > POLICY_CACHE_TIME:
+        """Return the policy that a function has to apply: the parameter, or what it has just read of it."""
+        read_at, policy = self._policies_as_read.get(function, (datetime.min.replace(tzinfo=UTC), ""))
+        if self._flow.clock.now() - read_at > MAX_POLICY_AGE:
             path = self._flow.environment.function_environment(function)["POLICIES_PATH"]
             policy = ssm_backends[ACCOUNT][REGION].get_parameter(f"{path}/{ORGANIZATION_ID}").value
         settings: dict[str, Any] = json.loads(policy)
@@ -678,7 +678,7 @@ class Monitor:
             parameter = get(name)
             function = function_name(os.environ.get("_HANDLER", ""))
             if function and self._flow.clock.current() is not None:
-                self._cached_policies[function] = (self._flow.clock.now(), parameter.value)
+                self._policies_as_read[function] = (self._flow.clock.now(), parameter.value)
             return parameter
 
         backend.get_parameter = get_and_record

@@ -65,8 +65,8 @@ class Policy:
     approval_required: tuple[str, ...]
 
 
-def read_policy(organization_id: str, *, fresh: bool = False) -> Policy:
-    """Read the policy of an organization from the parameter that the stack keeps.
+def read_policy(organization_id: str) -> Policy:
+    """Read the policy of an organization from the parameter that the stack keeps, past any cache.
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 
@@ -74,9 +74,6 @@ def read_policy(organization_id: str, *, fresh: bool = False) -> Policy:
     ----------
     organization_id
         The organization.
-    fresh
-        Whether it is read from Systems Manager in any case. Otherwise a value that was read up to five seconds ago
-        counts.
 
     Raises
     ------
@@ -85,14 +82,14 @@ def read_policy(organization_id: str, *, fresh: bool = False) -> Policy:
     AccessDenied
         If the function's role may not read it.
     """
-    policy = _find_policy(organization_id, fresh=fresh)
+    policy = _find_policy(organization_id, fresh=True)
     if policy is None:
         raise damaged_error(f"There is no parameter of {organization_id}.")
     return policy
 
 
 def is_configured(organization_id: str) -> bool:
-    """Return whether an organization is one of the settings; its policy was read up to five seconds ago.
+    """Return whether an organization is one of the settings, or was up to five seconds ago.
 
     Raises
     ------
