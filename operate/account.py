@@ -47,6 +47,11 @@ class Stack:
     is_protected: bool
     outputs: Mapping[str, str]
 
+    @property
+    def is_unapproved(self) -> bool:
+        """Whether nobody has approved its first deployment: it stays so, and nothing of it was made."""
+        return self.status == "REVIEW_IN_PROGRESS"
+
 
 class Account:
     """An account and a Region, with the credentials of a profile.

@@ -460,7 +460,7 @@ def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     keys = [key for key, _ in pairs]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
-        raise SettingsError(f"cdk.json must not have the key {repeated[0]} twice in one object")
+        raise SettingsError(f"The settings must not have the key {repeated[0]} twice in one object: remove one")
     return dict(pairs)
 
 

@@ -89,8 +89,7 @@ def _name_export(stack: Stack) -> Path:
 
 
 def _require_deletable(stack: Stack, waiting: list[Execution], *, is_stopping: bool, is_unprotecting: bool) -> None:
-    # A first deployment that nobody approved stays so; it has made nothing.
-    if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
+    if stack.status.endswith("_IN_PROGRESS") and not stack.is_unapproved:
         raise Refusal(f"The stack {stack.name} is {stack.status}: wait for that, then start again.")
     if waiting and not is_stopping:
         raise Refusal(f"Executions still wait ({len(waiting)}): let them end, or stop them with STOP=yes (--stop).")

@@ -34,6 +34,8 @@ def list_retained(account: Account, stack: Stack) -> list[Resource]:
     Versions of functions are left out: Lambda deletes them with their functions.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
     """
+    if stack.is_unapproved:
+        return []
     client = account.client("cloudformation")
     # A creation that failed has kept nothing else.
     policies = {"Retain"} if stack.status.startswith("ROLLBACK_") else _RETAINING_POLICIES

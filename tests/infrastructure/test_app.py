@@ -110,7 +110,7 @@ def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedP
         ('{"app": 1,\n  "context": {,}\n}', "cdk.json must be JSON, but line 2, column 15 is not: "),
         ("", "cdk.json must be JSON, but line 1, column 1 is not: "),
         ("[" * 100_000, "cdk.json must be JSON in UTF-8: RecursionError"),
-        ('{"context": {"a": {"dailyCap": 5, "dailyCap": 50}}}', "cdk.json must not have the key dailyCap twice"),
+        ('{"context": {"a": {"dailyCap": 5, "dailyCap": 50}}}', "The settings must not have the key dailyCap twice"),
         (None, "cdk.json cannot be read: No such file or directory"),
         ("\xff", "cdk.json must be JSON in UTF-8: UnicodeDecodeError"),
         *((text, "cdk.json must have the member context, an object like ") for text in ("{}", "[]", '{"context": 7}')),

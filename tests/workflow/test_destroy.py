@@ -145,6 +145,13 @@ class TestTheDeletion:
         assert operator.refuse_to_destroy("--stack", "other") == (
             "There is no stack other in us-east-1: name it with --stack."
         )
+        Path("records").write_text("those of another stack")
+        refusal = operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK, "--export", "records")
+        assert refusal.startswith("The file records exists, and nothing was exported: name another file")
+        assert (operator.read_stack_status(), Path("records").read_text()) == (
+            "CREATE_COMPLETE",
+            "those of another stack",
+        )
         lines = operator.destroy("--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
 
         [path] = Path().glob(f"{STACK}-*Z.jsonl")
@@ -158,6 +165,26 @@ class TestTheDeletion:
             operator.flow.environment.client("logs").delete_log_group(logGroupName=group)
         assert dynamodb.list_tables()["TableNames"] == []
         assert operator.flow.environment.client("logs").describe_log_groups()["logGroups"] == []
+
+    def test_of_a_stack_that_nobody_has_approved_needs_no_waiting(self, operator: Operator) -> None:
+        """The CDK CLI protects a stack before it asks whether the first deployment is approved."""
+        cloudformation = operator.flow.environment.client("cloudformation")
+        cloudformation.create_change_set(
+            StackName="first",
+            ChangeSetName="cdk-deploy-change-set",
+            ChangeSetType="CREATE",
+            TemplateBody='{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}',
+        )
+        cloudformation.update_termination_protection(StackName="first", EnableTerminationProtection=True)
+        [stack] = cloudformation.describe_stacks(StackName="first")["Stacks"]
+        assert stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+
+        assert "is protected" in operator.refuse_to_destroy("--stack", "first")
+        lines = operator.destroy("--stack", "first", "--unprotect", "stack", "--yes", "first")
+
+        assert "The stack first is deleted." in lines
+        with pytest.raises(ClientError, match="does not exist"):
+            cloudformation.describe_stacks(StackName="first")
 
     @SLOW
     def test_goes_no_further_if_something_has_started_meanwhile(
