@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from operate.account import Account, Stack
 from operate.errors import Refusal, error_code
 from operate.options import report
+from operate.records.files import Item
+from operate.records.reading import read_items
 
 MACHINE_OUTPUTS = ("StateMachineArn", "ApprovalStateMachineArn", "RestoreStateMachineArn")
 _UNFINISHED = ("RUNNING", "PENDING_REDRIVE")
@@ -23,7 +25,6 @@ _STOPPING_SECONDS = 600
 _CLOSING_SECONDS = 900
 _TELLING_SECONDS = 60
 """How long the mails and events about closed records take to be published."""
-_READ_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -148,15 +149,8 @@ def _describe_machine(account: Account, machine_arn: str) -> Mapping[str, Any] |
     return answer
 
 
-def _read_records(account: Account, stack: Stack, arns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read the records of executions, as far as there are some, in DynamoDB's own notation."""
+def _read_records(account: Account, stack: Stack, arns: Sequence[str]) -> dict[str, Item]:
+    """Read the records of executions, as far as there are some."""
     table = stack.outputs.get("RecordsTableName")
-    records: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(arns) if table else 0, _READ_SIZE):
-        keys = [{"Id": {"S": arn}, "Part": {"S": "Record"}} for arn in arns[start : start + _READ_SIZE]]
-        request = {table: {"Keys": keys, "ConsistentRead": True}}
-        while request:
-            answer = account.client("dynamodb").batch_get_item(RequestItems=request)
-            records |= {item["Id"]["S"]: item for item in answer["Responses"].get(table, ())}
-            request = answer.get("UnprocessedKeys", {})
-    return records
+    items = read_items(account, table, [(arn, "Record") for arn in arns]) if table else {}
+    return {arn: item for (arn, _), item in items.items()}

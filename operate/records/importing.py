@@ -1,7 +1,7 @@
 """Writes the items of an export into a table of records, and never over an item that differs."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,10 @@ from operate.errors import Refusal, error_code
 from operate.records.adjustments import IMPORTED_AT, Adjustments, Erasures, belongs_to_table, key_of
 from operate.records.exporting import Report
 from operate.records.files import Header, Item, RecordsReader
+from operate.records.reading import BATCH_SIZE, Key, read_items
 
-_BATCH_SIZE = 100
-"""What BatchGetItem takes at most."""
-_MAX_ATTEMPTS = 20
-_LONGEST_WAIT_SECONDS = 20.0
 _PROGRESS_SECONDS = 5.0
 _SETS = frozenset({"SS", "NS", "BS"})
-
-Key = tuple[str, str]
 
 
 @dataclass
@@ -96,7 +91,7 @@ class RecordsImport:
         return result
 
     def _import_batch(self, items: Sequence[Item], result: ImportResult) -> None:
-        present_items = self._read_items([key_of(item) for item in items]) if items else {}
+        present_items = read_items(self.account, self.table, [key_of(item) for item in items])
         for item in items:
             adjusted = result.adjustments.adjust(item)
             present = present_items.get(key_of(item)) or self._create(adjusted)
@@ -127,29 +122,8 @@ class RecordsImport:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             key = key_of(item)
-            return self._read_items([key]).get(key) or item
+            return read_items(self.account, self.table, [key]).get(key) or item
         return None
-
-    def _read_items(self, keys: Sequence[Key]) -> Mapping[Key, Item]:
-        """Read items consistently; those that DynamoDB did not process are asked for again.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-        """
-        items: dict[Key, Item] = {}
-        request: Mapping[str, Any] = {
-            self.table: {
-                "Keys": [{"Id": {"S": id_}, "Part": {"S": part}} for id_, part in keys],
-                "ConsistentRead": True,
-            }
-        }
-        for attempt in range(_MAX_ATTEMPTS):
-            answer = self.account.client("dynamodb").batch_get_item(RequestItems=request)
-            items |= {key_of(item): item for item in answer["Responses"].get(self.table, ())}
-            request = answer.get("UnprocessedKeys", {})
-            if not request:
-                return items
-            time.sleep(min(_LONGEST_WAIT_SECONDS, 0.05 * 2**attempt))
-        raise Refusal("DynamoDB does not process all keys: it is throttled. Start the import again.")
 
     def _iterate_erased_ids(self) -> Iterator[str]:
         pages = (
@@ -187,7 +161,7 @@ def _iterate_batches(items: Iterator[Item]) -> Iterator[list[Item]]:
     """Go through the items in batches, none of which has a key twice."""
     batch: dict[Key, Item] = {}
     for item in items:
-        if len(batch) == _BATCH_SIZE or key_of(item) in batch:
+        if len(batch) == BATCH_SIZE or key_of(item) in batch:
             yield list(batch.values())
             batch = {}
         batch[key_of(item)] = item

@@ -265,7 +265,7 @@ def _create(backend: CloudFormationBackend, change_set: _ChangeSet) -> None:
     stack._parse_template()
     stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
     try:
-        stack.resource_map, stack.output_map = stack._create_resource_map(), stack._create_output_map()
+        stack.resource_map = stack._create_resource_map()
         stack.output_map = stack._create_output_map()
         backend._validate_export_uniqueness(stack)
         backend.exports.update({export.name: export for export in stack.exports})

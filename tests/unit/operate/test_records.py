@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from operate.errors import Refusal
-from operate.records import importing
+from operate.records import reading
 from operate.records.files import HEADER_MEMBERS, RecordsReader, RecordsWriter
 from tests.unit.operate.conftest import TABLE, RunCommand, create_table
 
@@ -165,7 +165,7 @@ class TestExport:
 class TestImport:
     @pytest.fixture(autouse=True)
     def no_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(importing.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr(reading.time, "sleep", lambda seconds: None)
 
     @staticmethod
     def import_file(run: RunCommand, path: Path) -> Any:
@@ -328,7 +328,7 @@ class TestImport:
 
         assert (result.exit_code, result.stderr) == (
             1,
-            "DynamoDB does not process all keys: it is throttled. Start the import again.\n",
+            "DynamoDB does not process all keys: it is throttled. Start again.\n",
         )
 
     @pytest.mark.parametrize(
