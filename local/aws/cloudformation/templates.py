@@ -17,6 +17,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack as CloudFormationStack
 from moto.cloudformation.models import cloudformation_backends
 
+from local.aws.cloudformation.updates import sort_by_dependencies
 from local.hooks import Hooks
 
 
@@ -66,15 +67,4 @@ def _hook_parser(hooks: Hooks) -> None:
 def _list_in_dependency_order(resource_map: parsing.ResourceMap) -> list[str]:
     """Return the logical ids of a template's resources, each after those that its ``DependsOn`` names."""
     resources: dict[str, dict[str, Any]] = resource_map._resource_json_map
-    ordered: dict[str, None] = {}
-
-    def add(logical_id: str) -> None:
-        dependencies = resources[logical_id].get("DependsOn", ())
-        for dependency in [dependencies] if isinstance(dependencies, str) else dependencies:
-            if dependency in resources and dependency not in ordered:
-                add(dependency)
-        ordered[logical_id] = None
-
-    for logical_id in resources:
-        add(logical_id)
-    return list(ordered)
+    return sort_by_dependencies({name: resource.get("DependsOn") for name, resource in resources.items()})
