@@ -5,6 +5,7 @@ what was released; ``--again`` replaces the recording of an unreleased version. 
 """
 
 import argparse
+import hashlib
 import json
 import re
 import shutil
@@ -20,7 +21,14 @@ from local.cdk.deployment import package
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from stacks.packaging import list_source_files
-from tests.releases.recorded_release import SETTINGS, RecordedState, Release, WaitingExecution, render_timestamp
+from tests.releases.recorded_release import (
+    SETTINGS,
+    RecordedState,
+    Release,
+    WaitingExecution,
+    render_timestamp,
+    sort_items,
+)
 from tests.workflow.conftest import Flow
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -34,6 +42,7 @@ EXTRA_RETENTION = timedelta(hours=12)
 _RANDOM_ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|\br-[0-9a-f]{32}\b|\b[0-9A-Za-z]{52}\b"
 )
+_SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def record(release: Release) -> None:
@@ -45,10 +54,35 @@ def record(release: Release) -> None:
     (release.folder / "executions").mkdir(parents=True)
     _write_json(release.folder / "template.json", json.loads((synthesized / TEMPLATE).read_text()))
     (release.folder / "handlers.zip").write_bytes(_zip_handlers())
-    numbers: dict[str, str] = {}
+    numbers = NumberedIds()
     for waiting in sorted(executions, key=lambda waiting: waiting.name):
-        _write_json(release.folder / "executions" / f"{waiting.name}.json", waiting.to_json(), numbers)
-    _write_json(release.folder / "world.json", vars(recorded_state), numbers)
+        _write_json(release.folder / "executions" / f"{waiting.name}.json", numbers.replace_in(waiting.to_json()))
+    numbered = numbers.replace_in(vars(recorded_state))
+    # Keys have ids and hashes of ids, so the order is that of the numbers only from here on.
+    _write_json(release.folder / "world.json", {**numbered, "items": sort_items(numbered["items"])})
+
+
+class NumberedIds:
+    """Gives random ids numbers in the order in which they appear, so that the same sources make the same recording.
+
+    The table finds entities by a hash of their id, so the hash of an id becomes the hash of its number.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, str] = {}
+
+    def replace_in(self, content: Any) -> Any:
+        """Return JSON with numbers in place of its random ids, and of the hashes of all ids up to here."""
+        text = _RANDOM_ID.sub(lambda match: self._number(match[0]), json.dumps(content, sort_keys=True))
+        hashes = {_hash(random_id): _hash(number) for random_id, number in self._numbers.items()}
+        return json.loads(_SHA256.sub(lambda match: hashes.get(match[0], match[0]), text))
+
+    def _number(self, random_id: str) -> str:
+        return self._numbers.setdefault(random_id, _render_number(random_id, len(self._numbers) + 1))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Recording:
@@ -154,15 +188,8 @@ def _zip_handlers() -> bytes:
         return package(Path(directory))
 
 
-def _write_json(file: Path, content: Any, numbers: dict[str, str] | None = None) -> None:
-    """Write JSON; random ids are replaced by numbers, so that the same sources make the same recording."""
-
-    def replace_id(match: re.Match[str]) -> str:
-        known_ids = {} if numbers is None else numbers
-        return known_ids.setdefault(match[0], _render_number(match[0], len(known_ids) + 1))
-
-    text = json.dumps(content, indent=1, sort_keys=True)
-    file.write_text((text if numbers is None else _RANDOM_ID.sub(replace_id, text)) + "\n")
+def _write_json(file: Path, content: Any) -> None:
+    file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def _render_number(random_id: str, number: int) -> str:

@@ -11,7 +11,7 @@ The folder of a release has its version as name. `record` writes it from the cur
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,11 +89,7 @@ class RecordedState:
         entities = environment.workmail.organizations[ORGANIZATION_ID].entities.values()
         return cls(
             recorded_at=render_timestamp(environment.clock.now()),
-            # Ids of entities differ in each recording; names of executions do not.
-            items=sorted(
-                items,
-                key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"], item["Part"]["S"]),
-            ),
+            items=sort_items(items),
             entities=[_entity_to_json(entity) for entity in sorted(entities, key=lambda entity: entity.name)],
         )
 
@@ -176,6 +172,16 @@ class Release:
         functions = [r for r in self.template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
         [digest] = {function["Properties"]["Code"]["S3Key"].removesuffix(".zip") for function in functions}
         return str(digest)
+
+
+def sort_items(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sort items of the table of records, in DynamoDB's format.
+
+    Those with the ARN of an execution go by it: ids of entities differ in each recording, names of executions do not.
+    """
+    return sorted(
+        items, key=lambda item: ("Live" in item, item.get("ExecutionArn", item["Id"])["S"], item["Part"]["S"])
+    )
 
 
 def list_releases() -> list[Release]:

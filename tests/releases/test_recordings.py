@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from local.cdk.assembly import assembly
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
+from offboarding.adapters.records import identifier_key
 from tests.releases import record
 from tests.releases.recorded_release import (
     SETTINGS,
@@ -18,6 +20,7 @@ from tests.releases.recorded_release import (
     WaitingExecution,
     list_releases,
     render_resuming_definition,
+    sort_items,
 )
 from tests.workflow.conftest import ExecutionResult, Flow
 
@@ -167,6 +170,35 @@ def test_an_offboarding_that_ended_before_the_release_can_be_restored_after_it(r
 def test_an_entity_held_by_a_former_release_is_not_offboarded_twice(recording: FinishedRecording) -> None:
     assert recording.started_again.outcome == "AlreadyInProgress"
     assert recording.started_again.output["OtherExecutionArn"] == recording.arns["retained-again"]
+
+
+@pytest.mark.parametrize("release", list_releases(), ids=lambda release: release.version)
+def test_a_recorded_entity_is_found_by_its_recorded_id(release: Release) -> None:
+    items = release.recorded_state.items
+    keys = {(item["Id"]["S"], item["Part"]["S"]) for item in items}
+    entities = [item["Entity"]["M"] for item in items if item["Part"]["S"] == "Record" and "Entity" in item]
+    assert entities
+    for entity in entities:
+        key, subject = identifier_key(entity["Id"]["S"]), f"{ORGANIZATION_ID}/{entity['Id']['S']}"
+        assert (key, f"Entity {subject}") in keys
+        assert (subject, f"Identifier {key}") in keys
+
+
+def test_recordings_that_differ_by_random_ids_only_become_the_same() -> None:
+    def make_items(*ids: str) -> list[dict[str, Any]]:
+        arns = [
+            {"Id": {"S": f"arn:{number}"}, "Part": {"S": "Record"}, "Of": {"S": id_}} for number, id_ in enumerate(ids)
+        ]
+        hashes = [(id_, identifier_key(id_)) for id_ in ids]
+        keys = [{"Id": {"S": key}, "Part": {"S": f"Entity m-1/{id_}"}} for id_, key in hashes]
+        return [*arns, *keys, *({"Id": {"S": f"m-1/{id_}"}, "Part": {"S": f"Identifier {key}"}} for id_, key in hashes)]
+
+    def number(*ids: str) -> list[dict[str, Any]]:
+        return sort_items(record.NumberedIds().replace_in(sort_items(make_items(*ids))))
+
+    low, high = str(UUID(int=1, version=4)), str(UUID(int=2, version=4))
+    assert number(low, high) == number(high, low)
+    assert sort_items(make_items(low, high)) != sort_items(make_items(high, low))
 
 
 def test_a_recorded_release_is_not_recorded_again(
