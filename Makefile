@@ -86,6 +86,7 @@ synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
 	$(BIN)/python app.py
 
 bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once
+	@$(CHECK_ACCOUNT) --without-bootstrap
 	$(CDK) bootstrap $(if $(EXECUTION_POLICY),--cloudformation-execution-policies $(EXECUTION_POLICY))
 
 deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to

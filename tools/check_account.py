@@ -1,8 +1,10 @@
 """Checks, before a deployment, that there are credentials and that the account is bootstrapped for CDK.
 
-The CDK CLI finds the same later, and says it in many lines. Usage: ``python -m tools.check_account``.
+The CDK CLI finds the same later, and says it in many lines. Usage: ``python -m tools.check_account``, with
+``--without-bootstrap`` before the account is bootstrapped.
 """
 
+import argparse
 import os
 import sys
 
@@ -15,23 +17,28 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from operate.errors import SIGN_IN
+
 BOOTSTRAP_VERSION_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 MIN_BOOTSTRAP_VERSION = 6
 """What the template requires; see
 https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-troubleshoot.html."""
-
-_SIGN_IN = "Sign in with `aws sso login` or `aws configure`, or set AWS_PROFILE to a profile that can"
 
 
 class AccountError(RuntimeError):
     """Nothing can be deployed with these credentials; the message is one sentence for the deployer."""
 
 
-def check_account() -> tuple[str, str]:
+def check_account(*, requires_bootstrap: bool = True) -> tuple[str, str]:
     """Return the account and the Region of a deployment.
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+
+    Parameters
+    ----------
+    requires_bootstrap
+        Whether the account and Region must be bootstrapped for CDK.
 
     Returns
     -------
@@ -51,14 +58,15 @@ def check_account() -> tuple[str, str]:
     try:
         account = session.client("sts").get_caller_identity()["Account"]
     except NoCredentialsError:
-        raise AccountError(f"There are no AWS credentials. {_SIGN_IN}.") from None
+        raise AccountError(f"There are no AWS credentials. {SIGN_IN}") from None
     except EndpointConnectionError:
         raise AccountError(
             f"AWS cannot be reached in the Region {region}: check its name (AWS_REGION) and the network."
         ) from None
     except (ClientError, BotoCoreError) as error:
-        raise AccountError(f"AWS does not accept the credentials ({_describe(error)}). {_SIGN_IN}.") from None
-    _require_bootstrap(session, account, region)
+        raise AccountError(f"AWS does not accept the credentials ({_describe(error)}). {SIGN_IN}") from None
+    if requires_bootstrap:
+        _require_bootstrap(session, account, region)
     return account, region
 
 
@@ -66,7 +74,7 @@ def _open_session(region: str | None) -> boto3.Session:
     try:
         return boto3.Session(region_name=region)
     except ProfileNotFound as error:
-        raise AccountError(f"{error}. {_SIGN_IN}.") from None
+        raise AccountError(f"{error}. {SIGN_IN}") from None
 
 
 def _require_bootstrap(session: boto3.Session, account: str, region: str) -> None:
@@ -93,10 +101,13 @@ def _describe(error: ClientError | BotoCoreError) -> str:
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the account and the Region, or one sentence that says what to do, and return exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m tools.check_account", description=__doc__)
+    parser.add_argument("--without-bootstrap", action="store_true", help="leave out the check of the bootstrap")
+    options = parser.parse_args(arguments)
     try:
-        account, region = check_account()
+        account, region = check_account(requires_bootstrap=not options.without_bootstrap)
     except AccountError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1

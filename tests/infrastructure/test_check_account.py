@@ -1,6 +1,8 @@
 """What a deployment needs of the account, and one sentence for each thing that is missing."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from botocore.exceptions import (
 )
 from moto import mock_aws
 
+from local.cdk.assembly import ROOT
 from tests.infrastructure.templates import template_of
 from tools.check_account import BOOTSTRAP_VERSION_PARAMETER, MIN_BOOTSTRAP_VERSION, AccountError, check_account, main
 
@@ -56,7 +59,7 @@ def fail_call(monkeypatch: pytest.MonkeyPatch, operation: str, error: ClientErro
 
 def test_a_bootstrapped_account_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_account() == ("123456789012", REGION)
-    assert main() == 0
+    assert main([]) == 0
     assert capsys.readouterr().out == f"Account 123456789012, Region {REGION}.\n"
 
 
@@ -67,12 +70,13 @@ def test_without_a_region_nothing_is_deployed(monkeypatch: pytest.MonkeyPatch) -
         check_account()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--without-bootstrap"]])
 def test_without_credentials_nothing_is_deployed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     fail_call(monkeypatch, "GetCallerIdentity", NoCredentialsError())
 
-    assert main() == 1
+    assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("There are no AWS credentials. Sign in with `aws sso login`")
     assert error.count("\n") == 1
@@ -116,6 +120,18 @@ def test_an_account_that_is_not_bootstrapped_is_told_how(monkeypatch: pytest.Mon
     assert str(problem.value) == (
         "The account 123456789012 is not bootstrapped for CDK in us-west-2: run `make bootstrap` once."
     )
+    assert main(["--without-bootstrap"]) == 0
+
+
+@pytest.mark.parametrize("target", ["bootstrap", "deploy", "diff"])
+def test_each_target_that_runs_the_cdk_cli_on_an_account_checks_it_before(target: str) -> None:
+    """Only `make bootstrap` is for accounts that are not bootstrapped."""
+    installed = ("-o", ".venv/.synced", "-o", "node_modules/.synced")
+    make = [str(shutil.which("make")), "--dry-run", *installed, target, "CHECK_ACCOUNT=check", "CDK=cdk"]
+    planned = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    checks = [line for line in planned if line.startswith("check")]
+    assert checks == [f"check{' --without-bootstrap' if target == 'bootstrap' else ''}"]
+    assert planned.index(checks[0]) < next(index for index, line in enumerate(planned) if f"cdk {target}" in line)
 
 
 @pytest.mark.parametrize("version", ["5", "1", "unknown"])

@@ -4,10 +4,20 @@ import time
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from operate.account import Account
-from operate.errors import describe_error
+from operate.errors import SIGN_IN, describe_error
 
 
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
@@ -32,6 +42,26 @@ def test_the_profile_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert Account("audit").region == "us-west-2"
+
+
+CREDENTIALS = {"provider": "x", "cred_var": "y", "error_msg": "z", "profile": "p"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(ClientError({"Error": {"Code": code, "Message": "no."}}, "Scan") for code in ("ExpiredToken", "AuthFailure")),
+        PartialCredentialsError(**CREDENTIALS),
+        CredentialRetrievalError(**CREDENTIALS),
+        TokenRetrievalError(**CREDENTIALS),
+        UnauthorizedSSOTokenError(),
+        ProfileNotFound(**CREDENTIALS),
+        NoCredentialsError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_credentials_that_cannot_be_used_are_told_with_how_to_sign_in(error: ClientError | BotoCoreError) -> None:
+    assert describe_error(error).endswith(f". {SIGN_IN}")
 
 
 def test_an_error_is_one_sentence() -> None:
