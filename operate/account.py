@@ -130,7 +130,9 @@ class Account:
         """
         stack = self.find_stack()
         if stack is None:
-            raise Refusal(f"There is no stack {self.stack_name} in {self.region}: name it with --stack.")
+            raise Refusal(
+                f"There is no stack {self.stack_name} in {self.region}: name it with --stack (make: STACK=NAME)."
+            )
         return stack
 
     def find_records_table(self) -> str:

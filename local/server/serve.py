@@ -158,7 +158,7 @@ def serve(
     except SettingsError as error:
         return _report(f"{error}.")
     except OSError as error:
-        return _report(f"Port {port} on {HOST} cannot be used ({error.strerror}). Choose another: --port 5001")
+        return _report(f"Port {port} on {HOST} cannot be used ({error.strerror}): choose PORT=5001 (--port 5001).")
     try:
         with listener, _open_environment(settings, quotas, empty=empty) as environment:
             _serve(environment, settings, listener)

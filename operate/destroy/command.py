@@ -103,8 +103,10 @@ def _require_confirmation(stack: Stack, confirmed_name: str | None) -> None:
     if name is None:
         click.echo(f"Type the name of the stack to delete it ({stack.name}): ", nl=False, err=True)
         name = sys.stdin.readline().strip()
+    if not name:
+        raise Refusal(f"Nothing was changed: no name was given. Type {stack.name}, or give YES={stack.name} (--yes).")
     if name != stack.name:
-        raise Refusal(f"Nothing was changed: the name of the stack is {stack.name}, and not {name or 'nothing'}.")
+        raise Refusal(f"Nothing was changed: the name of the stack is {stack.name}, and not {name}.")
 
 
 def _require_nothing_started(executions: list[Execution]) -> None:

@@ -182,4 +182,4 @@ def test_a_port_in_use_is_reported(stack: Path, capsys: pytest.CaptureFixture[st
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert command.main(["serve", "--port", str(taken.getsockname()[1])]) == 1
-    assert "Choose another: --port" in capsys.readouterr().err
+    assert ": choose PORT=5001 (--port 5001)." in capsys.readouterr().err

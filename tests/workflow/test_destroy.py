@@ -139,11 +139,11 @@ class TestTheDeletion:
     def test_of_a_stack_on_which_nothing_waits_needs_its_name_only(self, operator: Operator) -> None:
         assert operator.refuse_to_destroy("--unprotect", "stack", input="") == (
             f"Type the name of the stack to delete it ({STACK}): "
-            f"Nothing was changed: the name of the stack is {STACK}, and not nothing."
+            f"Nothing was changed: no name was given. Type {STACK}, or give YES={STACK} (--yes)."
         )
         assert operator.refuse_to_destroy("--unprotect", "stack", "--yes", "other").endswith("and not other.")
         assert operator.refuse_to_destroy("--stack", "other") == (
-            "There is no stack other in us-east-1: name it with --stack."
+            "There is no stack other in us-east-1: name it with --stack (make: STACK=NAME)."
         )
         Path("records").write_text("those of another stack")
         refusal = operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK, "--export", "records")

@@ -134,7 +134,10 @@ class TestExport:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["FILE"], "There is no stack workmail-offboarding in us-east-1: name it with --stack.\n"),
+            (
+                ["FILE"],
+                "There is no stack workmail-offboarding in us-east-1: name it with --stack (make: STACK=NAME).\n",
+            ),
             (["FILE", "--stack", "test", "--region", "eu-west-1"], "There is no stack test in eu-west-1: name it"),
             (["missing/FILE", "--table", TABLE], "The file missing/FILE cannot be written: No such file or directory."),
             (["FILE", "--table", "nothing"], "AWS refuses Scan (ResourceNotFoundException): "),
