@@ -83,7 +83,8 @@ bench: $(SYNCED) ## Measure cold starts, as ratios within one run
 	$(BIN)/python -m benchmarks.cold_start
 
 synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
-	$(BIN)/python app.py
+	@$(BIN)/python app.py
+	@echo 'The template is $(or $(CDK_OUTDIR),cdk.out)/workmail-offboarding.template.json.'
 
 bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once
 	@$(CHECK_ACCOUNT) --without-bootstrap

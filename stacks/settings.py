@@ -479,6 +479,7 @@ def read_context(file: Path) -> Mapping[str, object]:
     except json.JSONDecodeError as error:
         raise SettingsError(
             f"{file.name} must be JSON, but line {error.lineno}, column {error.colno} is not: {error.msg}"
+            f"{_guess_cause(error)}"
         ) from None
     except (UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{file.name} must be JSON in UTF-8: {type(error).__name__}") from None
@@ -488,6 +489,18 @@ def read_context(file: Path) -> Mapping[str, object]:
             f'{file.name} must have the member context, an object like {{"offboarding": {{"organizations": [...]}}}}'
         )
     return context
+
+
+def _guess_cause(error: json.JSONDecodeError) -> str:
+    """Return what is probably wrong before the position of the error, as the end of a sentence; empty if unknown."""
+    preceding, following = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if following.startswith(("//", "/*", "#")):
+        return "; JSON has no comments"
+    if preceding and not following:
+        return "; the file ends too early: is a bracket missing?"
+    if preceding.endswith(",") and following[0] in "}],":
+        return "; is there a comma too many before it?"
+    return "; is a comma missing before it?" if error.msg == "Expecting ',' delimiter" else ""
 
 
 def _parse_settings(fields: Fields) -> Settings:

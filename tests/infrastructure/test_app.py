@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,42 @@ def test_a_file_of_settings_that_cannot_be_read_is_refused_with_a_sentence(
     with pytest.raises(SettingsError) as refusal:
         read_context(file)
     assert str(refusal.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{"context": {"dailyCap": 5,\n}}', "; is there a comma too many before it?"),
+        ('{"context": [1,\n]}', "; is there a comma too many before it?"),
+        ('{"context": {},, "app": 1}', "; is there a comma too many before it?"),
+        ('{"context": {}\n"app": 1}', "; is a comma missing before it?"),
+        ('{"context": [1 2]}', "; is a comma missing before it?"),
+        ('{"context": // the settings\n{}}', "; JSON has no comments"),
+        ('{"context": {},\n# "app": 1\n}', "; JSON has no comments"),
+        ('{"context": {"dailyCap": 5}', "; the file ends too early: is a bracket missing?"),
+        ('{"context": {"dailyCap": five}}', ": Expecting value"),
+        ("", ": Expecting value"),
+    ],
+)
+def test_the_probable_cause_of_a_file_that_is_no_json_is_named(tmp_path: Path, text: str, hint: str) -> None:
+    """The parser names the token after a wrong comma, which may be on another line."""
+    file = tmp_path / "cdk.json"
+    file.write_text(text)
+
+    # Python 3.13 and later see a comma that is too many themselves.
+    with pytest.raises(SettingsError, match=rf"({re.escape(hint)}|: Illegal trailing comma .*)$"):
+        read_context(file)
+
+
+@pytest.mark.parametrize(("exit_code", "line"), [(0, "The template is {}.\n"), (1, "")])
+def test_make_synth_says_where_the_template_is_if_there_is_one(tmp_path: Path, exit_code: int, line: str) -> None:
+    app = tmp_path / "python"
+    app.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    app.chmod(0o755)
+
+    process = make("synth", tmp_path / "out", PATH=os.environ["PATH"], MAKEFLAGS=f"BIN={tmp_path}")
+
+    assert process.stdout == line.format(tmp_path / "out" / TEMPLATE)
 
 
 def test_a_past_end_of_the_service_and_the_example_are_refused_by_a_deployment_and_warned_of_by_a_comparison(
