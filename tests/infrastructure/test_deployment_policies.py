@@ -14,9 +14,8 @@ from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 from tests.infrastructure.templates import Template, as_list, template_of
 
 FOLDER = ROOT / "docs" / "policies"
-EXECUTION, DEPLOYER = (
-    json.loads((FOLDER / f"{name}.json").read_text()) for name in ("cloudformation-execution", "deployer")
-)
+POLICIES = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+EXECUTION, DEPLOYER = POLICIES["cloudformation-execution"], POLICIES["deployer"]
 HANDLER_PERMISSIONS = json.loads((ROOT / "tests" / "infrastructure" / "handler_permissions.json").read_text())
 PLACE = f"{REGION}:{ACCOUNT}"
 MAX_POLICY_CHARACTERS = 6144
@@ -168,14 +167,14 @@ def test_a_new_resource_type_and_a_missing_action_are_reported(template: Templat
 def test_no_policy_is_wider_than_the_stack() -> None:
     on_everything = {
         action
-        for policy in (EXECUTION, DEPLOYER)
+        for policy in POLICIES.values()
         for statement in policy["Statement"]
         for action in as_list(statement["Action"])
         if "*" in as_list(statement["Resource"]) or "*" in action
     }
     mappings = {f"lambda:{verb}EventSourceMapping" for verb in ("Get", "Update", "Delete")}
     assert on_everything == WITHOUT_RESOURCE | mappings
-    for policy in (EXECUTION, DEPLOYER):
+    for policy in POLICIES.values():
         assert len(json.dumps(policy, separators=(",", ":"))) <= MAX_POLICY_CHARACTERS
 
 
