@@ -497,10 +497,10 @@ def _guess_cause(error: json.JSONDecodeError) -> str:
     if following.startswith(("//", "/*", "#")):
         return "; JSON has no comments"
     if preceding and not following:
-        return "; the file ends too early: is a bracket missing?"
+        return "; the file ends too early, perhaps without a bracket"
     if preceding.endswith(",") and following[0] in "}],":
-        return "; is there a comma too many before it?"
-    return "; is a comma missing before it?" if error.msg == "Expecting ',' delimiter" else ""
+        return "; perhaps there is a comma too many before it"
+    return "; perhaps a comma is missing before it" if error.msg == "Expecting ',' delimiter" else ""
 
 
 def _parse_settings(fields: Fields) -> Settings:
