@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore import xform_name
 from botocore.client import BaseClient
+from botocore.session import get_session
 
 from local.aws.actions import Action, required_actions
 from local.aws.cloudformation import deletions
@@ -34,11 +35,13 @@ class Calls:
 
     def __init__(self) -> None:
         self.actions: list[Action] = []
+        self._session = boto3.Session()
         self._clients: dict[str, BaseClient] = {}
 
     def client(self, service: str) -> BaseClient:
         if service not in self._clients:
-            client = self._clients[service] = boto3.client(service, REGION)
+            # A client of boto3 itself would be that of the functions too.
+            client = self._clients[service] = self._session.client(service, REGION)
             client.meta.events.register("provide-client-params.*.*", self._make_recorder(client))
         return self._clients[service]
 
@@ -75,9 +78,7 @@ def _list_actions(client: BaseClient, operation: str, parameters: Mapping[str, A
 def iterate_methods_in_sources(services: set[str]) -> Iterator[str]:
     """Go through the methods of boto3 that the sources of a destruction call."""
     operations = {
-        xform_name(name)
-        for service in services
-        for name in boto3.client(service, REGION).meta.service_model.operation_names
+        xform_name(name) for service in services for name in get_session().get_service_model(service).operation_names
     }
     for path in SOURCES:
         names = re.findall(r"\.get_paginator\(\"(\w+)\"\)|\.(\w+)\(", path.read_text())
