@@ -2,8 +2,9 @@
 
 Takes `{ExecutionArn, Now, Input}`, where the input is `{ExecutionArn, Decision, DecidedBy, Reason}`, and returns the
 decision as the offboarding gets it. `Approved` and `Rejected` decide on an approval; `Withdrawn` also ends the wait for
-a date. `Approved` needs a person other than the requester, if the settings say so. Whoever may start an execution of
-the state machine that calls this may decide; CloudTrail has their name, under the ARN in `DecidedIn`.
+a date, and an export at its next check, within the hour. `Approved` needs a person other than the requester, if the
+settings say so. Whoever may start an execution of the state machine that calls this may decide; CloudTrail has their
+name, under the ARN in `DecidedIn`.
 """
 
 from collections.abc import Iterable
@@ -72,7 +73,7 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
     record = records.find(offboarding_arn)
     if record is not None and _has_arrived(record, decision["DecidedIn"]):
         return
-    token, record = _select_waiting(record, decision)
+    record = _require_waiting(record, decision)
     _require_another_person(record, decision["DecidedBy"])
     status = read_execution_status(offboarding_arn)
     if not status.is_running:
@@ -83,8 +84,9 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
         )
     if decision["Decision"] == "Approved" and record.decision is None:
         _require_second_person(records, record, decision["DecidedBy"])
-    if records.record_decision(record, token, decision):
-        if send_task_success(token, decision):
+    if records.record_decision(record, decision):
+        # An export has no token: its next check finds the decision in the record.
+        if record.task_token is None or send_task_success(record.task_token, decision):
             return
         # The offboarding may be over, or the decision may have arrived and its receipt not: the next attempt will see.
         raise errors.RecordUnavailable(
@@ -92,9 +94,10 @@ def decide(records: Records, offboarding_arn: str, decision: Decision) -> None:
             "offboarding's execution."
         )
     current = records.find(offboarding_arn)
-    if current is None or current.decision is None or current.task_token is None:
+    if current is None or current.decision is None or not _is_waiting(current):
         raise errors.ApprovalNotPending("The offboarding has just stopped waiting. Look at its execution.")
-    send_task_success(current.task_token, current.decision)
+    if current.task_token is not None:
+        send_task_success(current.task_token, current.decision)
     raise _already_decided_error(current.decision)
 
 
@@ -109,7 +112,11 @@ def _is_decided_in(record: Record, execution_arn: str) -> bool:
     return record.decision is not None and record.decision["DecidedIn"] == execution_arn
 
 
-def _select_waiting(record: Record | None, decision: Decision) -> tuple[str, Record]:
+def _is_waiting(record: Record) -> bool:
+    return record.task_token is not None or record.status is Status.EXPORTING
+
+
+def _require_waiting(record: Record | None, decision: Decision) -> Record:
     if record is None:
         raise errors.ApprovalNotPending(
             "There is no record of an offboarding with this ExecutionArn. Give the ARN that the request for approval "
@@ -119,7 +126,7 @@ def _select_waiting(record: Record | None, decision: Decision) -> tuple[str, Rec
         raise errors.ApprovalNotPending(
             f"The offboarding is over: it ended as {record.outcome} at {record.ended_at}. There is nothing to decide."
         )
-    if record.task_token is None:
+    if not _is_waiting(record):
         if record.decision is not None:
             raise _already_decided_error(record.decision)
         raise errors.ApprovalNotPending(
@@ -129,7 +136,11 @@ def _select_waiting(record: Record | None, decision: Decision) -> tuple[str, Rec
         raise errors.ApprovalNotPending(
             f"The offboarding waits for its date, {record.not_before}, and not for an approval. Only Withdrawn ends it."
         )
-    return record.task_token, record
+    if record.status is Status.EXPORTING and decision["Decision"] != "Withdrawn":
+        raise errors.ApprovalNotPending(
+            "The offboarding exports the mailbox, and does not wait for an approval. Only Withdrawn ends it."
+        )
+    return record
 
 
 def _already_decided_error(decision: Decision) -> errors.AlreadyDecided:

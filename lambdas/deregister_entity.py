@@ -16,12 +16,13 @@ from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.executions import read_execution_status
 from offboarding.adapters.holding import already_in_progress_error, end_superseded
-from offboarding.adapters.policy import read_policy
+from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
 from offboarding.adapters.reports import Reports
 from offboarding.adapters.table import Action
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.exports import describe_end, is_verified
 from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
 from offboarding.domain.record import MailboxTouched, Record, Status
@@ -46,7 +47,7 @@ _REFUSALS = (
 )
 """The answers of WorkMail by which it has deregistered nothing."""
 
-_UNDECIDED = frozenset({Status.SCHEDULED, Status.AWAITING_APPROVAL})
+_UNDECIDED = frozenset({Status.SCHEDULED, Status.AWAITING_APPROVAL, Status.EXPORTING})
 _RESTORED = frozenset({Status.RESTORING, Status.RESTORED})
 _ENDS_WITHOUT_CLAIM = (errors.AlreadyInProgress, errors.Withdrawn)
 """Their texts are JSON; WorkMail was not asked."""
@@ -103,6 +104,7 @@ def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[st
         "At": step["Now"],
         "Step": "Deregistered",
         "WasEnabled": was_enabled,
+        **describe_end(record.archive, parse(step["Now"])),
         "Answers": directory.answers,
     }
     lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
@@ -115,6 +117,7 @@ def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[st
             "At": step["Now"],
             "WasEnabled": was_enabled,
             "Recorded": is_recorded,
+            **describe_end(record.archive, parse(step["Now"])),
             "Answers": directory.answers,
         },
     }
@@ -292,9 +295,8 @@ def _authorize_and_record_attempt(
     Returns the execution whose window this one takes over, if there is one.
     """
     offboarding = record.offboarding
-    protection = protected_by_nature(entity) or protected_by_settings(
-        read_policy(offboarding.organization_id).protected, entity, aliases
-    )
+    policy = read_policy(offboarding.organization_id)
+    protection = protected_by_nature(entity) or protected_by_settings(policy.protected, entity, aliases)
     if protection and record.deregistration_attempted:
         # Added to the list since an earlier attempt: WorkMail is not asked again, and may have acted before.
         raise errors.DeregistrationNotConfirmed(
@@ -303,6 +305,7 @@ def _authorize_and_record_attempt(
         )
     if protection:
         raise errors.EntityProtected(protection)
+    _require_archive(policy, record)
     checks = _require_report(step, record)
     due_at = render(parse(step["Now"]) + configuration.retention())
     log_entry = {"At": step["Now"], "Step": "Deregister", "Attempt": step["RetryCount"] + 1}
@@ -320,6 +323,22 @@ def _authorize_and_record_attempt(
             )
         raise already_in_progress_error(lock.execution_arn)
     raise _record_missing_error()
+
+
+def _require_archive(policy: Policy, record: Record) -> None:
+    """Require a verified archive of the mailbox, if the settings or the input ask for one now."""
+    has_mailbox = record.entity["Type"] != EntityType.GROUP
+    is_required = has_mailbox and policy.export.requires_archive(record.export_requested)
+    if not is_required or is_verified(record.archive):
+        return
+    if record.deregistration_attempted:
+        raise errors.DeregistrationNotConfirmed(
+            "An archive of the mailbox is required now, and there is none. WorkMail may have been asked before. Look "
+            "at the entity in the WorkMail console. If it is disabled, restore it within its 30 days."
+        )
+    raise errors.ExportFailed(
+        "An archive of the mailbox is required, and there is no verified one. Start again to have it exported first."
+    )
 
 
 def _changed_entity(record: Record, aliases: list[str]) -> dict[str, Any] | None:

@@ -13,12 +13,15 @@ from offboarding import configuration
 from offboarding.adapters.cap import Cap
 from offboarding.adapters.directory import Directory, workmail_client
 from offboarding.adapters.effects import read_effects
+from offboarding.adapters.export_plans import plan_export
 from offboarding.adapters.holding import load_holder
+from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.doubts import list_reasons
-from offboarding.domain.entities import Entity, EntityState
+from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.exports import ExportMode
 from offboarding.domain.protection import approval_required_by_settings, protected_by_nature, protected_by_settings
 from offboarding.domain.retention import RetentionPlan, plan_retention
 from offboarding.domain.timestamps import parse, render
@@ -39,7 +42,7 @@ _LONGEST_CALL_MS = 12_000
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan the offboarding of an entity that has been resolved."""
     step = validated_step(event, PLAN_OFFBOARDING, PlanStep)
-    directory = Directory(client, step["OrganizationId"])
+    directory = MailboxExports(client, step["OrganizationId"])
     entity, aliases = _read_current_aliases(directory, Entity.from_json(step["Entity"]))
     policy = read_policy(step["OrganizationId"])
     records = Records()
@@ -52,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ]
     approvals = _reasons_for_approval(policy, step, entity, aliases, due_at) if would_deregister else []
     would_call = would_deregister and not refusals
+    export = _plan_export(directory, policy, step, entity) if would_call else {}
     disabled_date = due_at if would_deregister else entity.disabled_date or due_at
     retention = plan_retention(disabled_date, configuration.retention_rules())
 
@@ -61,12 +65,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info("planned", extra={"entity_id": entity.id, "refusals": len(refusals), "approvals": len(approvals)})
     metrics.add_metric(name="OffboardingsPlanned", unit="Count", value=1)
     return {
-        "Explanation": _explanation(step, refusals, approvals, would_deregister=would_deregister),
+        "Explanation": _explanation(step, refusals, approvals, would_deregister=would_deregister)
+        + (" Before that it would export the mailbox." if export else ""),
         "Plan": {
             "WouldCall": _calls(step, entity) if would_call else [],
             "WouldBeRefused": refusals,
             "NeedsApproval": approvals,
             **({"WouldAffect": read_effects(directory, entity, aliases, has_time)} if would_call else {}),
+            **export,
             **({} if step["NeverRegistered"] else _dates(retention, due_at, would_deregister=would_deregister)),
         },
         "Evidence": {"At": step["Now"], "Answers": directory.answers},
@@ -87,6 +93,15 @@ def _read_current_aliases(directory: Directory, entity: Entity) -> tuple[Entity,
         if current is None:
             raise
         return current, []
+
+
+def _plan_export(exports: MailboxExports, policy: Policy, step: PlanStep, entity: Entity) -> dict[str, Any]:
+    """Return what the plan says of the export, if one would be made."""
+    mode = policy.export.select_mode(step["Request"].get("Export"))
+    if mode is ExportMode.NO or entity.type is EntityType.GROUP:
+        return {}
+    now, ends_at = parse(step["Now"]), parse(step["ServiceEndsAt"])
+    return {"Export": plan_export(exports, step["OrganizationId"], entity, mode, now, ends_at)}
 
 
 def _due_date(request: RecordedRequest, now: datetime) -> datetime:

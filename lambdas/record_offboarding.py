@@ -1,8 +1,8 @@
 """RecordOffboarding: record the entity as it is before anything happens to it, and decide how the execution goes on.
 
-Takes `{ExecutionArn, Now, StartedAt, OrganizationId, Entity, ServiceEndsAt, Request, DateIsAhead, Approval,
-Evidence}` and returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForDate`, `AwaitApproval` or
-`Deregister`. It runs again after each wait, and records what has changed.
+Takes `{ExecutionArn, Now, StartedAt, OrganizationId, Entity, ServiceEndsAt, Request, DateIsAhead, Approval, Archive,
+Evidence}` and returns `{Decision, Reasons, CapIsReached, Evidence}`; the decision is `WaitForDate`, `AwaitApproval`,
+`StartExport` or `Deregister`. It runs again after each wait, and records what has changed.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.doubts import Doubt, list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
+from offboarding.domain.exports import ExportMode, is_recent, is_verified
 from offboarding.domain.protection import approval_required_by_settings, protected_by_settings
 from offboarding.domain.record import Record, Status
 from offboarding.domain.reporters import REQUESTS, Reporter
@@ -83,7 +84,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     doubts = _find_doubts(records, step)
     _record_entity(records, step, entity, state, directory.answers, checks, is_in_doubt=bool(doubts))
     reasons, cap_is_reached = _reasons_for_approval(policy, step, entity, state, doubts)
-    decision = "WaitForDate" if step["DateIsAhead"] else "AwaitApproval" if reasons else "Deregister"
+    decision = _decide(policy, step, entity, reasons)
     logger.info("recorded", extra={"entity_id": entity.id, "decision": decision})
     metrics.add_metric(name="OffboardingsRecorded", unit="Count", value=1)
     return {
@@ -205,10 +206,11 @@ def _hold_entity(records: Records, reports: Reports, step: RecordStep, entity: E
 def _require_report(records: Records, reports: Reports, step: RecordStep) -> Sequence[Action]:
     """Require that somebody still reports the leaver as away, and return what the writing of the record checks.
 
-    A person can have withdrawn it at the moment of its date, too late to end the wait.
+    A person can have withdrawn it at the moment of its date, or during its export, too late to end the wait.
     """
     is_date_over = "NotBefore" in step["Request"] and not step["DateIsAhead"] and not step["Approval"]
-    record = records.find(step["ExecutionArn"]) if is_date_over else None
+    has_waited = is_date_over or step["Archive"] is not None
+    record = records.find(step["ExecutionArn"]) if has_waited else None
     if record is not None and record.decision is not None and record.decision["Decision"] == "Withdrawn":
         raise errors.Withdrawn(record.decision)
     requester = step["Request"].get("Requester")
@@ -293,3 +295,22 @@ def _reasons_for_approval(
         f"Identity providers have had {policy.daily_cap} entities of this organization deregistered within 24 hours, "
         "which is the cap."
     ], True
+
+
+def _decide(policy: Policy, step: RecordStep, entity: Entity, reasons: list[str]) -> str:
+    if step["DateIsAhead"]:
+        return "WaitForDate"
+    if reasons:
+        return "AwaitApproval"
+    return "StartExport" if _needs_export(policy, step, entity) else "Deregister"
+
+
+def _needs_export(policy: Policy, step: RecordStep, entity: Entity) -> bool:
+    """Return whether the mailbox is to be exported now: it has one, and there is no recent result of an export."""
+    requested, archive = step["Request"].get("Export"), step["Archive"]
+    if entity.type is EntityType.GROUP or policy.export.select_mode(requested) is ExportMode.NO:
+        return False
+    if archive is None or not is_recent(archive, parse(step["Now"])):
+        return True
+    is_enabled = entity.state is EntityState.ENABLED
+    return is_enabled and not is_verified(archive) and policy.export.requires_archive(requested)

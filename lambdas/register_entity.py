@@ -37,7 +37,7 @@ compile_schemas(REGISTER_ENTITY, RESTORE)
 
 _RESTORABLE = frozenset({Status.IN_WINDOW, Status.RESTORED})
 """Under these the index has an entity that is in its window, or was restored in it."""
-_NOT_YET_DEREGISTERED = frozenset({Status.RECORDED, Status.SCHEDULED, Status.AWAITING_APPROVAL})
+_NOT_YET_DEREGISTERED = frozenset({Status.RECORDED, Status.SCHEDULED, Status.AWAITING_APPROVAL, Status.EXPORTING})
 RESUME_WITHIN = timedelta(days=7)
 """For how long a restore that stopped halfway can be resumed after the retention: over a long weekend, not for ever."""
 

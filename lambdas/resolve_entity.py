@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
+from offboarding.adapters.policy import Policy
 from offboarding.domain import errors
 from offboarding.domain.entities import (
     Entity,
@@ -23,6 +24,7 @@ from offboarding.domain.entities import (
     is_directory_id,
     is_resource_id,
 )
+from offboarding.domain.exports import ExportMode
 from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature
 from offboarding.domain.timestamps import ONE_DAY, parse, render, whole_second
@@ -38,8 +40,9 @@ compile_schemas(RESOLVE_ENTITY, INPUT)
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
 _MAX_ADDRESS_LENGTH = 254
-MAX_NOT_BEFORE = timedelta(days=290)
-"""An execution lives for a year at most; beside the date it has room for an approval, the retention and the checks."""
+MAX_NOT_BEFORE = timedelta(days=270)
+"""An execution lives for a year at most; beside the date it has room for an approval, an export, the retention and the
+checks."""
 
 
 @observed
@@ -48,7 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Resolve the entity that an execution's input names, and work out when it is to be offboarded."""
     step = validated_step(event, RESOLVE_ENTITY, ResolveStep)
     request = validated(step["Input"], INPUT, OffboardingInput)
-    require_configured_organization(request["OrganizationId"])
+    policy = require_configured_organization(request["OrganizationId"])
     require_requester(request)
     started_at, service_ends_at = parse(step["StartedAt"]), configuration.service_ends_at()
     not_before = _parse_not_before(request, started_at, service_ends_at)
@@ -57,6 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     require_expected(entity, request.get("Expected", {}))
     _require_registered_before(entity, request)
     _require_another_requester(entity, request)
+    _require_export(policy, entity, request)
     dry_run = request.get("DryRun", False)
     protection = protected_by_nature(entity)
     if protection and not dry_run:
@@ -210,6 +214,16 @@ def _require_another_requester(entity: Entity, request: OffboardingInput) -> Non
         )
 
 
+def _require_export(policy: Policy, entity: Entity, request: OffboardingInput) -> None:
+    """Require that the export for which the input asks can be made, and is not less than the settings require."""
+    mode = policy.export.select_mode(request.get("Export"))
+    if "Export" in request and mode is not ExportMode.NO and entity.type is EntityType.GROUP:
+        raise errors.InvalidRequest(
+            f"The execution's input asks for Export {mode}, and {entity.id} is a group, which has no mailbox. Leave "
+            "Export out."
+        )
+
+
 def _parse_not_before(request: OffboardingInput, started_at: datetime, service_ends_at: datetime) -> datetime | None:
     """Parse the date before which nothing may happen, rounded up to a whole second; None without one."""
     if "NotBefore" not in request:
@@ -246,6 +260,8 @@ def _parse_date(member: str, text: str) -> datetime:
 def _recorded_request(request: OffboardingInput, not_before: datetime | None) -> RecordedRequest:
     """Return what the record keeps of the input."""
     recorded: RecordedRequest = {"NotBefore": render(not_before)} if not_before else {}
+    if "Export" in request:
+        recorded["Export"] = request["Export"]
     if "Reason" in request:
         recorded["Reason"] = request["Reason"]
     if "RequestedBy" in request:

@@ -24,7 +24,7 @@ from offboarding.edge.observability import logger, metrics, observed
 
 _MARGIN = timedelta(minutes=30)
 """What ended just now is still on its way: a queue delays it, and the index lags."""
-_LISTED = (Status.SCHEDULED, Status.AWAITING_APPROVAL, Status.IN_WINDOW, Status.RESTORED)
+_LISTED = (Status.SCHEDULED, Status.AWAITING_APPROVAL, Status.EXPORTING, Status.IN_WINDOW, Status.RESTORED)
 """The partitions of the index. An `Unwatched` record is under `InWindow`."""
 _NOTICE_DAYS = (60, 30, 14, 3)
 """How many days before the last day on which a deregistration can still be verified people are told of it."""

@@ -9,7 +9,8 @@ because those names are in the environment of the versions. See ``docs/releasing
 
 from aws_cdk import Stack
 
-from stacks.functions import FunctionSpec
+from stacks.archives import Archives, render_path_variable
+from stacks.functions import Access, FunctionSpec
 from stacks.machines import OFFBOARDING
 from stacks.parameters import SettingsParameters
 from stacks.records_table import RecordsTable
@@ -30,6 +31,8 @@ class FunctionTables:
         The deployer's settings.
     records, policies
         The resources that the functions use.
+    archives
+        Where mailboxes are exported; None if they are not.
     """
 
     def __init__(
@@ -39,9 +42,12 @@ class FunctionTables:
         *,
         records: RecordsTable,
         policies: SettingsParameters,
+        archives: Archives | None,
     ) -> None:
+        self._stack = stack
         self._settings = settings
         self._records = records
+        self._archives = archives
         self._write_record = records.allow_actions("UpdateItem", "PutItem")
         self._update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem")
         self._check_and_update_record = records.allow_actions("GetItem", "UpdateItem", "PutItem", "ConditionCheckItem")
@@ -49,6 +55,8 @@ class FunctionTables:
         self._read_policy = policies.allow_read_each("POLICIES_PATH")
         self._find_entities = records.allow_actions("Query", keys=("identifier/*",), name="Identifiers")
         self._describe_executions = OFFBOARDING.allow_describe_executions(stack)
+        # Without archives the functions may do nothing, and have their variables all the same.
+        self._export_variables = {**render_path_variable(stack), **self._write_record.environment}
         self._answer_tasks = OFFBOARDING.allow_answer_tasks(stack)
 
     def list_offboarding(self) -> tuple[FunctionSpec, ...]:
@@ -73,9 +81,15 @@ class FunctionTables:
                 workmail_actions=(
                     *("ListAliases", "ListGroupsForEntity", "ListGroupMembers", "ListMailboxPermissions"),
                     *_DESCRIBE_ACTIONS,
+                    *(("GetMailboxDetails", "ListMailboxExportJobs") if self._archives else ()),
                 ),
-                environment=render_retention_rules(self._settings),
-                access=(self._records.allow_actions("GetItem"), self._read_policy, self._describe_executions),
+                environment={**render_retention_rules(self._settings), **render_path_variable(self._stack)},
+                access=(
+                    self._records.allow_actions("GetItem"),
+                    self._read_policy,
+                    self._describe_executions,
+                    *((self._archives.allow_read_settings(),) if self._archives else ()),
+                ),
             ),
             FunctionSpec(
                 name="RecordOffboarding",
@@ -100,6 +114,8 @@ class FunctionTables:
                 description="Requests an approval of the offboarding",
                 access=(self._write_record,),
             ),
+            self._describe_start_export(),
+            self._describe_check_export(),
             FunctionSpec(
                 name="DeregisterEntity",
                 description="Deregisters the entity and works out when its mailbox is removed",
@@ -120,6 +136,42 @@ class FunctionTables:
                 workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
                 access=(self._write_record,),
             ),
+        )
+
+    def _describe_start_export(self) -> FunctionSpec:
+        archives = self._archives
+        return FunctionSpec(
+            name="StartExport",
+            description="Has WorkMail export the mailbox, as soon as a slot for that is free",
+            workmail_actions=("StartMailboxExportJob", "ListMailboxExportJobs") if archives else (),
+            environment={"RETENTION_DAYS": str(self._settings.retention_days), **self._export_variables},
+            access=(*self._list_export_access(archives), archives.allow_pass_roles()) if archives else (),
+        )
+
+    def _describe_check_export(self) -> FunctionSpec:
+        archives = self._archives
+        workmail_actions = ("DescribeMailboxExportJob", "ListMailboxExportJobs", "CancelMailboxExportJob")
+        return FunctionSpec(
+            name="CheckExport",
+            description="Looks at the export of the mailbox, and verifies the archive",
+            workmail_actions=(*workmail_actions, "DescribeUser", "DescribeResource") if archives else (),
+            environment={**self._export_variables, **self._read_policy.environment},
+            access=(
+                *self._list_export_access(archives),
+                self._read_policy,
+                *archives.list_verification_access(),
+            )
+            if archives
+            else (),
+        )
+
+    def _list_export_access(self, archives: Archives) -> tuple[Access, ...]:
+        return (
+            self._update_record,
+            # An execution can stand for more reports than its own.
+            self._list_reports,
+            self._records.allow_actions("Query", keys=("export/*",), name="Slots"),
+            archives.allow_read_settings(),
         )
 
     def list_approval(self) -> tuple[FunctionSpec, ...]:

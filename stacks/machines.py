@@ -111,6 +111,8 @@ OFFBOARDING = Machine(
             "RecordOffboarding",
             "WaitForDate",
             "AwaitApproval",
+            "StartExport",
+            "CheckExport",
             "DeregisterEntity",
             "VerifyCleanup",
         }

@@ -4,6 +4,7 @@ from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, Fn, 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.archives import Archives
 from stacks.erasure import Erasure
 from stacks.function_tables import FunctionTables
 from stacks.functions import build_functions, package_code
@@ -48,7 +49,8 @@ class OffboardingStack(Stack):
             values=settings.render_policies(),
             description="Protected entities, required approvals and the daily cap",
         )
-        tables = FunctionTables(self, settings, records=records, policies=policies)
+        archives = Archives(self, "Archives", settings=settings) if settings.export.is_enabled else None
+        tables = FunctionTables(self, settings, records=records, policies=policies, archives=archives)
         offboarding, approval, restore = (
             Workflow(
                 self,
@@ -72,6 +74,8 @@ class OffboardingStack(Stack):
         self._add_outputs(_list_record_outputs(records, closer))
         self._add_outputs(_list_erasure_outputs(erasure))
         self._add_outputs(_list_notification_outputs(notifications))
+        if archives:
+            self._add_outputs(_list_archive_outputs(archives))
         if settings.identity_providers.has_provider:
             intake = EventIntake(
                 self, "Intake", state_machine=offboarding, records=records, code=code, settings=settings
@@ -142,6 +146,16 @@ def _list_record_outputs(records: RecordsTable, closer: RecordCloser) -> Outputs
         "UndeliveredStatusChangeQueueUrl": (
             "Ends and starters of executions that EventBridge could not put into their queue",
             closer.events.undelivered_queue.queue_url,
+        ),
+    }
+
+
+def _list_archive_outputs(archives: Archives) -> Outputs:
+    return {
+        "ArchiveBucketName": ("The archives of exported mailboxes", archives.bucket.bucket_name),
+        "ArchiveKeyArn": (
+            "The key of the archives: who may decrypt with it can read leavers' mail, and without it nobody can",
+            archives.key.key_arn,
         ),
     }
 

@@ -15,6 +15,11 @@ from constructs import Construct
 from stacks.functions import Access
 
 
+def render_path(stack: Stack, name: str) -> str:
+    """Return the path of the parameters with a name."""
+    return f"/{stack.stack_name}/{name}"
+
+
 class SettingsParameters(Construct):
     """Parameters below one path.
 
@@ -29,7 +34,7 @@ class SettingsParameters(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._stack = Stack.of(self)
-        self.path = f"/{self._stack.stack_name}/{name}"
+        self.path = render_path(self._stack, name)
         for key, value in values.items():
             ssm.StringParameter(
                 self,
@@ -41,13 +46,15 @@ class SettingsParameters(Construct):
                 tier=ssm.ParameterTier.INTELLIGENT_TIERING,
             )
 
-    def allow_read_each(self, variable: str) -> Access:
+    def allow_read_each(self, variable: str, *, name: str = "Settings") -> Access:
         """Let a function read one parameter by its name.
 
         Parameters
         ----------
         variable
             The environment variable that gets the path.
+        name
+            The name of the policy.
 
         Returns
         -------
@@ -55,7 +62,7 @@ class SettingsParameters(Construct):
             For the function's specification.
         """
         return Access(
-            "Settings",
+            name,
             iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[self._format_arn("/*")]),
             environment={variable: self.path},
             acknowledged={

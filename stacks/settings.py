@@ -61,6 +61,10 @@ _ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9._-]+){2,}")
 
+EXPORT_MODES = ("No", "IfPossible", "Required")
+_PREFIX = re.compile(r"(?!/)(?!.*//)(?!.*(^|/)\.{1,2}/)[A-Za-z0-9!_.()/-]{1,200}/")
+_EXPECTED_PREFIX = "a path of letters, digits and ! _ . ( ) - that ends with a slash and does not begin with one"
+
 _UNMENTIONED_LOCAL_PART = "\0" * 64
 """A local part of the maximum length that no pattern can contain: a pattern can match it by wildcards only."""
 _MAX_ORGANIZATIONS = 60
@@ -96,15 +100,70 @@ class OrganizationSettings:
     protected: tuple[str, ...] = ()
     approval_required: tuple[str, ...] = ()
 
-    def render_policy(self, daily_cap: int) -> str:
+    def render_policy(self, daily_cap: int, export: "ExportSettings") -> str:
         """Render what is read before anything happens to one of its entities, as JSON."""
         return render_compact_json(
-            {"DailyCap": daily_cap, "Protected": self.protected, "ApprovalRequired": self.approval_required}
+            {
+                "DailyCap": daily_cap,
+                "Protected": self.protected,
+                "ApprovalRequired": self.approval_required,
+                "Export": export.render_policy(),
+            }
         )
 
     def render_identities(self) -> str:
         """Render by what an identity provider's event is about it, as JSON."""
         return render_compact_json({"MailDomains": self.mail_domains, "IdentityStores": self.identity_stores})
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Whether and how mailboxes are exported before they are deregistered.
+
+    Attributes
+    ----------
+    mode
+        ``No``, ``IfPossible`` or ``Required``. With ``No`` the stack has no bucket, no key and no role for exports.
+    may_be_skipped
+        Whether an execution's input may ask for no export.
+    prefix
+        How the key of each archive begins.
+    slots
+        How many of WorkMail's ten exports at once this stack uses in each organization.
+    job_deadline_days
+        How long an export may run.
+    slot_deadline_days
+        How long an offboarding waits for a slot.
+    lock_days
+        For how long each archive is locked; ``None`` if it is not.
+    """
+
+    mode: str = "No"
+    may_be_skipped: bool = False
+    prefix: str = "archives/"
+    slots: int = 8
+    job_deadline_days: int = 3
+    slot_deadline_days: int = 14
+    lock_days: int | None = None
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether any mailbox is exported."""
+        return self.mode != "No"
+
+    def render_policy(self) -> dict[str, object]:
+        """Render what decides whether a mailbox is exported."""
+        return {"Mode": self.mode, "MayBeSkipped": self.may_be_skipped}
+
+    def render_limits(self) -> dict[str, int]:
+        """Render what limits the exports."""
+        lock = {} if self.lock_days is None else {"LockDays": self.lock_days}
+        return {
+            "Slots": self.slots,
+            "JobDeadlineDays": self.job_deadline_days,
+            "SlotDeadlineDays": self.slot_deadline_days,
+            **lock,
+        }
 
 
 @dataclass(frozen=True)
@@ -278,6 +337,8 @@ class Settings:
     daily_cap
         How many deregistrations identity providers may start per organization within 24 hours. Each further one
         waits for an approval.
+    export
+        Whether mailboxes are exported first.
     record_retention_days
         How long records are kept after their end; ``None`` if for ever.
     two_people
@@ -307,6 +368,7 @@ class Settings:
     daily_cap: int = 20
     stale_event_days: int = 3
     dry_run_identity_providers: bool = False
+    export: ExportSettings = ExportSettings()
     record_retention_days: int | None = None
     two_people: TwoPeopleSettings = TwoPeopleSettings()
     require_requested_by: bool = False
@@ -347,6 +409,7 @@ class Settings:
         problems = [
             *settings._find_region_problems(deployment_region),
             *settings._find_event_bus_problems(),
+            *settings._find_export_problems(),
             *settings._find_size_problems(),
         ]
         if problems:
@@ -400,7 +463,10 @@ class Settings:
 
     def render_policies(self) -> dict[str, str]:
         """Render what functions read before they act, by organization: a change applies to waiting executions too."""
-        return {organization.id: organization.render_policy(self.daily_cap) for organization in self.organizations}
+        return {
+            organization.id: organization.render_policy(self.daily_cap, self.export)
+            for organization in self.organizations
+        }
 
     def render_intake(self) -> dict[str, str]:
         """Render what the function reads that starts offboardings, by the end of the parameter's name."""
@@ -410,12 +476,20 @@ class Settings:
             **{f"providers/{key}": render_compact_json(value) for key, value in providers.items()},
         }
 
+    def _find_export_problems(self) -> Iterator[str]:
+        """Yield a sentence if WorkMail could not write into the stack's bucket."""
+        if self.export.is_enabled and self.workmail_region is not None:
+            yield (
+                f"{CONTEXT_KEY}.workmailRegion must be left out if mailboxes are exported, because WorkMail writes "
+                f"into a bucket of its own Region only: deploy the stack in {self.workmail_region}"
+            )
+
     def _find_size_problems(self) -> Iterator[str]:
         """Yield a sentence for each parameter that Systems Manager would refuse."""
         values: dict[str, str] = {}
         for index, organization in enumerate(self.organizations):
             path = f"{CONTEXT_KEY}.organizations[{index}]"
-            values[f"{path}.protected and approvalRequired"] = organization.render_policy(self.daily_cap)
+            values[f"{path}.protected and approvalRequired"] = organization.render_policy(self.daily_cap, self.export)
             values[f"{path}.mailDomains and identityStores"] = organization.render_identities()
         for key, members in self.identity_providers.render_configurations().items():
             values[f"{CONTEXT_KEY}.identityProviders.{key}"] = render_compact_json(members)
@@ -533,6 +607,7 @@ def _parse_settings(fields: Fields) -> Settings:
         dry_run_identity_providers=fields.take(
             "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
         ),
+        export=fields.take("export", _parse_export, Settings.export),
         record_retention_days=fields.take(
             "recordRetentionDays",
             partial(parse_whole_number, _MIN_RECORD_RETENTION_DAYS, _MAX_RECORD_RETENTION_DAYS),
@@ -610,6 +685,25 @@ def _parse_organization(path: str, value: object) -> OrganizationSettings:
     fields.finish()
     _refuse_protection_of_all(f"{path}.protected", organization)
     return organization
+
+
+def _parse_export(path: str, value: object) -> ExportSettings:
+    fields = Fields(path, value)
+    export = ExportSettings(
+        mode=fields.take("mode", partial(parse_choice, EXPORT_MODES), ExportSettings.mode),
+        may_be_skipped=fields.take("mayBeSkipped", parse_boolean, ExportSettings.may_be_skipped),
+        prefix=fields.take("prefix", partial(parse_pattern, _PREFIX, _EXPECTED_PREFIX), ExportSettings.prefix),
+        slots=fields.take("slots", partial(parse_whole_number, 1, 10), ExportSettings.slots),
+        job_deadline_days=fields.take(
+            "jobDeadlineDays", partial(parse_whole_number, 1, 7), ExportSettings.job_deadline_days
+        ),
+        slot_deadline_days=fields.take(
+            "slotDeadlineDays", partial(parse_whole_number, 1, 21), ExportSettings.slot_deadline_days
+        ),
+        lock_days=fields.take("lockDays", partial(parse_whole_number, 1, 3653), ExportSettings.lock_days),
+    )
+    fields.finish()
+    return export
 
 
 def _parse_two_people(path: str, value: object) -> TwoPeopleSettings:

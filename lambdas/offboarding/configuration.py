@@ -122,6 +122,12 @@ def policies_path() -> str:
 
 
 @cache
+def archives_path() -> str:
+    """Return the path of the parameters with the places of archives, one per organization."""
+    return os.environ["ARCHIVES_PATH"]
+
+
+@cache
 def service_ends_at() -> datetime:
     """Return the moment after which WorkMail may no longer answer."""
     return service_end(_service_ends_on())

@@ -22,7 +22,7 @@ from operate.records.files import Item
 
 IMPORTED_AT = "ImportedAt"
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
-_WAITING = frozenset({"Scheduled", "AwaitingApproval"})
+_WAITING = frozenset({"Scheduled", "AwaitingApproval", "Exporting"})
 _ENTITY_PREFIX = "Entity "
 
 
@@ -37,8 +37,8 @@ def key_of(item: Item) -> tuple[str, str]:
 
 
 def belongs_to_table(item: Item) -> bool:
-    """Return whether an item is about the work of its table: slots of the cap, or how far the sweep has come."""
-    return read_text(item, "Id").startswith("cap/") or key_of(item) == ("sweep", "State")
+    """Return whether an item is about the work of its table: slots, or how far the sweep has come."""
+    return read_text(item, "Id").startswith(("cap/", "export/")) or key_of(item) == ("sweep", "State")
 
 
 @dataclass

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -40,7 +41,7 @@ _NO_RETRIES = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standa
 _EVIDENCE_MEMBERS = (
     "EntityId", "UserId", "GroupId", "ResourceId", "OrganizationId", "Type", "State", "UserRole",
     "EnabledDate", "DisabledDate", "MailboxProvisionedDate", "MailboxDeprovisionedDate", "MailboxSize",
-    "MigrationAdmin",
+    "MigrationAdmin", "JobId", "EstimatedProgress", "StartTime", "EndTime",
 )  # fmt: skip
 
 _UNAVAILABLE = frozenset(
@@ -522,7 +523,7 @@ class Directory:
             token = {"NextToken": answer["NextToken"]}
 
     def _call(self, operation: str, **parameters: object) -> Answer:
-        method = getattr(self._client, _METHODS[operation])
+        method = getattr(self._client, xform_name(operation))
         try:
             answer: Answer = method(OrganizationId=self._organization_id, **parameters)
         except ClientError as error:
@@ -546,6 +547,9 @@ class Directory:
         status = metadata.get("HTTPStatusCode", 0)
         self._append_answer(operation, metadata.get("RequestId"), Error=code)
         message = f"WorkMail answered {operation} with {code}"
+        if (operation, code) in _ERRORS_OF_OPERATIONS:
+            kind, advice = _ERRORS_OF_OPERATIONS[operation, code]
+            return kind(f"{message}. {advice}")
         if code == "InvalidParameterException":
             return self._invalid_parameter(f"{message}. The value is not accepted.")
         if code in _UNAVAILABLE or status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
@@ -591,25 +595,6 @@ _NAME_PREFIX = {
     EntityType.GROUP: "NamePrefix",
     EntityType.RESOURCE: "NamePrefix",
 }
-_METHODS = {
-    "DescribeOrganization": "describe_organization",
-    "DescribeEntity": "describe_entity",
-    "DescribeUser": "describe_user",
-    "DescribeGroup": "describe_group",
-    "DescribeResource": "describe_resource",
-    "ListUsers": "list_users",
-    "ListGroups": "list_groups",
-    "ListResources": "list_resources",
-    "GetMailboxDetails": "get_mailbox_details",
-    "DeregisterFromWorkMail": "deregister_from_work_mail",
-    "ListAliases": "list_aliases",
-    "ListGroupsForEntity": "list_groups_for_entity",
-    "ListGroupMembers": "list_group_members",
-    "ListMailboxPermissions": "list_mailbox_permissions",
-    "RegisterToWorkMail": "register_to_work_mail",
-    "CreateAlias": "create_alias",
-    "AssociateMemberToGroup": "associate_member_to_group",
-}
 
 
 def _require_member(answer: Answer, member: str, operation: str) -> str:
@@ -653,6 +638,12 @@ _ERRORS: dict[str, tuple[type[errors.OffboardingError], str]] = {
         "WorkMail cannot sign in to the organization's directory. Repair its service account, then start again.",
     ),
     "EmailAddressInUseException": (errors.EmailAddressTaken, "The address belongs to another entity."),
+}
+_ERRORS_OF_OPERATIONS: dict[tuple[str, str], tuple[type[errors.OffboardingError], str]] = {
+    ("StartMailboxExportJob", "LimitExceededException"): (
+        errors.ExportLimitReached,
+        "Ten exports run, or this mailbox was exported within 24 hours.",
+    ),
 }
 _REFUSED_OPERATIONS = {
     "UnsupportedOperationException": "WorkMail does not support this for the entity or the organization's directory.",

@@ -14,6 +14,7 @@ from offboarding import configuration
 from offboarding.adapters.aws import client
 from offboarding.adapters.parameters import damaged_error, is_missing, raise_unavailable
 from offboarding.domain.entities import is_organization_id
+from offboarding.domain.exports import ExportMode, ExportPolicy
 from offboarding.domain.validation import Schema, compile_schemas, find_fault
 
 provider = SSMProvider(boto3_client=client("ssm"))
@@ -32,8 +33,17 @@ PARAMETER: Schema = {
         "DailyCap": {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"},
         "Protected": _ENTRIES,
         "ApprovalRequired": _ENTRIES,
+        "Export": {
+            "type": "object",
+            "properties": {
+                "Mode": {"enum": [*ExportMode], "description": f"one of {', '.join(ExportMode)}"},
+                "MayBeSkipped": {"type": "boolean", "description": "true or false"},
+            },
+            "required": ["Mode", "MayBeSkipped"],
+            "description": "a JSON object",
+        },
     },
-    "required": ["DailyCap", "Protected", "ApprovalRequired"],
+    "required": ["DailyCap", "Protected", "ApprovalRequired", "Export"],
     "description": "a JSON object",
 }
 """The value of a parameter. It can have further members: those of a later release, which deployed it while an
@@ -42,10 +52,16 @@ execution waits that calls this version."""
 compile_schemas(PARAMETER)
 
 
+class _Export(TypedDict):
+    Mode: str
+    MayBeSkipped: bool
+
+
 class _Parameter(TypedDict):
     DailyCap: int
     Protected: list[str]
     ApprovalRequired: list[str]
+    Export: _Export
 
 
 @dataclass(frozen=True)
@@ -58,11 +74,14 @@ class Policy:
         How many entities identity providers may have deregistered in a day; beyond it a person has to approve.
     protected, approval_required
         Ids, names, addresses and patterns of them, in the order of the settings.
+    export
+        Whether a mailbox is exported before it is deregistered.
     """
 
     daily_cap: int
     protected: tuple[str, ...]
     approval_required: tuple[str, ...]
+    export: ExportPolicy
 
 
 def read_policy(organization_id: str) -> Policy:
@@ -88,15 +107,15 @@ def read_policy(organization_id: str) -> Policy:
     return policy
 
 
-def is_configured(organization_id: str) -> bool:
-    """Return whether an organization is one of the settings, or was up to five seconds ago.
+def find_policy(organization_id: str) -> Policy | None:
+    """Return the policy of an organization as it is, or was up to five seconds ago; None if it is not in the settings.
 
     Raises
     ------
     SettingsUnavailable, AccessDenied
-        As for `read_policy`, if it is one.
+        As for `read_policy`, if it is in the settings.
     """
-    return is_organization_id(organization_id) and _find_policy(organization_id, fresh=False) is not None
+    return _find_policy(organization_id, fresh=False) if is_organization_id(organization_id) else None
 
 
 def _find_policy(organization_id: str, *, fresh: bool) -> Policy | None:
@@ -118,4 +137,5 @@ def _find_policy(organization_id: str, *, fresh: bool) -> Policy | None:
         daily_cap=int(parameter["DailyCap"]),
         protected=tuple(parameter["Protected"]),
         approval_required=tuple(parameter["ApprovalRequired"]),
+        export=ExportPolicy(ExportMode(parameter["Export"]["Mode"]), parameter["Export"]["MayBeSkipped"]),
     )

@@ -10,10 +10,12 @@ One DynamoDB table with these items, told apart by their key, `Id` and `Part`:
 | the **lock** of an entity | `m-…/entity-id` | `Lock` |
 | an **entity** that has or had a name or an address | `identifier/`, and a hash of it | `Entity`, and the entity |
 | the entity for which a **provider's user** stands | `provider-user/`, and a hash of its id | `Entity` |
+| the **export** of an entity's mailbox: which execution started it last | `m-…/entity-id` | `Export` |
 | the provider's user who stands for an entity, hashed | `m-…/entity-id` | `Provider`, and its name |
 | a name or an address of an entity, hashed | `m-…/entity-id` | `Identifier`, and the hash |
 | an execution that was **erased** | `erased/`, and a hash of its ARN | `Execution` |
 | the **slots** of the cap (`cap.py`) | `cap/m-…` | `Count`, `Slot …` |
+| the **slots** for exports (`export_slots.py`) | `export/m-…` | `Slot …` |
 | until when the ended executions were **swept** | `sweep` | `State` |
 
 A record and its steps are written in one transaction, so that neither is without the other. Indexes find a step by its
@@ -35,9 +37,11 @@ from offboarding.adapters.table import (
     Table,
     build_put,
     build_update,
+    to_json_numbers,
 )
 from offboarding.domain import errors
 from offboarding.domain.entities import is_entity_id
+from offboarding.domain.exports import Archive, ExportState
 from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.outcomes import OBSERVED_OUTCOMES
@@ -215,7 +219,8 @@ class Records:
         Parameters
         ----------
         facts
-            `StartedAt, Entity`, and of `Requester, RequestedBy, Reason, NotBefore, Approval` those that are known.
+            `StartedAt, Entity`, and of `Requester, RequestedBy, Reason, NotBefore, Export, Approval` those that are
+            known.
         status, due_at
             `Recorded`, or `Scheduled` until a date.
         provider_user
@@ -291,15 +296,49 @@ class Records:
         }
         return self._write(offboarding, assignments, ["Decision", *_OUTCOME_MEMBERS], log_entry)
 
-    def record_decision(self, record: Record, task_token: str, decision: Decision) -> bool:
-        """Record the decision on an approval; False if there is another one, or none is awaited any more."""
+    def find_last_export(self, organization_id: str, entity_id: str) -> str | None:
+        """Return the execution that has last exported an entity's mailbox, or None."""
+        item = self._table.read(Key(entity_key(organization_id, entity_id), "Export"))
+        return item["ExecutionArn"] if item else None
+
+    def record_export(self, record: Record, state: ExportState, log_entry: Item) -> bool:
+        """Record how far the export of the mailbox has come; False if the record has changed since it was read."""
+        assignments = {
+            "Status": Status.EXPORTING.value,
+            "StatusKey": Status.EXPORTING.value,
+            "DueAt": state.job_deadline or state.slot_deadline,
+            "ExportState": state.to_item(),
+        }
+        subject = _entity_key_of(record.offboarding)
+        expires = expiration(log_entry["At"], LONGEST_EXECUTION)
+        link = {"Id": subject, "Part": "Export", "ExecutionArn": record.execution_arn, **expires}
+        removed = ["Archive", *_OUTCOME_MEMBERS]
+        further: list[Action] = [{"Put": build_put(link)}]
+        return self._write(record.offboarding, assignments, removed, log_entry, further, only_if=record.status)
+
+    def record_archive(self, record: Record, archive: Archive, log_entry: Item) -> bool:
+        """Record how the export ended; False if the execution does not export any more."""
+        assignments = {"Archive": archive}
+        return self._write(record.offboarding, assignments, [], log_entry, only_if=Status.EXPORTING)
+
+    def record_decision(self, record: Record, decision: Decision) -> bool:
+        """Record the decision on an offboarding that waits; False if there is another one, or it waits no more.
+
+        One that waits with a token has to get the decision by it. One that exports finds it in its record.
+        """
         offboarding = record.offboarding
+        if record.status is Status.EXPORTING:
+            # An approval on which it has acted is not the last word.
+            is_waiting = "#Status = :exporting AND (#Decision.#Decision <> :withdrawn OR "
+            values = {"exporting": record.status.value, "withdrawn": "Withdrawn"}
+        else:
+            is_waiting, values = "#TaskToken = :token AND (", {"token": str(record.task_token)}
         update = build_update(
             _record_key(record.execution_arn),
             {"Decision": dict(decision)},
-            condition="#TaskToken = :token AND (attribute_not_exists(#Decision) OR #Decision.#DecidedIn = :decided_in)",
-            token=task_token,
+            condition=f"{is_waiting}attribute_not_exists(#Decision) OR #Decision.#DecidedIn = :decided_in)",
             decided_in=decision["DecidedIn"],
+            **values,
         )
         log_entry = {"At": decision["DecidedAt"], "Step": "Decided", **decision}
         step = _put_step(record.execution_arn, _subject_of(offboarding), log_entry)
@@ -727,6 +766,7 @@ def _parse_record(item: Item) -> Record:
         entity=item["Entity"],
         status=Status(item["Status"]),
         status_key=item.get("StatusKey"),
+        started_at=item.get("StartedAt"),
         recorded_at=item.get("RecordedAt"),
         not_before=item.get("NotBefore"),
         outcome=item.get("Outcome"),
@@ -744,4 +784,7 @@ def _parse_record(item: Item) -> Record:
         superseded_by=item.get("SupersededBy"),
         requester=item.get("Requester"),
         requested_by=item.get("RequestedBy"),
+        export_requested=item.get("Export"),
+        export=ExportState.from_item(item["ExportState"]) if "ExportState" in item else None,
+        archive=to_json_numbers(item["Archive"]) if "Archive" in item else None,
     )

@@ -272,3 +272,12 @@ def _to_decimal(value: object) -> object:
     if isinstance(value, list):
         return [_to_decimal(inner) for inner in value]
     return value
+
+
+def to_json_numbers(value: Any) -> Any:  # noqa: ANN401 (an attribute is any JSON)
+    """Return an attribute with whole numbers and floats in place of decimals, which JSON does not have."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {name: to_json_numbers(member) for name, member in value.items()}
+    return [to_json_numbers(member) for member in value] if isinstance(value, list) else value

@@ -54,6 +54,10 @@ class SettingsUnavailable(OffboardingError):
     """The settings that count while an execution runs could not be read, or are damaged: retried."""
 
 
+class ArchiveUnavailable(OffboardingError):
+    """Amazon S3, which has the archive of a mailbox, could not be asked: retried."""
+
+
 class OffboardingUnsettled(OffboardingError):
     """The offboarding that is to be restored is deregistering the entity at this moment: retried."""
 
@@ -96,6 +100,10 @@ class DirectoryAuthenticationFailed(OffboardingError):
 
 class AccessDenied(OffboardingError):
     """The function's role may not make a call that it has to make."""
+
+
+class ExportFailed(OffboardingError):
+    """No verified archive of the mailbox was made in time, and the settings require one."""
 
 
 class CleanupOverdue(OffboardingError):
@@ -188,3 +196,7 @@ class EntityStateConflict(OffboardingError):
 
 class EmailAddressTaken(OffboardingError):
     """WorkMail answered EmailAddressInUseException; never leaves a handler, which says whose address it is."""
+
+
+class ExportLimitReached(OffboardingError):
+    """WorkMail runs as many exports as it allows, or exported this mailbox lately; never leaves a handler."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, TypedDict
 
 from offboarding.domain.entities import RecordedEntity
+from offboarding.domain.exports import Archive, ExportState
 from offboarding.domain.identifiers import casefolded, is_same_identifier
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.reporters import requesters_of
@@ -17,6 +18,7 @@ class Status(StrEnum):
     RECORDED = "Recorded"
     SCHEDULED = "Scheduled"
     AWAITING_APPROVAL = "AwaitingApproval"
+    EXPORTING = "Exporting"
     DEREGISTERING = "Deregistering"
     IN_WINDOW = "InWindow"
     RESTORING = "Restoring"
@@ -72,6 +74,8 @@ class Record:
         When the execution ended (RFC 3339), once Step Functions has reported that.
     status_key
         Under which status the index has it; None if nothing is still to come.
+    started_at
+        When the execution started (RFC 3339).
     recorded_at
         When the entity was last read and recorded (RFC 3339), if it was.
     not_before
@@ -98,6 +102,12 @@ class Record:
         Which event the execution was started by; None if a person has started it.
     requested_by
         The person in the execution's input, if it names one.
+    export_requested
+        The export for which the execution's input asks, if it does.
+    export
+        How far the export of the mailbox has come, if one is made.
+    archive
+        How that export ended, once it has.
     """
 
     execution_arn: str
@@ -105,6 +115,7 @@ class Record:
     entity: RecordedEntity
     status: Status
     status_key: str | None
+    started_at: str | None
     recorded_at: str | None
     not_before: str | None
     outcome: str | None
@@ -122,6 +133,9 @@ class Record:
     superseded_by: str | None
     requester: Mapping[str, Any] | None
     requested_by: str | None
+    export_requested: str | None
+    export: ExportState | None
+    archive: Archive | None
 
     @property
     def offboarding(self) -> Offboarding:

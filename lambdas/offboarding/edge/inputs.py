@@ -1,7 +1,7 @@
 """Rules for an execution's input that several handlers share."""
 
 from offboarding import configuration
-from offboarding.adapters.policy import is_configured
+from offboarding.adapters.policy import Policy, find_policy
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState
 from offboarding.domain.identifiers import is_same_identifier
@@ -9,8 +9,8 @@ from offboarding.domain.reporters import requesters_of
 from offboarding.edge.steps import Expected, OffboardingInput, RecordedRequest, RestoreInput
 
 
-def require_configured_organization(organization_id: str) -> None:
-    """Require that an organization is one of the settings.
+def require_configured_organization(organization_id: str) -> Policy:
+    """Require that an organization is one of the settings, and return its policy.
 
     Raises
     ------
@@ -19,11 +19,13 @@ def require_configured_organization(organization_id: str) -> None:
     SettingsUnavailable, AccessDenied
         If the settings cannot be read.
     """
-    if not is_configured(organization_id):
+    policy = find_policy(organization_id)
+    if policy is None:
         raise errors.InvalidRequest(
             f"OrganizationId {organization_id} is not configured in this stack. It has to be one of "
             "offboarding.organizations in cdk.json. Correct the input, or add the organization and deploy."
         )
+    return policy
 
 
 def require_requester(request: OffboardingInput | RestoreInput) -> None:

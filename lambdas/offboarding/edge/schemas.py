@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from offboarding.domain.doubts import Doubt
 from offboarding.domain.entities import ENTITY_ID_PATTERN, ORGANIZATION_ID_PATTERN
 from offboarding.domain.errors import UnexpectedAnswer
+from offboarding.domain.exports import ExportMode
 from offboarding.domain.validation import Schema, Validated, compile_schemas, validated
 
 __all__ = ["Schema", "compile_schemas", "validated"]
@@ -37,6 +38,7 @@ TEXT: Schema = {
 }
 
 FLAG: Schema = {"type": "boolean", "description": "true or false"}
+EXPORT_MODE: Schema = {"enum": [*ExportMode], "description": f"one of {', '.join(ExportMode)}"}
 DATE: Schema = {
     **TIMESTAMP,
     "description": "an RFC 3339 timestamp with its offset from UTC, like 2026-12-22T17:00:00+01:00",
@@ -88,6 +90,7 @@ INPUT = _object(
         "Expected": _EXPECTED,
         "DryRun": FLAG,
         "NotBefore": DATE,
+        "Export": EXPORT_MODE,
         "Reason": REASON,
         "RequestedBy": TEXT,
         "Requester": _REQUESTER,
@@ -104,6 +107,7 @@ OFFBOARDING_REQUESTED = _object(
         "OrganizationId": ORGANIZATION_ID,
         "DryRun": FLAG,
         "NotBefore": DATE,
+        "Export": EXPORT_MODE,
         "Reason": REASON,
         "RequestedBy": TEXT,
     },
@@ -191,7 +195,16 @@ _ENTITY = _object(
         "MailboxDeprovisionedDate": TIMESTAMP,
     },
 )
-_REQUEST = _object({}, {"Reason": REASON, "RequestedBy": TEXT, "Requester": _REQUESTER, "NotBefore": TIMESTAMP})
+_REQUEST = _object(
+    {},
+    {
+        "Reason": REASON,
+        "RequestedBy": TEXT,
+        "Requester": _REQUESTER,
+        "NotBefore": TIMESTAMP,
+        "Export": EXPORT_MODE,
+    },
+)
 _STEP_BASE: Mapping[str, Schema] = {"ExecutionArn": TEXT, "Now": TIMESTAMP}
 _ENTITY_STEP: Mapping[str, Schema] = {
     **_STEP_BASE,
@@ -215,6 +228,7 @@ RECORD_OFFBOARDING = _object(
         "Request": _REQUEST,
         "DateIsAhead": FLAG,
         "Approval": _DECISION_OR_NULL,
+        "Archive": {"type": ["object", "null"], "description": "the result of an export, or null"},
         "Evidence": {"type": "object", "description": "an object"},
     }
 )
@@ -230,6 +244,8 @@ AWAIT_APPROVAL = _object(
         "TaskToken": _TASK_TOKEN,
     }
 )
+START_EXPORT = _object({**_STEP_BASE, "ServiceEndsAt": TIMESTAMP})
+CHECK_EXPORT = _object({**_STEP_BASE, "ServiceEndsAt": TIMESTAMP})
 DEREGISTER_ENTITY = _object({**_STEP_BASE, "ServiceEndsAt": TIMESTAMP, "RetryCount": _COUNT})
 VERIFY_CLEANUP = _object(
     {

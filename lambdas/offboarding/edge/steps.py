@@ -3,6 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from offboarding.domain.entities import EntityMembers
+from offboarding.domain.exports import Archive
 from offboarding.domain.offboarding import Offboarding
 
 
@@ -38,6 +39,7 @@ class OffboardingInput(TypedDict):
     Expected: NotRequired[Expected]
     DryRun: NotRequired[bool]
     NotBefore: NotRequired[str]
+    Export: NotRequired[str]
     Reason: NotRequired[str]
     RequestedBy: NotRequired[str]
     Requester: NotRequired[Requester]
@@ -51,6 +53,7 @@ class OffboardingRequest(TypedDict):
     OrganizationId: NotRequired[str]
     DryRun: NotRequired[bool]
     NotBefore: NotRequired[str]
+    Export: NotRequired[str]
     Reason: NotRequired[str]
     RequestedBy: NotRequired[str]
 
@@ -101,6 +104,7 @@ class RecordedRequest(TypedDict):
     RequestedBy: NotRequired[str]
     Requester: NotRequired[Requester]
     NotBefore: NotRequired[str]
+    Export: NotRequired[str]
 
 
 class Step(TypedDict):
@@ -143,13 +147,14 @@ class PlanStep(EntityStep):
 class RecordStep(EntityStep):
     """What RecordOffboarding takes; `Approval` is the decision that the execution waited for.
 
-    `Evidence` has the answers of the states before.
+    `Archive` is how the export ended that it waited for. `Evidence` has the answers of the states before.
     """
 
     StartedAt: str
     Request: RecordedRequest
     DateIsAhead: bool
     Approval: dict[str, object] | None
+    Archive: Archive | None
     Evidence: dict[str, object]
 
 
@@ -170,6 +175,12 @@ class AwaitApprovalStep(Step):
     CapIsReached: bool
     Request: RecordedRequest
     TaskToken: str
+
+
+class ExportStep(Step):
+    """What StartExport and CheckExport take. The record has the entity and the job."""
+
+    ServiceEndsAt: str
 
 
 class DeregisterStep(Step):

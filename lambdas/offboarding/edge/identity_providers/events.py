@@ -77,6 +77,8 @@ class LeaverEvent:
         Why, in the requester's words.
     not_before
         The date before which nothing may happen, as the request has it.
+    export
+        Whether the mailbox is to be exported first, as the request has it.
     dry_run
         Whether only a plan is requested.
     allows_any_entity_type
@@ -97,6 +99,7 @@ class LeaverEvent:
     identity_store_id: str | None = None
     reason: str | None = field(default=None, repr=False)
     not_before: str | None = None
+    export: str | None = None
     dry_run: bool = False
     allows_any_entity_type: bool = False
     reading: StatusReading | None = None

@@ -54,6 +54,7 @@ def _parse_request(event: Event) -> LeaverEvent:
         organization_id=detail.get("OrganizationId"),
         reason=detail.get("Reason"),
         not_before=detail.get("NotBefore"),
+        export=detail.get("Export"),
         dry_run=detail.get("DryRun", False),
         allows_any_entity_type=True,
     )

@@ -47,6 +47,7 @@ def build_input(
         **({"Expected": _expect(user)} if user else {}),
         **({"DryRun": True} if dry_run else {}),
         **({"NotBefore": leaver.not_before} if leaver.not_before else {}),
+        **({"Export": leaver.export} if leaver.export else {}),
         **({"Reason": leaver.reason} if leaver.reason else {}),
         "Requester": {
             "Provider": leaver.provider,

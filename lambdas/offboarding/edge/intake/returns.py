@@ -11,7 +11,7 @@ from offboarding.domain.reporters import REQUESTS, Reporter
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.identity_providers import ReturnEvent
 
-_WAITING = frozenset({Status.SCHEDULED, Status.AWAITING_APPROVAL})
+_WAITING = frozenset({Status.SCHEDULED, Status.AWAITING_APPROVAL, Status.EXPORTING})
 _BETWEEN_STATES = frozenset({Status.RECORDED, Status.DEREGISTERING})
 
 
@@ -118,7 +118,7 @@ def _withdraw(records: Records, reports: Reports, record: Record, event: ReturnE
         if report.provider != REQUESTS or report.occurred_at <= render(parse(event.occurred_at)):
             _record_return(records, record, event, received_at, report.not_before or record.not_before)
         return
-    if record.task_token is None:
+    if record.task_token is None and record.status is not Status.EXPORTING:
         raise errors.RecordUnavailable(f"The execution {record.execution_arn} has not recorded yet that it waits.")
     decision = Decision(
         Decision="Withdrawn",
@@ -128,8 +128,8 @@ def _withdraw(records: Records, reports: Reports, record: Record, event: ReturnE
         DecidedIn=event.deduplication_id,
     )
     # If somebody else has decided meanwhile, the execution itself finds the return before it goes on.
-    is_recorded = records.record_decision(record, record.task_token, decision)
-    if is_recorded and not send_task_success(record.task_token, decision):
+    is_recorded = records.record_decision(record, decision)
+    if is_recorded and record.task_token is not None and not send_task_success(record.task_token, decision):
         raise errors.RecordUnavailable(f"The execution {record.execution_arn} has just stopped waiting.")
 
 

@@ -1,0 +1,233 @@
+"""The archives of mailboxes in Amazon S3: where they are made, and what S3 shows of one."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict, cast
+
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from offboarding import configuration
+from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.parameters import damaged_error, is_missing, raise_unavailable
+from offboarding.domain import errors
+from offboarding.domain.exports import Checksum, ExportLog
+from offboarding.domain.validation import Schema, compile_schemas, find_fault
+
+provider = SSMProvider(boto3_client=client("ssm"))
+s3 = client("s3")
+
+LOG_SUFFIXES = (".json", ".log")
+"""How the key of an export's log can end. WorkMail documents neither its name nor its place."""
+_MAX_LOG_BYTES = 100_000
+_MAX_OBJECTS = 1000
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
+_LOG_COUNTS = {
+    "totalMessages": "Messages",
+    "totalFolders": "Folders",
+    "totalBytes": "Bytes",
+    "totalNonExportableItems": "NotExportable",
+}
+
+_TEXT: Schema = {"type": "string", "minLength": 1, "description": "a text"}
+_COUNT: Schema = {"type": "integer", "minimum": 1, "description": "a whole number, 1 or more"}
+PARAMETER: Schema = {
+    "type": "object",
+    "properties": {
+        "Bucket": _TEXT,
+        "KmsKeyArn": _TEXT,
+        "RoleArn": _TEXT,
+        "Prefix": {"type": "string", "description": "a text"},
+        "Slots": _COUNT,
+        "JobDeadlineDays": _COUNT,
+        "SlotDeadlineDays": _COUNT,
+        "LockDays": _COUNT,
+    },
+    "required": ["Bucket", "KmsKeyArn", "RoleArn", "Prefix", "Slots", "JobDeadlineDays", "SlotDeadlineDays"],
+    "description": "a JSON object",
+}
+"""The value of a parameter; as with the policy, it can have further members."""
+
+compile_schemas(PARAMETER)
+
+
+class _Parameter(TypedDict, total=False):
+    Bucket: str
+    KmsKeyArn: str
+    RoleArn: str
+    Prefix: str
+    Slots: int
+    JobDeadlineDays: int
+    SlotDeadlineDays: int
+    LockDays: int
+
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """Where and how the mailboxes of one organization are exported.
+
+    Attributes
+    ----------
+    bucket, prefix
+        The bucket, and how the key of each archive begins.
+    kms_key_arn, role_arn
+        The key with which WorkMail encrypts, and the role by which it writes.
+    slots
+        How many exports run at once.
+    job_deadline_days, slot_deadline_days
+        How long a job may run, and how long a slot is waited for.
+    lock_days
+        For how long an archive is locked; None if it is not.
+    """
+
+    bucket: str
+    prefix: str
+    kms_key_arn: str
+    role_arn: str
+    slots: int
+    job_deadline_days: int
+    slot_deadline_days: int
+    lock_days: int | None = None
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of S3: its version and size in bytes, and its checksum if S3 has one."""
+
+    version_id: str | None
+    size: int
+    checksum: Checksum | None
+
+
+def read_archive_settings(organization_id: str) -> ArchiveSettings:
+    """Read where the mailboxes of an organization are exported, past any cache.
+
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+
+    Raises
+    ------
+    SettingsUnavailable, AccessDenied
+        If they cannot be read, are damaged, or do not exist.
+    """
+    name = f"{configuration.archives_path()}/{organization_id}"
+    try:
+        value: object = provider.get(name, transform="json", force_fetch=True)
+    except GetParameterError as error:
+        if is_missing(error):
+            raise damaged_error(f"There is no parameter with the place for archives of {organization_id}.") from None
+        raise_unavailable("ssm:GetParameter", error)
+    except TransformParameterError:
+        raise damaged_error("The parameter is no JSON.") from None
+    fault = find_fault(value, PARAMETER, "The parameter")
+    if fault is not None:
+        raise damaged_error(fault)
+    parameter = cast(_Parameter, value)
+    return ArchiveSettings(
+        bucket=parameter["Bucket"],
+        prefix=parameter["Prefix"],
+        kms_key_arn=parameter["KmsKeyArn"],
+        role_arn=parameter["RoleArn"],
+        # In JSON, 8.0 is a whole number too.
+        slots=int(parameter["Slots"]),
+        job_deadline_days=int(parameter["JobDeadlineDays"]),
+        slot_deadline_days=int(parameter["SlotDeadlineDays"]),
+        lock_days=int(parameter["LockDays"]) if "LockDays" in parameter else None,
+    )
+
+
+def find_object(bucket: str, key: str) -> StoredObject | None:
+    """Read what S3 shows of an object without its content; None if there is none.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+
+    Raises
+    ------
+    ArchiveUnavailable, AccessDenied
+        If S3 does not answer.
+    """
+    try:
+        answer = s3.get_object_attributes(Bucket=bucket, Key=key, ObjectAttributes=["Checksum", "ObjectSize"])
+    except (ClientError, BotoCoreError) as error:
+        if error_code(error) in _NOT_FOUND:
+            return None
+        raise _unavailable("s3:GetObjectAttributes", error) from None
+    return StoredObject(answer.get("VersionId"), int(answer.get("ObjectSize", 0)), _select_checksum(answer))
+
+
+def list_keys(bucket: str, prefix: str) -> list[str]:
+    """List the keys of the objects below a prefix, the first 1,000.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+
+    Raises
+    ------
+    ArchiveUnavailable, AccessDenied
+        If S3 does not answer.
+    """
+    try:
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_MAX_OBJECTS)
+    except (ClientError, BotoCoreError) as error:
+        raise _unavailable("s3:ListBucket", error) from None
+    return [item["Key"] for item in answer.get("Contents", ())]
+
+
+def read_log(bucket: str, key: str) -> ExportLog | None:
+    """Read an export's log; None if the object is none.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+
+    Raises
+    ------
+    ArchiveUnavailable, AccessDenied
+        If S3 does not answer.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        content = answer["Body"].read(_MAX_LOG_BYTES + 1)
+    except (ClientError, BotoCoreError) as error:
+        if error_code(error) in _NOT_FOUND:
+            return None
+        raise _unavailable("s3:GetObject", error) from None
+    try:
+        members: Any = json.loads(content) if len(content) <= _MAX_LOG_BYTES else None
+    except ValueError:
+        return None
+    if not isinstance(members, dict):
+        return None
+    counts = {name: members.get(member) for member, name in _LOG_COUNTS.items()}
+    log = {name: count for name, count in counts.items() if type(count) is int and count >= 0}
+    if isinstance(members.get("sha384Hash"), str):
+        log["Sha384"] = members["sha384Hash"]
+    return cast(ExportLog, {"Key": key, **log}) if log else None
+
+
+def lock_object(bucket: str, key: str, version_id: str, until: datetime) -> None:
+    """Lock one version of an object, which only those with a special permission can delete before that date.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectRetention.html
+
+    Raises
+    ------
+    ArchiveUnavailable, AccessDenied
+        If S3 does not answer.
+    """
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+    try:
+        s3.put_object_retention(Bucket=bucket, Key=key, VersionId=version_id, Retention=retention)
+    except (ClientError, BotoCoreError) as error:
+        raise _unavailable("s3:PutObjectRetention", error) from None
+
+
+def _select_checksum(answer: Any) -> Checksum | None:  # noqa: ANN401 (boto3 has no types for its answers)
+    checksum = answer.get("Checksum", {})
+    for member, value in checksum.items():
+        algorithm = member.removeprefix("Checksum")
+        if algorithm and algorithm != "Type" and value:
+            return Checksum(Algorithm=algorithm, Type=checksum.get("ChecksumType", "NotGiven"), Value=value)
+    return None
+
+
+def _unavailable(action: str, error: ClientError | BotoCoreError) -> errors.OffboardingError:
+    return unavailable_error(action, error, errors.ArchiveUnavailable)
