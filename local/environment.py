@@ -24,7 +24,7 @@ from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
-from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions, sts
+from local.aws import cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
@@ -131,6 +131,8 @@ class Environment:
         self.permissions.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)
+        kms.install(hooks)
+        s3.install(hooks)
         sts.install(hooks)
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
@@ -145,6 +147,7 @@ class Environment:
         exit_stack.callback(self._clients.clear)
         exit_stack.callback(self._end_executions)
         self.workmail = workmail_backends[ACCOUNT][REGION]
+        self.workmail.call_at = self.clock.call_at
         if self._organization is not None:
             self.workmail.create_organization_with_id(
                 self._organization, ORGANIZATION_ALIAS, mail_domains=(COMPANY_DOMAIN,)

@@ -14,6 +14,7 @@ from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.key_condition_expression import parse_expression
+from moto.s3.models import FakeKey, s3_backends
 
 from local.aws.stepfunctions.task_tokens import find_state_machine_of_token
 
@@ -72,9 +73,17 @@ def required_actions(client: BaseClient, operation: str, parameters: Parameters,
     return [Action(action, tuple(_RESOURCES_OF_SERVICE[service](operation, parameters, place)), parameters)]
 
 
-def _workmail_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
+def _iterate_workmail_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
+    """Yield the action on the organization; a service that takes a role needs the permission to pass it.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    """
     organization_id = parameters.get("OrganizationId")
-    yield f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
+    resource = f"arn:aws:workmail:{place}:organization/{organization_id}" if organization_id else "*"
+    yield Action(f"workmail:{operation}", (resource,), parameters)
+    if operation == "StartMailboxExportJob":
+        context = {"iam:PassedToService": "export.workmail.amazonaws.com"}
+        yield Action("iam:PassRole", (parameters["RoleArn"],), parameters, (context,))
 
 
 def _identitystore_resources(operation: str, parameters: Parameters, place: str) -> Iterator[str]:
@@ -123,7 +132,6 @@ _RESOURCES_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[st
     "sqs": _sqs_resources,
     "ssm": _ssm_resources,
     "states": _states_resources,
-    "workmail": _workmail_resources,
 }
 
 _ACTION_IN_TRANSACTION = {
@@ -222,7 +230,73 @@ def _read_queried_key(table: Table, parameters: Parameters) -> Any:
     return value
 
 
+_ACTIONS_ON_OBJECT = {
+    "GetObject": ("GetObject",),
+    "GetObjectAttributes": ("GetObject", "GetObjectAttributes"),
+    "HeadObject": ("GetObject",),
+    "PutObjectRetention": ("PutObjectRetention",),
+}
+_ACTIONS_WITH_VERSION = {
+    "GetObject": "GetObjectVersion",
+    "GetObjectAttributes": "GetObjectVersionAttributes",
+}
+_ACTIONS_ON_BUCKET = {"ListObjectVersions": "ListBucketVersions", "ListObjectsV2": "ListBucket"}
+
+
+def _iterate_s3_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
+    """Yield the actions of a call of S3, and KMS's for what is encrypted with a key: the content and its checksum.
+
+    Whether a checksum needs the key is documented for HeadObject, and assumed for GetObjectAttributes.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+    bucket = f"arn:aws:s3:::{parameters['Bucket']}"
+    if operation in _ACTIONS_ON_BUCKET:
+        context = {"s3:prefix": parameters.get("Prefix", "")}
+        yield Action(f"s3:{_ACTIONS_ON_BUCKET[operation]}", (bucket,), parameters, (context,))
+        return
+    if operation not in _ACTIONS_ON_OBJECT:
+        raise NotImplementedError(f"local/aws/actions.py does not define the resources of s3:{operation}")
+    resource = f"{bucket}/{parameters['Key']}"
+    for name in _ACTIONS_ON_OBJECT[operation]:
+        action = _ACTIONS_WITH_VERSION.get(name, name) if "VersionId" in parameters else name
+        yield Action(f"s3:{action}", (resource,), parameters)
+    if parameters.get("BypassGovernanceRetention"):
+        yield Action("s3:BypassGovernanceRetention", (resource,), parameters)
+    region, _, account_id = place.partition(":")
+    stored = _find_object(account_id, parameters)
+    if stored is None:
+        # Without this action the answer is that access is denied, and not that the object does not exist.
+        yield Action("s3:ListBucket", (bucket,), parameters, ({"s3:prefix": parameters["Key"]},))
+    elif stored.encryption == "aws:kms" and _reads_content(operation, parameters):
+        is_by_bucket = str(stored.bucket_key_enabled).lower() == "true"
+        context = {
+            "kms:EncryptionContext:aws:s3:arn": bucket if is_by_bucket else resource,
+            "kms:ViaService": f"s3.{region}.amazonaws.com",
+        }
+        yield Action("kms:Decrypt", (str(stored.kms_key_id),), parameters, (context,))
+
+
+def _reads_content(operation: str, parameters: Parameters) -> bool:
+    """Tell whether a call reads the content of an object, or a checksum of it."""
+    return (
+        operation == "GetObject"
+        or parameters.get("ChecksumMode") == "ENABLED"
+        or "Checksum" in parameters.get("ObjectAttributes", ())
+    )
+
+
+def _find_object(account_id: str, parameters: Parameters) -> FakeKey | None:
+    backend = s3_backends[account_id]["aws"]
+    if parameters["Bucket"] not in backend.buckets:
+        return None
+    return backend.get_object(parameters["Bucket"], parameters["Key"], parameters.get("VersionId"))
+
+
 _ACTIONS_OF_SERVICE: Mapping[str, Callable[[str, Parameters, str], Iterator[Action]]] = {
     "dynamodb": _iterate_dynamodb_actions,
     "events": _iterate_events_actions,
+    "s3": _iterate_s3_actions,
+    "workmail": _iterate_workmail_actions,
 }

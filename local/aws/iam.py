@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from botocore.client import BaseClient
@@ -25,6 +22,7 @@ from moto.iam.models import Role, iam_backends
 from local.aws.actions import Parameters, required_actions
 from local.aws.functions.process_state import running_function
 from local.hooks import Hooks
+from local.policies import PolicyError, is_allowed
 
 _service_call = threading.local()
 
@@ -46,67 +44,6 @@ class Call:
     function: str
     action: str
     resource: str
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition of a policy on one key.
-
-    Attributes
-    ----------
-    key
-        The condition key, ``dynamodb:LeadingKeys`` for example.
-    values
-        The values of which one must match; for the leading keys they can have wildcards.
-    """
-
-    key: str
-    values: tuple[str, ...]
-
-    def holds(self, context: Mapping[str, str]) -> bool:
-        """Tell whether a call with these values of condition keys meets it."""
-        if self.key == _LEADING_KEYS:
-            # "ForAllValues" is true if there is no value.
-            return self.key not in context or any(
-                _matches_pattern(pattern, context[self.key]) for pattern in self.values
-            )
-        return context.get(self.key) in self.values
-
-
-@dataclass(frozen=True)
-class Grant:
-    """An action on a resource that a policy allows or, if `denies`, denies; both can have wildcards.
-
-    Attributes
-    ----------
-    conditions
-        What limits it further; all of them have to hold.
-    """
-
-    action: str
-    resource: str
-    denies: bool = False
-    conditions: tuple[Condition, ...] = ()
-
-    def covers(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
-        """Tell whether it matches this action, regardless of letter case, on this resource.
-
-        Parameters
-        ----------
-        action, resource
-            See `Call`.
-        context
-            The values of the call's condition keys. Without it the conditions are left out of account.
-        """
-        return (
-            _matches_pattern(self.action.lower(), action.lower())
-            and _matches_pattern(self.resource, resource)
-            and (context is None or all(condition.holds(context) for condition in self.conditions))
-        )
-
-
-class PolicyError(ValueError):
-    """A policy has an element that is not supported here, so its effect is unknown."""
 
 
 class Permissions:
@@ -157,42 +94,6 @@ class Permissions:
                     raise _access_denied_error(client, operation, action.name, resource)
 
 
-def is_allowed(
-    policies: Iterable[str], action: str, resource: str, context: Mapping[str, str] = MappingProxyType({})
-) -> bool:
-    """Tell whether policies allow an action on a resource: one must allow it, and none may deny it.
-
-    Parameters
-    ----------
-    policies
-        Policy documents, as JSON.
-    action, resource
-        See `Call`.
-    context
-        The values of the call's condition keys.
-
-    Raises
-    ------
-    PolicyError
-        If one of them has elements other than actions, resources and the supported conditions.
-    """
-    grants = [grant for policy in policies for grant in parse_grants(policy)]
-    matching = [grant for grant in grants if grant.covers(action, resource, context)]
-    return bool(matching) and not any(grant.denies for grant in matching)
-
-
-@lru_cache(maxsize=256)
-def parse_grants(policy: str) -> tuple[Grant, ...]:
-    """Parse a policy document, as JSON, that is attached to a role.
-
-    Raises
-    ------
-    PolicyError
-        If it has elements other than actions, resources and the supported conditions.
-    """
-    return tuple(_iterate_grants(json.loads(policy)))
-
-
 @contextlib.contextmanager
 def _mark_service_call() -> Iterator[None]:
     """Mark this thread's calls as the service's: a service answers in the caller's thread, and can call others."""
@@ -204,11 +105,14 @@ def _mark_service_call() -> Iterator[None]:
 
 
 # The error code and status of services that differ from the others.
-_DENIALS = {"sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
+_DENIALS = {"s3": ("AccessDenied", 403), "sns": ("AuthorizationError", 403), "sqs": ("AccessDenied", 403)}
 
 
 def _access_denied_error(client: BaseClient, operation: str, action: str, resource: str) -> ClientError:
-    code, status = _DENIALS.get(action.partition(":")[0], ("AccessDeniedException", 400))
+    code, status = _DENIALS.get(client.meta.service_model.signing_name, ("AccessDeniedException", 400))
+    if operation == "HeadObject":
+        # The answer has no body, and botocore takes the code from the status.
+        code = str(status)
     message = (
         f"User is not authorized to perform: {action} on resource: {resource} because no identity-based policy "
         f"allows the {action} action"
@@ -227,55 +131,6 @@ def find_policies(account_id: str, role_arn: str) -> list[str] | None:
     if role.managed_policies:
         raise PolicyError(f"{role.name} has managed policies, which are not supported here")
     return list(role.policies.values())
-
-
-def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
-    for statement in _as_list(document["Statement"]):
-        unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
-        if unsupported:
-            raise PolicyError(f"A statement has {', '.join(sorted(unsupported))}, which is not supported here")
-        conditions = tuple(_iterate_conditions(statement.get("Condition")))
-        for action in _as_list(statement["Action"]):
-            for resource in _as_list(statement["Resource"]):
-                yield Grant(action, resource, statement["Effect"] == "Deny", conditions)
-
-
-_LEADING_KEYS = "dynamodb:LeadingKeys"
-_SUPPORTED_CONDITIONS = {
-    "ForAllValues:StringLike": {_LEADING_KEYS},
-    "StringEquals": {"events:source", "events:detail-type"},
-}
-
-
-def _iterate_conditions(condition: Mapping[str, Any] | None) -> Iterator[Condition]:
-    """Yield what a statement's condition asks for; only the conditions of this product's roles are supported here."""
-    if condition is None:
-        return
-    unsupported = [
-        operator
-        for operator, values in condition.items()
-        if not values or values.keys() - _SUPPORTED_CONDITIONS.get(operator, set())
-    ]
-    if unsupported or not condition:
-        raise PolicyError(f"A statement has the Condition {json.dumps(condition)}, which is not supported here")
-    for values_by_key in condition.values():
-        for key, values in values_by_key.items():
-            yield Condition(key, tuple(_as_list(values)))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _matches_pattern(pattern: str, text: str) -> bool:
-    return _compile_pattern(pattern).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile IAM's wildcards: ``*`` for anything, ``?`` for one character."""
-    wildcards = {"*": ".*", "?": "."}
-    return re.compile("".join(wildcards.get(character) or re.escape(character) for character in pattern), re.DOTALL)
 
 
 def _hook_policies(hooks: Hooks) -> None:

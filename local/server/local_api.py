@@ -20,6 +20,7 @@ from local.server.answers import error_response, json_response
 from local.server.aws_api import AwsApi, replace_queue_url
 from local.server.bodies import BodyError, read_body
 from local.server.switches import change_switches, render_switches
+from local.workmail.behaviour import POSSIBLE_NUMBERS
 
 _CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
 _FAULTS_HINT = (
@@ -144,7 +145,7 @@ class LocalApi:
         behaviour = self._environment.workmail.behaviour
         return {
             "Behaviour": render_switches((behaviour, self._environment.quotas.settings)),
-            "Answers": {**behaviour.possible_values(), "describe_lag_seconds": "0 to 120", **POSSIBLE_QUOTAS},
+            "Answers": {**behaviour.possible_values(), **POSSIBLE_NUMBERS, **POSSIBLE_QUOTAS},
         }
 
     def _change_behaviour(self, request: Request) -> dict[str, Any]:

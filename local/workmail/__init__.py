@@ -7,12 +7,15 @@ import moto
 from moto import backend_index
 
 from .behaviour import Behaviour
+from .exports.contents import MailboxContents, MailItem
 from .models import Call, WorkMailBackend, covered_operations, workmail_backends
 from .urls import url_bases
 
 __all__ = [
     "Behaviour",
     "Call",
+    "MailItem",
+    "MailboxContents",
     "WorkMailBackend",
     "covered_operations",
     "register",

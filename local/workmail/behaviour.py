@@ -1,9 +1,19 @@
 """Switches for the behaviour that Amazon WorkMail does not document: code that uses it must be right either way."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args, get_type_hints
 
 MAX_LAG_SECONDS = 120
+_MAX_MINUTES = 10_080
+POSSIBLE_NUMBERS = MappingProxyType(
+    {
+        "describe_lag_seconds": f"0 to {MAX_LAG_SECONDS}",
+        "export_minimum_minutes": f"0 to {_MAX_MINUTES}",
+        "export_minutes_per_gb": f"0 to {_MAX_MINUTES}",
+    }
+)
+"""What each switch that is a number can be, in words."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,26 @@ class Behaviour:
         Whether a user or group stays a member of its groups when it is deregistered.
     describe_lag_seconds
         How long descriptions and lists keep showing an entity as enabled after it was deregistered.
+    export_of_disabled
+        What happens to an export of a disabled entity's mailbox that is still kept. The model of
+        ``StartMailboxExportJob`` does not list ``EntityStateException``; ``FAILED`` is a job that starts and fails.
+    export_of_deregistered
+        What happens to a job whose entity is deregistered while it runs.
+    export_result
+        How a job ends that could be made. With ``CANCELLED`` somebody else cancels it; one that vanishes is not
+        found any more, and has no archive.
+    export_log
+        Where the output log is: an object beside the archive, a file in the archive, or nowhere.
+    export_s3_path
+        Whether ``S3Path`` begins with the bucket.
+    ended_exports
+        Whether a job that failed or was cancelled counts for "once in 24 hours".
+    late_cancellation
+        What happens to a job with a progress of 90 % or more that is cancelled: "it might not be possible".
+    export_minutes_per_gb
+        How long a job takes, in minutes for each GB of the mailbox's size.
+    export_minimum_minutes
+        How long a job takes at least, in minutes.
     """
 
     deregister_disabled: Literal["nothing", "EntityStateException"] = "nothing"
@@ -43,6 +73,15 @@ class Behaviour:
     aliases_of_deregistered: Literal["kept", "removed"] = "kept"
     groups_of_deregistered: Literal["kept", "removed"] = "kept"
     describe_lag_seconds: int = 0
+    export_of_disabled: Literal["works", "EntityNotFoundException", "InvalidParameterException", "FAILED"] = "works"
+    export_of_deregistered: Literal["completes", "FAILED"] = "completes"
+    export_result: Literal["archive", "no-object", "empty-object", "FAILED", "CANCELLED", "vanishes"] = "archive"
+    export_log: Literal["beside", "inside", "missing"] = "beside"
+    export_s3_path: Literal["key", "bucket-and-key"] = "key"
+    ended_exports: Literal["count", "are-ignored"] = "count"
+    late_cancellation: Literal["cancels", "nothing"] = "cancels"
+    export_minutes_per_gb: float = 20
+    export_minimum_minutes: float = 5
 
     def __post_init__(self) -> None:
         for name, values in self.possible_values().items():
@@ -52,9 +91,14 @@ class Behaviour:
         lag = self.describe_lag_seconds
         if isinstance(lag, bool) or not isinstance(lag, int) or not 0 <= lag <= MAX_LAG_SECONDS:
             raise ValueError(f"describe_lag_seconds must be an integer from 0 to 120, not {lag!r}")
+        for name in ("export_minutes_per_gb", "export_minimum_minutes"):
+            minutes = getattr(self, name)
+            is_number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+            if not is_number or not 0 <= minutes <= _MAX_MINUTES:
+                raise ValueError(f"{name} must be a number from 0 to {_MAX_MINUTES}, not {minutes!r}")
 
     @classmethod
     def possible_values(cls) -> dict[str, tuple[str, ...]]:
-        """Return the possible values of each switch but the lag, which is a number."""
+        """Return the possible values of each switch that is not a number."""
         hints = get_type_hints(cls)
         return {name: get_args(hint) for name, hint in hints.items() if get_args(hint)}

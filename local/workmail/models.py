@@ -15,8 +15,10 @@ from moto.moto_api._internal import mock_random
 from .behaviour import Behaviour
 from .descriptions import Answer
 from .exceptions import CommonError, error_code
+from .exports.contents import MailboxContents
 from .operations import (
     GroupOperations,
+    MailboxExportOperations,
     MailboxOperations,
     MailDomainOperations,
     OrganizationOperations,
@@ -25,6 +27,7 @@ from .operations import (
     TagOperations,
     UserOperations,
 )
+from .operations.mailbox_exports import CallAt
 from .state import RETENTION, IdentifiedBy, MailDomain, User, WorkMailEntity, WorkMailOrganization, now
 from .validation import validate
 
@@ -61,6 +64,7 @@ class WorkMailBackend(
     ResourceOperations,
     RegistrationOperations,
     MailboxOperations,
+    MailboxExportOperations,
     TagOperations,
     BaseBackend,
 ):
@@ -74,6 +78,9 @@ class WorkMailBackend(
         Every call so far, in the order in which they ended.
     retention
         How long mailboxes are really kept; assign more than 30 days to have WorkMail remove them late.
+    call_at
+        Has a function called at a time; assign it to have export jobs end at their time. Without it they end at the
+        first call that is made then or later.
     before_hooks
         Hooks that run once a request is valid, before anything happens; an error that they raise is the answer.
     after_hooks
@@ -87,6 +94,7 @@ class WorkMailBackend(
         self.behaviour = Behaviour()
         self.calls: list[Call] = []
         self.retention = RETENTION
+        self.call_at: CallAt | None = None
         self.before_hooks: list[Hook] = []
         self.after_hooks: list[Hook] = []
         self._lock = RLock()
@@ -213,6 +221,20 @@ class WorkMailBackend(
         with self._lock:
             return self._get_entity_to_arrange(organization_id, entity_id).mailbox is not None
 
+    def fill_mailbox(self, organization_id: str, entity_id: str, contents: MailboxContents) -> None:
+        """Replace what a mailbox holds; its size stays as it is."""
+        with self._lock:
+            mailbox = self._get_entity_to_arrange(organization_id, entity_id).mailbox
+            if mailbox is None:
+                raise LookupError(f"{entity_id} has no mailbox")
+            mailbox.contents = contents
+
+    def finish_due_exports(self) -> None:
+        """End the export jobs whose time has come, as every call does first."""
+        with self._lock:
+            for organization in self.organizations.values():
+                self.finish_exports(organization, now())
+
     def remove_expired_mailboxes(self) -> None:
         """Remove the mailboxes whose retention is over, as every call does first."""
         time = now()
@@ -222,12 +244,14 @@ class WorkMailBackend(
 
     def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
         with self._lock:
+            self.finish_due_exports()
             self.remove_expired_mailboxes()
             method = getattr(self, xform_name(operation))
             answer: Answer = method(**{xform_name(name): value for name, value in parameters.items()})
             return answer
 
     def _get_organization_to_arrange(self, organization_id: str) -> WorkMailOrganization:
+        self.finish_due_exports()
         self.remove_expired_mailboxes()
         if organization_id not in self.organizations:
             raise LookupError(f"there is no organization {organization_id}")

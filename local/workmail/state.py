@@ -11,6 +11,8 @@ from enum import Flag, auto
 from typing import ClassVar, TypeVar
 
 from .exceptions import EmailAddressInUseException
+from .exports.contents import MailboxContents, generate_contents
+from .exports.jobs import MailboxExportJob
 
 ENABLED = "ENABLED"
 DISABLED = "DISABLED"
@@ -37,11 +39,18 @@ def now() -> datetime:
 
 @dataclass
 class Mailbox:
-    """The mailbox of a registered user or resource; sizes in MB."""
+    """The mailbox of a registered user or resource; sizes in MB.
+
+    Attributes
+    ----------
+    contents
+        What it holds, or None if nobody filled it. Its size does not depend on them.
+    """
 
     provisioned_date: datetime
     size: float = 1.5
     quota: int = 51200
+    contents: MailboxContents | None = None
 
 
 @dataclass
@@ -64,6 +73,14 @@ class WorkMailEntity:
 
     type: ClassVar[str]
     has_mailbox: ClassVar[bool] = True
+
+    def read_contents(self, mailbox: Mailbox) -> MailboxContents:
+        """Return what its mailbox holds: generated items if nobody filled it and it has a size."""
+        if mailbox.contents is not None:
+            return mailbox.contents
+        if mailbox.size == 0:
+            return MailboxContents()
+        return generate_contents(self.name, self.email or self.id, mailbox.provisioned_date)
 
     def has_address(self, address: str) -> bool:
         """Tell whether the address is this entity's e-mail or one of its aliases."""
@@ -186,6 +203,7 @@ class WorkMailOrganization:
     domains: dict[str, MailDomain] = field(default_factory=dict)
     entities: dict[str, WorkMailEntity] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    export_jobs: dict[str, MailboxExportJob] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:

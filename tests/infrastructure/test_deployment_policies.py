@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.aws.iam import Grant
 from local.cdk.assembly import ROOT, assembly
 from local.defaults import ACCOUNT, REGION
+from local.policies import Grant
 from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 from tests.infrastructure.templates import Template, as_list, template_of
 

@@ -14,9 +14,9 @@ from typing import Any
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import clean_json
 
-from local.aws.iam import Grant, parse_grants
 from local.defaults import ACCOUNT, REGION
 from local.environment import Environment
+from local.policies import Grant, parse_grants
 
 Template = Mapping[str, Any]
 Resources = Mapping[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.aws.iam import Grant
 from local.cdk.assembly import TEMPLATE
 from local.environment import Environment
+from local.policies import Grant
 from tests.workflow.conftest import Flow
 from tests.workflow.privileges import DeployedTemplate, Need, Permission, find_missing, find_unused, list_performed
 from tests.workflow.privileges_tour import run_tour

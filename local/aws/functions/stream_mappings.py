@@ -43,8 +43,9 @@ from local.aws.functions.stream_batches import (
     matches_filters,
     render_message,
 )
-from local.aws.iam import find_policies, is_allowed
+from local.aws.iam import find_policies
 from local.clock import Clock, Timer
+from local.policies import is_allowed
 
 _MAX_DELAY = timedelta(minutes=1)
 _READING_ACTIONS = ("GetRecords", "GetShardIterator", "DescribeStream", "ListStreams")

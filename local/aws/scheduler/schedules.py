@@ -22,10 +22,11 @@ import boto3
 from botocore.exceptions import ClientError
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 
-from local.aws.iam import find_policies, is_allowed
+from local.aws.iam import find_policies
 from local.aws.scheduler.expressions import Rate, parse_expression
 from local.clock import Clock, Timer
 from local.hooks import Hooks
+from local.policies import is_allowed
 
 _MAX_DELAY_SECONDS = 60
 _PERMANENT_ERRORS = {"AccessDeniedException", "ResourceNotFoundException"}

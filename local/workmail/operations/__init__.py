@@ -2,6 +2,7 @@
 
 from .groups import GroupOperations
 from .mail_domains import MailDomainOperations
+from .mailbox_exports import MailboxExportOperations
 from .mailboxes import MailboxOperations
 from .organizations import OrganizationOperations
 from .registration import RegistrationOperations
@@ -12,6 +13,7 @@ from .users import UserOperations
 __all__ = [
     "GroupOperations",
     "MailDomainOperations",
+    "MailboxExportOperations",
     "MailboxOperations",
     "OrganizationOperations",
     "RegistrationOperations",

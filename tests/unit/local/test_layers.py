@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 LOCAL = ROOT / "local"
 LAYERS = (
-    {"clock", "defaults", "faults", "hooks"},
+    {"clock", "defaults", "faults", "hooks", "policies"},
     {"aws", "workmail"},
     {"cdk"},
     {"environment"},

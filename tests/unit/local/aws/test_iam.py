@@ -11,8 +11,9 @@ import pytest
 from moto import mock_aws
 
 from local.aws.actions import required_actions
-from local.aws.iam import Call, PolicyError, is_allowed, parse_grants
+from local.aws.iam import Call
 from local.environment import Environment
+from local.policies import PolicyError, is_allowed, parse_grants
 from tests.unit.local.aws.dynamodb.tables import CompositeTable, key
 
 ACCOUNT = "123456789012"
@@ -179,8 +180,10 @@ def test_each_event_of_a_call_is_an_action_on_its_bus_with_its_source_and_detail
 
 
 def test_an_unknown_service_is_an_error() -> None:
-    with pytest.raises(NotImplementedError, match="s3:GetObject"):
-        required_actions(boto3.client("s3"), "GetObject", {"Bucket": "b"}, ACCOUNT)
+    with pytest.raises(NotImplementedError, match="kms:Encrypt"):
+        required_actions(boto3.client("kms"), "Encrypt", {"KeyId": "k"}, ACCOUNT)
+    with pytest.raises(NotImplementedError, match="s3:DeleteObject"):
+        required_actions(boto3.client("s3"), "DeleteObject", {"Bucket": "b", "Key": "k"}, ACCOUNT)
 
 
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/records"

@@ -5,6 +5,7 @@ import pytest
 from local.aws.quotas import POSSIBLE_QUOTAS, QuotaSettings
 from local.server.switches import change_switches, render_switches
 from local.workmail import Behaviour
+from local.workmail.behaviour import POSSIBLE_NUMBERS
 
 SWITCHES = (Behaviour(email_of_disabled="absent"), QuotaSettings(lambda_concurrency=5))
 
@@ -22,7 +23,7 @@ def test_every_switch_has_a_name_of_its_own_and_possible_values() -> None:
     names = [*vars(SWITCHES[0]), *vars(SWITCHES[1])]
 
     assert list(render_switches(SWITCHES)) == names
-    assert set(names) == {*Behaviour.possible_values(), "describe_lag_seconds", *POSSIBLE_QUOTAS}
+    assert set(names) == {*Behaviour.possible_values(), *POSSIBLE_NUMBERS, *POSSIBLE_QUOTAS}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def test_every_switch_has_a_name_of_its_own_and_possible_values() -> None:
         ('{"describe_lag_seconds": 121}', "from 0 to 120"),
         ('{"describe_lag_seconds": true}', "from 0 to 120"),
         ('{"describe_lag_seconds": "5"}', "from 0 to 120"),
+        ('{"export_minutes_per_gb": -1}', "export_minutes_per_gb must be a number from 0 to 10080"),
+        ('{"export_minimum_minutes": true}', "export_minimum_minutes must be a number from 0 to 10080"),
         ('{"lambda_concurrency": 0}', "lambda_concurrency must be a whole number from 1 on"),
     ],
 )

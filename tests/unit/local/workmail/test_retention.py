@@ -18,6 +18,11 @@ from tests.unit.local.workmail.conftest import (
 
 DAYS_30 = timedelta(days=30)
 SECOND = timedelta(seconds=1)
+OF_EXPORTS = {
+    "ended_exports", "export_log", "export_of_deregistered", "export_of_disabled", "export_result", "export_s3_path",
+    "late_cancellation",
+}  # fmt: skip
+"""The switches that no description of an entity reads."""
 
 
 @pytest.fixture(name="clock")
@@ -516,7 +521,8 @@ def test_a_user_recreated_with_a_deleted_user_s_name_is_a_different_user(workmai
 def test_every_combination_of_the_switches_returns_valid_answers(workmail, clock):
     user = workmail.create_user("dana")
     workmail.deregister(user)
-    names, answers = zip(*Behaviour.possible_values().items(), strict=True)
+    values = {name: values for name, values in Behaviour.possible_values().items() if name not in OF_EXPORTS}
+    names, answers = zip(*values.items(), strict=True)
 
     for combination in product(*answers):
         behaviour = Behaviour(**dict(zip(names, combination, strict=True)))

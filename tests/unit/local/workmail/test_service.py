@@ -30,7 +30,9 @@ from tests.unit.local.workmail.conftest import (
     error_code,
 )
 
-COVERED = {
+# `test_mailbox_exports.py` calls these.
+EXPORTS = {"CancelMailboxExportJob", "DescribeMailboxExportJob", "ListMailboxExportJobs", "StartMailboxExportJob"}
+COVERED = EXPORTS | {
     "AssociateDelegateToResource", "AssociateMemberToGroup", "CreateAlias", "CreateGroup", "CreateOrganization",
     "CreateResource", "CreateUser", "DeleteAlias", "DeleteGroup", "DeleteMailboxPermissions",
     "DeleteOrganization", "DeleteResource", "DeleteUser", "DeregisterFromWorkMail", "DeregisterMailDomain",
@@ -408,4 +410,4 @@ def test_every_covered_operation_answers_as_the_model_says(workmail):
     workmail.call("delete_organization", DeleteDirectory=True, ForceDelete=True)
 
     answered = {call.operation for call in workmail.backend.calls if call.error is None}
-    assert answered == COVERED
+    assert answered == COVERED - EXPORTS

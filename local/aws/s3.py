@@ -1,0 +1,76 @@
+"""Amazon S3 where moto's differs from AWS's.
+
+- Each object has a checksum: a CRC-64/NVME of the whole object unless the upload has another one. moto has none then,
+  and computes a CRC-32 where awscrt is not installed.
+- The checksum of an object that was not uploaded in parts is one of the full object, which moto does not tell.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from moto.s3 import utils
+from moto.s3.models import FakeKey, S3Backend
+
+from local.hooks import Hooks
+
+CRC64NVME = "CRC64NVME"
+
+_POLYNOMIAL = 0x9A6C9329AC4BC9B5
+_ALL_ONES = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def install(hooks: Hooks) -> None:
+    """Have objects keep checksums as on AWS for as long as the hooks are in place."""
+    compute, put = utils.compute_checksum, S3Backend.put_object
+
+    def compute_checksum(body: bytes, algorithm: str, encode_base64: bool = True) -> bytes:
+        if algorithm != CRC64NVME:
+            return bytes(compute(body, algorithm, encode_base64))
+        checksum = compute_crc64nvme(body).to_bytes(8, "big")
+        return b64encode(checksum) if encode_base64 else checksum
+
+    def put_object(self: S3Backend, bucket_name: str, key_name: str, value: bytes, *args: Any, **more: Any) -> FakeKey:
+        key: FakeKey = put(self, bucket_name, key_name, value, *args, **more)
+        if key.multipart is None:
+            key.checksum_type = "FULL_OBJECT"
+            if key.checksum_value is None:
+                key.checksum_algorithm = CRC64NVME
+                key.checksum_value = compute_checksum(value, CRC64NVME).decode()
+        return key
+
+    hooks.replace_imported("moto.s3", compute, compute_checksum)
+    hooks.replace(S3Backend, "put_object", put_object)
+
+
+def compute_crc64nvme(data: bytes) -> int:
+    """Compute the CRC-64/NVME of data.
+
+    https://reveng.sourceforge.io/crc-catalogue/17plus.htm#crc.cat.crc-64-nvme
+
+    Examples
+    --------
+    >>> hex(compute_crc64nvme(b"123456789"))
+    '0xae8b14860a799888'
+    """
+    remainder = _ALL_ONES
+    for byte in data:
+        remainder = _TABLE[(remainder ^ byte) & 0xFF] ^ (remainder >> 8)
+    return remainder ^ _ALL_ONES
+
+
+def _make_table() -> tuple[int, ...]:
+    """Return the remainder of each byte; the polynomial's bits are in reverse order."""
+    table = []
+    for byte in range(256):
+        remainder = byte
+        for _ in range(8):
+            remainder = remainder >> 1 ^ _POLYNOMIAL if remainder & 1 else remainder >> 1
+        table.append(remainder)
+    return tuple(table)
+
+
+_TABLE = _make_table()
