@@ -36,6 +36,7 @@ from offboarding.domain.exports import (
     ExportLog,
     ExportState,
     JobState,
+    can_start,
     make_missing_archive,
     plan_look_at_job,
     plan_look_at_slots,
@@ -127,7 +128,8 @@ class Look:
             return self._end_without_archive(f"Until {self.state.slot_deadline} no slot for the export was free.")
         jobs = self.exports.list_jobs()
         slots = ExportSlots(self.record.organization_id)
-        if slots.has_free(settings.slots, running_entities(jobs), self.now):
+        is_free = slots.has_free(settings.slots, running_entities(jobs), self.now)
+        if is_free and can_start(jobs, self.record.entity["Id"], self.now):
             return Finding("StartExport")
         return Finding("Wait", plan_look_at_slots(jobs, self.now, self.state, settings.slot_deadline_days))
 

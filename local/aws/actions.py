@@ -244,9 +244,9 @@ _ACTIONS_ON_BUCKET = {"ListObjectVersions": "ListBucketVersions", "ListObjectsV2
 
 
 def _iterate_s3_actions(operation: str, parameters: Parameters, place: str) -> Iterator[Action]:
-    """Yield the actions of a call of S3, and KMS's for what is encrypted with a key: the content and its checksum.
+    """Yield the actions of a call of S3, and KMS's for what is encrypted with a key.
 
-    Whether a checksum needs the key is documented for HeadObject, and assumed for GetObjectAttributes.
+    A checksum needs the key by HeadObject's documentation. That of GetObjectAttributes names no such permission.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
@@ -279,12 +279,8 @@ def _iterate_s3_actions(operation: str, parameters: Parameters, place: str) -> I
 
 
 def _reads_content(operation: str, parameters: Parameters) -> bool:
-    """Tell whether a call reads the content of an object, or a checksum of it."""
-    return (
-        operation == "GetObject"
-        or parameters.get("ChecksumMode") == "ENABLED"
-        or "Checksum" in parameters.get("ObjectAttributes", ())
-    )
+    """Tell whether a call reads the content of an object, or its checksum beside the headers."""
+    return operation == "GetObject" or parameters.get("ChecksumMode") == "ENABLED"
 
 
 def _find_object(account_id: str, parameters: Parameters) -> FakeKey | None:

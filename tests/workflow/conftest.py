@@ -351,11 +351,20 @@ def stack_without_providers() -> Any:
     return assembly({"organizations": OFFBOARDING["organizations"]})
 
 
+@pytest.fixture(scope="session")
+def stack_with_archives() -> Any:
+    """The stack that exports mailboxes, without event queues: an archive is required, and an input may skip it."""
+    export = {"mode": "Required", "mayBeSkipped": True, "lockDays": 30}
+    return assembly({"organizations": OFFBOARDING["organizations"], "export": export})
+
+
 @pytest.fixture
 def make_flow(request: pytest.FixtureRequest, stack: Any) -> Iterator[Callable[..., Flow]]:
     """Return a function that opens a flow with its own settings or start time; all are closed after the test."""
     if "no_providers" in request.keywords:
         stack = request.getfixturevalue("stack_without_providers")
+    if "archives" in request.keywords:
+        stack = request.getfixturevalue("stack_with_archives")
     opened: list[Environment] = []
 
     def make(settings: dict[str, Any] | None = None, now: datetime = START, *, stack: Any = stack, **more: Any) -> Flow:

@@ -1,6 +1,7 @@
 """The archives of mailboxes in Amazon S3: where they are made, and what S3 shows of one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict, cast
@@ -140,6 +141,7 @@ def read_archive_settings(organization_id: str) -> ArchiveSettings:
 def find_object(bucket: str, key: str) -> StoredObject | None:
     """Read what S3 shows of an object without its content; None if there is none.
 
+    Whether the checksum needs the permission to decrypt is not documented. It is left out if S3 denies it.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
 
     Raises
@@ -148,12 +150,22 @@ def find_object(bucket: str, key: str) -> StoredObject | None:
         If S3 does not answer.
     """
     try:
-        answer = s3.get_object_attributes(Bucket=bucket, Key=key, ObjectAttributes=["Checksum", "ObjectSize"])
+        answer = _read_attributes(bucket, key, "Checksum", "ObjectSize")
+    except errors.AccessDenied:
+        answer = _read_attributes(bucket, key, "ObjectSize")
+    if answer is None:
+        return None
+    return StoredObject(answer.get("VersionId"), int(answer.get("ObjectSize", 0)), _select_checksum(answer))
+
+
+def _read_attributes(bucket: str, key: str, *names: str) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = s3.get_object_attributes(Bucket=bucket, Key=key, ObjectAttributes=[*names])
     except (ClientError, BotoCoreError) as error:
         if error_code(error) in _NOT_FOUND:
             return None
         raise _unavailable("s3:GetObjectAttributes", error) from None
-    return StoredObject(answer.get("VersionId"), int(answer.get("ObjectSize", 0)), _select_checksum(answer))
+    return answer
 
 
 def list_keys(bucket: str, prefix: str) -> list[str]:
@@ -196,8 +208,8 @@ def read_log(bucket: str, key: str) -> ExportLog | None:
         return None
     if not isinstance(members, dict):
         return None
-    counts = {name: members.get(member) for member, name in _LOG_COUNTS.items()}
-    log = {name: count for name, count in counts.items() if type(count) is int and count >= 0}
+    counts = {name: _parse_count(members.get(member)) for member, name in _LOG_COUNTS.items()}
+    log: dict[str, object] = {name: count for name, count in counts.items() if count is not None}
     if isinstance(members.get("sha384Hash"), str):
         log["Sha384"] = members["sha384Hash"]
     return cast(ExportLog, {"Key": key, **log}) if log else None
@@ -220,7 +232,13 @@ def lock_object(bucket: str, key: str, version_id: str, until: datetime) -> None
         raise _unavailable("s3:PutObjectRetention", error) from None
 
 
-def _select_checksum(answer: Any) -> Checksum | None:  # noqa: ANN401 (boto3 has no types for its answers)
+def _parse_count(value: object) -> int | None:
+    """Return a count; the guide's example has it as a text."""
+    text = str(value) if type(value) in (int, str) else ""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _select_checksum(answer: Mapping[str, Any]) -> Checksum | None:
     checksum = answer.get("Checksum", {})
     for member, value in checksum.items():
         algorithm = member.removeprefix("Checksum")

@@ -340,6 +340,22 @@ def _limit_look(moment: datetime, now: datetime, deadline: datetime, lateness: t
     return whole_second(min(look_at, now + LONGEST_WAIT_FOR_LOOK, max(deadline, now)))
 
 
+def can_start(jobs: Collection[ExportJob], entity_id: str, now: datetime) -> bool:
+    """Return whether WorkMail may start an export, by its quotas and by what its list of jobs shows.
+
+    Whether a failed or cancelled export counts for the 24 hours is not documented; it is tried.
+    """
+    ended = (JobState.FAILED, JobState.CANCELLED)
+    was_exported = any(
+        job.entity_id == entity_id
+        and job.state not in ended
+        and job.started_at is not None
+        and job.started_at > now - ONE_DAY
+        for job in jobs
+    )
+    return not was_exported and sum(job.is_running for job in jobs) < WORKMAIL_JOBS
+
+
 def running_entities(jobs: Collection[ExportJob]) -> frozenset[str]:
     """Return the entities whose mailboxes are being exported."""
     return frozenset(job.entity_id for job in jobs if job.is_running)
