@@ -3,24 +3,36 @@
 - Each object has a checksum: a CRC-64/NVME of the whole object unless the upload has another one. moto has none then,
   and computes a CRC-32 where awscrt is not installed.
 - The checksum of an object that was not uploaded in parts is one of the full object, which moto does not tell.
+- Clients use TLS, for a bucket policy that denies everything else. moto takes such a statement for one without its
+  condition, which denies everything. Statements with other conditions have no effect on clients here.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
+from types import MappingProxyType
 from typing import Any
 
+from moto.iam.access_control import PermissionResult
 from moto.s3 import utils
-from moto.s3.models import FakeKey, S3Backend
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
 
 from local.hooks import Hooks
+from local.policies import Decision, as_list, evaluate_policy
 
 CRC64NVME = "CRC64NVME"
 
 _POLYNOMIAL = 0x9A6C9329AC4BC9B5
 _ALL_ONES = 0xFFFF_FFFF_FFFF_FFFF
+_CLIENT_CONTEXT = MappingProxyType({"aws:SecureTransport": "true"})
+_PERMISSIONS = {
+    Decision.ALLOWED: PermissionResult.PERMITTED,
+    Decision.DENIED: PermissionResult.DENIED,
+    Decision.NOT_MENTIONED: PermissionResult.NEUTRAL,
+}
 
 
 def install(hooks: Hooks) -> None:
@@ -44,6 +56,19 @@ def install(hooks: Hooks) -> None:
 
     hooks.replace_imported("moto.s3", compute, compute_checksum)
     hooks.replace(S3Backend, "put_object", put_object)
+    hooks.replace(FakeBucket, "get_permission", _get_permission)
+
+
+def _get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """Evaluate a bucket's policy for any client."""
+    document = json.loads(bucket.policy or "{}")
+    statements = [
+        statement
+        for statement in as_list(document.get("Statement", []))
+        if all(keys.keys() <= _CLIENT_CONTEXT.keys() for keys in statement.get("Condition", {}).values())
+    ]
+    decision = evaluate_policy(json.dumps({**document, "Statement": statements}), action, resource, _CLIENT_CONTEXT)
+    return _PERMISSIONS[decision]
 
 
 def compute_crc64nvme(data: bytes) -> int:

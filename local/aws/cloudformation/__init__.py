@@ -8,6 +8,7 @@ from local.aws.cloudformation import (
     requests,
     resource_types,
     state_machines,
+    storage_types,
     templates,
     updates,
 )
@@ -23,6 +24,7 @@ _MODULES = (
     requests,
     change_sets,
     resource_types,
+    storage_types,
 )
 
 

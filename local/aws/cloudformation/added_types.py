@@ -1,17 +1,21 @@
 """Resource types that moto's CloudFormation does not know.
 
 - ``AWS::CloudWatch::Alarm``, on one metric. It is never evaluated.
+- ``AWS::S3::BucketPolicy``. It is enforced for export jobs only (`local.workmail.exports.access`).
 - ``AWS::Scheduler::Schedule``: see `local.aws.scheduler`.
 - ``AWS::SNS::Subscription`` and ``AWS::SNS::TopicPolicy``.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.s3.models import s3_backends
 from moto.scheduler.models import scheduler_backends
 from moto.sns.models import Topic, sns_backends
+from moto.utilities.utils import get_partition
 
 
 class _Resource:
@@ -198,8 +202,25 @@ class Schedule(_Resource):
         }
 
 
+class BucketPolicy(_Resource):
+    """``AWS::S3::BucketPolicy``."""
+
+    physical_resource_id: str
+
+    def make(self, resource_name: str, account_id: str, region_name: str) -> None:
+        """Put the policy in place."""
+        self.physical_resource_id = self.properties["Bucket"]
+        policy = json.dumps(self.properties["PolicyDocument"]).encode()
+        s3_backends[account_id][get_partition(region_name)].put_bucket_policy(self.physical_resource_id, policy)
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Remove the policy."""
+        s3_backends[account_id][get_partition(region_name)].delete_bucket_policy(self.physical_resource_id)
+
+
 ADDED_TYPES: dict[str, type[_Resource]] = {
     "AWS::CloudWatch::Alarm": Alarm,
+    "AWS::S3::BucketPolicy": BucketPolicy,
     "AWS::SNS::Subscription": Subscription,
     "AWS::SNS::TopicPolicy": TopicPolicy,
     "AWS::Scheduler::Schedule": Schedule,
