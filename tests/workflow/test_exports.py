@@ -1,6 +1,5 @@
 """Exports before a deregistration: the archive, its proof, the slots, and what happens when there is no archive."""
 
-import json
 from typing import Any
 
 import pytest
@@ -12,5 +11,4 @@ def test_a_mailbox_is_deregistered_after_its_archive_was_verified(flow: Any) -> 
     flow.people.create_user("alice")
 
     result = flow.run("alice")
-    print(json.dumps(result.output, indent=1)[:6000], result.cause, result.states)
     assert result.outcome == "CleanupVerified"
