@@ -80,7 +80,7 @@ def _parse_port(text: str) -> int:
 def _run_demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json)
     with console.status("Synthesizing the stack …"):
-        stack = assembly(OFFBOARDING)
+        stack = assembly({**OFFBOARDING, "export": {"mode": "OnRequest", "lockDays": 365}})
     with Environment(stack, now=STARTS_AT) as environment:
         scenario = DemoScenario(environment)
         if as_json:

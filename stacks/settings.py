@@ -61,7 +61,7 @@ _ACCOUNT_SOURCE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _EVENT_SOURCE = re.compile(r"(?=.{1,256}$)aws\.partner/[A-Za-z0-9.]+(/[A-Za-z0-9._-]+){2,}")
 
-EXPORT_MODES = ("No", "IfPossible", "Required")
+EXPORT_MODES = ("No", "OnRequest", "IfPossible", "Required")
 _PREFIX = re.compile(r"(?!/)(?!.*//)(?!.*(^|/)\.{1,2}/)[A-Za-z0-9!_.()/-]{1,200}/")
 _EXPECTED_PREFIX = "a path of letters, digits and ! _ . ( ) - that ends with a slash and does not begin with one"
 
@@ -123,7 +123,8 @@ class ExportSettings:
     Attributes
     ----------
     mode
-        ``No``, ``IfPossible`` or ``Required``. With ``No`` the stack has no bucket, no key and no role for exports.
+        ``No``, ``OnRequest`` (only where an execution's input asks for it), ``IfPossible`` or ``Required``. With
+        ``No`` the stack has no bucket, no key and no role for exports.
     may_be_skipped
         Whether an execution's input may ask for no export.
     prefix

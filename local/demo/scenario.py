@@ -194,11 +194,17 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     dana = people.create_user("dana.leaver", 'Dana "DJ" Leaver')
     people.create_group("project-apollo", (dana,))
     room = people.create_resource("room-4.12")
-    for name in ("petra.planned", "lena.lastday", "nora.new"):
+    for name in ("petra.planned", "lena.lastday", "nora.new", "arthur.archived"):
         people.create_user(name)
     people.create_user("it.admin", domain=COMPANY_DOMAIN)
     yield OffboardingRow("a plan: DryRun", people.address("petra.planned"), "Planned", extra_input={"DryRun": True})
     yield OffboardingRow("a user, by e-mail address", people.address("dana.leaver"), "CleanupVerified")
+    yield OffboardingRow(
+        "a user whose mailbox is exported first",
+        people.address("arthur.archived"),
+        "CleanupVerified",
+        extra_input={"Export": "Required"},
+    )
     yield OffboardingRow("a group, by name", "project-apollo", "CleanupVerified")
     yield OffboardingRow("a resource, by id", room, "CleanupVerified")
     yield OffboardingRow(f"a user who is restored on day {_RESTORE_DAY}", people.address("robin.rehired"), "Reenabled")

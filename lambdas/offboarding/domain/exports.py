@@ -30,14 +30,19 @@ _GUESSED_PER_MEGABYTE = timedelta(seconds=0.6)
 
 
 class ExportMode(StrEnum):
-    """Whether a mailbox is exported before it is deregistered; `Required` means not deregistered without an archive."""
+    """Whether a mailbox is exported before it is deregistered; `Required` means not deregistered without an archive.
+
+    `OnRequest` is one of the settings only: a mailbox is exported if the execution's input asks for it.
+    """
 
     NO = "No"
+    ON_REQUEST = "OnRequest"
     IF_POSSIBLE = "IfPossible"
     REQUIRED = "Required"
 
 
-_ORDER = (ExportMode.NO, ExportMode.IF_POSSIBLE, ExportMode.REQUIRED)
+REQUESTED_MODES = (ExportMode.NO, ExportMode.IF_POSSIBLE, ExportMode.REQUIRED)
+"""What an execution's input can ask for, the least first."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ class ExportPolicy:
         InvalidRequest
             If the input asks for less than the settings, or for an export where the stack makes none.
         """
+        least = ExportMode.NO if self.mode is ExportMode.ON_REQUEST else self.mode
         if requested is None:
-            return self.mode
+            return least
         mode = ExportMode(requested)
         if mode is ExportMode.NO and self.may_be_skipped:
             return mode
@@ -73,7 +79,7 @@ class ExportPolicy:
                 f"The execution's input asks for Export {mode}, and this stack makes no exports. Leave Export out, or "
                 "set offboarding.export.mode in cdk.json and deploy."
             )
-        if _ORDER.index(mode) < _ORDER.index(self.mode):
+        if REQUESTED_MODES.index(mode) < REQUESTED_MODES.index(least):
             raise errors.InvalidRequest(
                 f"The execution's input asks for Export {mode}, which is less than the settings require: {self.mode}. "
                 "Leave Export out, or let it be skipped by offboarding.export.mayBeSkipped in cdk.json."

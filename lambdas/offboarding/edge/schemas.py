@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from offboarding.domain.doubts import Doubt
 from offboarding.domain.entities import ENTITY_ID_PATTERN, ORGANIZATION_ID_PATTERN
 from offboarding.domain.errors import UnexpectedAnswer
-from offboarding.domain.exports import ExportMode
+from offboarding.domain.exports import REQUESTED_MODES
 from offboarding.domain.validation import Schema, Validated, compile_schemas, validated
 
 __all__ = ["Schema", "compile_schemas", "validated"]
@@ -38,7 +38,7 @@ TEXT: Schema = {
 }
 
 FLAG: Schema = {"type": "boolean", "description": "true or false"}
-EXPORT_MODE: Schema = {"enum": [*ExportMode], "description": f"one of {', '.join(ExportMode)}"}
+EXPORT_MODE: Schema = {"enum": [*REQUESTED_MODES], "description": f"one of {', '.join(REQUESTED_MODES)}"}
 DATE: Schema = {
     **TIMESTAMP,
     "description": "an RFC 3339 timestamp with its offset from UTC, like 2026-12-22T17:00:00+01:00",
