@@ -5,6 +5,7 @@
 - The checksum of an object that was not uploaded in parts is one of the full object, which moto does not tell.
 - Clients use TLS, for a bucket policy that denies everything else. moto takes such a statement for one without its
   condition, which denies everything. Statements with other conditions have no effect on clients here.
+- There is ``GetObjectRetention``, and a retention is shortened only with the permission to bypass it.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 """
@@ -13,12 +14,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
 from moto.s3 import utils
+from moto.s3.exceptions import AccessDeniedByLock, MissingKey, MissingVersion, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
+from moto.s3.responses import S3Response
 
 from local.hooks import Hooks
 from local.policies import Decision, as_list, evaluate_policy
@@ -33,6 +38,16 @@ _PERMISSIONS = {
     Decision.DENIED: PermissionResult.DENIED,
     Decision.NOT_MENTIONED: PermissionResult.NEUTRAL,
 }
+
+
+class NoSuchObjectLockConfiguration(S3ClientError):  # noqa: N818 (it is named as in the API)
+    """An object has no retention.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectRetention.html
+    """
+
+    code = "NoSuchObjectLockConfiguration"
+    http_status = 404
 
 
 def install(hooks: Hooks) -> None:
@@ -57,6 +72,40 @@ def install(hooks: Hooks) -> None:
     hooks.replace_imported("moto.s3", compute, compute_checksum)
     hooks.replace(S3Backend, "put_object", put_object)
     hooks.replace(FakeBucket, "get_permission", _get_permission)
+    _hook_retention(hooks)
+
+
+def _hook_retention(hooks: Hooks) -> None:
+    get, put = S3Response._key_response_get, S3Response.put_object_retention
+
+    def key_response_get(self: S3Response, query: dict[str, Any], key_name: str) -> Any:
+        if "retention" not in query:
+            return get(self, query, key_name)
+        key = _get_object(self, key_name)
+        if not key.lock_mode:
+            raise NoSuchObjectLockConfiguration("The specified object does not have a ObjectLock configuration")
+        self.data["Action"] = "GetObjectRetention"
+        retention = {"Mode": key.lock_mode, "RetainUntilDate": datetime.fromisoformat(str(key.lock_until))}
+        return self.serialized(ActionResult({"Retention": retention}))
+
+    def put_object_retention(self: S3Response) -> Any:
+        key, (_, until) = _get_object(self, self.parse_key_name()), self._mode_until_from_body()
+        bypasses = self.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+        is_shorter = bool(key.lock_until) and (until is None or until < key.lock_until)
+        if is_shorter and key.is_locked(governance_bypass=bypasses):
+            raise AccessDeniedByLock
+        return put(self)
+
+    hooks.replace(S3Response, "_key_response_get", key_response_get)
+    hooks.replace(S3Response, "put_object_retention", put_object_retention)
+
+
+def _get_object(response: S3Response, key_name: str) -> FakeKey:
+    version_id = response._get_param("versionId")
+    key = response.backend.get_object(response.bucket_name, key_name, version_id=version_id)
+    if key is None:
+        raise MissingVersion(key_name, version_id) if version_id else MissingKey(key_name)
+    return key
 
 
 def _get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -179,6 +180,89 @@ def test_each_event_of_a_call_is_an_action_on_its_bus_with_its_source_and_detail
     assert [action.parameters for action in required] == [{"Entries": [entry]} for entry in entries]
 
 
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/export"
+
+
+def test_a_call_that_passes_a_role_needs_the_permission_to_pass_it_to_that_service() -> None:
+    parameters = {"OrganizationId": "m-1", "EntityId": "dana", "RoleArn": ROLE}
+
+    start, passing = required_actions(boto3.client("workmail"), "StartMailboxExportJob", parameters, ACCOUNT)
+
+    organization = f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"
+    assert (start.name, start.resources) == ("workmail:StartMailboxExportJob", (organization,))
+    assert (passing.name, passing.resources) == ("iam:PassRole", (ROLE,))
+    [context] = passing.contexts
+    for service, allowed in (("export.workmail.amazonaws.com", True), ("lambda.amazonaws.com", False)):
+        condition = {"StringEquals": {"iam:PassedToService": service}}
+        limited = policy("iam:PassRole", ROLE, Condition=condition)
+        assert is_allowed([limited], passing.name, ROLE, context) is allowed
+
+
+make_client = cache(boto3.client)
+"""Making a client takes longer than these tests."""
+
+
+@pytest.fixture(name="s3")
+def _s3() -> Iterator[Any]:
+    with mock_aws():
+        client = make_client("s3")
+        client.create_bucket(Bucket="archive")
+        for name, more in (
+            ("plain", {}),
+            ("dana.zip", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:k"}),
+            ("by-bucket", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:k", "BucketKeyEnabled": True}),
+        ):
+            client.put_object(Bucket="archive", Key=name, Body=b"x", **more)
+        yield client
+
+
+BUCKET = "arn:aws:s3:::archive"
+ARCHIVE, PLAIN = f"{BUCKET}/dana.zip", f"{BUCKET}/plain"
+DECRYPT = ("kms:Decrypt", "arn:k")
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        ("HeadObject", {"Key": "dana.zip"}, [("s3:GetObject", ARCHIVE)]),
+        ("HeadObject", {"Key": "dana.zip", "ChecksumMode": "ENABLED"}, [("s3:GetObject", ARCHIVE), DECRYPT]),
+        ("HeadObject", {"Key": "plain", "ChecksumMode": "ENABLED"}, [("s3:GetObject", PLAIN)]),
+        ("GetObject", {"Key": "plain"}, [("s3:GetObject", PLAIN)]),
+        ("GetObject", {"Key": "dana.zip"}, [("s3:GetObject", ARCHIVE), DECRYPT]),
+        ("GetObject", {"Key": "dana.zip", "VersionId": "null"}, [("s3:GetObjectVersion", ARCHIVE), DECRYPT]),
+        ("GetObjectAttributes", {"Key": "dana.zip", "ObjectAttributes": ["ObjectSize"]}, [
+            ("s3:GetObject", ARCHIVE), ("s3:GetObjectAttributes", ARCHIVE)]),
+        ("GetObjectAttributes", {"Key": "dana.zip", "VersionId": "null", "ObjectAttributes": ["Checksum"]}, [
+            ("s3:GetObjectVersion", ARCHIVE), ("s3:GetObjectVersionAttributes", ARCHIVE), DECRYPT]),
+        ("GetObject", {"Key": "missing"}, [("s3:GetObject", f"{BUCKET}/missing"), ("s3:ListBucket", BUCKET)]),
+        ("ListObjectsV2", {"Prefix": "dana"}, [("s3:ListBucket", BUCKET)]),
+        ("ListObjectVersions", {}, [("s3:ListBucketVersions", BUCKET)]),
+        ("PutObjectRetention", {"Key": "dana.zip", "VersionId": "null"}, [("s3:PutObjectRetention", ARCHIVE)]),
+        ("PutObjectRetention", {"Key": "plain", "BypassGovernanceRetention": True}, [
+            ("s3:PutObjectRetention", PLAIN), ("s3:BypassGovernanceRetention", PLAIN)]),
+    ],
+)  # fmt: skip
+def test_a_call_of_s3_is_actions_on_the_bucket_the_object_and_its_key(
+    s3: Any, operation: str, parameters: dict[str, Any], expected: list[Any]
+) -> None:
+    required = required_actions(s3, operation, {"Bucket": "archive", **parameters}, ACCOUNT)
+
+    assert [(action.name, *action.resources) for action in required] == expected
+
+
+def test_the_conditions_of_s3_and_its_keys_limit_a_policy(s3: Any) -> None:
+    [listing] = required_actions(s3, "ListObjectsV2", {"Bucket": "archive", "Prefix": "m-1/x/"}, ACCOUNT)
+    for pattern, allowed in (("m-1/*", True), ("m-2/*", False)):
+        limited = policy("s3:ListBucket", BUCKET, Condition={"StringLike": {"s3:prefix": pattern}})
+        assert is_allowed([limited], listing.name, BUCKET, listing.contexts[0]) is allowed
+
+    for name, resource in (("dana.zip", ARCHIVE), ("by-bucket", BUCKET)):
+        [*_, decryption] = required_actions(s3, "GetObject", {"Bucket": "archive", "Key": name}, ACCOUNT)
+        assert decryption.contexts == (
+            {"kms:EncryptionContext:aws:s3:arn": resource, "kms:ViaService": "s3.us-east-1.amazonaws.com"},
+        )
+
+
 def test_an_unknown_service_is_an_error() -> None:
     with pytest.raises(NotImplementedError, match="kms:Encrypt"):
         required_actions(boto3.client("kms"), "Encrypt", {"KeyId": "k"}, ACCOUNT)
@@ -339,3 +423,32 @@ def test_an_update_of_a_stack_changes_the_permissions_of_its_roles() -> None:
         stacks.update_stack(StackName="s", TemplateBody=template("SendMessage", "PurgeQueue"))
 
         assert sorted(iam.list_role_policies(RoleName="r")["PolicyNames"]) == ["PurgeQueue", "SendMessage", "apart"]
+
+
+READS = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    s3 = boto3.client("s3")
+    try:
+        return getattr(s3, event.pop("operation"))(**event)["ContentLength"]
+    except ClientError as error:
+        return [error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]]
+"""
+
+
+def test_a_call_of_s3_without_permission_is_denied_as_s3_does(sender: Sender) -> None:
+    client = sender.environment.client("s3")
+    client.create_bucket(Bucket="archive")
+    client.put_object(Bucket="archive", Key="log.json", Body=b"{}")
+    sender.create(sender.role(), READS)
+    log, missing = {"Bucket": "archive", "Key": "log.json"}, {"Bucket": "archive", "Key": "missing"}
+
+    assert sender.answer({"operation": "get_object", **log}) == ["AccessDenied", 403]
+    assert sender.answer({"operation": "head_object", **log}) == ["403", 403]
+    sender.allow(policy("s3:GetObject", f"{BUCKET}/*"))
+    assert sender.answer({"operation": "get_object", **log}) == 2
+    assert sender.answer({"operation": "head_object", **missing}) == ["403", 403], "it may not list the bucket"
+    sender.allow(policy("s3:*", [BUCKET, f"{BUCKET}/*"]))
+    assert sender.answer({"operation": "head_object", **missing}) == ["404", 404]

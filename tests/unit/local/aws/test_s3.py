@@ -115,3 +115,31 @@ def test_other_checksums_are_moto_s(client: Any) -> None:
 
     assert get_attributes(client)["Checksum"]["ChecksumSHA256"] == answer["ChecksumSHA256"]
     assert s3.compute_crc64nvme(b"") == 0
+
+
+def test_a_retention_is_extended_but_not_shortened_without_the_permission_to_bypass_it(client: Any) -> None:
+    version = {"Bucket": BUCKET, "Key": KEY, "VersionId": put(client)}
+
+    def retain(year: int, **more: Any) -> None:
+        retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(year, 1, 1, tzinfo=UTC)}
+        client.put_object_retention(**version, Retention=retention, **more)
+
+    with pytest.raises(ClientError, match="NoSuchObjectLockConfiguration"):
+        client.get_object_retention(**version)
+    retain(2040)
+    retain(2041)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        retain(2039)
+    retain(2038, BypassGovernanceRetention=True)
+    assert client.get_object_retention(**version)["Retention"]["RetainUntilDate"].year == 2038
+    assert client.head_object(**version)["ObjectLockMode"] == "GOVERNANCE"
+
+
+def test_a_retention_of_a_missing_object_or_version_is_refused(client: Any) -> None:
+    put(client)
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(2040, 1, 1, tzinfo=UTC)}
+
+    with pytest.raises(ClientError, match="NoSuchVersion"):
+        client.put_object_retention(Bucket=BUCKET, Key=KEY, VersionId="missing", Retention=retention)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        client.put_object_retention(Bucket=BUCKET, Key="missing", Retention=retention)
