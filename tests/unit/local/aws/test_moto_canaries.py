@@ -55,7 +55,7 @@ from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local.aws import cloudformation, dynamodb, eventbridge, response_cache, stepfunctions, sts
+from local.aws import cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
 from local.aws.cloudformation.added_types import ADDED_TYPES
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
@@ -166,6 +166,9 @@ FINGERPRINTS = {
     "ExecutionWorker._get_evaluation_entrypoint": "4f7244347893",
     "ExecutionWorker._get_evaluation_environment": "d0e7e91cddd2",
     "ExecutionWorker.start": "11d96c30c34f",
+    "FakeBucket.create_from_cloudformation_json": "d86159db5ad5",
+    "FakeBucket.get_permission": "6a42b9d82de6",
+    "FakeBucket.update_from_cloudformation_json": "55bd5ec59cfc",
     "FuncSize.expr": "8667f88c6637",
     "HeartbeatEndpoint.notify": "e0b7ab724b7f",
     "IdentityStoreBackend.create_user": "e0afc037bfe6",
@@ -177,6 +180,8 @@ FINGERPRINTS = {
     "IterationWorker._eval_pool": "fcc51d3596ee",
     "JobPool.__init__": "7f8d049134d1",
     "JobPool.close_job": "c1de0e8982dc",
+    "Key.create_from_cloudformation_json": "3320a4c80c39",
+    "Key.delete": "44a46f312367",
     "LambdaBackend.create_event_source_mapping": "72aab4011afb",
     "LambdaBackend.delete_event_source_mapping": "5b4d01ac07fe",
     "LambdaBackend.update_event_source_mapping": "ede057569530",
@@ -198,6 +203,9 @@ FINGERPRINTS = {
     "ResourceMap.delete": "efd0cd931b3a",
     "ResourceMap.update": "50465877ab64",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
+    "S3Backend.put_object": "9b20117dcf49",
+    "S3Response._key_response_get": "dd3de2603789",
+    "S3Response.put_object_retention": "63ad7a57b5e0",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
     "Stack._add_stack_event": "f06e61215ce2",
     "Stack._create_resource_map": "14c8a7520f97",
@@ -263,6 +271,8 @@ FINGERPRINTS = {
     "parsing.resource_class_from_type": "3ad82b37a764",
     "quotas.is_within_size_quota": "a155c4ea1658",
     "responses.method_names_from_class": "1d92c0165989",
+    "utils.compute_checksum": "0db73418b980",
+    "utils.generate_private_key": "11ccca4afb07",
     "utils.get_stack_from_s3_url": "5f35e3e9f898",
 }
 
@@ -275,6 +285,8 @@ def list_replacements() -> list[Replaced]:
         Quotas(clock).install(others)
         response_cache.install(others)
         cloudformation.install(others)
+        kms.install(others)
+        s3.install(others)
         sts.install(others)
         tables = dynamodb.install(others)
         eventbridge.install(others)
@@ -334,6 +346,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert originals_by_name.pop("StepFunctionResponse.redrive_execution") is not None
     assert originals_by_name.pop("StepFunctionsParserBackend.stop_execution") is not None
     assert originals_by_name.pop("Table.update_from_cloudformation_json") is not None
+    assert originals_by_name.pop("Key.update_from_cloudformation_json") is not None
     assert originals_by_name.pop("LambdaVersion.delete") is not None
     assert originals_by_name.pop("Item.__new__") is not None
     assert "instances_tracked.append(" in inspect.getsource(BaseModel.__new__)
@@ -356,6 +369,14 @@ GAPS = {
     "Parameter.update_from_cloudformation_json": ("cls.delete_from_cloudformation_json(", "begins at version 1"),
     "Topic.update_from_cloudformation_json": ("original_resource.delete(", "loses its subscriptions"),
     "Queue.add_message": ("send_sqs_batch(", "invokes in the sender's call, and for each message alone"),
+    "FakeBucket.create_from_cloudformation_json": ("cfn_to_api_encryption", "keeps encryption and tags alone"),
+    "FakeBucket.update_from_cloudformation_json": ("cfn_to_api_encryption", "keeps encryption and tags alone"),
+    "FakeBucket.get_permission": ("is_action_permitted(action, resource)", "does not evaluate conditions"),
+    "S3Backend.put_object": ("checksum_value=checksum_value", "has no checksum unless it is uploaded"),
+    "utils.compute_checksum": ("Optional library Can't be found", "is a CRC-32 without awscrt"),
+    "utils.generate_private_key": ("RSAPrivateKey(key_size=2048)", "makes a key pair for a symmetric key, slowly"),
+    "Key.create_from_cloudformation_json": ('policy=properties["KeyPolicy"]', "the policy is not JSON"),
+    "Key.delete": ("delete_key(self.id)", "deletes at once"),
     "StringJSONata._eval_body": ("eval_jsonata_expression(rich_jsonata_expression)", "values become code"),
     "AssignDecl._eval_body": ("variable_store.set(", "takes effect before the Output is evaluated"),
     "VariableStore.get_assigned_variables": ("f'\"{traced_declaration_value}\"'", "is not escaped"),
@@ -418,6 +439,8 @@ ABSENT = {
     "DynamoHandler.call_action": ("lock", "something can come between a condition and its write"),
     "DynamoHandler.transact_write_items": ("ClientRequestToken", "is ignored"),
     "Execution.start": ("events", "no event is sent"),
+    "S3Response._key_response_get": ("retention", "there is no GetObjectRetention"),
+    "S3Response.put_object_retention": ("bypass", "a retention is shortened"),
     "Table.create_from_cloudformation_json": ("PointInTimeRecovery", "is ignored"),
     "Topic.has_cfn_attr": ("TopicArn", "is no attribute"),
     "StepFunctionResponse.list_executions": ("TIMED_OUT", "no stop date"),

@@ -87,8 +87,8 @@ def test_each_version_has_its_attributes_and_its_retention(client: Any) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         client.delete_object(Bucket=BUCKET, Key=KEY, VersionId=versions[0])
     client.delete_object(Bucket=BUCKET, Key=KEY, VersionId=versions[1])
-    listed = client.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]
-    assert [version["VersionId"] for version in listed] == [versions[0]]
+    remaining = client.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]
+    assert [version["VersionId"] for version in remaining] == [versions[0]]
 
 
 def put_policy(client: Any, **statement: Any) -> None:
