@@ -19,6 +19,7 @@ from local.faults import read_faults
 from local.server.answers import error_response, json_response
 from local.server.aws_api import AwsApi, replace_queue_url
 from local.server.bodies import BodyError, read_body
+from local.server.mailboxes import HINT, fill_mailbox, parse_mailbox, render_mailboxes
 from local.server.switches import change_switches, render_switches
 from local.workmail.behaviour import POSSIBLE_NUMBERS
 
@@ -44,6 +45,8 @@ _HELP = {
     "POST /local/behaviour": f"changes switches. {_BEHAVIOUR_HINT}",
     "GET /local/identity-store": "returns the users of Identity Center that are known, with their statuses",
     "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
+    "GET /local/mailboxes": "returns how many messages and other items each mailbox holds, and its size",
+    "POST /local/mailboxes": f"replaces what a mailbox holds, for its export. {HINT}",
     "GET /local/stack": "returns the outputs of the deployed stacks, the account, the Region and the organizations",
 }
 
@@ -79,6 +82,8 @@ class LocalApi:
             ("POST", "/local/behaviour"): self._change_behaviour,
             ("GET", "/local/identity-store"): self._read_identity_store,
             ("POST", "/local/identity-store"): self._set_user_status,
+            ("GET", "/local/mailboxes"): self._read_mailboxes,
+            ("POST", "/local/mailboxes"): self._fill_mailbox,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -168,6 +173,17 @@ class LocalApi:
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {_IDENTITY_STORE_HINT}") from None
         return self._read_identity_store()
+
+    def _read_mailboxes(self, _: Request | None = None) -> dict[str, Any]:
+        return {"Mailboxes": render_mailboxes(self._environment.workmail)}
+
+    def _fill_mailbox(self, request: Request) -> dict[str, Any]:
+        try:
+            mailbox = parse_mailbox(request.get_data(), self._environment.clock.now())
+            fill_mailbox(self._environment.workmail, mailbox)
+        except ValueError as error:
+            raise BadRequest(f"{_as_sentence(error)} {HINT}") from None
+        return self._read_mailboxes()
 
 
 def _parse_user_status(request: Request, default_store_id: str) -> tuple[str, str, str]:

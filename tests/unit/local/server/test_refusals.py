@@ -55,6 +55,7 @@ ABUSE = {
     "the clock": ("POST", "/local/clock", PLAIN, '{"advance": "P30D"}'),
     "the faults": ("DELETE", "/local/faults", {}, ""),
     "the behaviour": ("POST", "/local/behaviour", PLAIN, '{"email_of_disabled": "absent"}'),
+    "a mailbox": ("POST", "/local/mailboxes", PLAIN, '{"EntityId": "dana"}'),
     "a user's status": ("POST", "/local/identity-store", PLAIN, "{}"),
     "a reset": ("POST", "/moto-api/reset", PLAIN, ""),
     "a configuration of moto": ("POST", "/moto-api/config", PLAIN, '{"lambda": {"use_docker": true}}'),
