@@ -37,7 +37,7 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from local.clock import Clock
 from local.hooks import Hooks
 
-SERVICES = ("workmail", "dynamodb", "sns", "events", "sqs", "ssm", "stepfunctions", "identitystore", "lambda")
+SERVICES = ("workmail", "dynamodb", "s3", "sns", "events", "sqs", "ssm", "stepfunctions", "identitystore", "lambda")
 """The services whose operations can fail: all that the stack calls, as boto3 names them."""
 
 TIMEOUT = "Timeout"
@@ -63,6 +63,23 @@ COMMON_ERRORS: Mapping[str, int] = {
 """The errors that any service can return, and their HTTP status.
 
 https://docs.aws.amazon.com/workmail/latest/APIReference/CommonErrors.html
+"""
+
+S3_ERRORS: Mapping[str, int] = {
+    "AccessDenied": 403,
+    "ExpiredToken": 400,
+    "InternalError": 500,
+    "KMS.DisabledException": 400,
+    "NoSuchBucket": 404,
+    "NoSuchKey": 404,
+    "NoSuchVersion": 404,
+    "RequestTimeout": 400,
+    "ServiceUnavailable": 503,
+    "SlowDown": 503,
+}
+"""The errors that S3 can return instead, which its model does not list for each operation, and their HTTP status.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
 INVOCATION_ERRORS = ("Runtime.ExitError", "Sandbox.Timedout")
@@ -402,8 +419,13 @@ def possible_errors(service: str, operation: str) -> list[str]:
     """Return every error name that a fault of this operation can have."""
     if operation not in service_model(service).operation_names:
         return sorted(INVOCATION_ERRORS)
-    names = {*modelled_errors(service, operation), *COMMON_ERRORS}
+    names = set(_errors_with_status(service, operation))
     return sorted(names) if service == "lambda" else [*sorted(names), TIMEOUT, EMPTY]
+
+
+def _errors_with_status(service: str, operation: str) -> dict[str, int]:
+    common = S3_ERRORS if service == "s3" else COMMON_ERRORS
+    return {**common, **modelled_errors(service, operation)}
 
 
 def _error_code(shape: Shape) -> str:
@@ -470,9 +492,8 @@ def _timeout_result(request: Any) -> tuple[None, ReadTimeoutError]:
 def _make_response(endpoint: Endpoint, request: Any, operation: OperationModel, name: str) -> Any:
     """Make an answer in the service's protocol, and have botocore parse it."""
     service = operation.service_model.service_name
-    status = OK if name == EMPTY else {**COMMON_ERRORS, **modelled_errors(service, operation.name)}[name]
-    query = operation.service_model.resolved_protocol == "query"
-    body = _query_body(name, operation) if query else _json_body(name, request)
+    status = OK if name == EMPTY else _errors_with_status(service, operation.name)[name]
+    body = _make_body(name, operation, request)
     headers = {} if name == EMPTY else {"x-amzn-errortype": name}
     response = AWSResponse(request.url, status, {"x-amzn-requestid": "fault", **headers}, _RawBody(body))
     parser = endpoint._response_parser_factory.create_parser(operation.service_model.resolved_protocol)
@@ -481,6 +502,16 @@ def _make_response(endpoint: Endpoint, request: Any, operation: OperationModel, 
     if status != OK:
         endpoint._add_modeled_error_fields(response_dict, parsed, operation, parser)
     return (response, parsed), None
+
+
+def _make_body(name: str, operation: OperationModel, request: Any) -> bytes:
+    protocol = operation.service_model.resolved_protocol
+    if protocol == "query":
+        return _query_body(name, operation)
+    if protocol == "rest-xml":
+        is_empty = name == EMPTY or operation.http["method"] == "HEAD"
+        return b"" if is_empty else f"<Error><Code>{name}</Code><Message>{_ERROR_MESSAGE}</Message></Error>".encode()
+    return _json_body(name, request)
 
 
 def _json_body(name: str, request: Any) -> bytes:
@@ -514,3 +545,8 @@ class _RawBody:
     def stream(self, **_: Any) -> Sequence[bytes]:
         """Return the body in one piece."""
         return [self._body]
+
+    def read(self, *_: Any) -> bytes:
+        """Return the body the first time."""
+        body, self._body = self._body, b""
+        return body

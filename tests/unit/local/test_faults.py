@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -197,7 +198,11 @@ def test_services_of_the_query_protocol_get_answers_in_that_protocol(aws: Enviro
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        ({"service": "s3", "operation": "PutObject", "error": "Timeout"}, "service must be one of workmail, dynamodb"),
+        ({"service": "kms", "operation": "Encrypt", "error": "Timeout"}, "service must be one of workmail, dynamodb"),
+        (
+            {"service": "s3", "operation": "GetObject", "error": "ThrottlingException"},
+            "InternalError, InvalidObjectState",
+        ),
         ({"service": "workmail", "operation": "DescribeUsers", "error": "Timeout"}, "did you mean DescribeUser?"),
         ({"service": "lambda", "operation": "invoke", "error": "Timeout"}, "lambda has no operation 'invoke'"),
         ({"service": "sns", "operation": "Xyz", "error": "Timeout"}, "its operations are AddPermission, "),
@@ -264,8 +269,39 @@ def test_a_fault_is_rendered_as_it_is_parsed() -> None:
     assert [fault.to_members()] == json.loads(text)
 
 
+CALLS = [("workmail", "RegisterToWorkMail"), ("s3", "GetObject"), ("lambda", "Invoke"), ("lambda", "CloseRecord")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "code"),
+    [
+        ("GetObject", "NoSuchKey", "NoSuchKey"),
+        ("GetObject", "SlowDown", "SlowDown"),
+        ("GetObjectAttributes", "AccessDenied", "AccessDenied"),
+        ("HeadObject", "AccessDenied", "403"),
+        ("ListObjectsV2", "NoSuchBucket", "NoSuchBucket"),
+        ("ListObjectsV2", "Timeout", "ReadTimeoutError"),
+    ],
+)
+def test_a_call_of_s3_fails_as_s3_does(aws: Environment, operation: str, name: str, code: str) -> None:
+    stack, client = Stack(aws), boto3.client("s3", "us-east-1", config=ONCE)
+    key = {} if operation == "ListObjectsV2" else {"Key": "k"}
+    more = {"ObjectAttributes": ["Checksum"]} if operation == "GetObjectAttributes" else {}
+    aws.faults.add(Fault("s3", operation, error=name))
+
+    assert stack.does(lambda: getattr(client, xform_name(operation))(Bucket="b", **key, **more)) == code
+
+
+def test_an_empty_answer_of_s3_has_no_content(aws: Environment) -> None:
+    stack, client = Stack(aws), boto3.client("s3", "us-east-1", config=ONCE)
+    aws.faults.add(*(Fault("s3", operation, error="EmptyAnswer") for operation in ("GetObject", "ListObjectsV2")))
+
+    assert stack.does(lambda: client.get_object(Bucket="b", Key="k")["Body"].read()) == b""
+    assert "Contents" not in stack.does(lambda: client.list_objects_v2(Bucket="b"))
+
+
 def test_a_fault_accepts_every_possible_error() -> None:
-    for service, operation in [("workmail", "RegisterToWorkMail"), ("lambda", "Invoke"), ("lambda", "CloseRecord")]:
+    for service, operation in CALLS:
         for name in possible_errors(service, operation):
             assert Fault(service, operation, error=name).name == name
 
