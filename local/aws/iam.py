@@ -134,7 +134,7 @@ def find_policies(account_id: str, role_arn: str) -> list[str] | None:
 
 
 def _hook_policies(hooks: Hooks) -> None:
-    """Keep policies as text, as in the API, and have an update of a stack change the policies of its roles."""
+    """Keep policies as text, as in the API, and have an update of a stack change all policies of its roles."""
     put_policy, update = Role.put_policy, Role.update_from_cloudformation_json.__func__
 
     def put_policy_as_text(self: Role, policy_name: str, policy: Any) -> None:
@@ -149,6 +149,7 @@ def _hook_policies(hooks: Hooks) -> None:
         region_name: str,
     ) -> Role:
         role: Role = update(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name)
+        role.assume_role_policy_document = cloudformation_json["Properties"]["AssumeRolePolicyDocument"]
         policies = iam_backends[account_id]["aws"].inline_policies.values()
         attached = {policy.policy_name for policy in policies if role.name in (policy.role_names or ())}
         for name in role.policies.keys() - attached:

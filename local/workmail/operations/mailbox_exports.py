@@ -172,12 +172,18 @@ class MailboxExportOperations(Operations):
         )
         if len(self._render_s3_path(job)) > MAX_KEY_LENGTH:
             raise InvalidParameterException("S3Prefix: it is too long for the key of an archive.")
-        job.refusal = find_access_problem(_make_destination(organization, request), job.archive_key)
+        job.refusal = self._find_access_problem(_make_destination(organization, request), job)
         if not was_enabled and behaviour.export_of_disabled == "FAILED":
             job.refusal = "The mailbox of a disabled entity cannot be exported."
         if job.refusal is not None:
             job.due = time + min(duration, _REFUSAL_DELAY)
         return job
+
+    def _find_access_problem(self, destination: Destination, job: MailboxExportJob) -> str | None:
+        """Return why the job cannot store its archive or its log, in a sentence."""
+        keys = [job.archive_key, *([job.log_key] if self.behaviour.export_log == "beside" else [])]
+        problems = (find_access_problem(destination, key) for key in keys)
+        return next((problem for problem in problems if problem is not None), None)
 
     def _find_interruption(self, job: MailboxExportJob, entity: WorkMailEntity) -> tuple[datetime, str] | None:
         """Return when something ends a job early, and what."""
@@ -192,7 +198,7 @@ class MailboxExportOperations(Operations):
         """End a job at its time, as the switches say."""
         result, destination = self.behaviour.export_result, _make_destination(organization, job.request)
         mailbox = entity.mailbox
-        problem = job.refusal or find_access_problem(destination, job.archive_key)
+        problem = job.refusal or self._find_access_problem(destination, job)
         if mailbox is None:
             problem = "The mailbox does not exist any more."
         if result == "FAILED":

@@ -617,6 +617,18 @@ def test_a_job_completes_under_policies_that_allow_what_the_service_does(exports
     assert exports.export(exports.workmail.create_user("dana"))["State"] == "COMPLETED"
 
 
+def test_a_role_that_may_store_the_archive_alone_fails_where_the_log_is_beside_it(exports: Exports) -> None:
+    statements = exports.list_statements()
+    statements[1]["Resource"] = f"arn:aws:s3:::{BUCKET}/*.zip"
+    exports.allow(*statements)
+
+    failed = exports.export(exports.workmail.create_user("dana"))
+    assert failed["State"] == "FAILED"
+    assert ".json" in failed["ErrorInfo"]
+    exports.switch(export_log="inside")
+    assert exports.export(exports.workmail.create_user("kim"))["State"] == "COMPLETED"
+
+
 def test_what_the_role_loses_while_a_job_runs_makes_it_fail_at_its_end(exports: Exports) -> None:
     users = [exports.workmail.create_user(name) for name in ("dana", "kim")]
     job = exports.start(users[0])

@@ -135,6 +135,8 @@ def test_an_update_changes_the_bucket_the_policy_and_the_key_in_place(storage: S
         properties["Bucket"]["Tags"] = [{"Key": "a", "Value": "b"}]
         properties["Policy"]["PolicyDocument"]["Statement"][0]["Resource"] = OBJECTS
         properties["Key"].update(EnableKeyRotation=False, Description="changed")
+        [trust] = properties["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
     assert storage.update(change) == "UPDATE_COMPLETE"
 
@@ -149,6 +151,8 @@ def test_an_update_changes_the_bucket_the_policy_and_the_key_in_place(storage: S
     assert denial["Resource"] == f"arn:aws:s3:::{BUCKET}/*"
     assert (storage.key["Arn"], storage.key["Description"]) == (arn, "changed")
     assert storage.kms.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"] is False
+    [trust] = storage.iam.get_role(RoleName="export")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert storage.update(lambda properties: properties["Key"].update(Enabled=False)) == "UPDATE_COMPLETE"
     assert storage.key["KeyState"] == "Disabled"
 
