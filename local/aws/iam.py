@@ -149,7 +149,8 @@ def _hook_policies(hooks: Hooks) -> None:
         region_name: str,
     ) -> Role:
         role: Role = update(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name)
-        role.assume_role_policy_document = cloudformation_json["Properties"]["AssumeRolePolicyDocument"]
+        trust = cloudformation_json["Properties"]["AssumeRolePolicyDocument"]
+        role.assume_role_policy_document = trust if isinstance(trust, str) else json.dumps(trust)
         policies = iam_backends[account_id]["aws"].inline_policies.values()
         attached = {policy.policy_name for policy in policies if role.name in (policy.role_names or ())}
         for name in role.policies.keys() - attached:
