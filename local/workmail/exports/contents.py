@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import sha256
 
-_HOUR = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def generate_contents(name: str, address: str, provisioned_at: datetime) -> Mail
     name, address
         The entity's.
     provisioned_at
-        When the mailbox was created; the generated items follow it.
+        When the mailbox was created. The generated items were sent before, as those that a migration brings.
     """
     count = 3 + sha256(name.encode()).digest()[0] % 4
     messages = [
@@ -83,7 +83,7 @@ def generate_contents(name: str, address: str, provisioned_at: datetime) -> Mail
             subject=f"Generated message {number + 1} of {count}",
             sender=address if number % 3 == 2 else "colleague@example.com",
             recipient="colleague@example.com" if number % 3 == 2 else address,
-            sent_at=provisioned_at + (number + 1) * _HOUR,
+            sent_at=provisioned_at - (count - number) * _DAY,
             body=f"This is generated message {number + 1} in the mailbox of {name}.\n",
         )
         for number in range(count)
@@ -93,8 +93,8 @@ def generate_contents(name: str, address: str, provisioned_at: datetime) -> Mail
         subject="Generated meeting",
         sender=address,
         recipient=address,
-        sent_at=provisioned_at,
-        starts_at=provisioned_at + timedelta(days=1),
+        sent_at=provisioned_at - _DAY,
+        starts_at=provisioned_at + _DAY,
     )
     return MailboxContents((*messages, meeting), contacts=2, notes=1)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -269,6 +270,11 @@ def test_a_fault_is_rendered_as_it_is_parsed() -> None:
     assert [fault.to_members()] == json.loads(text)
 
 
+@cache
+def make_s3_client() -> Any:
+    return boto3.client("s3", "us-east-1", config=ONCE)
+
+
 CALLS = [("workmail", "RegisterToWorkMail"), ("s3", "GetObject"), ("lambda", "Invoke"), ("lambda", "CloseRecord")]
 
 
@@ -284,7 +290,7 @@ CALLS = [("workmail", "RegisterToWorkMail"), ("s3", "GetObject"), ("lambda", "In
     ],
 )
 def test_a_call_of_s3_fails_as_s3_does(aws: Environment, operation: str, name: str, code: str) -> None:
-    stack, client = Stack(aws), boto3.client("s3", "us-east-1", config=ONCE)
+    stack, client = Stack(aws), make_s3_client()
     key = {} if operation == "ListObjectsV2" else {"Key": "k"}
     more = {"ObjectAttributes": ["Checksum"]} if operation == "GetObjectAttributes" else {}
     aws.faults.add(Fault("s3", operation, error=name))
@@ -293,7 +299,7 @@ def test_a_call_of_s3_fails_as_s3_does(aws: Environment, operation: str, name: s
 
 
 def test_an_empty_answer_of_s3_has_no_content(aws: Environment) -> None:
-    stack, client = Stack(aws), boto3.client("s3", "us-east-1", config=ONCE)
+    stack, client = Stack(aws), make_s3_client()
     aws.faults.add(*(Fault("s3", operation, error="EmptyAnswer") for operation in ("GetObject", "ListObjectsV2")))
 
     assert stack.does(lambda: client.get_object(Bucket="b", Key="k")["Body"].read()) == b""

@@ -238,6 +238,9 @@ def test_a_mailbox_that_nobody_filled_has_generated_items(exports: Exports) -> N
     log = json.loads(exports.read(description["S3Path"].replace(".zip", ".json")))
     assert int(log["totalMessages"]) >= 4
     assert log["totalNonExportableItems"] == "3"
+    with exports.open_archive(description) as archive:
+        dates = [message_from_bytes(archive.read(name), policy=default)["Date"] for name in archive.namelist()]
+    assert all(date.datetime < MORNING for date in dates), "nothing was sent after the mailbox was created"
 
 
 def test_an_empty_mailbox_makes_an_empty_archive(exports: Exports) -> None:
