@@ -139,12 +139,19 @@ def attempt_export(exports: MailboxExports, beginning: Beginning) -> Attempt:
         return Attempt(state, now, "ExportAwaitsSlot")
     try:
         return _adopt_or_start(exports, beginning, exports.list_jobs())
-    except _REFUSALS as error:
+    except (errors.DeregistrationRefused, errors.EntityNotFound) as error:
+        return _make_refused(beginning, state, error)
+    except (errors.AccessDenied, errors.UnexpectedAnswer) as error:
         if not error.raised_by_workmail:
             raise
-        # Somebody may mend it within the hour. A mailbox that is disabled does not become exportable.
-        look_at = now + LONGEST_WAIT_FOR_LOOK if was_enabled(beginning.record) else now
-        return Attempt(replace(state, problem=str(error)), look_at, "ExportRefused")
+        return _make_refused(beginning, state, error)
+
+
+def _make_refused(beginning: Beginning, state: ExportState, error: errors.OffboardingError) -> Attempt:
+    # Somebody may mend it within the hour. A mailbox that is disabled does not become exportable.
+    now = beginning.now
+    look_at = now + LONGEST_WAIT_FOR_LOOK if was_enabled(beginning.record) else now
+    return Attempt(replace(state, problem=str(error)), look_at, "ExportRefused")
 
 
 def _adopt_or_start(exports: MailboxExports, beginning: Beginning, jobs: list[ExportJob]) -> Attempt:
@@ -161,11 +168,11 @@ def _adopt_or_start(exports: MailboxExports, beginning: Beginning, jobs: list[Ex
     token = hashlib.sha256(f"{offboarding.execution_arn} {state.attempt}".encode()).hexdigest()
     try:
         job_id = exports.start_job(offboarding.entity_id, beginning.settings, token)
-    except errors.OffboardingError as error:
-        if isinstance(error, (*_REFUSALS, errors.ExportLimitReached)):
-            slots.release(number, offboarding)
-        if isinstance(error, errors.ExportLimitReached):
-            return _wait_for_slot(beginning, state, jobs)
+    except errors.ExportLimitReached:
+        slots.release(number, offboarding)
+        return _wait_for_slot(beginning, state, jobs)
+    except _REFUSALS:
+        slots.release(number, offboarding)
         raise
     job = ExportJob(job_id, offboarding.entity_id, JobState.RUNNING, started_at=now)
     return _follow(beginning, replace(state, slot=number), job, "ExportStarted")

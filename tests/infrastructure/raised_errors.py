@@ -2,8 +2,8 @@
 
 Calls are followed from function to function and from module to module, `except` clauses take away what they name,
 and what WorkMail may answer to an operation is what its service model lists for it. A receiver is known by its name:
-`directory` is a `Directory`, `records` are the `Records`, `reports` the `Reports`, and `table` or `self._table` is the
-`Table`.
+`directory` is a `Directory`, `exports` are `MailboxExports`, which is a `Directory` too, `records` are the `Records`,
+and so on.
 """
 
 import ast
@@ -25,7 +25,12 @@ RECEIVERS = {
     "table": ("offboarding.adapters.table", "Table"),
     "cap": ("offboarding.adapters.cap", "Cap"),
     "reports": ("offboarding.adapters.reports", "Reports"),
+    "exports": ("offboarding.adapters.mailbox_exports", "MailboxExports"),
+    "slots": ("offboarding.adapters.export_slots", "ExportSlots"),
+    "look": ("check_export", "Look"),
 }
+CALLS = ("_call", "_iterate_pages")
+"""The methods of `Directory` that call WorkMail."""
 ANY_OPERATION = {"WorkMailUnavailable", "AccessDenied"}
 
 Names = frozenset[str]
@@ -129,7 +134,7 @@ class _Reader:
         """Return the errors that stand for WorkMail's answers in a method of `Directory`."""
         constants = {node.value for node in ast.walk(method) if isinstance(node, ast.Constant)}
         names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
-        operations = set(directory_module._METHODS) & constants
+        operations = set(_workmail().operation_names) & constants
         operations |= (
             {operation for operation, _ in directory_module._DESCRIBE_OPERATIONS.values()}
             if "_DESCRIBE_OPERATIONS" in names
@@ -195,6 +200,9 @@ class _Reader:
         return {Escape("error", name) for name in _made(target[0].functions[target[1]], node.exc)}
 
     def _called(self, module: Module, where: str, function: ast.FunctionDef, call: ast.Call) -> set[Escape]:
+        if where.startswith("MailboxExports.") and isinstance(call.func, ast.Attribute) and call.func.attr in CALLS:
+            assert isinstance(call.args[0], ast.Constant)
+            return {Escape("error", error) for error in self._means(call.args[0].value)}
         target = self._target(module, where, call.func)
         if target is None:
             return set()
@@ -234,7 +242,11 @@ class _Reader:
         if not home or not (LAMBDAS / f"{home.replace('.', '/')}.py").exists():
             return None
         module = _module(home)
-        return (module, name) if name in module.functions else None
+        if name in module.functions:
+            return module, name
+        if name.startswith("MailboxExports."):
+            return self._existing(directory_module.__name__, name.replace("MailboxExports", "Directory"))
+        return None
 
 
 @cache

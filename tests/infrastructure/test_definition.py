@@ -17,6 +17,7 @@ from await_approval import APPROVAL_TIMEOUT
 from offboarding.domain import errors
 from offboarding.edge import schemas
 from resolve_entity import MAX_NOT_BEFORE
+from stacks.settings import Settings
 from tests.definitions import ERROR_AS_RAISED, list_outcomes
 from tests.infrastructure.raised_errors import list_raised_errors
 
@@ -35,6 +36,7 @@ TRANSIENT = {
     "WorkMailUnavailable",
     "RecordUnavailable",
     "SettingsUnavailable",
+    "ArchiveUnavailable",
     "DeregistrationNotConfirmed",
     "DeregistrationRefused",
     "OffboardingUnsettled",
@@ -42,7 +44,7 @@ TRANSIENT = {
 }
 # WorkMail lags behind a registration, so its refusal to deregister may pass; where nothing is deregistered, it stays.
 ALWAYS_TRANSIENT = TRANSIENT - {"DeregistrationRefused"}
-HANDLED_IN_THE_HANDLER = {"EntityStateConflict", "EmailAddressTaken"}
+HANDLED_IN_THE_HANDLER = {"EntityStateConflict", "EmailAddressTaken", "ExportLimitReached"}
 LIVE_ERRORS = {
     name
     for name, value in vars(errors).items()
@@ -453,11 +455,14 @@ def test_the_machine_outlives_its_longest_legal_run() -> None:
     day = 24 * 3600
     ahead, approval = MAX_NOT_BEFORE.total_seconds(), APPROVAL_TIMEOUT.total_seconds()
     retention, slack, overdue, last_check = 35 * day, 2 * day, 7 * day, day
-    # At the start, after the date, and after the approval; what follows the deregistration, once.
-    rounds = {"ResolveEntity": 3, "CheckOrganization": 3, "RecordOffboarding": 3}
+    limits = {"mode": "Required", "slotDeadlineDays": 14, "jobDeadlineDays": 7}
+    longest = Settings.from_context({"organizations": [{"id": "m-" + "1" * 32}], "export": limits}).export
+    export = (longest.slot_deadline_days + longest.job_deadline_days) * day
+    # At the start, after the date, the approval and the export; what follows the deregistration, once.
+    rounds = {"ResolveEntity": 4, "CheckOrganization": 4, "RecordOffboarding": 4}
     retries = sum(rounds.get(name, 1) * patience(state) for name, state in flow["States"].items())
-    assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (290, 14)
-    assert flow["TimeoutSeconds"] > ahead + approval + retention + slack + overdue + last_check + retries
+    assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (270, 14)
+    assert flow["TimeoutSeconds"] > ahead + approval + export + retention + slack + overdue + last_check + retries
     assert flow["TimeoutSeconds"] <= 364 * day, "Step Functions ends any execution after a year"
 
 

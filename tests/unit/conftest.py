@@ -115,11 +115,16 @@ def deserialize(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_policy(
-    *, protected: tuple[str, ...] = (), approval_required: tuple[str, ...] = (), daily_cap: int = 20
+    *,
+    protected: tuple[str, ...] = (),
+    approval_required: tuple[str, ...] = (),
+    daily_cap: int = 20,
+    export: str = "No",
+    may_be_skipped: bool = False,
 ) -> str:
     """Return the text of the parameter that the stack keeps."""
     lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
-    return json.dumps({"DailyCap": daily_cap, **lists})
+    return json.dumps({"DailyCap": daily_cap, **lists, "Export": {"Mode": export, "MayBeSkipped": may_be_skipped}})
 
 
 def make_entity_step(entity: Entity, members: Mapping[str, Any]) -> dict[str, Any]:

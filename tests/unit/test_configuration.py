@@ -64,6 +64,9 @@ READERS = {
     "the parameter": Reader(
         configuration.policies_path, {"POLICIES_PATH": "/policies"}, {"POLICIES_PATH": "/others"}, "/policies"
     ),
+    "the places of archives": Reader(
+        configuration.archives_path, {"ARCHIVES_PATH": "/archives"}, {"ARCHIVES_PATH": "/others"}, "/archives"
+    ),
     "the end of the service": Reader(
         configuration.service_ends_at,
         {"SERVICE_ENDS_ON": "2027-03-31"},

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pytest
 
 from offboarding.domain import errors
+from offboarding.domain.exports import Archive
 from offboarding.edge import schemas, steps
 from tests.unit.conftest import NOW, Context
 
@@ -17,6 +18,8 @@ STEP_TYPES = {
     "record_offboarding": (schemas.RECORD_OFFBOARDING, steps.RecordStep),
     "wait_for_date": (schemas.WAIT_FOR_DATE, steps.WaitForDateStep),
     "await_approval": (schemas.AWAIT_APPROVAL, steps.AwaitApprovalStep),
+    "start_export": (schemas.START_EXPORT, steps.ExportStep),
+    "check_export": (schemas.CHECK_EXPORT, steps.ExportStep),
     "deregister_entity": (schemas.DEREGISTER_ENTITY, steps.DeregisterStep),
     "verify_cleanup": (schemas.VERIFY_CLEANUP, steps.VerifyStep),
     "decide_approval": (schemas.DECIDE_APPROVAL, steps.InputStep),
@@ -77,7 +80,8 @@ def read_members(schema: schemas.Schema, kind: Any, path: str = "") -> tuple[dic
     in_type = {f"{path}{name}": name in kind.__required_keys__ for name in get_type_hints(kind)}
     for name, hint in get_type_hints(kind).items():
         nested = next((part for part in (hint, *get_args(hint)) if is_typeddict(part)), None)
-        if nested and get_origin(hint) is not list:
+        # An archive is what CheckExport has returned, and not described once more.
+        if nested and get_origin(hint) is not list and nested is not Archive:
             in_nested = read_members(schema["properties"][name], nested, f"{path}{name}.")
             in_schema, in_type = in_schema | in_nested[0], in_type | in_nested[1]
     return in_schema, in_type

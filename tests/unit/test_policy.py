@@ -9,28 +9,31 @@ from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import policy
-from offboarding.adapters.policy import Policy, is_configured, read_policy
+from offboarding.adapters.policy import Policy, find_policy, read_policy
 from offboarding.domain import errors
+from offboarding.domain.exports import ExportMode, ExportPolicy
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
 POLICY: dict[str, Any] = {
     "DailyCap": 20,
     "Protected": ["ceo", "*@board.example.com"],
     "ApprovalRequired": ["*"],
+    "Export": {"Mode": "IfPossible", "MayBeSkipped": True},
 }
+EXPORT = ExportPolicy(ExportMode.IF_POSSIBLE, may_be_skipped=True)
 
 
 def test_the_policy_of_an_organization_is_read_from_the_parameter(put_policy: PutPolicy) -> None:
     put_policy(json.dumps(POLICY))
 
     assert read_policy(ORGANIZATION_ID) == Policy(
-        daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",)
+        daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
     )
 
 
 def test_a_policy_that_was_changed_a_moment_ago_counts(put_policy: PutPolicy) -> None:
     put_policy(json.dumps(POLICY))
-    assert is_configured(ORGANIZATION_ID)
+    assert find_policy(ORGANIZATION_ID)
     assert read_policy(ORGANIZATION_ID).daily_cap == 20
 
     changed_policy = json.dumps({**POLICY, "DailyCap": 5})
@@ -60,15 +63,17 @@ def test_an_organization_is_configured_if_it_has_a_parameter(
 ) -> None:
     put_policy(json.dumps(POLICY))
 
-    assert is_configured(organization_id) is is_member
+    policy_ = find_policy(organization_id)
+
+    assert policy_ == (read_policy(organization_id) if is_member else None)
 
 
 def test_that_an_organization_is_configured_is_remembered_for_a_moment(put_policy: PutPolicy) -> None:
     put_policy(json.dumps(POLICY))
-    assert is_configured(ORGANIZATION_ID)
+    assert find_policy(ORGANIZATION_ID)
     client("ssm").delete_parameter(Name=POLICY_PARAMETER)
 
-    assert is_configured(ORGANIZATION_ID)
+    assert find_policy(ORGANIZATION_ID)
     with pytest.raises(errors.SettingsUnavailable):
         read_policy(ORGANIZATION_ID)
 
@@ -79,6 +84,7 @@ def make_parameter(**members: Any) -> str:
 
 
 LIST = "must be a list of ids, names, addresses or patterns of them."
+MODES = "one of No, IfPossible, Required."
 CAP = "DailyCap must be a whole number, 0 or more."
 
 
@@ -110,6 +116,17 @@ CAP = "DailyCap must be a whole number, 0 or more."
             for name in ("Protected", "ApprovalRequired")
             for wrong in (None, "", " ", "\n", " ceo", "ceo ", "ceo\n", 7, True, ["ceo"], {"ceo": 1})
         ),
+        *((make_parameter(Export=wrong), "Export must be a JSON object.") for wrong in (None, "Required", [], True)),
+        (make_parameter(Export={"Mode": "No"}), "Export lacks MayBeSkipped, which must be true or false."),
+        (make_parameter(Export={"MayBeSkipped": True}), f"Export lacks Mode, which must be {MODES}"),
+        *(
+            (make_parameter(Export={"Mode": wrong, "MayBeSkipped": False}), f"Export.Mode must be {MODES}")
+            for wrong in (None, "", "no", "required", "Maybe", True, ["Required"])
+        ),
+        *(
+            (make_parameter(Export={"Mode": "No", "MayBeSkipped": wrong}), "Export.MayBeSkipped must be true or false.")
+            for wrong in (None, "", "no", 0, 1)
+        ),
     ],
 )
 def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolicy, text: str, fault: str) -> None:
@@ -132,6 +149,7 @@ def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolic
     [
         make_parameter(Window={"From": "22:00"}),
         make_parameter(DailyCap=20.0),
+        make_parameter(Export={**POLICY["Export"], "Until": "2027-03-31"}),
     ],
 )
 def test_the_parameter_of_a_later_release_can_have_further_members(put_policy: PutPolicy, text: str) -> None:
@@ -140,14 +158,16 @@ def test_the_parameter_of_a_later_release_can_have_further_members(put_policy: P
 
     policy_ = read_policy(ORGANIZATION_ID)
 
-    assert policy_ == Policy(daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",))
+    assert policy_ == Policy(
+        daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
+    )
     assert isinstance(policy_.daily_cap, int)
 
 
 def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> None:
     put_policy(make_parameter(DailyCap=0, Protected=[], ApprovalRequired=[]))
 
-    assert read_policy(ORGANIZATION_ID) == Policy(daily_cap=0, protected=(), approval_required=())
+    assert read_policy(ORGANIZATION_ID) == Policy(daily_cap=0, protected=(), approval_required=(), export=EXPORT)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])

@@ -60,6 +60,7 @@ def record(entity: Entity, name: str = "a", **changes: Any) -> dict[str, Any]:
         "Request": {},
         "DateIsAhead": False,
         "Approval": None,
+        "Archive": None,
         "Evidence": EVIDENCE,
         **changes,
     }
@@ -825,7 +826,7 @@ def decide_during_wait(table: Table, dana: str, decision: str, **request: Any) -
     record(describe_entity(dana), Request={"NotBefore": TOMORROW, **request}, DateIsAhead=True)
     assert table.records.record_wait(make_offboarding(ARN_A, dana), "token")
     outcome = Decision(Decision=decision, DecidedBy="boss", Reason="stays", DecidedAt=NOW, DecidedIn=ARN_C)
-    assert table.records.record_decision(table.load_record(ARN_A), "token", outcome)
+    assert table.records.record_decision(table.load_record(ARN_A), outcome)
     return outcome
 
 
@@ -861,7 +862,7 @@ def test_a_withdrawal_between_reading_and_writing_prevents_the_writing(
 
     def require_and_decide(*arguments: Any) -> Any:
         checks = require(*arguments)
-        assert table.records.record_decision(table.load_record(ARN_A), "token", decision)
+        assert table.records.record_decision(table.load_record(ARN_A), decision)
         return checks
 
     monkeypatch.setattr(Reports, "require", require_and_decide)

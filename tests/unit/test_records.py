@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,8 +80,8 @@ def request_approval(table: Table, token: str = "token-1") -> bool:
 
 
 def decide(table: Table, decided_in: str = ARN_B, token: str = "token-1", decision: str = "Approved") -> bool:
-    record = table.records.find(ARN_A) or make_record("a")
-    return table.records.record_decision(record, token, make_decision(decided_in, decision))
+    record = replace(table.records.find(ARN_A) or make_record("a"), task_token=token)
+    return table.records.record_decision(record, make_decision(decided_in, decision))
 
 
 def make_decision(decided_in: str = ARN_B, decision: str = "Approved") -> Decision:

@@ -348,7 +348,7 @@ def test_people_are_told_the_date_of_who_asked_too_and_when_the_status_was_read(
 def test_a_decision_that_was_made_before_the_return_counts(table: Table, reports: Reports, answers: list[Any]) -> None:
     create_record(table, Status.AWAITING_APPROVAL)
     decision = Decision(Decision="Approved", DecidedBy="boss", Reason="left", DecidedAt=NOW, DecidedIn=ARN_B)
-    assert table.records.record_decision(table.load_record(ARN_A), TOKEN, decision)
+    assert table.records.record_decision(table.load_record(ARN_A), decision)
 
     assert come_back()
 

@@ -219,7 +219,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             "offboarding.colour is not a setting; the settings are organizations, stackName, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
             "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
-            "dryRunIdentityProviders, recordRetentionDays, twoPeople, requireRequestedBy, notificationEmails, "
+            "dryRunIdentityProviders, export, recordRetentionDays, twoPeople, requireRequestedBy, notificationEmails, "
             "namesInNotifications",
         ),
         (
@@ -545,8 +545,8 @@ def test_the_same_entity_can_be_protected_in_two_organizations() -> None:
 def test_each_organization_has_a_compact_policy_of_its_own() -> None:
     organizations = [{"id": ONE, "protected": ["Chief"], "approvalRequired": ["*"]}, {"id": TWO}]
     assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).render_policies() == {
-        ONE: '{"DailyCap":3,"Protected":["chief"],"ApprovalRequired":["*"]}',
-        TWO: '{"DailyCap":3,"Protected":[],"ApprovalRequired":[]}',
+        ONE: '{"DailyCap":3,"Protected":["chief"],"ApprovalRequired":["*"],"Export":{"Mode":"No","MayBeSkipped":false}}',
+        TWO: '{"DailyCap":3,"Protected":[],"ApprovalRequired":[],"Export":{"Mode":"No","MayBeSkipped":false}}',
     }
 
 

@@ -63,7 +63,7 @@ def test_the_token_that_ends_the_wait_is_recorded_and_counted(
 def test_a_repeated_wait_has_the_new_token_and_no_decision(scheduled_table: Table) -> None:
     wait()
     decision = Decision(Decision="Withdrawn", DecidedBy="boss", Reason="stays", DecidedAt=NOW, DecidedIn=ARN_B)
-    scheduled_table.records.record_decision(scheduled_table.load_record(ARN_A), TASK_TOKEN, decision)
+    scheduled_table.records.record_decision(scheduled_table.load_record(ARN_A), decision)
 
     wait("another")
 

@@ -164,7 +164,7 @@ def _read_attributes(bucket: str, key: str, *names: str) -> dict[str, Any] | Non
     except (ClientError, BotoCoreError) as error:
         if error_code(error) in _NOT_FOUND:
             return None
-        raise _unavailable("s3:GetObjectAttributes", error) from None
+        raise unavailable_error("s3:GetObjectAttributes", error, errors.ArchiveUnavailable) from None
     return answer
 
 
@@ -181,7 +181,7 @@ def list_keys(bucket: str, prefix: str) -> list[str]:
     try:
         answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_MAX_OBJECTS)
     except (ClientError, BotoCoreError) as error:
-        raise _unavailable("s3:ListBucket", error) from None
+        raise unavailable_error("s3:ListBucket", error, errors.ArchiveUnavailable) from None
     return [item["Key"] for item in answer.get("Contents", ())]
 
 
@@ -201,7 +201,7 @@ def read_log(bucket: str, key: str) -> ExportLog | None:
     except (ClientError, BotoCoreError) as error:
         if error_code(error) in _NOT_FOUND:
             return None
-        raise _unavailable("s3:GetObject", error) from None
+        raise unavailable_error("s3:GetObject", error, errors.ArchiveUnavailable) from None
     try:
         members: Any = json.loads(content) if len(content) <= _MAX_LOG_BYTES else None
     except ValueError:
@@ -229,7 +229,7 @@ def lock_object(bucket: str, key: str, version_id: str, until: datetime) -> None
     try:
         s3.put_object_retention(Bucket=bucket, Key=key, VersionId=version_id, Retention=retention)
     except (ClientError, BotoCoreError) as error:
-        raise _unavailable("s3:PutObjectRetention", error) from None
+        raise unavailable_error("s3:PutObjectRetention", error, errors.ArchiveUnavailable) from None
 
 
 def _parse_count(value: object) -> int | None:
@@ -245,7 +245,3 @@ def _select_checksum(answer: Mapping[str, Any]) -> Checksum | None:
         if algorithm and algorithm != "Type" and value:
             return Checksum(Algorithm=algorithm, Type=checksum.get("ChecksumType", "NotGiven"), Value=value)
     return None
-
-
-def _unavailable(action: str, error: ClientError | BotoCoreError) -> errors.OffboardingError:
-    return unavailable_error(action, error, errors.ArchiveUnavailable)
