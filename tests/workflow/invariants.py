@@ -34,6 +34,7 @@ from local.faults import function_name
 from local.workmail.state import DELETED, DISABLED, ENABLED
 from tests.definitions import list_outcomes
 from tests.workflow.conftest import Flow, find_missing_record
+from tests.workflow.export_invariants import ExportMonitor, requires_archive
 
 RETENTION = timedelta(days=30)
 REQUESTS = "offboardingRequested"
@@ -44,7 +45,7 @@ MACHINES = {
     "RestoreStateMachineArn": "restore",
 }
 
-LIVE_STATUSES = frozenset({"Scheduled", "AwaitingApproval", "InWindow"})
+LIVE_STATUSES = frozenset({"Scheduled", "AwaitingApproval", "Exporting", "InWindow"})
 """The statuses of the record of an execution that waits and holds its entity."""
 
 FINAL_STATUSES = frozenset({"Ended", "Unwatched", "Restoring", "Restored"})
@@ -52,7 +53,7 @@ FINAL_STATUSES = frozenset({"Ended", "Unwatched", "Restoring", "Restored"})
 
 _UNTOUCHED_OUTCOMES = frozenset(
     {
-        "AlreadyInProgress", "ApprovalTimedOut", "EntityAmbiguous", "EntityMismatch", "EntityProtected",
+        "AlreadyInProgress", "ApprovalTimedOut", "EntityAmbiguous", "EntityMismatch", "EntityProtected", "ExportFailed",
         "InvalidRequest", "NothingToDo", "Planned", "RecordMissing", "Rejected", "Withdrawn",
     }
 )  # fmt: skip
@@ -60,7 +61,7 @@ _UNTOUCHED_OUTCOMES = frozenset(
 
 _READ_OPERATIONS = re.compile(r"(Describe|List|Get)[A-Za-z]+")
 _WRITE_OPERATIONS = {
-    "offboarding": {"DeregisterFromWorkMail"},
+    "offboarding": {"DeregisterFromWorkMail", "StartMailboxExportJob", "CancelMailboxExportJob"},
     "restore": {"RegisterToWorkMail", "CreateAlias", "AssociateMemberToGroup"},
 }
 _REQUESTER_MEMBERS = frozenset({"actor", "userIdentity", "RequestedBy"})
@@ -172,6 +173,8 @@ class Monitor:
         self._event_texts: set[str] = set()
         self._window_owners: set[str] = set()
         self._policies_as_read: dict[str, tuple[datetime, str]] = {}
+        self._policies_by_execution: dict[str, dict[str, Any]] = {}
+        self._exports = ExportMonitor(flow)
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
         self._told_ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._log_offset = len(self._read_starter_log())
@@ -196,10 +199,12 @@ class Monitor:
 
     def find_final_violations(self) -> list[str]:
         """Return all violations at the end, when nothing should run any more."""
+        stop_dates = {execution.exec_arn: execution.stop_date for _, execution in self._iterate_executions()}
         return [
             *self.find_violations(),
             *self._check_all_ended(),
             *self._check_final_records(),
+            *self._exports.check_final(self._list_items(), stop_dates),
             *self._check_told_ends(),
             *self.find_untold_returns(),
             *self._check_queues(),
@@ -263,6 +268,13 @@ class Monitor:
             )
 
     def _record_effect(self, operation: str, parameters: Mapping[str, Any]) -> None:
+        current = self._find_current_execution()
+        if operation == "StartMailboxExportJob" and current is not None:
+            _, execution = current
+            self._violations += [
+                f"{execution.name} exports {parameters['EntityId']}: {reason}"
+                for reason in self._exports.record_start(execution, parameters)
+            ]
         entity = self._find_entity(parameters)
         if entity is None:
             return
@@ -296,6 +308,10 @@ class Monitor:
             yield f"it is before {execution_input['NotBefore']}"
         if execution.status != "RUNNING":
             yield f"the execution is {execution.status}"
+        if record.get("Decision", {}).get("Decision") == "Withdrawn":
+            yield f"it is withdrawn: {record['Decision']}"
+        if requires_archive(self._read_policy("DeregisterEntity"), execution_input.get("Export")):
+            yield from self._exports.check_deregistration(record, entity)
         yield from self._check_repetition(execution, snapshot)
         yield from filter(None, [find_missing_record(self._flow.environment, entity.id)])
         if self._is_taken_back(execution, execution_input):
@@ -429,9 +445,17 @@ class Monitor:
         }
         if outcome == "Withdrawn":
             yield from _check_withdrawn(output, activity)
+        if outcome == "ExportFailed":
+            yield from self._check_export_failed(execution)
         if outcome in checks:
             snapshot = activity.snapshots.get((output.get("Entity") or {}).get("Id", ""))
             yield from checks[outcome](snapshot, output, execution)
+
+    def _check_export_failed(self, execution: Any) -> Iterator[str]:
+        """Yield a reason if nobody required an archive: neither the settings, as they were read last, nor the input."""
+        policy = self._policies_by_execution[execution.exec_arn]
+        if not requires_archive(policy, json.loads(execution.execution_input).get("Export")):
+            yield f"no archive was required: {policy['Export']}"
 
     def _check_cleanup_verified(
         self, snapshot: EntitySnapshot | None, output: Mapping[str, Any], _: Any
@@ -673,12 +697,16 @@ class Monitor:
     def _record_policy_reads(self) -> None:
         backend = ssm_backends[ACCOUNT][REGION]
         get = backend.get_parameter
+        path = self._flow.environment.function_environment("DeregisterEntity")["POLICIES_PATH"]
 
         def get_and_record(name: str) -> Any:
             parameter = get(name)
             function = function_name(os.environ.get("_HANDLER", ""))
-            if function and self._flow.clock.current() is not None:
+            if name.startswith(path) and function and self._flow.clock.current() is not None:
                 self._policies_as_read[function] = (self._flow.clock.now(), parameter.value)
+                current = self._find_current_execution()
+                if current is not None:
+                    self._policies_by_execution[current[1].exec_arn] = json.loads(parameter.value)
             return parameter
 
         backend.get_parameter = get_and_record

@@ -21,7 +21,7 @@ import secrets
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
@@ -44,6 +44,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -178,10 +179,21 @@ class SharedEnvironment:
         The start time of its clock.
     walks
         The number of walks after which another environment replaces it.
+    settings
+        The settings of its stack.
+    policy
+        What each walk begins with in the organization's parameter.
     """
 
-    def __init__(self, start: datetime, walks: int = 60) -> None:
-        self._start, self._max_walks = start, walks
+    def __init__(
+        self,
+        start: datetime,
+        walks: int = 60,
+        *,
+        settings: Mapping[str, Any] = OFFBOARDING,
+        policy: Mapping[str, Any] = POLICY,
+    ) -> None:
+        self._start, self._max_walks, self._settings, self._policy = start, walks, settings, policy
         self._environment: Environment | None = None
         self._walks = 0
 
@@ -189,11 +201,11 @@ class SharedEnvironment:
         """Return a flow without entities and executions, at noon."""
         if self._environment is None or self._walks >= self._max_walks:
             self.discard()
-            self._environment = Environment(assembly(OFFBOARDING), now=self._start, schedules=True)
+            self._environment = Environment(assembly(self._settings), now=self._start, schedules=True)
             self._environment.__enter__()
         self._walks += 1
         flow = Flow(self._environment)
-        clear(flow)
+        clear(flow, self._policy)
         tomorrow = flow.clock.now().date() + timedelta(days=1)
         flow.clock.move_to(datetime.combine(tomorrow, time(12), UTC))
         return flow
@@ -205,9 +217,12 @@ class SharedEnvironment:
         self._environment, self._walks = None, 0
 
 
-def clear(flow: Flow) -> None:
-    """Delete all entities, executions, records and messages, and reset what the walk has changed."""
+def clear(flow: Flow, policy: Mapping[str, Any]) -> None:
+    """Delete all entities, exports, executions, records and messages, and reset what the walk has changed."""
     flow.backend.organizations[ORGANIZATION_ID].entities.clear()
+    flow.backend.organizations[ORGANIZATION_ID].export_jobs.clear()
+    for bucket in s3_backends[ACCOUNT]["aws"].buckets.values():
+        bucket.keys.clear()
     flow.backend.set_organization_state(ORGANIZATION_ID, "Active")
     flow.backend.calls.clear()
     flow.backend.after_hooks.clear()
@@ -221,7 +236,7 @@ def clear(flow: Flow) -> None:
         queue._messages.clear()
         queue.pending_messages.clear()
         queue.deleted_messages.clear()
-    flow.change_policy(**POLICY)
+    flow.change_policy(**policy)
 
 
 class Walk(RuleBasedStateMachine):
@@ -379,7 +394,7 @@ class Walk(RuleBasedStateMachine):
     )
     def decide_approval(self, arn: str, position: int, decision: str) -> None:
         """Decide on an execution that awaits a decision, if one exists; otherwise on any execution."""
-        statuses = ["AwaitingApproval", *(["Scheduled"] if decision == "Withdrawn" else [])]
+        statuses = ["AwaitingApproval", *(["Scheduled", "Exporting"] if decision == "Withdrawn" else [])]
         waiting = [record["Id"] for status in statuses for record in self.flow.list_by_status(status)]
         self._settle_after(lambda: self.flow.decide(_pick(waiting, position) or arn, decision))
 
@@ -431,21 +446,7 @@ class Walk(RuleBasedStateMachine):
             "protect": lambda name: self.flow.change_policy(Protected=[name]),
         }
 
-        def after(called_operation: str, _: Any) -> None:
-            if (
-                called_operation != operation
-                or self.flow.clock.current() is None
-                or hook not in self.flow.backend.after_hooks
-            ):
-                return
-            self.flow.backend.after_hooks.remove(hook)
-            # In its own thread: work on the clock counts as the stack.
-            thread = threading.Thread(target=lambda: self._try(lambda: acts[act](name)))
-            thread.start()
-            thread.join()
-
-        hook = after
-        self.flow.backend.after_hooks.append(hook)
+        self._act_after_call(operation, lambda: acts[act](name))
         return self._settle_after(lambda: self._start(name, "id", {}))
 
     @invariant()
@@ -501,6 +502,25 @@ class Walk(RuleBasedStateMachine):
             for message in messages:
                 sqs.send_message(QueueUrl=target_url, MessageBody=message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _act_after_call(self, operation: str, act: Callable[[], object]) -> None:
+        """Act after the next call of an operation by the stack, before the calling function continues."""
+
+        def after(called_operation: str, _: Any) -> None:
+            if (
+                called_operation != operation
+                or self.flow.clock.current() is None
+                or hook not in self.flow.backend.after_hooks
+            ):
+                return
+            self.flow.backend.after_hooks.remove(hook)
+            # In its own thread: work on the clock counts as the stack.
+            thread = threading.Thread(target=lambda: self._try(act))
+            thread.start()
+            thread.join()
+
+        hook = after
+        self.flow.backend.after_hooks.append(hook)
 
     def _add_fault(self, fault: Fault) -> None:
         self.flow.environment.faults.add(fault)
