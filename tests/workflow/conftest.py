@@ -19,6 +19,7 @@ from local.environment import Environment
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend
 from local.workmail.exceptions import CommonError
+from local.workmail.exports.jobs import RUNNING
 from tests import event_schemas
 from tests.service_models import list_answer_problems, list_request_problems
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
@@ -40,6 +41,11 @@ CHANGED_SETTINGS = {
     "confirmServiceEndsOn": "2029-03-31",
 }
 """Every setting that tests change, in one object, because each set of settings needs a synthesis of its own."""
+ARCHIVE_SETTINGS = {
+    **OFFBOARDING,
+    "export": {"mode": "Required", "mayBeSkipped": True, "slots": 2, "lockDays": 30},
+}
+"""The settings of a stack that can export mailboxes; the policy says whether it does."""
 
 
 def mark_long(*rows: Any) -> list[Any]:
@@ -217,6 +223,44 @@ class Flow:
 
         self.backend.after_hooks.append(start_restore)
         return arns
+
+    def read_archive_settings(self) -> dict[str, Any]:
+        """Return where the mailboxes of the organization are exported."""
+        path = self.environment.function_environment("CheckExport")["ARCHIVES_PATH"]
+        parameter = self.environment.client("ssm").get_parameter(Name=f"{path}/{ORGANIZATION_ID}")["Parameter"]
+        settings: dict[str, Any] = json.loads(parameter["Value"])
+        return settings
+
+    def export_by_hand(self, entity_id: str, **more: str) -> str:
+        """Export a mailbox as an administrator: into the stack's bucket by the stack's role, unless others are named.
+
+        Returns
+        -------
+        str
+            The id of the job.
+        """
+        settings, token = self.read_archive_settings(), f"by-hand-{len(self.backend.calls)}"
+        answer = self.workmail.start_mailbox_export_job(
+            **{
+                "ClientToken": token,
+                "OrganizationId": ORGANIZATION_ID,
+                "EntityId": entity_id,
+                "RoleArn": settings["RoleArn"],
+                "KmsKeyArn": settings["KmsKeyArn"],
+                "S3BucketName": settings["Bucket"],
+                "S3Prefix": f"{settings['Prefix']}by-hand",
+                **more,
+            }
+        )
+        return str(answer["JobId"])
+
+    def cancel_exports_by_hand(self, entity_id: str) -> None:
+        """Cancel the exports of a mailbox that run."""
+        jobs = self.backend.organizations[ORGANIZATION_ID].export_jobs.values()
+        for job in [job for job in jobs if (job.entity_id, job.state) == (entity_id, RUNNING)]:
+            self.workmail.cancel_mailbox_export_job(
+                OrganizationId=ORGANIZATION_ID, JobId=job.id, ClientToken=f"cancel-{job.id}"
+            )
 
     def read_workmail_state(self, entity_id: str) -> dict[str, Any]:
         """Return the state of an entity that a restore must bring back: state, address, aliases and groups."""

@@ -90,7 +90,7 @@ class ExportMonitor:
             By execution when it ended.
         """
         for item in items:
-            if item.get("Archive", {}).get("Status") == "Verified":
+            if item["Part"] == "Record" and item.get("Archive", {}).get("Status") == "Verified":
                 yield from (f"{item['Id']}: {text}" for text in self._check_object(item["Archive"]))
             if item["Id"] == f"export/{ORGANIZATION_ID}" and "ExecutionArn" in item:
                 ended_at = stop_dates.get(item["ExecutionArn"])

@@ -97,6 +97,8 @@ def list_rows(call: Call) -> Iterator[Row]:
         faults = _list_invocation_faults(call)
     elif call.service == "workmail":
         faults = _list_workmail_faults(call)
+    elif call.service == "s3":
+        faults = _list_s3_faults(call)
     else:
         faults = _list_other_faults(call)
     for case, fault in faults:
@@ -137,6 +139,21 @@ def _list_workmail_faults(call: Call) -> Iterator[tuple[str, Fault]]:
     yield "5 s late always", _build_fault(call, latency=5)
     yield "AccessDeniedException always", _build_fault(call, error="AccessDeniedException")
     yield "ValidationError always", _build_fault(call, error="ValidationError")
+
+
+def _list_s3_faults(call: Call) -> Iterator[tuple[str, Fault]]:
+    for name in sorted(modelled_errors("s3", call.operation)):
+        yield f"{name} always", _build_fault(call, error=name)
+        yield f"{name} once", _build_fault(call, error=name, times=1)
+    for name in ("AccessDenied", "InternalError", "KMS.DisabledException", "NoSuchBucket", TIMEOUT):
+        yield f"{name} always", _build_fault(call, error=name)
+    yield "AccessDenied once", _build_fault(call, error="AccessDenied", times=1)
+    yield "SlowDown 3 times", _build_fault(call, error="SlowDown", times=3)
+    yield "after it Timeout once", _build_fault(call, after_effect=TIMEOUT, times=1)
+    yield "after it Timeout twice", _build_fault(call, after_effect=TIMEOUT, times=2)
+    yield "EmptyAnswer once", _build_fault(call, error=EMPTY, times=1)
+    yield "EmptyAnswer always", _build_fault(call, error=EMPTY)
+    yield "1 s late always", _build_fault(call, latency=1)
 
 
 def _list_other_faults(call: Call) -> Iterator[tuple[str, Fault]]:
@@ -185,6 +202,8 @@ def record_calls(flow: Flow, name: str, scenario: Scenario) -> list[Call]:
     if outcome != scenario.outcome:
         raise AssertionError(f"{scenario.name}, without a fault, ended as {outcome}, not as {scenario.outcome}")
     calls = list_calls(recording)
+    if scenario.functions is not None:
+        calls = [call for call in calls if call.function in scenario.functions]
     # Telling begins after the write of a step, whichever scenario that is of: one scenario plays its faults.
     return [call for call in calls if call.function != _TELLER or scenario is SCENARIOS[0]]
 

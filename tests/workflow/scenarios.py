@@ -14,13 +14,15 @@ from typing import Any, Self
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.cdk.assembly import assembly
-from local.defaults import ACCOUNT, OFFBOARDING, ORGANIZATION_ID, REGION
+from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.environment import Environment
-from tests.workflow.conftest import Flow
+from tests.workflow.conftest import ARCHIVE_SETTINGS, Flow
 
 EARLY_START = datetime(2001, 1, 1, 12, tzinfo=UTC)
 DAYS_TO_THE_END = 45
 """Days after which every offboarding without an initial wait has ended: retention, repeated checks, retries."""
+NO_EXPORT = {"Mode": "No", "MayBeSkipped": True}
+_REQUIRED_EXPORT = {"Mode": "Required", "MayBeSkipped": True}
 _REDELIVERY_DAYS = 5
 """Days after which a message has been delivered for the last time."""
 
@@ -39,12 +41,16 @@ class Scenario:
         Creates what the scenario needs, from a name that is not in use. No faults are injected meanwhile.
     play
         Plays the scenario with the value that `prepare` returned, and returns the outcome.
+    functions
+        The functions whose calls have rows in the fault matrix, because those of the other functions are as in another
+        scenario; None for all functions.
     """
 
     name: str
     outcome: str
     prepare: Callable[[Flow, str], Any]
     play: Callable[[Flow, Any], str]
+    functions: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -53,9 +59,9 @@ class Scenario:
 @contextlib.contextmanager
 def open_stage(now: datetime = EARLY_START) -> Iterator[Flow]:
     """Open an environment for scenarios."""
-    with Environment(assembly(OFFBOARDING), now=now) as environment:
+    with Environment(assembly(ARCHIVE_SETTINGS), now=now) as environment:
         flow = Flow(environment)
-        flow.change_policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000)
+        flow.change_policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000, Export=NO_EXPORT)
         yield flow
 
 
@@ -196,6 +202,44 @@ def _send_event_above_cap(flow: Flow, user: str) -> str:
         flow.change_policy(DailyCap=1000)
 
 
+def _require_archive(play: Callable[[Flow, str], str]) -> Callable[[Flow, str], str]:
+    """Return a play during which the settings require an archive of each mailbox."""
+
+    def play_with_archive(flow: Flow, user: str) -> str:
+        flow.change_policy(Export=_REQUIRED_EXPORT)
+        try:
+            return play(flow, user)
+        finally:
+            flow.change_policy(Export=NO_EXPORT)
+
+    return play_with_archive
+
+
+def _create_user_with_gigabytes(size: int) -> Callable[[Flow, str], str]:
+    """Return a preparation that creates a user whose mailbox takes 20 minutes of an export for each GB."""
+
+    def prepare(flow: Flow, name: str) -> str:
+        user = flow.people.create_user(name)
+        flow.backend.set_mailbox_size(ORGANIZATION_ID, user, size * 1024)
+        return user
+
+    return prepare
+
+
+def _offboard_after_export_by_hand(flow: Flow, user: str) -> str:
+    flow.export_by_hand(user)
+    return _offboard(flow, user)
+
+
+def _cancel_export(flow: Flow, user: str) -> str:
+    """Start, and cancel the export by hand; WorkMail makes another one after a day."""
+    arn = flow.start(user)
+    flow.pass_days(1 / 24 / 20)
+    flow.cancel_exports_by_hand(user)
+    flow.pass_days(DAYS_TO_THE_END)
+    return read_outcome(flow, arn)
+
+
 def _put_event(flow: Flow, detail_type: str, **detail: str) -> None:
     entry = {"Source": "workmail.offboarding", "DetailType": detail_type, "Detail": json.dumps(detail)}
     flow.environment.client("events").put_events(Entries=[entry])
@@ -304,5 +348,19 @@ SCENARIOS = (
     Scenario("a second start", "AlreadyInProgress, CleanupVerified", _start_and_wait, _start_second),
     Scenario("a restore", "Restored, Reenabled", _start_and_wait, _restore),
     Scenario("a stop by hand", "Stopped", _start_and_wait, _stop),
+    Scenario("a mailbox that is exported first", "CleanupVerified", _create_user, _require_archive(_offboard),
+             functions=("ResolveEntity", "RecordOffboarding", "StartExport", "CheckExport", "DeregisterEntity")),
+    Scenario("an export of hours", "CleanupVerified", _create_user_with_gigabytes(4), _require_archive(_offboard),
+             functions=("CheckExport",)),
+    Scenario("an export by hand that is taken up", "CleanupVerified", _create_user,
+             _require_archive(_offboard_after_export_by_hand), functions=("StartExport",)),
+    Scenario("an export that somebody cancels", "CleanupVerified", _create_user, _require_archive(_cancel_export),
+             functions=("StartExport", "CheckExport")),
+    Scenario("a withdrawal during an export", "Decided, Withdrawn", _create_user_with_gigabytes(16),
+             _require_archive(_decide_with("Withdrawn")), functions=("CheckExport", "DecideApproval")),
+    Scenario("an export beyond its deadline", "ExportFailed", _create_user_with_gigabytes(300),
+             _require_archive(_offboard), functions=("CheckExport",)),
+    Scenario("a plan with an export", "Planned", _create_user,
+             _require_archive(lambda flow, user: _offboard(flow, user, DryRun=True)), functions=("PlanOffboarding",)),
 )  # fmt: skip
 """All scenarios; each name is unique."""

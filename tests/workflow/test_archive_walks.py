@@ -15,10 +15,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from local.defaults import OFFBOARDING, ORGANIZATION_ID
+from local.defaults import ORGANIZATION_ID
 from local.workmail.behaviour import Behaviour
-from local.workmail.exports.jobs import RUNNING
 from local.workmail.state import RETENTION
+from tests.workflow.conftest import ARCHIVE_SETTINGS
 from tests.workflow.test_random_walks import (
     CRASHES,
     EARLY_START,
@@ -27,14 +27,12 @@ from tests.workflow.test_random_walks import (
     TRANSIENT_ERRORS,
     SharedEnvironment,
     Walk,
-    any_position,
     draw_faults,
     low_count,
     run_walks,
     seed,  # noqa: F401 (it is a fixture)
 )
 
-SETTINGS = {**OFFBOARDING, "export": {"mode": "Required", "mayBeSkipped": True, "slots": 2, "lockDays": 30}}
 ARCHIVE_POLICY = {**POLICY, "Export": {"Mode": "Required", "MayBeSkipped": True}}
 BUCKET_BY_HAND = "exports-by-hand"
 ANYTHING = json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -90,10 +88,6 @@ FAULTS = st.one_of(
 class ArchiveWalk(Walk):
     """The steps of a walk, with those about exports."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.export_count = 0
-
     @initialize(behaviour=behaviours, retention=st.sampled_from([RETENTION, RETENTION, timedelta(days=33)]))
     def configure_workmail(self, behaviour: Behaviour, retention: timedelta) -> None:
         self.flow.backend.behaviour, self.flow.backend.retention = behaviour, retention
@@ -142,13 +136,9 @@ class ArchiveWalk(Walk):
         """Export a mailbox as an administrator: into the stack's bucket by the stack's role, or to another place."""
         self._settle_after(lambda: self._try(lambda: self._export(name, is_elsewhere=is_elsewhere)))
 
-    @rule(position=any_position)
-    def cancel_export_by_hand(self, position: int) -> None:
-        running = [job.id for job in self._jobs() if job.state == RUNNING]
-        if running:
-            parameters = {"JobId": running[position % len(running)], "ClientToken": f"cancel-{self.export_count}"}
-            cancel = self.flow.workmail.cancel_mailbox_export_job
-            self._settle_after(lambda: self._try(lambda: cancel(OrganizationId=ORGANIZATION_ID, **parameters)))
+    @rule(name=Walk.people)
+    def cancel_export_by_hand(self, name: str) -> None:
+        self._settle_after(lambda: self._try(lambda: self.flow.cancel_exports_by_hand(self.ids[name])))
 
     @rule(fault=FAULTS)
     def add_export_fault(self, fault: Any) -> None:
@@ -188,20 +178,9 @@ class ArchiveWalk(Walk):
         self._advance(time)
         return arn
 
-    def _jobs(self) -> list[Any]:
-        return list(self.flow.backend.organizations[ORGANIZATION_ID].export_jobs.values())
-
     def _export(self, name: str, *, is_elsewhere: bool) -> None:
-        self.export_count += 1
-        path = self.flow.environment.function_environment("CheckExport")["ARCHIVES_PATH"]
-        parameter = self.flow.environment.client("ssm").get_parameter(Name=f"{path}/{ORGANIZATION_ID}")["Parameter"]
-        settings = json.loads(parameter["Value"])
-        role, bucket = (self._prepare_place(), BUCKET_BY_HAND) if is_elsewhere else (None, settings["Bucket"])
-        self.flow.workmail.start_mailbox_export_job(
-            ClientToken=f"by-hand-{self.export_count}", OrganizationId=ORGANIZATION_ID, EntityId=self.ids[name],
-            RoleArn=role or settings["RoleArn"], KmsKeyArn=settings["KmsKeyArn"], S3BucketName=bucket,
-            S3Prefix=f"{settings['Prefix']}by-hand",
-        )  # fmt: skip
+        place = {"RoleArn": self._prepare_place(), "S3BucketName": BUCKET_BY_HAND} if is_elsewhere else {}
+        self.flow.export_by_hand(self.ids[name], **place)
 
     def _prepare_place(self) -> str:
         """Create a bucket that is not the stack's, with a role that may write into it; return the role's ARN."""
@@ -234,7 +213,7 @@ class ArchiveWalk(Walk):
 
 
 def share_archives(start: Any = EARLY_START, walks: int = 60) -> SharedEnvironment:
-    return SharedEnvironment(start, walks, settings=SETTINGS, policy=ARCHIVE_POLICY)
+    return SharedEnvironment(start, walks, settings=ARCHIVE_SETTINGS, policy=ARCHIVE_POLICY)
 
 
 class ArchiveWalkNearServiceEnd(ArchiveWalk):

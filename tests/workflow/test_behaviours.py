@@ -17,6 +17,15 @@ KEPT_MAILBOX = "a mailbox that WorkMail does not remove"
 NO_SIGN_OF_MAILBOX = {"mailbox_details_of_disabled": "EntityNotFoundException"}
 
 
+EXPORTED_FIRST = frozenset(
+    {
+        "a mailbox that is exported first", "an export of hours", "an export by hand that is taken up",
+        "an export that somebody cancels",
+    }
+)  # fmt: skip
+"""Without an archive that WorkMail makes these have another outcome, because an archive is required."""
+
+
 def play_scenario(stages: Stages, scenario: Scenario, behaviour: Behaviour) -> str:
     """Play a scenario in one combination, check the invariants, and return the outcome."""
     flow, name = stages.next()
@@ -32,6 +41,8 @@ def play_scenario(stages: Stages, scenario: Scenario, behaviour: Behaviour) -> s
 
 
 def expected_outcome(scenario: Scenario, answers: Mapping[str, Any]) -> str:
+    if scenario.name in EXPORTED_FIRST and answers.get("export_result", "archive") != "archive":
+        return "ExportFailed"
     has_no_sign = NO_SIGN_OF_MAILBOX.items() <= answers.items()
     if scenario.name == KEPT_MAILBOX and has_no_sign:
         return "CleanupVerified"
