@@ -10,6 +10,7 @@ from operate.account import Account, Stack
 
 _RETAINING_POLICIES = frozenset({"Retain", "RetainExceptOnCreate"})
 _TABLE, _LOG_GROUP, _VERSION = "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::Lambda::Version"
+_BUCKET, _KEY = "AWS::S3::Bucket", "AWS::KMS::Key"
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,15 @@ def describe_leftovers(
         yield f"Log groups are kept, for as long as the settings say ({len(groups)}). To remove them:"
     for group in groups:
         yield _render(account, "logs", "delete-log-group", "--log-group-name", group)
+    for bucket in _select_ids(resources, _BUCKET):
+        yield f"The archives of mailboxes are kept, in this bucket: {bucket}"
+    for key in _select_ids(resources, _KEY):
+        yield (
+            f"Their key is kept: {key}. Nobody can read an archive without it, so delete it after the last archive. "
+            "docs/archive.md says how."
+        )
     for resource in resources:
-        if resource.type not in {_TABLE, _LOG_GROUP}:
+        if resource.type not in {_TABLE, _LOG_GROUP, _BUCKET, _KEY}:
             yield f"Left: {resource.type} {resource.id}"
     yield "CDK's bootstrap stack CDKToolkit keeps the packages in its bucket. Other CDK apps may need it."
 

@@ -569,3 +569,20 @@ def test_an_export_that_would_end_after_workmail_does_deregisters_nobody(late_ar
     assert ended.outcome in {"ServiceEnded", "ExportFailed"}
     assert flow.list_calls("DeregisterFromWorkMail") == []
     assert late_archivist.is_enabled(user)
+
+
+@pytest.mark.long
+def test_exports_that_the_settings_require_meanwhile_apply_to_executions_that_wait(
+    make_flow: Callable[..., Flow], stack_without_providers: Any, stack_with_archives: Any
+) -> None:
+    flow = make_flow(stack=stack_without_providers)
+    flow.people.create_user("alice")
+    arn = flow.start("alice", NotBefore="2026-12-01T12:00:00Z")
+    flow.clock.settle()
+    flow.environment.deploy(stack_with_archives)
+    flow.pass_days(60)
+
+    ended = flow.read_result(arn)
+
+    assert ended.outcome == "CleanupVerified"
+    assert ended.output["Archive"]["Status"] == "Verified"
