@@ -21,6 +21,7 @@ from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.exports import (
     LONGEST_WAIT_FOR_LOOK,
+    ArchivePlace,
     ExportJob,
     ExportState,
     JobState,
@@ -158,8 +159,8 @@ def _adopt_or_start(exports: MailboxExports, beginning: Beginning, jobs: list[Ex
     state, now, offboarding = beginning.state, beginning.now, beginning.record.offboarding
     slots = ExportSlots(offboarding.organization_id)
     candidates = [job for job in jobs if job.id not in state.failed_jobs]
-    bucket, departure = beginning.settings.bucket, _find_departure(beginning)
-    job = find_adoptable_job(candidates, offboarding.entity_id, bucket, departure, now)
+    place = ArchivePlace(beginning.settings.bucket, beginning.settings.prefix)
+    job = find_adoptable_job(candidates, offboarding.entity_id, place, _find_departure(beginning), now)
     if job is not None:
         return _follow(beginning, replace(state, slot=slots.take_over(offboarding, now)), job, "ExportAdopted")
     number = slots.take(offboarding, beginning.settings.slots, running_entities(jobs), now)

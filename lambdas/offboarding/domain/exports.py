@@ -287,8 +287,20 @@ class ExportJob:
         return started_at + _GUESSED_START + _GUESSED_PER_MEGABYTE * float(mailbox_size or 0)
 
 
+@dataclass(frozen=True)
+class ArchivePlace:
+    """Where archives are made: a bucket, and how the keys of its archives begin."""
+
+    bucket: str
+    prefix: str
+
+    def has(self, job: ExportJob) -> bool:
+        """Return whether a job exports to this place, as far as WorkMail says where it does."""
+        return job.bucket == self.bucket and (job.key is None or job.key.startswith(self.prefix))
+
+
 def find_adoptable_job(
-    jobs: Iterable[ExportJob], entity_id: str, bucket: str, departed_at: datetime, now: datetime
+    jobs: Iterable[ExportJob], entity_id: str, place: ArchivePlace, departed_at: datetime, now: datetime
 ) -> ExportJob | None:
     """Find a job that exports a mailbox already, or has exported it since its owner left.
 
@@ -300,14 +312,14 @@ def find_adoptable_job(
         The organization's jobs, without those that are not taken up again.
     entity_id
         The entity of the mailbox.
-    bucket
-        The bucket of the archives: an export to another place can neither be verified nor kept.
+    place
+        Where archives are made: an export to another place can neither be verified nor kept.
     departed_at
         Since when a completed export has all of the leaver's mail.
     now
         The state machine's time.
     """
-    own_jobs = [job for job in jobs if job.entity_id == entity_id and job.bucket == bucket]
+    own_jobs = [job for job in jobs if job.entity_id == entity_id and place.has(job)]
     running = [job for job in own_jobs if job.is_running]
     completed = [
         job
