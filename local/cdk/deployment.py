@@ -27,7 +27,25 @@ from local.aws.eventbridge import create_named_buses
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _BOOTSTRAP_VERSION = "30"
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-_BOOTSTRAP_BUCKET = "cdk-hnb659fds-assets-{account}-{region}"
+_BOOTSTRAP_STACK = "CDKToolkit"
+_BOOTSTRAP_TEMPLATE = {
+    "Resources": {
+        "StagingBucket": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {"BucketName": {"Fn::Sub": "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"}},
+            "DeletionPolicy": "Retain",
+        },
+        "CdkBootstrapVersion": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Type": "String", "Name": _BOOTSTRAP_PARAMETER, "Value": _BOOTSTRAP_VERSION},
+        },
+    },
+    "Outputs": {
+        "BucketName": {"Value": {"Ref": "StagingBucket"}},
+        "BootstrapVersion": {"Value": _BOOTSTRAP_VERSION},
+    },
+}
+"""The part of the CDK's bootstrap stack that a deployment uses here, under the same logical ids."""
 UNSUPPORTED_TYPE_WARNING = "Tried to parse"
 """How moto's warning of a resource type that its CloudFormation does not have begins."""
 
@@ -87,21 +105,26 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
     return Stack(name=name, outputs=outputs, resources=resource_ids, unsupported=tuple(sorted(unsupported)))
 
 
-def bootstrap(*, region: str = "us-east-1", account: str = "123456789012") -> None:
+def bootstrap(*, region: str = "us-east-1") -> None:
     """Prepare the account and Region for the CDK CLI: the bucket for assets, and the version of the bootstrap.
+
+    They are a stack, as on AWS, so that ``cdk bootstrap`` updates it.
 
     https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
     """
-    _put_version(_BOOTSTRAP_PARAMETER, region)
-    boto3.client("s3", region).create_bucket(Bucket=_BOOTSTRAP_BUCKET.format(account=account, region=region))
+    template = json.dumps(_BOOTSTRAP_TEMPLATE)
+    boto3.client("cloudformation", region).create_stack(StackName=_BOOTSTRAP_STACK, TemplateBody=template)
 
 
 def read_outputs(*, region: str = "us-east-1", account: str = "123456789012") -> dict[str, str]:
-    """Read the outputs of all deployed stacks, whoever deployed them; of two with the same name, the newer stack's."""
+    """Read the outputs of all deployed stacks, whoever deployed them; of two with the same name, the newer stack's.
+
+    Those of the CDK's bootstrap are left out: they are the CDK's alone.
+    """
     return {
         output["OutputKey"]: output["OutputValue"]
         for stack in list(cloudformation_backends[account][region].stacks.values())
-        if _is_deployed(stack.status)
+        if stack.name != _BOOTSTRAP_STACK and _is_deployed(stack.status)
         for output in stack.outputs or ()
     }
 

@@ -18,7 +18,7 @@ from local.aws.quotas import QuotaSettings
 from local.cdk.assembly import AssemblyError, assembly, list_asset_folders
 from local.cdk.deployment import UNSUPPORTED_TYPE_WARNING, DeploymentError, bootstrap
 from local.clock import read_real_time
-from local.defaults import ACCOUNT, IDENTITY_STORE_ID, REGION
+from local.defaults import IDENTITY_STORE_ID, REGION
 from local.environment import Environment
 from local.server.gate import Gate
 from local.server.local_api import LocalApi
@@ -182,7 +182,7 @@ def _open_environment(settings: ServedSettings, quotas: QuotaSettings | None, *,
     with Environment(None, None, schedules=True, quotas=quotas) as environment:
         trust_only_assets(environment)
         create_organizations(environment, settings.parsed)
-        bootstrap(region=REGION, account=ACCOUNT)
+        bootstrap(region=REGION)
         if assembly_dir is None:
             create_event_buses(settings.parsed)
         else:

@@ -179,6 +179,18 @@ def test_a_stack_is_deployed_updated_while_an_execution_waits_and_destroyed(rehe
     assert outputs["RecordsTableName"] in rehearsal.client("dynamodb").list_tables()["TableNames"]
 
 
+def test_a_bootstrap_is_repeated_and_a_stack_is_deployed_after_it(rehearsal: Rehearsal) -> None:
+    for repetition in ("bootstrapped.", "bootstrapped (no changes)."):
+        repeated = rehearsal.make("bootstrap")
+        assert f"Environment aws://123456789012/us-east-1 {repetition}" in repeated
+        assert "Trusted accounts for deployment: (none)" in repeated
+    assert rehearsal.request("/local/stack")["Outputs"] == {}
+
+    policy = "arn:aws:iam::123456789012:policy/workmail-offboarding-deployment"
+    assert f"Execution policies: {policy}" in rehearsal.make("bootstrap", f"EXECUTION_POLICY={policy}")
+    assert "CREATE_COMPLETE | AWS::CloudFormation::Stack | workmail-offboarding" in rehearsal.make("deploy")
+
+
 def test_who_is_in_the_window_is_restored_by_a_new_stack_with_the_records_of_the_destroyed_one(
     rehearsal: Rehearsal,
 ) -> None:

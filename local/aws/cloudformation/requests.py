@@ -1,9 +1,11 @@
-"""Requests of CloudFormation that moto reads in another way than AWS.
+"""Parameters and template addresses, which moto reads or answers in another way than AWS.
 
 - A ``TemplateURL`` can have the address of the local server, where the bucket is the first part of the path. moto takes
   the bucket from the host's name, unless that is ``localhost`` or Amazon S3's.
 - ``UsePreviousValue`` of a parameter that has had its default so far takes the default again. moto looks for the value
   among those that were passed, or takes the value that a Systems Manager parameter had for the parameter's name.
+- A parameter that is a list is answered as a text with commas. moto answers Python's notation, which ``cdk bootstrap``
+  would pass again.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 
 from moto.cloudformation import utils
 from moto.cloudformation.models import CloudFormationBackend
+from moto.cloudformation.models import Stack as CloudFormationStack
 
 from local.hooks import Hooks
 
@@ -21,7 +24,8 @@ _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1"})
 
 
 def install(hooks: Hooks) -> None:
-    """Have requests read as on AWS for as long as the hooks are in place."""
+    """Have parameters read and answered as on AWS for as long as the hooks are in place."""
+    list_parameters = CloudFormationStack.parameter_list.fget
     read_template = utils.get_stack_from_s3_url
 
     def read_template_by_path(template_url: str, *args: Any, **kwargs: Any) -> str:
@@ -34,8 +38,18 @@ def install(hooks: Hooks) -> None:
     ) -> dict[str, str]:
         return choose_parameters(incoming_params, instance.parameters)
 
+    def list_texts(stack: CloudFormationStack) -> list[dict[str, Any]]:
+        return [
+            {**parameter, "ParameterValue": _join(parameter["ParameterValue"])} for parameter in list_parameters(stack)
+        ]
+
     hooks.replace_imported("moto.cloudformation", read_template, read_template_by_path)
     hooks.replace(CloudFormationBackend, "_resolve_update_parameters", resolve_parameters)
+    hooks.replace(CloudFormationStack, "parameter_list", property(list_texts))
+
+
+def _join(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def choose_parameters(requested: Iterable[Mapping[str, Any]], previous_values: Mapping[str, str]) -> dict[str, str]:

@@ -337,6 +337,8 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
 
     assert originals_by_name.pop("time.sleep") is time.sleep
     assert isinstance(originals_by_name.pop("DockerModel.docker_client"), property)
+    # It joins no list.
+    assert '"ParameterValue": v\n' in inspect.getsource(originals_by_name.pop("Stack.parameter_list").fget)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"

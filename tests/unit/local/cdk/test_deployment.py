@@ -88,6 +88,7 @@ def test_a_bootstrapped_account_passes_the_check_before_a_deployment() -> None:
 
         assert check_account() == ("123456789012", "us-east-1")
         [bucket] = aws.client("s3").list_buckets()["Buckets"]
+        assert read_outputs() == {}
     assert bucket["Name"] == "cdk-hnb659fds-assets-123456789012-us-east-1"
 
 

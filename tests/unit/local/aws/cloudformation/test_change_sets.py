@@ -121,6 +121,17 @@ def test_a_previous_value_is_the_one_that_was_given_or_the_default(client: Any, 
     assert {item["ParameterKey"]: item["ParameterValue"] for item in parameters} == {"Version": "30", "Stage": "live"}
 
 
+@pytest.mark.parametrize("value", ["", "a", "a,b"])
+def test_a_list_is_answered_as_it_was_passed(client: Any, value: str) -> None:
+    """Otherwise `cdk bootstrap`, which passes what it reads, would change the list each time."""
+    template = json.dumps({"Parameters": {"Names": {"Type": "CommaDelimitedList"}}, "Resources": {"Jobs": QUEUE}})
+    passed = [{"ParameterKey": "Names", "ParameterValue": value}]
+
+    client.create_stack(StackName="stack", TemplateBody=template, Parameters=passed)
+
+    assert client.describe_stacks(StackName="stack")["Stacks"][0]["Parameters"] == passed
+
+
 def test_a_missing_change_set_is_not_found_and_can_be_deleted(client: Any, propose: Any) -> None:
     propose(render_template(Jobs=QUEUE))
     for _ in range(2):
