@@ -3,7 +3,8 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,21 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 from local import workmail
-from local.aws import dynamodb
+from local.aws import dynamodb, kms, s3
 from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.hooks import Hooks
 from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
 from offboarding import configuration
-from offboarding.adapters import intake_settings, policy
+from offboarding.adapters import archives, intake_settings, policy
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records, erased_key
 from offboarding.domain.entities import Entity, EntityReference, EntityType
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import Record, Status
-from offboarding.domain.timestamps import parse
+from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics
 
 ReadMetrics = Callable[[], dict[str, float]]
@@ -41,6 +42,9 @@ TABLE_NAME = "records"
 INTAKE_SETTINGS_PATH = "/offboarding/intake"
 POLICIES_PATH = "/offboarding/organizations"
 POLICY_PARAMETER = f"{POLICIES_PATH}/{ORGANIZATION_ID}"
+ARCHIVES_PATH = "/offboarding/archives"
+ARCHIVE_BUCKET = "archives"
+ARCHIVE_PREFIX = "mail/"
 DAY = "2026-11-24"
 NOW = "2026-11-24T09:00:00.000Z"
 STARTED_AT = "2026-11-24T08:59:00.000Z"
@@ -278,13 +282,15 @@ class Table:
         )
         return [item["Id"]["S"].rpartition(":")[2] for item in answer["Items"]]
 
-    def create_record(self, name: str = "a", entity_id: str = USER_ID, **facts: Any) -> str:
+    def create_record(
+        self, name: str = "a", entity_id: str = USER_ID, *, recorded_at: str = RECORDED_AT, **facts: Any
+    ) -> str:
         """Hold an entity and write its record, as RecordOffboarding does; return the execution's ARN."""
         execution_arn = make_execution_arn(name)
         offboarding = make_offboarding(execution_arn, entity_id)
         self.records.hold(offboarding, NOW)
         facts = {"StartedAt": STARTED_AT, **facts, "Entity": {**offboarding.entity, **facts.get("Entity", {})}}
-        log_entry = {"At": RECORDED_AT, "Step": "Recorded"}
+        log_entry = {"At": recorded_at, "Step": "Recorded"}
         self.records.create_or_update(offboarding, facts, Status.RECORDED, None, log_entry)
         return execution_arn
 
@@ -336,6 +342,79 @@ class Table:
         record = self.records.find(execution_arn)
         assert record is not None
         return record
+
+
+def make_export_role() -> str:
+    """Create a role by which WorkMail may write to any bucket, and return its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "export.workmail.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam, version = client("iam"), {"Version": "2012-10-17"}
+    role = iam.create_role(RoleName="export", AssumeRolePolicyDocument=json.dumps({**version, "Statement": [trust]}))[
+        "Role"
+    ]
+    policy_ = {**version, "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]}
+    iam.put_role_policy(RoleName="export", PolicyName="export", PolicyDocument=json.dumps(policy_))
+    return str(role["Arn"])
+
+
+@dataclass
+class Exports:
+    """WorkMail's exports, with a place for archives, and the clock by which they end."""
+
+    clock: time_machine.Traveller
+    backend: WorkMailBackend
+    key_arn: str = ""
+    role_arn: str = ""
+    tokens: list[str] = field(default_factory=list)
+
+    def create_place(self, bucket: str = ARCHIVE_BUCKET) -> None:
+        """Create the bucket, its key, and the role."""
+        client("s3").create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+        self.key_arn = self.key_arn or client("kms").create_key()["KeyMetadata"]["Arn"]
+        self.role_arn = self.role_arn or make_export_role()
+
+    def put_settings(self, **changes: Any) -> None:
+        """Write the parameter that says where archives are made."""
+        members = {
+            "Bucket": ARCHIVE_BUCKET, "KmsKeyArn": self.key_arn, "RoleArn": self.role_arn, "Prefix": ARCHIVE_PREFIX,
+            "Slots": 8, "JobDeadlineDays": 3, "SlotDeadlineDays": 14, **changes,
+        }  # fmt: skip
+        name = f"{ARCHIVES_PATH}/{ORGANIZATION_ID}"
+        client("ssm").put_parameter(Name=name, Type="String", Value=json.dumps(members), Overwrite=True)
+
+    @property
+    def now(self) -> str:
+        """The time of the clock (RFC 3339)."""
+        return render(datetime.now(parse(NOW).tzinfo))
+
+    def pass_time(self, **units: float) -> str:
+        """Move the clock, and return its time."""
+        self.clock.shift(timedelta(**units))
+        return self.now
+
+    def switch(self, **switches: Any) -> None:
+        """Change how WorkMail behaves where that is not documented."""
+        self.backend.behaviour = replace(self.backend.behaviour, **switches)
+
+    def start_by_hand(self, entity_id: str, bucket: str = ARCHIVE_BUCKET) -> str:
+        """Start an export as somebody else would, and return the job's id."""
+        self.tokens.append(f"by-hand-{len(self.tokens)}")
+        answer = client("workmail").start_mailbox_export_job(
+            OrganizationId=ORGANIZATION_ID, EntityId=entity_id, ClientToken=self.tokens[-1], RoleArn=self.role_arn,
+            KmsKeyArn=self.key_arn, S3BucketName=bucket, S3Prefix=f"{ARCHIVE_PREFIX}by-hand",
+        )  # fmt: skip
+        return str(answer["JobId"])
+
+    def list_jobs(self) -> list[dict[str, Any]]:
+        """Return WorkMail's jobs, the oldest first."""
+        jobs: list[dict[str, Any]] = client("workmail").list_mailbox_export_jobs(OrganizationId=ORGANIZATION_ID)["Jobs"]
+        return jobs
+
+    def read_states(self) -> list[str]:
+        """Return the state of each job, the oldest first."""
+        return [job["State"] for job in self.list_jobs()]
+
+    def list_keys(self) -> list[str]:
+        return [item["Key"] for item in client("s3").list_objects_v2(Bucket=ARCHIVE_BUCKET).get("Contents", [])]
 
 
 @pytest.fixture(autouse=True)
@@ -487,3 +566,17 @@ def read_metrics(capsys: pytest.CaptureFixture[str]) -> ReadMetrics:
 
     metrics.clear_metrics()
     return read
+
+
+@pytest.fixture
+def exports(organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exports]:
+    """A place for archives, at NOW."""
+    configure(monkeypatch, ARCHIVES_PATH=ARCHIVES_PATH)
+    with Hooks() as hooks, time_machine.travel(parse(NOW), tick=False) as clock:
+        kms.install(hooks)
+        s3.install(hooks)
+        exports_ = Exports(clock, organization)
+        exports_.create_place()
+        exports_.put_settings()
+        archives.provider.clear_cache()
+        yield exports_
