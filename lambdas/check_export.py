@@ -147,7 +147,7 @@ class Look:
         state = self.state.fail(problem)
         attempts = MAX_ATTEMPTS if was_enabled(self.record) else 1
         if state.failures >= attempts or self.now >= parse(state.slot_deadline):
-            return self._end_without_archive(f"{problem} It was started {state.failures} times.")
+            return self._end_without_archive(f"{problem} It was tried {state.failures} times.")
         release_slot(self.record)
         log_entry = {"At": render(self.now), "Step": "ExportAttemptFailed", "Problem": problem}
         if not self.records.record_export(self.record, state, log_entry | self._evidence()):
@@ -159,8 +159,8 @@ class Look:
         if policy.export.requires_archive(self.record.export_requested) and self._is_enabled():
             release_slot(self.record)
             raise errors.ExportFailed(
-                f"The settings require an archive of the mailbox, and there is none. {reason} Mend the cause, then "
-                "start again. docs/archive.md says what to look at."
+                f"The settings require an archive of the mailbox, and there is none. {reason} Remove the cause, "
+                "then start again. docs/archive.md says what to look at."
             )
         return self._end(make_missing_archive(reason, render(self.now)), "NotArchived")
 
@@ -298,8 +298,18 @@ def _find_archive_key(job: ExportJob, settings: ArchiveSettings) -> str | None:
 
 
 def _find_log(settings: ArchiveSettings, key: str) -> ExportLog | None:
-    """Find the log in the place of the archive; WorkMail does not document where it is."""
-    prefix = f"{PurePosixPath(key).parent}/"
+    """Find the log in the place of the archive; WorkMail does not document where it is.
+
+    One that the function may not read is a finding, and does not make the archive worse.
+    """
+    try:
+        return _read_first_log(settings, f"{PurePosixPath(key).parent}/")
+    except errors.AccessDenied as error:
+        logger.warning("log not read", extra={"reason": str(error)})
+        return None
+
+
+def _read_first_log(settings: ArchiveSettings, prefix: str) -> ExportLog | None:
     logs = [name for name in list_keys(settings.bucket, prefix) if name.endswith(LOG_SUFFIXES)]
     return next((log for log in (read_log(settings.bucket, name) for name in logs) if log), None)
 
