@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ]
     approvals = _reasons_for_approval(policy, step, entity, aliases, due_at) if would_deregister else []
     would_call = would_deregister and not refusals
-    export = _plan_export(directory, policy, step, entity) if would_call else {}
+    export = {} if refusals or step["NeverRegistered"] else _plan_export(directory, policy, step, entity)
     disabled_date = due_at if would_deregister else entity.disabled_date or due_at
     retention = plan_retention(disabled_date, configuration.retention_rules())
 

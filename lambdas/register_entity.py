@@ -260,8 +260,8 @@ def _require_restorable(records: Records, record: Record) -> None:
     if record.outcome is None and record.status in _NOT_YET_DEREGISTERED:
         raise errors.NotDeregistered(
             f"The offboarding has not deregistered the entity; its status is {record.status}. While it waits for its "
-            "date or an approval, cancel it by the decision Withdrawn in the approval state machine. Its execution: "
-            f"{record.execution_arn}"
+            "date, an approval or an export, cancel it by the decision Withdrawn in the approval state machine. Its "
+            f"execution: {record.execution_arn}"
         )
     if not record.deregistration_attempted:
         raise errors.NotDeregistered(

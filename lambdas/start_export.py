@@ -43,7 +43,13 @@ from offboarding.edge.steps import ExportStep
 client = workmail_client()
 compile_schemas(START_EXPORT)
 
-_REFUSALS = (errors.AccessDenied, errors.DeregistrationRefused, errors.EntityNotFound, errors.UnexpectedAnswer)
+_REFUSALS = (
+    errors.AccessDenied,
+    errors.DeregistrationRefused,
+    errors.EntityNotFound,
+    errors.EntityStateConflict,
+    errors.UnexpectedAnswer,
+)
 """The answers of WorkMail by which it does not export a mailbox: another attempt may have another answer."""
 
 
@@ -98,8 +104,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     require_service(step["Now"], step["ServiceEndsAt"])
     records, now = Records(), parse(step["Now"])
     record = load_exportable_record(records, step["ExecutionArn"])
-    require_not_withdrawn(record, step["Now"])
     exports = MailboxExports(client, record.organization_id)
+    try:
+        require_not_withdrawn(record, step["Now"])
+    except errors.Withdrawn:
+        _cancel_unrecorded_export(exports, record, now)
+        raise
     limit = _find_limit(record, parse(step["ServiceEndsAt"]))
     settings = read_archive_settings(record.organization_id)
     attempt = attempt_export(exports, Beginning(records, record, settings, now, limit))
@@ -149,7 +159,7 @@ def attempt_export(exports: MailboxExports, beginning: Beginning) -> Attempt:
 
 
 def _make_refused(beginning: Beginning, state: ExportState, error: errors.OffboardingError) -> Attempt:
-    # Somebody may mend it within the hour. A mailbox that is disabled does not become exportable.
+    # Somebody may remove the cause within the hour. A mailbox that is disabled does not become exportable.
     now = beginning.now
     look_at = now + LONGEST_WAIT_FOR_LOOK if was_enabled(beginning.record) else now
     return Attempt(replace(state, problem=str(error)), look_at, "ExportRefused")
@@ -191,6 +201,18 @@ def _follow(beginning: Beginning, state: ExportState, job: ExportJob, step: str)
     state = replace(state, job_id=job.id, job_deadline=render(min(whole_second(deadline), beginning.limit)))
     size = beginning.record.entity.get("MailboxSize")
     return Attempt(state, plan_look_at_job(job, now, state, size) if job.is_running else now, step)
+
+
+def _cancel_unrecorded_export(exports: MailboxExports, record: Record, now: datetime) -> None:
+    """Cancel what an earlier attempt has started and did not come to record: it has left its slot leased."""
+    slots = ExportSlots(record.organization_id)
+    number = slots.take_over(record.offboarding, now)
+    if number is None:
+        return
+    for job in exports.list_jobs():
+        if job.is_running and job.entity_id == record.offboarding.entity_id:
+            exports.cancel_job(job.id, f"cancel-{job.id}")
+    slots.release(number, record.offboarding)
 
 
 def _find_limit(record: Record, service_ends_at: datetime) -> datetime:

@@ -143,7 +143,9 @@ class FunctionTables:
         return FunctionSpec(
             name="StartExport",
             description="Has WorkMail export the mailbox, as soon as a slot for that is free",
-            workmail_actions=("StartMailboxExportJob", "ListMailboxExportJobs") if archives else (),
+            workmail_actions=("StartMailboxExportJob", "ListMailboxExportJobs", "CancelMailboxExportJob")
+            if archives
+            else (),
             environment={"RETENTION_DAYS": str(self._settings.retention_days), **self._export_variables},
             access=(*self._list_export_access(archives), archives.allow_pass_roles()) if archives else (),
         )

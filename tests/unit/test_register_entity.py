@@ -368,7 +368,7 @@ def test_a_registration_that_does_not_read_back_is_retried(
 @pytest.mark.parametrize(
     ("is_stopped", "message"),
     [
-        (False, "its status is Recorded. While it waits for its date or an approval, cancel it"),
+        (False, "its status is Recorded. While it waits for its date, an approval or an export, cancel it"),
         (True, "ended as Stopped before it deregistered"),
     ],
 )
