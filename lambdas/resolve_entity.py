@@ -40,7 +40,7 @@ compile_schemas(RESOLVE_ENTITY, INPUT)
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9._%+-]{1,64}@[a-zA-Z0-9.-]+\.[a-zA-Z-]{2,}")
 _MAX_ADDRESS_LENGTH = 254
-MAX_NOT_BEFORE = timedelta(days=270)
+MAX_NOT_BEFORE = timedelta(days=260)
 """An execution lives for a year at most; beside the date it has room for an approval, an export, the retention and the
 checks."""
 

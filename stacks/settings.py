@@ -699,7 +699,7 @@ def _parse_export(path: str, value: object) -> ExportSettings:
             "jobDeadlineDays", partial(parse_whole_number, 1, 7), ExportSettings.job_deadline_days
         ),
         slot_deadline_days=fields.take(
-            "slotDeadlineDays", partial(parse_whole_number, 1, 14), ExportSettings.slot_deadline_days
+            "slotDeadlineDays", partial(parse_whole_number, 1, 21), ExportSettings.slot_deadline_days
         ),
         lock_days=fields.take("lockDays", partial(parse_whole_number, 1, 3653), ExportSettings.lock_days),
     )

@@ -455,13 +455,13 @@ def test_the_machine_outlives_its_longest_legal_run() -> None:
     day = 24 * 3600
     ahead, approval = MAX_NOT_BEFORE.total_seconds(), APPROVAL_TIMEOUT.total_seconds()
     retention, slack, overdue, last_check = 35 * day, 2 * day, 7 * day, day
-    limits = {"mode": "Required", "slotDeadlineDays": 14, "jobDeadlineDays": 7}
+    limits = {"mode": "Required", "slotDeadlineDays": 21, "jobDeadlineDays": 7}
     longest = Settings.from_context({"organizations": [{"id": "m-" + "1" * 32}], "export": limits}).export
     export = (longest.slot_deadline_days + longest.job_deadline_days) * day
     # At the start, after the date, the approval and the export; what follows the deregistration, once.
     rounds = {"ResolveEntity": 4, "CheckOrganization": 4, "RecordOffboarding": 4}
     retries = sum(rounds.get(name, 1) * patience(state) for name, state in flow["States"].items())
-    assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (270, 14)
+    assert (MAX_NOT_BEFORE.days, APPROVAL_TIMEOUT.days) == (260, 14)
     assert flow["TimeoutSeconds"] > ahead + approval + export + retention + slack + overdue + last_check + retries
     assert flow["TimeoutSeconds"] <= 364 * day, "Step Functions ends any execution after a year"
 

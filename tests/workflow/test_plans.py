@@ -211,7 +211,7 @@ def test_a_date_in_the_past_causes_no_wait_and_the_output_states_it(flow: Any) -
     [
         ("tomorrow", "NotBefore must be an RFC 3339 timestamp with its offset from UTC"),
         *mark_long(
-            ("2027-09-19T12:00:00Z", "NotBefore must be at most 290 days ahead, not after 2027-09-08T12:00:00.000Z")
+            ("2027-09-19T12:00:00Z", "NotBefore must be at most 260 days ahead, not after 2027-08-09T12:00:00.000Z")
         ),
         ("2027-03-31T00:00:00Z", "NotBefore must be before 2027-03-31T00:00:00.000Z, when Amazon WorkMail ends"),
         *mark_long(
@@ -235,14 +235,14 @@ def test_an_invalid_date_is_refused_without_a_call_of_workmail(flow: Any, not_be
     assert flow.list_calls() == []
 
 
-def test_a_date_290_days_ahead_is_possible(make_flow: Callable[..., Any]) -> None:
+def test_a_date_260_days_ahead_is_possible(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
     flow.people.create_user("dana")
 
-    result = flow.run("dana", days=345, NotBefore="2027-09-08T12:00:00Z")
+    result = flow.run("dana", days=315, NotBefore="2027-08-09T12:00:00Z")
 
     assert result.outcome == "CleanupVerified"
-    assert result.output["DeregisteredAt"] == "2027-09-08T12:00:00.000Z"
+    assert result.output["DeregisteredAt"] == "2027-08-09T12:00:00.000Z"
 
 
 def test_an_entity_registered_again_before_the_date_is_not_deregistered(flow: Any) -> None:
