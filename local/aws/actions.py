@@ -233,6 +233,7 @@ def _read_queried_key(table: Table, parameters: Parameters) -> Any:
 _ACTIONS_ON_OBJECT = {
     "GetObject": ("GetObject",),
     "GetObjectAttributes": ("GetObject", "GetObjectAttributes"),
+    "GetObjectRetention": ("GetObjectRetention",),
     "HeadObject": ("GetObject",),
     "PutObjectRetention": ("PutObjectRetention",),
 }

@@ -237,6 +237,7 @@ DECRYPT = ("kms:Decrypt", "arn:k")
         ("GetObject", {"Key": "missing"}, [("s3:GetObject", f"{BUCKET}/missing"), ("s3:ListBucket", BUCKET)]),
         ("ListObjectsV2", {"Prefix": "dana"}, [("s3:ListBucket", BUCKET)]),
         ("ListObjectVersions", {}, [("s3:ListBucketVersions", BUCKET)]),
+        ("GetObjectRetention", {"Key": "dana.zip", "VersionId": "null"}, [("s3:GetObjectRetention", ARCHIVE)]),
         ("PutObjectRetention", {"Key": "dana.zip", "VersionId": "null"}, [("s3:PutObjectRetention", ARCHIVE)]),
         ("PutObjectRetention", {"Key": "plain", "BypassGovernanceRetention": True}, [
             ("s3:PutObjectRetention", PLAIN), ("s3:BypassGovernanceRetention", PLAIN)]),
