@@ -70,7 +70,7 @@ class MailboxExportJob:
         """Return the progress in percent; 100 only when it has completed."""
         if self.state != RUNNING:
             return self.progress
-        return min(99, int(100 * (time - self.start_time) / (self.due - self.start_time)))
+        return int(100 * (time - self.start_time) / (self.due - self.start_time))
 
     def end(self, state: str, time: datetime, error_info: str | None = None) -> None:
         """End it, in one of the states that are not RUNNING."""

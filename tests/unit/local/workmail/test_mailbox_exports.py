@@ -243,6 +243,17 @@ def test_a_mailbox_that_nobody_filled_has_generated_items(exports: Exports) -> N
     assert all(date.datetime < MORNING for date in dates), "nothing was sent after the mailbox was created"
 
 
+def test_what_a_mailbox_gets_after_the_end_of_a_job_is_not_exported(exports: Exports) -> None:
+    user = exports.workmail.create_user("dana")
+    fill(exports, user, make_item())
+    job = exports.start(user)
+    exports.clock.shift(SHORTEST)
+    fill(exports, user)
+
+    with exports.open_archive(exports.describe(job)) as archive:
+        assert archive.namelist() == ["Inbox/000001.eml"]
+
+
 def test_an_empty_mailbox_makes_an_empty_archive(exports: Exports) -> None:
     user = exports.workmail.create_user("dana")
     exports.workmail.backend.set_mailbox_size(ORGANIZATION, user, 0)
@@ -540,6 +551,23 @@ def deny_in_bucket(action: str, operator: str, key: str, value: str) -> Any:
     )
 
 
+def allow_anyone_to_read(exports: Exports) -> None:
+    exports.client("s3").put_bucket_acl(Bucket=BUCKET, ACL="public-read")
+    put_bucket_policy(exports, statement("s3:GetObject", f"arn:aws:s3:::{BUCKET}/*", Principal="*"))
+
+
+def block_public_access(exports: Exports) -> None:
+    allow_anyone_to_read(exports)
+    block = {"RestrictPublicBuckets": True, "IgnorePublicAcls": True}
+    exports.client("s3").put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=block)
+
+
+def use_asymmetric_key(exports: Exports) -> None:
+    key = exports.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    exports.key = key["Arn"]
+    exports.allow(*exports.list_statements())
+
+
 def set_default_retention(exports: Exports) -> None:
     retention = {"Mode": "GOVERNANCE", "Days": 1}
     exports.client("s3").put_object_lock_configuration(
@@ -566,6 +594,7 @@ ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
         (allow_other_objects, "s3:PutObject"),
         (use_bucket_key, "kms:GenerateDataKey"),
         (set_default_retention, "default retention"),
+        (use_asymmetric_key, "is not a symmetric encryption key"),
         (deny_in_bucket("s3:*", "Bool", "aws:SecureTransport", "true"), "s3:PutObject"),
         (deny_in_bucket("s3:PutObject", "StringNotEquals", ENCRYPTION, "AES256"), "s3:PutObject"),
         (deny_in_bucket("s3:PutObject", "Null", "s3:object-lock-mode", "true"), "s3:PutObject"),
@@ -611,8 +640,7 @@ def test_a_job_fails_within_a_minute_when_the_role_cannot_store_an_archive(
             "s3:PutObject", "StringNotEquals", f"{ENCRYPTION}-aws-kms-key-id", exports.key)(exports),
         lambda exports: put_key_policy(
             exports, statement(["kms:Decrypt", "kms:GenerateDataKey"], "*", Principal={"AWS": exports.role})),
-        lambda exports: exports.client("s3").put_public_access_block(
-            Bucket=BUCKET, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True, "BlockPublicAcls": True}),
+        block_public_access,
     ],
 )  # fmt: skip
 def test_a_job_completes_under_policies_that_allow_what_the_service_does(exports: Exports, change: Any) -> None:
