@@ -110,7 +110,7 @@ class Look:
         if job.is_running:
             return self._follow(job)
         if job.state is not JobState.COMPLETED:
-            reason = f": {job.error_info}" if job.error_info else ""
+            reason = f": {job.error_info.rstrip('.')}" if job.error_info else ""
             return self._fail(f"The export ended as {job.state}{reason}.")
         try:
             archive = verify_archive(job, settings, self.now)

@@ -234,7 +234,13 @@ def test_another_export_of_the_mailbox_has_another_attempt_and_deadline() -> Non
 
 @pytest.mark.parametrize(
     ("path", "key"),
-    [(None, None), ("", None), ("a/b.zip", "a/b.zip"), ("archives/a/b.zip", "a/b.zip"), ("archives-2/b", "archives-2/b")],
+    [
+        (None, None),
+        ("", None),
+        ("a/b.zip", "a/b.zip"),
+        ("archives/a/b.zip", "a/b.zip"),
+        ("archives-2/b", "archives-2/b"),
+    ],
 )
 def test_the_key_of_an_archive_is_its_path_without_the_bucket(path: str | None, key: str | None) -> None:
     assert make_job(path=path).key == key
