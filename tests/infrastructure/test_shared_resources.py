@@ -74,9 +74,9 @@ def test_each_organization_has_a_parameter_at_a_fixed_path() -> None:
     """Waiting versions have the path in their environment."""
     assert policies(synthesized(EXECUTIVES, dailyCap=7)) == {
         f"/workmail-offboarding/organizations/{ORGANIZATION_ID}": (
-            '{"DailyCap":7,"Protected":["chief@example.com","svc-*"],"ApprovalRequired":["*"]}'
+            f'{{"DailyCap":7,"Protected":["chief@example.com","svc-*"],"ApprovalRequired":["*"],{EXPORT}}}'
         ),
-        f"/workmail-offboarding/organizations/{ANOTHER_ID}": ('{"DailyCap":7,"Protected":[],"ApprovalRequired":[]}'),
+        f"/workmail-offboarding/organizations/{ANOTHER_ID}": f'{{"DailyCap":7,"Protected":[],"ApprovalRequired":[],{EXPORT}}}',
     }
 
 

@@ -33,6 +33,8 @@ MACHINES = {
         "RecordOffboarding",
         "WaitForDate",
         "AwaitApproval",
+        "StartExport",
+        "CheckExport",
         "DeregisterEntity",
         "VerifyCleanup",
     ),
@@ -58,6 +60,8 @@ ACTIONS = {
     | DESCRIBE_ONE,
     "WaitForDate": set(),
     "AwaitApproval": set(),
+    "StartExport": set(),
+    "CheckExport": set(),
     "DeregisterEntity": {"workmail:DeregisterFromWorkMail", "workmail:ListAliases"} | DESCRIBE_ONE | LIST_ALL,
     "VerifyCleanup": {"workmail:GetMailboxDetails"} | DESCRIBE_ONE | LIST_ALL,
     "DecideApproval": set(),
@@ -99,6 +103,8 @@ ACCESS: dict[str, list[tuple[set[str], str]]] = {
     "RecordOffboarding": [CHECK_RECORD, LIST_REPORTS, READ_POLICY, DESCRIBE_OFFBOARDINGS],
     "WaitForDate": [({"dynamodb:UpdateItem"}, TABLE)],
     "AwaitApproval": [WRITE_RECORD],
+    "StartExport": [],
+    "CheckExport": [],
     "DeregisterEntity": [CHECK_RECORD, LIST_REPORTS, ANSWER_TASK, DESCRIBE_OFFBOARDINGS, READ_POLICY],
     "VerifyCleanup": [WRITE_RECORD],
     "DecideApproval": [READ_AND_WRITE_RECORD, FIND_ENTITIES, DESCRIBE_OFFBOARDINGS, ANSWER_TASK],
@@ -109,13 +115,16 @@ SERVICE_END = {"SERVICE_ENDS_ON": "2027-03-31"}
 RETENTION_RULES = {"RETENTION_DAYS": "30", "VERIFICATION_SLACK_HOURS": "6", "OVERDUE_DAYS": "7", **SERVICE_END}
 RECORDS = {"RECORDS_TABLE": "<RecordsTableC9B7A30B>", "RECORD_RETENTION_DAYS": "0"}
 POLICY = {"POLICIES_PATH": "/workmail-offboarding/organizations"}
+ARCHIVES = {"ARCHIVES_PATH": "/workmail-offboarding/archives"}
 ENVIRONMENT: dict[str, dict[str, str]] = {
     "ResolveEntity": {**SERVICE_END, **POLICY, "REQUIRE_REQUESTED_BY": "false"},
     "CheckOrganization": {},
-    "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY},
+    "PlanOffboarding": {**RETENTION_RULES, **RECORDS, **POLICY, **ARCHIVES},
     "RecordOffboarding": {**RECORDS, **POLICY},
     "WaitForDate": RECORDS,
     "AwaitApproval": RECORDS,
+    "StartExport": {**RECORDS, **ARCHIVES, "RETENTION_DAYS": "30"},
+    "CheckExport": {**RECORDS, **ARCHIVES, **POLICY},
     "DeregisterEntity": {**RETENTION_RULES, **RECORDS, **POLICY},
     "VerifyCleanup": RECORDS,
     "DecideApproval": {
@@ -139,6 +148,8 @@ HANDLERS = {
     "RecordOffboarding": "record_offboarding.handler",
     "WaitForDate": "wait_for_date.handler",
     "AwaitApproval": "await_approval.handler",
+    "StartExport": "start_export.handler",
+    "CheckExport": "check_export.handler",
     "DeregisterEntity": "deregister_entity.handler",
     "VerifyCleanup": "verify_cleanup.handler",
     "DecideApproval": "decide_approval.handler",
@@ -152,6 +163,8 @@ LOGICAL_IDS = {
     "RecordOffboarding": ("RecordOffboardingFunction7AC52E3D", "RecordOffboardingRole0C9E9F9C"),
     "WaitForDate": ("WaitForDateFunction7FD64B90", "WaitForDateRole1925C151"),
     "AwaitApproval": ("AwaitApprovalFunction5FCFC428", "AwaitApprovalRoleFD2667CA"),
+    "StartExport": ("StartExportFunction02737130", "StartExportRoleX"),
+    "CheckExport": ("CheckExportFunction3C630DDB", "CheckExportRoleX"),
     "DeregisterEntity": ("DeregisterEntityFunction98664F7E", "DeregisterEntityRole30CC0246"),
     "VerifyCleanup": ("VerifyCleanupFunctionF887D943", "VerifyCleanupRole0A87E329"),
     "DecideApproval": ("DecideApprovalFunctionE4E626A1", "DecideApprovalRole5C2A4401"),
@@ -275,7 +288,7 @@ def test_a_changed_setting_makes_new_versions_only_of_the_functions_that_use_it(
     versions = resources_of_type(changed, "AWS::Lambda::Version")
     new_versions = [version for name, version in versions.items() if name not in previous]
     assert {version["Properties"]["FunctionName"]["Ref"] for version in new_versions} == {
-        LOGICAL_IDS[name][0] for name in ("PlanOffboarding", "DeregisterEntity", "RegisterEntity")
+        LOGICAL_IDS[name][0] for name in ("PlanOffboarding", "StartExport", "DeregisterEntity", "RegisterEntity")
     }
     assert (
         state_machine(changed, "Offboarding")["DefinitionString"]

@@ -114,7 +114,7 @@ def test_an_object_is_shown_with_its_version_size_and_checksum(exports: Exports)
     stored = find_object(BUCKET, KEY)
 
     checksum = {"Algorithm": "CRC32", "Type": "FULL_OBJECT", "Value": "y/Q5Jg=="}
-    assert stored == StoredObject(version, 9, checksum)  # type: ignore[arg-type]
+    assert stored == StoredObject(version, 9, checksum)
     assert find_object(BUCKET, "mail/none.zip") is None
 
 
@@ -151,7 +151,7 @@ def test_a_checksum_has_its_algorithm(
 ) -> None:
     monkeypatch.setattr(archives.s3, "get_object_attributes", lambda **_: answer)
 
-    assert find_object(BUCKET, KEY) == StoredObject(None, 0, checksum)  # type: ignore[arg-type]
+    assert find_object(BUCKET, KEY) == StoredObject(None, 0, checksum)
 
 
 def make_error(code: str) -> ClientError:
@@ -237,13 +237,14 @@ def test_a_log_is_read_if_it_is_one(monkeypatch: pytest.MonkeyPatch, content: st
 
 
 def test_one_version_is_locked(exports: Exports) -> None:
-    first, last = put(KEY, "1"), put(KEY, "2")
+    locked_version, last_version = put(KEY, "1"), put(KEY, "2")
     until = parse(NOW) + timedelta(days=30)
 
-    lock_object(BUCKET, KEY, first, until)
+    lock_object(BUCKET, KEY, locked_version, until)
 
     locked, unlocked = (
-        client("s3").head_object(Bucket=BUCKET, Key=KEY, VersionId=version) for version in (first, last)
+        client("s3").head_object(Bucket=BUCKET, Key=KEY, VersionId=version)
+        for version in (locked_version, last_version)
     )
     assert (locked["ObjectLockMode"], locked["ObjectLockRetainUntilDate"]) == ("GOVERNANCE", until)
     assert "ObjectLockMode" not in unlocked

@@ -1,5 +1,6 @@
 """CheckExport: an archive counts once it was verified, and without one an offboarding goes on or ends, by mode."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -114,9 +115,7 @@ def test_a_second_check_gives_the_first_result_and_asks_nobody(
 
     assert (answer["Decision"], answer["Archive"]["VersionId"]) == ("GoOn", archive["VersionId"])
     assert take_calls(organization) == []
-    assert not any(
-        isinstance(value, object) and type(value).__name__ == "Decimal" for value in answer["Archive"].values()
-    )
+    assert json.loads(json.dumps(answer)) == answer
 
 
 def test_a_running_export_is_looked_at_again_and_keeps_its_slot(leaver: str, exports: Exports, table: Table) -> None:
@@ -198,8 +197,8 @@ def test_an_export_without_an_archive_is_started_three_times(
         check(exports.pass_time(hours=25))
 
     assert str(failure.value) == (
-        f"The settings require an archive of the mailbox, and there is none. {reason} It was started 3 times. Mend the "
-        "cause, then start again. docs/archive.md says what to look at."
+        f"The settings require an archive of the mailbox, and there is none. {reason} It was started 3 times. "
+        "Correct the cause, then start again. docs/archive.md says what to look at."
     )
     assert table.load_record(ARN_A).archive is None
     assert not has_slot(table)
@@ -396,11 +395,11 @@ class Bucket:
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     made = Bucket({KEY: STORED}, {}, [])
     monkeypatch.setattr(check_export, "find_object", lambda _, key: made.objects.get(key))
-    monkeypatch.setattr(
-        check_export,
-        "list_keys",
-        lambda _, prefix: [key for key in (*made.objects, *made.logs) if key.startswith(prefix)],
-    )
+
+    def list_keys(_: str, prefix: str) -> list[str]:
+        return [key for key in (*made.objects, *made.logs) if key.startswith(prefix)]
+
+    monkeypatch.setattr(check_export, "list_keys", list_keys)
     monkeypatch.setattr(check_export, "read_log", lambda _, key: made.logs[key])
     monkeypatch.setattr(check_export, "lock_object", lambda *arguments: made.locks.append(arguments))
     return made
@@ -410,18 +409,10 @@ def verify(**changes: Any) -> Any:
     return verify_archive(replace(JOB, **changes), SETTINGS, parse(NOW))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        KEY,
-        f"{ARCHIVE_BUCKET}/{KEY}",
-        "mail/org/user/token/",
-        "mail/org/user/token",
-        f"{ARCHIVE_BUCKET}/mail/org/user/token",
-    ],
-)
-def test_the_archive_is_found_by_each_path_that_workmail_may_give(bucket: Bucket, path: str) -> None:
-    assert verify(path=path)["Key"] == KEY
+@pytest.mark.parametrize("path", [KEY, KEY.removesuffix("j.zip"), KEY.removesuffix("/j.zip")])
+@pytest.mark.parametrize("bucket_part", ["", f"{ARCHIVE_BUCKET}/"])
+def test_the_archive_is_found_by_each_path_that_workmail_may_give(bucket: Bucket, path: str, bucket_part: str) -> None:
+    assert verify(path=f"{bucket_part}{path}")["Key"] == KEY
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def test_a_completed_job_is_taken_up_for_24_hours(age: timedelta, is_adopted: bo
 
 
 def test_a_running_job_comes_before_a_completed_one_and_the_last_before_the_first() -> None:
-    first, last = make_completed("first"), make_completed("last", started_at=MOMENT + SECOND)
+    former, last = make_completed("first"), make_completed("last", started_at=MOMENT + SECOND)
     running = make_job("running", started_at=MOMENT - DAY)
 
-    for jobs in itertools.permutations([first, last, running]):
+    for jobs in itertools.permutations([former, last, running]):
         assert find(list(jobs)) == "running"
         assert find([job for job in jobs if job is not running]) == "last"
     assert find([]) is None

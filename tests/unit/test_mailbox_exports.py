@@ -33,14 +33,14 @@ class AnsweringClient:
 
 
 def make_exports(**answers: Any) -> MailboxExports:
-    return MailboxExports(AnsweringClient(**answers), ORGANIZATION_ID)  # type: ignore[arg-type]
+    return MailboxExports(AnsweringClient(**answers), ORGANIZATION_ID)
 
 
 def test_the_place_of_an_export_has_ids_alone() -> None:
     exports_ = make_exports(start_mailbox_export_job={"JobId": "j"})
 
     assert exports_.start_job("e", SETTINGS, TOKEN) == "j"
-    assert exports_._client.requests == [  # type: ignore[attr-defined]
+    assert exports_._client.requests == [
         {
             "OrganizationId": ORGANIZATION_ID, "ClientToken": TOKEN, "EntityId": "e", "RoleArn": "role",
             "KmsKeyArn": "key", "S3BucketName": "archives", "S3Prefix": f"mail/{ORGANIZATION_ID}/e/0123456789abcdef/",
@@ -87,7 +87,7 @@ def test_jobs_are_started_listed_and_cancelled_in_workmail(exports: Exports, dan
     job_id = adapter.start_job(dana, settings, TOKEN)
 
     assert adapter.start_job(dana, settings, TOKEN) == job_id, "the same token returns the same job"
-    with pytest.raises(errors.ExportLimitReached, match="LimitExceededException. Ten exports run, or"):
+    with pytest.raises(errors.ExportLimitReached, match=r"LimitExceededException\. Ten exports run, or"):
         adapter.start_job(dana, settings, TOKEN[::-1])
     [job] = adapter.list_jobs()
     assert (job.id, job.entity_id, job.is_running, job.bucket) == (job_id, dana, True, "archives")
@@ -108,4 +108,4 @@ def test_the_jobs_of_all_pages_are_listed(exports: Exports) -> None:
         def list_mailbox_export_jobs(self, **_: Any) -> Any:
             return next(pages)
 
-    assert [job.id for job in MailboxExports(Pages(), ORGANIZATION_ID).list_jobs()] == ["j", "k"]  # type: ignore[arg-type]
+    assert [job.id for job in MailboxExports(Pages(), ORGANIZATION_ID).list_jobs()] == ["j", "k"]

@@ -124,11 +124,11 @@ def test_the_same_attempt_has_the_same_token_if_the_list_does_not_show_its_job_y
 ) -> None:
     monkeypatch.setattr(MailboxExports, "list_jobs", lambda _: [])
     start()
-    first = read_export(table)
+    first_job = read_export(table)
     start()
 
     assert len(exports.list_jobs()) == 1
-    assert read_export(table) == first
+    assert read_export(table) == first_job
 
 
 def test_a_running_export_is_taken_up(leaver: str, exports: Exports, table: Table) -> None:
@@ -372,7 +372,7 @@ def test_an_archive_that_is_too_old_is_made_again_with_another_token(
     leaver: str, exports: Exports, table: Table
 ) -> None:
     start()
-    first = read_export(table)["JobId"]
+    first_job = read_export(table)["JobId"]
     now = exports.pass_time(hours=25)
     archive = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-24T09:05:00.000Z"}
     assert table.records.record_archive(table.load_record(ARN_A), archive, {"At": NOW, "Step": "Archived"})
@@ -380,14 +380,14 @@ def test_an_archive_that_is_too_old_is_made_again_with_another_token(
     evidence = start(now)["Evidence"]
 
     assert (evidence["Attempt"], evidence["SlotDeadline"]) == (2, "2026-12-09T10:00:00.000Z")
-    assert evidence["JobId"] != first
-    assert read_export(table)["FailedJobs"] == [first]
+    assert evidence["JobId"] != first_job
+    assert read_export(table)["FailedJobs"] == [first_job]
     assert table.load_record(ARN_A).archive is None
 
 
 def test_a_failed_job_is_not_taken_up_again(leaver: str, exports: Exports, table: Table) -> None:
     start()
-    first = read_export(table)["JobId"]
+    first_job = read_export(table)["JobId"]
     exports.pass_time(minutes=30)
     record = table.load_record(ARN_A)
     assert record.export is not None
@@ -395,8 +395,8 @@ def test_a_failed_job_is_not_taken_up_again(leaver: str, exports: Exports, table
 
     start(exports.now)
 
-    assert exports.list_jobs()[0]["JobId"] == first
-    assert read_export(table).get("JobId") != first
+    assert exports.list_jobs()[0]["JobId"] == first_job
+    assert read_export(table).get("JobId") != first_job
     assert table.read_step_names(ARN_A)[-1] == "ExportAwaitsSlot"
 
 
@@ -415,7 +415,7 @@ def test_a_withdrawn_offboarding_exports_nothing(
     exports.start_by_hand(leaver, "elsewhere")
     start()
     made = {"Decision": decision, "DecidedBy": "hr", "Reason": "r", "DecidedAt": NOW, "DecidedIn": ARN_B}
-    assert table.records.record_decision(table.load_record(ARN_A), made)  # type: ignore[arg-type]
+    assert table.records.record_decision(table.load_record(ARN_A), made)
     take_calls(organization)
 
     if decision == "Withdrawn":
