@@ -19,6 +19,12 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def with_exports() -> dict[str, Any]:
+    """The CloudFormation template of a stack that exports mailboxes, and locks their archives."""
+    return template_of({**SETTINGS, "export": {"mode": "Required", "lockDays": 30}})
+
+
+@pytest.fixture(scope="session")
 def all_providers() -> dict[str, Any]:
     """The CloudFormation template with every identity provider."""
     return template_of({"organizations": ORGANIZATIONS, "identityProviders": PROVIDERS})

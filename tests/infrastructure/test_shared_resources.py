@@ -6,6 +6,7 @@ from tests.infrastructure.templates import Template, resources_of_type, single_r
 
 ORGANIZATION_ID = "m-" + "a1" * 16
 ANOTHER_ID = "m-" + "b2" * 16
+EXPORT = '"Export":{"Mode":"No","MayBeSkipped":false}'
 EXECUTIVES = {"protected": ["Chief@example.com", "svc-*"], "approvalRequired": ["*"]}
 
 
@@ -76,7 +77,9 @@ def test_each_organization_has_a_parameter_at_a_fixed_path() -> None:
         f"/workmail-offboarding/organizations/{ORGANIZATION_ID}": (
             f'{{"DailyCap":7,"Protected":["chief@example.com","svc-*"],"ApprovalRequired":["*"],{EXPORT}}}'
         ),
-        f"/workmail-offboarding/organizations/{ANOTHER_ID}": f'{{"DailyCap":7,"Protected":[],"ApprovalRequired":[],{EXPORT}}}',
+        f"/workmail-offboarding/organizations/{ANOTHER_ID}": (
+            f'{{"DailyCap":7,"Protected":[],"ApprovalRequired":[],{EXPORT}}}'
+        ),
     }
 
 

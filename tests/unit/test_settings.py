@@ -10,6 +10,7 @@ from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.policy import read_policy
 from stacks.settings import (
+    ExportSettings,
     IdentityCenterProvider,
     IdentityProviders,
     OffboardingRequests,
@@ -89,6 +90,9 @@ def test_only_the_organizations_are_required() -> None:
         starter_max_concurrency=2,
         daily_cap=20,
         dry_run_identity_providers=False,
+        export=ExportSettings(
+            mode="No", may_be_skipped=False, prefix="archives/", slots=8, job_deadline_days=3, slot_deadline_days=14
+        ),
         two_people=TwoPeopleSettings(approval_required=True, daily_cap=False),
         require_requested_by=False,
         notification_emails=(),
@@ -966,3 +970,69 @@ def test_the_parameters_of_a_stack_are_not_damaged(
 
     assert [organization.id for organization in settings.organizations] == [o["id"] for o in organizations]
     assert settings.providers.keys() == PROVIDERS.keys()
+
+
+EVERY_EXPORT_SETTING: dict[str, Any] = {
+    "mode": "Required", "mayBeSkipped": True, "prefix": "leavers/mail-1.0/", "slots": 10, "jobDeadlineDays": 7,
+    "slotDeadlineDays": 1, "lockDays": 3653,
+}  # fmt: skip
+
+
+def parse_export(**members: Any) -> ExportSettings:
+    return Settings.from_context({**MINIMAL, "export": members}).export
+
+
+def test_every_setting_of_exports_is_parsed_and_rendered() -> None:
+    export = parse_export(**EVERY_EXPORT_SETTING)
+
+    assert export == ExportSettings("Required", True, "leavers/mail-1.0/", 10, 7, 1, 3653)
+    assert export.is_enabled
+    assert not parse_export().is_enabled
+    assert export.render_policy() == {"Mode": "Required", "MayBeSkipped": True}
+    limits = {"Slots": 10, "JobDeadlineDays": 7, "SlotDeadlineDays": 1}
+    assert export.render_limits() == {**limits, "LockDays": 3653}
+    assert parse_export(slots=10, jobDeadlineDays=7, slotDeadlineDays=1).render_limits() == limits
+
+
+WRONG_EXPORT_SETTINGS = [
+    *(("mode", wrong) for wrong in ("no", "Maybe", "", None, True, 1)),
+    *(("mayBeSkipped", wrong) for wrong in ("true", None, 1)),
+    *(("slots", wrong) for wrong in (0, 11, 1.5, "8", True)),
+    *(("jobDeadlineDays", wrong) for wrong in (0, 8, "3", None)),
+    *(("slotDeadlineDays", wrong) for wrong in (0, 15, "14", False)),
+    *(("lockDays", wrong) for wrong in (0, 3654, "30", 0.5)),
+    *(
+        ("prefix", wrong)
+        for wrong in (
+            *("", "/", "mail", "/mail/", "mail//", "a//b/", "../", "a/../", "./", "a/./b/", "mail /", "m\u00fcll/"),
+            *("a*/", "a?/", "${aws:username}/", "a\n/", "a/\n", "a:b/", "a'/", f"{'a' * 201}/", None, 7),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG_EXPORT_SETTINGS)
+def test_a_wrong_setting_of_exports_is_refused_with_its_key(name: str, wrong: object) -> None:
+    with pytest.raises(SettingsError, match=rf"^offboarding\.export\.{name} must be "):
+        parse_export(**{name: wrong})
+
+
+@pytest.mark.parametrize("prefix", ["a/", "a/b/", "Mail_2026-11/(x)/!/", "a../", "..a/", f"{'a' * 200}/"])
+def test_a_prefix_is_a_path_that_ends_with_a_slash(prefix: str) -> None:
+    assert parse_export(prefix=prefix).prefix == prefix
+
+
+def test_an_unknown_setting_of_exports_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"offboarding\.export\.lockDay is not a setting; did you mean lockDays\?"):
+        parse_export(lockDay=1)
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [("No", False), ("IfPossible", True), ("Required", True)])
+def test_mailboxes_are_exported_only_in_the_region_of_workmail(mode: str, is_refused: bool) -> None:
+    context = {**MINIMAL, "export": {"mode": mode}, "workmailRegion": "eu-west-1"}
+
+    if is_refused:
+        with pytest.raises(SettingsError, match="deploy the stack in eu-west-1"):
+            Settings.from_context(context)
+    else:
+        assert Settings.from_context(context).workmail_region == "eu-west-1"

@@ -25,7 +25,8 @@ ADVICE = {
     "DeregistrationRefused": "Look at the entity in the WorkMail console.",
     "DeregistrationNotConfirmed": "Look at the entity in the WorkMail console. If it is disabled, start again: the new "
     "execution joins the wait. If it was protected or withdrawn meanwhile, restore it instead.",
-    "ExportFailed": "Look at docs/archive.md, correct what the cause names, then start again. The mailbox is as it was.",
+    "ExportFailed": "Correct what the cause names, as docs/archive.md says, then start again.",
+    "ArchiveUnavailable": "Start again when Amazon S3 is available.",
     "CleanupOverdue": "Ask AWS Support about the mailbox. Start again to have its removal verified.",
     "DirectoryAuthenticationFailed": "Repair the service account of the organization's directory, then start again.",
     "AccessDenied": "Allow the action that the cause names, then start again.",
