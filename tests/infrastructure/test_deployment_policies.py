@@ -92,7 +92,12 @@ UNUSED = {
 @pytest.fixture(scope="module")
 def template() -> Template:
     return template_of(
-        {"organizations": ORGANIZATIONS, "identityProviders": PROVIDERS, "notificationEmails": ["operator@example.com"]}
+        {
+            "organizations": ORGANIZATIONS,
+            "identityProviders": PROVIDERS,
+            "notificationEmails": ["operator@example.com"],
+            "export": {"mode": "Required"},
+        }
     )
 
 

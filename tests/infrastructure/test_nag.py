@@ -20,7 +20,8 @@ from tests.infrastructure.providers import ORGANIZATIONS, PROVIDERS
 
 SETTINGS = {"organizations": [{"id": "m-" + "a1" * 16}]}
 WITH_PROVIDERS = {"organizations": ORGANIZATIONS, "identityProviders": PROVIDERS}
-EVERY_SIZE = pytest.mark.parametrize("settings", [SETTINGS, WITH_PROVIDERS], ids=["no providers", "all providers"])
+EVERYTHING = {**WITH_PROVIDERS, "export": {"mode": "Required", "lockDays": 30}}
+EVERY_SIZE = pytest.mark.parametrize("settings", [SETTINGS, EVERYTHING], ids=["the least", "everything"])
 CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]
 
 
@@ -93,7 +94,7 @@ def test_every_acknowledged_finding_is_real_and_has_a_reason(
 
 
 def test_the_docs_list_every_acknowledged_finding() -> None:
-    accepted = acknowledgements(cached_stack(json.dumps(WITH_PROVIDERS)))
+    accepted = acknowledgements(cached_stack(json.dumps(EVERYTHING)))
     assert read_documented_findings("cdk-nag") == {
         (finding.partition("[")[0], reason) for finding, _, reason in accepted
     }

@@ -13,6 +13,7 @@ import decide_approval
 from offboarding.adapters import executions
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.domain import errors
+from offboarding.domain.exports import ExportState
 from offboarding.domain.record import Status
 from tests.unit.conftest import (
     ARN_A,
@@ -518,3 +519,66 @@ def test_a_rejection_whose_answer_was_lost_has_arrived_before_its_record_is_clos
     statuses.append(ExecutionStatus(is_running=False, outcome="Rejected", ended_at=NOW))
     with pytest.raises(errors.ApprovalNotPending):
         decide(pending_table, make_decision(SECOND_ARN))
+
+
+@pytest.fixture
+def exporting_table(table: Table) -> Table:
+    """A table with one offboarding whose mailbox is being exported."""
+    table.create_record("a")
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    assert table.records.record_export(table.load_record(ARN_A), ExportState(1, "2026-12-08T09:00:00.000Z"), log_entry)
+    return table
+
+
+def test_a_withdrawal_during_an_export_is_recorded_for_its_next_check(exporting_table: Table, states: Stubber) -> None:
+    withdrawal = make_decision(decision="Withdrawn")
+    decide(exporting_table, withdrawal)
+
+    assert exporting_table.load_record(ARN_A).decision == withdrawal
+    decide(exporting_table, withdrawal)
+    with pytest.raises(errors.AlreadyDecided):
+        decide(exporting_table, make_decision(SECOND_ARN, "Withdrawn"))
+
+
+def test_a_withdrawal_replaces_the_approval_on_which_the_export_has_begun(
+    pending_table: Table, states: Stubber
+) -> None:
+    approval = make_decision()
+    expect_decision(states, approval)
+    decide(pending_table, approval)
+    record_approval(pending_table, approval)
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    state = ExportState(1, "2026-12-08T09:00:00.000Z")
+    assert pending_table.records.record_export(pending_table.load_record(ARN_A), state, log_entry)
+
+    decide(pending_table, make_decision(SECOND_ARN, "Withdrawn"))
+
+    decision = pending_table.load_record(ARN_A).decision
+    assert decision is not None
+    assert decision["Decision"] == "Withdrawn"
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Rejected"])
+def test_an_export_is_no_wait_for_an_approval(exporting_table: Table, states: Stubber, decision: str) -> None:
+    with pytest.raises(errors.ApprovalNotPending, match=r"exports the mailbox.*Only Withdrawn ends it"):
+        decide(exporting_table, make_decision(decision=decision))
+
+    assert exporting_table.load_record(ARN_A).decision is None
+
+
+def test_a_withdrawal_that_is_recorded_at_the_same_moment_is_the_only_one(
+    exporting_table: Table, states: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_decision = exporting_table.records.record_decision
+
+    def lose(record: Any, decision: Any) -> bool:
+        assert record_decision(record, make_decision(SECOND_ARN, "Withdrawn"))
+        return record_decision(record, decision)
+
+    monkeypatch.setattr(exporting_table.records, "record_decision", lose)
+
+    with pytest.raises(errors.AlreadyDecided):
+        decide(exporting_table, make_decision(decision="Withdrawn"))
+    decision = exporting_table.load_record(ARN_A).decision
+    assert decision is not None
+    assert decision["DecidedIn"] == SECOND_ARN

@@ -20,6 +20,7 @@ from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
+from offboarding.domain.exports import ExportState
 from offboarding.domain.record import Record, Status
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
@@ -978,3 +979,108 @@ def test_a_deregistration_without_a_lock_ends_no_other_execution(
     table.delete_item(entity_key(ORGANIZATION_ID, dana), "Lock")
 
     assert call_handler()["Evidence"]["Recorded"] is True
+
+
+VERIFIED = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-24T08:30:00.000Z"}
+NOT_ARCHIVED = {"Status": "NotArchived", "At": NOW, "Reason": "No slot was free."}
+
+
+def record_archive(table: Table, archive: dict[str, Any]) -> None:
+    """Have the record of execution a say that its mailbox was exported, with this result."""
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    assert table.records.record_export(table.load_record(ARN_A), ExportState(1, RETENTION_ENDS_AT), log_entry)
+    assert table.records.record_archive(table.load_record(ARN_A), archive, {"At": NOW, "Step": "Archived"})
+    table.create_record("a", table.load_record(ARN_A).entity["Id"], Entity=dict(table.load_record(ARN_A).entity))
+
+
+@pytest.mark.parametrize(
+    ("mode", "requested", "archive", "is_refused"),
+    [
+        ("Required", None, None, True),
+        ("Required", None, NOT_ARCHIVED, True),
+        ("Required", None, VERIFIED, False),
+        ("Required", "No", None, True),
+        ("IfPossible", "Required", None, True),
+        ("No", "Required", NOT_ARCHIVED, True),
+        ("IfPossible", None, None, False),
+        ("IfPossible", None, NOT_ARCHIVED, False),
+        ("No", None, None, False),
+    ],
+)
+def test_a_mailbox_without_the_archive_that_is_required_now_is_not_deregistered(
+    dana: str,
+    table: Table,
+    organization: WorkMailBackend,
+    put_policy: PutPolicy,
+    mode: str,
+    requested: str | None,
+    archive: dict[str, Any] | None,
+    is_refused: bool,
+) -> None:
+    record(table, dana, **({"Export": requested} if requested else {}))
+    if archive is not None:
+        record_archive(table, archive)
+    put_policy(make_policy(export=mode))
+    take_calls(organization)
+
+    if is_refused:
+        with pytest.raises(errors.ExportFailed, match=r"The mailbox was not touched\. An archive of the mailbox is"):
+            call_handler()
+        assert take_calls(organization) == READS
+        assert table.load_record(ARN_A).status is Status.RECORDED
+    else:
+        shown = {"Archive": archive["Status"]} if archive else {}
+        minutes = {"MinutesSinceExport": 30} if archive is VERIFIED else {}
+        evidence = call_handler()["Evidence"]
+        assert {name: evidence[name] for name in ("Archive", "MinutesSinceExport") if name in evidence} == {
+            **shown,
+            **minutes,
+        }
+        assert set(table.read_step(ARN_A, "Deregistered")) >= {*shown, *minutes}
+
+
+def test_an_input_may_skip_the_archive_where_the_settings_allow_that(
+    dana: str, table: Table, put_policy: PutPolicy
+) -> None:
+    record(table, dana, Export="No")
+    put_policy(make_policy(export="Required", may_be_skipped=True))
+
+    call_handler()
+
+    assert describe_entity(dana).state is EntityState.DISABLED
+
+
+def test_an_archive_that_is_required_since_an_attempt_does_not_hide_that_it_may_have_succeeded(
+    dana: str, table: Table, put_policy: PutPolicy
+) -> None:
+    table.record_attempt(ARN_A, dana)
+    put_policy(make_policy(export="Required"))
+
+    with pytest.raises(errors.DeregistrationNotConfirmed, match="An archive of the mailbox is required now"):
+        call_handler()
+
+
+def test_a_disabled_mailbox_and_a_group_need_no_archive(
+    dana: str, people: OrganizationBuilder, table: Table, organization: WorkMailBackend, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(export="Required"))
+    deregister(dana)
+    take_calls(organization)
+    assert call_handler()["DeregisteredAt"] == NOW
+    assert "DeregisterFromWorkMail" not in take_calls(organization)
+
+    group = people.create_group("staff")
+    record(table, group, "b", EntityType.GROUP)
+    assert call_handler(ExecutionArn=ARN_B)["DeregisteredAt"] == NOW
+    assert "DeregisterFromWorkMail" in take_calls(organization)
+
+
+def test_a_mailbox_that_is_being_exported_is_not_deregistered(
+    dana: str, table: Table, organization: WorkMailBackend
+) -> None:
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    assert table.records.record_export(table.load_record(ARN_A), ExportState(1, RETENTION_ENDS_AT), log_entry)
+
+    with pytest.raises(errors.UnexpectedAnswer, match="Exporting"):
+        call_handler()
+    assert "DeregisterFromWorkMail" not in take_calls(organization)

@@ -13,8 +13,10 @@ from local.workmail import WorkMailBackend
 from offboarding.adapters import holding
 from offboarding.adapters.cap import Cap
 from offboarding.adapters.executions import ExecutionStatus
+from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.domain import errors
-from offboarding.domain.entities import Entity
+from offboarding.domain.entities import Entity, EntityType, Mailbox
+from offboarding.domain.exports import NOT_EXPORTED
 from offboarding.domain.timestamps import parse, render
 from tests.unit.conftest import (
     ARN_A,
@@ -22,6 +24,7 @@ from tests.unit.conftest import (
     NOW,
     RUNNING,
     Context,
+    Exports,
     PutPolicy,
     ReadMetrics,
     Table,
@@ -316,3 +319,75 @@ def test_a_plan_has_the_reason_of_each_doubt(dana: str, put_policy: PutPolicy) -
     by_settings, by_doubt = plan(describe_entity(dana), Request=okta)["Plan"]["NeedsApproval"]
     assert "approvalRequired" in by_settings
     assert by_doubt == reason
+
+
+PLANNED_EXPORT = {
+    "Mode": "IfPossible",
+    "MailboxSize": 1.5,
+    "RunningExports": 0,
+    "Slots": 8,
+    "NotExported": NOT_EXPORTED,
+    "LastSafeStart": "2027-03-14T00:00:00.000Z",
+}
+
+
+def test_a_plan_shows_the_export_that_would_be_made_first(
+    dana: str, exports: Exports, organization: WorkMailBackend, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(export="IfPossible"))
+    organization.set_mailbox_size(ORGANIZATION_ID, dana, 1.5)
+
+    answer = plan(describe_entity(dana))
+
+    export = answer["Plan"]["Export"]
+    assert "WorkMail does not publish how long an export takes." in export.pop("Note")
+    assert export == {**PLANNED_EXPORT, "Place": f"s3://archives/mail/{ORGANIZATION_ID}/{dana}/"}
+    assert answer["Explanation"].endswith(" Before that it would export the mailbox.")
+    assert exports.list_jobs() == []
+    assert plan(describe_entity(dana), Request={"Export": "Required"})["Plan"]["Export"]["Mode"] == "Required"
+
+
+@pytest.mark.parametrize("size_error", [None, "EntityNotFoundException"])
+def test_a_plan_shows_when_a_slot_may_be_free(
+    dana: str,
+    people: OrganizationBuilder,
+    exports: Exports,
+    organization: WorkMailBackend,
+    put_policy: PutPolicy,
+    size_error: str | None,
+) -> None:
+    put_policy(make_policy(export="Required"))
+    exports.put_settings(Slots=1)
+    exports.start_by_hand(people.create_user("kim"))
+    if size_error:
+        fail_operation(organization, "GetMailboxDetails", size_error)
+
+    export = plan(describe_entity(dana))["Plan"]["Export"]
+
+    assert (export["RunningExports"], export["SlotExpectedAt"]) == (1, "2026-11-24T09:10:00.000Z")
+    assert ("MailboxSize" in export) is (size_error is None)
+
+
+def test_a_mailbox_whose_size_workmail_does_not_show_is_planned_without(
+    dana: str, exports: Exports, put_policy: PutPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_policy(make_policy(export="Required"))
+    monkeypatch.setattr(MailboxExports, "describe_mailbox", lambda *_: Mailbox(size=None))
+
+    assert "MailboxSize" not in plan(describe_entity(dana))["Plan"]["Export"]
+
+
+@pytest.mark.usefixtures("exports")
+def test_a_plan_has_no_export_where_none_would_be_made(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(export="Required", may_be_skipped=True, protected=("kim",)))
+    group = people.create_group("staff")
+    plans = [
+        plan(describe_entity(group, EntityType.GROUP)),
+        plan(describe_entity(dana), Request={"Export": "No"}),
+        plan(describe_entity(people.create_user("kim"))),
+    ]
+    deregister(dana)
+
+    assert not any("Export" in made["Plan"] for made in [*plans, plan(describe_entity(dana))])

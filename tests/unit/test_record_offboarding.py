@@ -17,6 +17,7 @@ from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityType
+from offboarding.domain.exports import ExportState
 from offboarding.domain.record import Decision, Status
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
@@ -873,3 +874,73 @@ def test_a_withdrawal_between_reading_and_writing_prevents_the_writing(
     monkeypatch.setattr(Reports, "require", require)
     with pytest.raises(errors.Withdrawn):
         record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)
+
+
+VERIFIED = {"Status": "Verified", "At": NOW, "ExportEndedAt": NOW}
+OLD = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-23T08:59:59.000Z"}
+NOT_ARCHIVED = {"Status": "NotArchived", "At": NOW, "Reason": "No slot was free."}
+
+
+@pytest.mark.parametrize(
+    ("mode", "requested", "archive", "decision"),
+    [
+        ("No", None, None, "Deregister"),
+        ("No", "No", None, "Deregister"),
+        ("IfPossible", None, None, "StartExport"),
+        ("IfPossible", None, VERIFIED, "Deregister"),
+        ("IfPossible", None, NOT_ARCHIVED, "Deregister"),
+        ("IfPossible", None, OLD, "StartExport"),
+        ("IfPossible", "Required", NOT_ARCHIVED, "StartExport"),
+        ("Required", None, None, "StartExport"),
+        ("Required", None, VERIFIED, "Deregister"),
+        ("Required", None, NOT_ARCHIVED, "StartExport"),
+        ("Required", None, OLD, "StartExport"),
+    ],
+)
+def test_a_mailbox_is_exported_as_long_as_there_is_no_recent_result_that_is_enough(
+    dana: str,
+    put_policy: PutPolicy,
+    table: Table,
+    mode: str,
+    requested: str | None,
+    archive: dict[str, Any] | None,
+    decision: str,
+) -> None:
+    put_policy(make_policy(export=mode))
+    request = {"Export": requested} if requested else {}
+
+    assert record(describe_entity(dana), Request=request, Archive=archive)["Decision"] == decision
+    assert table.load_record(ARN_A).export_requested == requested
+
+
+def test_the_date_and_the_approval_come_before_the_export(dana: str, put_policy: PutPolicy) -> None:
+    put_policy(make_policy(export="Required", approval_required=("*",)))
+    approval = {"DecidedBy": "boss", "Decision": "Approved"}
+
+    ahead = record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
+    assert ahead["Decision"] == "WaitForDate"
+    assert record(describe_entity(dana))["Decision"] == "AwaitApproval"
+    assert record(describe_entity(dana), Approval=approval)["Decision"] == "StartExport"
+
+
+def test_a_group_has_no_mailbox_to_export_and_a_disabled_one_is_tried_once(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(export="Required"))
+    group = describe_entity(people.create_group("staff"), EntityType.GROUP)
+    assert record(group, "b")["Decision"] == "Deregister"
+    deregister(dana)
+
+    assert record(describe_entity(dana))["Decision"] == "StartExport"
+    assert record(describe_entity(dana), Archive=NOT_ARCHIVED)["Decision"] == "Deregister"
+
+
+def test_an_offboarding_that_was_withdrawn_at_the_end_of_its_export_goes_no_further(dana: str, table: Table) -> None:
+    record(describe_entity(dana))
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    table.records.record_export(table.load_record(ARN_A), ExportState(1, TOMORROW), log_entry)
+    decision = Decision(Decision="Withdrawn", DecidedBy="hr", Reason="stays", DecidedAt=NOW, DecidedIn=ARN_B)
+    assert table.records.record_decision(table.load_record(ARN_A), decision)
+
+    with pytest.raises(errors.Withdrawn):
+        record(describe_entity(dana), Archive=VERIFIED)

@@ -26,6 +26,7 @@ from tests.unit.conftest import (
     OTHER_ORGANIZATION_ID,
     SERVICE_ENDS_AT,
     Context,
+    PutPolicy,
     ReadMetrics,
     client,
     configure,
@@ -33,6 +34,7 @@ from tests.unit.conftest import (
     deregister,
     describe_entity,
     fail_operation,
+    make_policy,
     take_calls,
 )
 
@@ -591,3 +593,31 @@ def test_an_inactive_organization_means_from_the_end_date_on_that_the_service_ha
         call_handler("dana", now="2027-03-30T23:59:59.999Z")
     with pytest.raises(errors.ServiceEnded):
         call_handler("dana", now=SERVICE_ENDS_AT)
+
+
+@pytest.mark.usefixtures("settings")
+def test_the_export_of_the_input_is_recorded_if_it_is_not_less_than_the_settings(
+    people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    dana, group = people.create_user("dana"), people.create_group("staff")
+    put_policy(make_policy(export="IfPossible"))
+    assert call_handler(dana, Export="Required")["Request"]["Export"] == "Required"
+    assert "Export" not in call_handler(dana)["Request"]
+    assert "Export" not in call_handler(group)["Request"], "the settings are for mailboxes"
+
+    with pytest.raises(InvalidRequest, match="asks for Export No, which is less than the settings require: IfPossible"):
+        call_handler(dana, Export="No")
+    with pytest.raises(InvalidRequest, match=f"{group} is a group, which has no mailbox"):
+        call_handler(group, Export="Required")
+    put_policy(make_policy(export="Required", may_be_skipped=True))
+    assert call_handler(group, Export="No")["Request"]["Export"] == "No"
+    put_policy(make_policy())
+    with pytest.raises(InvalidRequest, match="this stack makes no exports"):
+        call_handler(dana, Export="Required")
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("value", ["Maybe", "required", "", None, True])
+def test_an_export_that_is_no_mode_is_refused_with_a_sentence(people: OrganizationBuilder, value: object) -> None:
+    with pytest.raises(InvalidRequest, match="Export must be one of No, IfPossible, Required"):
+        call_handler(people.create_user("dana"), Export=value)

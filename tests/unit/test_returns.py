@@ -10,6 +10,7 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.records import entity_key
 from offboarding.adapters.reports import Presence, Report, Reports
 from offboarding.domain import errors
+from offboarding.domain.exports import ExportState
 from offboarding.domain.record import Decision, Status
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
@@ -717,3 +718,16 @@ def test_a_repeated_departure_leaves_a_return_that_waits_to_be_read_again(
 
     assert come_back()
     assert len(read_told(table)) == 1
+
+
+def test_the_return_of_a_leaver_is_recorded_for_the_next_check_of_the_export(
+    reports: Reports, table: Table, answers: list[tuple[str, Any]]
+) -> None:
+    create_record(table, Status.RECORDED)
+    log_entry = {"At": NOW, "Step": "ExportStarted"}
+    assert table.records.record_export(table.load_record(ARN_A), ExportState(1, RETENTION_ENDS_AT), log_entry)
+
+    assert come_back()
+
+    assert table.load_record(ARN_A).decision == DECISION
+    assert answers == []

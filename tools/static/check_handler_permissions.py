@@ -15,8 +15,8 @@ from local.cdk.assembly import ROOT, TEMPLATE, assembly
 from local.defaults import OFFBOARDING
 
 RECORDED = ROOT / "tests" / "infrastructure" / "handler_permissions.json"
-SETTINGS = {**OFFBOARDING, "notificationEmails": ["operator@example.com"]}
-"""Every identity provider and a subscription, so that the template has every resource type."""
+SETTINGS = {**OFFBOARDING, "notificationEmails": ["operator@example.com"], "export": {"mode": "Required"}}
+"""Every identity provider, exports and a subscription, so that the template has every resource type."""
 
 _SCHEMAS = "lib/python*/site-packages/cfnlint/data/schemas/resources"
 _HANDLERS = ("create", "read", "update", "delete")

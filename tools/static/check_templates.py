@@ -1,6 +1,6 @@
 """Checks the synthesized templates with cfn-lint and checkov; each finding must be accepted in ``accepted.toml``.
 
-It checks two templates: that of ``cdk.json``, and that of the embedded AWS, with every identity provider.
+It checks two templates: that of ``cdk.json``, and that of the embedded AWS, with every identity provider and exports.
 """
 
 import json
@@ -17,6 +17,7 @@ from local.defaults import OFFBOARDING
 
 HERE = Path(__file__).resolve().parent
 BIN = HERE / ".venv" / "bin"
+EXPORTS = {"export": {"mode": "Required", "lockDays": 30}}
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 
 Templates = Mapping[Path, Mapping[str, Any]]
@@ -204,7 +205,7 @@ def main() -> int:
     """
     templates = {
         path: json.loads(path.read_text(encoding="utf-8"))
-        for path in (assembly(settings) / TEMPLATE for settings in (None, OFFBOARDING))
+        for path in (assembly(settings) / TEMPLATE for settings in (None, {**OFFBOARDING, **EXPORTS}))
     }
     findings = [*run_cfn_lint(templates), *run_checkov(templates)]
     problems = list_problems(findings, read_accepted_findings(), templates)
