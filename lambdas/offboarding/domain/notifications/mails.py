@@ -20,8 +20,6 @@ ADVICE = {
     "ApprovalTimedOut": "Start again if the entity is still to be offboarded.",
     "OrganizationNotFound": "Check the organization's id and the setting workmailRegion.",
     "OrganizationNotActive": "Start again when the organization is active.",
-    "ExportFailed": "Remove what the cause names, then start again. The page docs/archive.md says what to look at.",
-    "ArchiveUnavailable": "Start again when Amazon S3 is available.",
     "DeregistrationRefused": "Look at the entity in the WorkMail console.",
     "DeregistrationNotConfirmed": "Look at the entity in the WorkMail console. If it is disabled, start again: the new "
     "execution joins the wait. If it was protected or withdrawn meanwhile, restore it instead.",
