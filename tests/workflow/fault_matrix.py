@@ -202,8 +202,8 @@ def record_calls(flow: Flow, name: str, scenario: Scenario) -> list[Call]:
     if outcome != scenario.outcome:
         raise AssertionError(f"{scenario.name}, without a fault, ended as {outcome}, not as {scenario.outcome}")
     calls = list_calls(recording)
-    if scenario.functions is not None:
-        calls = [call for call in calls if call.function in scenario.functions]
+    if scenario.calls is not None:
+        calls = [call for call in calls if {call.function, f"{call.function} {call.name}"} & {*scenario.calls}]
     # Telling begins after the write of a step, whichever scenario that is of: one scenario plays its faults.
     return [call for call in calls if call.function != _TELLER or scenario is SCENARIOS[0]]
 

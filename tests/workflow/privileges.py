@@ -29,7 +29,7 @@ class Need:
     Attributes
     ----------
     principal
-        The logical id of the function, state machine or schedule.
+        The logical id of the function, state machine or schedule, or of the role that WorkMail assumes for exports.
     action, resource
         As IAM spells them.
     """
@@ -41,7 +41,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Permission:
-    """One action on one resource, allowed by the role of a function, state machine or schedule."""
+    """One action on one resource, allowed by the role of a principal, as `Need` has it."""
 
     principal: str
     grant: Grant
@@ -93,7 +93,7 @@ class DeployedTemplate:
         return name
 
     def list_permissions(self) -> list[Permission]:
-        """Return the permissions of the roles of all functions, state machines and schedules."""
+        """Return the permissions of the roles of all principals."""
         return [
             Permission(principal, grant)
             for principal, role in self._list_roles().items()
@@ -125,10 +125,17 @@ class DeployedTemplate:
                 principal: schedule["Target"]["RoleArn"]
                 for principal, schedule in self.properties_by_type("AWS::Scheduler::Schedule").items()
             },
+            **{self.find_logical_id(arn.rpartition("/")[2]): arn for arn in self.list_export_roles()},
         }
         roles = {principal: self.find_logical_id(arn.rpartition("/")[2]) for principal, arn in role_arns.items()}
         assert sorted(roles.values()) == sorted(self.properties_by_type("AWS::IAM::Role"))
         return roles
+
+    def list_export_roles(self) -> dict[str, Any]:
+        """Return by ARN each role that WorkMail assumes for exports, with the settings of the archives it writes."""
+        parameters = self.properties_by_type("AWS::SSM::Parameter").values()
+        values = [json.loads(properties["Value"]) for properties in parameters]
+        return {value["RoleArn"]: value for value in values if isinstance(value, dict) and "RoleArn" in value}
 
     def _iterate_documents(self, role: str) -> Iterator[Any]:
         properties = self.properties_by_type("AWS::IAM::Role")[role]
@@ -215,6 +222,11 @@ _SERVICE_ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "logs:DescribeLogGroups",
         ),
     ),
+    # WorkMail writes archives.
+    # https://docs.aws.amazon.com/workmail/latest/adminguide/mail-export.html
+    ("objects of exports", ("s3:PutObject", "s3:AbortMultipartUpload")),
+    ("bucket of exports", ("s3:GetBucketPolicyStatus",)),
+    ("key of exports", ("kms:Decrypt", "kms:GenerateDataKey")),
     # Step Functions sends the segments of a state machine that is traced, as often as X-Ray's rules say.
     # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html
     (
@@ -284,6 +296,22 @@ def _iterate_traced_machines(deployed: DeployedTemplate) -> Iterator[tuple[str, 
             yield principal, "*"
 
 
+def _iterate_archives(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for arn, settings in deployed.list_export_roles().items():
+        role = deployed.find_logical_id(arn.rpartition("/")[2])
+        yield role, f"arn:aws:s3:::{settings['Bucket']}/{settings['Prefix']}m-1/entity/job.zip"
+
+
+def _iterate_archive_buckets(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for arn, settings in deployed.list_export_roles().items():
+        yield deployed.find_logical_id(arn.rpartition("/")[2]), f"arn:aws:s3:::{settings['Bucket']}"
+
+
+def _iterate_archive_keys(deployed: DeployedTemplate) -> Iterator[tuple[str, str]]:
+    for arn, settings in deployed.list_export_roles().items():
+        yield deployed.find_logical_id(arn.rpartition("/")[2]), settings["KmsKeyArn"]
+
+
 _FEATURE_USERS = {
     "log group of a function": _iterate_log_groups,
     "event source mapping": _iterate_polled_queues,
@@ -291,6 +319,9 @@ _FEATURE_USERS = {
     "destination of an event source mapping": _iterate_destinations,
     "target of a schedule": _iterate_schedule_targets,
     "dead-letter queue of a schedule": _iterate_schedule_queues,
+    "objects of exports": _iterate_archives,
+    "bucket of exports": _iterate_archive_buckets,
+    "key of exports": _iterate_archive_keys,
     "traced function": _iterate_traced_functions,
     "logged state machine": _iterate_logged_machines,
     "traced state machine": _iterate_traced_machines,

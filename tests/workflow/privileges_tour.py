@@ -10,6 +10,7 @@ from local.defaults import COMPANY_DOMAIN, ORGANIZATION_ID
 from local.faults import Fault
 from local.workmail.state import DELETED, DISABLED, ENABLED
 from tests.workflow.conftest import Flow
+from tests.workflow.scenarios import NO_EXPORT
 from tests.workflow.test_identity_events import (
     STORE_USER,
     Intake,
@@ -28,7 +29,7 @@ def run_tour(flow: Flow) -> None:
         aliases_of_deregistered="removed",
         groups_of_deregistered="removed",
     )
-    flow.change_policy(ApprovalRequired=["vip*"])
+    flow.change_policy(ApprovalRequired=["vip*"], Export=NO_EXPORT)
     _send_provider_events(flow)
     _lose_an_end(flow)
     _start_by_name_id_and_address(flow)
@@ -37,6 +38,7 @@ def run_tour(flow: Flow) -> None:
     _delete_after_recording(flow)
     _withdraw(flow)
     _approve(flow)
+    _export(flow)
     finish = [_prepare_deletions(flow), _prepare_restores(flow), _prepare_refused_restores(flow)]
     flow.pass_days(5)
     for step in finish:
@@ -210,6 +212,32 @@ def _approve(flow: Flow) -> None:
     arn = flow.start("vip", RequestedBy="helpdesk")
     flow.pass_days(0.01)
     assert flow.decide(arn).outcome == "Decided"
+
+
+def _export(flow: Flow) -> None:
+    """Have mailboxes exported first: one because of an event, and two that take too long while a third one waits."""
+    flow.change_policy(Export={"Mode": "Required", "MayBeSkipped": True})
+    intake = Intake(flow)
+    intake.create_user("archived")
+    event = build_okta_event(flow.people.address("archived", COMPANY_DOMAIN), uuid="u-5")
+    event["detail"]["published"] = flow.clock.now().isoformat()
+    intake.put_events(event)
+    flow.pass_days(0.1)
+    slow = [flow.people.create_user("slow"), flow.people.create_resource("slow-room")]
+    for entity in slow:
+        flow.backend.set_mailbox_size(ORGANIZATION_ID, entity, 300 * 1024)
+    arns = [flow.start(entity) for entity in slow]
+    flow.pass_days(0.01)
+    arns.append(flow.start(flow.people.create_user("patient")))
+    assert (
+        flow.run(flow.people.create_user("planned"), days=0, DryRun=True).output["Plan"]["Export"]["RunningExports"]
+        == 2
+    )
+    flow.pass_days(4)
+    results = [flow.read_result(arn) for arn in arns]
+    assert [result.outcome for result in results] == ["ExportFailed", "ExportFailed", None], results
+    assert results[2].states[-1] == "WaitForRetention"
+    flow.change_policy(Export=NO_EXPORT)
 
 
 def _prepare_deletions(flow: Flow) -> Callable[[], None]:

@@ -41,16 +41,16 @@ class Scenario:
         Creates what the scenario needs, from a name that is not in use. No faults are injected meanwhile.
     play
         Plays the scenario with the value that `prepare` returned, and returns the outcome.
-    functions
-        The functions whose calls have rows in the fault matrix, because those of the other functions are as in another
-        scenario; None for all functions.
+    calls
+        The functions, or single calls of them, that have rows in the fault matrix, because its other calls are as in
+        another scenario; None for all calls.
     """
 
     name: str
     outcome: str
     prepare: Callable[[Flow, str], Any]
     play: Callable[[Flow, Any], str]
-    functions: tuple[str, ...] | None = None
+    calls: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -349,18 +349,29 @@ SCENARIOS = (
     Scenario("a restore", "Restored, Reenabled", _start_and_wait, _restore),
     Scenario("a stop by hand", "Stopped", _start_and_wait, _stop),
     Scenario("a mailbox that is exported first", "CleanupVerified", _create_user, _require_archive(_offboard),
-             functions=("ResolveEntity", "RecordOffboarding", "StartExport", "CheckExport", "DeregisterEntity")),
+             ("StartExport", "CheckExport")),
     Scenario("an export of hours", "CleanupVerified", _create_user_with_gigabytes(4), _require_archive(_offboard),
-             functions=("CheckExport",)),
+             ("CheckExport dynamodb:UpdateItem (2)", "CheckExport lambda:Invoke (2)",
+              "CheckExport workmail:DescribeMailboxExportJob (2)")),
     Scenario("an export by hand that is taken up", "CleanupVerified", _create_user,
-             _require_archive(_offboard_after_export_by_hand), functions=("StartExport",)),
+             _require_archive(_offboard_after_export_by_hand),
+             ("StartExport workmail:ListMailboxExportJobs", "StartExport dynamodb:Query",
+              "StartExport dynamodb:TransactWriteItems")),
     Scenario("an export that somebody cancels", "CleanupVerified", _create_user, _require_archive(_cancel_export),
-             functions=("StartExport", "CheckExport")),
+             ("CheckExport workmail:DescribeMailboxExportJob", "CheckExport dynamodb:UpdateItem (2)",
+              "CheckExport dynamodb:TransactWriteItems", "StartExport lambda:Invoke (2)",
+              "StartExport workmail:StartMailboxExportJob (2)", "StartExport dynamodb:UpdateItem (3)",
+              "CheckExport workmail:ListMailboxExportJobs", "CheckExport dynamodb:Query")),
     Scenario("a withdrawal during an export", "Decided, Withdrawn", _create_user_with_gigabytes(16),
-             _require_archive(_decide_with("Withdrawn")), functions=("CheckExport", "DecideApproval")),
+             _require_archive(_decide_with("Withdrawn")),
+             ("DecideApproval", "CheckExport lambda:Invoke (3)", "CheckExport dynamodb:GetItem (3)",
+              "CheckExport workmail:CancelMailboxExportJob")),
     Scenario("an export beyond its deadline", "ExportFailed", _create_user_with_gigabytes(300),
-             _require_archive(_offboard), functions=("CheckExport",)),
+             _require_archive(_offboard),
+             ("CheckExport workmail:CancelMailboxExportJob", "CheckExport workmail:DescribeUser")),
     Scenario("a plan with an export", "Planned", _create_user,
-             _require_archive(lambda flow, user: _offboard(flow, user, DryRun=True)), functions=("PlanOffboarding",)),
+             _require_archive(lambda flow, user: _offboard(flow, user, DryRun=True)),
+             ("PlanOffboarding ssm:GetParameter (2)", "PlanOffboarding workmail:ListMailboxExportJobs",
+              "PlanOffboarding workmail:GetMailboxDetails")),
 )  # fmt: skip
 """All scenarios; each name is unique."""

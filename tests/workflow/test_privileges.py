@@ -4,15 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.cdk.assembly import TEMPLATE
+from local.cdk.assembly import TEMPLATE, assembly
 from local.environment import Environment
 from local.policies import Grant
-from tests.workflow.conftest import Flow
+from tests.workflow.conftest import ARCHIVE_SETTINGS, Flow
 from tests.workflow.privileges import DeployedTemplate, Need, Permission, find_missing, find_unused, list_performed
 from tests.workflow.privileges_tour import run_tour
 
@@ -30,19 +29,21 @@ class TourResult:
     def deployed(self, template: dict[str, Any] | None = None) -> DeployedTemplate:
         return DeployedTemplate(self.environment, template or self.template)
 
-    def copy_with_statement(self, role: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a copy of the template, and the last statement of the role in it, for a test to change."""
+    def copy_with_statement(self, role: str, action: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a copy of the template, and the statement of the role in it with only this action, to be changed."""
         copy = json.loads(json.dumps(self.template))
         [properties] = [
             resource["Properties"]
             for name, resource in copy["Resources"].items()
             if resource["Type"] == "AWS::IAM::Role" and name.startswith(role)
         ]
-        return copy, properties["Policies"][-1]["PolicyDocument"]["Statement"][-1]
+        statements = [one for policy in properties["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+        return copy, next(statement for statement in statements if statement["Action"] == action)
 
 
 @pytest.fixture(scope="module")
-def tour_result(stack: Path) -> Iterator[TourResult]:
+def tour_result() -> Iterator[TourResult]:
+    stack = assembly(ARCHIVE_SETTINGS)
     template = json.loads((stack / TEMPLATE).read_text())
     with Environment(stack, now=FIRST_DAY, schedules=True) as environment:
         run_tour(Flow(environment))
@@ -68,7 +69,7 @@ def test_the_tour_covers_every_function_and_state_machine(tour_result: TourResul
 
 
 def test_an_unused_action_is_found(tour_result: TourResult) -> None:
-    copy, statement = tour_result.copy_with_statement("PlanOffboardingRole")
+    copy, statement = tour_result.copy_with_statement("PlanOffboardingRole", "states:DescribeExecution")
     statement["Action"] = ["states:DescribeExecution", "states:StopExecution"]
 
     [description] = find_unused(tour_result.deployed(copy).list_permissions(), tour_result.needs)
@@ -77,7 +78,7 @@ def test_an_unused_action_is_found(tour_result: TourResult) -> None:
 
 
 def test_an_unused_resource_is_found(tour_result: TourResult) -> None:
-    copy, statement = tour_result.copy_with_statement("DeregisterEntityRole")
+    copy, statement = tour_result.copy_with_statement("DeregisterEntityRole", "ssm:GetParameter")
     statement["Resource"] = [statement["Resource"], "arn:aws:ssm:us-east-1:123456789012:parameter/other"]
 
     [description] = find_unused(tour_result.deployed(copy).list_permissions(), tour_result.needs)
@@ -85,8 +86,7 @@ def test_an_unused_resource_is_found(tour_result: TourResult) -> None:
 
 
 def test_a_missing_permission_is_found(tour_result: TourResult) -> None:
-    copy, statement = tour_result.copy_with_statement("NotificationsNotifySubscribersRole")
-    assert statement["Action"] == "sqs:SendMessage"
+    copy, statement = tour_result.copy_with_statement("NotificationsNotifySubscribersRole", "sqs:SendMessage")
     statement["Action"] = "sqs:PurgeQueue"
 
     [description] = find_missing(tour_result.deployed(copy).list_permissions(), tour_result.needs)
@@ -122,11 +122,17 @@ def test_wildcards_only_replace_names_that_are_unknown_at_deployment(tour_result
         for need in tour_result.needs
         if need.action == "ssm:GetParameter"
     }
+    # WorkMail chooses the keys of archives and logs below the prefix.
+    archives = {
+        Permission(need.principal, Grant(need.action, f"{need.resource.partition('/')[0]}/archives/*"))
+        for need in tour_result.needs
+        if need.resource.startswith("arn:aws:s3:::") and "/archives/" in need.resource
+    }
     without_resource = {
         Permission(need.principal, Grant(need.action, "*")) for need in tour_result.needs if need.resource == "*"
     }
 
-    assert wildcards == functions | executions | store_users | organizations | without_resource
+    assert wildcards == functions | executions | store_users | organizations | archives | without_resource
 
 
 def test_the_state_machines_invoke_the_versions_that_their_definitions_name(tour_result: TourResult) -> None:
@@ -143,7 +149,7 @@ def test_the_state_machines_invoke_the_versions_that_their_definitions_name(tour
     assert all(need.resource.rpartition(":")[2].isdigit() for need in named)
 
 
-def test_only_roles_queues_and_the_topics_have_policies(tour_result: TourResult) -> None:
+def test_only_roles_queues_the_topics_and_the_archives_have_policies(tour_result: TourResult) -> None:
     with_policies = {
         resource["Type"]
         for resource in tour_result.template["Resources"].values()
@@ -153,6 +159,8 @@ def test_only_roles_queues_and_the_topics_have_policies(tour_result: TourResult)
     assert with_policies == {
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
+        "AWS::KMS::Key",
+        "AWS::S3::BucketPolicy",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::Queue",
         "AWS::SQS::QueuePolicy",
