@@ -105,10 +105,11 @@ class Look:
         if self.state.job_id is None:
             return self._look_for_slot(settings)
         job = self.exports.describe_job(self.state.job_id)
+        if job is not None and job.is_running:
+            return self._follow(job)
+        release_slot(self.record)
         if job is None:
             return self._fail("WorkMail does not know the export any more.")
-        if job.is_running:
-            return self._follow(job)
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_info.rstrip('.')}" if job.error_info else ""
             return self._fail(f"The export ended as {job.state}{reason}.")
@@ -157,7 +158,6 @@ class Look:
     def _end_without_archive(self, reason: str) -> Finding:
         policy = read_policy(self.record.organization_id)
         if policy.export.requires_archive(self.record.export_requested) and self._is_enabled():
-            release_slot(self.record)
             raise errors.ExportFailed(
                 f"The settings require an archive of the mailbox, and there is none. {reason} Remove the cause, "
                 "then start again. docs/archive.md says what to look at."
@@ -176,7 +176,6 @@ class Look:
         return entity.state is EntityState.ENABLED
 
     def _end(self, archive: Archive, step: str) -> Finding:
-        release_slot(self.record)
         log_entry = {"At": render(self.now), "Step": step, "Archive": archive}
         if not self.records.record_archive(self.record, archive, log_entry | self._evidence()):
             raise _changed_error()
@@ -202,7 +201,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         require_service(step["Now"], step["ServiceEndsAt"])
     except (errors.Withdrawn, errors.ServiceEnded):
         cancel_export(exports, record)
-        release_slot(record)
         raise
     finding = Look(exports, records, record, record.export, parse(step["Now"])).find()
     logger.info("export checked", extra={"decision": finding.decision, "job_id": record.export.job_id})
@@ -220,12 +218,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def cancel_export(exports: MailboxExports, record: Record) -> None:
-    """Cancel the export that runs for an execution, if one does.
+    """Cancel the export that runs for an execution, if one does, and give its slot back.
 
     An export that somebody else has started is cancelled too, once it was taken up: it is of no use without its leaver.
+    WorkMail may not cancel one that is nearly done. It keeps its slot, which is free once its lease and it are over.
     """
     if record.export is not None and record.export.job_id is not None and record.archive is None:
         exports.cancel_job(record.export.job_id, f"cancel-{record.export.job_id}")
+        job = exports.describe_job(record.export.job_id)
+        if job is not None and job.is_running:
+            return
+    release_slot(record)
 
 
 def verify_archive(job: ExportJob, settings: ArchiveSettings, now: datetime) -> Archive:

@@ -204,7 +204,10 @@ def _follow(beginning: Beginning, state: ExportState, job: ExportJob, step: str)
 
 
 def _cancel_unrecorded_export(exports: MailboxExports, record: Record, now: datetime) -> None:
-    """Cancel what an earlier attempt has started and did not come to record: it has left its slot leased."""
+    """Cancel what an earlier attempt has started and did not come to record: it has left its slot leased.
+
+    WorkMail may not cancel an export that is nearly done, which keeps its slot.
+    """
     slots = ExportSlots(record.organization_id)
     number = slots.take_over(record.offboarding, now)
     if number is None:
@@ -212,7 +215,8 @@ def _cancel_unrecorded_export(exports: MailboxExports, record: Record, now: date
     for job in exports.list_jobs():
         if job.is_running and job.entity_id == record.offboarding.entity_id:
             exports.cancel_job(job.id, f"cancel-{job.id}")
-    slots.release(number, record.offboarding)
+    if record.offboarding.entity_id not in running_entities(exports.list_jobs()):
+        slots.release(number, record.offboarding)
 
 
 def _find_limit(record: Record, service_ends_at: datetime) -> datetime:
