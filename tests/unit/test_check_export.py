@@ -235,8 +235,8 @@ def test_an_export_waits_for_a_slot_until_its_deadline(
     assert check(exports.pass_time(hours=24, seconds=-1))["Decision"] == "Wait"
     assert check(exports.pass_time(seconds=1))["Decision"] == "StartExport", "24 hours after the other export"
     exports.put_settings(Slots=1)
-    other = make_offboarding(ARN_B, "another")
-    assert check_export.ExportSlots(ORGANIZATION_ID).take(other, 1, frozenset(), parse(exports.now)) == 0
+    another = make_offboarding(ARN_B, "another")
+    assert check_export.ExportSlots(ORGANIZATION_ID).take(another, 1, frozenset(), parse(exports.now)) == 0
     answer = check(exports.now)
     assert (answer["Decision"], answer["Archive"]) == ("Wait", None)
     assert parse(answer["LookAt"]) <= parse(exports.now) + timedelta(hours=1)

@@ -121,9 +121,9 @@ def test_a_smaller_size_counts_all_leases_and_a_larger_one_has_room(table: Table
 
 def test_each_organization_has_its_own_slots(table: Table) -> None:
     take("a", size=1)
-    other = make_offboarding(make_execution_arn("b"), organization_id=OTHER_ORGANIZATION_ID)
+    another = make_offboarding(make_execution_arn("b"), organization_id=OTHER_ORGANIZATION_ID)
 
-    assert ExportSlots(OTHER_ORGANIZATION_ID).take(other, 1, frozenset(), START) == 0
+    assert ExportSlots(OTHER_ORGANIZATION_ID).take(another, 1, frozenset(), START) == 0
 
 
 @pytest.mark.parametrize("size", [1, 8])

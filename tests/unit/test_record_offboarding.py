@@ -877,7 +877,7 @@ def test_a_withdrawal_between_reading_and_writing_prevents_the_writing(
 
 
 VERIFIED = {"Status": "Verified", "At": NOW, "ExportEndedAt": NOW}
-OLD = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-23T08:59:59.000Z"}
+OUTDATED = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-23T08:59:59.000Z"}
 NOT_ARCHIVED = {"Status": "NotArchived", "At": NOW, "Reason": "No slot was free."}
 
 
@@ -889,12 +889,12 @@ NOT_ARCHIVED = {"Status": "NotArchived", "At": NOW, "Reason": "No slot was free.
         ("IfPossible", None, None, "StartExport"),
         ("IfPossible", None, VERIFIED, "Deregister"),
         ("IfPossible", None, NOT_ARCHIVED, "Deregister"),
-        ("IfPossible", None, OLD, "StartExport"),
+        ("IfPossible", None, OUTDATED, "StartExport"),
         ("IfPossible", "Required", NOT_ARCHIVED, "StartExport"),
         ("Required", None, None, "StartExport"),
         ("Required", None, VERIFIED, "Deregister"),
         ("Required", None, NOT_ARCHIVED, "StartExport"),
-        ("Required", None, OLD, "StartExport"),
+        ("Required", None, OUTDATED, "StartExport"),
     ],
 )
 def test_a_mailbox_is_exported_as_long_as_there_is_no_recent_result_that_is_enough(
