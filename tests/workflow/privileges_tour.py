@@ -237,7 +237,23 @@ def _export(flow: Flow) -> None:
     results = [flow.read_result(arn) for arn in arns]
     assert [result.outcome for result in results] == ["ExportFailed", "ExportFailed", None], results
     assert results[2].states[-1] == "WaitForRetention"
+    _withdraw_an_export_before_its_record(flow, intake)
     flow.change_policy(Export=NO_EXPORT)
+
+
+def _withdraw_an_export_before_its_record(flow: Flow, intake: Intake) -> None:
+    """Report that somebody is back while it is not recorded yet that the mailbox is exported."""
+    user = flow.people.create_user("hesitant")
+    flow.backend.set_mailbox_size(ORGANIZATION_ID, user, 300 * 1024)
+    fault = Fault("dynamodb", "TransactWriteItems", error="InternalServerError", function="StartExport")
+    flow.environment.faults.add(fault)
+    request = build_request_event(user, request_id="hesitant")
+    intake.put_events(request)
+    flow.pass_days(0.01)
+    intake.put_events(build_withdrawal_event(RequestId="hesitant"))
+    flow.environment.faults.clear()
+    flow.pass_days(0.5)
+    assert "CancelMailboxExportJob" in flow.list_calls()
 
 
 def _prepare_deletions(flow: Flow) -> Callable[[], None]:

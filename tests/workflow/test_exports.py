@@ -43,16 +43,13 @@ class Archivist:
 
     def export_by_hand(self, entity_id: str, bucket: str | None = None, token: str = "by-hand") -> str:
         """Start an export as a person would, by the stack's role and with its key."""
-        resources = self.flow.environment.client("cloudformation").describe_stack_resources(
-            StackName="workmail-offboarding"
-        )["StackResources"]
-        names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-        role = next(name for logical_id, name in names.items() if logical_id.startswith("ArchivesExportRole"))
+        roles = self.flow.environment.client("iam").list_roles()["Roles"]
+        [role_arn] = [role["Arn"] for role in roles if "ArchivesExportRole" in role["RoleName"]]
         job_id: str = self.flow.workmail.start_mailbox_export_job(
             OrganizationId=ORGANIZATION_ID,
             EntityId=entity_id,
             ClientToken=token,
-            RoleArn=self.flow.environment.client("iam").get_role(RoleName=role)["Role"]["Arn"],
+            RoleArn=role_arn,
             KmsKeyArn=self.flow.environment.outputs["ArchiveKeyArn"],
             S3BucketName=bucket or self.bucket,
             S3Prefix="archives/by-hand",
@@ -179,7 +176,7 @@ def test_an_export_that_is_not_required_lets_the_offboarding_go_on(archivist: Ar
 
     assert ended.outcome == "CleanupVerified"
     assert ended.output["Archive"]["Status"] == "NotArchived"
-    assert "It was started 3 times" in ended.output["Archive"]["Reason"]
+    assert "It was tried 3 times" in ended.output["Archive"]["Reason"]
     assert ended.output["Evidence"]["DeregisterEntity"]["Archive"] == "NotArchived"
     assert not archivist.is_enabled(user)
 

@@ -75,8 +75,10 @@ def test_the_output_is_complete(flow: Any) -> None:
         "DeregisteredAt",
         "RetentionEndsAt",
         "RetentionEndsBeforeWorkMail",
+        "Archive",
         "Evidence",
     ]
+    assert output["Archive"] is None
     assert output["Organization"] == {"Id": ORGANIZATION_ID, "Alias": "example-corp"}
     assert output["Entity"] == {"Id": user, "Name": "dana", "Email": flow.people.address("dana"), "Type": "USER"}
     assert output["DeregisteredAt"] == "2026-11-22T12:00:00.000Z"
