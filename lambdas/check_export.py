@@ -148,8 +148,8 @@ class Look:
         state = self.state.fail(problem)
         attempts = MAX_ATTEMPTS if was_enabled(self.record) else 1
         if state.failures >= attempts or self.now >= parse(state.slot_deadline):
-            return self._end_without_archive(f"{problem} It was tried {state.failures} times.")
-        release_slot(self.record)
+            tries = "once" if state.failures == 1 else f"{state.failures} times"
+            return self._end_without_archive(f"{problem} It was tried {tries}.")
         log_entry = {"At": render(self.now), "Step": "ExportAttemptFailed", "Problem": problem}
         if not self.records.record_export(self.record, state, log_entry | self._evidence()):
             raise _changed_error()

@@ -193,7 +193,9 @@ def test_the_parameter_of_an_organization_has_the_place_and_the_limits(with_expo
 
 UPDATE_RECORD = ({"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"}, TABLE)
 QUERY = ({"dynamodb:Query"}, TABLE)
-START_ACTIONS = {"workmail:StartMailboxExportJob", "workmail:ListMailboxExportJobs"}
+START_ACTIONS = {
+    *("workmail:StartMailboxExportJob", "workmail:ListMailboxExportJobs", "workmail:CancelMailboxExportJob"),
+}
 CHECK_ACTIONS = {
     *("workmail:DescribeMailboxExportJob", "workmail:ListMailboxExportJobs", "workmail:CancelMailboxExportJob"),
     *("workmail:DescribeUser", "workmail:DescribeResource"),

@@ -10,6 +10,8 @@ import pytest
 
 from offboarding.domain.errors import InvalidRequest
 from offboarding.domain.exports import (
+    REQUESTED_MODES,
+    ArchivePlace,
     ExportJob,
     ExportMode,
     ExportPolicy,
@@ -31,7 +33,7 @@ from tests.unit.conftest import NOW
 MOMENT = parse(NOW)
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 LATE = render(MOMENT + 14 * DAY)
-MODES = ("No", "IfPossible", "Required")
+PLACE = ArchivePlace("archives", "mail/")
 
 
 def make_job(name: str = "j", entity_id: str = "e", state: str = "RUNNING", **members: Any) -> ExportJob:
@@ -42,6 +44,8 @@ EXPECTED_MODES = {
     # Settings, may be skipped, and the mode for each request: none, No, IfPossible, Required. None is a refusal.
     ("No", False): ("No", "No", None, None),
     ("No", True): ("No", "No", None, None),
+    ("OnRequest", False): ("No", "No", "IfPossible", "Required"),
+    ("OnRequest", True): ("No", "No", "IfPossible", "Required"),
     ("IfPossible", False): ("IfPossible", None, "IfPossible", "Required"),
     ("IfPossible", True): ("IfPossible", "No", "IfPossible", "Required"),
     ("Required", False): ("Required", None, None, "Required"),
@@ -55,7 +59,8 @@ def test_an_input_can_ask_for_more_than_the_settings_and_for_none_only_where_tha
 ) -> None:
     policy = ExportPolicy(ExportMode(settings[0]), settings[1])
 
-    for requested, mode in zip((None, *MODES), expected, strict=True):
+    assert REQUESTED_MODES == ("No", "IfPossible", "Required")
+    for requested, mode in zip((None, *REQUESTED_MODES), expected, strict=True):
         if mode is not None:
             assert policy.select_mode(requested) == mode
             assert policy.requires_archive(requested) is (mode == "Required")
@@ -73,11 +78,12 @@ def test_settings_that_have_become_stricter_require_an_archive_whatever_the_inpu
 
     assert policy.requires_archive("IfPossible")
     assert policy.requires_archive("No") is not may_be_skipped
-    assert ExportPolicy(ExportMode.NO, may_be_skipped).requires_archive("Required"), "it asked while it could"
+    for mode in (ExportMode.NO, ExportMode.ON_REQUEST):
+        assert ExportPolicy(mode, may_be_skipped).requires_archive("Required"), "it asked while it could"
 
 
 def find(jobs: list[ExportJob], now: timedelta = HOUR, departed: timedelta = -HOUR) -> str | None:
-    job = find_adoptable_job(jobs, "e", "archives", MOMENT + departed, MOMENT + now)
+    job = find_adoptable_job(jobs, "e", PLACE, MOMENT + departed, MOMENT + now)
     return job.id if job else None
 
 
@@ -94,6 +100,12 @@ def make_completed(name: str = "c", **members: Any) -> ExportJob:
         (make_job(entity_id="another"), False),
         (make_job(bucket="elsewhere"), False),
         (make_job(bucket=None), False),
+        (make_job(path=None), True),
+        (make_job(path="mail/o/e/t/j.zip"), True),
+        (make_job(path="archives/mail/o/e/t/"), True),
+        (make_job(path="by-hand/j.zip"), False),
+        (make_job(path="archives/by-hand/mail/j.zip"), False),
+        (make_job(path="mail"), False),
         (make_completed(), True),
         (make_completed(started_at=MOMENT - HOUR), True),
         (make_completed(started_at=MOMENT - HOUR - SECOND), False),
@@ -101,6 +113,8 @@ def make_completed(name: str = "c", **members: Any) -> ExportJob:
         (make_completed(ended_at=None), True),
         (make_completed(entity_id="another"), False),
         (make_completed(bucket="elsewhere"), False),
+        (make_completed(path="mail/o/e/t/j.zip"), True),
+        (make_completed(path="by-hand/j.zip"), False),
         (make_job(state="FAILED"), False),
         (make_job(state="CANCELLED"), False),
     ],
@@ -116,7 +130,7 @@ def test_a_completed_job_is_taken_up_for_24_hours(age: timedelta, is_adopted: bo
 
 
 def test_a_running_job_comes_before_a_completed_one_and_the_last_before_the_first() -> None:
-    former, last = make_completed("first"), make_completed("last", started_at=MOMENT + SECOND)
+    former, last = make_completed("former"), make_completed("last", started_at=MOMENT + SECOND)
     running = make_job("running", started_at=MOMENT - DAY)
 
     for jobs in itertools.permutations([former, last, running]):

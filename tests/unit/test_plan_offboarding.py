@@ -387,7 +387,20 @@ def test_a_plan_has_no_export_where_none_would_be_made(
         plan(describe_entity(group, EntityType.GROUP)),
         plan(describe_entity(dana), Request={"Export": "No"}),
         plan(describe_entity(people.create_user("kim"))),
+        plan(describe_entity(people.create_user("new", registered=False)), NeverRegistered=True),
     ]
+
+    for answer in plans:
+        assert "Export" not in answer["Plan"]
+        assert "export" not in answer["Explanation"]
+
+
+def test_a_plan_shows_the_export_of_a_disabled_mailbox(dana: str, exports: Exports, put_policy: PutPolicy) -> None:
+    put_policy(make_policy(export="Required"))
     deregister(dana)
 
-    assert not any("Export" in made["Plan"] for made in [*plans, plan(describe_entity(dana))])
+    answer = plan(describe_entity(dana))
+
+    assert (answer["Plan"]["WouldCall"], answer["Plan"]["Export"]["Mode"]) == ([], "Required")
+    assert answer["Explanation"].endswith("until its mailbox is gone. Before that it would export the mailbox.")
+    assert exports.list_jobs() == []

@@ -84,7 +84,7 @@ def make_parameter(**members: Any) -> str:
 
 
 LIST = "must be a list of ids, names, addresses or patterns of them."
-MODES = "one of No, IfPossible, Required."
+MODES = "one of No, OnRequest, IfPossible, Required."
 CAP = "DailyCap must be a whole number, 0 or more."
 
 
@@ -162,6 +162,13 @@ def test_the_parameter_of_a_later_release_can_have_further_members(put_policy: P
         daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
     )
     assert isinstance(policy_.daily_cap, int)
+
+
+@pytest.mark.parametrize("mode", list(ExportMode))
+def test_each_mode_of_exports_is_read(put_policy: PutPolicy, mode: str) -> None:
+    put_policy(make_parameter(Export={"Mode": mode, "MayBeSkipped": False}))
+
+    assert read_policy(ORGANIZATION_ID).export == ExportPolicy(ExportMode(mode), may_be_skipped=False)
 
 
 def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> None:

@@ -994,12 +994,25 @@ def test_every_setting_of_exports_is_parsed_and_rendered() -> None:
     assert parse_export(slots=10, jobDeadlineDays=7, slotDeadlineDays=1).render_limits() == limits
 
 
+@pytest.mark.parametrize("mode", ["OnRequest", "IfPossible", "Required"])
+def test_each_mode_but_no_makes_a_stack_that_exports(mode: str) -> None:
+    export = parse_export(mode=mode)
+
+    assert export.is_enabled
+    assert export.render_policy() == {"Mode": mode, "MayBeSkipped": False}
+
+
+@pytest.mark.parametrize("days", [1, 21])
+def test_a_slot_is_waited_for_one_to_21_days(days: int) -> None:
+    assert parse_export(slotDeadlineDays=days).render_limits()["SlotDeadlineDays"] == days
+
+
 WRONG_EXPORT_SETTINGS = [
     *(("mode", wrong) for wrong in ("no", "Maybe", "", None, True, 1)),
     *(("mayBeSkipped", wrong) for wrong in ("true", None, 1)),
     *(("slots", wrong) for wrong in (0, 11, 1.5, "8", True)),
     *(("jobDeadlineDays", wrong) for wrong in (0, 8, "3", None)),
-    *(("slotDeadlineDays", wrong) for wrong in (0, 15, "14", False)),
+    *(("slotDeadlineDays", wrong) for wrong in (0, 22, "14", False)),
     *(("lockDays", wrong) for wrong in (0, 3654, "30", 0.5)),
     *(
         ("prefix", wrong)
@@ -1027,11 +1040,13 @@ def test_an_unknown_setting_of_exports_is_refused() -> None:
         parse_export(lockDay=1)
 
 
-@pytest.mark.parametrize(("mode", "is_refused"), [("No", False), ("IfPossible", True), ("Required", True)])
+@pytest.mark.parametrize(
+    ("mode", "is_refused"), [("No", False), ("OnRequest", True), ("IfPossible", True), ("Required", True)]
+)
 def test_mailboxes_are_exported_only_in_the_region_of_workmail(mode: str, is_refused: bool) -> None:
     context = {**MINIMAL, "export": {"mode": mode}, "workmailRegion": "eu-west-1"}
 
-    if is_refused:
+    if mode != "No":
         with pytest.raises(SettingsError, match="deploy the stack in eu-west-1"):
             Settings.from_context(context)
     else:

@@ -235,5 +235,5 @@ def test_many_walks_violate_no_invariant(seed: int, part: int) -> None:  # noqa:
 
 
 @pytest.mark.long
-def test_many_walks_near_the_end_of_the_service_violate_no_invariant(seed: int) -> None:  # noqa: F811
+def test_many_walks_near_the_end_of_the_service_violate_no_invariant(seed: int) -> None:  # noqa: F811 (a fixture)
     run_walks(ArchiveWalkNearServiceEnd, share_archives(LATE_START, 1), max_examples=60, seed=seed)

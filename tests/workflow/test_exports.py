@@ -313,8 +313,8 @@ def test_a_person_who_is_registered_again_during_the_export_is_not_deregistered(
 
 def test_an_execution_that_was_stopped_and_started_again_goes_on_with_its_export(archivist: Archivist) -> None:
     flow = archivist.flow
-    _, first = start_exporting(archivist)
-    flow.stop(first)
+    _, former = start_exporting(archivist)
+    flow.stop(former)
     second = flow.start("alice")
     archivist.pass_hours(6)
 
@@ -328,11 +328,11 @@ def test_an_execution_that_was_stopped_and_started_again_goes_on_with_its_export
 
 def test_an_archive_that_was_complete_before_the_execution_was_stopped_is_taken_up(archivist: Archivist) -> None:
     flow = archivist.flow
-    _, first = start_exporting(archivist)
+    _, former = start_exporting(archivist)
     flow.environment.faults.add(Fault("workmail", "DescribeMailboxExportJob", error="ThrottlingException"))
     archivist.pass_hours(6)
     flow.environment.faults.clear()
-    flow.stop(first)
+    flow.stop(former)
     second = flow.start("alice")
     archivist.pass_hours(1)
 
@@ -364,12 +364,12 @@ def test_a_start_whose_answer_is_lost_makes_one_export(archivist: Archivist, fau
 
 
 def test_a_second_execution_for_a_mailbox_that_is_exported_ends_at_once(archivist: Archivist) -> None:
-    _, first = start_exporting(archivist)
+    _, former = start_exporting(archivist)
 
     second = archivist.flow.run("alice", days=0)
 
     assert second.outcome == "AlreadyInProgress"
-    assert second.output["OtherExecutionArn"] == first
+    assert second.output["OtherExecutionArn"] == former
     assert len(archivist.jobs) == 1
 
 
@@ -389,11 +389,11 @@ def test_an_export_by_hand_to_another_place_is_waited_for_and_repeated_after_24_
     flow = archivist.flow
     archivist.s3.create_bucket(Bucket="elsewhere", ObjectLockEnabledForBucket=True)
     user = flow.people.create_user("alice")
-    other = archivist.export_by_hand(user, bucket="elsewhere")
+    job = archivist.export_by_hand(user, bucket="elsewhere")
     arn = flow.start("alice")
     archivist.pass_hours(23)
     assert flow.read_record(arn)["Status"] == "Exporting"
-    assert list(archivist.jobs) == [other]
+    assert list(archivist.jobs) == [job]
     archivist.pass_hours(3)
 
     assert flow.read_record(arn)["Archive"]["Status"] == "Verified"

@@ -233,7 +233,7 @@ DECRYPT = ("kms:Decrypt", "arn:k")
         ("GetObjectAttributes", {"Key": "dana.zip", "ObjectAttributes": ["ObjectSize"]}, [
             ("s3:GetObject", ARCHIVE), ("s3:GetObjectAttributes", ARCHIVE)]),
         ("GetObjectAttributes", {"Key": "dana.zip", "VersionId": "null", "ObjectAttributes": ["Checksum"]}, [
-            ("s3:GetObjectVersion", ARCHIVE), ("s3:GetObjectVersionAttributes", ARCHIVE), DECRYPT]),
+            ("s3:GetObjectVersion", ARCHIVE), ("s3:GetObjectVersionAttributes", ARCHIVE)]),
         ("GetObject", {"Key": "missing"}, [("s3:GetObject", f"{BUCKET}/missing"), ("s3:ListBucket", BUCKET)]),
         ("ListObjectsV2", {"Prefix": "dana"}, [("s3:ListBucket", BUCKET)]),
         ("ListObjectVersions", {}, [("s3:ListBucketVersions", BUCKET)]),
