@@ -34,7 +34,7 @@ def test_the_commands_for_the_policies_leave_no_placeholder_in_any_of_them(tmp_p
     [block] = [block for block in list_blocks(PAGE) if "create-policy" in block]
     for name in ("aws", "make"):
         write_command(tmp_path, name)
-    commands = block.replace("/tmp/", f"{tmp_path}/").replace("=workmail-offboarding", "=another-stack")  # noqa: S108
+    commands = block.replace("/tmp/", f"{tmp_path}/").replace("=workmail-offboarding", "=another-stack")  # noqa: S108 (the page's folder)
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run([str(shutil.which("sh")), "-euc", commands], cwd=ROOT, env={"PATH": path}, check=True)
 
@@ -47,8 +47,14 @@ def test_the_commands_for_the_policies_leave_no_placeholder_in_any_of_them(tmp_p
         assert (ACCOUNT in text, REGION in text, "workmail-offboarding" in text) == (False, False, False)
     *created, bootstrap = (tmp_path / "commands").read_text().splitlines()
     assert len(created) == len(names)
-    [policy] = re.findall(r"EXECUTION_POLICY=arn:aws:iam::210987654321:policy/(\S+)", bootstrap)
-    assert any(f"--policy-name {policy} " in line and "cloudformation-execution.json" in line for line in created)
+    policies = bootstrap.partition("EXECUTION_POLICY=")[2].split(",")
+    assert policies == [
+        f"arn:aws:iam::210987654321:policy/another-stack-cloudformation-{name}" for name in ("execution", "archives")
+    ]
+    for policy in policies:
+        name = policy.partition("/")[2]
+        file = f"{name.removeprefix('another-stack-')}.json"
+        assert any(f"--policy-name {name} " in line and line.endswith(f"/{file}") for line in created)
 
 
 def test_each_variable_of_a_command_is_set_before_it() -> None:
