@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -33,6 +34,8 @@ _HEADER = "| where | names | e-mail addresses | telephone numbers, postal addres
 # The sample address in the messages about wrong inputs belongs to no user.
 _ADDRESS = r"(?<![\w.%+-])(?!alice@example\.com\b)[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
 _MIN_SECRET_LENGTH = 4
+_ASSETS = "cdk-"
+"""How the bucket of the CDK is called, which has templates and code."""
 
 recorded_leaks: list[str] = []
 """The leaks in the environments that were closed since the last check."""
@@ -139,6 +142,9 @@ class LeakDetector:
         self._read_queues(places)
         for table in dynamodb_backends[ACCOUNT][REGION].tables.values():
             places["table of records"] += [json.dumps(item.to_json(), ensure_ascii=False) for item in table.all_items()]
+        for bucket in s3_backends[ACCOUNT]["aws"].buckets.values():
+            if not bucket.name.startswith(_ASSETS):
+                places["keys and logs of archives"] += _list_object_texts(bucket)
         return places
 
     def _read_queues(self, places: dict[str, list[str]]) -> None:
@@ -151,6 +157,16 @@ class LeakDetector:
                 places[place].append(message.body)
                 attributes = json.dumps(message.message_attributes, ensure_ascii=False, default=str)
                 places["attributes of messages in the queues"].append(attributes)
+
+
+def _list_object_texts(bucket: Any) -> Iterator[str]:
+    """Yield the keys and the metadata of all objects, and the content of those that are no archives."""
+    for key in bucket.keys:
+        yield key
+        for version in bucket.keys.getlist(key):
+            yield json.dumps(dict(getattr(version, "metadata", {})), ensure_ascii=False)
+            if not key.endswith(".zip") and hasattr(version, "value"):
+                yield version.value.decode(errors="replace")
 
 
 def install_detector() -> None:
@@ -218,4 +234,5 @@ def _split_cells(line: str) -> list[str]:
 _PLACE_OF_REQUEST = {
     "sns:Publish": "mails",
     "events:PutEvents": "events that the product puts",
+    "workmail:StartMailboxExportJob": "keys and logs of archives",
 }

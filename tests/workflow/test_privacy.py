@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from tests.workflow import privacy
@@ -50,6 +52,7 @@ class Planter:
             "queues of notifications": lambda text: self._send_body("NotificationDeadLetterQueueUrl", text),
             "executions": lambda text: self._start_execution({"Reason": text}),
             "table of records": self._put_item,
+            "keys and logs of archives": self._put_object,
         }
 
     def _create_function(self) -> None:
@@ -99,6 +102,11 @@ class Planter:
         self._environment.client("dynamodb").put_item(
             TableName=self._outputs["RecordsTableName"], Item={name: {"S": value} for name, value in members.items()}
         )
+
+    def _put_object(self, text: str) -> None:
+        s3 = self._environment.client("s3")
+        s3.create_bucket(Bucket="archives")
+        s3.put_object(Bucket="archives", Key=f"archives/{self._next_name()}/log.json", Body=json.dumps({"text": text}))
 
     def _next_name(self) -> str:
         self._number += 1
@@ -157,6 +165,22 @@ def test_display_names_first_names_and_last_names_count_as_names(stack: Any) -> 
             planter.places[place](f"The offboarding of {text} waits.")
 
     assert find_leaks_after(plant, stack) == {(place, "names") for place in texts}
+
+
+@pytest.mark.parametrize(
+    ("key", "metadata", "is_leak"),
+    [("dana.leaver.zip", {}, True), ("1.zip", {"owner": "dana.leaver"}, True), ("1.zip", {}, False)],
+)
+def test_an_archive_has_no_name_in_its_key_or_metadata_and_may_have_one_in_it(
+    stack: Any, key: str, metadata: dict[str, str], is_leak: bool
+) -> None:
+    def plant(flow: Flow, _: Planter) -> None:
+        flow.people.create_user("dana.leaver")
+        s3 = flow.environment.client("s3")
+        s3.create_bucket(Bucket="archives")
+        s3.put_object(Bucket="archives", Key=f"archives/{key}", Metadata=metadata, Body=b"To: dana.leaver@example.com")
+
+    assert find_leaks_after(plant, stack) == ({("keys and logs of archives", "names")} if is_leak else set())
 
 
 def test_personal_data_in_an_allowed_place_is_not_a_leak(stack: Any) -> None:
