@@ -151,8 +151,10 @@ def _list_s3_faults(call: Call) -> Iterator[tuple[str, Fault]]:
     yield "SlowDown 3 times", _build_fault(call, error="SlowDown", times=3)
     yield "after it Timeout once", _build_fault(call, after_effect=TIMEOUT, times=1)
     yield "after it Timeout twice", _build_fault(call, after_effect=TIMEOUT, times=2)
-    yield "EmptyAnswer once", _build_fault(call, error=EMPTY, times=1)
-    yield "EmptyAnswer always", _build_fault(call, error=EMPTY)
+    # An empty answer to a write of S3 is its success, and would be a false statement about a write without effect.
+    if call.operation.startswith(("Get", "List")):
+        yield "EmptyAnswer once", _build_fault(call, error=EMPTY, times=1)
+        yield "EmptyAnswer always", _build_fault(call, error=EMPTY)
     yield "1 s late always", _build_fault(call, latency=1)
 
 
