@@ -226,6 +226,7 @@ LOG = {
         *((text, None) for text in ("", "{", "[]", "null", "7", '"text"', "{}", '{"more": 1}')),
         (b"\xff\xfe\x00", None),
         (json.dumps({**LOG, "more": "x" * 100_000}), None),
+        (json.dumps(LOG) + " " * 100_001, None),
     ],
 )
 def test_a_log_is_read_if_it_is_one(monkeypatch: pytest.MonkeyPatch, content: str | bytes, log: object) -> None:
