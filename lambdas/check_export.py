@@ -168,10 +168,12 @@ class Look:
         """Return whether the entity is still enabled: nobody's export fails for what somebody else has disabled."""
         if not was_enabled(self.record):
             return False
+        recorded = Entity.from_json(self.record.entity)
         try:
-            entity = self.exports.describe(Entity.from_json(self.record.entity).reference)
+            entity = self.exports.describe(recorded.reference)
         except errors.EntityNotFound:
-            # ResolveEntity, which comes next, says what has become of it.
+            # If it exists, the next states would have it exported again, and this state would end that again, for ever.
+            self.exports.confirm_absent(recorded.reference, recorded.name, recorded.email)
             return False
         return entity.state is EntityState.ENABLED
 

@@ -153,10 +153,11 @@ class FunctionTables:
     def _describe_check_export(self) -> FunctionSpec:
         archives = self._archives
         workmail_actions = ("DescribeMailboxExportJob", "ListMailboxExportJobs", "CancelMailboxExportJob")
+        entity_actions = ("DescribeUser", "DescribeResource", "ListUsers", "ListResources")
         return FunctionSpec(
             name="CheckExport",
             description="Looks at the export of the mailbox, and verifies the archive",
-            workmail_actions=(*workmail_actions, "DescribeUser", "DescribeResource") if archives else (),
+            workmail_actions=(*workmail_actions, *entity_actions) if archives else (),
             environment={**self._export_variables, **self._read_policy.environment},
             access=(
                 *self._list_export_access(archives),

@@ -198,7 +198,7 @@ START_ACTIONS = {
 }
 CHECK_ACTIONS = {
     *("workmail:DescribeMailboxExportJob", "workmail:ListMailboxExportJobs", "workmail:CancelMailboxExportJob"),
-    *("workmail:DescribeUser", "workmail:DescribeResource"),
+    *("workmail:DescribeUser", "workmail:DescribeResource", "workmail:ListUsers", "workmail:ListResources"),
 }
 
 
