@@ -223,10 +223,15 @@ def cancel_export(exports: MailboxExports, record: Record) -> None:
     """Cancel the export that runs for an execution, if one does, and give its slot back.
 
     An export that somebody else has started is cancelled too, once it was taken up: it is of no use without its leaver.
-    WorkMail may not cancel one that is nearly done. It keeps its slot, which is free once its lease and it are over.
+    One that WorkMail does not cancel, because it is nearly done for example, keeps its slot: that is free once its
+    lease and the export are over.
     """
     if record.export is not None and record.export.job_id is not None and record.archive is None:
-        exports.cancel_job(record.export.job_id, f"cancel-{record.export.job_id}")
+        try:
+            exports.cancel_job(record.export.job_id, f"cancel-{record.export.job_id}")
+        except errors.AccessDenied as error:
+            # Nobody is deregistered for that, and the archive of a leaver who stays is no harm.
+            logger.warning("export not cancelled", extra={"reason": str(error)})
         job = exports.describe_job(record.export.job_id)
         if job is not None and job.is_running:
             return

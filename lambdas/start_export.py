@@ -26,7 +26,6 @@ from offboarding.domain.exports import (
     ExportState,
     JobState,
     find_adoptable_job,
-    is_recent,
     plan_look_at_job,
     plan_look_at_slots,
     running_entities,
@@ -86,12 +85,12 @@ class Beginning:
 
     @property
     def state(self) -> ExportState:
-        """The export as the record has it; a new one if there is none, or if its archive is too old."""
+        """The export as the record has it; a new one if there is none, or if its result does not suffice."""
         previous, archive = self.record.export, self.record.archive
         slot_deadline = min(whole_second(self.now + timedelta(days=self.settings.slot_deadline_days)), self.limit)
         if previous is None:
             return ExportState(attempt=1, slot_deadline=render(slot_deadline))
-        if archive is not None and not is_recent(archive, self.now):
+        if archive is not None:
             return previous.begin_again(slot_deadline)
         return replace(previous, problem=None)
 

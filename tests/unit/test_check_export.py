@@ -363,6 +363,19 @@ def test_the_export_of_an_offboarding_that_ends_is_cancelled_and_gives_its_slot_
     assert not has_slot(table)
 
 
+def test_a_withdrawal_is_one_although_its_export_may_not_be_cancelled(
+    leaver: str, exports: Exports, table: Table, organization: WorkMailBackend
+) -> None:
+    fail_operation(organization, "CancelMailboxExportJob", "AccessDeniedException", always=True)
+    withdraw(table)
+
+    with pytest.raises(errors.Withdrawn):
+        check(exports.now)
+
+    assert exports.read_states() == ["RUNNING"]
+    assert has_slot(table), "it still occupies one of WorkMail's slots"
+
+
 def test_a_record_that_exports_nothing_is_unexpected(dana: str, exports: Exports, table: Table) -> None:
     table.create_record("a", dana, Entity=describe_entity(dana).to_json())
 

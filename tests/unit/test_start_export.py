@@ -13,6 +13,7 @@ from local.workmail import WorkMailBackend
 from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.exports import Archive
 from offboarding.domain.record import Status
 from offboarding.domain.timestamps import parse
 from tests.unit.conftest import (
@@ -369,13 +370,20 @@ def test_a_disabled_entity_without_a_date_has_the_deadlines_of_the_service(
     assert start()["Evidence"]["SlotDeadline"] == SLOT_DEADLINE
 
 
-def test_an_archive_that_is_too_old_is_made_again_with_another_token(
-    leaver: str, exports: Exports, table: Table
+@pytest.mark.parametrize(
+    "archive",
+    [
+        {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-24T09:05:00.000Z"},
+        {"Status": "NotArchived", "At": "2026-11-25T09:59:00.000Z", "Reason": "one is required only since then"},
+    ],
+    ids=["too old", "missing"],
+)
+def test_an_archive_that_does_not_suffice_is_made_again_with_another_token(
+    leaver: str, exports: Exports, table: Table, archive: Archive
 ) -> None:
     start()
     first_job = read_export(table)["JobId"]
     now = exports.pass_time(hours=25)
-    archive = {"Status": "Verified", "At": NOW, "ExportEndedAt": "2026-11-24T09:05:00.000Z"}
     assert table.records.record_archive(table.load_record(ARN_A), archive, {"At": NOW, "Step": "Archived"})
 
     evidence = start(now)["Evidence"]
