@@ -134,6 +134,7 @@ def test_an_export_that_was_taken_up_without_a_slot_is_looked_at_again(
 
     assert check()["Decision"] == "Wait"
     assert not has_slot(table)
+    assert check(exports.pass_time(minutes=10))["Archive"]["Status"] == "Verified"
 
 
 @pytest.mark.parametrize("mode", ["Required", "IfPossible"])
@@ -376,6 +377,28 @@ def test_a_withdrawal_is_one_although_its_export_may_not_be_cancelled(
     assert has_slot(table), "it still occupies one of WorkMail's slots"
 
 
+@pytest.mark.parametrize("cause", ["a withdrawal", "the deadline"])
+def test_an_export_that_workmail_does_not_cancel_any_more_keeps_its_slot(
+    dana: str, exports: Exports, table: Table, put_policy: PutPolicy, cause: str
+) -> None:
+    put_policy(make_policy(export="Required"))
+    exports.switch(late_cancellation="nothing", export_minimum_minutes=75 * 60)
+    table.create_record("a", dana, Entity=describe_entity(dana).to_json())
+    start()
+    if cause == "a withdrawal":
+        now = exports.pass_time(hours=71)
+        withdraw(table)
+        with pytest.raises(errors.Withdrawn):
+            check(now)
+    else:
+        now = exports.pass_time(hours=72)
+        with pytest.raises(errors.ExportFailed, match="its deadline"):
+            check(now)
+
+    assert exports.read_states() == ["RUNNING"]
+    assert has_slot(table)
+
+
 def test_a_record_that_exports_nothing_is_unexpected(dana: str, exports: Exports, table: Table) -> None:
     table.create_record("a", dana, Entity=describe_entity(dana).to_json())
 
@@ -490,6 +513,22 @@ def test_the_first_log_beside_the_archive_counts(bucket: Bucket) -> None:
 
     assert archive["Log"] is log
     assert archive["NotGiven"] == ["Log.Folders", "Log.Bytes", "Log.NotExportable", "Log.Sha384"]
+
+
+def test_a_log_that_may_not_be_read_is_not_given(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket.logs = {KEY.replace(".zip", ".json"): {}}
+    for name in ("read_log", "list_keys"):
+        with monkeypatch.context() as patch:
+            patch.setattr(check_export, name, make_raiser(errors.AccessDenied("no")))
+            archive = verify()
+        assert (archive["Status"], archive["NotGiven"], archive["NotCompared"]) == ("Verified", ["Log"], [])
+
+
+def test_a_log_that_s3_does_not_give_now_is_read_again(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_export, "list_keys", make_raiser(errors.ArchiveUnavailable("later")))
+
+    with pytest.raises(errors.ArchiveUnavailable):
+        verify()
 
 
 def test_the_verified_version_is_locked_only_if_the_settings_say_so(bucket: Bucket) -> None:

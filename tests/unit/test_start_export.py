@@ -93,6 +93,17 @@ def test_the_first_look_is_later_for_a_larger_mailbox(exports: Exports, dana: st
     assert start()["LookAt"] == "2026-11-24T09:20:00.000Z"
 
 
+def end_after_start(patch: pytest.MonkeyPatch) -> None:
+    """Have the function end once WorkMail has started the job, and nothing has recorded it."""
+    start_job = MailboxExports.start_job
+
+    def start_and_end(*arguments: Any) -> str:
+        start_job(*arguments)
+        raise SystemExit
+
+    patch.setattr(MailboxExports, "start_job", start_and_end)
+
+
 @pytest.mark.parametrize("operation", ["StartMailboxExportJob", "record_export"])
 def test_an_attempt_that_ended_between_the_start_and_the_record_starts_no_second_job(
     leaver: str, exports: Exports, table: Table, monkeypatch: pytest.MonkeyPatch, operation: str
@@ -101,13 +112,7 @@ def test_an_attempt_that_ended_between_the_start_and_the_record_starts_no_second
         if operation == "record_export":
             patch.setattr(Records, "record_export", make_raiser(SystemExit()))
         else:
-            start_job = MailboxExports.start_job
-
-            def start_and_die(*arguments: Any) -> str:
-                start_job(*arguments)
-                raise SystemExit
-
-            patch.setattr(MailboxExports, "start_job", start_and_die)
+            end_after_start(patch)
         with pytest.raises(SystemExit):
             start()
     assert table.load_record(ARN_A).export is None
@@ -433,6 +438,43 @@ def test_a_withdrawn_offboarding_exports_nothing(
         assert take_calls(organization) == []
     else:
         start()
+
+
+@pytest.mark.parametrize("late_cancellation", ["cancels", "nothing"])
+def test_an_unrecorded_export_of_a_withdrawn_offboarding_is_cancelled_and_keeps_its_slot_while_it_runs(
+    leaver: str,
+    exports: Exports,
+    people: OrganizationBuilder,
+    table: Table,
+    organization: WorkMailBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    late_cancellation: str,
+) -> None:
+    exports.switch(late_cancellation=late_cancellation, export_minimum_minutes=100)
+    exports.put_settings(Slots=1)
+    kim = people.create_user("kim")
+    table.create_record("b", kim, Entity=describe_entity(kim).to_json())
+    start(NOW, "b")
+    start()
+    exports.put_settings(Slots=2)
+    with monkeypatch.context() as patch:
+        end_after_start(patch)
+        with pytest.raises(SystemExit):
+            start()
+    made = {"Decision": "Withdrawn", "DecidedBy": "hr", "Reason": "r", "DecidedAt": NOW, "DecidedIn": ARN_B}
+    assert table.records.record_decision(table.load_record(ARN_A), made)
+    now = exports.pass_time(minutes=95)
+    take_calls(organization)
+
+    with pytest.raises(errors.Withdrawn):
+        start(now)
+
+    is_cancelled = late_cancellation == "cancels"
+    assert take_calls(organization) == ["ListMailboxExportJobs", "CancelMailboxExportJob", "ListMailboxExportJobs"]
+    states = {job["EntityId"]: job["State"] for job in exports.list_jobs()}
+    assert states.pop(leaver) == ("CANCELLED" if is_cancelled else "RUNNING")
+    assert states == {kim: "RUNNING"}
+    assert count_leases(table) == (1 if is_cancelled else 2)
 
 
 def test_without_a_record_nothing_is_exported(exports: Exports, table: Table, organization: WorkMailBackend) -> None:
