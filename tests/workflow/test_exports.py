@@ -43,18 +43,8 @@ class Archivist:
 
     def export_by_hand(self, entity_id: str, bucket: str | None = None, token: str = "by-hand") -> str:
         """Start an export as a person would, by the stack's role and with its key."""
-        roles = self.flow.environment.client("iam").list_roles()["Roles"]
-        [role_arn] = [role["Arn"] for role in roles if "ArchivesExportRole" in role["RoleName"]]
-        job_id: str = self.flow.workmail.start_mailbox_export_job(
-            OrganizationId=ORGANIZATION_ID,
-            EntityId=entity_id,
-            ClientToken=token,
-            RoleArn=role_arn,
-            KmsKeyArn=self.flow.environment.outputs["ArchiveKeyArn"],
-            S3BucketName=bucket or self.bucket,
-            S3Prefix="archives/by-hand",
-        )["JobId"]
-        return job_id
+        more = {"S3BucketName": bucket} if bucket else {}
+        return self.flow.export_by_hand(entity_id, ClientToken=token, **more)
 
     def is_enabled(self, entity_id: str) -> bool:
         return bool(self.flow.read_workmail_state(entity_id)["State"] == "ENABLED")
