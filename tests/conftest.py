@@ -3,6 +3,8 @@
 import gc
 import os
 
+# moto reaches only the sessions of boto3 that are made after it was imported.
+import moto.core.models  # noqa: F401
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -12,9 +12,9 @@ from botocore.session import get_session
 
 from local.aws.actions import Action, required_actions
 from local.aws.cloudformation import deletions
-from local.aws.iam import parse_grants
 from local.cdk.assembly import ROOT
 from local.defaults import ACCOUNT, REGION
+from local.policies import parse_grants
 from operate.account import Account
 from tests.workflow.test_destroy import STACK, Operator, create_leaver, make_operator, operator
 
