@@ -3,8 +3,7 @@
 import gc
 import os
 
-# moto reaches only the sessions of boto3 that are made after it was imported.
-import moto.core.models  # noqa: F401
+import moto.core.models  # noqa: F401 (it reaches only those sessions of boto3 that are made after it was imported)
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -25,7 +25,7 @@ from offboarding.domain.exports import (
 from offboarding.domain.retention import RetentionRules, service_end
 from stacks.settings import ANNOUNCED_SERVICE_END, EXPORT_MODES, ExportSettings, Settings
 from stacks.settings_fields import SettingsError
-from tests.infrastructure.templates import template_of
+from tests.infrastructure.templates import Template
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "archive.md").read_text()
@@ -216,12 +216,10 @@ def test_the_figures_in_the_text_are_those_of_the_product() -> None:
     assert "WorkMail does not publish durations" in text
 
 
-def test_the_outputs_that_the_page_names_are_those_of_a_stack_with_exports() -> None:
-    template = template_of({"organizations": [{"id": ORGANIZATION_ID}], "export": {"mode": "Required"}})
-
+def test_the_outputs_that_the_page_names_are_those_of_a_stack_with_exports(with_exports: Template) -> None:
     for name in ("ArchiveBucketName", "ArchiveKeyArn"):
         assert f"`{name}`" in PAGE
-        assert name in template["Outputs"]
+        assert name in with_exports["Outputs"]
 
 
 def test_the_documented_role_may_read_archives_and_nothing_else() -> None:

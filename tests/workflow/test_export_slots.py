@@ -15,7 +15,7 @@ from tests.workflow.invariants import Monitor
 SLOTS = ARCHIVE_SETTINGS["export"]["slots"]
 
 
-@pytest.mark.parametrize("late_cancellation", [*mark_long("cancels"), "nothing"])
+@pytest.mark.parametrize("late_cancellation", mark_long("cancels", "nothing"))
 def test_an_export_that_workmail_does_not_cancel_any_more_keeps_its_slot(
     make_flow: Callable[..., Flow], late_cancellation: str
 ) -> None:
