@@ -149,7 +149,7 @@ def attempt_export(exports: MailboxExports, beginning: Beginning) -> Attempt:
         return Attempt(state, now, "ExportAwaitsSlot")
     try:
         return _adopt_or_start(exports, beginning, exports.list_jobs())
-    except (errors.DeregistrationRefused, errors.EntityNotFound) as error:
+    except (errors.DeregistrationRefused, errors.EntityNotFound, errors.EntityStateConflict) as error:
         return _make_refused(beginning, state, error)
     except (errors.AccessDenied, errors.UnexpectedAnswer) as error:
         if not error.raised_by_workmail:

@@ -285,7 +285,10 @@ def test_a_limit_of_workmail_is_a_wait_and_gives_the_slot_back(
     assert count_leases(table) == 0
 
 
-@pytest.mark.parametrize("code", ["EntityNotFoundException", "InvalidParameterException", "AccessDeniedException"])
+@pytest.mark.parametrize(
+    "code",
+    ["EntityNotFoundException", "InvalidParameterException", "AccessDeniedException", "EntityStateException"],
+)
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_a_refusal_of_workmail_is_recorded_and_looked_at_in_an_hour_or_at_once(
     leaver: str, exports: Exports, table: Table, organization: WorkMailBackend, code: str, is_enabled: bool
