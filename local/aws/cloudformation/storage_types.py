@@ -23,7 +23,8 @@ from local.hooks import Hooks
 _DEFAULT_WINDOW_DAYS = 30
 _BUCKET_PROPERTIES = frozenset(
     {
-        "BucketEncryption", "BucketName", "LifecycleConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled",
+        "AccessControl", "BucketEncryption", "BucketName", "LifecycleConfiguration", "ObjectLockConfiguration",
+        "ObjectLockEnabled",
         "OwnershipControls", "PublicAccessBlockConfiguration", "Tags", "VersioningConfiguration",
     }
 )  # fmt: skip
@@ -75,6 +76,8 @@ def _hook_bucket(hooks: Hooks) -> None:
 
 def _configure_bucket(name: str, region_name: str, properties: Mapping[str, Any]) -> None:
     """Give a bucket the configuration of a template, and take away what the template does not have."""
+    if properties.get("AccessControl", "Private") != "Private":
+        raise ValidationError(name, "The bucket has an AccessControl that is not Private, not supported here.")
     s3, bucket = boto3.client("s3", region_name), {"Bucket": name}
     if properties.get("ObjectLockEnabled") or "VersioningConfiguration" in properties:
         versioning = properties.get("VersioningConfiguration", {"Status": "Enabled"})

@@ -162,6 +162,7 @@ def test_an_update_changes_the_bucket_the_policy_and_the_key_in_place(storage: S
     [
         lambda properties: properties["Bucket"].update(BucketName="other"),
         lambda properties: properties["Bucket"].update(LoggingConfiguration={}),
+        lambda properties: properties["Bucket"].update(AccessControl="PublicRead"),
         lambda properties: properties["Bucket"]["LifecycleConfiguration"]["Rules"][0].update(Transitions=[]),
         lambda properties: properties["Key"].update(MultiRegion=True),
     ],
