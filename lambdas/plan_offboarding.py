@@ -97,8 +97,10 @@ def _read_current_aliases(directory: Directory, entity: Entity) -> tuple[Entity,
 
 def _plan_export(exports: MailboxExports, policy: Policy, step: PlanStep, entity: Entity) -> dict[str, Any]:
     """Return what the plan says of the export, if one would be made."""
+    if entity.type is EntityType.GROUP:
+        return {}
     mode = policy.export.select_mode(step["Request"].get("Export"))
-    if mode is ExportMode.NO or entity.type is EntityType.GROUP:
+    if mode is ExportMode.NO:
         return {}
     now, ends_at = parse(step["Now"]), parse(step["ServiceEndsAt"])
     return {"Export": plan_export(exports, step["OrganizationId"], entity, mode, now, ends_at)}

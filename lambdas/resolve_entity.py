@@ -216,11 +216,13 @@ def _require_another_requester(entity: Entity, request: OffboardingInput) -> Non
 
 def _require_export(policy: Policy, entity: Entity, request: OffboardingInput) -> None:
     """Require that the export for which the input asks can be made, and is not less than the settings require."""
-    mode = policy.export.select_mode(request.get("Export"))
-    if "Export" in request and mode is not ExportMode.NO and entity.type is EntityType.GROUP:
+    requested = request.get("Export")
+    if entity.type is not EntityType.GROUP:
+        policy.export.select_mode(requested)
+    elif requested not in {None, ExportMode.NO}:
         raise errors.InvalidRequest(
-            f"The execution's input asks for Export {mode}, and {entity.id} is a group, which has no mailbox. Leave "
-            "Export out."
+            f"The execution's input asks for Export {requested}, and {entity.id} is a group, which has no mailbox. "
+            "Leave Export out."
         )
 
 

@@ -607,6 +607,7 @@ def test_the_export_of_the_input_is_recorded_if_it_is_not_less_than_the_settings
 
     with pytest.raises(InvalidRequest, match="asks for Export No, which is less than the settings require: IfPossible"):
         call_handler(dana, Export="No")
+    assert call_handler(group, Export="No")["Request"]["Export"] == "No", "a group never has one"
     with pytest.raises(InvalidRequest, match=f"{group} is a group, which has no mailbox"):
         call_handler(group, Export="Required")
     put_policy(make_policy(export="Required", may_be_skipped=True))
