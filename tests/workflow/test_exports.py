@@ -129,8 +129,8 @@ def test_an_export_takes_nine_states_more_and_three_for_each_further_look(archiv
     ("result", "reason"),
     [
         ("FAILED", "The export ended as FAILED"),
-        ("no-object", "the bucket has no archive of it"),
         *mark_long(
+            ("no-object", "the bucket has no archive of it"),
             ("CANCELLED", "The export ended as CANCELLED"),
             ("empty-object", "its archive is empty"),
             ("vanishes", "WorkMail does not know the export any more"),
@@ -375,6 +375,7 @@ def test_an_export_by_hand_into_the_archive_is_taken_up(archivist: Archivist) ->
     assert ended.outcome == "CleanupVerified"
 
 
+@pytest.mark.long
 def test_an_export_by_hand_to_another_place_is_waited_for_and_repeated_after_24_hours(archivist: Archivist) -> None:
     flow = archivist.flow
     archivist.s3.create_bucket(Bucket="elsewhere", ObjectLockEnabledForBucket=True)
@@ -405,6 +406,7 @@ def test_ten_exports_by_hand_are_waited_for_and_fail_nobody(archivist: Archivist
     assert flow.read_result(arn).outcome == "CleanupVerified"
 
 
+@pytest.mark.long
 def test_an_export_that_outlasts_its_deadline_is_cancelled(archivist: Archivist) -> None:
     flow = archivist.flow
     archivist.behave(export_minimum_minutes=5 * 24 * 60)

@@ -18,7 +18,7 @@ from tests.workflow.fault_matrix import (
 from tests.workflow.scenarios import SCENARIOS, Scenario, Stages
 
 MATRIX = parse_page(PAGE.read_text())
-PLAY_ONE_IN = 640
+PLAY_ONE_IN = 900
 """`make test` plays one row in so many; `make test-long` plays all rows."""
 ALWAYS_PLAYED = {
     ("DeregisterEntity", "lambda:Invoke", "after it Runtime.ExitError once"),
