@@ -22,7 +22,7 @@ from offboarding.adapters.reports import Reports
 from offboarding.adapters.table import Action
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityState, EntityType
-from offboarding.domain.exports import describe_end, is_verified
+from offboarding.domain.exports import describe_archive, is_verified
 from offboarding.domain.identifiers import is_same_identifier
 from offboarding.domain.protection import protected_by_nature, protected_by_settings
 from offboarding.domain.record import MailboxTouched, Record, Status
@@ -104,7 +104,7 @@ def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[st
         "At": step["Now"],
         "Step": "Deregistered",
         "WasEnabled": was_enabled,
-        **describe_end(record.archive, parse(step["Now"])),
+        **describe_archive(record.archive, parse(step["Now"])),
         "Answers": directory.answers,
     }
     lock = records.find_lock(offboarding.organization_id, offboarding.entity_id)
@@ -117,7 +117,7 @@ def _deregister_and_record(step: DeregisterStep, claim: MailboxClaim) -> dict[st
             "At": step["Now"],
             "WasEnabled": was_enabled,
             "Recorded": is_recorded,
-            **describe_end(record.archive, parse(step["Now"])),
+            **describe_archive(record.archive, parse(step["Now"])),
             "Answers": directory.answers,
         },
     }

@@ -75,22 +75,7 @@ class FunctionTables:
                 description="Checks that the organization is active and the entity is not its migration administrator",
                 workmail_actions=("DescribeOrganization",),
             ),
-            FunctionSpec(
-                name="PlanOffboarding",
-                description="Reports what an offboarding would do, and what would stop it, and changes nothing",
-                workmail_actions=(
-                    *("ListAliases", "ListGroupsForEntity", "ListGroupMembers", "ListMailboxPermissions"),
-                    *_DESCRIBE_ACTIONS,
-                    *(("GetMailboxDetails", "ListMailboxExportJobs") if self._archives else ()),
-                ),
-                environment={**render_retention_rules(self._settings), **render_path_variable(self._stack)},
-                access=(
-                    self._records.allow_actions("GetItem"),
-                    self._read_policy,
-                    self._describe_executions,
-                    *((self._archives.allow_read_settings(),) if self._archives else ()),
-                ),
-            ),
+            self._describe_plan_offboarding(),
             FunctionSpec(
                 name="RecordOffboarding",
                 description="Records the entity as it is, unless another execution offboards it",
@@ -116,25 +101,47 @@ class FunctionTables:
             ),
             self._describe_start_export(),
             self._describe_check_export(),
-            FunctionSpec(
-                name="DeregisterEntity",
-                description="Deregisters the entity and works out when its mailbox is removed",
-                workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "ListAliases"),
-                environment=render_retention_rules(self._settings),
-                access=(
-                    # An attempt requires that the leaver is still reported as away, and does not change that.
-                    self._check_and_update_record,
-                    self._list_reports,
-                    self._answer_tasks,
-                    self._describe_executions,
-                    self._read_policy,
-                ),
-            ),
+            self._describe_deregister_entity(),
             FunctionSpec(
                 name="VerifyCleanup",
                 description="Verifies by WorkMail's answers that the mailbox is gone",
                 workmail_actions=(*_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "GetMailboxDetails"),
                 access=(self._write_record,),
+            ),
+        )
+
+    def _describe_plan_offboarding(self) -> FunctionSpec:
+        archives = self._archives
+        return FunctionSpec(
+            name="PlanOffboarding",
+            description="Reports what an offboarding would do, and what would stop it, and changes nothing",
+            workmail_actions=(
+                *("ListAliases", "ListGroupsForEntity", "ListGroupMembers", "ListMailboxPermissions"),
+                *_DESCRIBE_ACTIONS,
+                *(("GetMailboxDetails", "ListMailboxExportJobs") if archives else ()),
+            ),
+            environment={**render_retention_rules(self._settings), **render_path_variable(self._stack)},
+            access=(
+                self._records.allow_actions("GetItem"),
+                self._read_policy,
+                self._describe_executions,
+                *((archives.allow_read_settings(),) if archives else ()),
+            ),
+        )
+
+    def _describe_deregister_entity(self) -> FunctionSpec:
+        return FunctionSpec(
+            name="DeregisterEntity",
+            description="Deregisters the entity and works out when its mailbox is removed",
+            workmail_actions=("DeregisterFromWorkMail", *_DESCRIBE_ACTIONS, *_LIST_ACTIONS, "ListAliases"),
+            environment=render_retention_rules(self._settings),
+            access=(
+                # An attempt requires that the leaver is still reported as away, and does not change that.
+                self._check_and_update_record,
+                self._list_reports,
+                self._answer_tasks,
+                self._describe_executions,
+                self._read_policy,
             ),
         )
 

@@ -76,12 +76,11 @@ def describe_leftovers(
     for group in groups:
         yield _render(account, "logs", "delete-log-group", "--log-group-name", group)
     for bucket in _select_ids(resources, _BUCKET):
-        yield f"The archives of mailboxes are kept, in this bucket: {bucket}"
+        yield f"The archives of mailboxes are kept, in the bucket {bucket}. To remove it, once it is empty:"
+        yield _render(account, "s3api", "delete-bucket", "--bucket", bucket)
     for key in _select_ids(resources, _KEY):
-        yield (
-            f"Their key is kept: {key}. Nobody can read an archive without it, so delete it after the last archive. "
-            "docs/archive.md says how."
-        )
+        yield f"Their key is kept: {key}. Nobody can read an archive without it. To remove it, after the last archive:"
+        yield _render(account, "kms", "schedule-key-deletion", "--key-id", key, "--pending-window-in-days", "30")
     for resource in resources:
         if resource.type not in {_TABLE, _LOG_GROUP, _BUCKET, _KEY}:
             yield f"Left: {resource.type} {resource.id}"

@@ -23,7 +23,7 @@ from local.organization import OrganizationBuilder
 from local.workmail import WorkMailBackend, workmail_backends
 from local.workmail.exceptions import CommonError
 from offboarding import configuration
-from offboarding.adapters import archives, intake_settings, policy
+from offboarding.adapters import parameters
 from offboarding.adapters.directory import Directory
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records, erased_key
@@ -471,11 +471,11 @@ def put_policy(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PutPolicy
 
     def put(text: str) -> None:
         client("ssm").put_parameter(Name=POLICY_PARAMETER, Type="String", Value=text, Overwrite=True)
-        policy.provider.clear_cache()
+        parameters.provider.clear_cache()
 
-    policy.provider.clear_cache()
+    parameters.provider.clear_cache()
     yield put
-    policy.provider.clear_cache()
+    parameters.provider.clear_cache()
 
 
 @pytest.fixture
@@ -492,10 +492,10 @@ def put_intake_settings(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         values = {f"organizations/{key}": value for key, value in organizations.items()}
         for key, value in {**values, **{f"providers/{key}": value for key, value in providers.items()}}.items():
             ssm.put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/{key}", Type="String", Value=json.dumps(value))
-        intake_settings.provider.clear_cache()
+        parameters.provider.clear_cache()
 
     yield put
-    intake_settings.provider.clear_cache()
+    parameters.provider.clear_cache()
 
 
 @pytest.fixture
@@ -578,5 +578,5 @@ def exports(organization: WorkMailBackend, monkeypatch: pytest.MonkeyPatch) -> I
         exports_ = Exports(clock, organization)
         exports_.create_place()
         exports_.put_settings()
-        archives.provider.clear_cache()
+        parameters.provider.clear_cache()
         yield exports_

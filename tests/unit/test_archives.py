@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
-from offboarding.adapters import archives
+from offboarding.adapters import archives, parameters
 from offboarding.adapters.archives import (
     ArchiveSettings,
     StoredObject,
@@ -39,7 +39,7 @@ def put_text(text: str) -> None:
 @pytest.fixture
 def _path(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, ARCHIVES_PATH=ARCHIVES_PATH)
-    archives.provider.clear_cache()
+    parameters.provider.clear_cache()
 
 
 @pytest.mark.usefixtures("_path")
@@ -97,7 +97,7 @@ def test_missing_settings_are_unavailable() -> None:
     [("ThrottlingException", errors.SettingsUnavailable), ("AccessDeniedException", errors.AccessDenied)],
 )
 def test_an_error_of_systems_manager_is_told(code: str, kind: type[errors.OffboardingError]) -> None:
-    with Stubber(archives.provider.client) as stub:
+    with Stubber(parameters.provider.client) as stub:
         stub.add_client_error("get_parameter", code)
         with pytest.raises(kind, match="ssm:GetParameter"):
             read_archive_settings(ORGANIZATION_ID)

@@ -18,7 +18,7 @@ from offboarding.domain.exports import (
     ExportState,
     JobState,
     can_start,
-    describe_end,
+    describe_archive,
     find_adoptable_job,
     is_recent,
     is_verified,
@@ -272,10 +272,10 @@ def test_the_result_of_an_export_is_recent_for_24_hours_from_its_end() -> None:
 def test_the_evidence_of_a_deregistration_has_the_minutes_since_the_export() -> None:
     verified = {"Status": "Verified", "At": NOW, "ExportEndedAt": NOW}
 
-    assert describe_end(None, MOMENT) == {}
-    assert describe_end(verified, MOMENT + 119 * SECOND) == {"Archive": "Verified", "MinutesSinceExport": 1}
-    assert describe_end({"Status": "Verified", "At": NOW}, MOMENT) == {"Archive": "Verified"}
-    assert describe_end(make_missing_archive("why", NOW), MOMENT) == {"Archive": "NotArchived"}
+    assert describe_archive(None, MOMENT) == {}
+    assert describe_archive(verified, MOMENT + 119 * SECOND) == {"Archive": "Verified", "MinutesSinceExport": 1}
+    assert describe_archive({"Status": "Verified", "At": NOW}, MOMENT) == {"Archive": "Verified"}
+    assert describe_archive(make_missing_archive("why", NOW), MOMENT) == {"Archive": "NotArchived"}
     assert [is_verified(archive) for archive in (None, verified, make_missing_archive("why", NOW))] == [
         False,
         True,

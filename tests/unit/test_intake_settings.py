@@ -8,7 +8,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
-from offboarding.adapters import intake_settings
+from offboarding.adapters import intake_settings, parameters
 from offboarding.adapters.intake_settings import (
     ConfiguredOrganization,
     ProviderSettings,
@@ -133,7 +133,7 @@ def test_the_parameters_are_read_once_in_some_minutes(put_intake_settings: PutIn
     client("ssm").put_parameter(Name=f"{INTAKE_SETTINGS_PATH}/providers/auth0", Type="String", Value=value)
 
     assert read_intake_settings().providers.keys() == {"okta"}
-    intake_settings.provider.clear_cache()
+    parameters.provider.clear_cache()
     assert read_intake_settings().providers.keys() == {"auth0", "okta"}
     assert 60 <= intake_settings._CACHE_SECONDS <= 600
 
@@ -149,7 +149,7 @@ def test_the_parameters_are_read_once_in_some_minutes(put_intake_settings: PutIn
 def test_an_error_of_systems_manager_has_its_meaning(
     put_intake_settings: PutIntakeSettings, code: str, error: type[errors.OffboardingError]
 ) -> None:
-    with Stubber(intake_settings.provider.client) as stub:
+    with Stubber(parameters.provider.client) as stub:
         stub.add_client_error("get_parameters_by_path", code, "secret")
         with pytest.raises(error, match="ssm:GetParametersByPath") as failure:
             read_intake_settings()
@@ -161,7 +161,7 @@ def test_an_answer_that_never_comes_makes_the_settings_unavailable(
     put_intake_settings: PutIntakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ReadTimeoutError(endpoint_url="https://ssm")
-    monkeypatch.setattr(intake_settings.provider.client, "get_paginator", make_raiser(error))
+    monkeypatch.setattr(parameters.provider.client, "get_paginator", make_raiser(error))
 
     with pytest.raises(errors.SettingsUnavailable, match=r"^ssm:GetParametersByPath failed \(ReadTimeoutError\)"):
         read_intake_settings()

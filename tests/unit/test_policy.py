@@ -8,7 +8,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from local.defaults import ORGANIZATION_ID
-from offboarding.adapters import policy
+from offboarding.adapters import parameters
 from offboarding.adapters.policy import Policy, find_policy, read_policy
 from offboarding.domain import errors
 from offboarding.domain.exports import ExportMode, ExportPolicy
@@ -179,7 +179,7 @@ def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> N
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
 def test_an_error_of_systems_manager_makes_the_settings_unavailable(put_policy: PutPolicy, code: str) -> None:
-    with Stubber(policy.provider.client) as stub:
+    with Stubber(parameters.provider.client) as stub:
         stub.add_client_error("get_parameter", code, "secret")
         with pytest.raises(errors.SettingsUnavailable) as failure:
             read_policy(ORGANIZATION_ID)
@@ -197,14 +197,14 @@ def test_an_error_of_systems_manager_makes_the_settings_unavailable(put_policy: 
 def test_a_call_to_systems_manager_without_an_answer_makes_the_settings_unavailable(
     put_policy: PutPolicy, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    monkeypatch.setattr(policy.provider.client, "get_parameter", make_raiser(error))
+    monkeypatch.setattr(parameters.provider.client, "get_parameter", make_raiser(error))
 
     with pytest.raises(errors.SettingsUnavailable, match=message):
         read_policy(ORGANIZATION_ID)
 
 
 def test_a_call_that_systems_manager_denies_raises_access_denied(put_policy: PutPolicy) -> None:
-    with Stubber(policy.provider.client) as stub:
+    with Stubber(parameters.provider.client) as stub:
         stub.add_client_error("get_parameter", "AccessDeniedException")
         with pytest.raises(errors.AccessDenied, match="ssm:GetParameter"):
             read_policy(ORGANIZATION_ID)

@@ -94,6 +94,21 @@ def list_machines(flow: Flow) -> list[str]:
     return [m["name"] for m in flow.environment.client("stepfunctions").list_state_machines()["stateMachines"]]
 
 
+@pytest.mark.archives
+def test_archives_and_their_key_are_kept_with_the_commands_that_remove_them(operator: Operator) -> None:
+    flow = operator.flow
+    key = flow.environment.outputs["ArchiveKeyArn"].rpartition("/")[2]
+    archive = flow.run(create_leaver(flow)).output["Archive"]
+
+    lines = operator.destroy("--unprotect", "stack", "--yes", STACK, "--export", "records")
+
+    bucket = archive["Bucket"]
+    assert f"  aws s3api delete-bucket --bucket {bucket} --region us-east-1" in lines
+    assert f"  aws kms schedule-key-deletion --key-id {key} --pending-window-in-days 30 --region us-east-1" in lines
+    flow.environment.client("s3").head_object(Bucket=bucket, Key=archive["Key"], VersionId=archive["VersionId"])
+    assert flow.environment.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
 @pytest.mark.no_providers
 def test_somebody_in_the_window_is_restored_by_a_new_stack(operator: Operator, stack_without_providers: Any) -> None:
     flow = operator.flow

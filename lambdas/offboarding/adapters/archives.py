@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict, cast
 
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
 from offboarding.adapters.aws import client, error_code, unavailable_error
-from offboarding.adapters.parameters import damaged_error, is_missing, raise_unavailable
+from offboarding.adapters.parameters import damaged_error, find_parameter
 from offboarding.domain import errors
 from offboarding.domain.exports import Checksum, ExportLog
-from offboarding.domain.validation import Schema, compile_schemas, find_fault
+from offboarding.domain.validation import Schema, compile_schemas
 
-provider = SSMProvider(boto3_client=client("ssm"))
 s3 = client("s3")
 
 LOG_SUFFIXES = (".json", ".log")
@@ -112,19 +109,11 @@ def read_archive_settings(organization_id: str) -> ArchiveSettings:
     SettingsUnavailable, AccessDenied
         If they cannot be read, are damaged, or do not exist.
     """
-    name = f"{configuration.archives_path()}/{organization_id}"
-    try:
-        value: object = provider.get(name, transform="json", force_fetch=True)
-    except GetParameterError as error:
-        if is_missing(error):
-            raise damaged_error(f"There is no parameter with the place for archives of {organization_id}.") from None
-        raise_unavailable("ssm:GetParameter", error)
-    except TransformParameterError:
-        raise damaged_error("The parameter is no JSON.") from None
-    fault = find_fault(value, PARAMETER, "The parameter")
-    if fault is not None:
-        raise damaged_error(fault)
-    parameter = cast(_Parameter, value)
+    parameter: _Parameter | None = find_parameter(
+        f"{configuration.archives_path()}/{organization_id}", PARAMETER, fresh=True
+    )
+    if parameter is None:
+        raise damaged_error(f"There is no parameter with the place for archives of {organization_id}.")
     return ArchiveSettings(
         bucket=parameter["Bucket"],
         prefix=parameter["Prefix"],

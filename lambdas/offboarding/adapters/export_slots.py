@@ -20,7 +20,7 @@ from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.timestamps import parse, render
 
 LEASE = timedelta(hours=12)
-"""Longer than the time between two looks at an export, with all retries of the state."""
+"""Longer than the time between two looks at an export, with the retries of the state in all but long outages."""
 _MAX_ATTEMPTS = 20
 """Others can take a slot in between. The state's own retries follow."""
 _RELEASED = ("ExecutionArn", "EntityId", "LeasedUntil")

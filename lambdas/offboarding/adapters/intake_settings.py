@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
 from offboarding import configuration
-from offboarding.adapters.aws import client
-from offboarding.adapters.parameters import damaged_error, raise_unavailable
+from offboarding.adapters.parameters import damaged_error, provider, raise_unavailable
 from offboarding.domain.entities import is_organization_id
 from offboarding.domain.validation import Schema, compile_schemas, find_fault
-
-provider = SSMProvider(boto3_client=client("ssm"))
 
 _CACHE_SECONDS = 300
 """A deployment that changes them also replaces the function's execution environments."""

@@ -1,18 +1,52 @@
-"""What the errors of Systems Manager mean, and a parameter that is not as the stack has made it."""
+"""The parameters of Systems Manager, what its errors mean, and a parameter that is not as the stack has made it."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import error_code, unavailable_error
+from offboarding.adapters.aws import client, error_code, unavailable_error
 from offboarding.domain import errors
+from offboarding.domain.validation import Schema, find_fault
+
+provider = SSMProvider(boto3_client=client("ssm"))
+
+_CACHE_SECONDS = 5
 
 
-def is_missing(error: GetParameterError) -> bool:
-    """Return whether there is no such parameter."""
-    cause = error.__context__
-    return isinstance(cause, ClientError) and error_code(cause) == "ParameterNotFound"
+def find_parameter(name: str, schema: Schema, *, fresh: bool) -> Any | None:  # noqa: ANN401 (the schema says what it is)
+    """Read the JSON of a parameter; None if there is no such parameter.
+
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+
+    Parameters
+    ----------
+    name
+        The name of the parameter.
+    schema
+        What its value must be.
+    fresh
+        Whether it is read past the cache, which is five seconds old at most.
+
+    Raises
+    ------
+    SettingsUnavailable, AccessDenied, UnexpectedAnswer
+        If it cannot be read, or is damaged.
+    """
+    try:
+        value = provider.get(name, max_age=_CACHE_SECONDS, transform="json", force_fetch=fresh)
+    except GetParameterError as error:
+        cause = error.__context__
+        if isinstance(cause, ClientError) and error_code(cause) == "ParameterNotFound":
+            return None
+        raise_unavailable("ssm:GetParameter", error)
+    except TransformParameterError:
+        raise damaged_error("The parameter is no JSON.") from None
+    fault = find_fault(value, schema, "The parameter")
+    if fault is not None:
+        raise damaged_error(fault)
+    return value
 
 
 def raise_unavailable(action: str, error: GetParameterError) -> NoReturn:

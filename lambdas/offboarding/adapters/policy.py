@@ -5,21 +5,13 @@ was put on a list meanwhile must be safe from it. Each organization of the setti
 """
 
 from dataclasses import dataclass
-from typing import TypedDict, cast
-
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+from typing import TypedDict
 
 from offboarding import configuration
-from offboarding.adapters.aws import client
-from offboarding.adapters.parameters import damaged_error, is_missing, raise_unavailable
+from offboarding.adapters.parameters import damaged_error, find_parameter
 from offboarding.domain.entities import is_organization_id
 from offboarding.domain.exports import ExportMode, ExportPolicy
-from offboarding.domain.validation import Schema, compile_schemas, find_fault
-
-provider = SSMProvider(boto3_client=client("ssm"))
-
-_CACHE_SECONDS = 5
+from offboarding.domain.validation import Schema, compile_schemas
 
 _ENTRIES: Schema = {
     "type": "array",
@@ -119,19 +111,11 @@ def find_policy(organization_id: str) -> Policy | None:
 
 
 def _find_policy(organization_id: str, *, fresh: bool) -> Policy | None:
-    name = f"{configuration.policies_path()}/{organization_id}"
-    try:
-        value: object = provider.get(name, max_age=_CACHE_SECONDS, transform="json", force_fetch=fresh)
-    except GetParameterError as error:
-        if is_missing(error):
-            return None
-        raise_unavailable("ssm:GetParameter", error)
-    except TransformParameterError:
-        raise damaged_error("The parameter is no JSON.") from None
-    fault = find_fault(value, PARAMETER, "The parameter")
-    if fault is not None:
-        raise damaged_error(fault)
-    parameter = cast(_Parameter, value)
+    parameter: _Parameter | None = find_parameter(
+        f"{configuration.policies_path()}/{organization_id}", PARAMETER, fresh=fresh
+    )
+    if parameter is None:
+        return None
     return Policy(
         # In JSON, 20.0 is a whole number too.
         daily_cap=int(parameter["DailyCap"]),

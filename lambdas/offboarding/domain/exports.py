@@ -184,7 +184,7 @@ class ExportState:
     failed_jobs: tuple[str, ...] = ()
 
     def begin_again(self, slot_deadline: datetime) -> Self:
-        """Return the beginning of another export of the mailbox, because the archive of this one is too old."""
+        """Return the beginning of another export of the mailbox, because the result of this one does not suffice."""
         return type(self)(self.attempt + 1, render(slot_deadline), failed_jobs=self._list_jobs())
 
     def fail(self, problem: str) -> Self:
@@ -379,7 +379,7 @@ def running_entities(jobs: Collection[ExportJob]) -> frozenset[str]:
     return frozenset(job.entity_id for job in jobs if job.is_running)
 
 
-def describe_end(archive: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
+def describe_archive(archive: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
     """Return what the evidence of a deregistration has of the archive: none if no export was made."""
     if archive is None:
         return {}
