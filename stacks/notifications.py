@@ -197,7 +197,7 @@ class Notifications(Construct):
             alarm_description=(
                 "Something that happened to an offboarding could not be told, by event or by mail. The offboarding "
                 "itself is not affected. Read the log of NotifySubscribers, remove the cause, then send the messages "
-                "of NotificationDeadLetterQueueUrl again: docs/operate.md, When the alarm rings."
+                "of NotificationDeadLetterQueueUrl again: docs/reference.md, When the alarm rings."
             ),
             metric=self.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 period=Duration.minutes(5), statistic="Maximum"

@@ -16,7 +16,7 @@ from local.defaults import ACCOUNT, REGION
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 FIRST_DEPLOYMENT = PAGE.partition("## First deployment")[2]
 VARIABLES_OF_OTHER_PAGES = {"AWS_ENDPOINT_URL", "STATE_MACHINE"}
-"""Those of README.md and operate.md, to which the page leads."""
+"""Those of README.md and reference.md, to which the page leads."""
 
 
 def list_blocks(text: str) -> list[str]:

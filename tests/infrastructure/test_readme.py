@@ -22,7 +22,7 @@ from tools.diagram import DEFINITION, diagram
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-OPERATE = (ROOT / "docs" / "operate.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
@@ -78,7 +78,7 @@ def is_allowed(policy: dict[str, Any], action: str, resource: str) -> bool:
 
 def test_of_the_two_documented_roles_one_requests_and_the_other_approves() -> None:
     template = template_of({"organizations": [{"id": ORGANIZATION_ID}]})
-    requester, approver = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", OPERATE, re.S))
+    requester, approver = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", REFERENCE, re.S))
     offboarding, approval = (
         f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:"
         + template["Resources"][template["Outputs"][output]["Value"]["Ref"]]["Properties"]["StateMachineName"]
@@ -113,7 +113,7 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     ],
 )
 def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machine: str, heading: str) -> None:
-    section = OPERATE.partition(f"\n{heading}\n")[2]
+    section = REFERENCE.partition(f"\n{heading}\n")[2]
     section = re.split(rf"\n#{{2,{heading.count('#')}}} ", section)[0]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (succeeded|failed)", section, re.M)
 
@@ -124,7 +124,7 @@ def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machin
 def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:
     template = template_of({"organizations": [{"id": ORGANIZATION_ID, "mailDomains": ["example.com"]}],
                             "identityProviders": {"offboardingRequested": {}}})  # fmt: skip
-    named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id))`", OPERATE)) - NO_OUTPUTS
+    named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id))`", REFERENCE)) - NO_OUTPUTS
 
     assert named == set(template["Outputs"])
 
@@ -152,7 +152,7 @@ def test_the_pages_about_upgrades_and_releases_lead_to_each_other() -> None:
     assert "(releasing.md)" in pages["upgrade"]
     assert "(upgrade.md)" in pages["releasing"]
     assert "(docs/upgrade.md)" in README
-    assert "(upgrade.md)" in OPERATE
+    assert "(upgrade.md)" in REFERENCE
     sentences = {name: set(re.findall(r"[A-Z][^.|]{40,}\.", text)) for name, text in pages.items()}
     assert sentences["upgrade"] & sentences["releasing"] == set()
 

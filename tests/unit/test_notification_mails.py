@@ -150,7 +150,7 @@ def test_the_mail_about_a_failure_then_says_what_failed_why_and_what_to_do() -> 
     )
     assert cause == "It is protected."
     assert advice == f"What to do: {ADVICE['EntityProtected']}"
-    assert "docs/operate.md" in where
+    assert "docs/reference.md" in where
     assert (execution, link) == (EXECUTION_ARN, CONSOLE_LINK)
 
 

@@ -138,7 +138,7 @@ def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolic
     assert str(failure.value).startswith(f"The settings in Systems Manager are damaged. {fault}")
     assert str(failure.value).endswith(
         " Deploy the stack again. If its template has not changed, put the parameter's value back by hand, as "
-        "docs/operate.md says."
+        "docs/reference.md says."
     )
     assert failure.value.__cause__ is None
     assert "ceo" not in str(failure.value)

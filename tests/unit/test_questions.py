@@ -1,4 +1,4 @@
-"""What people ask the table, by the queries of docs/operate.md, in a table of many records.
+"""What people ask the table, by the queries of docs/reference.md, in a table of many records.
 
 Each question is one query, whatever is in the table, and nothing that it reads is thrown away.
 """
@@ -25,7 +25,7 @@ from offboarding.domain.record import Status
 from offboarding.domain.timestamps import render
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, TABLE_NAME, Table, client, make_execution_arn
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH = ("2026-03-01", "2026-04-01")
 FEW = 40

@@ -1,4 +1,4 @@
-"""Personal data appears only in the places that `docs/operate.md` allows, in every test of this folder.
+"""Personal data appears only in the places that `docs/reference.md` allows, in every test of this folder.
 
 The table there states which personal data each place may hold. When an environment is closed, every place is searched
 for the names, e-mail addresses, telephone numbers and passwords of its users, and for the task tokens of its approvals.
@@ -29,7 +29,7 @@ Texts = Mapping[str, list[str]]
 ADDITIONAL_ATTRIBUTES = {"Telephone": "+1-555-0142", "Street": "17 Unlisted Lane"}
 """Attributes that every user has in addition to those that `local.organization` and a test set."""
 
-_TABLE = Path(__file__).parents[2] / "docs" / "operate.md"
+_TABLE = Path(__file__).parents[2] / "docs" / "reference.md"
 _HEADER = "| where | names | e-mail addresses | telephone numbers, postal addresses | task tokens | passwords |"
 # The sample address in the messages about wrong inputs belongs to no user.
 _ADDRESS = r"(?<![\w.%+-])(?!alice@example\.com\b)[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"

@@ -365,8 +365,8 @@ def test_an_unknown_local_path_lists_the_known_paths(in_process_url: str) -> Non
 
 
 def read_documented_commands(phrase: str, **filled: str) -> str:
-    """Return the block of commands in `docs/operate.md` that contains a phrase, with its placeholders filled in."""
-    page = (ROOT / "docs" / "operate.md").read_text()
+    """Return the block of commands in `docs/reference.md` that contains a phrase, with its placeholders filled in."""
+    page = (ROOT / "docs" / "reference.md").read_text()
     [block] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.S) if phrase in block]
     for placeholder, value in {"m-…": ORGANIZATION_ID, **filled}.items():
         block = block.replace(placeholder, value)

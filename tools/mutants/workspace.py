@@ -39,7 +39,7 @@ def make_workspace(workspace: Path, *, keep: bool = False) -> None:
         *(ROOT / "tests").glob("*.py"),
         *(ROOT / "tests" / "events").iterdir(),
         *(ROOT / "tests/unit").glob("*.py"),
-        ROOT / "docs" / "operate.md",
+        ROOT / "docs" / "reference.md",
     ]
     for source in [*tests, *(ROOT / "local").rglob("*.py")]:
         if source.name not in _EXCLUDED_TESTS:

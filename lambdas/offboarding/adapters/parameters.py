@@ -76,5 +76,5 @@ def damaged_error(fault: str) -> errors.SettingsUnavailable:
     """Return the error for a damaged parameter; the fault names the member and not its value."""
     return errors.SettingsUnavailable(
         f"The settings in Systems Manager are damaged. {fault} Deploy the stack "
-        "again. If its template has not changed, put the parameter's value back by hand, as docs/operate.md says."
+        "again. If its template has not changed, put the parameter's value back by hand, as docs/reference.md says."
     )

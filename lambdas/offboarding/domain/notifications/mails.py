@@ -94,7 +94,7 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         opening = [
             f"Identity providers report more leavers of {step.get('OrganizationId')} than the cap allows in 24 hours.",
             "Each further one waits for an approval, without a mail of its own. If so many people did not leave, look "
-            "at the identity provider before you approve anything. The page docs/operate.md says how to list all that "
+            "at the identity provider before you approve anything. The page docs/reference.md says how to list all that "
             "wait, how to reject them all, and how to pause.",
             f"The first one that waits is {_describe_entity(step, options)}, until {step['Until']}.",
         ]
@@ -144,7 +144,7 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
         f"The offboarding of {_describe_entity(step, options)} ended as {step['Outcome']}.",
         *([_one_line(cause)] if cause and options.has_names else []),
         f"What to do: {ADVICE.get(step['Outcome'], _DEFAULT_ADVICE)}",
-        "The page docs/operate.md explains each outcome. The execution has the cause, and what happened before:",
+        "The page docs/reference.md explains each outcome. The execution has the cause, and what happened before:",
         step["Id"],
         _render_console_link(step),
     ]
@@ -190,7 +190,7 @@ def _make_last_day_mail(step: ToldStep) -> Mail:
         f"After {step['Day']}, a clean-up cannot be verified before Amazon WorkMail ends on {step['ServiceEndsOn']}.",
         "An offboarding that deregisters later ends as ServiceEnded. Nobody then observes the removal of the mailbox.",
         f"What to do: offboard by {step['Day']} everybody who leaves before WorkMail ends, if you need the proof.",
-        "The page docs/operate.md says how to list the offboardings that wait for a later date or an approval.",
+        "The page docs/reference.md says how to list the offboardings that wait for a later date or an approval.",
     ]
     return _make("the last day for a verified clean-up", paragraphs)
 
