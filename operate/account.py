@@ -135,6 +135,44 @@ class Account:
             )
         return stack
 
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack.
+
+        Raises
+        ------
+        Refusal
+            If there is none.
+        """
+        return self.require_stack()
+
+    def read_output(self, name: str, missing: str) -> str:
+        """Return an output of the stack.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        missing
+            The sentence of the refusal if the stack does not have it.
+
+        Raises
+        ------
+        Refusal
+            If there is no stack, or it does not have this output.
+        """
+        if name not in self.stack.outputs:
+            raise Refusal(missing)
+        return self.stack.outputs[name]
+
+    @cached_property
+    def caller(self) -> str:
+        """Who calls: the session name or the user name in the caller's ARN.
+
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+        """
+        return str(self.client("sts").get_caller_identity()["Arn"]).rpartition("/")[2]
+
     def find_records_table(self) -> str:
         """Return the name of the stack's table of records.
 
