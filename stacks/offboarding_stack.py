@@ -47,7 +47,7 @@ class OffboardingStack(Stack):
             "Organizations",
             name="organizations",
             values=settings.render_policies(),
-            description="Protected entities, required approvals and the daily cap",
+            description="Protected entities, required approvals and the caps",
         )
         archives = Archives(self, "Archives", settings=settings) if settings.export.is_enabled else None
         tables = FunctionTables(self, settings, records=records, policies=policies, archives=archives)

@@ -145,7 +145,9 @@ def test_the_cap_is_mailed_once_and_each_waiting_offboarding_has_an_event(
         flow.start(name, Requester=REQUESTER)
         pass_time(flow)
 
-    assert [mail["Subject"] for mail in read_mails()] == ["WorkMail offboarding: the cap is reached"]
+    assert [mail["Subject"] for mail in read_mails()] == [
+        "WorkMail offboarding: the cap of identity providers is reached"
+    ]
     assert sorted(detail_types(read_events())) == ["Approval Requested"] * 2 + ["Offboarding Deregistered"]
 
 
