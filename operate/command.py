@@ -6,6 +6,7 @@ The exit code is 0; 1 if the answer is no, with one sentence on the standard err
 import click
 
 from operate.destroy.command import destroy
+from operate.listing.command import list_
 from operate.records.command import records
 
 
@@ -17,8 +18,9 @@ def offboarding() -> None:
     """
 
 
-offboarding.add_command(records)
 offboarding.add_command(destroy)
+offboarding.add_command(list_)
+offboarding.add_command(records)
 
 
 def main() -> None:

@@ -35,6 +35,18 @@ class Offboarding:
         Who asked for it, and why, as they said.
     provider
         The identity provider whose event started it; None if a person has.
+    event_id
+        That event.
+    is_plan
+        Whether it was a dry run.
+    cap_is_reached
+        Whether it needs an approval because of a cap.
+    mailbox_touched
+        Whether the execution has disabled the mailbox: `Yes`, `Maybe` or `No`.
+    superseded_by
+        The execution that took its place, if one has.
+    restore_began_at
+        Since when a restore is incomplete (RFC 3339), if one is.
     """
 
     execution_arn: str
@@ -55,6 +67,12 @@ class Offboarding:
     requested_by: str | None
     reason: str | None
     provider: str | None
+    event_id: str | None
+    is_plan: bool
+    cap_is_reached: bool
+    mailbox_touched: str
+    superseded_by: str | None
+    restore_began_at: str | None
 
     @classmethod
     def from_record(cls, record: Values) -> "Offboarding":
@@ -62,7 +80,7 @@ class Offboarding:
         requester = record.get("Requester", {})
         return cls(
             execution_arn=record["Id"],
-            status=record["Status"],
+            status=record.get("Status", ""),
             entity=record.get("Entity", {}),
             organization_id=record.get("OrganizationId"),
             identifier=record.get("EntityId"),
@@ -79,14 +97,31 @@ class Offboarding:
             requested_by=record.get("RequestedBy") or requester.get("RequestedBy"),
             reason=record.get("Reason"),
             provider=requester.get("Provider"),
+            event_id=requester.get("EventId"),
+            is_plan=record.get("DryRun", False),
+            cap_is_reached=record.get("CapIsReached", False),
+            mailbox_touched=_read_mailbox_touched(record),
+            superseded_by=record.get("SupersededBy"),
+            restore_began_at=record.get("RestoreBeganAt"),
         )
 
     @property
     def label(self) -> str:
-        """The address, the name or the text of whom it is about."""
-        return str(self.entity.get("Email") or self.entity.get("Name") or self.identifier or "")
+        """The address, the name or the text of whom it is about; without one, the execution."""
+        return str(self.entity.get("Email") or self.entity.get("Name") or self.identifier or self.execution_arn)
 
     @property
     def entity_id(self) -> str | None:
         """WorkMail's id of the entity, if one was resolved."""
         return self.entity.get("Id")
+
+    @property
+    def requester_label(self) -> str:
+        """Who asked for it: a person, or the identity provider; empty if the request names nobody."""
+        return ", ".join(text for text in (self.requested_by, self.provider) if text)
+
+
+def _read_mailbox_touched(record: Values) -> str:
+    if "DeregisteringAt" not in record:
+        return "No"
+    return "Yes" if "DeregisteredAt" in record else "Maybe"

@@ -2,13 +2,14 @@
 
 import hashlib
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from operate.account import Account
+from operate.records.reading import read_items
 
 Values = dict[str, Any]
 """An item with plain values; numbers are decimals."""
@@ -43,10 +44,23 @@ class RecordsTable:
         self._account = account
         self.name = name or account.find_records_table()
 
-    def iterate_steps(self, since: str, until: str, *, newest_first: bool = False) -> Iterator[Values]:
-        """Go through what happened from a moment until before another one (RFC 3339), in all organizations."""
+    def iterate_steps(
+        self, since: str, until: str, *, names: Sequence[str] = (), newest_first: bool = False
+    ) -> Iterator[Values]:
+        """Go through what happened from a moment until before another one (RFC 3339), in all organizations.
+
+        Parameters
+        ----------
+        since, until
+            RFC 3339.
+        names
+            The steps that are of interest; all if there are none.
+        newest_first
+            Whether the last one comes first.
+        """
         condition = Key("Kind").eq("Step") & Key("At").between(since, until)
-        steps = self._query(condition, index="ByTime", newest_first=newest_first)
+        only = Attr("Step").is_in([*names]) if names else None
+        steps = self._query(condition, index="ByTime", only=only, newest_first=newest_first)
         return (step for step in steps if step["At"] < until)
 
     def iterate_steps_of_entity(self, entity_key: str) -> Iterator[Values]:
@@ -80,20 +94,40 @@ class RecordsTable:
         """Read the record of an execution."""
         return self.find(execution_arn, "Record")
 
+    def find_records(self, execution_arns: Iterable[str]) -> dict[str, Values]:
+        """Read the records of executions, as far as there are some, by their ARNs."""
+        items = read_items(self._account, self.name, ((arn, "Record") for arn in execution_arns))
+        return {arn: _parse(item) for (arn, _), item in items.items()}
+
     def _query(
-        self, condition: ConditionBase, *, index: str | None = None, newest_first: bool = False
+        self,
+        condition: ConditionBase,
+        *,
+        index: str | None = None,
+        only: ConditionBase | None = None,
+        newest_first: bool = False,
     ) -> Iterator[Values]:
-        expression = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)
-        values = expression.attribute_value_placeholders
+        builder = ConditionExpressionBuilder()
+        expression = builder.build_expression(condition, is_key_condition=True)
+        names, values = expression.attribute_name_placeholders, expression.attribute_value_placeholders
+        selection = {}
+        if only is not None:
+            filtering = builder.build_expression(only)
+            names, values = (
+                names | filtering.attribute_name_placeholders,
+                values | filtering.attribute_value_placeholders,
+            )
+            selection["FilterExpression"] = filtering.condition_expression
         pages = (
             self._account.client("dynamodb")
             .get_paginator("query")
             .paginate(
                 TableName=self.name,
                 KeyConditionExpression=expression.condition_expression,
-                ExpressionAttributeNames=expression.attribute_name_placeholders,
+                ExpressionAttributeNames=names,
                 ExpressionAttributeValues={name: TypeSerializer().serialize(value) for name, value in values.items()},
                 ScanIndexForward=not newest_first,
+                **selection,
                 **({"IndexName": index} if index else {}),
             )
         )
