@@ -6,8 +6,10 @@ The exit code is 0; 1 if the answer is no, with one sentence on the standard err
 import click
 
 from operate.destroy.command import destroy
+from operate.details.command import show
 from operate.listing.command import list_
 from operate.records.command import records
+from operate.status.command import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +23,8 @@ def offboarding() -> None:
 offboarding.add_command(destroy)
 offboarding.add_command(list_)
 offboarding.add_command(records)
+offboarding.add_command(show)
+offboarding.add_command(status)
 
 
 def main() -> None:

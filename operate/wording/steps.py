@@ -21,9 +21,9 @@ def describe_step(step: Step) -> str:
     """
     name = str(step.get("Step", ""))
     describe = STEPS.get(name)
-    return (
-        " ".join(filter(None, describe(step))) if describe else f"{name} (a later release knows what this step means)."
-    )
+    if describe is None:
+        return f"{name} (a later release knows what this step means)."
+    return " ".join(filter(None, describe(step)))
 
 
 def describe_request(request: Step) -> Iterator[str]:
