@@ -9,6 +9,7 @@ from operate.destroy.command import destroy
 from operate.details.command import show
 from operate.listing.command import list_
 from operate.records.command import records
+from operate.starting.command import plan, start
 from operate.status.command import status
 
 
@@ -25,6 +26,9 @@ offboarding.add_command(list_)
 offboarding.add_command(records)
 offboarding.add_command(show)
 offboarding.add_command(status)
+offboarding.add_command(plan)
+offboarding.add_command(records)
+offboarding.add_command(start)
 
 
 def main() -> None:
