@@ -5,6 +5,7 @@ The exit code is 0; 1 if the answer is no, with one sentence on the standard err
 
 import click
 
+from operate.decisions.command import approve, reject, withdraw
 from operate.destroy.command import destroy
 from operate.details.command import show
 from operate.listing.command import list_
@@ -21,6 +22,7 @@ def offboarding() -> None:
     """
 
 
+offboarding.add_command(approve)
 offboarding.add_command(destroy)
 offboarding.add_command(list_)
 offboarding.add_command(records)
@@ -28,7 +30,9 @@ offboarding.add_command(show)
 offboarding.add_command(status)
 offboarding.add_command(plan)
 offboarding.add_command(records)
+offboarding.add_command(reject)
 offboarding.add_command(start)
+offboarding.add_command(withdraw)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from operate.starting.moments import Moment
 from operate.starting.plans import Plan, describe_plan, make_plan
 from operate.terminal import require_consent
 
-_REQUIRED, _NO = "Required", "No"
+_REQUIRED_EXPORT, _NO_EXPORT = "Required", "No"
 
 
 def request_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -123,7 +123,7 @@ def build_request(
         **({"Expected": {"DisplayName": expect_name}} if expect_name else {}),
         **({"NotBefore": not_before} if not_before else {}),
         **({"Reason": reason} if reason else {}),
-        **({} if export is None else {"Export": _REQUIRED if export else _NO}),
+        **({} if export is None else {"Export": _REQUIRED_EXPORT if export else _NO_EXPORT}),
     }
 
 
