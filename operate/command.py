@@ -22,17 +22,19 @@ def offboarding() -> None:
     """
 
 
-offboarding.add_command(approve)
-offboarding.add_command(destroy)
-offboarding.add_command(list_)
-offboarding.add_command(records)
-offboarding.add_command(show)
-offboarding.add_command(status)
-offboarding.add_command(plan)
-offboarding.add_command(records)
-offboarding.add_command(reject)
-offboarding.add_command(start)
-offboarding.add_command(withdraw)
+for command in (
+    approve,
+    destroy,
+    list_,
+    plan,
+    records,
+    reject,
+    show,
+    start,
+    status,
+    withdraw,
+):
+    offboarding.add_command(command)
 
 
 def main() -> None:
