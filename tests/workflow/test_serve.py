@@ -430,7 +430,7 @@ def test_the_documented_commands_plan_approve_reject_list_and_restore(url: str) 
 
     for name in ("carl", "cora"):
         run_documented(url, start.replace(f"carol@{MAIL_DOMAIN}", name))
-    run_documented(url, read_documented_commands('\\"Decision\\": \\"Rejected\\"'))
+    run_documented(url, "offboarding reject --all --because approvalRequired --reason 'false alarm' --yes")
     assert run_documented(url, read_documented_commands("Items[].[Id.S, Entity.M.Name.S")).strip() in {"", "None"}
 
     placeholders = {"alice@example.com": f"carol@{MAIL_DOMAIN}", "arn:aws:states:…": carol}
