@@ -65,6 +65,7 @@ class QueryDefinitions:
             "queryString": response._get_param("queryString"),
             "queryLanguage": response._get_param("queryLanguage") or _DEFAULT_LANGUAGE,
             "logGroupNames": response._get_param("logGroupNames") or [],
+            "parameters": response._get_param("parameters") or [],
             "lastModified": int(time.time() * 1000),
         }
         return query_id

@@ -76,11 +76,8 @@ class QueryDefinition(AddedResource):
         self._put(region_name)
 
     def _put(self, region_name: str, **query_id: str) -> None:
-        properties = {
-            ("queryLanguage" if name == "QueryLanguage" else f"{name[0].lower()}{name[1:]}"): value
-            for name, value in self.properties.items()
-        }
-        answer = _call("logs", "PutQueryDefinition", region_name, {**properties, **query_id})
+        parameters = {**_rename_members(self.properties), **query_id}
+        answer = _call("logs", "PutQueryDefinition", region_name, parameters)
         self.physical_resource_id = str(answer["queryDefinitionId"])
 
     @classmethod
@@ -110,6 +107,13 @@ class QueryDefinition(AddedResource):
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete the definition."""
         _call("logs", "DeleteQueryDefinition", region_name, {"queryDefinitionId": self.physical_resource_id})
+
+
+def _rename_members(value: Any) -> Any:
+    """Begin the names of members with a small letter, as CloudWatch Logs has them."""
+    if isinstance(value, Mapping):
+        return {f"{name[0].lower()}{name[1:]}": _rename_members(part) for name, part in value.items()}
+    return [_rename_members(part) for part in value] if isinstance(value, list) else value
 
 
 def _call(service: str, operation: str, region: str, parameters: Mapping[str, Any]) -> Any:

@@ -70,7 +70,9 @@ def merge_all(parts: Iterable[StatisticSet]) -> StatisticSet | None:
 
 
 def minute_of(when: datetime) -> int:
-    """Return the number of a moment's minute, counted from 1970."""
+    """Return the number of a moment's minute, counted from 1970; one without a time zone is in UTC."""
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
     return int(when.timestamp() // SECONDS_PER_MINUTE)
 
 

@@ -28,7 +28,8 @@ def make_resources(expression: str = "FILL(m1, 0)", markdown: str = "a", query: 
                 {"Id": "e1", "Expression": expression, "Label": "oldest"}]}},
         "Dashboard": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": body}},
         "Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": {
-            "Name": "folder/query", "LogGroupNames": ["a"], "QueryString": query}},
+            "Name": "folder/query", "LogGroupNames": ["a"], "QueryString": query,
+            "Parameters": [{"Name": "id", "DefaultValue": "a"}]}},
     }  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def test_a_dashboard_and_a_saved_query_keep_their_names_in_an_update(
         "queryString": "fields @timestamp",
         "queryLanguage": "CWLI",
         "logGroupNames": ["a"],
+        "parameters": [{"name": "id", "defaultValue": "a"}],
     }
 
 

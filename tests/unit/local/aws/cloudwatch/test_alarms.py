@@ -315,6 +315,24 @@ def test_an_alarm_finds_what_was_measured_before_it_was_made(account: Account) -
     assert account.changes() == [(3 * MINUTE, "ALARM")]
 
 
+def test_a_datum_counts_for_the_minute_that_it_names(account: Account) -> None:
+    account.put_alarm(Namespace="N", MetricName="M")
+    account.put_data(5, when=NOON + 5 * MINUTE)
+    account.advance(HOUR)
+
+    assert account.changes() == [(MINUTE, "OK"), (6 * MINUTE, "ALARM"), (9 * MINUTE, "OK")]
+
+
+def test_an_invocation_that_a_fault_ends_is_an_error(account: Account) -> None:
+    account.create_function()
+    account.put_alarm(Namespace="AWS/Lambda", MetricName="Errors")
+    account.aws.faults.add(Fault("lambda", "App", error="Runtime.ExitError", times=1))
+    account.invoke(1)
+    account.advance(MINUTE)
+
+    assert account.state() == "ALARM"
+
+
 def test_a_changed_alarm_keeps_its_state_until_it_is_evaluated(account: Account) -> None:
     account.put_alarm(Namespace="N", MetricName="M")
     account.put_data(5)
