@@ -10,6 +10,8 @@ from operate.destroy.command import destroy
 from operate.details.command import show
 from operate.listing.command import list_
 from operate.records.command import records
+from operate.restore.command import restore
+from operate.retry.command import retry
 from operate.starting.command import plan, start
 from operate.status.command import status
 
@@ -29,6 +31,8 @@ for command in (
     plan,
     records,
     reject,
+    restore,
+    retry,
     show,
     start,
     status,

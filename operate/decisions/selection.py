@@ -4,16 +4,12 @@ A text selects by the id, the name or the primary address that is recorded, as a
 that somebody had once, selects nobody: somebody else may have it now.
 """
 
-import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from operate.errors import Refusal
-from operate.questions.people import find_subjects
+from operate.questions.people import find_subjects, has_alias, has_primary_identifier, label_entity
 from operate.questions.table import RecordsTable, Values
-
-_LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True)
@@ -59,17 +55,11 @@ class Candidate:
     @property
     def label(self) -> str:
         """The address or the name, and the id."""
-        return f"{self.entity.get('Email') or self.entity['Name']} ({self.entity['Id']})"
+        return label_entity(self.entity)
 
     def has_identifier(self, text: str) -> bool:
         """Return whether a text is the id, the name or the primary address, or the ARN of the execution."""
-        return _lower(text) in {_lower(value) for value in self._iterate_identifiers()}
-
-    def _iterate_identifiers(self) -> Iterator[str]:
-        yield self.execution_arn
-        for name in ("Id", "Name", "Email"):
-            if self.entity.get(name):
-                yield self.entity[name]
+        return text == self.execution_arn or has_primary_identifier(self.entity, text)
 
 
 def list_waiting(table: RecordsTable, statuses: Sequence[str], organization_id: str | None) -> list[Candidate]:
@@ -117,7 +107,7 @@ def select_by_reason(candidates: Sequence[Candidate], text: str | None, limit: i
 
 def _describe_absence(table: RecordsTable, candidates: Sequence[Candidate], text: str) -> str:
     """Return a sentence about a text of which nothing waits."""
-    holders = [candidate.label for candidate in candidates if _has_alias(candidate.entity, text)]
+    holders = [candidate.label for candidate in candidates if has_alias(candidate.entity, text)]
     if holders:
         return f"{text} is only an alias of {', '.join(holders)}. Give the id if you mean that."
     subjects = find_subjects(table, text)
@@ -129,11 +119,3 @@ def _describe_absence(table: RecordsTable, candidates: Sequence[Candidate], text
         return f"{text} was recorded once of {', '.join(former)}. Give the id if you mean that."
     labels = ", ".join(subject.label for subject in subjects)
     return f"no such decision is awaited for {labels}. offboarding show {text} says how it stands."
-
-
-def _has_alias(entity: dict[str, Any], text: str) -> bool:
-    return _lower(text) in {_lower(alias) for alias in entity.get("Aliases") or ()}
-
-
-def _lower(text: str) -> str:
-    return text.translate(_LOWER_CASE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operate.errors import Refusal
-from operate.questions.table import RecordsTable, Values, identifier_key
+from operate.questions.table import RecordsTable, Values, identifier_key, lower_ascii
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,22 @@ class Subject:
         """Its address or name, and its id."""
         label = self.email or self.name or self.text
         return f"{label} ({self.entity_id})" if self.entity_id and self.entity_id != label else label
+
+
+def has_primary_identifier(entity: Mapping[str, Any], text: str) -> bool:
+    """Return whether an entity was recorded with this id, name or primary address; an alias does not count."""
+    recorded = (entity.get(name) for name in ("Id", "Name", "Email"))
+    return lower_ascii(text) in {lower_ascii(value) for value in recorded if value}
+
+
+def has_alias(entity: Mapping[str, Any], text: str) -> bool:
+    """Return whether an entity was recorded with this alias."""
+    return lower_ascii(text) in {lower_ascii(alias) for alias in entity.get("Aliases") or ()}
+
+
+def label_entity(entity: Mapping[str, Any]) -> str:
+    """Return the address or the name of a recorded entity, and its id."""
+    return f"{entity.get('Email') or entity['Name']} ({entity['Id']})"
 
 
 def find_subjects(table: RecordsTable, text: str) -> list[Subject]:

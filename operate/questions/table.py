@@ -20,9 +20,14 @@ _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ENTITY_PREFIX = "Entity "
 
 
+def lower_ascii(text: str) -> str:
+    """Return a text with the letters A to Z in lower case: only their case does not tell two people apart."""
+    return text.translate(_LOWER_CASE)
+
+
 def identifier_key(identifier: str) -> str:
     """Return the key of a name or an address: a hash of it, with A to Z in lower case."""
-    return "identifier/" + hashlib.sha256(identifier.translate(_LOWER_CASE).encode()).hexdigest()
+    return "identifier/" + hashlib.sha256(lower_ascii(identifier).encode()).hexdigest()
 
 
 class RecordsTable:

@@ -87,8 +87,8 @@ def test_all_that_wait_for_one_reason_are_approved_by_one_command(operator: Oper
 
     assert output.splitlines()[:2] == [
         "To be approved: 2 of 4 that wait.",
-        "  for 2: Identity providers have had 0 entities of this organization deregistered within 24 hours, which is the "
-        "cap.",
+        "  for 2: Identity providers have had 0 entities of this organization deregistered within 24 hours, which is "
+        "the cap.",
     ]
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 2
     operator.accept("approve", "--all", "--because", "the cap", "--reason", "known", "--yes")

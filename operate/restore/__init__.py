@@ -1,0 +1,1 @@
+"""The restore of an offboarding: `offboarding restore`."""

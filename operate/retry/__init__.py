@@ -1,0 +1,1 @@
+"""Another attempt after a failure: `offboarding retry`."""

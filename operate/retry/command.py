@@ -1,0 +1,33 @@
+"""The command `offboarding retry`."""
+
+import click
+
+from operate.account import Account
+from operate.executions import OFFBOARDING, start_execution
+from operate.options import account_options
+from operate.progress import describe_next, follow_start
+from operate.questions.table import RecordsTable
+from operate.retry.failures import build_request, find_failure
+from operate.terminal import require_consent
+
+
+@click.command()
+@click.argument("text", metavar="WHO")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@account_options
+def retry(account: Account, text: str, *, yes: bool) -> None:
+    """Start again the last offboarding of WHO that has failed, was stopped, or ran out of time.
+
+    It has the same input. An entity that was found goes on by its id, and has to have the recorded name and address.
+    """
+    table = RecordsTable(account)
+    failure = find_failure(account, table, text)
+    request, notes = build_request(account, failure)
+    for line in (*failure.describe(), *notes):
+        click.echo(line)
+    require_consent(f"Start the offboarding of {failure.label} again?", is_given=yes)
+    arn = start_execution(account, OFFBOARDING, request)
+    click.echo(f"Started:     {arn}")
+    for line in describe_next(follow_start(account, table, arn)):
+        click.echo(line)
+    click.echo(f"Look again:  offboarding show {request['EntityId']}")

@@ -1,0 +1,116 @@
+"""`offboarding retry`: the same input again, about the same entity, and only after a failure."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.defaults import ORGANIZATION_ID
+from tests.workflow.operator import Operator
+
+pytestmark = pytest.mark.no_providers
+DOMAIN = "example-corp.awsapps.com"
+
+
+def read_input(operator: Operator, output: str) -> dict[str, Any]:
+    """Return the input of the execution that a command has started."""
+    [arn] = [line.split()[1] for line in output.splitlines() if line.startswith("Started: ")]
+    request: dict[str, Any] = json.loads(operator.flow.environment.describe(arn)["input"])
+    return request
+
+
+def test_an_offboarding_that_was_stopped_is_started_again_by_the_recorded_id(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana", NotBefore="2026-11-23T12:00:00Z", Reason="left", RequestedBy="hr")
+    flow.clock.settle()
+
+    assert operator.refuse("retry", "dana", "--yes") == (
+        f"Nothing was started: the last offboarding is Scheduled, and not over: {arn}."
+    )
+    flow.stop(arn)
+    flow.pass_days(2)
+    assert operator.refuse("retry", "dana", input="n\n").endswith("again? [y/N] Nothing was changed.")
+    output = operator.accept("retry", f"dana@{DOMAIN}", input="y\n")
+
+    assert output.splitlines()[:5] == [
+        f"Execution:   {arn}",
+        f"Entity:      dana@{DOMAIN} ({user})",
+        "Ended as:    Stopped. mistake",
+        "Mailbox:     It was not touched, as far as this execution knows.",
+        "Date:        2026-11-23T12:00:00Z has passed, and is left out.",
+    ]
+    assert "The mailbox is disabled since 2026-11-24 12:0" in output
+    assert read_input(operator, output) == {
+        "OrganizationId": ORGANIZATION_ID,
+        "EntityId": user,
+        "Reason": "left",
+        "RequestedBy": "hr",
+        "Expected": {"Type": "USER", "Name": "dana", "Email": f"dana@{DOMAIN}"},
+    }
+    refusal = operator.refuse("retry", arn, "--yes")
+    assert refusal.startswith("Nothing was started: another offboarding is InWindow: arn:aws:states:")
+    assert operator.refuse("retry", "dana", "--yes").startswith("Nothing was started: the last offboarding is InWindow")
+    flow.pass_days(32)
+    assert operator.refuse("retry", "dana", "--yes").startswith(
+        "Nothing was started: the last offboarding has ended as CleanupVerified: "
+    )
+
+
+def test_an_execution_that_step_functions_has_forgotten_is_started_again_from_its_record(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-24T12:00:00Z")
+    flow.clock.settle()
+    flow.stop(arn)
+    client = flow.environment.client("stepfunctions")
+    describe_execution = client.describe_execution
+
+    def describe(**request: str) -> Any:
+        if request["executionArn"] == arn:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
+        return describe_execution(**request)
+
+    monkeypatch.setattr(client, "describe_execution", describe)
+    output = operator.accept("retry", "dana", "--yes")
+
+    assert "Input:       Step Functions has forgotten the execution; the input is that of the record.\n" in output
+    assert "It waits until 2026-12-24 12:00." in output
+    monkeypatch.undo()
+    request = read_input(operator, output)
+    assert (request["EntityId"], request["NotBefore"]) == (user, "2026-12-24T12:00:00.000Z")
+
+
+def test_a_name_that_nobody_had_is_tried_again_as_it_was_typed(operator: Operator) -> None:
+    flow = operator.flow
+    flow.run("dana", days=1)
+    assert operator.refuse("retry", "nobody", "--yes").startswith("No offboarding is recorded of nobody.")
+    assert operator.refuse("retry", "dana", "--yes").startswith("EntityNotFound: The mailbox was not touched.")
+    flow.process_status_events()
+    flow.people.create_user("dana")
+
+    output = operator.accept("retry", "dana", "--yes")
+
+    assert "Entity:      dana\nEnded as:    EntityNotFound. " in output
+    assert "Expected" not in read_input(operator, output)
+
+
+def test_nobody_is_disabled_who_is_somebody_else_by_now(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana", NotBefore="2026-12-24T12:00:00Z")
+    flow.clock.settle()
+    flow.stop(arn)
+    organization = {"OrganizationId": ORGANIZATION_ID}
+    flow.workmail.update_primary_email_address(**organization, EntityId=user, Email=f"new@{DOMAIN}")
+
+    assert operator.refuse("retry", "dana", "--yes").startswith("EntityMismatch: The mailbox was not touched.")
+    flow.run(user, NotBefore="2026-12-24T12:00:00Z", days=1)
+    flow.stop(operator.flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")["ExecutionArn"])
+    assert operator.refuse("retry", f"dana@{DOMAIN}", "--yes") == (
+        f"dana@{DOMAIN} was recorded of new@{DOMAIN} ({user}). Give the id if you mean that."
+    )
+    assert flow.list_calls("DeregisterFromWorkMail") == []
