@@ -98,7 +98,10 @@ class Adviser:
         if wording.advice is not None:
             subject = "plan" if offboarding.is_plan else "offboarding"
             end = f"The {subject} of {offboarding.label} ended as {outcome}. {describe_mailbox(offboarding)} "
-            command = self._render(wording.command, offboarding) if wording.command else None
+            # Nobody can be named whom the input did not name.
+            is_nameless = offboarding.label == offboarding.execution_arn
+            name = None if is_nameless and wording.command == "start" else wording.command
+            command = self._render(name, offboarding) if name else None
             yield Advice((end if wording.is_failure else "") + wording.advice, command)
         is_observed = outcome in {"CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"}
         if not is_observed and (offboarding.deregistered_at or offboarding.status == "Unwatched"):

@@ -17,7 +17,7 @@ from operate.questions.table import RecordsTable
 
 @click.command()
 @click.argument("who")
-@click.option("--number", type=click.IntRange(min=1), help="Which offboarding in full; by default 1, the newest.")
+@click.option("--number", type=click.IntRange(min=1), help="Which offboarding in full, as the list numbers them.")
 @click.option("--json", "is_json", is_flag=True, help="Write JSON, with dates as in RFC 3339.")
 @account_options
 def show(account: Account, who: str, number: int | None, *, is_json: bool) -> None:
@@ -43,10 +43,11 @@ def show(account: Account, who: str, number: int | None, *, is_json: bool) -> No
 
 
 def _list_advice(account: Account, history: History) -> list[Advice]:
-    """List what can be done about the newest offboarding, and about earlier ones that have not ended."""
+    """List what can be done about the newest offboarding that counts, and about others that have not ended."""
     adviser, advice = Adviser(account, account.read_time()), dict[str | None, Advice]()
-    for number, offboarding in enumerate(history.offboardings):
-        if number == 0 or offboarding.status != "Ended":
+    newest = history.find_number("")
+    for number, offboarding in enumerate(history.offboardings, start=1):
+        if number == newest or offboarding.status != "Ended":
             for item in adviser.advise(offboarding):
                 advice.setdefault(item.command, item)
     return [*advice.values()]

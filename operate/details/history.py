@@ -9,9 +9,11 @@ from operate.errors import Refusal
 from operate.questions.offboardings import Offboarding
 from operate.questions.people import Subject, require_subject
 from operate.questions.table import RecordsTable, Values, identifier_key
+from operate.wording.steps import STEPS
 
 _SECRET_MEMBERS = frozenset({"TaskToken"})
 """Whoever has the token of a task can approve with it."""
+_IDLE_OUTCOMES = frozenset({"AlreadyInProgress", "Planned"})
 _INDEX_MEMBERS = frozenset({"Id", "Part", "Kind", "StatusKey", "EntityKey", "ExpiresAt"})
 
 
@@ -36,9 +38,15 @@ class History:
         return next((item.entity for item in self.offboardings if "State" in item.entity), {})
 
     def find_number(self, execution_arn: str) -> int:
-        """Return the number of an execution in the list, which begins with 1; that of the newest for any other ARN."""
+        """Return the number of an execution in the list, which begins with 1.
+
+        For any other text it is the number of the newest one that could do something to the mailbox.
+        """
         arns = [offboarding.execution_arn for offboarding in self.offboardings]
-        return arns.index(execution_arn) + 1 if execution_arn in arns else 1
+        if execution_arn in arns:
+            return arns.index(execution_arn) + 1
+        numbers = enumerate(self.offboardings, start=1)
+        return next((number for number, item in numbers if item.outcome not in _IDLE_OUTCOMES), 1)
 
 
 class Dossier:
@@ -62,7 +70,10 @@ class Dossier:
     def steps(self) -> list[Values]:
         """What happened, the earliest first."""
         steps = [item for part, item in self._items.items() if part.startswith("Step ")]
-        return [_select_shown(step) for step in sorted(steps, key=lambda step: str(step["Part"]))]
+        # Steps of one moment are in the order in which the words for them are: as things happen.
+        places = {name: place for place, name in enumerate(STEPS)}
+        steps.sort(key=lambda step: (str(step.get("At")), places.get(str(step.get("Step")), len(places))))
+        return [_select_shown(step) for step in steps]
 
     @property
     def started_by(self) -> str | None:
@@ -72,12 +83,15 @@ class Dossier:
 
     @property
     def answers(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """What WorkMail answered, each with the moment (RFC 3339) of its step."""
+        """What WorkMail answered, each once, with the moment (RFC 3339) of the step that has it."""
+        request_ids: set[object] = set()
         for step in self.steps:
             evidence = step.get("Evidence") or {}
             for answers in (step.get("Answers"), *(state.get("Answers") for state in evidence.values())):
                 for answer in answers or ():
-                    yield step["At"], answer
+                    if answer.get("RequestId") is None or answer["RequestId"] not in request_ids:
+                        request_ids.add(answer.get("RequestId"))
+                        yield step["At"], answer
 
 
 def read_history(table: RecordsTable, text: str) -> History:
@@ -94,9 +108,11 @@ def read_history(table: RecordsTable, text: str) -> History:
         # The input of this execution named nobody.
         return History(Subject(text, text), (Offboarding.from_record(record),))
     subject = require_subject(table, text)
-    arns = dict.fromkeys(_iterate_executions(table, subject))
-    records = table.find_records(arns)
-    offboardings = [Offboarding.from_record(records[arn]) for arn in arns if arn in records]
+    steps = {str(step["Id"]): step for step in _iterate_steps(table, subject)}
+    records = table.find_records(steps)
+    offboardings = [
+        Offboarding.from_record(records[arn]).with_subject_of(step) for arn, step in steps.items() if arn in records
+    ]
     if not offboardings:
         raise Refusal(f"Of {subject.label} only events are recorded, and no offboarding.")
     newest_first = sorted(offboardings, key=lambda item: item.started_at or "", reverse=True)
@@ -108,13 +124,14 @@ def read_dossier(table: RecordsTable, execution_arn: str) -> Dossier:
     return Dossier([*table.iterate_execution(execution_arn)])
 
 
-def _iterate_executions(table: RecordsTable, subject: Subject) -> Iterator[str]:
+def _iterate_steps(table: RecordsTable, subject: Subject) -> Iterator[Values]:
+    """Go through the steps of a subject's executions."""
     texts = [text for text in (subject.text, subject.email, subject.name) if text and not text.startswith("arn:")]
     for key in dict.fromkeys((subject.key, *map(identifier_key, texts))):
         for step in table.iterate_steps_of_entity(key):
             is_of_subject = subject.organization_id in {None, step.get("OrganizationId")}
             if is_of_subject and str(step["Id"]).startswith("arn:"):
-                yield step["Id"]
+                yield step
 
 
 def _select_shown(item: Values) -> Values:

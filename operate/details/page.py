@@ -48,16 +48,16 @@ def _describe_standing(offboarding: Offboarding) -> Iterator[str]:
     """Describe where an offboarding stands; for one that failed, first whether the mailbox was touched."""
     if offboarding.outcome is None:
         wording = find_status_wording(offboarding.status)
-        yield f"The offboarding: {wording.phrase}."
-        if wording.next_event and offboarding.due_at:
-            yield f"Next: {wording.next_event}, {render_moment(offboarding.due_at)}."
+        yield f"{offboarding.status}: {wording.phrase}."
+        if wording.next_event and offboarding.next_at:
+            yield f"Next: {wording.next_event}, {render_moment(offboarding.next_at)}."
         return
     outcome = find_outcome_wording(offboarding.outcome)
     if outcome.is_failure:
         yield describe_mailbox(offboarding)
     yield f"It ended as {offboarding.outcome}, {render_moment(offboarding.ended_at)}. {outcome.sentence}"
     if offboarding.cause:
-        yield f"Cause: {offboarding.cause}"
+        yield f"Cause: {offboarding.cause.removeprefix('The mailbox was not touched. ')}"
 
 
 def _render_advice(advice: list[Advice]) -> Iterator[str]:

@@ -60,7 +60,6 @@ def is_failure(end: Values) -> bool:
 
 def _make_row(offboarding: Offboarding, now: datetime) -> Row:
     entity, next_event = offboarding.entity, find_status_wording(offboarding.status).next_event
-    due_at = offboarding.verify_at if offboarding.status == "Restored" else offboarding.due_at
     return {
         "Who": offboarding.label,
         "EntityId": offboarding.entity_id,
@@ -69,9 +68,9 @@ def _make_row(offboarding: Offboarding, now: datetime) -> Row:
         "Email": entity.get("Email"),
         "OrganizationId": offboarding.organization_id,
         "Status": offboarding.status,
-        "Next": next_event if due_at else None,
-        "NextAt": due_at,
-        "DaysLeft": _count_days(due_at, now),
+        "Next": next_event if offboarding.next_at else None,
+        "NextAt": offboarding.next_at,
+        "DaysLeft": _count_days(offboarding.next_at, now),
         "RequestedBy": offboarding.requested_by,
         "Provider": offboarding.provider,
         "EventId": offboarding.event_id,
@@ -90,7 +89,7 @@ def _make_row(offboarding: Offboarding, now: datetime) -> Row:
 
 def _make_end_row(end: Values, record: Values | None, now: datetime) -> Row:
     """Make the row of an end: what the record says, and of the end itself what its step says."""
-    offboarding = Offboarding.from_record(record or _make_record_of(end))
+    offboarding = Offboarding.from_record(record or _make_record_of(end)).with_subject_of(end)
     return {
         **_make_row(offboarding, now),
         "Outcome": end.get("Outcome"),
@@ -102,12 +101,10 @@ def _make_end_row(end: Values, record: Values | None, now: datetime) -> Row:
 
 def _make_record_of(end: Values) -> Values:
     """Make the record of an execution whose own was deleted, as far as its last step has it."""
-    members = {"Id": "EntityId", "Type": "EntityType", "Name": "EntityName", "Email": "EntityEmail"}
-    entity = {member: end[name] for member, name in members.items() if name in end}
     identifier = {"EntityId": end["Identifier"]} if "Identifier" in end else {}
     dry_run = {"DryRun": True} if end.get("DryRun") else {}
     organization = {"OrganizationId": end["OrganizationId"]} if "OrganizationId" in end else {}
-    return {"Id": end["Id"], "Status": "Ended", "Entity": entity, **identifier, **dry_run, **organization}
+    return {"Id": end["Id"], "Status": "Ended", **identifier, **dry_run, **organization}
 
 
 def _count_days(moment: str | None, now: datetime) -> int | None:

@@ -1,7 +1,7 @@
 """One offboarding, as its record shows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operate.questions.table import Values
@@ -104,6 +104,17 @@ class Offboarding:
             superseded_by=record.get("SupersededBy"),
             restore_began_at=record.get("RestoreBeganAt"),
         )
+
+    def with_subject_of(self, step: Values) -> "Offboarding":
+        """Return it with the entity that a step names, if its record has none, because it ended early."""
+        members = {"Id": "EntityId", "Type": "EntityType", "Name": "EntityName", "Email": "EntityEmail"}
+        entity = {member: step[name] for member, name in members.items() if name in step}
+        return replace(self, entity=entity) if entity and not self.entity else self
+
+    @property
+    def next_at(self) -> str | None:
+        """When something happens next (RFC 3339), if something is still to come."""
+        return self.verify_at if self.status == "Restored" else self.due_at
 
     @property
     def label(self) -> str:

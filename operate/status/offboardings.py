@@ -103,9 +103,9 @@ class _Reader:
             else:
                 yield offboarding
 
-    def _read_steps(self) -> tuple[list[str], dict[str, Values], list[Values]]:
-        """Return the executions that failed and were not tried again, the returns by execution, and the notices."""
-        failures: dict[str, str] = {}
+    def _read_steps(self) -> tuple[dict[str, Values], dict[str, Values], list[Values]]:
+        """Return the ends that failed and were not tried again and the returns, by execution, and the last notice."""
+        failures: dict[str, Values] = {}
         returns: dict[str, Values] = {}
         notices: list[Values] = []
         since = render_rfc3339(self._now - timedelta(days=RECENT_DAYS))
@@ -113,18 +113,25 @@ class _Reader:
         for step in self._table.iterate_steps(since, until, names=_STEPS):
             match step["Step"]:
                 case "Started" if not step.get("DryRun"):
-                    for key in _list_keys(step):
-                        failures.pop(key, None)
+                    self._remove_retried(failures, step)
                 case "Ended" if is_failure(step):
                     self._overview.failed += 1
-                    failures[str(step.get("EntityKey", step["Id"]))] = step["Id"]
+                    failures[str(step.get("EntityKey", step["Id"]))] = step
                 case "Refused":
                     self._overview.refused += 1
                 case "LeaverReturned":
                     returns[step["Id"]] = step
                 case "LastVerificationDay":
                     notices = [step]
-        return [arn for arn in failures.values() if arn not in self._unwatched], returns, notices
+        ends = {str(end["Id"]): end for end in failures.values() if end["Id"] not in self._unwatched}
+        return ends, returns, notices
+
+    def _remove_retried(self, failures: dict[str, Values], start: Values) -> None:
+        """Remove the failures of a person for whom another execution has started since."""
+        for key in _list_keys(start):
+            # The steps of one moment are in no order.
+            if key in failures and failures[key]["Id"] != start["Id"]:
+                del failures[key]
 
     def _list_returns(self, returns: dict[str, Values]) -> Iterator[Advice]:
         """List the leavers who are back as long as something can be done for them."""
@@ -139,15 +146,18 @@ class _Reader:
             for item in advice[:1]:
                 yield Advice(f"{offboarding.label}: {report} {item.sentence}", item.command)
 
-    def _list_failures(self, arns: Iterable[str]) -> Iterator[Advice]:
-        ended = (offboarding for offboarding in self._read_records(arns) if offboarding.superseded_by is None)
+    def _list_failures(self, failures: dict[str, Values]) -> Iterator[Advice]:
+        ended = (offboarding for offboarding in self._read_records(failures) if offboarding.superseded_by is None)
         yield from self._limit(ended, "--failed", "failed")
 
-    def _read_records(self, arns: Iterable[str]) -> Iterator[Offboarding]:
-        remaining = iter(arns)
+    def _read_records(self, steps: dict[str, Values]) -> Iterator[Offboarding]:
+        """Read the records of executions, each of which has one of these steps."""
+        remaining = iter(steps)
         while batch := [*islice(remaining, _BATCH_SIZE)]:
             records = self._table.find_records(batch)
-            yield from (Offboarding.from_record(records[arn]) for arn in batch if arn in records)
+            for arn in batch:
+                if arn in records:
+                    yield Offboarding.from_record(records[arn]).with_subject_of(steps[arn])
 
     def _limit(self, offboardings: Iterable[Offboarding], option: str, phrase: str) -> Iterator[Advice]:
         """Go through what is to be done next about the first of some offboardings, and say how many more there are."""

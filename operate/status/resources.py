@@ -114,9 +114,10 @@ def read_alarms(account: Account) -> list[Alarm]:
 
 def _iterate_alarms(account: Account) -> Iterator[Alarm]:
     pages = account.client("cloudwatch").get_paginator("describe_alarms")
-    for page in pages.paginate(AlarmNamePrefix=f"{account.stack.name}-", StateValue="ALARM"):
-        for alarm in page["MetricAlarms"]:
-            yield Alarm(alarm["AlarmName"], alarm.get("StateUpdatedTimestamp"), alarm.get("AlarmDescription", ""))
+    for page in pages.paginate(AlarmNamePrefix=f"{account.stack.name}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
+        for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"]):
+            if alarm["StateValue"] == "ALARM":
+                yield Alarm(alarm["AlarmName"], alarm.get("StateUpdatedTimestamp"), alarm.get("AlarmDescription", ""))
 
 
 def _count_messages(account: Account, url: str, attributes: tuple[str, ...]) -> int:

@@ -25,9 +25,9 @@ STATUSES = {
     "AwaitingApproval": StatusWording("waits for an approval", "it ends without a decision"),
     "Exporting": StatusWording("exports the mailbox, or waits for that", "the export is given up"),
     "Deregistering": StatusWording("WorkMail is asked to deregister it", "WorkMail removes the mailbox"),
-    "InWindow": StatusWording("disabled, and the mailbox is kept", "WorkMail removes the mailbox"),
+    "InWindow": StatusWording("in the window: disabled, and the mailbox is kept", "WorkMail removes the mailbox"),
     "Restoring": StatusWording("registered again, and the restore is not complete"),
-    "Restored": StatusWording("restored", "the offboarding ends"),
+    "Restored": StatusWording("registered again by a restore", "the offboarding ends"),
     "Unwatched": StatusWording("disabled, and nobody verifies the clean-up", "WorkMail removes the mailbox"),
     "Ended": StatusWording("ended"),
 }
