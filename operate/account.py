@@ -122,6 +122,17 @@ class Account:
         """Return a command of this program as a person types it, with the options that this account was named by."""
         return shlex.join([COMMAND, *words, *self._options])
 
+    def regional_client(self, service: str, region: str) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
+        """Return a client of a Region, which can be another one than that of the stack."""
+        if region == self.region:
+            return self.client(service)
+        return self._session.client(service, region_name=region, config=_PATIENT)
+
+    def render_aws_command(self, *words: str) -> str:
+        """Return a command of the AWS CLI for a person to type, with this Region and profile."""
+        profile = ["--profile", self.profile] if self.profile else []
+        return shlex.join(["aws", *words, "--region", self.region, *profile])
+
     def find_stack(self, name_or_id: str | None = None) -> Stack | None:
         """Describe a stack, by default that of this account; None if there is none.
 
@@ -211,6 +222,11 @@ class Account:
         """Let time pass; on the embedded AWS, on its clock."""
         if _call_clock({"advance": f"PT{seconds:g}S"}) is None:
             time.sleep(seconds)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded AWS answers, and not AWS."""
+        return _call_clock() is not None
 
     def read_time(self) -> datetime:
         """Return the time now in UTC; on the embedded AWS, that of its clock."""

@@ -8,6 +8,7 @@ import click
 from operate.decisions.command import approve, reject, withdraw
 from operate.destroy.command import destroy
 from operate.details.command import show
+from operate.doctor.command import doctor
 from operate.listing.command import list_
 from operate.records.command import records
 from operate.restore.command import restore
@@ -27,6 +28,7 @@ def offboarding() -> None:
 for command in (
     approve,
     destroy,
+    doctor,
     list_,
     plan,
     records,

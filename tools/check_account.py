@@ -17,12 +17,8 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from operate.doctor.deployment import BOOTSTRAP_VERSION_PARAMETER, MIN_BOOTSTRAP_VERSION
 from operate.errors import SIGN_IN
-
-BOOTSTRAP_VERSION_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-MIN_BOOTSTRAP_VERSION = 6
-"""What the template requires; see
-https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-troubleshoot.html."""
 
 
 class AccountError(RuntimeError):

@@ -1,6 +1,5 @@
 """What a deleted stack leaves, and the commands that remove it."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,5 +91,4 @@ def _select_ids(resources: Sequence[Resource], type_: str) -> list[str]:
 
 
 def _render(account: Account, *words: str) -> str:
-    profile = ["--profile", account.profile] if account.profile else []
-    return "  " + shlex.join(["aws", *words, "--region", account.region, *profile])
+    return f"  {account.render_aws_command(*words)}"

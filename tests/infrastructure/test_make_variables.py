@@ -36,7 +36,7 @@ def test_a_target_passes_on_each_variable_as_the_option_of_its_name(target: str)
     assert options == {f"--{variable.lower()}" for variable in VARIABLES[target]}
 
 
-@pytest.mark.parametrize(("target", "folder"), [("serve", "local/server"), ("destroy", "operate")])
+@pytest.mark.parametrize(("target", "folder"), [("serve", "local/server"), ("destroy", "operate/destroy")])
 def test_a_sentence_that_names_an_option_names_the_variable_of_make_too(target: str, folder: str) -> None:
     named = [
         (variable, text)
