@@ -13,6 +13,7 @@ from operate.listing.command import list_
 from operate.records.command import records
 from operate.restore.command import restore
 from operate.retry.command import retry
+from operate.reporting.command import report
 from operate.starting.command import plan, start
 from operate.status.command import status
 
@@ -35,6 +36,7 @@ for command in (
     reject,
     restore,
     retry,
+    report,
     show,
     start,
     status,

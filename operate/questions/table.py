@@ -18,6 +18,7 @@ WAITING_STATUSES = ("AwaitingApproval", "Scheduled", "Exporting")
 WINDOW_STATUS = "InWindow"
 _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ENTITY_PREFIX = "Entity "
+_DESERIALIZER = TypeDeserializer()
 
 
 def lower_ascii(text: str) -> str:
@@ -140,4 +141,4 @@ class RecordsTable:
 
 
 def _parse(item: Values) -> Values:
-    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}

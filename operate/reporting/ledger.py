@@ -1,0 +1,96 @@
+"""Which offboardings started and ended in the period: a number for each, so that memory hardly grows with them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable
+
+_DIGEST_BYTES = 8
+"""With a million offboardings, two have the same number with a chance of one in ten million."""
+RESTORED_STATUS = "Restored"
+INDEXED_STATUSES = (*WAITING_STATUSES, WINDOW_STATUS, RESTORED_STATUS)
+"""Under these the index has what is still to come."""
+_NO_MAILBOX_TO_REMOVE = frozenset({"Restoring", "Restored"})
+
+
+def number_execution(execution_arn: str) -> int:
+    """Return a number that stands for an execution."""
+    return int.from_bytes(hashlib.blake2b(execution_arn.encode(), digest_size=_DIGEST_BYTES).digest(), "big")
+
+
+@dataclass
+class Ledger:
+    """The offboardings of a period.
+
+    Attributes
+    ----------
+    started, ended
+        The executions that started, or ended.
+    repeated_ends
+        How many ends there were of executions that had ended in the period already: they were redriven.
+    repeated_starts
+        The same for starts. There should be none, because a start has one key.
+    """
+
+    started: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    repeated_ends: int = 0
+    repeated_starts: int = 0
+
+    def add(self, step: Mapping[str, Any]) -> None:
+        """Enter a step; only starts and ends count."""
+        if step.get("Step") not in {"Started", "Ended"}:
+            return
+        number = number_execution(str(step["Id"]))
+        if step["Step"] == "Started":
+            self.repeated_starts += number in self.started
+            self.started.add(number)
+        else:
+            self.repeated_ends += number in self.ended
+            self.ended.add(number)
+
+
+@dataclass
+class OpenOffboardings:
+    """The offboardings that are open now, as the index has them.
+
+    Attributes
+    ----------
+    executions
+        Those that have not ended.
+    counts
+        How many there are, by their status and by when they started: `Before`, `In` or `After` the period.
+    read
+        How many records the index has; some of them have ended.
+    removals
+        How many mailboxes WorkMail removes on a day (`2026-12-31`).
+    """
+
+    executions: set[int] = field(default_factory=set)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    read: int = 0
+    removals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: Mapping[str, Any], since: str, until: str) -> None:
+        """Enter a record of the index."""
+        self.read += 1
+        status = str(record.get("Status"))
+        if record.get("StatusKey") == WINDOW_STATUS and status not in _NO_MAILBOX_TO_REMOVE:
+            self.removals[str(record["DueAt"])[: len("2026-12-31")]] += 1
+        if "ClosedAt" in record:
+            return
+        self.executions.add(number_execution(str(record["Id"])))
+        started_at = str(record.get("StartedAt", ""))
+        self.counts[status, "Before" if started_at < since else "In" if started_at < until else "After"] += 1
+
+
+def read_open(table: RecordsTable, since: str, until: str) -> OpenOffboardings:
+    """Read what is open now, in all organizations."""
+    offboardings = OpenOffboardings()
+    for status in INDEXED_STATUSES:
+        for record in table.iterate_due(status):
+            offboardings.add(record, since, until)
+    return offboardings

@@ -1,0 +1,49 @@
+"""One row for each thing that happened."""
+
+from typing import Any
+
+from operate.reporting.counts import Step
+from operate.wording.steps import describe_step
+
+COLUMNS = (
+    *("At", "Step", "What", "OrganizationId", "Who", "EntityId", "Type", "Name", "Email", "RequestedBy", "Provider"),
+    *("EventId", "Reason", "Decision", "DecidedBy", "Outcome", "Cause", "MailboxTouched", "Plan", "DeregisteredAt"),
+    *("RetentionEndsAt", "ExecutionArn"),
+)
+"""The names of the columns, as `offboarding list` has them."""
+
+
+def make_row(step: Step) -> dict[str, Any]:
+    """Make the row of a step; what it does not say is None."""
+    requester = step.get("Requester") or {}
+    id_ = str(step["Id"])
+    return {
+        "At": step["At"],
+        "Step": step["Step"],
+        "What": describe_step(step),
+        "OrganizationId": step.get("OrganizationId"),
+        "Who": read_label(step),
+        "EntityId": step.get("EntityId"),
+        "Type": step.get("EntityType"),
+        "Name": step.get("EntityName"),
+        "Email": step.get("EntityEmail"),
+        "RequestedBy": step.get("RequestedBy") or requester.get("RequestedBy"),
+        "Provider": step.get("Provider") or requester.get("Provider"),
+        "EventId": step.get("EventId") or requester.get("EventId"),
+        "Reason": step.get("Reason"),
+        "Decision": step.get("Decision"),
+        "DecidedBy": step.get("DecidedBy"),
+        "Outcome": step.get("Outcome") or step.get("Error"),
+        "Cause": step.get("Cause"),
+        "MailboxTouched": step.get("MailboxTouched"),
+        "Plan": step.get("DryRun", False),
+        "DeregisteredAt": step.get("DeregisteredAt"),
+        "RetentionEndsAt": step.get("RetentionEndsAt"),
+        "ExecutionArn": id_ if id_.startswith("arn:") else None,
+    }
+
+
+def read_label(step: Step) -> str | None:
+    """Return the address, the name, the id or the text of whom a step is about; None if it is about nobody."""
+    members = ("EntityEmail", "EntityName", "Identifier", "EntityId")
+    return next((str(step[member]) for member in members if step.get(member)), None)
