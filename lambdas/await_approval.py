@@ -5,7 +5,6 @@ nobody reads. NotifySubscribers tells people, from the recorded step. Nothing th
 the task token stays in the record.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,6 +13,7 @@ from offboarding.adapters.cap import Cap
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.offboarding import Offboarding
+from offboarding.domain.record import APPROVAL_TIMEOUT
 from offboarding.domain.timestamps import parse, render
 from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import AWAIT_APPROVAL, compile_schemas, validated_step
@@ -23,8 +23,6 @@ compile_schemas(AWAIT_APPROVAL)
 
 _SHOWN_MEMBERS = frozenset({"Requester", "RequestedBy", "Reason"})
 """What the person who decides is told of the request."""
-APPROVAL_TIMEOUT = timedelta(days=14)
-"""As long as the state's own time limit."""
 
 
 @observed

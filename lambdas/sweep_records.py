@@ -1,4 +1,4 @@
-"""SweepRecords: bring the records up to date that nothing else has, twice a day.
+"""SweepRecords: bring the records up to date that nothing else has, and report what waits, twice a day.
 
 EventBridge delivers the ends of executions on a best-effort basis. Takes what EventBridge Scheduler sends, which nobody
 reads, and returns how many records it has closed and taken out of the index.
@@ -17,9 +17,9 @@ from offboarding.adapters.closing import close_record, is_closed
 from offboarding.adapters.executions import iterate_ended_executions, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain.errors import OffboardingError
-from offboarding.domain.record import Record, Status
+from offboarding.domain.record import APPROVAL_TIMEOUT, Record, Status
 from offboarding.domain.retention import RetentionRules
-from offboarding.domain.timestamps import render
+from offboarding.domain.timestamps import ONE_DAY, parse, render
 from offboarding.edge.observability import logger, metrics, observed
 
 _MARGIN = timedelta(minutes=30)
@@ -63,11 +63,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _close_ended(records, swept_until, counts)
     with counts.count_failure():
         _update_due(records, swept_until, counts)
+    with counts.count_failure():
+        _report_window(records)
+    with counts.count_failure():
+        _report_oldest_approval(records, now)
     logger.info("swept", extra=asdict(counts))
     metrics.add_metric(name="RecordsSwept", unit="Count", value=counts.closed)
     if counts.failed:
         raise SweepIncompleteError(f"{counts.failed} records could not be brought up to date.")
     records.record_sweep(render(swept_until))
+    metrics.add_metric(name="SweepsCompleted", unit="Count", value=1)
     return {"Closed": counts.closed, "Unlisted": counts.unlisted}
 
 
@@ -102,6 +107,22 @@ def _close(records: Records, record: Record | None, execution_arn: str, until: d
     outcome = close_record(records, record, execution_arn, status, render(until))
     logger.info("record closed", extra={"execution": execution_arn, "outcome": outcome})
     return outcome is not None
+
+
+def _report_window(records: Records) -> None:
+    """Log each mailbox that is disabled and not yet removed, by ids and dates alone, and count them."""
+    mailboxes = list(records.iterate_listed(Status.IN_WINDOW.value))
+    for listed in mailboxes:
+        ids = {"execution": listed.execution_arn, "organization": listed.organization_id, "entity": listed.entity_id}
+        logger.info("mailbox in the window", extra={**ids, "status": listed.status, "until": listed.due_at})
+    metrics.add_metric(name="MailboxesInWindow", unit="Count", value=len(mailboxes))
+
+
+def _report_oldest_approval(records: Records, now: datetime) -> None:
+    """Report for how many days the oldest approval waits; 0 if none does."""
+    listed = next(records.iterate_listed(Status.AWAITING_APPROVAL.value), None)
+    days = (now - (parse(listed.due_at) - APPROVAL_TIMEOUT)) / ONE_DAY if listed else 0.0
+    metrics.add_metric(name="OldestApprovalDays", unit="Count", value=round(max(days, 0.0), 3))
 
 
 def _announce_last_verification_day(records: Records, rules: RetentionRules, now: datetime) -> None:

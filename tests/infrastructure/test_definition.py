@@ -13,8 +13,8 @@ import pytest
 from jsonata.jsonata import Jsonata
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
-from await_approval import APPROVAL_TIMEOUT
 from offboarding.domain import errors
+from offboarding.domain.record import APPROVAL_TIMEOUT
 from offboarding.edge import schemas
 from resolve_entity import MAX_NOT_BEFORE
 from stacks.settings import Settings

@@ -1,5 +1,6 @@
 """Directory maps each answer and each error of WorkMail to one type of this project."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,14 @@ from local.organization import OrganizationBuilder
 from local.workmail import Behaviour, WorkMailBackend
 from offboarding.adapters import directory as directory_module
 from offboarding.adapters.directory import Directory
+from offboarding.adapters.telemetry import metrics
 from offboarding.domain import errors
 from offboarding.domain.entities import Entity, EntityReference, EntityState, EntityType, LeavingUser
 from offboarding.domain.timestamps import render
 from tests.unit.conftest import (
     NEIGHBOURS,
     USER_ID,
+    ReadMetrics,
     client,
     delete_user,
     deregister,
@@ -79,6 +82,58 @@ def test_each_error_code_is_mapped_to_one_error_without_personal_data(
     assert "dana" not in str(failure.value)
     assert failure.value.__cause__ is None
     assert directory.answers == [{"Operation": "DeregisterFromWorkMail", "RequestId": None, "Error": code}]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "counted"),
+    [
+        ("ThrottlingException", 400, {"WorkMailThrottled": 1}),
+        ("RequestLimitExceeded", 503, {"WorkMailThrottled": 1}),
+        ("SomethingNew", 429, {"WorkMailThrottled": 1}),
+        ("ServiceUnavailable", 503, {"WorkMailErrors": 1}),
+        ("DirectoryUnavailableException", 400, {"WorkMailErrors": 1}),
+        ("AccessDeniedException", 400, {"WorkMailErrors": 1}),
+        ("SomethingNew", 400, {"WorkMailErrors": 1}),
+        ("EntityNotFoundException", 400, {}),
+        ("EntityStateException", 400, {}),
+        ("UnsupportedOperationException", 400, {}),
+    ],
+)
+def test_each_error_is_logged_by_its_code_and_counted_if_workmail_throttled_or_failed(
+    stub: Stubber,
+    read_metrics: ReadMetrics,
+    log_lines: list[str],
+    code: str,
+    status: int,
+    counted: dict[str, int],
+) -> None:
+    stub.add_client_error("deregister_from_work_mail", code, "dana@example.com is secret", http_status_code=status)
+
+    with pytest.raises(errors.OffboardingError):
+        Directory(stub.client, ORGANIZATION_ID).deregister(USER_ID)
+
+    (line,) = (json.loads(line) for line in log_lines)
+    assert (line["message"], line["operation"], line["error"]) == ("error of WorkMail", "DeregisterFromWorkMail", code)
+    assert line["is_throttled"] is ("WorkMailThrottled" in counted)
+    assert "dana" not in str(line)
+    if counted:
+        metrics.flush_metrics()
+    assert read_metrics() == counted
+
+
+@pytest.mark.parametrize("error", [ConnectTimeoutError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_a_missing_answer_is_counted_as_an_error_of_workmail(
+    read_metrics: ReadMetrics, log_lines: list[str], error: Exception
+) -> None:
+    client = boto3.client("workmail", region_name="us-east-1")
+    client.meta.events.register("before-send.workmail.*", make_raiser(error))
+
+    with pytest.raises(errors.WorkMailUnavailable):
+        Directory(client, ORGANIZATION_ID).describe(USER)
+
+    metrics.flush_metrics()
+    assert read_metrics() == {"WorkMailErrors": 1}
+    assert type(error).__name__ in log_lines[0]
 
 
 @pytest.mark.parametrize("error", [ConnectTimeoutError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])

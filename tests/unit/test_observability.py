@@ -33,12 +33,18 @@ def test_an_offboarding_error_is_logged_by_its_name_alone_and_counted(
     assert "dana" not in str(line)
 
 
-def test_an_unexpected_error_is_counted_and_raised(read_metrics: ReadMetrics, log_lines: list[str]) -> None:
+def test_an_unexpected_error_is_logged_under_the_execution_by_its_type_alone_and_counted(
+    read_metrics: ReadMetrics, log_lines: list[str]
+) -> None:
     with pytest.raises(ZeroDivisionError):
         make_failing_handler(ZeroDivisionError("dana@example.com"))(EVENT, Context())
 
     assert read_metrics() == {"UnexpectedErrors": 1}
-    assert log_lines == []
+    (line,) = (json.loads(line) for line in log_lines)
+    assert (line["level"], line["message"], line["error"]) == ("ERROR", "failed unexpectedly", "ZeroDivisionError")
+    assert line["correlation_id"] == ARN_A
+    assert "dana" not in str(line)
+    assert "exception" not in line, "a traceback has the values that the error is about"
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")

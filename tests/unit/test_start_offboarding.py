@@ -587,7 +587,8 @@ def test_only_a_failed_message_returns_to_the_queue(
     assert batch.deliver(make_okta_event(), make_okta_event(), "no JSON") == ["0"]
 
     assert len(batch.receive_dead_letters()) == 1
-    assert read_metrics() == {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1}
+    published = {"EventsLeftInQueue": 1, "LeaversAccepted": 1, "EventsRefused": 1, "WorkMailThrottled": 1}
+    assert read_metrics() == published
 
 
 @pytest.mark.parametrize(("milliseconds", "returned"), [(24_999, ["0"]), (25_000, [])])

@@ -1,5 +1,6 @@
 """The daily sweep: what has ended without an event, what is past its date, and the notices of the last day."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import time_machine
 
 import sweep_records
+from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
@@ -20,6 +22,7 @@ from tests.unit.conftest import (
     RETENTION_ENDS_AT,
     RUNNING,
     TABLE_NAME,
+    USER_ID,
     Context,
     ReadMetrics,
     Table,
@@ -35,6 +38,8 @@ MARGIN = timedelta(minutes=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)
 STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:offboarding"
+NOTHING_WAITS = {"MailboxesInWindow": 0, "OldestApprovalDays": 0}
+COMPLETED = {"SweepsCompleted": 1}
 LAST_MOMENT = parse("2027-02-28T23:00:00.000Z")
 """The last moment at which an entity can be disabled so that the end of its retention is still checked."""
 
@@ -105,7 +110,7 @@ def test_the_record_of_an_ended_execution_is_closed_or_written(
     assert read_outcome(table) == "Stopped"
     assert table.read_text(ARN_A, "EndedAt") == render(MOMENT - HOUR)
     assert table.read_text(ARN_A, "Cause") == "by mistake"
-    assert read_metrics() == {"RecordsSwept": 1}
+    assert read_metrics() == {"RecordsSwept": 1, **NOTHING_WAITS, **COMPLETED}
 
 
 def test_a_closed_record_is_neither_read_again_nor_changed(
@@ -120,7 +125,7 @@ def test_a_closed_record_is_neither_read_again_nor_changed(
 
     assert table.read_members(ARN_A) == members
     assert states.arns_read == []
-    assert read_metrics() == {"RecordsSwept": 0}
+    assert read_metrics() == {"RecordsSwept": 0, **NOTHING_WAITS, **COMPLETED}
 
 
 @pytest.mark.parametrize("outcome", ["Stopped", "CleanupVerified"])
@@ -232,7 +237,7 @@ def test_a_due_record_is_closed_if_its_execution_is_over(
     assert sweep(moment) == {"Closed": 1, "Unlisted": 0}
 
     assert (read_outcome(table), table.load_record(ARN_A).ended_at) == ("Forgotten", render(moment - MARGIN))
-    assert read_metrics() == {"RecordsSwept": 1}
+    assert read_metrics()["RecordsSwept"] == 1
     sweep(moment + DAY)
     assert table.load_record(ARN_A).status_key is None, "the next sweep takes it out of the index"
 
@@ -336,10 +341,63 @@ def test_due_records_are_closed_and_notices_made_if_the_executions_cannot_be_lis
     assert read_outcome(table) == "Forgotten"
     assert table.read_step_names("sweep") == ["LastVerificationDay"]
     assert table.records.find_swept_until() is None
-    assert read_metrics() == {"RecordsSwept": 1, "SweepIncompleteError": 1}
+    window = {**NOTHING_WAITS, "MailboxesInWindow": 1}
+    assert read_metrics() == {"RecordsSwept": 1, "SweepIncompleteError": 1, **window}
     [line] = [line for line in log_lines if "not swept" in line]
     assert type(error).__name__ in line
     assert "dana" not in line
+
+
+def read_window_lines(log_lines: list[str]) -> list[dict[str, Any]]:
+    """Return what the lines about the window have of their own."""
+    lines = [json.loads(line) for line in log_lines if "mailbox in the window" in line]
+    names = ("execution", "organization", "entity", "status", "until")
+    return [{name: line.get(name) for name in names} for line in lines]
+
+
+def test_each_mailbox_in_the_window_is_logged_by_ids_and_dates_alone(
+    table: Table, states: StepFunctions, log_lines: list[str], read_metrics: ReadMetrics
+) -> None:
+    table.create_deregistered_record("a", retention_ends_at="2026-12-25T09:00:00.000Z")
+    table.create_deregistered_record("b", "entity-b")
+    table.close_record(ARN_B)
+    table.create_record("c", "entity-c")
+
+    sweep()
+
+    common = {"organization": ORGANIZATION_ID}
+    assert read_window_lines(log_lines) == [
+        {**common, "execution": ARN_B, "entity": "entity-b", "status": "Unwatched", "until": RETENTION_ENDS_AT},
+        {**common, "execution": ARN_A, "entity": USER_ID, "status": "InWindow", "until": "2026-12-25T09:00:00.000Z"},
+    ]
+    assert "dana" not in "".join(log_lines)
+    assert read_metrics()["MailboxesInWindow"] == 2
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=36), timedelta(days=13, hours=23)])
+def test_the_age_of_the_oldest_approval_is_reported_in_days(
+    table: Table, states: StepFunctions, read_metrics: ReadMetrics, age: timedelta
+) -> None:
+    for name, entity_id, waits in (("a", USER_ID, age), ("b", "entity-b", timedelta(0))):
+        table.create_record(name, entity_id)
+        offboarding, log_entry = make_offboarding(make_execution_arn(name), entity_id), {"At": NOW, "Step": "Await"}
+        until = render(MOMENT - waits + timedelta(days=14))
+        table.records.record_approval_request(offboarding, "token", ["reason"], until, log_entry)
+
+    sweep()
+
+    assert read_metrics()["OldestApprovalDays"] == round(age / DAY, 3)
+
+
+def test_a_sweep_that_fails_does_not_count_as_completed(
+    table: Table, states: StepFunctions, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics
+) -> None:
+    monkeypatch.setattr(Records, "iterate_listed", make_raiser(RuntimeError("unexpected")))
+
+    with pytest.raises(sweep_records.SweepIncompleteError, match=r"^2 records"):
+        sweep()
+
+    assert "SweepsCompleted" not in read_metrics()
 
 
 def spoil_record(table: Table, execution_arn: str) -> None:

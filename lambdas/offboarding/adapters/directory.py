@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
 from offboarding.adapters.aws import PageTokens
+from offboarding.adapters.telemetry import logger, metrics
 from offboarding.domain import errors
 from offboarding.domain.entities import (
     Entity,
@@ -44,14 +45,12 @@ _EVIDENCE_MEMBERS = (
     "MigrationAdmin", "JobId", "EstimatedProgress", "StartTime", "EndTime",
 )  # fmt: skip
 
-_UNAVAILABLE = frozenset(
-    {
-        "DirectoryUnavailableException", "ExpiredTokenException", "InternalFailure", "InternalServerError",
-        "InternalServiceError", "RequestExpired", "RequestLimitExceeded", "RequestTimeout",
-        "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "Throttling",
-        "ThrottlingException", "TooManyRequestsException",
-    }
-)  # fmt: skip
+_THROTTLED = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
+_UNAVAILABLE = _THROTTLED | {
+    "DirectoryUnavailableException", "ExpiredTokenException", "InternalFailure", "InternalServerError",
+    "InternalServiceError", "RequestExpired", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
+    "ServiceUnavailableException",
+}  # fmt: skip
 _DENIED = frozenset(
     {
         "AccessDenied", "AccessDeniedException", "IncompleteSignature", "InvalidClientTokenId",
@@ -61,6 +60,8 @@ _DENIED = frozenset(
 )  # fmt: skip
 _MAX_CANDIDATES = 1000
 """WorkMail's filters are prefixes: a short text would list everybody."""
+_COUNTED_FAILURES = (errors.WorkMailUnavailable, errors.AccessDenied, errors.UnexpectedAnswer)
+"""What is no answer about an entity or an organization: WorkMail failed, denied the call, or answered unexpectedly."""
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 
@@ -528,10 +529,12 @@ class Directory:
             answer: Answer = method(OrganizationId=self._organization_id, **parameters)
         except ClientError as error:
             failure = self._translate_error(operation, error)
+            _report_failure(operation, _code_of(error), type(failure), is_throttled=_is_throttled(error))
             failure.raised_by_workmail = True
             raise failure from None
         except BotoCoreError as error:
             self._append_answer(operation, None, Error=type(error).__name__)
+            _report_failure(operation, type(error).__name__, errors.WorkMailUnavailable, is_throttled=False)
             timeout = errors.WorkMailUnavailable(
                 f"WorkMail did not answer {operation} ({type(error).__name__}). Start again when WorkMail is available."
             )
@@ -542,9 +545,8 @@ class Directory:
         return answer
 
     def _translate_error(self, operation: str, error: ClientError) -> errors.OffboardingError:
-        code = error.response["Error"]["Code"]
+        code, status = _code_of(error), _status_of(error)
         metadata = error.response.get("ResponseMetadata", {})
-        status = metadata.get("HTTPStatusCode", 0)
         self._append_answer(operation, metadata.get("RequestId"), Error=code)
         message = f"WorkMail answered {operation} with {code}"
         if (operation, code) in _ERRORS_OF_OPERATIONS:
@@ -565,6 +567,30 @@ class Directory:
 
     def _append_answer(self, operation: str, request_id: str | None, **result: object) -> None:
         self.answers.append({"Operation": operation, "RequestId": request_id, **result})
+
+
+def _code_of(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def _status_of(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _is_throttled(error: ClientError) -> bool:
+    return _code_of(error) in _THROTTLED or _status_of(error) == _TOO_MANY_REQUESTS
+
+
+def _report_failure(operation: str, code: str, kind: type[errors.OffboardingError], *, is_throttled: bool) -> None:
+    """Log an answer of WorkMail that is an error, and count it if WorkMail throttled or failed.
+
+    The message of the answer is left out, because it can repeat what was asked for.
+    """
+    logger.info("error of WorkMail", extra={"operation": operation, "error": code, "is_throttled": is_throttled})
+    if is_throttled:
+        metrics.add_metric(name="WorkMailThrottled", unit="Count", value=1)
+    elif issubclass(kind, _COUNTED_FAILURES):
+        metrics.add_metric(name="WorkMailErrors", unit="Count", value=1)
 
 
 def _contradiction(entity: Entity, members: str) -> errors.WorkMailUnavailable:

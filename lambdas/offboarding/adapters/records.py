@@ -45,7 +45,7 @@ from offboarding.domain.exports import Archive, ExportState
 from offboarding.domain.identifiers import lower_ascii
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.outcomes import OBSERVED_OUTCOMES
-from offboarding.domain.record import Decision, EntityLock, Record, Status, mailbox_touched_by
+from offboarding.domain.record import Decision, EntityLock, ListedRecord, Record, Status, mailbox_touched_by
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
 
@@ -140,6 +140,17 @@ class Records:
         condition = "#StatusKey = :status AND #DueAt <= :moment"
         for item in self._table.query(condition, index="ByStatus", status=status_key, moment=moment):
             yield str(item["Id"])
+
+    def iterate_listed(self, status_key: str) -> Iterator[ListedRecord]:
+        """Go through what the index has under a status, the first due first; it can lag by seconds."""
+        for item in self._table.query("#StatusKey = :status", index="ByStatus", status=status_key):
+            yield ListedRecord(
+                execution_arn=item["Id"],
+                organization_id=item.get("OrganizationId"),
+                entity_id=item.get("EntityId"),
+                status=item.get("Status"),
+                due_at=item["DueAt"],
+            )
 
     def hold(
         self, offboarding: Offboarding, held_since: str, *, take_over_from: str | None = None

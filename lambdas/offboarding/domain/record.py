@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -10,6 +11,9 @@ from offboarding.domain.exports import Archive, ExportState
 from offboarding.domain.identifiers import casefolded, is_same_identifier
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.reporters import requesters_of
+
+APPROVAL_TIMEOUT = timedelta(days=14)
+"""How long an approval is awaited: as long as the state's own time limit."""
 
 
 class Status(StrEnum):
@@ -173,6 +177,25 @@ class Record:
     def requesters(self) -> frozenset[str]:
         """The requesters, casefolded, as far as the request names them."""
         return requesters_of(self.requested_by, self.requester)
+
+
+@dataclass(frozen=True)
+class ListedRecord:
+    """What the index shows of a record of which something is still to come, without names and addresses.
+
+    Attributes
+    ----------
+    execution_arn, organization_id, entity_id, status
+        As in the record; None for what a spoilt record does not have.
+    due_at
+        What the index is sorted by (RFC 3339): the end of the window, or of the wait for an approval or a date.
+    """
+
+    execution_arn: str
+    organization_id: str | None
+    entity_id: str | None
+    status: str | None
+    due_at: str
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         opening = [
             f"Identity providers report more leavers of {step.get('OrganizationId')} than the cap allows in 24 hours.",
             "Each further one waits for an approval, without a mail of its own. If so many people did not leave, look "
-            "at the identity provider before you approve anything. The page docs/reference.md says how to list all that "
-            "wait, how to reject them all, and how to pause.",
+            "at the identity provider before you approve anything. The page docs/reference.md says how to list all "
+            "that wait, how to reject them all, and how to pause.",
             f"The first one that waits is {_describe_entity(step, options)}, until {step['Until']}.",
         ]
     else:
