@@ -66,6 +66,8 @@ class NotificationConfiguration:
         The state machine that restores.
     names_in_mails
         Whether mails contain names and addresses.
+    stack_name
+        The stack, whose name begins those of its alarms.
     """
 
     topic_arn: str
@@ -73,6 +75,7 @@ class NotificationConfiguration:
     approval_state_machine_arn: str
     restore_state_machine_arn: str
     names_in_mails: bool
+    stack_name: str
 
 
 @cache
@@ -159,6 +162,7 @@ def notifications() -> NotificationConfiguration:
         approval_state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"],
         restore_state_machine_arn=os.environ["RESTORE_STATE_MACHINE_ARN"],
         names_in_mails=os.environ["NAMES_IN_NOTIFICATIONS"] == "true",
+        stack_name=os.environ["STACK_NAME"],
     )
 
 
