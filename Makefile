@@ -27,6 +27,7 @@ $(SYNCED): pyproject.toml uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
 	$(BIN)/python -m stacks.wheels
+	@# The command runs from the sources here; pipx install . makes a wheel of it, for other machines.
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/python" -m operate "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/offboarding
 	@chmod +x $(BIN)/offboarding
 	@touch $@

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from offboarding.adapters.cap import Cap
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.caps import select_cap
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.record import APPROVAL_TIMEOUT
 from offboarding.domain.timestamps import parse, render
@@ -33,6 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     offboarding = Offboarding(step["ExecutionArn"], step["OrganizationId"], step["Entity"])
     now = parse(step["Now"])
     expires_at = render(now + APPROVAL_TIMEOUT)
+    cap = Cap(step["OrganizationId"], select_cap(step["Request"]))
     log_entry = {
         "At": step["Now"],
         "Step": "AwaitApproval",
@@ -41,7 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "Until": expires_at,
         "CapIsReached": step["CapIsReached"],
         # A mail for each of the hundreds that a mistake can make wait would be read by nobody.
-        "IsFirstOfCap": step["CapIsReached"] and Cap(step["OrganizationId"]).claim_notification(offboarding, now),
+        "IsFirstOfCap": step["CapIsReached"] and cap.claim_notification(offboarding, now),
     }
     if not records.record_approval_request(
         offboarding,

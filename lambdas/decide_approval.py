@@ -159,14 +159,19 @@ def _require_another_person(record: Record, decided_by: str) -> None:
 
 def _require_second_person(records: Records, record: Record, decided_by: str) -> None:
     """Require that the requester does not approve, as far as they have said who they are."""
-    rule = configuration.two_people_rule()
-    is_required = rule.for_daily_cap if record.cap_is_reached else rule.for_approval_required
-    if is_required and record.requesters and _is_one_of(records, record, decided_by):
+    if _needs_second_person(record) and record.requesters and _is_one_of(records, record, decided_by):
         raise errors.InvalidRequest(
             "The mailbox was not touched, and the offboarding still waits. DecidedBy is the person who requested it, "
             "and the settings require two people (twoPeople). Another person has to approve; the requester can reject "
             "or withdraw it."
         )
+
+
+def _needs_second_person(record: Record) -> bool:
+    rule = configuration.two_people_rule()
+    if not record.cap_is_reached:
+        return rule.for_approval_required
+    return rule.for_hand_cap if record.requester is None else rule.for_daily_cap
 
 
 def _is_one_of(records: Records, record: Record, decided_by: str) -> bool:

@@ -19,6 +19,7 @@ from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind, render_hand_cap_reason, select_cap
 from offboarding.domain.doubts import list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType
 from offboarding.domain.exports import ExportMode
@@ -144,11 +145,14 @@ def _reasons_for_approval(
     doubts = list_reasons(step["Request"].get("Requester", {}).get("Doubts", ()))
     if by_settings or doubts:
         return [*([by_settings] if by_settings else []), *doubts]
-    if "Requester" not in step["Request"]:
+    kind = select_cap(step["Request"])
+    size = policy.find_cap_size(kind)
+    cap = Cap(step["OrganizationId"], kind)
+    if size is None or not cap.is_reached(size, due_at):
         return []
-    if not Cap(step["OrganizationId"]).is_reached(policy.daily_cap, due_at):
-        return []
-    return [f"The cap of {policy.daily_cap} deregistrations within 24 hours is reached."]
+    if kind is CapKind.HAND:
+        return [render_hand_cap_reason(size)]
+    return [f"The cap of {size} deregistrations within 24 hours is reached."]
 
 
 def _calls(step: PlanStep, entity: Entity) -> list[dict[str, str]]:

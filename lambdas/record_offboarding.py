@@ -20,6 +20,7 @@ from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Report, Reports
 from offboarding.adapters.table import Action
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind, render_hand_cap_reason, select_cap
 from offboarding.domain.doubts import Doubt, list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
 from offboarding.domain.exports import ExportMode, is_recent, is_verified
@@ -280,21 +281,27 @@ def _provider_user_of(step: RecordStep) -> Reporter | None:
 def _reasons_for_approval(
     policy: Policy, step: RecordStep, entity: Entity, state: RestorableState, doubts: list[str]
 ) -> tuple[list[str], bool]:
-    """Return why a person has to approve first, and whether that is because of the cap."""
+    """Return why a person has to approve first, and whether that is because of a cap."""
     if step["DateIsAhead"] or step["Approval"] or entity.state is not EntityState.ENABLED:
         return [], False
     by_settings = approval_required_by_settings(policy.approval_required, entity, state.aliases or [])
     if by_settings or doubts:
         return [*([by_settings] if by_settings else []), *list_reasons(doubts)], False
-    if "Requester" not in step["Request"]:
+    kind = select_cap(step["Request"])
+    size = policy.find_cap_size(kind)
+    cap = Cap(step["OrganizationId"], kind)
+    if size is None or cap.take_slot(offboarding_of(step), size, parse(step["Now"])):
         return [], False
-    cap = Cap(step["OrganizationId"])
-    if cap.take_slot(offboarding_of(step), policy.daily_cap, parse(step["Now"])):
-        return [], False
-    return [
-        f"Identity providers have had {policy.daily_cap} entities of this organization deregistered within 24 hours, "
+    return [_render_cap_reason(kind, size)], True
+
+
+def _render_cap_reason(kind: CapKind, size: int) -> str:
+    if kind is CapKind.HAND:
+        return render_hand_cap_reason(size)
+    return (
+        f"Identity providers have had {size} entities of this organization deregistered within 24 hours, "
         "which is the cap."
-    ], True
+    )
 
 
 def _decide(policy: Policy, step: RecordStep, entity: Entity, reasons: list[str]) -> str:

@@ -6,10 +6,12 @@ clock stands still: there, waiting moves the clock.
 
 import json
 import os
+import shlex
 import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -20,8 +22,11 @@ from botocore.exceptions import ClientError
 from operate.errors import Refusal, error_code
 
 DEFAULT_STACK = "workmail-offboarding"
+COMMAND = "offboarding"
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 12})
 """Throttling is waited for: nobody else waits for the answers of these commands."""
+_IMPATIENT = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 2})
+"""A person waits for the page, which is complete without the answer."""
 _LOCAL_TIMEOUT_SECONDS = 60
 
 
@@ -79,6 +84,12 @@ class Account:
         if not self._session.region_name:
             raise Refusal("No Region is set: give --region, or set AWS_REGION.")
         self._clients: dict[str, Any] = {}
+        options = {
+            "--profile": profile,
+            "--region": region,
+            "--stack": None if stack_name == DEFAULT_STACK else stack_name,
+        }
+        self._options = [text for option, value in options.items() if value for text in (option, value)]
         self.profile = profile
         self.stack_name = stack_name
 
@@ -100,6 +111,16 @@ class Account:
         if service not in self._clients:
             self._clients[service] = self._session.client(service, config=_PATIENT)
         return self._clients[service]
+
+    @cached_property
+    def workmail(self) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
+        """A client of WorkMail in the Region of the organizations. It gives up soon: nothing here depends on it."""
+        region = self.stack.outputs.get("OrganizationsRegion", self.region)
+        return self._session.client("workmail", region_name=region, config=_IMPATIENT)
+
+    def render_command(self, *words: str) -> str:
+        """Return a command of this program as a person types it, with the options that this account was named by."""
+        return shlex.join([COMMAND, *words, *self._options])
 
     def find_stack(self, name_or_id: str | None = None) -> Stack | None:
         """Describe a stack, by default that of this account; None if there is none.
@@ -135,6 +156,44 @@ class Account:
             )
         return stack
 
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack.
+
+        Raises
+        ------
+        Refusal
+            If there is none.
+        """
+        return self.require_stack()
+
+    def read_output(self, name: str, missing: str) -> str:
+        """Return an output of the stack.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        missing
+            The sentence of the refusal if the stack does not have it.
+
+        Raises
+        ------
+        Refusal
+            If there is no stack, or it does not have this output.
+        """
+        if name not in self.stack.outputs:
+            raise Refusal(missing)
+        return self.stack.outputs[name]
+
+    @cached_property
+    def caller(self) -> str:
+        """Who calls: the session name or the user name in the caller's ARN.
+
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+        """
+        return str(self.client("sts").get_caller_identity()["Arn"]).rpartition("/")[2]
+
     def find_records_table(self) -> str:
         """Return the name of the stack's table of records.
 
@@ -150,17 +209,23 @@ class Account:
 
     def pause(self, seconds: float) -> None:
         """Let time pass; on the embedded AWS, on its clock."""
-        endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
-        if not endpoint or not _move_clock(endpoint, seconds):
+        if _call_clock({"advance": f"PT{seconds:g}S"}) is None:
             time.sleep(seconds)
 
+    def read_time(self) -> datetime:
+        """Return the time now in UTC; on the embedded AWS, that of its clock."""
+        return _call_clock() or datetime.now(UTC)
 
-def _move_clock(endpoint: str, seconds: float) -> bool:
-    """Move the clock of the embedded AWS; False if the endpoint is another one."""
-    body = json.dumps({"advance": f"PT{seconds:g}S"}).encode()
+
+def _call_clock(change: Mapping[str, str] | None = None) -> datetime | None:
+    """Change or read the clock of the embedded AWS, and return its time; None if the endpoint is another one."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
+    if not endpoint:
+        return None
+    body = None if change is None else json.dumps(change).encode()
     request = urllib.request.Request(f"{endpoint}/local/clock", data=body)  # noqa: S310 (the user's own endpoint)
     try:
         with urllib.request.urlopen(request, timeout=_LOCAL_TIMEOUT_SECONDS) as answer:  # noqa: S310 (the same)
-            return "Now" in json.load(answer)
-    except (OSError, ValueError):
-        return False
+            return datetime.fromisoformat(json.load(answer)["Now"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

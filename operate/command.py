@@ -5,8 +5,13 @@ The exit code is 0; 1 if the answer is no, with one sentence on the standard err
 
 import click
 
+from operate.decisions.command import approve, reject, withdraw
 from operate.destroy.command import destroy
+from operate.details.command import show
+from operate.listing.command import list_
 from operate.records.command import records
+from operate.starting.command import plan, start
+from operate.status.command import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,8 +22,19 @@ def offboarding() -> None:
     """
 
 
-offboarding.add_command(records)
-offboarding.add_command(destroy)
+for command in (
+    approve,
+    destroy,
+    list_,
+    plan,
+    records,
+    reject,
+    show,
+    start,
+    status,
+    withdraw,
+):
+    offboarding.add_command(command)
 
 
 def main() -> None:

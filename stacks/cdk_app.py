@@ -1,6 +1,8 @@
 """Builds the CDK app from the CDK context."""
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +53,7 @@ def build_app(
         # Otherwise the CLI would find an empty assembly after a setting was refused.
         auto_synth=False,
     )
-    settings = Settings.from_context(app.node.try_get_context(CONTEXT_KEY), deployment_region)
+    settings = Settings.from_context(_read_settings(app, context), deployment_region)
     stack = OffboardingStack(app, STACK_ID, settings=settings)
     problems = settings.find_deployment_problems(datetime.now(UTC).date())
     if problems and is_deployment:
@@ -59,3 +61,31 @@ def build_app(
     for name, sentence in problems.items():
         Annotations.of(stack).add_warning_v2(f"WorkMailOffboarding:{name}", sentence)
     return app
+
+
+def _read_settings(app: App, context: Mapping[str, object]) -> object:
+    """Return the settings that the app has, with their members that are null, which jsii does not pass on.
+
+    Without these members a setting would silently have its default.
+    """
+    settings = app.node.try_get_context(CONTEXT_KEY)
+    for source in (*_iterate_cli_contexts(), context):
+        if _leave_out_nulls(source.get(CONTEXT_KEY)) == settings:
+            return source.get(CONTEXT_KEY)
+    return settings
+
+
+def _iterate_cli_contexts() -> Iterator[Mapping[str, object]]:
+    """Yield what the CDK CLI passes as context: in a variable, and in a file if it is too large for one."""
+    if "CDK_CONTEXT_JSON" in os.environ:
+        yield json.loads(os.environ["CDK_CONTEXT_JSON"])
+    if "CONTEXT_OVERFLOW_LOCATION_ENV" in os.environ:
+        yield json.loads(Path(os.environ["CONTEXT_OVERFLOW_LOCATION_ENV"]).read_text(encoding="utf-8"))
+
+
+def _leave_out_nulls(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _leave_out_nulls(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_leave_out_nulls(item) for item in value]
+    return value

@@ -81,7 +81,7 @@ class FunctionTables:
                 description="Records the entity as it is, unless another execution offboards it",
                 workmail_actions=("ListAliases", "ListGroupsForEntity", "GetMailboxDetails", *_DESCRIBE_ACTIONS),
                 access=(
-                    # The cap requires that the oldest slot is a day old, and does not change it.
+                    # Each cap requires that the oldest slot is a day old, and does not change it.
                     self._check_and_update_record,
                     # An execution can stand for more reports than its own.
                     self._list_reports,
@@ -235,6 +235,7 @@ class FunctionTables:
         return {
             "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": _render_flag(two_people.approval_required),
             "TWO_PEOPLE_FOR_DAILY_CAP": _render_flag(two_people.daily_cap),
+            "TWO_PEOPLE_FOR_HAND_CAP": _render_flag(two_people.hand_cap),
         }
 
 

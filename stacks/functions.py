@@ -162,7 +162,7 @@ class OffboardingFunction(Construct):
         return [
             Stack.of(self).format_arn(
                 service="workmail",
-                region=_workmail_region(settings),
+                region=workmail_region(settings),
                 resource="organization",
                 resource_name=organization_id,
             )
@@ -207,7 +207,7 @@ def build_functions(
 
 def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
     variables = {
-        "WORKMAIL_REGION": _workmail_region(settings),
+        "WORKMAIL_REGION": workmail_region(settings),
         "POWERTOOLS_SERVICE_NAME": settings.stack_name,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -243,5 +243,6 @@ def _acknowledge_findings(function: lambda_.Function, lost_events: str) -> None:
     )
 
 
-def _workmail_region(settings: Settings) -> str:
+def workmail_region(settings: Settings) -> str:
+    """Return the Region of the WorkMail organizations."""
     return settings.workmail_region or Aws.REGION

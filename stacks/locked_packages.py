@@ -1,7 +1,7 @@
 """Reads from ``uv.lock`` which packages are deployed, and the hashes of their wheels."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -12,6 +12,7 @@ from packaging.markers import Marker
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = "workmail-offboarding"
+_DEPLOYED_GROUP: Final = "functions"
 
 DEPLOYED_ENVIRONMENT: Final[dict[str, str]] = {
     "implementation_name": "cpython",
@@ -63,8 +64,8 @@ def read_locked_packages(lock: Path = ROOT / "uv.lock") -> dict[str, str]:
     Returns
     -------
     dict[str, str]
-        Names to versions: the closure of the project's dependencies, extras included, on the deployed runtime.
-        Development groups are not part of it.
+        Names to versions: the closure of the dependency group `functions`, extras included, on the deployed runtime.
+        Neither the command's dependencies nor the other groups are part of it.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def _list_deployed_packages(lock: Path) -> list[dict[str, Any]]:
         packages.setdefault(package["name"], []).append(package)
     closure: dict[str, dict[str, Any]] = {}
     visited: set[tuple[str, str, str]] = set()
-    pending = [*_list_dependencies(packages[PROJECT][0], "")]
+    pending = [*_select_deployed(packages[PROJECT][0]["dev-dependencies"][_DEPLOYED_GROUP])]
     while pending:
         dependency = pending.pop()
         package = _resolve_package(dependency, packages)
@@ -138,7 +139,12 @@ def _parse_lock(text: str) -> Mapping[str, Any]:
 def _list_dependencies(package: Mapping[str, Any], extra: str) -> Iterator[Mapping[str, Any]]:
     """List the dependencies of a locked package, or of one of its extras, on the deployed runtime."""
     extras = {"": package.get("dependencies", ()), **package.get("optional-dependencies", {})}
-    for dependency in extras.get(extra, ()):
+    return _select_deployed(extras.get(extra, ()))
+
+
+def _select_deployed(dependencies: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Select the dependencies whose marker holds on the deployed runtime."""
+    for dependency in dependencies:
         marker = dependency.get("marker")
         if marker is None or Marker(marker).evaluate(DEPLOYED_ENVIRONMENT):
             yield dependency

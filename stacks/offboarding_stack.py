@@ -9,7 +9,7 @@ from stacks.archives import Archives
 from stacks.dashboard import Dashboard
 from stacks.erasure import Erasure
 from stacks.function_tables import FunctionTables
-from stacks.functions import build_functions, package_code
+from stacks.functions import build_functions, package_code, workmail_region
 from stacks.intake import EventIntake
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
 from stacks.notifications import Notifications
@@ -50,7 +50,7 @@ class OffboardingStack(Stack):
             "Organizations",
             name="organizations",
             values=settings.render_policies(),
-            description="Protected entities, required approvals and the daily cap",
+            description="Protected entities, required approvals and the caps",
         )
         archives = Archives(self, "Archives", settings=settings) if settings.export.is_enabled else None
         tables = FunctionTables(self, settings, records=records, policies=policies, archives=archives)
@@ -73,6 +73,9 @@ class OffboardingStack(Stack):
         )
         notifications = Notifications(self, "Notifications", records=records, code=code, settings=settings)
         self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
+        self._add_outputs(
+            {"OrganizationsRegion": ("The Region of the WorkMail organizations", workmail_region(settings))}
+        )
         erasure = Erasure(self, "Erasure", records=records, code=code, settings=settings)
         self._add_outputs(_list_record_outputs(records, closer))
         self._add_outputs(_list_erasure_outputs(erasure))

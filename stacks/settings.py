@@ -24,6 +24,7 @@ from stacks.settings_fields import (
     parse_pattern,
     parse_unique,
     parse_whole_number,
+    parse_whole_number_or_null,
     render_compact_json,
     require_unique,
 )
@@ -74,6 +75,7 @@ _MAX_PARAMETER_BYTES = 8192
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
 _MAX_APPROVAL_REMINDER_DAYS = 13
 """An approval times out after 14 days."""
+_MAX_HAND_CAP = 10_000
 _MIN_RECORD_RETENTION_DAYS = 90
 _MAX_RECORD_RETENTION_DAYS = 3653
 
@@ -102,11 +104,12 @@ class OrganizationSettings:
     protected: tuple[str, ...] = ()
     approval_required: tuple[str, ...] = ()
 
-    def render_policy(self, daily_cap: int, export: "ExportSettings") -> str:
+    def render_policy(self, daily_cap: int, hand_cap: int | None, export: "ExportSettings") -> str:
         """Render what is read before anything happens to one of its entities, as JSON."""
         return render_compact_json(
             {
                 "DailyCap": daily_cap,
+                "HandCap": hand_cap,
                 "Protected": self.protected,
                 "ApprovalRequired": self.approval_required,
                 "Export": export.render_policy(),
@@ -178,11 +181,14 @@ class TwoPeopleSettings:
     approval_required
         For those that `approvalRequired` or a doubt requires.
     daily_cap
-        For those that the daily cap requires.
+        For those that only the cap of identity providers requires.
+    hand_cap
+        For those that only the cap of offboardings by hand requires.
     """
 
     approval_required: bool = True
     daily_cap: bool = False
+    hand_cap: bool = False
 
 
 @dataclass(frozen=True)
@@ -340,6 +346,9 @@ class Settings:
     daily_cap
         How many deregistrations identity providers may start per organization within 24 hours. Each further one
         waits for an approval.
+    hand_cap
+        How many deregistrations people may start per organization within 24 hours. Each further one waits for an
+        approval. ``None`` for any number.
     export
         Whether mailboxes are exported first.
     record_retention_days
@@ -373,6 +382,7 @@ class Settings:
     identity_providers: IdentityProviders = IdentityProviders()
     starter_max_concurrency: int = 2
     daily_cap: int = 20
+    hand_cap: int | None = 50
     stale_event_days: int = 3
     dry_run_identity_providers: bool = False
     export: ExportSettings = ExportSettings()
@@ -473,7 +483,7 @@ class Settings:
     def render_policies(self) -> dict[str, str]:
         """Render what functions read before they act, by organization: a change applies to waiting executions too."""
         return {
-            organization.id: organization.render_policy(self.daily_cap, self.export)
+            organization.id: organization.render_policy(self.daily_cap, self.hand_cap, self.export)
             for organization in self.organizations
         }
 
@@ -496,9 +506,10 @@ class Settings:
     def _find_size_problems(self) -> Iterator[str]:
         """Yield a sentence for each parameter that Systems Manager would refuse."""
         values: dict[str, str] = {}
+        policies = self.render_policies()
         for index, organization in enumerate(self.organizations):
             path = f"{CONTEXT_KEY}.organizations[{index}]"
-            values[f"{path}.protected and approvalRequired"] = organization.render_policy(self.daily_cap, self.export)
+            values[f"{path}.protected and approvalRequired"] = policies[organization.id]
             values[f"{path}.mailDomains and identityStores"] = organization.render_identities()
         for key, members in self.identity_providers.render_configurations().items():
             values[f"{CONTEXT_KEY}.identityProviders.{key}"] = render_compact_json(members)
@@ -612,6 +623,7 @@ def _parse_settings(fields: Fields) -> Settings:
             "starterMaxConcurrency", partial(parse_whole_number, 2, 10), Settings.starter_max_concurrency
         ),
         daily_cap=fields.take("dailyCap", partial(parse_whole_number, 0, 500), Settings.daily_cap),
+        hand_cap=fields.take("handCap", partial(parse_whole_number_or_null, 0, _MAX_HAND_CAP), Settings.hand_cap),
         stale_event_days=fields.take("staleEventDays", partial(parse_whole_number, 1, 14), Settings.stale_event_days),
         dry_run_identity_providers=fields.take(
             "dryRunIdentityProviders", parse_boolean, Settings.dry_run_identity_providers
@@ -726,6 +738,7 @@ def _parse_two_people(path: str, value: object) -> TwoPeopleSettings:
     two_people = TwoPeopleSettings(
         approval_required=fields.take("approvalRequired", parse_boolean, TwoPeopleSettings.approval_required),
         daily_cap=fields.take("dailyCap", parse_boolean, TwoPeopleSettings.daily_cap),
+        hand_cap=fields.take("handCap", parse_boolean, TwoPeopleSettings.hand_cap),
     )
     fields.finish()
     return two_people

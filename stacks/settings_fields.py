@@ -121,9 +121,20 @@ def parse_boolean(path: str, value: object) -> bool:
 
 def parse_whole_number(minimum: int, maximum: int, path: str, value: object) -> int:
     """Parse a whole number from a minimum to a maximum."""
+    return _parse_whole_number(minimum, maximum, f"a whole number from {minimum} to {maximum}", path, value)
+
+
+def parse_whole_number_or_null(minimum: int, maximum: int, path: str, value: object) -> int | None:
+    """Parse a whole number from a minimum to a maximum, or null."""
+    if value is None:
+        return None
+    return _parse_whole_number(minimum, maximum, f"a whole number from {minimum} to {maximum}, or null", path, value)
+
+
+def _parse_whole_number(minimum: int, maximum: int, expected: str, path: str, value: object) -> int:
     # In Python, true is the number 1.
     if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
-        raise build_error(path, f"a whole number from {minimum} to {maximum}", value)
+        raise build_error(path, expected, value)
     return value
 
 

@@ -51,6 +51,8 @@ APPROVAL = make_step(
 )
 FIRST_OF_CAP = {**APPROVAL, "CapIsReached": True, "IsFirstOfCap": True}
 SECOND_OF_CAP = {**FIRST_OF_CAP, "IsFirstOfCap": False}
+FIRST_OF_HAND_CAP = {**FIRST_OF_CAP, "Request": {"RequestedBy": "helpdesk", "Reason": "left.csv"}}
+SECOND_OF_HAND_CAP = {**FIRST_OF_HAND_CAP, "IsFirstOfCap": False}
 DEREGISTERED = make_step(
     "Deregistered",
     **ENTITY,

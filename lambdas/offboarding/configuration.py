@@ -43,11 +43,14 @@ class TwoPeopleRule:
     for_approval_required
         Those that the settings' list or a doubt requires.
     for_daily_cap
-        Those that the daily cap requires.
+        Those that only the cap of identity providers requires.
+    for_hand_cap
+        Those that only the cap of offboardings by hand requires.
     """
 
     for_approval_required: bool
     for_daily_cap: bool
+    for_hand_cap: bool
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def two_people_rule() -> TwoPeopleRule:
     return TwoPeopleRule(
         for_approval_required=os.environ["TWO_PEOPLE_FOR_APPROVAL_REQUIRED"] == "true",
         for_daily_cap=os.environ["TWO_PEOPLE_FOR_DAILY_CAP"] == "true",
+        for_hand_cap=os.environ["TWO_PEOPLE_FOR_HAND_CAP"] == "true",
     )
 
 

@@ -190,7 +190,11 @@ class BurstRow:
 
 
 def _find_cap_messages(observer: Observer) -> list[dict[str, str]]:
-    return [message for message in observer.messages if message["Subject"].endswith("the cap is reached")]
+    return [
+        message
+        for message in observer.messages
+        if message["Subject"].endswith("the cap of identity providers is reached")
+    ]
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _print_difference(key: tuple[str, str]) -> None:
 def _print_result(result: ImportResult) -> None:
     click.echo(f"Items written: {result.written}; in the table already: {result.present}.")
     for count, sentence in (
-        (result.kept, "Items of the cap and the sweep that the table has of its own: {}."),
+        (result.kept, "Items of the caps and the sweep that the table has of its own: {}."),
         (result.erased, "Items left out, because their person was erased after the export: {}."),
         *_list_adjustments(result.adjustments),
     ):

@@ -27,7 +27,7 @@ class ImportResult:
     written, present
         How many items were written, and how many were there already.
     kept
-        How many items of the table are its own, and differ: slots of the cap, the state of the sweep.
+        How many items of the table are its own, and differ: slots of the caps, the state of the sweep.
     erased
         How many were left out, because their person was erased after the export.
     different

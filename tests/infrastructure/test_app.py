@@ -67,6 +67,21 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
     assert "no-such-node" in process.stderr
 
 
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_a_null_in_the_context_of_the_cdk_cli_does_not_become_the_default(tmp_path: Path, is_in_file: bool) -> None:
+    """The library jsii, between Python and the CDK, leaves out members that are null."""
+    environment = context_with(handCap=None)
+    if is_in_file:
+        file = tmp_path / "context.json"
+        file.write_text(environment.pop("CDK_CONTEXT_JSON"))
+        environment = {"CONTEXT_OVERFLOW_LOCATION_ENV": str(file)}
+
+    process = run(tmp_path / "out", **environment)
+
+    assert (process.returncode, process.stderr) == (0, "")
+    assert '"HandCap\\":null' in (tmp_path / "out" / TEMPLATE).read_text()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "sentence"),

@@ -47,7 +47,8 @@ def lock_file(folder: Path, *packages: str) -> Path:
 
 
 def project(dependencies: str) -> str:
-    return f'name = "workmail-offboarding"\nversion = "1"\ndependencies = [{dependencies}]'
+    deployed = f"[package.dev-dependencies]\nfunctions = [{dependencies}]"
+    return f'name = "workmail-offboarding"\nversion = "1"\ndependencies = [{{ name = "click" }}]\n{deployed}'
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -147,7 +148,7 @@ def test_a_vendored_package_that_would_overwrite_a_module_is_refused(lambdas: Pa
     shutil.rmtree(lambdas / "jmespath")
 
 
-def test_the_deployed_packages_are_the_dependencies_without_the_development_groups() -> None:
+def test_the_deployed_packages_are_those_of_their_group_without_what_the_command_needs() -> None:
     assert read_locked_packages().keys() == {
         "aws-lambda-powertools",
         "fastjsonschema",

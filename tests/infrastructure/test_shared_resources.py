@@ -73,12 +73,13 @@ def test_the_logical_id_of_the_table_that_waiting_versions_use_never_changes(tem
 
 def test_each_organization_has_a_parameter_at_a_fixed_path() -> None:
     """Waiting versions have the path in their environment."""
-    assert policies(synthesized(EXECUTIVES, dailyCap=7)) == {
+    assert policies(synthesized(EXECUTIVES, dailyCap=7, handCap=None)) == {
         f"/workmail-offboarding/organizations/{ORGANIZATION_ID}": (
-            f'{{"DailyCap":7,"Protected":["chief@example.com","svc-*"],"ApprovalRequired":["*"],{EXPORT}}}'
+            '{"DailyCap":7,"HandCap":null,"Protected":["chief@example.com","svc-*"],"ApprovalRequired":["*"],'
+            f"{EXPORT}}}"
         ),
         f"/workmail-offboarding/organizations/{ANOTHER_ID}": (
-            f'{{"DailyCap":7,"Protected":[],"ApprovalRequired":[],{EXPORT}}}'
+            f'{{"DailyCap":7,"HandCap":null,"Protected":[],"ApprovalRequired":[],{EXPORT}}}'
         ),
     }
 

@@ -131,6 +131,7 @@ ENVIRONMENT: dict[str, dict[str, str]] = {
         **RECORDS,
         "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true",
         "TWO_PEOPLE_FOR_DAILY_CAP": "false",
+        "TWO_PEOPLE_FOR_HAND_CAP": "false",
     },
     "RegisterEntity": {**RECORDS, **POLICY, "RETENTION_DAYS": "30", "REQUIRE_REQUESTED_BY": "false"},
     "RestoreAliasesAndGroups": RECORDS,

@@ -123,12 +123,14 @@ def make_policy(
     protected: tuple[str, ...] = (),
     approval_required: tuple[str, ...] = (),
     daily_cap: int = 20,
+    hand_cap: int | None = 50,
     export: str = "No",
     may_be_skipped: bool = False,
 ) -> str:
     """Return the text of the parameter that the stack keeps."""
     lists = {"Protected": list(protected), "ApprovalRequired": list(approval_required)}
-    return json.dumps({"DailyCap": daily_cap, **lists, "Export": {"Mode": export, "MayBeSkipped": may_be_skipped}})
+    caps = {"DailyCap": daily_cap, "HandCap": hand_cap}
+    return json.dumps({**caps, **lists, "Export": {"Mode": export, "MayBeSkipped": may_be_skipped}})
 
 
 def make_entity_step(entity: Entity, members: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,8 @@ REASONS_BY_SETTINGS = [f"{USER_ID} matches entry 1 of the organization's approva
 REASONS_BY_CAP = ["Identity providers have had 20 entities of this organization deregistered within 24 hours."]
 REQUEST = {"RequestedBy": "helpdesk", "Reason": "left", "NotBefore": "2026-11-20T00:00:00.000Z"}
 EXPIRES_AT = "2026-12-08T09:00:00.000Z"
-CAP_ID = f"cap/{ORGANIZATION_ID}"
+HAND_CAP_ID = f"cap/hand/{ORGANIZATION_ID}"
+OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
 
 
 def request_approval(
@@ -108,6 +109,18 @@ def test_one_execution_in_24_hours_is_the_first_of_the_reached_cap(table: Table)
     assert read_flags(table, "abcde") == [(False, False), (True, True), (True, False), (True, False), (True, True)]
 
 
+def test_each_cap_has_its_own_first_execution(table: Table) -> None:
+    for name in "abcd":
+        table.create_record(name, f"entity-{name}")
+
+    request_approval("a", entity_id="entity-a", cap_is_reached=True)
+    request_approval("b", entity_id="entity-b", cap_is_reached=True, Request=OKTA)
+    request_approval("c", entity_id="entity-c", cap_is_reached=True)
+    request_approval("d", entity_id="entity-d", cap_is_reached=True, Request=OKTA)
+
+    assert read_flags(table, "abcd") == [(True, True), (True, True), (True, False), (True, False)]
+
+
 def test_a_retry_of_the_first_of_the_cap_is_the_first_again(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     table.create_record("a")
     with monkeypatch.context() as patch:
@@ -118,7 +131,7 @@ def test_a_retry_of_the_first_of_the_cap_is_the_first_again(table: Table, monkey
     request_approval(cap_is_reached=True)
 
     assert read_flags(table, "a") == [(True, True)]
-    assert table.read_members(CAP_ID, "Count") == {
+    assert table.read_members(HAND_CAP_ID, "Count") == {
         "NotifiedBy": hashlib.sha256(ARN_A.encode()).hexdigest(),
         "NotifiedAt": NOW,
     }
@@ -129,7 +142,7 @@ def test_an_approval_that_the_settings_require_does_not_touch_the_cap(table: Tab
 
     request_approval(cap_is_reached=False)
 
-    assert table.read_item(CAP_ID, "Count") is None
+    assert not any(item["Id"]["S"].startswith("cap/") for item in table.read_all())
 
 
 def test_without_a_record_no_approval_is_requested(table: Table, read_metrics: ReadMetrics) -> None:

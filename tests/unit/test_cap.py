@@ -1,4 +1,4 @@
-"""The cap on deregistrations within 24 hours: slots that slide, are taken once, and never too many at a time."""
+"""The caps on deregistrations within 24 hours: slots that slide, are taken once, and never too many at a time."""
 
 import hashlib
 import threading
@@ -9,6 +9,7 @@ import pytest
 from local.defaults import ORGANIZATION_ID
 from offboarding.adapters.cap import Cap
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind
 from offboarding.domain.timestamps import parse
 from tests.unit.conftest import (
     ARN_A,
@@ -25,22 +26,31 @@ from tests.unit.conftest import (
 START = parse(NOW)
 DAY = timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)
-CAP_ID = f"cap/{ORGANIZATION_ID}"
+CAP_ID, HAND_CAP_ID = f"cap/{ORGANIZATION_ID}", f"cap/hand/{ORGANIZATION_ID}"
 ATTEMPTS = 20
 
 
+def make_cap(organization_id: str = ORGANIZATION_ID, kind: CapKind = CapKind.PROVIDERS) -> Cap:
+    return Cap(organization_id, kind)
+
+
 def take_slot(
-    table: Table, name: str, size: int, moment: datetime = START, organization_id: str = ORGANIZATION_ID
+    table: Table,
+    name: str,
+    size: int,
+    moment: datetime = START,
+    organization_id: str = ORGANIZATION_ID,
+    kind: CapKind = CapKind.PROVIDERS,
 ) -> bool:
     """Take a slot for an execution, which gets a record if it has none."""
     execution_arn = make_execution_arn(name)
     if table.read_item(execution_arn) is None:
         table.create_record(name, f"entity-{name}")
-    return Cap(organization_id).take_slot(make_offboarding(execution_arn), size, moment)
+    return make_cap(organization_id, kind).take_slot(make_offboarding(execution_arn), size, moment)
 
 
-def is_reached(size: int, moment: datetime = START) -> bool:
-    return Cap(ORGANIZATION_ID).is_reached(size, moment)
+def is_reached(size: int, moment: datetime = START, kind: CapKind = CapKind.PROVIDERS) -> bool:
+    return make_cap(kind=kind).is_reached(size, moment)
 
 
 def count_slots(table: Table) -> int:
@@ -165,6 +175,25 @@ def test_each_organization_has_its_own_cap(table: Table) -> None:
     assert not take_slot(table, "c", 1)
 
 
+def test_people_and_identity_providers_have_slots_of_their_own(table: Table) -> None:
+    assert take_slot(table, "a", 1, kind=CapKind.HAND)
+
+    assert is_reached(1, kind=CapKind.HAND)
+    assert not take_slot(table, "b", 1, kind=CapKind.HAND)
+    assert not is_reached(1)
+    assert take_slot(table, "c", 1)
+    assert not take_slot(table, "d", 1)
+    assert table.read_text(HAND_CAP_ID, "ExecutionArn", "Slot 00000000") == ARN_A
+    assert table.read_text(CAP_ID, "ExecutionArn", "Slot 00000000") == make_execution_arn("c")
+
+
+def test_each_organization_has_its_own_cap_of_offboardings_by_hand(table: Table) -> None:
+    assert take_slot(table, "a", 1, kind=CapKind.HAND)
+
+    assert take_slot(table, "b", 1, organization_id=OTHER_ORGANIZATION_ID, kind=CapKind.HAND)
+    assert not take_slot(table, "c", 1, kind=CapKind.HAND)
+
+
 def test_the_cap_is_reached_when_as_many_slots_are_taken(table: Table) -> None:
     assert not is_reached(1)
     take_slot(table, "a", 2)
@@ -226,7 +255,7 @@ def test_sixty_simultaneous_executions_take_exactly_twenty_slots(table: Table) -
 
     def claim_slot(name: str) -> None:
         start.wait()
-        results.append(Cap(ORGANIZATION_ID).take_slot(make_offboarding(make_execution_arn(name)), 20, START))
+        results.append(make_cap().take_slot(make_offboarding(make_execution_arn(name)), 20, START))
 
     threads = [threading.Thread(target=claim_slot, args=(name,)) for name in names]
     for thread in threads:
@@ -244,7 +273,7 @@ def test_sixty_simultaneous_executions_take_exactly_twenty_slots(table: Table) -
 def test_one_execution_claims_the_notification_within_24_hours(table: Table, has_count: bool) -> None:
     if has_count:
         take_slot(table, "a", 1)
-    cap, execution_a, execution_b = Cap(ORGANIZATION_ID), make_offboarding(ARN_A), make_offboarding(ARN_B)
+    cap, execution_a, execution_b = make_cap(), make_offboarding(ARN_A), make_offboarding(ARN_B)
 
     assert cap.claim_notification(execution_a, START)
     assert not cap.claim_notification(execution_b, START)
@@ -252,7 +281,14 @@ def test_one_execution_claims_the_notification_within_24_hours(table: Table, has
     assert not cap.claim_notification(execution_b, START + DAY - MILLISECOND)
     assert cap.claim_notification(execution_b, START + DAY)
     assert not cap.claim_notification(execution_a, START + DAY)
-    assert Cap(OTHER_ORGANIZATION_ID).claim_notification(execution_a, START)
+    assert make_cap(OTHER_ORGANIZATION_ID).claim_notification(execution_a, START)
+
+
+def test_people_are_notified_of_each_cap(table: Table) -> None:
+    assert make_cap(kind=CapKind.HAND).claim_notification(make_offboarding(ARN_A), START)
+
+    assert make_cap().claim_notification(make_offboarding(ARN_B), START)
+    assert not make_cap(kind=CapKind.HAND).claim_notification(make_offboarding(ARN_B), START)
 
 
 @pytest.mark.parametrize("is_first_slot", [True, False])
@@ -260,7 +296,7 @@ def test_a_notification_changes_no_slot(table: Table, is_first_slot: bool) -> No
     if not is_first_slot:
         take_slot(table, "b", 2)
 
-    Cap(ORGANIZATION_ID).claim_notification(make_offboarding(ARN_A), START)
+    make_cap().claim_notification(make_offboarding(ARN_A), START)
 
     assert take_slot(table, "a", 2)
     assert table.read_members(CAP_ID, "Count") == {
@@ -271,7 +307,7 @@ def test_a_notification_changes_no_slot(table: Table, is_first_slot: bool) -> No
 
 
 def test_no_slot_is_counted_for_an_execution_whose_record_was_deleted(table: Table) -> None:
-    assert Cap(ORGANIZATION_ID).take_slot(make_offboarding(ARN_A), 1, START), "it ends before it deregisters anything"
+    assert make_cap().take_slot(make_offboarding(ARN_A), 1, START), "it ends before it deregisters anything"
 
     assert count_slots(table) == 0
     assert table.read_item(ARN_A) is None

@@ -57,9 +57,17 @@ READERS = {
     ),
     "the rule of two people": Reader(
         configuration.two_people_rule,
-        {"TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true", "TWO_PEOPLE_FOR_DAILY_CAP": "false"},
-        {"TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "false", "TWO_PEOPLE_FOR_DAILY_CAP": "true"},
-        TwoPeopleRule(for_approval_required=True, for_daily_cap=False),
+        {
+            "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "true",
+            "TWO_PEOPLE_FOR_DAILY_CAP": "false",
+            "TWO_PEOPLE_FOR_HAND_CAP": "true",
+        },
+        {
+            "TWO_PEOPLE_FOR_APPROVAL_REQUIRED": "false",
+            "TWO_PEOPLE_FOR_DAILY_CAP": "true",
+            "TWO_PEOPLE_FOR_HAND_CAP": "false",
+        },
+        TwoPeopleRule(for_approval_required=True, for_daily_cap=False, for_hand_cap=True),
     ),
     "the parameter": Reader(
         configuration.policies_path, {"POLICIES_PATH": "/policies"}, {"POLICIES_PATH": "/others"}, "/policies"

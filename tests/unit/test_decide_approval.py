@@ -56,17 +56,18 @@ def statuses(monkeypatch: pytest.MonkeyPatch) -> list[ExecutionStatus]:
 
 
 @pytest.fixture(autouse=True)
-def configure_two_people(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, bool], None]:
+def configure_two_people(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Configure the rule of two people as cdk.json does, and return a function that changes it."""
 
-    def change(for_approval_required: bool, for_daily_cap: bool) -> None:
+    def change(*, approval_required: bool, daily_cap: bool, hand_cap: bool) -> None:
         configure(
             monkeypatch,
-            TWO_PEOPLE_FOR_APPROVAL_REQUIRED="true" if for_approval_required else "false",
-            TWO_PEOPLE_FOR_DAILY_CAP="true" if for_daily_cap else "false",
+            TWO_PEOPLE_FOR_APPROVAL_REQUIRED="true" if approval_required else "false",
+            TWO_PEOPLE_FOR_DAILY_CAP="true" if daily_cap else "false",
+            TWO_PEOPLE_FOR_HAND_CAP="true" if hand_cap else "false",
         )
 
-    change(True, False)
+    change(approval_required=True, daily_cap=False, hand_cap=False)
     return change
 
 
@@ -388,21 +389,30 @@ def test_another_recorded_person_can_approve(table: Table, states: Stubber) -> N
     assert call_handler(DecidedBy="boss")["Decision"] == "Approved"
 
 
-@pytest.mark.parametrize("cap_is_reached", [True, False])
-@pytest.mark.parametrize("for_approval_required", [True, False])
-@pytest.mark.parametrize("for_daily_cap", [True, False])
+@pytest.mark.parametrize("has_rule", [True, False])
+@pytest.mark.parametrize(
+    ("rule", "cap_is_reached", "facts"),
+    [
+        ("approval_required", False, {}),
+        ("approval_required", False, {"Requester": make_event_requester()}),
+        ("daily_cap", True, {"Requester": make_event_requester()}),
+        ("hand_cap", True, {}),
+    ],
+)
 def test_the_rule_of_two_people_is_that_of_the_reason_for_the_approval(
     table: Table,
     states: Stubber,
-    configure_two_people: Callable[[bool, bool], None],
-    for_approval_required: bool,
-    for_daily_cap: bool,
+    configure_two_people: Callable[..., None],
+    rule: str,
     cap_is_reached: bool,
+    facts: dict[str, Any],
+    has_rule: bool,
 ) -> None:
-    configure_two_people(for_approval_required, for_daily_cap)
-    request_by(table, "boss", cap_is_reached=cap_is_reached)
+    rules = ("approval_required", "daily_cap", "hand_cap")
+    configure_two_people(**{name: has_rule is (name == rule) for name in rules})
+    request_by(table, "boss", cap_is_reached=cap_is_reached, **facts)
 
-    if for_daily_cap if cap_is_reached else for_approval_required:
+    if has_rule:
         with pytest.raises(errors.InvalidRequest, match="Another person has to approve"):
             call_handler(DecidedBy="boss")
     else:

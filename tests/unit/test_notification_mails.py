@@ -19,7 +19,7 @@ CONSOLE_LINK = (
     f"https://{REGION}.console.aws.amazon.com/states/home?region={REGION}#/v2/executions/details/{EXECUTION_ARN}"
 )
 MAILED = (
-    *("approval", "first_of_cap", "failed", "failed_afterwards", "unresolved", "unreadable_input"),
+    *("approval", "first_of_cap", "first_of_hand_cap", "failed", "failed_afterwards", "unresolved", "unreadable_input"),
     *("returned", "returned_before", "last_day"),
 )
 
@@ -97,12 +97,30 @@ def test_the_mail_about_an_approval_of_a_request_without_a_requester_says_nothin
 def test_the_cap_is_mailed_once_with_a_warning_about_the_provider() -> None:
     mail = mail_about(told_steps.FIRST_OF_CAP)
 
-    assert mail.subject == "WorkMail offboarding: the cap is reached"
-    assert mail.text.startswith("Nothing has been changed yet.\n\nIdentity providers report more leavers")
+    assert mail.subject == "WorkMail offboarding: the cap of identity providers is reached"
+    assert mail.text.startswith(
+        "Nothing has been changed yet.\n\n"
+        f"Identity providers report more leavers of {ORGANIZATION_ID} than dailyCap allows in 24 hours.\n\n"
+    )
     assert "look at the identity provider before you approve anything" in mail.text
     assert f"The first one that waits is the user dana.leaver (dana.leaver@example.com, {ENTITY_ID})" in mail.text
     assert UNTIL in mail.text
     assert make_mail(told_steps.SECOND_OF_CAP, WITH_NAMES) is None
+
+
+def test_the_cap_of_offboardings_by_hand_is_mailed_once_with_a_warning_about_lists_and_scripts() -> None:
+    mail = mail_about(told_steps.FIRST_OF_HAND_CAP)
+
+    assert mail.subject == "WorkMail offboarding: the cap of offboardings by hand is reached"
+    assert mail.text.startswith(
+        "Nothing has been changed yet.\n\n"
+        f"People have started more offboardings in {ORGANIZATION_ID} than handCap allows in 24 hours.\n\n"
+    )
+    assert "If a list or a script is wrong, stop the script before you approve anything." in mail.text
+    assert "how to restore" in mail.text
+    assert "dentity provider" not in mail.text
+    assert f"The first one that waits is the user dana.leaver (dana.leaver@example.com, {ENTITY_ID})" in mail.text
+    assert make_mail(told_steps.SECOND_OF_HAND_CAP, WITH_NAMES) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from offboarding.adapters.cap import Cap
 from offboarding.adapters.executions import ExecutionStatus
 from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind
 from offboarding.domain.entities import Entity, EntityType, Mailbox
 from offboarding.domain.exports import NOT_EXPORTED
 from offboarding.domain.timestamps import parse, render
@@ -39,6 +40,10 @@ from tests.unit.conftest import (
 )
 
 CAP_IS_REACHED = "The cap of 1 deregistrations within 24 hours is reached."
+HAND_CAP_IS_REACHED = (
+    "The setting handCap limits offboardings by hand in this organization to 1 within 24 hours, and this number is "
+    "reached."
+)
 LISTS = ["ListAliases", "ListGroupsForEntity", "ListMailboxPermissions"]
 OKTA = {"Requester": {"Provider": "okta", "EventId": "e-1"}}
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", ended_at=NOW)
@@ -270,7 +275,31 @@ def test_a_plan_uses_the_cap_of_the_24_hours_before_the_deregistration(
 ) -> None:
     put_policy(make_policy(daily_cap=cap))
     table.create_record("b", "entity-b")
-    assert Cap(ORGANIZATION_ID).take_slot(make_offboarding(ARN_B), 20, parse(NOW))
+    assert Cap(ORGANIZATION_ID, CapKind.PROVIDERS).take_slot(make_offboarding(ARN_B), 20, parse(NOW))
+    items = table.read_all()
+
+    assert plan(describe_entity(dana), Request=request_)["Plan"]["NeedsApproval"] == reasons
+    assert table.read_all() == items, "a plan takes no slot"
+
+
+@pytest.mark.parametrize(
+    ("request_", "cap", "reasons"),
+    [
+        ({}, 1, [HAND_CAP_IS_REACHED]),
+        ({}, 2, []),
+        ({}, None, []),
+        ({}, 0, [HAND_CAP_IS_REACHED.replace("to 1 within", "to 0 within")]),
+        (OKTA, 1, []),
+        ({"NotBefore": "2026-11-25T08:59:59.999Z"}, 1, [HAND_CAP_IS_REACHED]),
+        ({"NotBefore": "2026-11-25T09:00:00.000Z"}, 1, []),
+    ],
+)
+def test_a_plan_of_a_person_uses_the_cap_of_offboardings_by_hand(
+    dana: str, put_policy: PutPolicy, table: Table, request_: dict[str, Any], cap: int | None, reasons: list[str]
+) -> None:
+    put_policy(make_policy(hand_cap=cap))
+    table.create_record("b", "entity-b")
+    assert Cap(ORGANIZATION_ID, CapKind.HAND).take_slot(make_offboarding(ARN_B), 20, parse(NOW))
     items = table.read_all()
 
     assert plan(describe_entity(dana), Request=request_)["Plan"]["NeedsApproval"] == reasons

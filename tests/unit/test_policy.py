@@ -11,11 +11,13 @@ from local.defaults import ORGANIZATION_ID
 from offboarding.adapters import parameters
 from offboarding.adapters.policy import Policy, find_policy, read_policy
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind
 from offboarding.domain.exports import ExportMode, ExportPolicy
 from tests.unit.conftest import OTHER_ORGANIZATION_ID, POLICY_PARAMETER, PutPolicy, client, make_raiser
 
 POLICY: dict[str, Any] = {
     "DailyCap": 20,
+    "HandCap": 50,
     "Protected": ["ceo", "*@board.example.com"],
     "ApprovalRequired": ["*"],
     "Export": {"Mode": "IfPossible", "MayBeSkipped": True},
@@ -27,7 +29,7 @@ def test_the_policy_of_an_organization_is_read_from_the_parameter(put_policy: Pu
     put_policy(json.dumps(POLICY))
 
     assert read_policy(ORGANIZATION_ID) == Policy(
-        daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
+        daily_cap=20, hand_cap=50, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
     )
 
 
@@ -86,6 +88,7 @@ def make_parameter(**members: Any) -> str:
 LIST = "must be a list of ids, names, addresses or patterns of them."
 MODES = "one of No, OnRequest, IfPossible, Required."
 CAP = "DailyCap must be a whole number, 0 or more."
+HAND_CAP = "HandCap must be a whole number, 0 or more, or null."
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,10 @@ CAP = "DailyCap must be a whole number, 0 or more."
         *(
             (make_parameter(DailyCap=cap), CAP)
             for cap in (None, True, False, "20", "", -1, -0.5, 20.5, [], {}, float("nan"), float("inf"))
+        ),
+        *(
+            (make_parameter(HandCap=cap), HAND_CAP)
+            for cap in (True, False, "50", "", "null", -1, -0.5, 50.5, [], {}, float("nan"), float("inf"))
         ),
         *(
             (make_parameter(**{name: wrong}), f"{name} {LIST}")
@@ -148,7 +155,7 @@ def test_a_damaged_parameter_makes_the_settings_unavailable(put_policy: PutPolic
     "text",
     [
         make_parameter(Window={"From": "22:00"}),
-        make_parameter(DailyCap=20.0),
+        make_parameter(DailyCap=20.0, HandCap=50.0),
         make_parameter(Export={**POLICY["Export"], "Until": "2027-03-31"}),
     ],
 )
@@ -159,9 +166,10 @@ def test_the_parameter_of_a_later_release_can_have_further_members(put_policy: P
     policy_ = read_policy(ORGANIZATION_ID)
 
     assert policy_ == Policy(
-        daily_cap=20, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
+        daily_cap=20, hand_cap=50, protected=("ceo", "*@board.example.com"), approval_required=("*",), export=EXPORT
     )
     assert isinstance(policy_.daily_cap, int)
+    assert isinstance(policy_.hand_cap, int)
 
 
 @pytest.mark.parametrize("mode", list(ExportMode))
@@ -171,10 +179,24 @@ def test_each_mode_of_exports_is_read(put_policy: PutPolicy, mode: str) -> None:
     assert read_policy(ORGANIZATION_ID).export == ExportPolicy(ExportMode(mode), may_be_skipped=False)
 
 
-def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> None:
-    put_policy(make_parameter(DailyCap=0, Protected=[], ApprovalRequired=[]))
+@pytest.mark.parametrize("hand_cap", [None, 0, 7])
+def test_the_parameter_has_a_cap_for_identity_providers_and_one_for_people(
+    put_policy: PutPolicy, hand_cap: int | None
+) -> None:
+    put_policy(make_parameter(DailyCap=3, HandCap=hand_cap))
 
-    assert read_policy(ORGANIZATION_ID) == Policy(daily_cap=0, protected=(), approval_required=(), export=EXPORT)
+    policy = read_policy(ORGANIZATION_ID)
+
+    assert policy.find_cap_size(CapKind.PROVIDERS) == 3
+    assert policy.find_cap_size(CapKind.HAND) == hand_cap
+
+
+def test_empty_lists_and_a_cap_of_zero_are_no_damage(put_policy: PutPolicy) -> None:
+    put_policy(make_parameter(DailyCap=0, HandCap=0, Protected=[], ApprovalRequired=[]))
+
+    assert read_policy(ORGANIZATION_ID) == Policy(
+        daily_cap=0, hand_cap=0, protected=(), approval_required=(), export=EXPORT
+    )
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])

@@ -44,7 +44,7 @@ from tests.unit.conftest import (
     take_calls,
 )
 
-CAP_ID = f"cap/{ORGANIZATION_ID}"
+CAP_ID, HAND_CAP_ID = f"cap/{ORGANIZATION_ID}", f"cap/hand/{ORGANIZATION_ID}"
 TOMORROW = "2026-11-25T09:00:00.000Z"
 ENDED_AT = "2026-11-24T08:00:00.000Z"
 STOPPED = ExecutionStatus(is_running=False, outcome="Stopped", cause="by hand", ended_at=ENDED_AT)
@@ -185,20 +185,105 @@ def test_the_cap_counts_each_execution_of_an_identity_provider_once(
         "Identity providers have had 1 entities of this organization deregistered within 24 hours, which is the cap."
     ]
     assert table.read_members(CAP_ID, "Count") == {"NextNumber": 1}
-    manual_answer = record(describe_entity(kim), "b")
-    assert manual_answer["Decision"] == "Deregister", "what a person starts is not counted"
-    assert manual_answer["CapIsReached"] is False
     midnight_answer = record(describe_entity(kim), "b", Now="2026-11-25T00:00:00.000Z", Request=OKTA)
     assert midnight_answer["Decision"] == "AwaitApproval", "the cap does not begin again with a day"
     next_day_answer = record(describe_entity(kim), "b", Now=TOMORROW, Request=OKTA)
     assert next_day_answer["Decision"] == "Deregister", "the slot is free again after 24 hours"
 
 
-def test_a_disabled_entity_needs_no_approval_and_takes_no_slot(dana: str, put_policy: PutPolicy, table: Table) -> None:
-    put_policy(make_policy(approval_required=("*",), daily_cap=0))
+def test_the_hand_cap_counts_each_execution_of_a_person_once(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy, table: Table
+) -> None:
+    put_policy(make_policy(hand_cap=1, daily_cap=0))
+    kim = people.create_user("kim")
+
+    assert record(describe_entity(dana))["Decision"] == "Deregister"
+    assert record(describe_entity(dana))["Decision"] == "Deregister", "a retry keeps its slot"
+    answer = record(describe_entity(kim), "b")
+
+    assert (answer["Decision"], answer["CapIsReached"]) == ("AwaitApproval", True)
+    assert answer["Reasons"] == [
+        "The setting handCap limits offboardings by hand in this organization to 1 within 24 hours, and this number is "
+        "reached."
+    ]
+    assert table.read_members(HAND_CAP_ID, "Count") == {"NextNumber": 1}
+    assert table.read_item(CAP_ID, "Count") is None
+    assert record(describe_entity(kim), "b", Approval={"Decision": "Approved"})["Decision"] == "Deregister"
+    assert table.read_members(HAND_CAP_ID, "Count") == {"NextNumber": 1}, "an approved one takes no slot"
+
+
+def test_a_person_gets_a_slot_again_after_24_hours(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy
+) -> None:
+    put_policy(make_policy(hand_cap=1))
+    kim = people.create_user("kim")
+    record(describe_entity(dana))
+
+    assert record(describe_entity(kim), "b", Now="2026-11-25T08:59:59.999Z")["Decision"] == "AwaitApproval"
+    assert record(describe_entity(kim), "b", Now=TOMORROW)["Decision"] == "Deregister"
+
+
+def test_starting_a_restored_leaver_again_takes_another_slot(dana: str, put_policy: PutPolicy, table: Table) -> None:
+    put_policy(make_policy(hand_cap=1))
+    record(describe_entity(dana))
+    table.records.release(make_offboarding(ARN_A, dana), NOW)
+
+    assert record(describe_entity(dana), "b")["Decision"] == "AwaitApproval"
+
+
+def test_a_retry_keeps_the_slot_whose_transaction_was_not_answered(
+    dana: str, people: OrganizationBuilder, put_policy: PutPolicy, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_policy(make_policy(hand_cap=1))
+    take = record_offboarding.Cap.take_slot
+
+    def take_and_lose_answer(cap: Any, *arguments: Any) -> bool:
+        take(cap, *arguments)
+        raise errors.RecordUnavailable("later")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record_offboarding.Cap, "take_slot", take_and_lose_answer)
+        with pytest.raises(errors.RecordUnavailable):
+            record(describe_entity(dana))
+
+    assert record(describe_entity(dana))["Decision"] == "Deregister"
+    assert table.read_members(HAND_CAP_ID, "Count") == {"NextNumber": 1}
+    assert record(describe_entity(people.create_user("kim")), "b")["Decision"] == "AwaitApproval"
+
+
+def test_a_person_takes_a_slot_at_the_date_and_not_before(dana: str, put_policy: PutPolicy, table: Table) -> None:
+    put_policy(make_policy(hand_cap=1))
+
+    record(describe_entity(dana), Request={"NotBefore": TOMORROW}, DateIsAhead=True)
+    assert table.read_item(HAND_CAP_ID, "Count") is None
+    record(describe_entity(dana), Request={"NotBefore": TOMORROW}, Now=TOMORROW)
+
+    assert table.read_members(HAND_CAP_ID, "Count") == {"NextNumber": 1}
+
+
+def test_without_a_hand_cap_people_need_no_slot(dana: str, put_policy: PutPolicy, table: Table) -> None:
+    put_policy(make_policy(hand_cap=None, daily_cap=0))
+
+    assert record(describe_entity(dana))["Decision"] == "Deregister"
+    assert not any(item["Id"]["S"].startswith("cap/") for item in table.read_all())
+
+
+@pytest.mark.parametrize("provider", ["okta", "offboardingRequested"])
+def test_the_hand_cap_does_not_limit_identity_providers(dana: str, put_policy: PutPolicy, provider: str) -> None:
+    put_policy(make_policy(hand_cap=0))
+    requester = {"Provider": provider, "EventId": "e-1"}
+
+    assert record(describe_entity(dana), Request={"Requester": requester})["Decision"] == "Deregister"
+
+
+@pytest.mark.parametrize("request_", [{}, OKTA])
+def test_a_disabled_entity_needs_no_approval_and_takes_no_slot(
+    dana: str, put_policy: PutPolicy, request_: dict[str, Any]
+) -> None:
+    put_policy(make_policy(approval_required=("*",), daily_cap=0, hand_cap=0))
     deregister(dana)
 
-    assert record(describe_entity(dana), Request=OKTA)["Decision"] == "Deregister"
+    assert record(describe_entity(dana), Request=request_)["Decision"] == "Deregister"
 
 
 @pytest.mark.parametrize("entry", ["dana@example.com", "d.leaver@example.com"])

@@ -68,9 +68,10 @@ EVERY_SETTING: dict[str, Any] = {
     },
     "starterMaxConcurrency": 10,
     "dailyCap": 0,
+    "handCap": None,
     "staleEventDays": 14,
     "dryRunIdentityProviders": True,
-    "twoPeople": {"approvalRequired": False, "dailyCap": True},
+    "twoPeople": {"approvalRequired": False, "dailyCap": True, "handCap": True},
     "requireRequestedBy": True,
     "notificationEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
     "namesInNotifications": False,
@@ -91,11 +92,12 @@ def test_only_the_organizations_are_required() -> None:
         identity_providers=IdentityProviders(),
         starter_max_concurrency=2,
         daily_cap=20,
+        hand_cap=50,
         dry_run_identity_providers=False,
         export=ExportSettings(
             mode="No", may_be_skipped=False, prefix="archives/", slots=8, job_deadline_days=3, slot_deadline_days=14
         ),
-        two_people=TwoPeopleSettings(approval_required=True, daily_cap=False),
+        two_people=TwoPeopleSettings(approval_required=True, daily_cap=False, hand_cap=False),
         require_requested_by=False,
         notification_emails=(),
         names_in_notifications=True,
@@ -140,9 +142,10 @@ def test_every_setting_is_parsed() -> None:
         ),
         starter_max_concurrency=10,
         daily_cap=0,
+        hand_cap=None,
         stale_event_days=14,
         dry_run_identity_providers=True,
-        two_people=TwoPeopleSettings(approval_required=False, daily_cap=True),
+        two_people=TwoPeopleSettings(approval_required=False, daily_cap=True, hand_cap=True),
         require_requested_by=True,
         notification_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
         names_in_notifications=False,
@@ -156,6 +159,7 @@ def test_every_setting_is_parsed() -> None:
     [
         ({}, TwoPeopleSettings(approval_required=True, daily_cap=False)),
         ({"dailyCap": True}, TwoPeopleSettings(approval_required=True, daily_cap=True)),
+        ({"handCap": True}, TwoPeopleSettings(approval_required=True, daily_cap=False, hand_cap=True)),
         ({"approvalRequired": False}, TwoPeopleSettings(approval_required=False, daily_cap=False)),
     ],
 )
@@ -228,9 +232,9 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             {**MINIMAL, "colour": "blue"},
             "offboarding.colour is not a setting; the settings are organizations, stackName, retentionDays, "
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
-            "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, staleEventDays, "
-            "dryRunIdentityProviders, export, recordRetentionDays, twoPeople, requireRequestedBy, notificationEmails, "
-            "namesInNotifications, alarms, approvalReminderDays",
+            "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, handCap, "
+            "staleEventDays, dryRunIdentityProviders, export, recordRetentionDays, twoPeople, requireRequestedBy, "
+            "notificationEmails, namesInNotifications, alarms, approvalReminderDays",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -327,6 +331,16 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         ),
         *(
             (
+                {**MINIMAL, "handCap": wrong},
+                f"offboarding.handCap must be a whole number from 0 to 10000, or null, but it is {spelled}",
+            )
+            for wrong, spelled in (
+                *((-1, "-1"), (10001, "10001"), (True, "true"), (False, "false")),
+                *(("null", '"null"'), ("50", '"50"'), (50.5, "50.5"), ([], "[]")),
+            )
+        ),
+        *(
+            (
                 {**MINIMAL, "staleEventDays": wrong},
                 f"offboarding.staleEventDays must be a whole number from 1 to 14, but it is {spelled}",
             )
@@ -356,7 +370,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
                 {**MINIMAL, "twoPeople": {key: wrong}},
                 f"offboarding.twoPeople.{key} must be true or false, but it is {spelled}",
             )
-            for key in ("approvalRequired", "dailyCap")
+            for key in ("approvalRequired", "dailyCap", "handCap")
             for wrong, spelled in ((1, "1"), ("true", '"true"'), (None, "null"))
         ),
         (
@@ -365,7 +379,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         ),
         (
             {**MINIMAL, "twoPeople": {"everything": True}},
-            "offboarding.twoPeople.everything is not a setting; the settings are approvalRequired, dailyCap",
+            "offboarding.twoPeople.everything is not a setting; the settings are approvalRequired, dailyCap, handCap",
         ),
         (
             {**MINIMAL, "namesInNotifications": "no"},
@@ -563,9 +577,17 @@ def test_each_organization_has_a_compact_policy_of_its_own() -> None:
     organizations = [{"id": ONE, "protected": ["Chief"], "approvalRequired": ["*"]}, {"id": TWO}]
     no_export = '"Export":{"Mode":"No","MayBeSkipped":false}'
     assert Settings.from_context({"organizations": organizations, "dailyCap": 3}).render_policies() == {
-        ONE: f'{{"DailyCap":3,"Protected":["chief"],"ApprovalRequired":["*"],{no_export}}}',
-        TWO: f'{{"DailyCap":3,"Protected":[],"ApprovalRequired":[],{no_export}}}',
+        ONE: f'{{"DailyCap":3,"HandCap":50,"Protected":["chief"],"ApprovalRequired":["*"],{no_export}}}',
+        TWO: f'{{"DailyCap":3,"HandCap":50,"Protected":[],"ApprovalRequired":[],{no_export}}}',
     }
+
+
+@pytest.mark.parametrize(("hand_cap", "rendered"), [(None, "null"), (0, "0"), (10_000, "10000")])
+def test_the_policies_have_the_cap_of_offboardings_by_hand(hand_cap: int | None, rendered: str) -> None:
+    settings = Settings.from_context({**MINIMAL, "handCap": hand_cap})
+
+    assert settings.hand_cap == hand_cap
+    assert f'"HandCap":{rendered},' in settings.render_policies()[ONE]
 
 
 MAX_PARAMETER_BYTES = 8192

@@ -23,6 +23,7 @@ from local.workmail.exports.jobs import RUNNING
 from tests import event_schemas
 from tests.service_models import list_answer_problems, list_request_problems
 from tests.synthesis import jsii_starts_once  # noqa: F401 (it is a fixture)
+from tests.workflow.operator import make_operator, operator  # noqa: F401 (they are fixtures)
 from tests.workflow.privacy import (  # noqa: F401 (they are fixtures)
     no_environment_leaks_personal_data,
     no_environment_of_a_module_leaks_personal_data,

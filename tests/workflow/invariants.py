@@ -174,6 +174,7 @@ class Monitor:
         self._window_owners: set[str] = set()
         self._policies_as_read: dict[str, tuple[datetime, str]] = {}
         self._policies_by_execution: dict[str, dict[str, Any]] = {}
+        self._hand_caps_by_execution: dict[str, int | None] = {}
         self._exports = ExportMonitor(flow)
         self._ledgers: dict[str, Ledger] = defaultdict(Ledger)
         self._told_ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -389,10 +390,11 @@ class Monitor:
             yield "it has no approval"
         if execution_input.get("Requester", {}).get("Doubts"):
             yield f"nobody has approved it in spite of its doubts: {execution_input['Requester']['Doubts']}"
-        if "Requester" in execution_input:
+        hand_cap = self._hand_caps_by_execution[execution.exec_arn]
+        if "Requester" in execution_input or hand_cap is not None:
             taken_at = record.get("SlotTakenAt")
             if not taken_at or datetime.fromisoformat(taken_at) < snapshot.at - timedelta(hours=25):
-                yield f"it has no slot of the cap: {taken_at}"
+                yield f"it has no slot of its cap: {taken_at}"
 
     def _check_results(self) -> None:
         for machine, execution in self._iterate_executions():
@@ -706,7 +708,9 @@ class Monitor:
                 self._policies_as_read[function] = (self._flow.clock.now(), parameter.value)
                 current = self._find_current_execution()
                 if current is not None:
-                    self._policies_by_execution[current[1].exec_arn] = json.loads(parameter.value)
+                    policy = self._policies_by_execution[current[1].exec_arn] = json.loads(parameter.value)
+                    if function == "RecordOffboarding":
+                        self._hand_caps_by_execution[current[1].exec_arn] = policy["HandCap"]
             return parameter
 
         backend.get_parameter = get_and_record

@@ -61,7 +61,7 @@ def open_stage(now: datetime = EARLY_START) -> Iterator[Flow]:
     """Open an environment for scenarios."""
     with Environment(assembly(ARCHIVE_SETTINGS), now=now) as environment:
         flow = Flow(environment)
-        flow.change_policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000, Export=NO_EXPORT)
+        flow.change_policy(ApprovalRequired=["vip*"], Protected=["it.*"], DailyCap=1000, HandCap=1000, Export=NO_EXPORT)
         yield flow
 
 

@@ -1,4 +1,4 @@
-"""The day's cap and approvals: which executions wait, who may decide, and the outcome."""
+"""The caps and approvals: which executions wait, who may decide, and the outcome."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,8 @@ from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.defaults import COMPANY_DOMAIN
-from tests.workflow.conftest import mark_long
+from local.organization import OrganizationBuilder
+from tests.workflow.conftest import CHANGED_SETTINGS, OTHER_ORGANIZATION, mark_long
 from tests.workflow.test_identity_events import Intake, build_okta_event
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
@@ -287,7 +288,7 @@ def test_the_cap_counts_executions_of_identity_providers(flow: Any) -> None:
     assert sorted(last) == ["AwaitApproval", "AwaitApproval", "WaitForRetention", "WaitForRetention"]
     assert flow.read_result(flow.start("by-hand")).status == "RUNNING"
     flow.clock.settle()
-    assert len(flow.list_calls("DeregisterFromWorkMail")) == 3, "the cap does not apply to an execution started by hand"
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == 3, "an execution started by hand counts for another cap"
     waiting_arn = arns[last.index("AwaitApproval")]
     assert "which is the cap" in flow.read_record(waiting_arn)["ApprovalReasons"][0]
 
@@ -352,6 +353,86 @@ def test_a_disabled_entity_needs_neither_an_approval_nor_a_slot(flow: Any) -> No
     flow.deregister(user)
 
     assert flow.run(user, Requester=REQUESTER).outcome == "CleanupVerified"
+
+
+@pytest.mark.parametrize(("leavers", "cap"), [(5, 3), *mark_long((60, 50))])
+def test_a_loop_by_hand_deregisters_as_many_as_the_hand_cap_allows_in_24_hours(
+    flow: Any, leavers: int, cap: int
+) -> None:
+    flow.change_policy(HandCap=cap)
+    for name in (*(f"leaver{number}" for number in range(leavers)), "reported", "tomorrow"):
+        flow.people.create_user(name)
+    arns = [flow.start(f"leaver{number}") for number in range(leavers)]
+    flow.clock.settle()
+
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == cap
+    waiting = flow.list_by_status("AwaitingApproval")
+    assert len(waiting) == leavers - cap
+    assert {tuple(record["ApprovalReasons"]) for record in waiting} == {
+        (
+            f"The setting handCap limits offboardings by hand in this organization to {cap} within 24 hours, and this "
+            "number is reached.",
+        )
+    }
+    assert all(record["CapIsReached"] and "Requester" not in record for record in waiting)
+    assert len(flow.run("tomorrow", days=0, DryRun=True).output["Plan"]["NeedsApproval"]) == 1
+    flow.start("reported", Requester=REQUESTER)
+    flow.clock.settle()
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == cap + 1, "identity providers have their own cap"
+    flow.decide(waiting[0]["Id"])
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == cap + 2
+
+    flow.pass_days(1)
+    arns.append(flow.start("tomorrow"))
+    flow.clock.settle()
+    assert flow.read_result(arns[-1]).states[-1] == "WaitForRetention", "the slots of the day before are free again"
+
+
+def test_starting_again_and_restoring_give_a_person_no_further_slot(flow: Any) -> None:
+    flow.change_policy(HandCap=1)
+    users = [flow.people.create_user(name) for name in ("dana", "kim")]
+    taken, waiting = (flow.start(user) for user in users)
+    flow.clock.settle()
+    if flow.read_result(taken).states[-1] == "AwaitApproval":
+        taken, waiting, users = waiting, taken, users[::-1]
+
+    assert flow.run(users[1], days=0).outcome == "AlreadyInProgress"
+    flow.decide(waiting, "Rejected")
+    flow.process_status_events()
+    assert flow.run(users[1], days=0).states[-3:] == APPROVAL_STATES, "a rejected one is started again"
+    assert flow.restore(ExecutionArn=taken).outcome == "Restored"
+    flow.process_status_events()
+    assert flow.run(users[0], days=0).states[-3:] == APPROVAL_STATES, "a restored one is started again"
+    assert len(flow.list_calls("DeregisterFromWorkMail")) == 1
+
+
+def test_a_person_needs_no_slot_if_there_is_no_hand_cap(flow: Any) -> None:
+    for name in ("dana", "kim"):
+        flow.people.create_user(name)
+    flow.change_policy(HandCap=0)
+    assert flow.run("dana", days=0).states[-3:] == APPROVAL_STATES
+
+    flow.change_policy(HandCap=None)
+
+    assert flow.run("kim", days=0).states[-1] == "WaitForRetention"
+
+
+@pytest.mark.long
+def test_the_hand_cap_of_one_organization_is_not_that_of_another(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(CHANGED_SETTINGS)
+    flow.backend.create_organization_with_id(OTHER_ORGANIZATION, "second-corp")
+    flow.change_policy(HandCap=1)
+    for name in ("dana", "kim"):
+        flow.people.create_user(name)
+    OrganizationBuilder(flow.environment.client("workmail"), OTHER_ORGANIZATION).create_user("robin")
+
+    arns = [flow.start(name) for name in ("dana", "kim")]
+    arns.append(flow.environment.start({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "robin"}))
+    flow.clock.settle()
+
+    last = [flow.read_result(arn).states[-1] for arn in arns]
+    assert sorted(last[:2]) == ["AwaitApproval", "WaitForRetention"]
+    assert last[2] == "WaitForRetention"
 
 
 class TestIdentityProviders:

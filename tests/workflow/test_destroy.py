@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner, Result
 
 from local.cdk.assembly import assembly
 from local.cdk.deployment import DeploymentError
 from local.defaults import OFFBOARDING, ORGANIZATION_ID
-from operate.account import Account
-from operate.command import offboarding
 from operate.destroy import command as destroy_command
 from operate.errors import Refusal
 from tests.workflow.conftest import Flow
+from tests.workflow.operator import Operator
 
 STACK = "workmail-offboarding"
 MAPPING = "EventSourceMappingId"
@@ -25,50 +23,14 @@ MISSING_FOLDER = ("--unprotect", "stack", "--yes", STACK, "--export", "missing/r
 SLOW = pytest.mark.long
 
 
-class Operator:
-    """A person with the command `offboarding`, on the embedded AWS of this process."""
-
-    def __init__(self, flow: Flow) -> None:
-        self.flow = flow
-
-    def run(self, *arguments: str | Path, **more: Any) -> Result:
-        self.flow.clock.settle()
-        return CliRunner().invoke(offboarding, [*map(str, arguments)], **more)
-
-    def destroy(self, *arguments: str | Path, **more: Any) -> list[str]:
-        """Destroy the stack; return the lines of the standard output."""
-        result = self.run("destroy", *arguments, **more)
-        assert result.exit_code == 0, result.output
-        return result.stdout.splitlines()
-
-    def refuse_to_destroy(self, *arguments: str, **more: Any) -> str:
-        """Return the sentence with which the deletion is refused."""
-        result = self.run("destroy", *arguments, **more)
-        assert result.exit_code == 1, result.output
-        return result.stderr.splitlines()[-1]
-
-    def read_stack_status(self) -> str | None:
-        stack = Account().find_stack()
-        return stack and stack.status
+def destroy(operator: Operator, *arguments: str | Path, **more: Any) -> list[str]:
+    """Destroy the stack; return the lines of the standard output."""
+    return operator.accept("destroy", *arguments, **more).splitlines()
 
 
-@pytest.fixture
-def make_operator(make_flow: Callable[..., Flow], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-
-    def make(**more: Any) -> Operator:
-        flow = make_flow(**more)
-        # Clients that exist: making each takes longer than using it.
-        monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
-        monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.clock.advance(timedelta(seconds=seconds)))
-        return Operator(flow)
-
-    return make
-
-
-@pytest.fixture
-def operator(make_operator: Callable[..., Operator]) -> Operator:
-    return make_operator()
+def refuse_to_destroy(operator: Operator, *arguments: str, **more: Any) -> str:
+    """Return the sentence with which the deletion is refused."""
+    return operator.refuse("destroy", *arguments, **more)
 
 
 def create_leaver(flow: Flow) -> str:
@@ -100,7 +62,7 @@ def test_archives_and_their_key_are_kept_with_the_commands_that_remove_them(oper
     key = flow.environment.outputs["ArchiveKeyArn"].rpartition("/")[2]
     archive = flow.run(create_leaver(flow)).output["Archive"]
 
-    lines = operator.destroy("--unprotect", "stack", "--yes", STACK, "--export", "records")
+    lines = destroy(operator, "--unprotect", "stack", "--yes", STACK, "--export", "records")
 
     bucket = archive["Bucket"]
     assert f"  aws s3api delete-bucket --bucket {bucket} --region us-east-1" in lines
@@ -117,15 +79,15 @@ def test_somebody_in_the_window_is_restored_by_a_new_stack(operator: Operator, s
     flow.start(user)
     flow.pass_days(3)
 
-    assert operator.refuse_to_destroy() == (
+    assert refuse_to_destroy(operator) == (
         "Executions still wait (1): let them end, or stop them with STOP=yes (--stop)."
     )
-    assert operator.refuse_to_destroy("--stop") == (
+    assert refuse_to_destroy(operator, "--stop") == (
         f"The stack {STACK} is protected: lift that with UNPROTECT=stack (--unprotect stack)."
     )
     assert operator.read_stack_status() == "CREATE_COMPLETE"
     old_table = flow.table_name
-    lines = operator.destroy("--stop", "--unprotect", "stack", "--export", "records", input=f"{STACK}\n")
+    lines = destroy(operator, "--stop", "--unprotect", "stack", "--export", "records", input=f"{STACK}\n")
     assert lines[:2] == [
         f"Executions of {STACK}: 1 (1 InWindow), the last one is due at 2026-12-22T12:00:00.000Z; none runs after "
         "2027-11-21.",
@@ -152,22 +114,22 @@ def test_somebody_in_the_window_is_restored_by_a_new_stack(operator: Operator, s
 @pytest.mark.no_providers
 class TestTheDeletion:
     def test_of_a_stack_on_which_nothing_waits_needs_its_name_only(self, operator: Operator) -> None:
-        assert operator.refuse_to_destroy("--unprotect", "stack", input="") == (
+        assert refuse_to_destroy(operator, "--unprotect", "stack", input="") == (
             f"Type the name of the stack to delete it ({STACK}): "
             f"Nothing was changed: no name was given. Type {STACK}, or give YES={STACK} (--yes)."
         )
-        assert operator.refuse_to_destroy("--unprotect", "stack", "--yes", "other").endswith("and not other.")
-        assert operator.refuse_to_destroy("--stack", "other") == (
+        assert refuse_to_destroy(operator, "--unprotect", "stack", "--yes", "other").endswith("and not other.")
+        assert refuse_to_destroy(operator, "--stack", "other") == (
             "There is no stack other in us-east-1: name it with --stack (make: STACK=NAME)."
         )
         Path("records").write_text("those of another stack")
-        refusal = operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK, "--export", "records")
+        refusal = refuse_to_destroy(operator, "--unprotect", "stack", "--yes", STACK, "--export", "records")
         assert refusal.startswith("The file records exists, and nothing was exported: name another file")
         assert (operator.read_stack_status(), Path("records").read_text()) == (
             "CREATE_COMPLETE",
             "those of another stack",
         )
-        lines = operator.destroy("--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
+        lines = destroy(operator, "--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
 
         [path] = Path().glob(f"{STACK}-*Z.jsonl")
         assert lines[:2] == [f"Items exported into {path}: 0.", f"The stack {STACK} is deleted."]
@@ -194,8 +156,8 @@ class TestTheDeletion:
         [stack] = cloudformation.describe_stacks(StackName="first")["Stacks"]
         assert stack["StackStatus"] == "REVIEW_IN_PROGRESS"
 
-        assert "is protected" in operator.refuse_to_destroy("--stack", "first")
-        lines = operator.destroy("--stack", "first", "--unprotect", "stack", "--yes", "first")
+        assert "is protected" in refuse_to_destroy(operator, "--stack", "first")
+        lines = destroy(operator, "--stack", "first", "--unprotect", "stack", "--yes", "first")
 
         assert "The stack first is deleted." in lines
         with pytest.raises(ClientError, match="does not exist"):
@@ -216,7 +178,7 @@ class TestTheDeletion:
         export_to_file = destroy_command.export_to_file
         monkeypatch.setattr(destroy_command, "export_to_file", start_and_export)
 
-        assert operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK) == (
+        assert refuse_to_destroy(operator, "--unprotect", "stack", "--yes", STACK) == (
             "Nothing was deleted, because executions have started meanwhile (1): start again."
         )
         assert operator.read_stack_status() == "CREATE_COMPLETE"
@@ -233,12 +195,12 @@ class TestTheDeletion:
         delete_resource = deletions.parsing.ResourceMap._delete_resource
         monkeypatch.setattr(deletions.parsing.ResourceMap, "_delete_resource", fail)
 
-        assert operator.refuse_to_destroy("--unprotect", "stack", "--yes", STACK) == (
+        assert refuse_to_destroy(operator, "--unprotect", "stack", "--yes", STACK) == (
             f"The stack {STACK} could not be deleted: {STACK}: It is in use."
         )
         # The queues are gone, and the rest can be deleted when the cause is removed.
         monkeypatch.setattr(deletions.parsing.ResourceMap, "_delete_resource", delete_resource)
-        assert f"The stack {STACK} is deleted." in operator.destroy("--yes", STACK)
+        assert f"The stack {STACK} is deleted." in destroy(operator, "--yes", STACK)
 
     @SLOW
     def test_stops_all_three_kinds_of_executions(self, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +213,7 @@ class TestTheDeletion:
         ]
         flow.pass_days(1)
         flow.environment.status_events.are_lost = True
-        lines = operator.destroy("--stop", "--unprotect", "stack", "--yes", STACK, "--export", "records")
+        lines = destroy(operator, "--stop", "--unprotect", "stack", "--yes", STACK, "--export", "records")
 
         assert lines[0].startswith(f"Executions of {STACK}: 3 (1 AwaitingApproval, 1 InWindow, 1 Scheduled), the last")
         # Their ends were not recorded, so the lines of the file say that they wait.
@@ -265,7 +227,7 @@ class TestTheDeletion:
         arn = operator.flow.start(create_leaver(operator.flow))
         operator.flow.pass_days(1)
 
-        assert operator.refuse_to_destroy("--stop", *MISSING_FOLDER) == (
+        assert refuse_to_destroy(operator, "--stop", *MISSING_FOLDER) == (
             "The file missing/records cannot be written: No such file or directory."
         )
         assert operator.flow.read_result(arn).status == "RUNNING"
@@ -287,7 +249,7 @@ class TestTheDeletion:
             return stop_execution(**parameters)
 
         monkeypatch.setattr(client, "stop_execution", stop_and_start)
-        operator.destroy("--stop", "--unprotect", "stack", "--yes", STACK)
+        destroy(operator, "--stop", "--unprotect", "stack", "--yes", STACK)
 
         assert len(stopped) == 3
         assert stopped[1] == stopped[2]
@@ -298,7 +260,7 @@ class TestTheIntake:
     def test_is_resumed_if_the_records_cannot_be_exported(self, operator: Operator) -> None:
         client, mapping = operator.flow.environment.client("lambda"), operator.flow.environment.outputs[MAPPING]
 
-        assert operator.refuse_to_destroy(*MISSING_FOLDER) == (
+        assert refuse_to_destroy(operator, *MISSING_FOLDER) == (
             "The file missing/records cannot be written: No such file or directory."
         )
         assert client.get_event_source_mapping(UUID=mapping)["State"] == "Enabled"
@@ -333,7 +295,7 @@ class TestTheIntake:
 
         monkeypatch.setattr(operator.flow.environment.client("lambda"), "update_event_source_mapping", refuse)
 
-        assert f"The stack {STACK} is deleted." in operator.destroy("--unprotect", "stack", "--yes", STACK)
+        assert f"The stack {STACK} is deleted." in destroy(operator, "--unprotect", "stack", "--yes", STACK)
 
     def test_has_messages_that_are_lost_with_the_stack(self, operator: Operator) -> None:
         url = operator.flow.environment.outputs["EventDeadLetterQueueUrl"]
@@ -391,7 +353,7 @@ def test_what_a_first_deployment_that_fails_leaves_is_described(
 ) -> None:
     operator = make_operator()
     flow = operator.flow
-    operator.destroy("--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
+    destroy(operator, "--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
     client = flow.environment.client("stepfunctions")
     definition = '{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 90, "End": true}}}'
     role = "arn:aws:iam::123456789012:role/any"
@@ -404,7 +366,7 @@ def test_what_a_first_deployment_that_fails_leaves_is_described(
         flow.environment.deploy(assembly({**OFFBOARDING}))
     flow.clock.advance(timedelta(minutes=2))
 
-    lines = operator.destroy("--unprotect", "stack", "--yes", STACK)
+    lines = destroy(operator, "--unprotect", "stack", "--yes", STACK)
 
     assert lines[0] == f"The stack {STACK} is deleted."
     assert [line for line in lines if "delete-log-group" in line] == []

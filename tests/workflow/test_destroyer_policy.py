@@ -16,9 +16,9 @@ from local.cdk.assembly import ROOT
 from local.defaults import ACCOUNT, REGION
 from local.policies import parse_grants
 from operate.account import Account
-from tests.workflow.test_destroy import STACK, Operator, create_leaver, make_operator, operator
+from tests.workflow.operator import Operator
+from tests.workflow.test_destroy import STACK, create_leaver, destroy, refuse_to_destroy
 
-__all__ = ["make_operator", "operator"]
 POLICY = (ROOT / "docs" / "policies" / "destroyer.json").read_text()
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: "No permissions are required"."""
@@ -99,8 +99,8 @@ def test_the_policy_allows_exactly_the_calls_of_a_destruction(
     options = ("--stop", "--unprotect", "stack", "--unprotect", "table", "--yes", STACK)
     with monkeypatch.context() as patched:
         patched.setattr(deletions.parsing.ResourceMap, "_delete_resource", fail_to_delete)
-        assert "could not be deleted" in operator.refuse_to_destroy(*options, "--export", "records")
-    operator.destroy(*options)
+        assert "could not be deleted" in refuse_to_destroy(operator, *options, "--export", "records")
+    destroy(operator, *options)
 
     # No branch of the sources was left out.
     assert set(iterate_methods_in_sources(calls.services)) == calls.list_methods()

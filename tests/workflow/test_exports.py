@@ -446,6 +446,7 @@ def test_leavers_of_one_day_share_the_slots_and_all_are_archived(archivist: Arch
 
 @pytest.mark.long
 def test_a_hundred_leavers_at_once_are_all_archived(archivist: Archivist) -> None:
+    archivist.flow.change_policy(HandCap=None)
     arns, counts = offboard_many(archivist, 100, minutes=60)
 
     check_all_archived(archivist, arns, counts, timedelta(hours=26))

@@ -145,8 +145,23 @@ def test_the_cap_is_mailed_once_and_each_waiting_offboarding_has_an_event(
         flow.start(name, Requester=REQUESTER)
         pass_time(flow)
 
-    assert [mail["Subject"] for mail in read_mails()] == ["WorkMail offboarding: the cap is reached"]
+    assert [mail["Subject"] for mail in read_mails()] == [
+        "WorkMail offboarding: the cap of identity providers is reached"
+    ]
     assert sorted(detail_types(read_events())) == ["Approval Requested"] * 2 + ["Offboarding Deregistered"]
+
+
+def test_each_cap_is_mailed_once(flow: Any, read_mails: ReadMessages) -> None:
+    flow.change_policy(DailyCap=0, HandCap=0)
+    for name, more in (("a", {}), ("b", {"Requester": REQUESTER}), ("c", {}), ("d", {"Requester": REQUESTER})):
+        flow.people.create_user(name)
+        flow.start(name, **more)
+        pass_time(flow)
+
+    assert [mail["Subject"] for mail in read_mails()] == [
+        "WorkMail offboarding: the cap of offboardings by hand is reached",
+        "WorkMail offboarding: the cap of identity providers is reached",
+    ]
 
 
 def test_a_failure_is_mailed_and_says_first_whether_the_mailbox_was_touched(

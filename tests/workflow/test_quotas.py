@@ -16,6 +16,8 @@ WAKES_AT = START + timedelta(days=3)
 @pytest.mark.no_providers
 @pytest.mark.parametrize(("count", "concurrency"), [(6, 1), *mark_long((500, 10))])
 def test_no_offboarding_is_lost_if_many_wake_in_one_second(flow: Any, count: int, concurrency: int) -> None:
+    # Each takes a slot, so that they also compete for these.
+    flow.change_policy(HandCap=count)
     entities = [flow.people.create_user(f"user{number}") for number in range(count)]
     arns = [flow.start(entity, NotBefore=WAKES_AT.isoformat()) for entity in entities]
     flow.clock.settle()

@@ -63,7 +63,7 @@ from tests.workflow.test_identity_events import Intake, build_okta_event, build_
 EARLY_START = datetime(2001, 1, 1, tzinfo=UTC)
 LATE_START = datetime(2027, 2, 20, tzinfo=UTC)
 REDRIVE_INTERVAL = timedelta(days=10)
-POLICY = {"Protected": ["boss*", "chief*"], "ApprovalRequired": ["vip*"], "DailyCap": 2}
+POLICY = {"Protected": ["boss*", "chief*"], "ApprovalRequired": ["vip*"], "DailyCap": 2, "HandCap": 50}
 
 OTHER_ENTITIES = [("boss1", "USER"), ("vip1", "USER"), ("room1", "RESOURCE"), ("list1", "GROUP")]
 IDENTIFIER_FORMS = ["id", "name", "NAME", "address", "ADDRESS", "alias"]
@@ -414,9 +414,10 @@ class Walk(RuleBasedStateMachine):
         protected=st.sampled_from([["boss*", "chief*"], ["dana*"]]),
         approval=st.sampled_from([["vip*"], [], ["*"]]),
         cap=st.sampled_from([0, 1, 20]),
+        hand_cap=st.sampled_from([None, 50, 1]),
     )
-    def change_settings(self, protected: list[str], approval: list[str], cap: int) -> None:
-        self.flow.change_policy(Protected=protected, ApprovalRequired=approval, DailyCap=cap)
+    def change_settings(self, protected: list[str], approval: list[str], cap: int, hand_cap: int | None) -> None:
+        self.flow.change_policy(Protected=protected, ApprovalRequired=approval, DailyCap=cap, HandCap=hand_cap)
         self._advance(timedelta(seconds=6))
 
     @rule(arn=consumes(offboardings))

@@ -1,8 +1,9 @@
-"""The cap: how many entities of an organization identity providers can have deregistered within 24 hours.
+"""The slots of a cap: how many entities of an organization can be deregistered within 24 hours without an approval.
 
-Each deregistration takes the next slot: an item with its number and time. Slot 57 is free under a cap of 20 once slot
-37 was taken 24 hours ago, whatever the cap was at that time. The item with the next number and the slot are written in
-one transaction, so that two executions never take the same slot. Slots are deleted by their time to live.
+Identity providers have one cap, and people who start executions have another; each has slots of its own. Each
+deregistration takes the next slot: an item with its number and time. Slot 57 is free under a cap of 20 once slot 37 was
+taken 24 hours ago, whatever the cap was at that time. The item with the next number and the slot are written in one
+transaction, so that two executions never take the same slot. Slots are deleted by their time to live.
 """
 
 import hashlib
@@ -18,11 +19,14 @@ from offboarding.adapters.table import (
     build_update,
 )
 from offboarding.domain import errors
+from offboarding.domain.caps import CapKind
 from offboarding.domain.offboarding import Offboarding
 from offboarding.domain.timestamps import ONE_DAY, parse, render
 
 _MAX_ATTEMPTS = 20
 """Others can take a slot in between. The state's own retries follow."""
+_ID_PREFIXES = {CapKind.PROVIDERS: "cap/", CapKind.HAND: "cap/hand/"}
+"""How the ids of the items begin, before the organization."""
 _SLOT_KEPT_FOR = timedelta(days=3)
 _COUNT, _RECORD, _SLOT, _OLDEST = range(4)
 """The positions of the writes in a transaction."""
@@ -34,17 +38,19 @@ def _hash(execution_arn: str) -> str:
 
 
 class Cap:
-    """The cap of one organization. Every method can raise `RecordUnavailable` and `AccessDenied`.
+    """One cap of one organization. Every method can raise `RecordUnavailable` and `AccessDenied`.
 
     Parameters
     ----------
     organization_id
         The organization.
+    kind
+        Whose offboardings it counts.
     """
 
-    def __init__(self, organization_id: str) -> None:
+    def __init__(self, organization_id: str, kind: CapKind) -> None:
         self._table = Table()
-        self._id = f"cap/{organization_id}"
+        self._id = f"{_ID_PREFIXES[kind]}{organization_id}"
 
     def take_slot(self, offboarding: Offboarding, size: int, now: datetime) -> bool:
         """Take a slot for an execution, which must have its record; return whether one was free.

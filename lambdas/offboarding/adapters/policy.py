@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from offboarding import configuration
 from offboarding.adapters.parameters import damaged_error, find_parameter
+from offboarding.domain.caps import CapKind
 from offboarding.domain.entities import is_organization_id
 from offboarding.domain.exports import ExportMode, ExportPolicy
 from offboarding.domain.validation import Schema, compile_schemas
@@ -23,6 +24,7 @@ PARAMETER: Schema = {
     "type": "object",
     "properties": {
         "DailyCap": {"type": "integer", "minimum": 0, "description": "a whole number, 0 or more"},
+        "HandCap": {"type": ["integer", "null"], "minimum": 0, "description": "a whole number, 0 or more, or null"},
         "Protected": _ENTRIES,
         "ApprovalRequired": _ENTRIES,
         "Export": {
@@ -35,7 +37,7 @@ PARAMETER: Schema = {
             "description": "a JSON object",
         },
     },
-    "required": ["DailyCap", "Protected", "ApprovalRequired", "Export"],
+    "required": ["DailyCap", "HandCap", "Protected", "ApprovalRequired", "Export"],
     "description": "a JSON object",
 }
 """The value of a parameter. It can have further members: those of a later release, which deployed it while an
@@ -51,6 +53,7 @@ class _Export(TypedDict):
 
 class _Parameter(TypedDict):
     DailyCap: int
+    HandCap: int | None
     Protected: list[str]
     ApprovalRequired: list[str]
     Export: _Export
@@ -64,6 +67,8 @@ class Policy:
     ----------
     daily_cap
         How many entities identity providers may have deregistered in a day; beyond it a person has to approve.
+    hand_cap
+        How many entities people may have deregistered in a day without an approval; None for any number.
     protected, approval_required
         Ids, names, addresses and patterns of them, in the order of the settings.
     export
@@ -71,9 +76,14 @@ class Policy:
     """
 
     daily_cap: int
+    hand_cap: int | None
     protected: tuple[str, ...]
     approval_required: tuple[str, ...]
     export: ExportPolicy
+
+    def find_cap_size(self, kind: CapKind) -> int | None:
+        """Return how many slots a cap has within 24 hours; None if it does not limit anything."""
+        return self.daily_cap if kind is CapKind.PROVIDERS else self.hand_cap
 
 
 def read_policy(organization_id: str) -> Policy:
@@ -116,9 +126,11 @@ def _find_policy(organization_id: str, *, fresh: bool) -> Policy | None:
     )
     if parameter is None:
         return None
+    hand_cap = parameter["HandCap"]
     return Policy(
         # In JSON, 20.0 is a whole number too.
         daily_cap=int(parameter["DailyCap"]),
+        hand_cap=None if hand_cap is None else int(hand_cap),
         protected=tuple(parameter["Protected"]),
         approval_required=tuple(parameter["ApprovalRequired"]),
         export=ExportPolicy(ExportMode(parameter["Export"]["Mode"]), parameter["Export"]["MayBeSkipped"]),

@@ -14,7 +14,7 @@ One DynamoDB table with these items, told apart by their key, `Id` and `Part`:
 | the provider's user who stands for an entity, hashed | `m-…/entity-id` | `Provider`, and its name |
 | a name or an address of an entity, hashed | `m-…/entity-id` | `Identifier`, and the hash |
 | an execution that was **erased** | `erased/`, and a hash of its ARN | `Execution` |
-| the **slots** of the cap (`cap.py`) | `cap/m-…` | `Count`, `Slot …` |
+| the **slots** of a cap (`cap.py`) | `cap/m-…`, `cap/hand/m-…` | `Count`, `Slot …` |
 | the **slots** for exports (`export_slots.py`) | `export/m-…` | `Slot …` |
 | until when the ended executions were **swept** | `sweep` | `State` |
 

@@ -93,7 +93,8 @@ class Record:
     deregistration_attempted
         Whether WorkMail was about to be asked, or the entity was found to be deregistered.
     cap_is_reached
-        Whether its approval was needed because of the daily cap, and not because of the entity or a doubt.
+        Whether its approval was needed because of a cap, and not because of the entity or a doubt. Without a
+        `requester` it was the cap of offboardings by hand.
     task_token
         The token that takes the decision on its approval.
     decision

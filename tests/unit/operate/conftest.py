@@ -4,13 +4,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from operate.account import Account
+from operate.account import Account, Stack
 from operate.command import offboarding
 
 TABLE = "records"
+INDEXES = {
+    "ByStatus": ("StatusKey", "DueAt"),
+    "ByTime": ("Kind", "At"),
+    "ByOrganization": ("OrganizationId", "At"),
+    "ByEntity": ("EntityKey", "At"),
+}
+"""The indexes of the table, with their keys."""
 
 RunCommand = Callable[..., Result]
 
@@ -54,8 +62,36 @@ def create_table(client: Any, name: str) -> None:
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}, {"AttributeName": "Part", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("Id", "Part")],
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": "S"}
+            for key in sorted({"Id", "Part", *(key for keys in INDEXES.values() for key in keys)})
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": partition, "KeyType": "HASH"},
+                    {"AttributeName": sort, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, (partition, sort) in INDEXES.items()
+        ],
     )
+
+
+def put_item(client: Any, **members: Any) -> None:
+    """Write an item of plain values into the table of records."""
+    item = {name: TypeSerializer().serialize(value) for name, value in members.items()}
+    client.put_item(TableName=TABLE, Item=item)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Have a stack with the table, and with nothing else."""
+    deployed = Stack("workmail-offboarding", "arn:stack", "CREATE_COMPLETE", True, {"RecordsTableName": TABLE})
+    monkeypatch.setattr(Account, "find_stack", lambda *_: deployed)
+    return deployed
 
 
 @pytest.fixture

@@ -291,7 +291,7 @@ class TestImport:
 
         assert (result.exit_code, result.stdout.splitlines()[1:]) == (
             0,
-            ["Items of the cap and the sweep that the table has of its own: 2."],
+            ["Items of the caps and the sweep that the table has of its own: 2."],
         )
 
     def test_somebody_who_was_erased_after_the_export_stays_erased(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from offboarding.domain.caps import CapKind, select_cap
 from offboarding.domain.notifications.steps import ToldStep
 from offboarding.domain.outcomes import SUCCESSFUL_OUTCOMES
 
@@ -30,7 +31,7 @@ ADVICE = {
     "AccessDenied": "Allow the action that the cause names, then start again.",
     "RecordMissing": "Start again. Find out who deleted the record.",
     "RecordUnavailable": "Start again when AWS is available.",
-    "SettingsUnavailable": "Put back the value of the parameter with the lists and the cap, then start again.",
+    "SettingsUnavailable": "Put back the value of the parameter with the lists and the caps, then start again.",
     "WorkMailUnavailable": "Start again when WorkMail is available.",
     "FunctionUnavailable": "Start again when AWS Lambda is available.",
     "UnexpectedFailure": "Look at the entity in the WorkMail console, then at the log of the function.",
@@ -43,6 +44,12 @@ ADVICE = {
 _DEFAULT_ADVICE = "Read the cause, then start again."
 _SUBJECT_PREFIX = "WorkMail offboarding"
 _TYPE_NAMES = {"USER": "the user", "GROUP": "the group", "RESOURCE": "the resource"}
+
+
+_CAP_SUBJECTS = {
+    CapKind.PROVIDERS: "the cap of identity providers is reached",
+    CapKind.HAND: "the cap of offboardings by hand is reached",
+}
 
 
 @dataclass(frozen=True)
@@ -90,12 +97,10 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         subject = "an approval is needed"
         opening = [f"The offboarding of {_describe_entity(step, options)} waits for an approval until {step['Until']}."]
     elif step["IsFirstOfCap"]:
-        subject = "the cap is reached"
+        kind = select_cap(step.get("Request", {}))
+        subject = _CAP_SUBJECTS[kind]
         opening = [
-            f"Identity providers report more leavers of {step.get('OrganizationId')} than the cap allows in 24 hours.",
-            "Each further one waits for an approval, without a mail of its own. If so many people did not leave, look "
-            "at the identity provider before you approve anything. The page docs/reference.md says how to list all "
-            "that wait, how to reject them all, and how to pause.",
+            *_describe_reached_cap(kind, step),
             f"The first one that waits is {_describe_entity(step, options)}, until {step['Until']}.",
         ]
     else:
@@ -113,6 +118,23 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         _render_console_link(step),
     ]
     return make_mail_of(subject, [paragraph for paragraph in paragraphs if paragraph])
+
+
+def _describe_reached_cap(kind: CapKind, step: ToldStep) -> list[str]:
+    """Return which cap is reached, and what to look at before anything is approved."""
+    if kind is CapKind.PROVIDERS:
+        opening = f"Identity providers report more leavers of {step.get('OrganizationId')}"
+        advice = "If so many people did not leave, look at the identity provider before you approve anything."
+        last_topic = "pause"
+    else:
+        opening = f"People have started more offboardings in {step.get('OrganizationId')}"
+        advice = "If a list or a script is wrong, stop the script before you approve anything."
+        last_topic = "restore"
+    return [
+        f"{opening} than {kind} allows in 24 hours.",
+        f"Each further one waits for an approval, without a mail of its own. {advice} The page docs/reference.md says "
+        f"how to list all that wait, how to reject them all, and how to {last_topic}.",
+    ]
 
 
 def _describe_request(step: ToldStep) -> str:

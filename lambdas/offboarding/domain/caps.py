@@ -1,0 +1,24 @@
+"""The two caps: after how many deregistrations of an organization within 24 hours a person has to approve the next."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class CapKind(StrEnum):
+    """Which cap counts an offboarding. The value is the name of its setting."""
+
+    PROVIDERS = "dailyCap"
+    HAND = "handCap"
+
+
+def select_cap(request: Mapping[str, object]) -> CapKind:
+    """Return the cap that counts an offboarding, by the members of its request that the record keeps."""
+    return CapKind.PROVIDERS if "Requester" in request else CapKind.HAND
+
+
+def render_hand_cap_reason(size: int) -> str:
+    """Render why an offboarding by hand needs an approval, if `size` of them have a slot within 24 hours."""
+    return (
+        f"The setting {CapKind.HAND} limits offboardings by hand in this organization to {size} within 24 hours, and "
+        "this number is reached."
+    )

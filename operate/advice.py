@@ -1,0 +1,116 @@
+"""What a person can do about an offboarding: a sentence, and the command to type next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from operate.account import Account
+from operate.questions.offboardings import Offboarding
+from operate.terminal import parse_moment, render_moment, render_remaining_time
+from operate.wording.outcomes import MAILBOX_TOUCHED, find_outcome_wording
+
+REASON = ("--reason", "…")
+"""Where the person fills in why."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What can be done.
+
+    Attributes
+    ----------
+    sentence
+        What it is about, and why.
+    command
+        What to type next; None if there is nothing to type.
+    """
+
+    sentence: str
+    command: str | None = None
+
+
+class Adviser:
+    """Says what can be done about offboardings.
+
+    Parameters
+    ----------
+    account
+        The account in which the commands work.
+    now
+        The time now.
+    """
+
+    def __init__(self, account: Account, now: datetime) -> None:
+        self._account = account
+        self._now = now
+
+    def advise(self, offboarding: Offboarding) -> list[Advice]:
+        """Return what can be done about an offboarding now: nothing, if it goes on or is over without a person."""
+        if offboarding.superseded_by is not None and offboarding.status != "Scheduled":
+            return []
+        match offboarding.status:
+            case "AwaitingApproval":
+                return [*self._advise_approval(offboarding)]
+            case "Scheduled":
+                return [self.advise_withdrawal(offboarding, "waits for its date")]
+            case "Exporting":
+                return [self.advise_withdrawal(offboarding, "is offboarded as soon as its mailbox is exported")]
+            case "InWindow" | "Deregistering":
+                return [*self._advise_restore(offboarding)]
+            case "Restoring":
+                return [self._advise_resumption(offboarding)]
+            case "Unwatched" | "Ended":
+                return [*self._advise_ended(offboarding)]
+        return []
+
+    def advise_withdrawal(self, offboarding: Offboarding, state: str) -> Advice:
+        """Return how something that waits is withdrawn; `state` says for what it waits."""
+        due = f" ({render_moment(offboarding.due_at)})" if offboarding.due_at else ""
+        sentence = f"{offboarding.label} {state}{due}. Withdraw it if the person stays."
+        return Advice(sentence, self._render("withdraw", offboarding))
+
+    def _advise_approval(self, offboarding: Offboarding) -> Iterator[Advice]:
+        until, left = render_moment(offboarding.due_at), render_remaining_time(offboarding.due_at, self._now)
+        sentence = f"{offboarding.label} waits for an approval until {until} ({left} left)."
+        yield Advice(" ".join((sentence, *offboarding.reasons)), self._render("approve", offboarding))
+        yield Advice("Or reject it; then nothing is changed.", self._render("reject", offboarding))
+
+    def _advise_restore(self, offboarding: Offboarding) -> Iterator[Advice]:
+        """Return how the mailbox is given back, as long as that is possible."""
+        ends_at = offboarding.retention_ends_at or offboarding.due_at
+        end = parse_moment(ends_at)
+        if end is not None and end > self._now:
+            left = render_remaining_time(ends_at, self._now)
+            sentence = f"The mailbox can be given back until {render_moment(ends_at)} ({left} left)."
+            yield Advice(sentence, self._render("restore", offboarding))
+
+    def _advise_resumption(self, offboarding: Offboarding) -> Advice:
+        since = render_moment(offboarding.restore_began_at)
+        sentence = (
+            f"The restore of {offboarding.label} began at {since} and is not complete. Start it again if it failed."
+        )
+        return Advice(sentence, self._render("restore", offboarding))
+
+    def _advise_ended(self, offboarding: Offboarding) -> Iterator[Advice]:
+        """Return what is to be done about an end, and how the mailbox is given back if it is kept still."""
+        outcome = offboarding.outcome or ""
+        wording = find_outcome_wording(outcome)
+        if wording.advice is not None:
+            subject = "plan" if offboarding.is_plan else "offboarding"
+            end = f"The {subject} of {offboarding.label} ended as {outcome}. {describe_mailbox(offboarding)} "
+            command = self._render(wording.command, offboarding) if wording.command else None
+            yield Advice((end if wording.is_failure else "") + wording.advice, command)
+        is_observed = outcome in {"CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"}
+        if not is_observed and (offboarding.deregistered_at or offboarding.status == "Unwatched"):
+            yield from self._advise_restore(offboarding)
+
+    def _render(self, command: str, offboarding: Offboarding) -> str:
+        reason = () if command == "retry" else REASON
+        return self._account.render_command(command, offboarding.label, *reason)
+
+
+def describe_mailbox(offboarding: Offboarding) -> str:
+    """Return whether the mailbox was touched, as a sentence."""
+    if offboarding.status == "Unwatched" and offboarding.deregistered_at:
+        return "The mailbox is disabled, and nobody verifies the clean-up."
+    return MAILBOX_TOUCHED[offboarding.mailbox_touched]

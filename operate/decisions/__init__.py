@@ -1,0 +1,1 @@
+"""Decisions on offboardings that wait: `offboarding approve`, `offboarding reject` and `offboarding withdraw`."""

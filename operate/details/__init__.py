@@ -1,0 +1,1 @@
+"""Everything about one person, group or resource on one page: `offboarding show`."""

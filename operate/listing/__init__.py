@@ -1,0 +1,1 @@
+"""The lists of offboardings: `offboarding list`."""

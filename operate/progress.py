@@ -1,0 +1,71 @@
+"""Follows an offboarding that was started a moment ago, until it waits for something, and says for what."""
+
+from collections.abc import Iterator
+
+from operate.account import Account
+from operate.errors import Refusal
+from operate.executions import Execution, require_execution
+from operate.options import report
+from operate.questions.offboardings import Offboarding
+from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable
+from operate.terminal import render_moment
+
+_FOLLOWING_SECONDS = 20
+_PAUSE_SECONDS = 1.0
+
+
+def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding | None:
+    """Follow an offboarding for some seconds, until it waits for something.
+
+    Parameters
+    ----------
+    account, table
+        The stack, and its records.
+    arn
+        The execution.
+
+    Returns
+    -------
+    Offboarding | None
+        Its record, once it waits; None if it has not come so far.
+
+    Raises
+    ------
+    Refusal
+        If it is over: it was refused, or has failed.
+    """
+    report("The offboarding was started …")
+    for _ in range(int(_FOLLOWING_SECONDS / _PAUSE_SECONDS)):
+        execution = require_execution(account, arn)
+        if not execution.is_running:
+            raise Refusal(_describe_end(execution))
+        record = table.find_record(arn)
+        if record is not None and record["Status"] in {*WAITING_STATUSES, WINDOW_STATUS}:
+            return Offboarding.from_record(record)
+        account.pause(_PAUSE_SECONDS)
+    return None
+
+
+def describe_next(offboarding: Offboarding | None) -> Iterator[str]:
+    """Go through the sentences about what happens next, and when."""
+    if offboarding is None:
+        yield "It still runs its first steps. If a service does not answer, that can take hours."
+        return
+    due_at = render_moment(offboarding.due_at)
+    if offboarding.status == "Scheduled":
+        yield f"It waits until {due_at}. Then everything is checked again, and the mailbox is disabled."
+    elif offboarding.status == "AwaitingApproval":
+        yield f"It waits for an approval until {due_at}: {' '.join(offboarding.reasons)}"
+    elif offboarding.status == "Exporting":
+        yield f"The mailbox is exported now, until {due_at} at the latest. Then it is disabled."
+    else:
+        yield f"The mailbox is disabled since {render_moment(offboarding.deregistered_at)}."
+        yield f"It can be restored until {render_moment(offboarding.retention_ends_at)}; then WorkMail removes it."
+        if offboarding.verify_at:
+            yield f"The removal is verified at {render_moment(offboarding.verify_at)}."
+    yield "The times are in UTC."
+
+
+def _describe_end(execution: Execution) -> str:
+    holder = execution.output.get("OtherExecutionArn")
+    return f"{execution.ending}{f' That is {holder}.' if holder else ''}"

@@ -1,0 +1,1 @@
+"""What the table of records answers: `table` has its queries, `people` whom a text means, `offboardings` one record."""

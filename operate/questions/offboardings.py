@@ -1,0 +1,127 @@
+"""One offboarding, as its record shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from operate.questions.table import Values
+
+
+@dataclass(frozen=True)
+class Offboarding:
+    """The record of one execution, as far as people ask for it.
+
+    Attributes
+    ----------
+    execution_arn
+        The execution.
+    status
+        Where it stands: `InWindow` for example.
+    entity
+        The entity as it was recorded; empty if none was resolved.
+    organization_id
+        Its organization, if the record has one.
+    identifier
+        The text by which the entity was asked for, if none was resolved.
+    due_at
+        When something happens next (RFC 3339), if something is still to come.
+    outcome, cause, ended_at
+        How and when it ended, if it has.
+    deregistered_at, retention_ends_at, verify_at, not_before, started_at
+        RFC 3339, each if it is known.
+    reasons
+        Why it needs an approval.
+    requested_by, reason
+        Who asked for it, and why, as they said.
+    provider
+        The identity provider whose event started it; None if a person has.
+    event_id
+        That event.
+    is_plan
+        Whether it was a dry run.
+    cap_is_reached
+        Whether it needs an approval because of a cap.
+    mailbox_touched
+        Whether the execution has disabled the mailbox: `Yes`, `Maybe` or `No`.
+    superseded_by
+        The execution that took its place, if one has.
+    restore_began_at
+        Since when a restore is incomplete (RFC 3339), if one is.
+    """
+
+    execution_arn: str
+    status: str
+    entity: Mapping[str, Any]
+    organization_id: str | None
+    identifier: str | None
+    due_at: str | None
+    outcome: str | None
+    cause: str | None
+    started_at: str | None
+    ended_at: str | None
+    deregistered_at: str | None
+    retention_ends_at: str | None
+    verify_at: str | None
+    not_before: str | None
+    reasons: tuple[str, ...]
+    requested_by: str | None
+    reason: str | None
+    provider: str | None
+    event_id: str | None
+    is_plan: bool
+    cap_is_reached: bool
+    mailbox_touched: str
+    superseded_by: str | None
+    restore_began_at: str | None
+
+    @classmethod
+    def from_record(cls, record: Values) -> "Offboarding":
+        """Read an item of the part `Record`."""
+        requester = record.get("Requester", {})
+        return cls(
+            execution_arn=record["Id"],
+            status=record.get("Status", ""),
+            entity=record.get("Entity", {}),
+            organization_id=record.get("OrganizationId"),
+            identifier=record.get("EntityId"),
+            due_at=record.get("DueAt"),
+            outcome=record.get("Outcome"),
+            cause=record.get("Cause"),
+            started_at=record.get("StartedAt"),
+            ended_at=record.get("EndedAt"),
+            deregistered_at=record.get("DeregisteredAt"),
+            retention_ends_at=record.get("RetentionEndsAt"),
+            verify_at=record.get("VerifyAt"),
+            not_before=record.get("NotBefore"),
+            reasons=tuple(record.get("ApprovalReasons", ())),
+            requested_by=record.get("RequestedBy") or requester.get("RequestedBy"),
+            reason=record.get("Reason"),
+            provider=requester.get("Provider"),
+            event_id=requester.get("EventId"),
+            is_plan=record.get("DryRun", False),
+            cap_is_reached=record.get("CapIsReached", False),
+            mailbox_touched=_read_mailbox_touched(record),
+            superseded_by=record.get("SupersededBy"),
+            restore_began_at=record.get("RestoreBeganAt"),
+        )
+
+    @property
+    def label(self) -> str:
+        """The address, the name or the text of whom it is about; without one, the execution."""
+        return str(self.entity.get("Email") or self.entity.get("Name") or self.identifier or self.execution_arn)
+
+    @property
+    def entity_id(self) -> str | None:
+        """WorkMail's id of the entity, if one was resolved."""
+        return self.entity.get("Id")
+
+    @property
+    def requester_label(self) -> str:
+        """Who asked for it: a person, or the identity provider; empty if the request names nobody."""
+        return ", ".join(text for text in (self.requested_by, self.provider) if text)
+
+
+def _read_mailbox_touched(record: Values) -> str:
+    if "DeregisteringAt" not in record:
+        return "No"
+    return "Yes" if "DeregisteredAt" in record else "Maybe"

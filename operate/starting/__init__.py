@@ -1,0 +1,1 @@
+"""Plans and starts of offboardings: `offboarding plan` and `offboarding start`."""

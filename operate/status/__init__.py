@@ -1,0 +1,1 @@
+"""What needs a person, and how the stack stands: `offboarding status`."""

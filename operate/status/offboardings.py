@@ -1,0 +1,170 @@
+"""The offboardings of a stack in numbers, and which of them need a person."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from operate.account import Account
+from operate.advice import Advice, Adviser
+from operate.listing.rows import is_failure, iterate_due
+from operate.periods import render_rfc3339
+from operate.questions.offboardings import Offboarding
+from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable, Values, identifier_key
+from operate.wording.steps import describe_step
+
+RECENT_DAYS = 7
+_MAX_LISTED = 10
+_BATCH_SIZE = 100
+_STEPS = ("Started", "Ended", "Refused", "LeaverReturned", "LastVerificationDay")
+_DISABLED = frozenset({"InWindow", "Deregistering", "Unwatched"})
+_WAITING = frozenset({*WAITING_STATUSES, "Recorded"})
+
+
+@dataclass
+class Overview:
+    """What is in the table.
+
+    Attributes
+    ----------
+    window, unwatched
+        How many are in the window, and how many of these nobody verifies.
+    waiting
+        How many wait, by status.
+    failed, refused
+        How many offboardings failed, and events were refused, in the last days.
+    needs
+        What needs a person, the most urgent first.
+    """
+
+    window: int = 0
+    unwatched: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+    refused: int = 0
+    needs: list[Advice] = field(default_factory=list)
+
+
+def read_overview(account: Account, table: RecordsTable, now: datetime) -> Overview:
+    """Read how the offboardings stand, and which of them need a person."""
+    return _Reader(account, table, now).read()
+
+
+class _Reader:
+    def __init__(self, account: Account, table: RecordsTable, now: datetime) -> None:
+        self._account = account
+        self._table = table
+        self._now = now
+        self._adviser = Adviser(account, now)
+        self._overview = Overview()
+        self._unwatched: set[str] = set()
+        self._cap_count = 0
+
+    def read(self) -> Overview:
+        # In the order in which a person should look at them: what is lost with time comes first.
+        window = [*self._list_window()]
+        failures, returns, notices = self._read_steps()
+        needs = self._overview.needs
+        needs += self._list_returns(returns)
+        needs += window
+        needs += self._list_approvals()
+        needs += self._list_failures(failures)
+        needs += [Advice(describe_step(notice), self._render("list", "--waiting")) for notice in notices]
+        for status in WAITING_STATUSES[1:]:
+            self._overview.waiting[status] = sum(1 for _ in self._table.iterate_due(status))
+        return self._overview
+
+    def _list_window(self) -> Iterator[Advice]:
+        return self._limit(self._iterate_troubled_window(), "--window", "in the window need a person")
+
+    def _iterate_troubled_window(self) -> Iterator[Offboarding]:
+        for offboarding in iterate_due(self._table, [WINDOW_STATUS]):
+            self._overview.window += 1
+            if offboarding.status == "Unwatched":
+                self._overview.unwatched += 1
+                self._unwatched.add(offboarding.execution_arn)
+            if offboarding.status in {"Unwatched", "Restoring"}:
+                yield offboarding
+
+    def _list_approvals(self) -> Iterator[Advice]:
+        approvals = [*self._limit(self._iterate_approvals(), "--waiting", "wait for an approval")]
+        if self._cap_count:
+            sentence = f"The cap is reached, and offboardings wait for an approval because of it: {self._cap_count}."
+            yield Advice(f"{sentence} Ask first whether so many people left.", self._render("list", "--waiting"))
+        yield from approvals
+
+    def _iterate_approvals(self) -> Iterator[Offboarding]:
+        """Go through what waits for an approval, and not because of a cap."""
+        for offboarding in iterate_due(self._table, WAITING_STATUSES[:1]):
+            self._overview.waiting[offboarding.status] += 1
+            if offboarding.cap_is_reached:
+                self._cap_count += 1
+            else:
+                yield offboarding
+
+    def _read_steps(self) -> tuple[list[str], dict[str, Values], list[Values]]:
+        """Return the executions that failed and were not tried again, the returns by execution, and the notices."""
+        failures: dict[str, str] = {}
+        returns: dict[str, Values] = {}
+        notices: list[Values] = []
+        since = render_rfc3339(self._now - timedelta(days=RECENT_DAYS))
+        until = render_rfc3339(self._now + timedelta(seconds=1))
+        for step in self._table.iterate_steps(since, until, names=_STEPS):
+            match step["Step"]:
+                case "Started" if not step.get("DryRun"):
+                    for key in _list_keys(step):
+                        failures.pop(key, None)
+                case "Ended" if is_failure(step):
+                    self._overview.failed += 1
+                    failures[str(step.get("EntityKey", step["Id"]))] = step["Id"]
+                case "Refused":
+                    self._overview.refused += 1
+                case "LeaverReturned":
+                    returns[step["Id"]] = step
+                case "LastVerificationDay":
+                    notices = [step]
+        return [arn for arn in failures.values() if arn not in self._unwatched], returns, notices
+
+    def _list_returns(self, returns: dict[str, Values]) -> Iterator[Advice]:
+        """List the leavers who are back as long as something can be done for them."""
+        for offboarding in self._read_records(returns):
+            report = describe_step(returns[offboarding.execution_arn])
+            if offboarding.status in _DISABLED:
+                advice = [advice for advice in self._adviser.advise(offboarding) if " restore " in f"{advice.command} "]
+            elif offboarding.status in _WAITING:
+                advice = [self._adviser.advise_withdrawal(offboarding, "is still to be offboarded")]
+            else:
+                continue
+            for item in advice[:1]:
+                yield Advice(f"{offboarding.label}: {report} {item.sentence}", item.command)
+
+    def _list_failures(self, arns: Iterable[str]) -> Iterator[Advice]:
+        ended = (offboarding for offboarding in self._read_records(arns) if offboarding.superseded_by is None)
+        yield from self._limit(ended, "--failed", "failed")
+
+    def _read_records(self, arns: Iterable[str]) -> Iterator[Offboarding]:
+        remaining = iter(arns)
+        while batch := [*islice(remaining, _BATCH_SIZE)]:
+            records = self._table.find_records(batch)
+            yield from (Offboarding.from_record(records[arn]) for arn in batch if arn in records)
+
+    def _limit(self, offboardings: Iterable[Offboarding], option: str, phrase: str) -> Iterator[Advice]:
+        """Go through what is to be done next about the first of some offboardings, and say how many more there are."""
+        surplus = 0
+        for number, offboarding in enumerate(offboardings):
+            if number < _MAX_LISTED:
+                yield from self._adviser.advise(offboarding)[:1]
+            else:
+                surplus += 1
+        if surplus:
+            yield Advice(f"Further offboardings that {phrase}: {surplus}.", self._render("list", option))
+
+    def _render(self, *words: str) -> str:
+        return self._account.render_command(*words)
+
+
+def _list_keys(step: Values) -> set[str]:
+    """List the keys under which an earlier failure of the same person can be: of the entity, or of a text."""
+    texts = (step.get("EntityEmail"), step.get("EntityName"), step.get("EntityId"))
+    return {str(step.get("EntityKey", step["Id"])), *(identifier_key(str(text)) for text in texts if text)}

@@ -1,0 +1,59 @@
+"""A person with the command `offboarding`, on the embedded AWS of this process."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from operate.account import Account
+from operate.command import offboarding
+
+
+class Operator:
+    """Runs commands, and reads what they print."""
+
+    def __init__(self, flow: Any) -> None:
+        self.flow = flow
+
+    def run(self, *arguments: str | Path, **more: Any) -> Result:
+        self.flow.clock.settle()
+        return CliRunner().invoke(offboarding, [*map(str, arguments)], **more)
+
+    def accept(self, *arguments: str | Path, **more: Any) -> str:
+        """Run a command that has to succeed; return its standard output."""
+        result = self.run(*arguments, **more)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def refuse(self, *arguments: str | Path, **more: Any) -> str:
+        """Run a command that has to be refused; return the last line of its standard error."""
+        result = self.run(*arguments, **more)
+        assert result.exit_code == 1, result.output
+        return result.stderr.splitlines()[-1]
+
+    def read_stack_status(self) -> str | None:
+        stack = Account().find_stack()
+        return stack and stack.status
+
+
+@pytest.fixture
+def make_operator(make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Return a function that opens an environment with an operator; its clients and its clock are those of the flow."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(**more: Any) -> Operator:
+        flow = make_flow(**more)
+        # Clients that exist: making each takes longer than using it.
+        monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
+        monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.clock.advance(timedelta(seconds=seconds)))
+        return Operator(flow)
+
+    return make
+
+
+@pytest.fixture
+def operator(make_operator: Callable[..., Operator]) -> Operator:
+    return make_operator()
