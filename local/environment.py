@@ -25,11 +25,13 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
 from local.aws import cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
+from local.aws.cloudwatch import CloudWatch
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
 from local.aws.identity_store import IdentityStore
+from local.aws.logs import QueryDefinitions
 from local.aws.quotas import Quotas, QuotaSettings
 from local.aws.scheduler import Schedules
 from local.aws.shared_clients import share_clients, shared_session
@@ -76,6 +78,9 @@ class Environment:
     schedules
         Whether EventBridge Scheduler's schedules fire. Without it they exist and never fire, so that a clock that is
         moved over months does not stop at each of them.
+    alarms
+        Whether CloudWatch keeps metrics and evaluates alarms. Without it alarms exist, and only SetAlarmState changes
+        their state.
     quotas
         The quotas of AWS services; none by default.
     """
@@ -91,6 +96,7 @@ class Environment:
         *,
         truncate_timestamps: bool = False,
         schedules: bool = False,
+        alarms: bool = False,
         quotas: QuotaSettings | None = None,
     ) -> None:
         self._assembly = assembly_dir
@@ -105,6 +111,7 @@ class Environment:
         self.permissions = Permissions()
         self.identity_store = IdentityStore(self.clock, self._list_identity_center_users)
         self._schedules = Schedules(self.clock, fires=schedules)
+        self._cloudwatch = CloudWatch(self.clock, evaluates=alarms)
         self.status_events = StatusEvents()
         self.stack: Stack | None = None
         self.deployed_assemblies: list[Path] = []
@@ -136,10 +143,12 @@ class Environment:
         sts.install(hooks)
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
+        QueryDefinitions().install(hooks)
         TimeToLive(self.clock, tables.changes).install(hooks)
         EventSourceMappings(self.clock, tables.streams).install(hooks)
         self._schedules.install(hooks)
         self.status_events.install(hooks)
+        self._cloudwatch.install(hooks, self.runtime, self.faults)
         self.identity_store.install(hooks)
         exit_stack.enter_context(mock_aws(config=_MOTO_CONFIG))
         boto3.DEFAULT_SESSION = shared_session()

@@ -252,6 +252,11 @@ class Faults:
         The clock that slow answers and botocore's pauses between two attempts wait on.
     list_functions
         Returns the names of the deployed functions, in camel case; without it a fault can name any.
+
+    Attributes
+    ----------
+    listeners
+        Called for each call that a fault answers with an error: with service, operation, error and the request's URL.
     """
 
     def __init__(self, clock: Clock, list_functions: Callable[[], Iterable[str]] | None = None) -> None:
@@ -259,6 +264,7 @@ class Faults:
         self._list_functions = list_functions
         self._active: list[_ActiveFault] = []
         self._recordings: list[list[RecordedCall]] = []
+        self.listeners: list[Callable[[str, str, str, str], None]] = []
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
@@ -365,6 +371,8 @@ class Faults:
             return answer if fault.latency < read_timeout else _timeout_result(request)
         if fault.after_effect is not None:
             call()
+        for listener in self.listeners:
+            listener(operation.service_model.service_name, operation.name, str(fault.name), request.url)
         if fault.name == TIMEOUT:
             self._clock.sleep(timedelta(seconds=read_timeout))
             return _timeout_result(request)

@@ -9,16 +9,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 import boto3
-from moto.events.models import EventsBackend
+from moto.events.models import EventsBackend, events_backends
 from moto.events.utils import EventTemplateParser
 
 from local.hooks import Hooks
 
 _DEFAULT_BUS = "default"
+_log = logging.getLogger(__name__)
 _EVENT_MEMBERS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 
 
@@ -36,6 +38,41 @@ def install(hooks: Hooks) -> None:
 
     hooks.replace(EventsBackend, "_normalize_event_bus_arn", normalize)
     hooks.replace(EventTemplateParser, "parse", staticmethod(parse))
+
+
+def put_service_event(
+    place: tuple[str, str], source: str, detail_type: str, resources: list[str], detail: dict[str, Any]
+) -> None:
+    """Put an event of a service on the default bus.
+
+    As on AWS, the service does not depend on the delivery: a failure is logged.
+
+    Parameters
+    ----------
+    place
+        The account and the Region.
+    source, detail_type, resources, detail
+        Members of the event.
+    """
+    account, region = place
+    backend = events_backends[account][region]
+    event = {
+        "version": "0",
+        "source": source,
+        "detail-type": detail_type,
+        "account": account,
+        "region": region,
+        "resources": resources,
+        "detail": detail,
+    }
+    rules = list(backend.describe_event_bus(_DEFAULT_BUS).rules.values())
+    if not any(rule.event_pattern.matches_event(event) for rule in rules):
+        return
+    entry = {"Source": source, "DetailType": detail_type, "Resources": resources, "Detail": json.dumps(detail)}
+    try:
+        backend.put_events([entry])
+    except Exception:
+        _log.warning("event not delivered: %s", resources, exc_info=True)
 
 
 def create_named_buses(template: str, *, region: str, account: str) -> None:

@@ -179,7 +179,7 @@ def _open_environment(settings: ServedSettings, quotas: QuotaSettings | None, *,
         _report("Synthesizing the stack; after a change this takes about ten seconds …")
         assembly_dir = assembly(settings.context)
     _report("Starting the embedded AWS …")
-    with Environment(None, None, schedules=True, quotas=quotas) as environment:
+    with Environment(None, None, schedules=True, alarms=True, quotas=quotas) as environment:
         trust_only_assets(environment)
         create_organizations(environment, settings.parsed)
         bootstrap(region=REGION)

@@ -32,6 +32,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from botocore.endpoint import Endpoint
@@ -64,6 +65,14 @@ from local.faults import Faults, InvocationLostError, function_name
 from local.hooks import Hooks
 
 
+class InvocationResult(Enum):
+    """How an invocation ended, as Lambda's metrics count it."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    THROTTLED = "throttled"
+
+
 class Runtime:
     """Invokes functions, and keeps their execution environments and logs.
 
@@ -80,6 +89,8 @@ class Runtime:
     ----------
     trusted_code
         The only code that functions can have; any code if None, as it is by default.
+    listeners
+        Called after each invocation, with the function, the invoked ARN and how it ended.
     """
 
     def __init__(self, clock: Clock, faults: Faults | None = None, quotas: Quotas | None = None) -> None:
@@ -87,6 +98,7 @@ class Runtime:
         self._faults = faults or Faults(clock)
         self._quotas = quotas or Quotas(clock)
         self.trusted_code: TrustedCode | None = None
+        self.listeners: list[Callable[[Any, str, InvocationResult], None]] = []
         self._asynchronous = AsynchronousInvocations(clock, self.invoke)
         self._environments: dict[tuple[Any, ...], ExecutionEnvironment] = {}
         self._logs: dict[str, list[str]] = defaultdict(list)
@@ -128,7 +140,26 @@ class Runtime:
         -------
         tuple
             The answer's JSON text, the log, and the error if there was one.
+
+        Raises
+        ------
+        TooManyRequestsException
+            If the concurrency is exhausted.
         """
+        try:
+            answer, log, error = self._invoke(function, event, invoked_arn)
+        except TooManyRequestsException:
+            self._tell_listeners(function, invoked_arn, InvocationResult.THROTTLED)
+            raise
+        result = InvocationResult.SUCCEEDED if error is None else InvocationResult.FAILED
+        self._tell_listeners(function, invoked_arn, result)
+        return answer, log, error
+
+    def _tell_listeners(self, function: Any, invoked_arn: str, result: InvocationResult) -> None:
+        for listener in self.listeners:
+            listener(function, invoked_arn, result)
+
+    def _invoke(self, function: Any, event: str | bytes, invoked_arn: str) -> tuple[Any, str, FunctionError | None]:
         request_id = str(uuid.uuid4())
         refusal = self.trusted_code.find_refusal(function) if self.trusted_code is not None else None
         if refusal is not None:

@@ -16,15 +16,14 @@ https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.htm
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.events.models import events_backends
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution, SyncExecution
 
+from local.aws.eventbridge import put_service_event
 from local.hooks import Hooks
 
 SOURCE = "aws.states"
@@ -33,7 +32,6 @@ DETAIL_TYPE = "Step Functions Execution Status Change"
 _INCLUDED = {"included": True}
 _EXCLUDED = {"included": False}
 _MAX_BYTES = 248 * 1024
-_log = logging.getLogger(__name__)
 
 
 class StatusEvents:
@@ -86,30 +84,8 @@ class StatusEvents:
     def _send_event(self, execution: Execution, status: str) -> None:
         if self._closed or self.are_lost:
             return
-        backend = events_backends[execution.account_id][execution.region_name]
-        event = {
-            "version": "0",
-            "source": SOURCE,
-            "detail-type": DETAIL_TYPE,
-            "account": execution.account_id,
-            "region": execution.region_name,
-            "resources": [execution.exec_arn],
-            "detail": make_detail(execution, status),
-        }
-        rules = list(backend.describe_event_bus("default").rules.values())
-        if not any(rule.event_pattern.matches_event(event) for rule in rules):
-            return
-        entry = {
-            "Source": SOURCE,
-            "DetailType": DETAIL_TYPE,
-            "Resources": event["resources"],
-            "Detail": json.dumps(event["detail"]),
-        }
-        try:
-            backend.put_events([entry])
-        except Exception:
-            # As on AWS, the execution does not depend on the delivery of its events.
-            _log.warning("status event not delivered: %s", execution.exec_arn, exc_info=True)
+        place = (execution.account_id, execution.region_name)
+        put_service_event(place, SOURCE, DETAIL_TYPE, [execution.exec_arn], make_detail(execution, status))
 
 
 def make_detail(execution: Execution, status: str) -> dict[str, Any]:

@@ -251,11 +251,11 @@ def test_a_failing_target_does_not_affect_the_execution(
     events = boto3.client("events", "us-east-1")
     events.put_rule(Name="lost", EventPattern='{"source": ["aws.states"]}')
     events.put_targets(Rule="lost", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:123456789012:nowhere"}])
-    with caplog.at_level(logging.WARNING, "local.aws.stepfunctions.status_events"):
+    with caplog.at_level(logging.WARNING, "local.aws.eventbridge"):
         run = end(aws, "SUCCEEDED")
 
     assert run.status == "SUCCEEDED"
-    assert "status event not delivered" in caplog.text
+    assert "event not delivered" in caplog.text
 
 
 def test_many_can_be_stopped_at_once(aws: StepFunctions, listener: Listener) -> None:
