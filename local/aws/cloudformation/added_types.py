@@ -1,4 +1,4 @@
-"""Resource types that moto's CloudFormation does not know.
+"""Resource types that moto's CloudFormation does not know, or makes differently.
 
 - ``AWS::CloudWatch::Alarm``, ``AWS::CloudWatch::Dashboard`` and ``AWS::Logs::QueryDefinition``: see
   `local.aws.cloudformation.monitoring_types`.

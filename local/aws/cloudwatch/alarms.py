@@ -4,6 +4,9 @@ CloudWatch evaluates an alarm every minute, on the periods that end with that mi
 minutes at which its result can differ: when a datum enters one of its periods, and when it leaves one. So a clock that
 is moved over months stops only where something happened, and no alarm misses it.
 
+Where data have stopped, CloudWatch evaluates the last ones again for some periods, so that an alarm can ring again. It
+does so here. An expression with ``FILL`` has no such gap.
+
 An alarm on the age of a queue's oldest message is also evaluated where the age reaches the threshold. An expression
 over such an age is evaluated once a period for as long as the queue has a message.
 
@@ -21,6 +24,7 @@ from typing import Any
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 from moto.sqs.models import Queue, SQSBackend
 
+from local.aws.cloudwatch import queries
 from local.aws.cloudwatch.evaluation import evaluate
 from local.aws.cloudwatch.messages import render_reason_data
 from local.aws.cloudwatch.metrics import (
@@ -72,11 +76,15 @@ class Evaluations:
         evaluations, put_metric_data = self, CloudWatchBackend.put_metric_data
 
         def put_and_keep(backend: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-            put_metric_data(backend, namespace, metric_data)
+            with evaluations._lock:
+                put_metric_data(backend, namespace, metric_data)
+                # What moto keeps is read no more.
+                backend.metric_data.clear()
             for datum in metric_data:
                 evaluations._keep_datum(backend, namespace, datum)
 
         hooks.replace(CloudWatchBackend, "put_metric_data", put_and_keep)
+        queries.install(hooks, self.read, self._list_metrics)
         for owner, name in iterate_hooks():
             hooks.replace(owner, name, self._look_after(getattr(owner, name)))
 
@@ -85,6 +93,9 @@ class Evaluations:
         if metric.namespace == QUEUE_NAMESPACE:
             return self._queues.read(metric, start, end)
         return self._store.read(metric, start, end)
+
+    def _list_metrics(self) -> list[MetricId]:
+        return [*self._store.list_metrics(), *self._queues.list_metrics()]
 
     def add(self, backend: CloudWatchBackend, alarm: Alarm) -> None:
         """Evaluate an alarm that was created or changed, at the next minute and from then on.

@@ -115,6 +115,11 @@ class MetricStore:
             series = self._series.get(metric)
             return None if series is None else series.read(start, end)
 
+    def list_metrics(self) -> list[MetricId]:
+        """Return the metrics that have a datum."""
+        with self._lock:
+            return list(self._series)
+
     def list_minutes(self, metric: MetricId, start: int) -> list[int]:
         """Return the minutes from one on that have a datum."""
         with self._lock:

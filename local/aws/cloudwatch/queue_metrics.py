@@ -69,6 +69,10 @@ class QueueMetrics:
                 changed.append(metric)
         return changed
 
+    def list_metrics(self) -> list[MetricId]:
+        """Return the metrics of queues that were used."""
+        return list(self._states)
+
     def read(self, metric: MetricId, start: int, end: int) -> StatisticSet | None:
         """Return the statistics from a minute up to, and without, another one; None if there is no value."""
         return merge_all(

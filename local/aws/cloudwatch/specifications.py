@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,20 +72,43 @@ class Specification:
     def read_datapoints(self, read: Read, end: int) -> list[Datapoint | None]:
         """Return the values of the last periods before a minute, the oldest first."""
         starts = [end - number * self.period for number in range(self.rule.length, 0, -1)]
-        queries = {query.id: query for query in self.queries}
-        metric_ids = [query.id for query in self.queries if query.metric is not None]
-
-        def read_series(query_id: str) -> Series:
-            query = queries[query_id]
-            if query.metric is None:
-                return evaluate_expression(str(query.expression), read_series, metric_ids, len(starts))
-            parts = [read(query.metric, start, start + self.period) for start in starts]
-            return tuple(None if part is None else part.compute(query.statistic) for part in parts)
-
+        series = read_series(self.queries, self.watched_id, [(start, start + self.period) for start in starts], read)
         return [
             None if value is None else Datapoint(time_of(start), value)
-            for start, value in zip(starts, read_series(self.watched_id), strict=True)
+            for start, value in zip(starts, series, strict=True)
         ]
+
+
+def read_series(queries: Sequence[Query], query_id: str, periods: Sequence[tuple[int, int]], read: Read) -> Series:
+    """Return the values of a query.
+
+    Parameters
+    ----------
+    queries
+        All queries, which expressions can name.
+    query_id
+        The id of the query.
+    periods
+        The minutes at which each period begins and ends.
+    read
+        Reads the metrics.
+
+    Raises
+    ------
+    ExpressionError
+        If an expression cannot be evaluated.
+    """
+    by_id = {query.id: query for query in queries}
+    metric_ids = [query.id for query in queries if query.metric is not None]
+
+    def read_one(name: str) -> Series:
+        query = by_id[name]
+        if query.metric is None:
+            return evaluate_expression(str(query.expression), read_one, metric_ids, len(periods))
+        parts = [read(query.metric, start, end) for start, end in periods]
+        return tuple(None if part is None else part.compute(query.statistic) for part in parts)
+
+    return read_one(query_id)
 
 
 def read_specification(alarm: Alarm, account: str, region: str) -> Specification:
