@@ -13,6 +13,7 @@ from tests.workflow.conftest import mark_long
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_SUBJECT = "WorkMail offboarding: an approval is needed"
+NOT_TOLD = "workmail-offboarding-NotificationsNotTold"
 pytestmark = pytest.mark.no_providers
 
 ReadMessages = Callable[[], list[dict[str, Any]]]
@@ -267,3 +268,27 @@ def test_a_step_whose_event_fails_does_not_delay_the_next_one(flow: Any, read_ev
 
     assert detail_types(read_events()) == ["Offboarding Deregistered"] * 2
     assert dead_letters(flow) == []
+
+
+def test_the_alarm_rings_while_a_step_is_a_dead_letter(make_flow: Callable[..., Any]) -> None:
+    flow = make_flow(alarms=True)
+    inbox, outputs = Inbox(flow, "people-on-call"), flow.environment.outputs
+    flow.environment.client("sns").subscribe(TopicArn=outputs["AlarmTopicArn"], Protocol="sqs", Endpoint=inbox.arn)
+    alarms, sqs = flow.environment.client("cloudwatch"), flow.environment.client("sqs")
+
+    def read_states() -> list[str]:
+        return [a["StateValue"] for a in alarms.describe_alarms(AlarmNamePrefix=NOT_TOLD)["MetricAlarms"]]
+
+    pass_time(flow)
+    assert (read_states(), inbox.read()) == (["OK"], [])
+    sqs.send_message(QueueUrl=outputs["NotificationDeadLetterQueueUrl"], MessageBody="{}")
+    pass_time(flow)
+    assert read_states() == ["ALARM"]
+    [notification] = inbox.read()
+    assert notification["Subject"].startswith('ALARM: "')
+    assert json.loads(notification["Message"])["AlarmDescription"].startswith("Something that happened")
+
+    [message] = sqs.receive_message(QueueUrl=outputs["NotificationDeadLetterQueueUrl"])["Messages"]
+    sqs.delete_message(QueueUrl=outputs["NotificationDeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+    pass_time(flow, minutes=10)
+    assert (read_states(), inbox.read()) == (["OK"], [])

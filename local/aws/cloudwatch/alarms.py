@@ -24,7 +24,6 @@ from typing import Any
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 from moto.sqs.models import Queue, SQSBackend
 
-from local.aws.cloudwatch import queries
 from local.aws.cloudwatch.evaluation import evaluate
 from local.aws.cloudwatch.messages import render_reason_data
 from local.aws.cloudwatch.metrics import (
@@ -36,6 +35,7 @@ from local.aws.cloudwatch.metrics import (
     read_datum,
     time_of,
 )
+from local.aws.cloudwatch.queries import MetricQueries
 from local.aws.cloudwatch.queue_metrics import NAMESPACE as QUEUE_NAMESPACE
 from local.aws.cloudwatch.queue_metrics import OLDEST_MESSAGE_AGE, QueueMetrics, iterate_hooks, next_change
 from local.aws.cloudwatch.specifications import Specification, read_specification
@@ -84,7 +84,7 @@ class Evaluations:
                 evaluations._keep_datum(backend, namespace, datum)
 
         hooks.replace(CloudWatchBackend, "put_metric_data", put_and_keep)
-        queries.install(hooks, self.read, self._list_metrics)
+        MetricQueries(self.read, self._list_metrics).install(hooks)
         for owner, name in iterate_hooks():
             hooks.replace(owner, name, self._look_after(getattr(owner, name)))
 

@@ -22,33 +22,43 @@ from local.hooks import Hooks
 _DEFAULT_PERIOD_SECONDS = 300
 
 
-def install(hooks: Hooks, read: Read, list_metrics: Callable[[], Iterable[MetricId]]) -> None:
-    """Have the operations answered from these data for as long as the hooks are in place.
+class MetricQueries:
+    """Answers what is asked about metrics.
 
     Parameters
     ----------
-    hooks
-        The hooks.
     read
         Reads a metric.
     list_metrics
         Lists the metrics that have data.
     """
 
-    def get_all_metrics(backend: CloudWatchBackend) -> list[MetricDatumBase]:
+    def __init__(self, read: Read, list_metrics: Callable[[], Iterable[MetricId]]) -> None:
+        self._read = read
+        self._list_metrics = list_metrics
+
+    def install(self, hooks: Hooks) -> None:
+        """Have the operations answered from these data for as long as the hooks are in place."""
+        for name in ("get_all_metrics", "get_filtered_metrics", "get_metric_statistics", "get_metric_data"):
+            hooks.replace(CloudWatchBackend, name, _as_method(getattr(self, name)))
+
+    def get_all_metrics(self, backend: CloudWatchBackend) -> list[MetricDatumBase]:
+        """Return a datum for each metric of an account in a Region."""
         place = (backend.account_id, backend.region_name)
-        metrics = [metric for metric in list_metrics() if (metric.account, metric.region) == place]
+        metrics = [metric for metric in self._list_metrics() if (metric.account, metric.region) == place]
         return [
             MetricDatum(metric.namespace, metric.name, 0, _render_dimensions(metric), datetime.now(UTC))
             for metric in sorted(metrics, key=lambda m: (m.namespace, m.name, sorted(m.dimensions)))
         ]
 
     def get_filtered_metrics(
-        backend: CloudWatchBackend, metric_name: str, namespace: str, dimensions: list[dict[str, str]]
+        self, backend: CloudWatchBackend, metric_name: str, namespace: str, dimensions: list[dict[str, str]]
     ) -> list[MetricDatumBase]:
-        return [datum for datum in get_all_metrics(backend) if datum.filter(namespace, metric_name, dimensions)]
+        """Return the metrics for ListMetrics."""
+        return [datum for datum in self.get_all_metrics(backend) if datum.filter(namespace, metric_name, dimensions)]
 
     def get_metric_statistics(
+        self,
         backend: CloudWatchBackend,
         namespace: str,
         metric_name: str,
@@ -59,32 +69,37 @@ def install(hooks: Hooks, read: Read, list_metrics: Callable[[], Iterable[Metric
         dimensions: list[dict[str, str]],
         unit: str | None = None,
     ) -> list[Statistics]:
+        """Return the datapoints for GetMetricStatistics."""
         metric = _make_metric(backend, {"Namespace": namespace, "MetricName": metric_name, "Dimensions": dimensions})
         return [
             datapoint
             for begin, stop in _list_periods(start_time, end_time, period)
-            if (datapoint := _make_datapoint(metric, begin, stop, stats, read)) is not None
+            if (datapoint := _make_datapoint(metric, begin, stop, stats, self._read)) is not None
         ]
 
     def get_metric_data(
+        self,
         backend: CloudWatchBackend,
         queries: list[dict[str, Any]],
         start_time: datetime,
         end_time: datetime,
         scan_by: str = "TimestampDescending",
     ) -> list[dict[str, Any]]:
+        """Return the results for GetMetricData."""
         stats = [query["MetricStat"] for query in queries if "MetricStat" in query]
         period = min((int(stat["Period"]) for stat in stats), default=_DEFAULT_PERIOD_SECONDS)
         periods = _list_periods(start_time, end_time, period)
         parsed = [_make_query(backend, query) for query in queries]
         return [
-            _render_result(query, periods, read_series(parsed, query["Id"], periods, read), scan_by)
+            _render_result(query, periods, read_series(parsed, query["Id"], periods, self._read), scan_by)
             for query in queries
             if query.get("ReturnData", True)
         ]
 
-    for function in (get_all_metrics, get_filtered_metrics, get_metric_statistics, get_metric_data):
-        hooks.replace(CloudWatchBackend, function.__name__, function)
+
+def _as_method(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that becomes a method of the backend; a bound method would not."""
+    return lambda backend, *args, **kwargs: answer(backend, *args, **kwargs)
 
 
 def _render_result(

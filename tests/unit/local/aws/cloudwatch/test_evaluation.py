@@ -105,8 +105,8 @@ def test_each_operator_compares_with_the_threshold(operator: str, breaching: lis
         (
             make_rule(comparison_operator="GreaterThanOrEqualToThreshold", threshold=50.0),
             "- - 0",
-            "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (22/11/26 11:59:00)] was not greater than or equal to "
-            "the threshold (50.0) (minimum 1 datapoint for OK -> OK transition).",
+            "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (22/11/26 11:59:00)] was not greater than or equal "
+            "to the threshold (50.0) (minimum 1 datapoint for OK -> OK transition).",
         ),
         (
             make_rule(treat_missing_data="notBreaching"),
