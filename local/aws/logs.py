@@ -32,10 +32,10 @@ class QueryDefinitions:
         definitions = self
 
         def put_query_definition(response: LogsResponse) -> ActionResult:
-            return ActionResult({"queryDefinitionId": definitions._put(response, response._get_params())})
+            return ActionResult({"queryDefinitionId": definitions._put(response)})
 
         def describe_query_definitions(response: LogsResponse) -> ActionResult:
-            return ActionResult(definitions._describe(response, response._get_params()))
+            return ActionResult(definitions._describe(response))
 
         def delete_query_definition(response: LogsResponse) -> ActionResult:
             query_id = response._get_param("queryDefinitionId")
@@ -54,25 +54,25 @@ class QueryDefinitions:
         if query_id not in self._of(response):
             raise ResourceNotFoundException("The specified query definition does not exist.")
 
-    def _put(self, response: LogsResponse, parameters: dict[str, Any]) -> str:
-        query_id = parameters.get("queryDefinitionId")
+    def _put(self, response: LogsResponse) -> str:
+        query_id = response._get_param("queryDefinitionId")
         if query_id:
             self._require(response, query_id)
         query_id = str(query_id or uuid.uuid4())
         self._of(response)[query_id] = {
             "queryDefinitionId": query_id,
-            "name": parameters["name"],
-            "queryString": parameters["queryString"],
-            "queryLanguage": parameters.get("queryLanguage") or _DEFAULT_LANGUAGE,
-            "logGroupNames": parameters.get("logGroupNames") or [],
+            "name": response._get_param("name"),
+            "queryString": response._get_param("queryString"),
+            "queryLanguage": response._get_param("queryLanguage") or _DEFAULT_LANGUAGE,
+            "logGroupNames": response._get_param("logGroupNames") or [],
             "lastModified": int(time.time() * 1000),
         }
         return query_id
 
-    def _describe(self, response: LogsResponse, parameters: dict[str, Any]) -> dict[str, Any]:
-        prefix = parameters.get("queryDefinitionNamePrefix") or ""
+    def _describe(self, response: LogsResponse) -> dict[str, Any]:
+        prefix = response._get_param("queryDefinitionNamePrefix") or ""
         matching = [d for d in self._of(response).values() if d["name"].startswith(prefix)]
-        offset = int(parameters.get("nextToken") or 0)
-        stop = offset + int(parameters.get("maxResults") or _DEFAULT_MAX_RESULTS)
+        offset = int(response._get_param("nextToken") or 0)
+        stop = offset + int(response._get_param("maxResults") or _DEFAULT_MAX_RESULTS)
         token = {"nextToken": str(stop)} if stop < len(matching) else {}
         return {"queryDefinitions": matching[offset:stop], **token}
