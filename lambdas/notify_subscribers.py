@@ -1,9 +1,10 @@
 """NotifySubscribers: tell other systems and people what happened, by an event and where due by a mail.
 
-Takes a batch of new steps from the stream of the table of records, or a batch of keys of steps from the queue. A step
-of the stream that cannot be published is queued, so that it delays no other one. A message of the queue is tried again
-by SQS. So each step is told at least once: if only one of its event and its mail failed, both are published again. A
-step that `offboarding records import` has written was told before.
+Takes a batch of new steps from the stream of the table of records, or a batch of messages of the queue: keys of steps,
+and changes of the stack's alarms, of which there is a mail and no event. A step of the stream that cannot be published
+is queued, so that it delays no other one. A message of the queue is tried again by SQS. So each step is told at least
+once: if only one of its event and its mail failed, both are published again. A step that `offboarding records import`
+has written was told before.
 """
 
 import json
@@ -19,8 +20,9 @@ from offboarding import configuration
 from offboarding.adapters.publishing import PublishingFailedError, publish_mail, put_event, queue_step
 from offboarding.adapters.table import Key, Table, parse_item
 from offboarding.domain.errors import OffboardingError, UnexpectedAnswer
+from offboarding.domain.notifications.alarms import is_alarm_change, make_alarm_mail
 from offboarding.domain.notifications.events import make_event
-from offboarding.domain.notifications.mails import MailOptions, make_mail
+from offboarding.domain.notifications.mails import Mail, MailOptions, make_mail
 from offboarding.domain.notifications.steps import StepKey, ToldStep
 from offboarding.edge.observability import logger, metrics
 from offboarding.edge.remaining_time import require_time
@@ -41,7 +43,7 @@ class StepNotPublishedError(OffboardingError):
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Tell a batch of steps."""
+    """Tell a batch of steps, or of changes of alarms."""
     if event["Records"][0]["eventSource"] == "aws:dynamodb":
         return process_partial_response(
             event=event, record_handler=stream_record_handler, processor=stream_processor, context=context
@@ -70,21 +72,36 @@ def stream_record_handler(record: DynamoDBRecord, lambda_context: LambdaContext)
 
 
 def queue_record_handler(record: SQSRecord) -> None:
-    """Tell one step of the queue; SQS delivers its message again if that fails."""
+    """Tell one message of the queue; SQS delivers it again if that fails."""
     logger.append_keys(message_id=record.message_id, correlation_id=None, step=None)
     try:
-        key = _parse_message(record.body)
-        _set_log_keys(key)
-        step = Table().read(Key(key["Id"], key["Part"]))
-        if step is None:
-            logger.warning("step was deleted")
-            metrics.add_metric(name="NotificationsDropped", unit="Count", value=1)
+        message = _parse_json(record.body)
+        if is_alarm_change(message):
+            _tell_alarm(message)
         else:
-            _publish_step(cast(ToldStep, step))
+            _tell_step(_parse_key(message))
     except Exception as error:
         logger.warning("message returned to queue", extra={"error": type(error).__name__})
         metrics.add_metric(name="NotificationsLeftInQueue", unit="Count", value=1)
         raise
+
+
+def _tell_step(key: StepKey) -> None:
+    _set_log_keys(key)
+    step = Table().read(Key(key["Id"], key["Part"]))
+    if step is None:
+        logger.warning("step was deleted")
+        metrics.add_metric(name="NotificationsDropped", unit="Count", value=1)
+    else:
+        _publish_step(cast(ToldStep, step))
+
+
+def _tell_alarm(event: dict[str, Any]) -> None:
+    mail = make_alarm_mail(event, configuration.notifications().stack_name)
+    if mail is None:
+        logger.info("alarm ignored")
+    else:
+        _send_mail(mail)
 
 
 def _publish_step(step: ToldStep) -> None:
@@ -117,17 +134,27 @@ def _publish_mail(step: ToldStep) -> None:
     )
     mail = make_mail(step, options)
     if mail is not None:
-        publish_mail(settings.topic_arn, mail)
-        logger.info("mail published", extra={"subject": mail.subject})
-        metrics.add_metric(name="MailsPublished", unit="Count", value=1)
+        _send_mail(mail)
 
 
-def _parse_message(body: str) -> StepKey:
+def _send_mail(mail: Mail) -> None:
+    publish_mail(configuration.notifications().topic_arn, mail)
+    logger.info("mail published", extra={"subject": mail.subject})
+    metrics.add_metric(name="MailsPublished", unit="Count", value=1)
+
+
+def _parse_json(body: str) -> Any:  # noqa: ANN401 (a message is any JSON)
     try:
-        members = json.loads(body)
-        return {"Id": str(members["Id"]), "Part": str(members["Part"])}
-    except (ValueError, KeyError, TypeError):
-        raise UnexpectedAnswer("The message is not the key of a step.") from None
+        return json.loads(body)
+    except ValueError:
+        raise UnexpectedAnswer("The message is not JSON.") from None
+
+
+def _parse_key(message: Any) -> StepKey:  # noqa: ANN401 (a message is any JSON)
+    try:
+        return {"Id": str(message["Id"]), "Part": str(message["Part"])}
+    except (KeyError, TypeError):
+        raise UnexpectedAnswer("The message is neither the key of a step nor the change of an alarm.") from None
 
 
 def _set_log_keys(key: StepKey) -> None:

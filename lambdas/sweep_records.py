@@ -112,16 +112,16 @@ def _close(records: Records, record: Record | None, execution_arn: str, until: d
 def _report_window(records: Records) -> None:
     """Log each mailbox that is disabled and not yet removed, by ids and dates alone, and count them."""
     mailboxes = list(records.iterate_listed(Status.IN_WINDOW.value))
-    for listed in mailboxes:
-        ids = {"execution": listed.execution_arn, "organization": listed.organization_id, "entity": listed.entity_id}
-        logger.info("mailbox in the window", extra={**ids, "status": listed.status, "until": listed.due_at})
+    for mailbox in mailboxes:
+        ids = {"execution": mailbox.execution_arn, "organization": mailbox.organization_id, "entity": mailbox.entity_id}
+        logger.info("mailbox in the window", extra={**ids, "status": mailbox.status, "until": mailbox.due_at})
     metrics.add_metric(name="MailboxesInWindow", unit="Count", value=len(mailboxes))
 
 
 def _report_oldest_approval(records: Records, now: datetime) -> None:
     """Report for how many days the oldest approval waits; 0 if none does."""
-    listed = next(records.iterate_listed(Status.AWAITING_APPROVAL.value), None)
-    days = (now - (parse(listed.due_at) - APPROVAL_TIMEOUT)) / ONE_DAY if listed else 0.0
+    oldest = next(records.iterate_listed(Status.AWAITING_APPROVAL.value), None)
+    days = (now - (parse(oldest.due_at) - APPROVAL_TIMEOUT)) / ONE_DAY if oldest else 0.0
     metrics.add_metric(name="OldestApprovalDays", unit="Count", value=round(max(days, 0.0), 3))
 
 

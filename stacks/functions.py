@@ -15,6 +15,8 @@ from stacks.packaging import build_asset
 from stacks.role_sizes import require_role_size
 from stacks.settings import Settings
 
+METRICS_NAMESPACE = "WorkMailOffboarding"
+"""The CloudWatch namespace of what the functions count."""
 FUNCTION_TIMEOUT_SECONDS = 30
 """The timeout of each function that a state or a queue calls; every caller waits longer."""
 
@@ -91,6 +93,8 @@ class OffboardingFunction(Construct):
     ----------
     function
         The Lambda function.
+    log_group
+        Its log group.
     is_retired
         Only executions that started before the present release call it.
     """
@@ -98,7 +102,7 @@ class OffboardingFunction(Construct):
     def __init__(self, scope: Construct, spec: FunctionSpec, *, code: lambda_.Code, settings: Settings) -> None:
         super().__init__(scope, spec.name)
         self.is_retired = spec.retired
-        group = build_log_group(self, "LogGroup", retention_days=settings.log_retention_days)
+        self.log_group = build_log_group(self, "LogGroup", retention_days=settings.log_retention_days)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -110,8 +114,8 @@ class OffboardingFunction(Construct):
             memory_size=256,
             timeout=Duration.seconds(spec.timeout_seconds),
             environment=_build_environment(spec, settings),
-            log_group=group,
-            role=self._build_role(spec, group.log_group_arn, settings),
+            log_group=self.log_group,
+            role=self._build_role(spec, self.log_group.log_group_arn, settings),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
         _acknowledge_findings(self.function, spec.lost_events)
@@ -205,7 +209,7 @@ def _build_environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]
     variables = {
         "WORKMAIL_REGION": workmail_region(settings),
         "POWERTOOLS_SERVICE_NAME": settings.stack_name,
-        "POWERTOOLS_METRICS_NAMESPACE": "WorkMailOffboarding",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         **spec.environment,
     }

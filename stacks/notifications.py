@@ -1,16 +1,14 @@
 """Tells other systems and people what happened: the stream of the table feeds one function, which publishes.
 
 Telling can be late, but it cannot fail or delay an offboarding. What could not be published waits in a queue, and then
-in a dead-letter queue, whose alarm has a topic of its own.
+in a dead-letter queue, whose alarm has a topic of its own. The changes of all other alarms take the same way.
 """
 
 import json
 from collections.abc import Iterable
 from typing import cast
 
-from aws_cdk import ArnFormat, Aws, Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -56,11 +54,11 @@ class Notifications(Construct):
     topic
         The topic of the mails. They can name people, and contain no link that decides: mail scanners open links.
     alarm_topic
-        The topic of the alarm, whose messages name nobody.
+        The topic of the alarm about telling, whose messages name nobody; None if the stack has no alarms.
     queue
-        The keys of steps that could not be published, to be tried again.
+        The keys of steps that could not be published, to be tried again; and the changes of alarms.
     dead_letter_queue
-        The keys of steps that could not be published in all attempts.
+        What could not be published in all attempts.
     """
 
     def __init__(
@@ -78,7 +76,7 @@ class Notifications(Construct):
         # The key that AWS manages for SNS, which every publisher of this account may use; the L2 construct would render
         # its ARN.
         cast(sns.CfnTopic, self.topic.node.default_child).kms_master_key_id = "alias/aws/sns"
-        self.alarm_topic = self._build_alarm_topic()
+        self.alarm_topic = self._build_alarm_topic() if settings.alarms else None
         _subscribe(settings.notification_emails, self.topic, self.alarm_topic)
         self.dead_letter_queue = build_queue(self, "DeadLetters")
         self.queue = build_queue(
@@ -91,7 +89,6 @@ class Notifications(Construct):
         function = OffboardingFunction(self, self._build_spec(settings), code=code, settings=settings).function
         self._map_stream(function)
         self._map_queue(function)
-        self._build_alarm()
 
     def _build_alarm_topic(self) -> sns.Topic:
         topic = sns.Topic(self, "AlarmTopic", display_name="WorkMail offboarding alarms", enforce_ssl=True)
@@ -107,10 +104,11 @@ class Notifications(Construct):
     def _build_spec(self, settings: Settings) -> FunctionSpec:
         return FunctionSpec(
             name="NotifySubscribers",
-            description="Publishes an event, and a mail where due, about what happened to an offboarding",
+            description="Publishes an event, and a mail where due, about what happened to an offboarding or an alarm",
             environment={
                 "APPROVAL_STATE_MACHINE_ARN": APPROVAL.render_arn(Stack.of(self)),
                 "RESTORE_STATE_MACHINE_ARN": RESTORE.render_arn(Stack.of(self)),
+                "STACK_NAME": Stack.of(self).stack_name,
                 "NAMES_IN_NOTIFICATIONS": "true" if settings.names_in_notifications else "false",
             },
             access=(
@@ -189,39 +187,9 @@ class Notifications(Construct):
             report_batch_item_failures=True,
         )
 
-    def _build_alarm(self) -> None:
-        """Build the alarm, and allow it to publish: the policy of a topic replaces what its owner may do by default."""
-        alarm = cloudwatch.Alarm(
-            self,
-            "NotTold",
-            alarm_description=(
-                "Something that happened to an offboarding could not be told, by event or by mail. The offboarding "
-                "itself is not affected. Read the log of NotifySubscribers, remove the cause, then send the messages "
-                "of NotificationDeadLetterQueueUrl again: docs/reference.md, When the alarm rings."
-            ),
-            metric=self.dead_letter_queue.metric_approximate_number_of_messages_visible(
-                period=Duration.minutes(5), statistic="Maximum"
-            ),
-            threshold=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-        alarm.add_alarm_action(cloudwatch_actions.SnsAction(self.alarm_topic))
-        self.alarm_topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[self.alarm_topic.topic_arn],
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                    "ArnEquals": {"aws:SourceArn": alarm.alarm_arn},
-                },
-            )
-        )
 
-
-def _subscribe(emails: Iterable[str], *topics: sns.Topic) -> None:
+def _subscribe(emails: Iterable[str], *topics: sns.Topic | None) -> None:
     for email in emails:
         for topic in topics:
-            topic.add_subscription(subscriptions.EmailSubscription(email))
+            if topic is not None:
+                topic.add_subscription(subscriptions.EmailSubscription(email))

@@ -4,7 +4,9 @@ from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, Fn, 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.alarms import Alarms
 from stacks.archives import Archives
+from stacks.dashboard import Dashboard
 from stacks.erasure import Erasure
 from stacks.function_tables import FunctionTables
 from stacks.functions import build_functions, package_code, workmail_region
@@ -12,6 +14,7 @@ from stacks.intake import EventIntake
 from stacks.machines import APPROVAL, OFFBOARDING, RESTORE
 from stacks.notifications import Notifications
 from stacks.parameters import SettingsParameters
+from stacks.queries import SavedQueries
 from stacks.record_closer import RecordCloser
 from stacks.records_table import RecordsTable
 from stacks.settings import WORKMAIL_REGIONS, Settings
@@ -79,14 +82,50 @@ class OffboardingStack(Stack):
         self._add_outputs(_list_notification_outputs(notifications))
         if archives:
             self._add_outputs(_list_archive_outputs(archives))
+        intake = None
         if settings.identity_providers.has_provider:
             intake = EventIntake(
                 self, "Intake", state_machine=offboarding, records=records, code=code, settings=settings
             )
             self._add_outputs(_list_intake_outputs(intake))
+        self._observe(offboarding, closer, notifications, intake, settings)
         if settings.workmail_region is None:
             self._refuse_other_regions()
         self._warn_about_subscribers(settings)
+
+    def _observe(
+        self,
+        offboarding: sfn.StateMachine,
+        closer: RecordCloser,
+        notifications: Notifications,
+        intake: EventIntake | None,
+        settings: Settings,
+    ) -> None:
+        """Build the alarms if they are wanted, the dashboard, and the saved queries."""
+        alarms = None
+        if notifications.alarm_topic:
+            alarms = Alarms(
+                self,
+                "Alarms",
+                state_machine=offboarding,
+                closer=closer,
+                notifications=notifications,
+                alarm_topic=notifications.alarm_topic,
+                intake=intake,
+                settings=settings,
+            )
+        dashboard = Dashboard(
+            self,
+            "Dashboard",
+            state_machine=offboarding,
+            closer=closer,
+            notifications=notifications,
+            intake=intake,
+            alarms=alarms,
+        )
+        SavedQueries(self, "Queries", closer=closer)
+        name = "The dashboard in CloudWatch: who is in the window, what waits, what fails, and which alarm rings"
+        self._add_outputs({"DashboardName": (name, dashboard.dashboard.dashboard_name)})
 
     def _add_outputs(self, outputs: Outputs) -> None:
         for name, (description, value) in outputs.items():
@@ -178,19 +217,23 @@ def _list_notification_outputs(notifications: Notifications) -> Outputs:
             "Subscribe to get a mail about approvals that are needed and offboardings that failed",
             notifications.topic.topic_arn,
         ),
-        "AlarmTopicArn": (
-            "Subscribe to hear that something could not be told",
-            notifications.alarm_topic.topic_arn,
-        ),
+        **_list_alarm_outputs(notifications),
         "NotificationQueueUrl": (
-            "Keys of steps whose event or mail could not be published, and that are tried again",
+            "Changes of alarms, and keys of steps whose event or mail could not be published: they are tried again",
             notifications.queue.queue_url,
         ),
         "NotificationDeadLetterQueueUrl": (
-            "Keys of steps whose event or mail could not be published in all attempts",
+            "What could not be told in all attempts: keys of steps, and changes of alarms",
             notifications.dead_letter_queue.queue_url,
         ),
     }
+
+
+def _list_alarm_outputs(notifications: Notifications) -> Outputs:
+    if notifications.alarm_topic is None:
+        return {}
+    topic_arn = notifications.alarm_topic.topic_arn
+    return {"AlarmTopicArn": ("Subscribe to hear that something could not be told", topic_arn)}
 
 
 def _list_intake_outputs(intake: EventIntake) -> Outputs:

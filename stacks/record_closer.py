@@ -38,6 +38,10 @@ class RecordCloser(Construct):
     ----------
     events
         The queue of ended executions.
+    schedule
+        What has the records swept. It runs for the first time when it is created.
+    log_groups
+        The log groups of the two functions, which name the outcome of each execution: of the closer and of the sweep.
     """
 
     def __init__(
@@ -65,7 +69,8 @@ class RecordCloser(Construct):
         closer = OffboardingFunction(self, spec, code=code, settings=settings)
         self.events.build_mapping(closer.function, max_concurrency=_MAX_CONCURRENCY)
         sweeper = OffboardingFunction(self, _specify_sweeper(self, records, settings), code=code, settings=settings)
-        _schedule(self, sweeper.function)
+        self.schedule = _schedule(self, sweeper.function)
+        self.log_groups = (closer.log_group, sweeper.log_group)
 
 
 def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings) -> FunctionSpec:
@@ -73,7 +78,7 @@ def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings
     machine_arn = OFFBOARDING.render_arn(stack)
     return FunctionSpec(
         name="SweepRecords",
-        description="Brings the records up to date that no event has closed, twice a day",
+        description="Brings the records up to date that no event has closed, and reports what waits, twice a day",
         environment={**render_retention_rules(settings), "STATE_MACHINE_ARN": machine_arn},
         access=(
             records.allow_actions("GetItem", "UpdateItem", "PutItem", "Query"),
@@ -86,7 +91,7 @@ def _specify_sweeper(scope: Construct, records: RecordsTable, settings: Settings
     )
 
 
-def _schedule(scope: Construct, function: lambda_.Function) -> None:
+def _schedule(scope: Construct, function: lambda_.Function) -> scheduler.CfnSchedule:
     """Have EventBridge Scheduler invoke a function twice a day, so that no end is recorded later than after a day."""
     role = iam.Role(
         scope,
@@ -102,7 +107,7 @@ def _schedule(scope: Construct, function: lambda_.Function) -> None:
         },
     )
     acknowledge_inline_policies(role)
-    scheduler.CfnSchedule(
+    return scheduler.CfnSchedule(
         scope,
         "Schedule",
         description="Has the records swept twice a day",

@@ -73,6 +73,8 @@ _MAX_ORGANIZATIONS = 60
 _MAX_PARAMETER_BYTES = 8192
 """The limit of Systems Manager; see
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
+_MAX_APPROVAL_REMINDER_DAYS = 13
+"""An approval times out after 14 days."""
 _MAX_HAND_CAP = 10_000
 _MIN_RECORD_RETENTION_DAYS = 90
 _MAX_RECORD_RETENTION_DAYS = 3653
@@ -363,6 +365,10 @@ class Settings:
         The e-mail addresses of the people who are notified.
     names_in_notifications
         Whether mails contain names, addresses and free text.
+    alarms
+        Whether the stack has alarms, and tells people of them.
+    approval_reminder_days
+        After how many days an approval that nobody gives or refuses rings an alarm.
     """
 
     organizations: tuple[OrganizationSettings, ...]
@@ -385,6 +391,8 @@ class Settings:
     require_requested_by: bool = False
     notification_emails: tuple[str, ...] = ()
     names_in_notifications: bool = True
+    alarms: bool = True
+    approval_reminder_days: int = 3
 
     @classmethod
     def from_context(cls, context: object, deployment_region: str | None = None) -> "Settings":
@@ -632,6 +640,12 @@ def _parse_settings(fields: Fields) -> Settings:
             "notificationEmails", partial(parse_unique, _parse_email), Settings.notification_emails
         ),
         names_in_notifications=fields.take("namesInNotifications", parse_boolean, Settings.names_in_notifications),
+        alarms=fields.take("alarms", parse_boolean, Settings.alarms),
+        approval_reminder_days=fields.take(
+            "approvalReminderDays",
+            partial(parse_whole_number, 1, _MAX_APPROVAL_REMINDER_DAYS),
+            Settings.approval_reminder_days,
+        ),
     )
 
 

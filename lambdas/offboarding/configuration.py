@@ -69,6 +69,8 @@ class NotificationConfiguration:
         The state machine that restores.
     names_in_mails
         Whether mails contain names and addresses.
+    stack_name
+        The stack, whose name begins those of its alarms.
     """
 
     topic_arn: str
@@ -76,6 +78,7 @@ class NotificationConfiguration:
     approval_state_machine_arn: str
     restore_state_machine_arn: str
     names_in_mails: bool
+    stack_name: str
 
 
 @cache
@@ -163,6 +166,7 @@ def notifications() -> NotificationConfiguration:
         approval_state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"],
         restore_state_machine_arn=os.environ["RESTORE_STATE_MACHINE_ARN"],
         names_in_mails=os.environ["NAMES_IN_NOTIFICATIONS"] == "true",
+        stack_name=os.environ["STACK_NAME"],
     )
 
 

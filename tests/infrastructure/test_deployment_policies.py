@@ -28,6 +28,7 @@ NAMES = "workmail-offboarding-{}-1A2B3C4D5E6F"
 """How CloudFormation names a resource that has no name in the template: stack, logical id, and random characters."""
 ARNS = {
     "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{PLACE}:alarm:{NAMES}",
+    "AWS::CloudWatch::Dashboard": f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{NAMES}",
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{PLACE}:table/{NAMES}",
     "AWS::Events::Rule": f"arn:aws:events:{PLACE}:rule/{{bus}}{NAMES}",
     "AWS::IAM::Policy": f"arn:aws:iam::{ACCOUNT}:role/{NAMES}",
@@ -37,6 +38,7 @@ ARNS = {
     "AWS::Lambda::Function": f"arn:aws:lambda:{PLACE}:function:{NAMES}",
     "AWS::Lambda::Version": f"arn:aws:lambda:{PLACE}:function:{NAMES}:1",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{PLACE}:log-group:{NAMES}:*",
+    "AWS::Logs::QueryDefinition": "*",
     "AWS::S3::Bucket": f"arn:aws:s3:::{NAMES}",
     "AWS::S3::BucketPolicy": f"arn:aws:s3:::{NAMES}",
     "AWS::SNS::Subscription": f"arn:aws:sns:{PLACE}:{NAMES}",
@@ -57,8 +59,11 @@ WITHOUT_RESOURCE = {
     "cloudwatch:DescribeAlarms",
     "kms:CreateKey",
     "lambda:CreateEventSourceMapping",
+    "logs:DeleteQueryDefinition",
     "logs:DescribeLogGroups",
+    "logs:DescribeQueryDefinitions",
     "logs:DescribeResourcePolicies",
+    "logs:PutQueryDefinition",
     "sns:GetSubscriptionAttributes",
     "sns:SetSubscriptionAttributes",
     "sns:Unsubscribe",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +115,17 @@ def test_without_a_configured_provider_the_template_has_no_intake() -> None:
     # The remaining ones are for the ends of executions and for notifications.
     for kind in ("AWS::Events::Rule", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::Lambda::EventSourceMapping"):
         names = resources_of_type(template, kind)
-        assert all(name.startswith(("StatusChanges", "Notifications")) for name in names)
+        assert all(name.startswith(("StatusChanges", "Notifications", "AlarmsStateChanged")) for name in names)
 
 
 def test_the_providers_do_not_change_the_rest_of_the_stack(all_providers: Template) -> None:
-    without = synthesized({})["Resources"]
-    assert {name: resource for name, resource in all_providers["Resources"].items() if name in without} == without
-    assert all(name.startswith("Intake") for name in all_providers["Resources"].keys() - without.keys())
+    without, resources = synthesized({})["Resources"], all_providers["Resources"]
+    changed = {name for name in without if resources[name] != without[name]}
+    # They show, or name, the further alarms, queues and log groups.
+    assert {re.sub(r"[0-9A-F]{8}$", "", name) for name in changed} == {
+        *("AlarmsStateChanged", "Dashboard", "QueriesErrors", "QueriesOneExecution"),
+    }
+    assert all(name.startswith(("Intake", "Alarms")) for name in resources.keys() - without.keys())
 
 
 def test_a_provider_adds_only_its_own_rules() -> None:

@@ -136,11 +136,21 @@ def test_a_step_is_tried_ten_times_before_it_is_a_dead_letter_for_14_days(templa
 
 
 @pytest.mark.parametrize("name", ["Retries", "DeadLetters"])
-def test_the_queues_require_tls_and_accept_messages_from_roles_only(template: Template, name: str) -> None:
+def test_the_queues_require_tls_and_accept_messages_from_roles_and_the_rule_of_alarms_only(
+    template: Template, name: str
+) -> None:
     _, policy = single_resource(template, "AWS::SQS::QueuePolicy", f"Notifications{name}")
-    [tls] = policy["Properties"]["PolicyDocument"]["Statement"]
+    tls, allowed = policy["Properties"]["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sqs:*", {"AWS": "*"})
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    rule, _ = single_resource(template, "AWS::Events::Rule", "AlarmsStateChanged")
+    assert allowed == {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": [queue(template, name)[0], "Arn"]},
+        "Condition": {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}},
+    }
 
 
 def test_the_function_has_exactly_its_permissions(template: Template) -> None:
@@ -194,6 +204,7 @@ def test_the_function_runs_its_own_module_with_its_variables(is_named: bool, var
         "RECORDS_TABLE": f"<{single_resource(template, 'AWS::DynamoDB::Table')[0]}>",
         "NOTIFICATION_TOPIC_ARN": f"<{topic(template, 'Topic')[0]}>",
         "NOTIFICATION_QUEUE_URL": f"<{queue(template, 'Retries')[0]}>",
+        "STACK_NAME": "workmail-offboarding",
         "NAMES_IN_NOTIFICATIONS": variable,
         "APPROVAL_STATE_MACHINE_ARN": (
             f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-approval"
@@ -227,7 +238,7 @@ def test_only_the_alarm_can_publish_to_the_topic_of_alarms_and_over_tls_only(tem
     )
     tls, allowed = ({**statement, "Sid": ""} for statement in topic_statements(template, "AlarmTopic"))
     assert (tls["Effect"], tls["Action"], tls["Principal"]) == ("Deny", "sns:Publish", "*")
-    alarm, _ = single_resource(template, "AWS::CloudWatch::Alarm")
+    alarm, _ = single_resource(template, "AWS::CloudWatch::Alarm", "AlarmsNotTold")
     assert allowed == {
         "Sid": "",
         "Effect": "Allow",
@@ -238,26 +249,6 @@ def test_only_the_alarm_can_publish_to_the_topic_of_alarms_and_over_tls_only(tem
             "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
             "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [alarm, "Arn"]}},
         },
-    }
-
-
-def test_an_alarm_rings_when_something_could_not_be_told(template: Template) -> None:
-    _, alarm = single_resource(template, "AWS::CloudWatch::Alarm")
-    properties = alarm["Properties"]
-    assert "NotificationDeadLetterQueueUrl" in properties.pop("AlarmDescription")
-    assert properties == {
-        "Namespace": "AWS/SQS",
-        "MetricName": "ApproximateNumberOfMessagesVisible",
-        "Dimensions": [
-            {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue(template, "DeadLetters")[0], "QueueName"]}}
-        ],
-        "Statistic": "Maximum",
-        "Period": 300,
-        "EvaluationPeriods": 1,
-        "Threshold": 1,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-        "TreatMissingData": "notBreaching",
-        "AlarmActions": [{"Ref": topic(template, "AlarmTopic")[0]}],
     }
 
 
@@ -373,7 +364,7 @@ def test_no_event_matches_a_rule_of_the_intake_or_of_the_record_closer(all_provi
     text = json.dumps([rule["Properties"]["EventPattern"] for rule in rules])
     patterns = json.loads(text.replace(json.dumps({"Ref": "AWS::AccountId"}), json.dumps(ACCOUNT)))
 
-    assert len(patterns) == 10
+    assert len(patterns) == 11
     assert event is None or not [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(event)]
     requested = {"account": ACCOUNT, **(event or {}), "source": SOURCE, "detail-type": "Offboarding Requested"}
     assert [pattern for pattern in patterns if EventPattern(None, pattern).matches_event(requested)]

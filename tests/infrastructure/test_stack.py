@@ -185,6 +185,7 @@ OUTPUTS = {
     "ErasePersonFunctionName": "ErasureErasePersonFunction8C5125EE",
     "NotificationTopicArn": "NotificationsTopicAE679CBD",
     "AlarmTopicArn": "NotificationsAlarmTopic670C799A",
+    "DashboardName": "Dashboard7A714131",
     "NotificationQueueUrl": "NotificationsRetries6B0559E5",
     "NotificationDeadLetterQueueUrl": "NotificationsDeadLetters2AC1E002",
     "StatusChangeDeadLetterQueueUrl": "StatusChangesDeadLettersE0DF9189",
@@ -417,7 +418,10 @@ def test_two_stacks_of_one_account_share_no_name() -> None:
         }
 
     names = list_names()
-    assert {kind for kind, _ in names} == {"AWS::StepFunctions::StateMachine", "AWS::SSM::Parameter"}
+    assert {kind for kind, _ in names} == {
+        *("AWS::StepFunctions::StateMachine", "AWS::SSM::Parameter", "AWS::CloudWatch::Alarm"),
+        "AWS::Logs::QueryDefinition",
+    }
     assert not names & list_names(stackName="test")
 
 

@@ -103,9 +103,12 @@ READERS = {
             "APPROVAL_STATE_MACHINE_ARN": "arn:approval",
             "RESTORE_STATE_MACHINE_ARN": "arn:restore",
             "NAMES_IN_NOTIFICATIONS": "true",
+            "STACK_NAME": "stack",
         },
         {"NAMES_IN_NOTIFICATIONS": "false"},
-        NotificationConfiguration("arn:topic", "https://queue", "arn:approval", "arn:restore", names_in_mails=True),
+        NotificationConfiguration(
+            "arn:topic", "https://queue", "arn:approval", "arn:restore", names_in_mails=True, stack_name="stack"
+        ),
     ),
     "the intake": Reader(
         configuration.intake,

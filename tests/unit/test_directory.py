@@ -85,7 +85,7 @@ def test_each_error_code_is_mapped_to_one_error_without_personal_data(
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "counted"),
+    ("code", "status", "metric_sums"),
     [
         ("ThrottlingException", 400, {"WorkMailThrottled": 1}),
         ("RequestLimitExceeded", 503, {"WorkMailThrottled": 1}),
@@ -105,7 +105,7 @@ def test_each_error_is_logged_by_its_code_and_counted_if_workmail_throttled_or_f
     log_lines: list[str],
     code: str,
     status: int,
-    counted: dict[str, int],
+    metric_sums: dict[str, int],
 ) -> None:
     stub.add_client_error("deregister_from_work_mail", code, "dana@example.com is secret", http_status_code=status)
 
@@ -114,11 +114,11 @@ def test_each_error_is_logged_by_its_code_and_counted_if_workmail_throttled_or_f
 
     (line,) = (json.loads(line) for line in log_lines)
     assert (line["message"], line["operation"], line["error"]) == ("error of WorkMail", "DeregisterFromWorkMail", code)
-    assert line["is_throttled"] is ("WorkMailThrottled" in counted)
+    assert line["is_throttled"] is ("WorkMailThrottled" in metric_sums)
     assert "dana" not in str(line)
-    if counted:
+    if metric_sums:
         metrics.flush_metrics()
-    assert read_metrics() == counted
+    assert read_metrics() == metric_sums
 
 
 @pytest.mark.parametrize("error", [ConnectTimeoutError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])

@@ -11,6 +11,7 @@ import notify_subscribers
 from offboarding.adapters import publishing
 from offboarding.adapters import table as table_module
 from tests import told_steps
+from tests.alarm_changes import STACK_NAME, make_alarm_change
 from tests.told_steps import render_item, render_queue_event, render_stream_event
 from tests.unit.conftest import Context, ReadMetrics, client, configure, make_raiser
 
@@ -63,6 +64,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
         APPROVAL_STATE_MACHINE_ARN="arn:approval",
         RESTORE_STATE_MACHINE_ARN="arn:restore",
         NAMES_IN_NOTIFICATIONS="true",
+        STACK_NAME=STACK_NAME,
     )
     services = Services()
     monkeypatch.setattr(publishing.bus, "put_events", lambda **parameters: services.put_events(**parameters))
@@ -272,6 +274,48 @@ def test_a_message_that_is_no_key_stays_in_the_queue_until_it_is_a_dead_letter(
     assert deliver(render_queue_event(body)) == ["m-1"]
 
     assert services.entries == []
+
+
+def test_the_change_of_an_alarm_is_mailed_and_is_no_event(services: Services, read_metrics: ReadMetrics) -> None:
+    events = make_alarm_change("OldestEvent"), make_alarm_change("OldestEvent", "OK", "ALARM")
+
+    assert deliver(render_queue_event(*events)) == []
+
+    assert [mail["Subject"] for mail in services.mails] == [
+        "WorkMail offboarding: alarm: Events wait for too long",
+        "WorkMail offboarding: over: Events wait for too long",
+    ]
+    assert {mail["TopicArn"] for mail in services.mails} == {TOPIC_ARN}
+    assert services.entries == []
+    assert read_metrics() == {"MailsPublished": 2}
+
+
+def test_a_change_that_needs_nobody_leaves_the_queue_with_a_log_line(services: Services, log_lines: list[str]) -> None:
+    assert deliver(render_queue_event(make_alarm_change("OldestEvent", "OK", "INSUFFICIENT_DATA"))) == []
+
+    assert services.mails == []
+    assert any('"alarm ignored"' in line for line in log_lines)
+
+
+@pytest.mark.parametrize(
+    "event", [make_alarm_change("Unknown"), {**make_alarm_change("Throttled"), "detail": {}}], ids=["unknown", "broken"]
+)
+def test_an_unknown_alarm_and_a_broken_event_stay_in_the_queue_until_they_are_dead_letters(
+    services: Services, event: dict[str, Any], read_metrics: ReadMetrics
+) -> None:
+    assert deliver(render_queue_event(event)) == ["m-1"]
+
+    assert services.mails == []
+    assert read_metrics() == {"NotificationsLeftInQueue": 1}
+
+
+@pytest.mark.parametrize("answer", [make_raiser(DENIED), lambda **_: {}], ids=["denied", "empty"])
+def test_an_alarm_whose_mail_is_not_confirmed_stays_in_the_queue(
+    services: Services, answer: Callable[..., dict[str, Any]]
+) -> None:
+    services.publish = answer
+
+    assert deliver(render_queue_event(make_alarm_change("Throttled"))) == ["m-1"]
 
 
 @pytest.mark.parametrize("action", ["put_events", "publish", "send_message"])

@@ -75,6 +75,8 @@ EVERY_SETTING: dict[str, Any] = {
     "requireRequestedBy": True,
     "notificationEmails": ["IT@Example.com", "help.desk+leavers@sub.example.com"],
     "namesInNotifications": False,
+    "alarms": False,
+    "approvalReminderDays": 13,
 }
 
 
@@ -99,6 +101,8 @@ def test_only_the_organizations_are_required() -> None:
         require_requested_by=False,
         notification_emails=(),
         names_in_notifications=True,
+        alarms=True,
+        approval_reminder_days=3,
     )
     assert not Settings.from_context(MINIMAL).identity_providers.has_provider
 
@@ -145,6 +149,8 @@ def test_every_setting_is_parsed() -> None:
         require_requested_by=True,
         notification_emails=("it@example.com", "help.desk+leavers@sub.example.com"),
         names_in_notifications=False,
+        alarms=False,
+        approval_reminder_days=13,
     )
 
 
@@ -228,7 +234,7 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
             "verificationSlackHours, overdueDays, logRetentionDays, serviceEndsOn, confirmServiceEndsOn, "
             "workmailRegion, identityProviders, starterMaxConcurrency, dailyCap, handCap, "
             "staleEventDays, dryRunIdentityProviders, export, recordRetentionDays, twoPeople, requireRequestedBy, "
-            "notificationEmails, namesInNotifications",
+            "notificationEmails, namesInNotifications, alarms, approvalReminderDays",
         ),
         (
             {**MINIMAL, "retentionDays": 29},
@@ -342,10 +348,17 @@ def test_requests_use_the_default_bus_unless_the_settings_name_another() -> None
         ),
         *(
             (
+                {**MINIMAL, "approvalReminderDays": wrong},
+                f"offboarding.approvalReminderDays must be a whole number from 1 to 13, but it is {spelled}",
+            )
+            for wrong, spelled in ((0, "0"), (14, "14"), (True, "true"))
+        ),
+        *(
+            (
                 {**MINIMAL, key: wrong},
                 f"offboarding.{key} must be true or false, but it is {spelled}",
             )
-            for key in ("dryRunIdentityProviders", "requireRequestedBy")
+            for key in ("dryRunIdentityProviders", "requireRequestedBy", "alarms")
             for wrong, spelled in ((1, "1"), (0, "0"), ("true", '"true"'), (None, "null"))
         ),
         *(

@@ -13,7 +13,7 @@ from tests.workflow.conftest import mark_long
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_SUBJECT = "WorkMail offboarding: an approval is needed"
-NOT_TOLD = "workmail-offboarding-NotificationsNotTold"
+NOT_TOLD = "workmail-offboarding-NotTold"
 pytestmark = pytest.mark.no_providers
 
 ReadMessages = Callable[[], list[dict[str, Any]]]

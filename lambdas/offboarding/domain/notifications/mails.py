@@ -117,7 +117,7 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
-    return _make(subject, [paragraph for paragraph in paragraphs if paragraph])
+    return make_mail_of(subject, [paragraph for paragraph in paragraphs if paragraph])
 
 
 def _describe_reached_cap(kind: CapKind, step: ToldStep) -> list[str]:
@@ -170,7 +170,7 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
         step["Id"],
         _render_console_link(step),
     ]
-    return _make(subject, paragraphs)
+    return make_mail_of(subject, paragraphs)
 
 
 def _without_claim(cause: str) -> str:
@@ -204,7 +204,7 @@ def _make_return_mail(step: ToldStep, options: MailOptions) -> Mail:
             f"What to do: if the person stays, start a restore. {last_day}. After that the mailbox is lost.",
             _render_restore_command(step, options.restore_state_machine_arn),
         ]
-    return _make(subject, [opening, *advice, f"Execution: {step['Id']}", _render_console_link(step)])
+    return make_mail_of(subject, [opening, *advice, f"Execution: {step['Id']}", _render_console_link(step)])
 
 
 def _make_last_day_mail(step: ToldStep) -> Mail:
@@ -214,10 +214,11 @@ def _make_last_day_mail(step: ToldStep) -> Mail:
         f"What to do: offboard by {step['Day']} everybody who leaves before WorkMail ends, if you need the proof.",
         "The page docs/reference.md says how to list the offboardings that wait for a later date or an approval.",
     ]
-    return _make("the last day for a verified clean-up", paragraphs)
+    return make_mail_of("the last day for a verified clean-up", paragraphs)
 
 
-def _make(subject: str, paragraphs: list[str]) -> Mail:
+def make_mail_of(subject: str, paragraphs: list[str]) -> Mail:
+    """Make a mail of the end of its subject and its paragraphs."""
     return Mail(f"{_SUBJECT_PREFIX}: {subject}", "\n\n".join(paragraphs))
 
 
