@@ -229,7 +229,17 @@ def render_prices() -> str:
         )
         for price in load_prices().prices.values()
     )
-    return _render_table(("service", "unit", "USD", "always free a month", "source"), rows)
+    table = _render_table(("service", "unit", "USD", "always free a month", "source"), rows)
+    return f"{_render_price_terms()}\n{table}"
+
+
+def _render_price_terms() -> str:
+    price_list = load_prices()
+    basis = "".join(f"- *{name}*: {meaning}.\n" for name, meaning in price_list.basis.items())
+    return (
+        f"Of {price_list.region}, looked up on {price_list.looked_up_on}. How far each is verified:\n\n{basis}\n"
+        f"{price_list.free_terms} [Source]({price_list.free_terms_source}).\n"
+    )
 
 
 def _render_source(price: Price) -> str:
