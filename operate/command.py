@@ -11,9 +11,9 @@ from operate.details.command import show
 from operate.doctor.command import doctor
 from operate.listing.command import list_
 from operate.records.command import records
+from operate.reporting.command import report
 from operate.restore.command import restore
 from operate.retry.command import retry
-from operate.reporting.command import report
 from operate.starting.command import plan, start
 from operate.status.command import status
 
