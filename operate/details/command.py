@@ -16,18 +16,18 @@ from operate.questions.table import RecordsTable
 
 
 @click.command()
-@click.argument("who")
+@click.argument("text", metavar="WHO")
 @click.option("--number", type=click.IntRange(min=1), help="Which offboarding in full, as the list numbers them.")
 @click.option("--json", "is_json", is_flag=True, help="Write JSON, with dates as in RFC 3339.")
 @account_options
-def show(account: Account, who: str, number: int | None, *, is_json: bool) -> None:
+def show(account: Account, text: str, number: int | None, *, is_json: bool) -> None:
     """Show everything about WHO: what happened, what WorkMail says now, and what to do next.
 
     WHO is an address (an old one, too), a name, an id, or the ARN of an execution.
     """
     table = RecordsTable(account)
-    history = read_history(table, who)
-    selected = number or history.find_number(who)
+    history = read_history(table, text)
+    selected = number or history.find_number(text)
     if selected > len(history.offboardings):
         raise Refusal(f"There are {len(history.offboardings)} offboardings of {history.subject.label}.")
     offboarding = history.offboardings[selected - 1]

@@ -48,8 +48,8 @@ class World:
     def address(self, name: str) -> str:
         return self.flow.people.address(name)
 
-    def show(self, who: str, *options: str) -> str:
-        return self.operator.accept("show", who, *options)
+    def show(self, text: str, *options: str) -> str:
+        return self.operator.accept("show", text, *options)
 
     def list(self, *options: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.operator.accept("list", "--json", *options))
