@@ -18,6 +18,7 @@ from local.environment import Environment
 from operate.account import Account
 from operate.listing.rows import OFFBOARDING_COLUMNS
 from operate.status import command as status_command
+from operate.status.resources import DEAD_LETTER_QUEUES
 from tests.workflow.conftest import ARCHIVE_SETTINGS, START, Flow
 from tests.workflow.operator import Operator
 
@@ -175,6 +176,12 @@ def test_status_shows_a_pause_and_how_old_the_oldest_event_is(world: World) -> N
     assert sentence.endswith("The queue is paused: nothing is read. Events that wait: 1, the oldest for 3 hours.")
     assert typed == "offboarding queue resume"
     assert "The queue is not paused. Events that wait: 0." in world.operator.accept("status")
+
+
+def test_status_counts_the_messages_of_each_queue_that_should_be_empty(world: World) -> None:
+    outputs = {name for name in world.flow.environment.outputs if name.endswith("QueueUrl")}
+
+    assert {name for name in outputs if "DeadLetter" in name or "Undelivered" in name} == DEAD_LETTER_QUEUES.keys()
 
 
 def test_status_names_the_alarms_of_the_stack_that_ring(world: World) -> None:
