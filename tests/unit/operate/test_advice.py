@@ -7,11 +7,14 @@ import pytest
 
 from operate.account import Account, Stack
 from operate.advice import Adviser
+from operate.command import offboarding
 from operate.questions.offboardings import Offboarding
 from operate.terminal import render_moment, render_remaining_time
+from operate.wording.outcomes import OUTCOMES
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 BEFORE, AFTER = "2026-11-30T12:00:00.000Z", "2026-12-10T12:00:00.000Z"
+DEREGISTERED = {"DeregisteredAt": BEFORE, "RetentionEndsAt": AFTER}
 ADDRESS = "dana@example.com"
 
 
@@ -35,16 +38,23 @@ def list_commands(**members: Any) -> list[str | None]:
         ({"Status": "InWindow", "RetentionEndsAt": AFTER, "SupersededBy": "arn:2"}, []),
         ({"Status": "Unwatched", "Outcome": "CleanupOverdue", "RetentionEndsAt": BEFORE}, ["retry"]),
         ({"Status": "Unwatched", "Outcome": "FunctionUnavailable", "DueAt": AFTER}, ["retry", "restore"]),
-        ({"Status": "Ended", "Outcome": "ServiceEnded", "DeregisteredAt": BEFORE, "RetentionEndsAt": AFTER}, ["restore"]),
-        ({"Status": "Ended", "Outcome": "Reenabled", "DeregisteredAt": BEFORE, "RetentionEndsAt": AFTER}, ["start"]),
+        ({"Status": "Ended", "Outcome": "ServiceEnded", **DEREGISTERED}, ["restore"]),
+        ({"Status": "Ended", "Outcome": "Reenabled", **DEREGISTERED}, ["start"]),
         ({"Status": "Ended", "Outcome": "Planned", "DryRun": True}, ["start"]),
         ({"Status": "Ended", "Outcome": "EntityProtected"}, [None]),
         ({"Status": "Ended", "Outcome": "Sublimated"}, [None]),
         ({"Status": "Levitating", "DueAt": AFTER}, []),
     ],
-)  # fmt: skip
+)
 def test_the_commands_fit_how_an_offboarding_stands(members: dict[str, Any], commands: list[str | None]) -> None:
     assert list_commands(**members) == commands
+
+
+def test_each_command_that_is_advised_exists() -> None:
+    advised = {wording.command for wording in OUTCOMES.values() if wording.command}
+
+    assert {"retry", "start"} <= advised
+    assert advised | {"approve", "reject", "restore", "withdraw"} <= offboarding.commands.keys()
 
 
 def test_a_command_has_the_options_by_which_the_account_was_named() -> None:
