@@ -178,6 +178,7 @@ STATE_MACHINES = {
     "Restore": "RestoreStateMachine3368ED42",
 }
 OUTPUTS = {
+    "OrganizationsRegion": "AWS::Region",
     "StateMachineArn": STATE_MACHINES["Offboarding"],
     "ApprovalStateMachineArn": STATE_MACHINES["Approval"],
     "RestoreStateMachineArn": STATE_MACHINES["Restore"],
