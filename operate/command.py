@@ -10,6 +10,7 @@ from operate.destroy.command import destroy
 from operate.details.command import show
 from operate.doctor.command import doctor
 from operate.listing.command import list_
+from operate.queues.command import queue, refused
 from operate.records.command import records
 from operate.reporting.command import report
 from operate.restore.command import restore
@@ -32,7 +33,9 @@ for command in (
     doctor,
     list_,
     plan,
+    queue,
     records,
+    refused,
     reject,
     restore,
     retry,

@@ -62,6 +62,12 @@ def print_section(title: str, lines: Iterable[str]) -> None:
         click.echo(f"  {line}")
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines without control characters, and with their spaces."""
+    for line in lines:
+        click.echo("".join(character if character.isprintable() else " " for character in line))
+
+
 def one_line(value: object) -> str:
     """Return a text as one line without control characters: names are chosen by people, and terminals obey texts."""
     return " ".join("".join(character if character.isprintable() else " " for character in str(value)).split())

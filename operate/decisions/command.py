@@ -13,7 +13,7 @@ from operate.errors import Refusal
 from operate.options import account_options
 from operate.organizations import organization_option
 from operate.questions.table import WAITING_STATUSES, RecordsTable
-from operate.terminal import require_consent
+from operate.terminal import print_lines, require_consent
 
 _APPROVAL_STATUSES = ("AwaitingApproval",)
 _SHOWN_COUNT = 5
@@ -96,8 +96,7 @@ def _decide(
     if not selected:
         click.echo(_describe_nothing(len(waiting), because))
         return
-    for line in _describe_selection(name, selected, len(waiting)):
-        click.echo(line)
+    print_lines(_describe_selection(name, selected, len(waiting)))
     require_consent(f"Are these {len(selected)} to be {name.lower()}?", is_given=yes)
     decision = Decision(name, decided_by or account.caller, reason)
     _print_result(make_decisions(account, table, selected, decision), decision)

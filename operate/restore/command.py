@@ -11,7 +11,7 @@ from operate.options import account_options
 from operate.questions.people import label_entity
 from operate.questions.table import RecordsTable, Values
 from operate.restore.restorable import describe_restore, find_restorable
-from operate.terminal import require_consent
+from operate.terminal import print_lines, require_consent
 
 _RESTORE_SECONDS = 1500
 """A restore waits up to 17 minutes for WorkMail, and longer only if a service does not answer."""
@@ -29,8 +29,7 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
     WHO is the recorded primary address, the name or the id, or the ARN of the offboarding's execution.
     """
     record = find_restorable(account, RecordsTable(account), text)
-    for line in describe_restore(record):
-        click.echo(line)
+    print_lines(describe_restore(record))
     label = label_entity(record["Entity"])
     require_consent(f"Restore {label}?", is_given=yes)
     request = {
@@ -55,8 +54,8 @@ def _print_result(execution: Execution, record: Values) -> None:
     if not execution.has_succeeded:
         raise Refusal(execution.ending)
     click.echo(f"{execution.outcome}: {execution.cause}")
-    for line in _describe_missing(execution.output.get("Missing", ()), record):
-        click.echo(f"Missing:     {line}")
+    missing = execution.output.get("Missing", ())
+    print_lines(f"Missing:     {line}" for line in _describe_missing(missing, record))
     if execution.outcome != "Restored":
         raise Refusal("The restore is not complete. Put back by hand what is missing.")
 

@@ -8,7 +8,7 @@ from operate.options import account_options
 from operate.progress import describe_next, follow_start
 from operate.questions.table import RecordsTable
 from operate.retry.failures import build_request, find_failure
-from operate.terminal import require_consent
+from operate.terminal import print_lines, require_consent
 
 
 @click.command()
@@ -23,11 +23,9 @@ def retry(account: Account, text: str, *, yes: bool) -> None:
     table = RecordsTable(account)
     failure = find_failure(account, table, text)
     request, notes = build_request(account, failure)
-    for line in (*failure.describe(), *notes):
-        click.echo(line)
+    print_lines((*failure.describe(), *notes))
     require_consent(f"Start the offboarding of {failure.label} again?", is_given=yes)
     arn = start_execution(account, OFFBOARDING, request)
     click.echo(f"Started:     {arn}")
-    for line in describe_next(follow_start(account, table, arn)):
-        click.echo(line)
+    print_lines(describe_next(follow_start(account, table, arn)))
     click.echo(f"Look again:  offboarding show {request['EntityId']}")

@@ -16,7 +16,7 @@ from operate.questions.people import require_subject
 from operate.questions.table import RecordsTable
 from operate.starting.moments import Moment
 from operate.starting.plans import Plan, describe_plan, make_plan
-from operate.terminal import require_consent
+from operate.terminal import print_lines, require_consent
 
 _REQUIRED_EXPORT, _NO_EXPORT = "Required", "No"
 
@@ -85,8 +85,7 @@ def start(account: Account, *, yes: bool, **options: Any) -> None:  # noqa: ANN4
     require_consent(f"{verb} {result.label}?", is_given=yes)
     arn = start_execution(account, OFFBOARDING, confirm_request(request, result))
     click.echo(f"Started:     {arn}")
-    for line in describe_next(follow_start(account, RecordsTable(account), arn)):
-        click.echo(line)
+    print_lines(describe_next(follow_start(account, RecordsTable(account), arn)))
     click.echo(f"Look again:  offboarding show {result.entity['Id']}")
 
 
@@ -138,8 +137,7 @@ def confirm_request(request: Mapping[str, Any], result: Plan) -> Mapping[str, An
 
 
 def _print_plan(result: Plan) -> None:
-    for line in describe_plan(result):
-        click.echo(line)
+    print_lines(describe_plan(result))
 
 
 def _require_accepted(result: Plan) -> None:

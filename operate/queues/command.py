@@ -1,0 +1,148 @@
+"""The commands `offboarding queue` and `offboarding refused`."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from operate.account import Account
+from operate.errors import Refusal
+from operate.options import account_options, report
+from operate.queues.letters import DEAD_LETTER_OUTPUTS, Letter, LetterBox, count_messages, find_target, open_letters
+from operate.terminal import print_lines, print_table, render_moment, require_consent
+
+_MAPPING, _EVENT_QUEUE = "EventSourceMappingId", "EventQueueUrl"
+_NO_PROVIDERS = "The stack has no identity providers, so no events start offboardings."
+_STATES = {
+    "Enabled": "Events are read as they come.",
+    "Disabled": "The queue is paused: events wait in it for up to 14 days, and then SQS drops them.",
+}
+_POLL_COUNT = 30
+_POLL_SECONDS = 2.0
+_PAUSE_NOTE = (
+    "Events of identity providers wait in their queue now, for up to 14 days; after that SQS drops them. Offboardings "
+    "that run or wait go on. Resume with: offboarding queue resume"
+)
+_RESUME_NOTE = "Events are read again. A departure that has waited long starts some minutes later than a return."
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["pause", "resume"]), required=False)
+@account_options
+def queue(account: Account, action: str | None) -> None:
+    """Say how many events of identity providers wait, or pause or resume the reading of them."""
+    if _MAPPING not in account.stack.outputs:
+        if action is not None:
+            raise Refusal(_NO_PROVIDERS)
+        click.echo(_NO_PROVIDERS)
+        return
+    if action is not None:
+        _switch(account, enabled=action == "resume")
+    state = _read_state(account)
+    click.echo(_STATES.get(state, f"The reading of events is {state}."))
+    click.echo(f"Events that wait: about {count_messages(account, account.stack.outputs[_EVENT_QUEUE])}.")
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["list", "resend", "drop"]), default="list")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Resend or drop all letters of the queue, instead of ID.")
+@click.option(
+    "--queue",
+    "name",
+    type=click.Choice([*DEAD_LETTER_OUTPUTS]),
+    default="events",
+    show_default=True,
+    help="Which dead letters.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@account_options
+def refused(account: Account, action: str, ids: tuple[str, ...], name: str, *, is_all: bool, yes: bool) -> None:
+    """List the events on which nothing could act; resend them when the cause is removed, or drop them.
+
+    Sending an event again is safe: a leaver is not offboarded twice.
+    """
+    if (action == "list" and (ids or is_all)) or (action != "list" and is_all == bool(ids)):
+        raise click.UsageError("Give ID or --all with resend and drop, and neither with list.")
+    url = account.stack.outputs.get(DEAD_LETTER_OUTPUTS[name])
+    if url is None and action != "list":
+        raise Refusal(_NO_PROVIDERS)
+    if url is None:
+        click.echo(_NO_PROVIDERS)
+    elif action == "list":
+        with open_letters(account, url) as box:
+            _print_letters(box.letters)
+    else:
+        with open_letters(account, url) as box:
+            _change(account, box, box.select(ids, is_all=is_all), action, name, yes=yes)
+    if action == "list":
+        print_lines(_describe_further_queues(account, name))
+
+
+def _switch(account: Account, *, enabled: bool) -> None:
+    """Pause or resume the reading, and wait until AWS Lambda has done that, at most a minute.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+    """
+    mapping = account.stack.outputs[_MAPPING]
+    account.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=enabled)
+    for _ in range(_POLL_COUNT):
+        if _read_state(account) == ("Enabled" if enabled else "Disabled"):
+            break
+        account.pause(_POLL_SECONDS)
+    click.echo(_RESUME_NOTE if enabled else _PAUSE_NOTE)
+
+
+def _read_state(account: Account) -> str:
+    """Return whether events are read: `Enabled`, `Disabled`, or on the way to it.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
+    """
+    answer = account.client("lambda").get_event_source_mapping(UUID=account.stack.outputs[_MAPPING])
+    return str(answer["State"])
+
+
+def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action: str, name: str, *, yes: bool) -> None:
+    if action == "drop":
+        _print_letters(letters)
+        require_consent(f"Are these {len(letters)} to be deleted for ever?", is_given=yes)
+        for letter in letters:
+            box.drop(letter)
+        click.echo(f"Dropped: {len(letters)}.")
+        return
+    target = find_target(account, name)
+    for number, letter in enumerate(letters, start=1):
+        box.resend(letter, target)
+        if number % 100 == 0:
+            report(f"Sent again: {number} of {len(letters)} …")
+    click.echo(f"Sent again: {len(letters)}. What is refused again comes back into this list.")
+
+
+def _print_letters(letters: Sequence[Letter]) -> None:
+    if not letters:
+        click.echo("There are no dead letters.")
+        return
+    print_table(
+        ("Id", "Since (UTC)", "Provider", "Event", "Reason"),
+        (
+            (letter.id, render_moment(letter.sent_at), letter.provider, letter.kind, _explain(letter))
+            for letter in letters
+        ),
+    )
+    click.echo("\nRemove the cause, or offboard by hand. Then: offboarding refused resend ID…, or drop ID…")
+
+
+def _explain(letter: Letter) -> str:
+    if letter.reason is not None:
+        return letter.reason
+    if not letter.event:
+        return "It is no event. Drop it."
+    return "It was not refused: it failed in all attempts, or could not be delivered. Resend it."
+
+
+def _describe_further_queues(account: Account, name: str) -> Iterator[str]:
+    """Go through the other queues of dead letters that are not empty."""
+    for further, output in DEAD_LETTER_OUTPUTS.items():
+        url = account.stack.outputs.get(output)
+        count = count_messages(account, url) if url and further != name else 0
+        if count:
+            yield f"Dead letters of {further}: about {count}. See: offboarding refused --queue {further}"

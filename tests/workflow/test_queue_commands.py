@@ -1,0 +1,133 @@
+"""`offboarding queue` and `offboarding refused`: no event is lost, and none is hidden."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.workflow.operator import Operator
+from tests.workflow.test_identity_events import Intake, build_okta_event
+
+
+@pytest.fixture
+def operator(make_operator: Callable[..., Operator]) -> Operator:
+    """An operator whose clock starts before the recorded event of Okta."""
+    return make_operator(now=datetime(2026, 11, 20, 5, tzinfo=UTC))
+
+
+@pytest.fixture
+def intake(operator: Operator) -> Intake:
+    return Intake(operator.flow)
+
+
+def refuse_event(intake: Intake, login: str) -> str:
+    """Send an event that is refused; return the id of its dead letter."""
+    intake.put_events(build_okta_event(login, uuid=f"u-{len(login)}"))
+    return str(next(m["MessageId"] for m in read_letters(intake) if login in m["Body"]))
+
+
+def read_letters(intake: Intake, output: str = "EventDeadLetterQueueUrl") -> list[dict[str, Any]]:
+    """Receive all letters that anybody can see now, and let them be seen again."""
+    sqs, url = intake.flow.environment.client("sqs"), intake.flow.environment.outputs[output]
+    letters: list[dict[str, Any]] = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for letter in letters:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0)
+    intake.flow.clock.advance(timedelta(seconds=1))
+    return letters
+
+
+def test_refused_events_are_listed_sent_again_and_dropped(operator: Operator, intake: Intake) -> None:
+    late, unknown = (refuse_event(intake, login) for login in ("latecomer@example.com", "stranger@example.com"))
+    sqs, outputs = operator.flow.environment.client("sqs"), operator.flow.environment.outputs
+    url = outputs["EventDeadLetterQueueUrl"]
+    damaged = sqs.send_message(QueueUrl=url, MessageBody='{"source": ["okta.com"], "det')["MessageId"]
+    sqs.send_message(QueueUrl=outputs["UndeliveredStatusChangeQueueUrl"], MessageBody="{}")
+
+    output = operator.accept("refused")
+
+    lines = output.splitlines()
+    rows = {line.split()[0]: line for line in lines if line.split() and line.split()[0] in {late, unknown, damaged}}
+    assert "Okta" in rows[late]
+    assert "user.lifecycle.deactivate   0 users of the organization have this" in rows[late]
+    assert "It is no event. Drop it." in rows[damaged]
+    assert lines[-1] == (
+        "Dead letters of undelivered-status-changes: about 1. See: offboarding refused --queue "
+        "undelivered-status-changes"
+    )
+    assert "example.com" not in output
+    assert {m["MessageId"] for m in read_letters(intake)} == {late, unknown, damaged}
+    assert operator.refuse("refused", "drop", damaged, "none", "--yes").endswith("no such letter: none.")
+    assert operator.refuse("refused", "drop", damaged, input="n\n").endswith("Nothing was changed.")
+    assert {m["MessageId"] for m in read_letters(intake)} == {late, unknown, damaged}
+    assert operator.run("refused", "resend").exit_code == 2
+    assert operator.run("refused", "list", damaged).exit_code == 2
+    assert operator.accept("refused", "drop", damaged, "--yes").endswith("Dropped: 1.\n")
+    intake.create_user("latecomer")
+    assert operator.accept("refused", "resend", late).startswith("Sent again: 1.")
+    operator.flow.clock.settle()
+    assert [m["MessageId"] for m in read_letters(intake)] == [unknown]
+    assert len(intake.list_executions()) == 1
+
+
+def test_an_event_that_cannot_be_sent_again_stays_a_dead_letter_that_everybody_sees(
+    operator: Operator, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = refuse_event(intake, "latecomer@example.com")
+    client = operator.flow.environment.client("sqs")
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "SendMessage")
+
+    monkeypatch.setattr(client, "send_message", refuse)
+
+    assert operator.refuse("refused", "resend", "--all") == "AWS refuses SendMessage (AccessDenied): No."
+    assert [m["MessageId"] for m in read_letters(intake)] == [letter]
+
+
+def test_a_queue_that_is_paused_says_how_long_events_wait(operator: Operator, intake: Intake) -> None:
+    assert operator.accept("queue") == "Events are read as they come.\nEvents that wait: about 0.\n"
+
+    assert "for up to 14 days; after that SQS drops them." in operator.accept("queue", "pause")
+
+    intake.create_user("dana")
+    intake.put_events(build_okta_event("dana@example.com"))
+    assert operator.accept("queue") == (
+        "The queue is paused: events wait in it for up to 14 days, and then SQS drops them.\n"
+        "Events that wait: about 1.\n"
+    )
+    assert intake.list_executions() == []
+    assert "Events are read again." in operator.accept("queue", "resume")
+    operator.flow.clock.advance(timedelta(minutes=4))
+    assert len(intake.list_executions()) == 1
+
+
+def test_status_changes_are_sent_again_into_their_queue(operator: Operator, intake: Intake) -> None:
+    flow = operator.flow
+    arn = flow.start(intake.create_user("dana"), DryRun=True)
+    flow.clock.settle()
+    detail = {"executionArn": arn, "status": "SUCCEEDED"}
+    body = json.dumps({"detail-type": "Any", "time": "2026-11-22T12:00:00Z", "source": "aws.states", "detail": detail})
+    for output in ("StatusChangeDeadLetterQueueUrl", "UndeliveredStatusChangeQueueUrl"):
+        flow.environment.client("sqs").send_message(QueueUrl=flow.environment.outputs[output], MessageBody=body)
+
+    assert "Step Functions" in operator.accept("refused", "--queue", "status-changes")
+    for name in ("status-changes", "undelivered-status-changes"):
+        assert operator.accept("refused", "resend", "--all", "--queue", name).startswith("Sent again: 1.")
+
+    flow.process_status_events()
+    assert flow.read_record(arn)["Outcome"] == "Planned"
+    assert read_letters(intake, "StatusChangeDeadLetterQueueUrl") == []
+    assert operator.accept("refused", "--queue", "status-changes") == "There are no dead letters.\n"
+
+
+@pytest.mark.no_providers
+def test_without_identity_providers_there_are_no_events(operator: Operator) -> None:
+    sentence = "The stack has no identity providers, so no events start offboardings."
+
+    assert operator.accept("queue") == f"{sentence}\n"
+    assert operator.refuse("queue", "pause") == sentence
+    assert operator.accept("refused") == f"{sentence}\n"
+    assert operator.refuse("refused", "resend", "--all") == sentence
