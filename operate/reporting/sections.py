@@ -153,7 +153,7 @@ def _make_reconciliation(reconciliation: Reconciliation) -> Section:
         (
             check.title,
             check.total,
-            "; ".join(f"{label}: {count}" for label, count in check.parts),
+            "; ".join(f"{label}: {count}" for label, count in check.parts if count),
             "right" if check.is_right else f"WRONG: {check.total - check.sum:+} not accounted for",
         )
         for check in reconciliation.checks

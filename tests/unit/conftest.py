@@ -155,10 +155,11 @@ def configure(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
     """Set environment variables of the functions, which they otherwise read once per process."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    _forget_configuration()
+    forget_configuration()
 
 
-def _forget_configuration() -> None:
+def forget_configuration() -> None:
+    """Have the functions read the environment again."""
     for reader in vars(configuration).values():
         if hasattr(reader, "cache_clear"):
             reader.cache_clear()
@@ -422,7 +423,7 @@ class Exports:
 @pytest.fixture(autouse=True)
 def reset_configuration() -> None:
     """Let each test read the environment again."""
-    _forget_configuration()
+    forget_configuration()
 
 
 @pytest.fixture
@@ -441,10 +442,8 @@ def frozen_time() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
-    """The table, with the key and the indexes that the stack gives it."""
-    configure(monkeypatch, RECORDS_TABLE=TABLE_NAME, RECORD_RETENTION_DAYS="0")
+def create_records_table() -> None:
+    """Create the table of records in this process's AWS, with the key and the indexes that the stack gives it."""
     attributes = sorted({"Id", "Part", *(attribute for index in INDEXES.values() for attribute in index)})
     client("dynamodb").create_table(
         TableName=TABLE_NAME,
@@ -463,6 +462,13 @@ def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
             for name, (partition, sort) in INDEXES.items()
         ],
     )
+
+
+@pytest.fixture
+def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """The table, with the key and the indexes that the stack gives it."""
+    configure(monkeypatch, RECORDS_TABLE=TABLE_NAME, RECORD_RETENTION_DAYS="0")
+    create_records_table()
     return Table(client("dynamodb"), Records())
 
 

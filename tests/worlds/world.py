@@ -4,24 +4,33 @@ The copies are put into moto's table directly. Writing them through the API take
 """
 
 import json
+import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
+from moto import mock_aws
 from moto.dynamodb import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
+from local.aws import dynamodb, response_cache
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
+from local.hooks import Hooks
 from offboarding.adapters.records import identifier_key, provider_user_key
 from offboarding.domain.reporters import Reporter
 from offboarding.domain.timestamps import parse, render
-from tests.worlds.lives import HASHED, MARK, PROVIDER_USER, Fact, Life
+from tests.unit.conftest import TABLE_NAME, client, create_records_table, forget_configuration
+from tests.worlds.lives import HASHED, MARK, PROVIDER_USER, Fact, Life, write_lives
 
 OTHER_ORGANIZATION_ID = f"m-{'0' * 32}"
+BEGAN_AT = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the lives begin; their copies begin in the year after that."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -136,8 +145,8 @@ class World:
         return next(copy for copy in self.copies if copy.life.name == life)
 
 
-def build_world(table: str, lives: list[Life], began_at: datetime, count: int, seed: int = 7) -> World:
-    """Fill a table of moto.
+def build_world(table: str, lives: Sequence[Life], count: int, seed: int = 7) -> World:
+    """Fill a table of moto with copies that begin in the year after the lives.
 
     Parameters
     ----------
@@ -145,8 +154,6 @@ def build_world(table: str, lives: list[Life], began_at: datetime, count: int, s
         Its name.
     lives
         What is copied: each of them in turn.
-    began_at
-        When these began. The copies begin in the year after that.
     count
         How many copies there are.
     """
@@ -154,17 +161,34 @@ def build_world(table: str, lives: list[Life], began_at: datetime, count: int, s
     items = dynamodb_backends[ACCOUNT][REGION].tables[table]
     world = World()
     for number in range(count):
-        copy = Copy(
-            lives[number % len(lives)],
-            number,
-            began_at + timedelta(minutes=generator.randrange(525_600)),
-            generator.choice([ORGANIZATION_ID, OTHER_ORGANIZATION_ID]),
-        )
+        # No two are of one moment, because some steps have a key of that alone.
+        after = timedelta(minutes=generator.randrange(525_600), milliseconds=number)
+        organization_id = generator.choice([ORGANIZATION_ID, OTHER_ORGANIZATION_ID])
+        copy = Copy(lives[number % len(lives)], number, BEGAN_AT + after, organization_id)
         world.copies.append(copy)
-        for item in copy.iterate_items(began_at):
+        for item in copy.iterate_items(BEGAN_AT):
             id_, part = DynamoType(item["Id"]), DynamoType(item["Part"])
             entry = Item(id_, part, {})
             # Without moto's sum of the sizes of all attributes for each attribute.
             dict.update(entry.attrs, {name: DynamoType(value) for name, value in item.items()})
             items.items[id_][part] = entry
     return world
+
+
+@contextmanager
+def opened_world(count: int) -> Iterator[World]:
+    """Open AWS in this process, with a table of records that has a world."""
+    environment = {"RECORDS_TABLE": TABLE_NAME, "RECORD_RETENTION_DAYS": "0", "WORKMAIL_REGION": REGION}
+    with patch.dict(os.environ, environment), Hooks() as hooks, mock_aws():
+        forget_configuration()
+        dynamodb.install(hooks)
+        response_cache.install(hooks)
+        create_records_table()
+        yield build_world(TABLE_NAME, [*write_lives(BEGAN_AT, _read_and_clear)], count)
+    forget_configuration()
+
+
+def _read_and_clear() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = client("dynamodb").scan(TableName=TABLE_NAME)["Items"]
+    dynamodb_backends[ACCOUNT][REGION].tables[TABLE_NAME].items.clear()
+    return items

@@ -1,0 +1,375 @@
+"""`offboarding report`, in a world of all kinds of offboardings, against a count made while it was built."""
+
+import csv
+import io
+import json
+import re
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from operate.account import Account, Stack
+from operate.command import offboarding
+from operate.reporting.dates import parse_days
+from operate.reporting.page import _STYLE
+from operate.reporting.sections import KINDS
+from operate.wording.steps import STEPS
+from tests.unit.conftest import TABLE_NAME, client
+from tests.worlds.lives import FORMER_ADDRESS, MARK, NAME
+from tests.worlds.questions import QUESTIONS, Question, expect_counts, expect_removals, list_counts
+from tests.worlds.world import World, fill_in, opened_world
+
+NOW = datetime(2026, 12, 5, 9, tzinfo=UTC)
+YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with opened_world(200) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = Stack("workmail-offboarding", "arn:stack", "CREATE_COMPLETE", True, {"RecordsTableName": TABLE_NAME})
+    monkeypatch.setattr(Account, "find_stack", lambda *_: deployed)
+    monkeypatch.setattr(Account, "read_time", lambda _: NOW)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(offboarding, [*map(str, arguments)])
+
+
+def read(*arguments: str | Path) -> str:
+    result = run("report", *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
+def test_each_question_has_the_answer_of_an_independent_count(world: World, question: Question) -> None:
+    result = run(*question.arguments(world))
+
+    assert result.exit_code == 0, result.output
+    expected = question.expect(world)
+    assert expected
+    assert question.read_answer(result.stdout) == expected
+
+
+def test_a_day_ends_before_the_next_one_in_utc(world: World) -> None:
+    busiest, _ = world.expect(*YEAR).days.most_common(1)[0]
+    since = datetime.fromisoformat(f"{busiest}T00:00:00+00:00")
+
+    counts = list_counts(read("--from", busiest, "--json"))
+    assert counts == expect_counts(world, since, since + timedelta(days=1))
+    assert counts["Groups"].keys() == {busiest}
+
+
+class TestTerminal:
+    def test_the_tables_say_what_happened_and_that_the_sums_are_right(self, world: World) -> None:
+        text = read("--from", "2026")
+        lines = [re.sub(r"\s{2,}", " | ", line.strip()) for line in text.splitlines()]
+        expectation = world.expect(*YEAR)
+
+        assert lines[0] == (
+            "Offboardings of workmail-offboarding in us-east-1, account 123456789012: 2026-01-01 to 2026-12-31, both "
+            "included, whole days in UTC."
+        )
+        for line in (
+            f"Offboardings started | {expectation.steps['Started']}",
+            f"Mailboxes disabled | {expectation.was_enabled[True]}",
+            f"Removals verified | {expectation.outcomes['CleanupVerified', 'Yes']}",
+            f"Restores with something missing | {expectation.restored_in_part}",
+            f"Rejected | {expectation.decisions['Rejected', '+second']}",
+            f"Failed, mailbox: perhaps disabled | {expectation.outcomes['Stopped', 'Maybe']}",
+            f"Departure taken back before it started anything | Withdrawn | {expectation.steps['Withdrawn']}",
+        ):
+            assert line in lines
+        sums = lines[lines.index("Reconciliation") :]
+        assert sum(line.endswith("| right") for line in sums) == 8
+        assert "WRONG" not in text
+
+    def test_a_period_in_which_nothing_happened_is_reported_all_the_same(self, world: World) -> None:
+        lines = read("--from", "2019").splitlines()
+
+        assert "Offboardings started" in "".join(lines)
+        assert any(line.startswith("Offboardings started in the period") and line.endswith("right") for line in lines)
+
+
+class TestCsv:
+    def test_a_spreadsheet_evaluates_no_cell(self, world: World) -> None:
+        text = CliRunner().invoke(offboarding, ["report", "--from", "2026", "--csv"]).stdout_bytes.decode()
+        rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)]
+
+        assert {len(row) for row in rows} == {len(rows[0])}
+        assert len(rows) - 1 == sum(world.expect(*YEAR).steps.values())
+        assert text.count("\r\n") == text.count("\n") == len(rows)
+        cells = {cell for row in rows for cell in row}
+        assert {"'=helpdesk", "'+second", "'@sum"} <= cells
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its tags, its texts, and the cells of its tables."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "base"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.texts.append(data)
+        if {"td", "th"} & {*self.open}:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def path(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Account, "read_time", lambda _: NOW)
+        read("--from", "2026", "--html", path, "--table", TABLE_NAME)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(path: Path) -> Page:
+    return Page(path.read_text())
+
+
+class TestPage:
+    def test_it_asks_no_other_host_for_anything(self, path: Path, page: Page) -> None:
+        text = path.read_text()
+
+        assert {tag for tag, _ in page.tags} <= {
+            *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "dl", "dt", "dd", "div"),
+            *("table", "caption", "thead", "tbody", "tr", "th", "td", "time", "b", "i", "span"),
+        }
+        names = {name for _, attributes in page.tags for name in attributes}
+        assert names == {"lang", "charset", "http-equiv", "content", "name", "scope", "class", "datetime"}
+        assert not re.search(r"url\(|@import|https?:|//|expression\(", _STYLE + text.partition("<body>")[0])
+        [policy] = [tag["content"] for _, tag in page.tags if tag.get("http-equiv") == "Content-Security-Policy"]
+        assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
+
+    def test_what_people_have_typed_is_text(self, world: World, path: Path, page: Page) -> None:
+        name = fill_in(NAME, world.find("plan").number)
+
+        assert any(name in row for row in page.rows)
+        assert "<script" not in path.read_text()
+
+    def test_it_lists_what_ended_was_restored_or_was_refused(self, world: World, page: Page) -> None:
+        expectation = world.expect(*YEAR)
+        steps = ("Ended", "Restored", "RequestRefused", "Refused", "Withdrawn")
+        refusals = sum(count for (name, _), count in expectation.decisions.items() if name != "Approved")
+        begin = next(place for place, row in enumerate(page.rows) if row[:1] == ["When (UTC)"])
+
+        assert len(page.rows) - begin - 1 == sum(expectation.steps[step] for step in steps) + refusals
+        people = {row[1] for row in page.rows[begin + 1 :]}
+        assert fill_in(FORMER_ADDRESS, world.find("withdraw").number) in people
+
+    def test_its_calendar_has_each_mailbox_that_is_removed(self, world: World, path: Path) -> None:
+        day, removed = r'<td[^>]*><time datetime="([\d-]+)">\d+</time>', r"(?: <b>(\d+)<i> removed</i></b>)?"
+        cells = re.findall(f"{day}{removed}( <span>WorkMail ends</span>)?", path.read_text())
+
+        removals = {day: int(count) for day, count, _ in cells if count}
+        assert removals == {day: count for day, count in expect_removals(world).items() if day >= "2026-12"}
+        assert removals
+        assert [day for day, _, mark in cells if mark] == ["2027-03-31"]
+        earlier = sum(count for day, count in expect_removals(world).items() if day < "2026-12")
+        assert f"no offboarding has verified: {earlier}.</p>" in path.read_text()
+
+    def test_it_says_of_what_it_is(self, page: Page) -> None:
+        text = "|".join(page.texts)
+
+        for fact in ("workmail-offboarding", "123456789012", "us-east-1", TABLE_NAME, "2026-12-05 09:00:00 UTC"):
+            assert f"|{fact}|" in text
+        assert "2026-01-01 to 2026-12-31, both included, whole days in UTC" in text
+        assert sum(row[-1] == "right" for row in page.rows) == 9
+        # Each table has a head, and each text and its ground differ enough to be read.
+        assert sum(tag == "table" for tag, _ in page.tags) == sum(tag == "thead" for tag, _ in page.tags)
+
+    @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+    def test_its_colours_can_be_read(self, scheme: int) -> None:
+        colours = [dict(re.findall(r"--(\w+):#([0-9a-f]+)", line)) for line in _STYLE.splitlines() if "--text:" in line]
+        chosen = {name: luminance_of(value) for name, value in colours[scheme].items()}
+
+        for text, ground, least in (
+            ("text", "page", 4.5),
+            ("text", "head", 4.5),
+            ("wrong", "page", 4.5),
+            ("line", "page", 3),
+        ):
+            lighter, darker = sorted((chosen[text], chosen[ground]), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= least, (text, ground)
+
+    def test_only_its_owner_can_read_it_and_it_is_replaced_only_by_force(self, world: World, path: Path) -> None:
+        content = path.read_bytes()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+        result = run("report", "--from", "2026-03", "--html", path)
+        assert (result.exit_code, path.read_bytes()) == (1, content)
+        assert result.stderr.endswith("exists, and nothing was written: name another file, or give --force.\n")
+
+        another = path.with_name("march.html")
+        another.write_text("old")
+        read("--from", "2026-03", "--html", another, "--force")
+        assert "2026-03-01 to 2026-03-31" in another.read_text()
+        assert sorted(entry.name for entry in path.parent.iterdir()) == ["march.html", "report.html"]
+
+
+def luminance_of(colour: str) -> float:
+    """Return the relative luminance of a colour, as WCAG defines it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+class TestReconciliation:
+    @pytest.fixture
+    def database(self, world: World) -> Iterator[Any]:
+        """A client, whose writes and deletions are taken back."""
+        database = client("dynamodb")
+        kept = database.scan(TableName=TABLE_NAME, Limit=1)
+        assert kept["Items"]
+        changed: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+
+        def remember(key: dict[str, Any]) -> None:
+            changed.append((key, database.get_item(TableName=TABLE_NAME, Key=key).get("Item")))
+
+        database.remember = remember
+        yield database
+        for key, item in reversed(changed):
+            database.delete_item(TableName=TABLE_NAME, Key=key)
+            if item:
+                database.put_item(TableName=TABLE_NAME, Item=item)
+
+    def find_item(self, world: World, life: str, part: str) -> dict[str, Any]:
+        arn = f"arn:aws:states:us-east-1:123456789012:execution:offboarding:{world.find(life).execution_name}"
+        answer = client("dynamodb").query(
+            TableName=TABLE_NAME,
+            KeyConditionExpression="Id = :id",
+            ExpressionAttributeValues={":id": {"S": arn}},
+        )
+        [item] = [item for item in answer["Items"] if item["Part"]["S"].endswith(part)]
+        return dict(item)
+
+    @pytest.mark.parametrize(
+        ("life", "part"),
+        [("stay_recorded", "Record"), ("reject", " Ended")],
+        ids=["a record that somebody has deleted", "an end that no step has"],
+    )
+    def test_an_offboarding_that_cannot_be_accounted_for_is_named(
+        self, world: World, database: Any, life: str, part: str
+    ) -> None:
+        item = self.find_item(world, life, part)
+        key = {name: item[name] for name in ("Id", "Part")}
+        database.remember(key)
+        database.delete_item(TableName=TABLE_NAME, Key=key)
+
+        month = f"{world.find(life).began_at:%Y-%m}"
+        result = run("report", "--from", month)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith("The report does not add up.")
+        assert f"Started, and neither ended nor open: {item['Id']['S']}" in result.stdout
+        assert "WRONG: +1 not accounted for" in result.stdout
+
+        document = json.loads(run("report", "--from", month, "--json").stdout)
+        assert document["Reconciliation"]["Unaccounted"] == [item["Id"]["S"]]
+
+    def test_an_end_after_a_redrive_is_counted_apart(self, world: World, database: Any) -> None:
+        end = self.find_item(world, "reject", " Ended")
+        at = end["At"]["S"].replace(".", ":").rpartition(":")[0] + ".999Z"
+        again = {**end, "At": {"S": at}, "Part": {"S": f"Step {at} Ended"}}
+        database.remember({name: again[name] for name in ("Id", "Part")})
+        database.put_item(TableName=TABLE_NAME, Item=again)
+
+        document = json.loads(read("--from", at[:10], "--json"))
+        parts = document["Reconciliation"]["Checks"][-1]["Parts"]
+        assert parts["further ends of the same, after a redrive"] == 1
+        day = datetime.fromisoformat(f"{at[:10]}T00:00:00+00:00")
+        expected = world.expect(day, day + timedelta(days=1)).steps["Ended"] + 1
+        assert document["Counts"]["Steps"]["Ended"] == sum(parts.values()) == expected
+
+    def test_a_step_of_a_later_release_is_counted(self, world: World, database: Any) -> None:
+        step = {**self.find_item(world, "reject", " Decided"), "Part": {"S": "Step x"}, "Step": {"S": "Invented"}}
+        database.remember({name: step[name] for name in ("Id", "Part")})
+        database.put_item(TableName=TABLE_NAME, Item=step)
+
+        document = json.loads(read("--from", step["At"]["S"][:10], "--json"))
+        assert document["Counts"]["Steps"]["Invented"] == 1
+
+
+class TestUse:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--from", "2026-03", "--csv", "--json"),
+            ("--from", "2026-03", "--force"),
+            ("--from", "2026-13"),
+            ("--from", "yesterday"),
+            ("--from", "2026-03", "--to", "2026-02"),
+            ("--to", "2026-02"),
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_use_is_a_sentence_and_the_code_2(self, arguments: tuple[str, ...]) -> None:
+        result = run("report", *arguments)
+
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+    @pytest.mark.parametrize(
+        ("begin", "end", "since", "until"),
+        [
+            ("2026-03-05", None, "2026-03-05", "2026-03-06"),
+            ("2024-02", None, "2024-02-01", "2024-03-01"),
+            ("2026-12", None, "2026-12-01", "2027-01-01"),
+            ("2026-Q1", None, "2026-01-01", "2026-04-01"),
+            ("2026q4", None, "2026-10-01", "2027-01-01"),
+            ("2026", None, "2026-01-01", "2027-01-01"),
+            ("2026-01", "2026-Q3", "2026-01-01", "2026-10-01"),
+            ("2026-03-31", "2026-03-31", "2026-03-31", "2026-04-01"),
+        ],
+    )
+    def test_dates_name_days_months_quarters_and_years(
+        self, begin: str, end: str | None, since: str, until: str
+    ) -> None:
+        period = parse_days(begin, end).period
+
+        assert (period.since, period.until) == (f"{since}T00:00:00.000Z", f"{until}T00:00:00.000Z")
+
+    def test_the_last_day_of_the_calendar_has_no_next_one(self) -> None:
+        with pytest.raises(click.UsageError):
+            parse_days("9999-12-31", None)
+
+    def test_every_step_has_a_title(self) -> None:
+        assert KINDS.keys() == STEPS.keys()
+        assert MARK not in "".join(KINDS.values())
