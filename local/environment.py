@@ -24,7 +24,17 @@ from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local import workmail
-from local.aws import cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
+from local.aws import (
+    account_settings,
+    cloudformation,
+    dynamodb,
+    eventbridge,
+    kms,
+    response_cache,
+    s3,
+    stepfunctions,
+    sts,
+)
 from local.aws.cloudwatch import CloudWatch
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
@@ -135,6 +145,7 @@ class Environment:
         self.runtime.install(hooks)
         self.faults.install(hooks)
         self.quotas.install(hooks)
+        account_settings.install(hooks, lambda: self.quotas.settings.lambda_concurrency)
         self.permissions.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)

@@ -84,6 +84,7 @@ class Account:
         if not self._session.region_name:
             raise Refusal("No Region is set: give --region, or set AWS_REGION.")
         self._clients: dict[str, Any] = {}
+        self._config = _PATIENT
         options = {
             "--profile": profile,
             "--region": region,
@@ -109,8 +110,12 @@ class Account:
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
         """Return a client that retries what is throttled."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=_PATIENT)
+            self._clients[service] = self._session.client(service, config=self._config)
         return self._clients[service]
+
+    def give_up_soon(self) -> None:
+        """Have each client that is made from now on give up within a minute, for what can do without an answer."""
+        self._config = _IMPATIENT
 
     @cached_property
     def workmail(self) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
@@ -126,7 +131,7 @@ class Account:
         """Return a client of a Region, which can be another one than that of the stack."""
         if region == self.region:
             return self.client(service)
-        return self._session.client(service, region_name=region, config=_PATIENT)
+        return self._session.client(service, region_name=region, config=self._config)
 
     def render_aws_command(self, *words: str) -> str:
         """Return a command of the AWS CLI for a person to type, with this Region and profile."""

@@ -21,6 +21,7 @@ from moto.events.models import events_backends
 from moto.identitystore.exceptions import ResourceNotFoundException
 from moto.identitystore.models import IdentityStoreBackend, identitystore_backends
 from moto.identitystore.responses import IdentityStoreResponse
+from moto.ssoadmin.models import Instance, SSOAdminBackend
 
 from local.clock import Clock
 from local.defaults import ACCOUNT, IDENTITY_STORE_ID, REGION
@@ -53,6 +54,11 @@ class IdentityStore:
     list_workmail_users
         Returns when each user of WorkMail was created, by the user's id in Identity Center. WorkMail does not say to
         which identity store an id belongs, so each of them knows it.
+
+    Attributes
+    ----------
+    instance_store_id
+        The identity store of Identity Center in this account and Region, whose id moto makes up.
     """
 
     def __init__(self, clock: Clock, list_workmail_users: Callable[[], Mapping[str, datetime]]) -> None:
@@ -60,10 +66,12 @@ class IdentityStore:
         self._list_workmail_users = list_workmail_users
         self._users: dict[tuple[str, str], StoreUser] = {}
         self._deleted: set[tuple[str, str]] = set()
+        self.instance_store_id = IDENTITY_STORE_ID
 
     def install(self, hooks: Hooks) -> None:
-        """Answer ``DescribeUser`` for as long as the hooks are in place."""
+        """Answer ``DescribeUser``, and ``ListInstances`` of Identity Center, for as long as the hooks are in place."""
         store, describe = self, IdentityStoreResponse.describe_user
+        list_moto_instances = SSOAdminBackend.list_instances
         create, delete = IdentityStoreBackend.create_user, IdentityStoreBackend.delete_user
 
         def describe_user(response: IdentityStoreResponse) -> str:
@@ -86,6 +94,13 @@ class IdentityStore:
             store._users.pop((identity_store_id, user_id), None)
             store._deleted.add((identity_store_id, user_id))
 
+        def list_instances(backend: SSOAdminBackend) -> list[Instance]:
+            instances: list[Instance] = list_moto_instances(backend)
+            for instance in instances:
+                instance.identity_store_id = store.instance_store_id
+            return instances
+
+        hooks.replace(SSOAdminBackend, "list_instances", list_instances)
         hooks.replace(IdentityStoreResponse, "describe_user", describe_user)
         hooks.replace(IdentityStoreBackend, "create_user", create_user)
         hooks.replace(IdentityStoreBackend, "delete_user", delete_user)

@@ -195,6 +195,7 @@ def _serve(environment: Environment, settings: ServedSettings, listener: socket.
     # For its readers it is no news: the page about the embedded AWS says what it leaves out.
     warnings.filterwarnings("ignore", UNSUPPORTED_TYPE_WARNING)
     stores = settings.parsed.identity_stores or (IDENTITY_STORE_ID,)
+    environment.identity_store.instance_store_id = stores[0]
     http_server = make_http_server(environment, 0, identity_store_id=stores[0], listener=listener)
     try:
         print(f"The embedded AWS listens on http://{HOST}:{http_server.port} (Region {REGION}).")

@@ -83,6 +83,7 @@ def doctor(account: Account, workmail_region: str | None, *, is_json: bool) -> N
     It changes nothing, and works before the first deployment too. The exit code is 1 if something is wrong; what
     could not be checked is no reason for that.
     """
+    account.give_up_soon()
     results: Counter[Result] = Counter()
     collected = []
     for check, finding in iterate_findings(Setup(account, workmail_region)):

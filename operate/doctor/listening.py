@@ -98,7 +98,7 @@ def check_mappings(setup: Setup) -> Iterator[Finding]:
         if id_ == intake:
             yield wrong(
                 "The queue of identity providers' events is paused: events wait in it for 14 days.",
-                f"Run, once they may be read: {command}",
+                f"Run, once they may be read: {setup.account.render_command('queue', 'resume')}",
             )
         else:
             yield wrong(f"The event source mapping {id_} is disabled, and what it reads waits.", f"Run: {command}")

@@ -49,6 +49,7 @@ def make_operator(make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
         # Clients that exist: making each takes longer than using it.
         monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
         monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.clock.advance(timedelta(seconds=seconds)))
+        monkeypatch.setattr(Account, "read_time", lambda _: flow.clock.now())
         return Operator(flow)
 
     return make

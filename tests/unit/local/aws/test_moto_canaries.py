@@ -222,6 +222,7 @@ FINGERPRINTS = {
     "SQSBackend.change_message_visibility": "1bc1d824a6b7",
     "SQSBackend.purge_queue": "b3e3643f82db",
     "SQSBackend.receive_message": "4a58e551f7bf",
+    "SSOAdminBackend.list_instances": "2476489d03b5",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
     "Stack._add_stack_event": "f06e61215ce2",
     "Stack._create_resource_map": "14c8a7520f97",
