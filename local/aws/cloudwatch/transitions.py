@@ -26,7 +26,6 @@ from local.policies import Decision, evaluate_policy
 
 SERVICE = "cloudwatch.amazonaws.com"
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
-_MANAGED_KEY = "alias/aws/sns"
 _KEY_REFUSAL = "CloudWatch Alarms does not have authorization to access the SNS topic encryption key."
 _ACTIONS_OF_STATE = {
     "ALARM": "alarm_actions",
@@ -165,12 +164,10 @@ def _find_refusal(backend: CloudWatchBackend, alarm: Alarm, arn: str) -> str | N
 
 
 def _can_use_key(backend: CloudWatchBackend, alarm: Alarm, topic: Topic) -> bool:
-    """Tell whether CloudWatch can use a topic's key: never the one that AWS manages, whose policy nobody changes."""
+    """Tell whether CloudWatch can use a topic's key; the policy of ``alias/aws/sns`` does not name it, and stays so."""
     name = topic.kms_master_key_id
     if not name:
         return True
-    if name.endswith(_MANAGED_KEY):
-        return False
     keys = kms_backends[backend.account_id][backend.region_name]
     alias = name[name.index("alias/") :] if "alias/" in name else ""
     key = keys.keys.get(keys.get_key_id_from_alias(alias) if alias else name.rpartition("/")[2])

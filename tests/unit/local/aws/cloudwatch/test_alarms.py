@@ -310,9 +310,9 @@ def test_an_alarm_finds_what_was_measured_before_it_was_made(account: Account) -
     account.put_data(1)
     account.advance(2 * MINUTE)
     account.put_alarm(Namespace="N", MetricName="M", Period=300)
-    account.advance(MINUTE)
+    account.advance(HOUR)
 
-    assert account.changes() == [(3 * MINUTE, "ALARM")]
+    assert account.changes() == [(3 * MINUTE, "ALARM"), (16 * MINUTE, "OK")]
 
 
 def test_a_datum_counts_for_the_minute_that_it_names(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -230,3 +231,5 @@ def test_the_history_has_pages_and_is_newest_first(listener: Listener) -> None:
         'Alarm "alarm" created',
     ]
     assert "NextToken" not in rest
+    later = listener.cloudwatch.describe_alarm_history(StartDate=NOON + timedelta(seconds=1))
+    assert later["AlarmHistoryItems"] == []
