@@ -10,6 +10,7 @@ from local.defaults import ORGANIZATION_ID
 from local.faults import Fault
 from tests.event_schemas import validator_of
 from tests.workflow.conftest import mark_long
+from tests.workflow.inbox import Inbox
 
 REQUESTER = {"Provider": "okta", "EventId": "e-1", "RequestedBy": "it.admin@example.com"}
 APPROVAL_SUBJECT = "WorkMail offboarding: an approval is needed"
@@ -17,27 +18,6 @@ NOT_TOLD = "workmail-offboarding-NotTold"
 pytestmark = pytest.mark.no_providers
 
 ReadMessages = Callable[[], list[dict[str, Any]]]
-
-
-class Inbox:
-    """A queue of the test that receives what is told."""
-
-    def __init__(self, flow: Any, name: str) -> None:
-        self._sqs = flow.environment.client("sqs")
-        self._queue = self._sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "1209600"})[
-            "QueueUrl"
-        ]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        self.arn = attributes["Attributes"]["QueueArn"]
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the messages since the last call."""
-        received = []
-        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                received.append(json.loads(message["Body"]))
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return received
 
 
 @pytest.fixture
