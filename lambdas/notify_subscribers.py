@@ -129,10 +129,7 @@ def _put_event(step: ToldStep) -> None:
 
 def _publish_mail(step: ToldStep) -> None:
     settings = configuration.notifications()
-    options = MailOptions(
-        settings.names_in_mails, settings.approval_state_machine_arn, settings.restore_state_machine_arn
-    )
-    mail = make_mail(step, options)
+    mail = make_mail(step, MailOptions(settings.names_in_mails, settings.stack_name))
     if mail is not None:
         _send_mail(mail)
 

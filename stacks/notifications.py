@@ -17,7 +17,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.functions import FUNCTION_TIMEOUT_SECONDS, Access, FunctionSpec, OffboardingFunction
-from stacks.machines import APPROVAL, RESTORE
 from stacks.nag import NIST, acknowledge
 from stacks.queues import build_queue
 from stacks.records_table import RecordsTable
@@ -106,8 +105,6 @@ class Notifications(Construct):
             name="NotifySubscribers",
             description="Publishes an event, and a mail where due, about what happened to an offboarding or an alarm",
             environment={
-                "APPROVAL_STATE_MACHINE_ARN": APPROVAL.render_arn(Stack.of(self)),
-                "RESTORE_STATE_MACHINE_ARN": RESTORE.render_arn(Stack.of(self)),
                 "STACK_NAME": Stack.of(self).stack_name,
                 "NAMES_IN_NOTIFICATIONS": "true" if settings.names_in_notifications else "false",
             },

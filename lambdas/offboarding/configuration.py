@@ -63,20 +63,14 @@ class NotificationConfiguration:
         The topic of the mails.
     queue_url
         The queue of the steps that could not be published.
-    approval_state_machine_arn
-        The state machine that takes decisions on approvals.
-    restore_state_machine_arn
-        The state machine that restores.
     names_in_mails
         Whether mails contain names and addresses.
     stack_name
-        The stack, whose name begins those of its alarms.
+        The stack, whose name begins those of its alarms, and on which the commands of the mails work.
     """
 
     topic_arn: str
     queue_url: str
-    approval_state_machine_arn: str
-    restore_state_machine_arn: str
     names_in_mails: bool
     stack_name: str
 
@@ -163,8 +157,6 @@ def notifications() -> NotificationConfiguration:
     return NotificationConfiguration(
         topic_arn=os.environ["NOTIFICATION_TOPIC_ARN"],
         queue_url=os.environ["NOTIFICATION_QUEUE_URL"],
-        approval_state_machine_arn=os.environ["APPROVAL_STATE_MACHINE_ARN"],
-        restore_state_machine_arn=os.environ["RESTORE_STATE_MACHINE_ARN"],
         names_in_mails=os.environ["NAMES_IN_NOTIFICATIONS"] == "true",
         stack_name=os.environ["STACK_NAME"],
     )

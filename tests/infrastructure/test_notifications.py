@@ -106,7 +106,7 @@ def test_the_filter_leaves_out_records_and_locks(template: Template) -> None:
 
 
 def test_the_told_steps_are_those_that_the_function_makes_something_of() -> None:
-    options = MailOptions(has_names=True, approval_state_machine_arn="arn", restore_state_machine_arn="arn")
+    options = MailOptions(has_names=True, stack_name="stack")
     assert {step["Step"] for step in STEPS.values()} == set(TOLD_STEPS)
     for name, step in STEPS.items():
         assert make_event(step) or make_mail(step, options), name
@@ -206,12 +206,6 @@ def test_the_function_runs_its_own_module_with_its_variables(is_named: bool, var
         "NOTIFICATION_QUEUE_URL": f"<{queue(template, 'Retries')[0]}>",
         "STACK_NAME": "workmail-offboarding",
         "NAMES_IN_NOTIFICATIONS": variable,
-        "APPROVAL_STATE_MACHINE_ARN": (
-            f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-approval"
-        ),
-        "RESTORE_STATE_MACHINE_ARN": (
-            f"arn:<AWS::Partition>:states:{REGION_AND_ACCOUNT}:stateMachine:workmail-offboarding-restore"
-        ),
     }
 
 

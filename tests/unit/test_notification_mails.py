@@ -1,6 +1,5 @@
 """The mail about a step: who gets one about what, what it says first, and whom it names."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,11 +9,8 @@ from offboarding.domain.notifications.mails import ADVICE, Mail, MailOptions, ma
 from tests import told_steps
 from tests.told_steps import DEREGISTERED_AT, ENTITY_ID, EXECUTION_ARN, RETENTION_ENDS_AT, STEPS, UNTIL
 
-APPROVAL_STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offboarding-approval"
-RESTORE_STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:workmail-offboarding-restore"
-WITH_NAMES, WITHOUT_NAMES = (
-    MailOptions(has_names, APPROVAL_STATE_MACHINE_ARN, RESTORE_STATE_MACHINE_ARN) for has_names in (True, False)
-)
+WITH_NAMES, WITHOUT_NAMES = (MailOptions(has_names, "test-stack") for has_names in (True, False))
+ON_STACK = f"--region {REGION} --stack test-stack"
 CONSOLE_LINK = (
     f"https://{REGION}.console.aws.amazon.com/states/home?region={REGION}#/v2/executions/details/{EXECUTION_ARN}"
 )
@@ -68,14 +64,12 @@ def test_the_mail_about_an_approval_has_the_entity_the_reasons_the_limit_and_the
         "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.\n\n"
     )
     assert "u-1" not in mail.text, "the provider's own id of a person stays in the table"
-    assert f"start-execution --state-machine-arn {APPROVAL_STATE_MACHINE_ARN} --input '" in mail.text
-    decision = json.loads(mail.text.partition("--input '")[2].partition("'")[0])
-    assert decision == {
-        "ExecutionArn": EXECUTION_ARN,
-        "Decision": "Approved",
-        "DecidedBy": "<who you are>",
-        "Reason": "<why>",
-    }
+    assert mail.text.split("\n\n")[-6:-2] == [
+        "What to do: look at it, then decide with one of these commands:",
+        f"offboarding show {ENTITY_ID} {ON_STACK}",
+        f'offboarding approve {ENTITY_ID} --reason "<why>" {ON_STACK}',
+        f'offboarding reject {ENTITY_ID} --reason "<why>" {ON_STACK}',
+    ]
     assert mail.text.endswith(CONSOLE_LINK)
 
 
@@ -160,7 +154,7 @@ def test_the_mail_about_a_failure_says_first_whether_the_mailbox_was_touched(
 
 
 def test_the_mail_about_a_failure_then_says_what_failed_why_and_what_to_do() -> None:
-    _, failure, cause, advice, where, execution, link = mail_about(told_steps.FAILED).text.split("\n\n")
+    _, failure, cause, advice, where, command, execution, link = mail_about(told_steps.FAILED).text.split("\n\n")
 
     assert failure == (
         f"The offboarding of the user dana.leaver (dana.leaver@example.com, {ENTITY_ID}) of {ORGANIZATION_ID} ended as "
@@ -168,8 +162,16 @@ def test_the_mail_about_a_failure_then_says_what_failed_why_and_what_to_do() -> 
     )
     assert cause == "It is protected."
     assert advice == f"What to do: {ADVICE['EntityProtected']}"
-    assert "docs/reference.md" in where
-    assert (execution, link) == (EXECUTION_ARN, CONSOLE_LINK)
+    assert where.endswith(" docs/runbook.md#entityprotected")
+    assert command == f"offboarding show {ENTITY_ID} {ON_STACK}"
+    assert (execution, link) == (f"Execution: {EXECUTION_ARN}", CONSOLE_LINK)
+
+
+@pytest.mark.parametrize("step", [told_steps.UNRESOLVED, told_steps.UNREADABLE_INPUT])
+def test_the_command_about_an_entity_that_was_not_found_has_the_execution_and_no_text_of_an_input(
+    step: dict[str, Any],
+) -> None:
+    assert f"offboarding show {step['Id']} {ON_STACK}" in mail_about(step).text.split("\n\n")
 
 
 @pytest.mark.parametrize(
@@ -191,8 +193,8 @@ def test_an_entity_is_described_by_what_is_known_of_it_on_one_line(
 
 def test_an_outcome_without_advice_sends_the_reader_to_the_cause() -> None:
     assert (
-        "What to do: Read the cause, then start again."
-        in mail_about({**told_steps.FAILED, "Outcome": "States.Runtime"}).text
+        "What to do: Read the cause, then start again.\n\nBegin with this command, which says what happened before and "
+        "what to type next.\n\n" in mail_about({**told_steps.FAILED, "Outcome": "States.Runtime"}).text
     )
 
 
@@ -201,13 +203,6 @@ def test_a_dry_run_that_failed_is_not_mailed() -> None:
 
 
 RETURN = f"okta reports that the user dana.leaver (dana.leaver@example.com, {ENTITY_ID}) of {ORGANIZATION_ID} is back"
-RETURN_MEMBERS = {"RequestedBy": "<who you are>", "Reason": "<why>"}
-
-
-def read_command(paragraph: str) -> tuple[str, dict[str, str]]:
-    """Return the state machine of a command, and the input that it has."""
-    prefix, _, rest = paragraph.partition(" --input '")
-    return prefix.removeprefix("aws stepfunctions start-execution --state-machine-arn "), json.loads(rest[:-1])
 
 
 @pytest.mark.parametrize("outcome", ["Withdrawn", "Rejected", "AlreadyInProgress"])
@@ -258,10 +253,7 @@ def test_the_mail_about_a_leaver_who_is_back_has_the_restore_and_its_last_day(
         f"{RETURN} since 2026-11-24T08:00:00Z. Nothing is restored by itself.",
         f"What to do: if the person stays, start a restore.{last_day} After that the mailbox is lost.",
     ]
-    assert read_command(paragraphs[3]) == (
-        RESTORE_STATE_MACHINE_ARN,
-        {"ExecutionArn": EXECUTION_ARN, **RETURN_MEMBERS},
-    )
+    assert paragraphs[3] == f'offboarding restore {ENTITY_ID} --reason "<why>" {ON_STACK}'
     assert paragraphs[4:] == [f"Execution: {EXECUTION_ARN}", CONSOLE_LINK]
 
 
@@ -280,10 +272,7 @@ def test_the_mail_about_a_leaver_who_is_back_before_anything_happened_has_the_wi
         f"{RETURN} since 2026-11-24T08:00:00Z. The offboarding goes on, because somebody else asked for it{date}.",
         "What to do: if the person stays, withdraw the offboarding before it deregisters the mailbox:",
     ]
-    assert read_command(paragraphs[3]) == (
-        APPROVAL_STATE_MACHINE_ARN,
-        {"ExecutionArn": EXECUTION_ARN, "Decision": "Withdrawn", "DecidedBy": "<who you are>", "Reason": "<why>"},
-    )
+    assert paragraphs[3] == f'offboarding withdraw {ENTITY_ID} --reason "<why>" {ON_STACK}'
     assert paragraphs[4:] == [f"Execution: {EXECUTION_ARN}", CONSOLE_LINK]
 
 

@@ -61,8 +61,6 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
         monkeypatch,
         NOTIFICATION_TOPIC_ARN=TOPIC_ARN,
         NOTIFICATION_QUEUE_URL=QUEUE_URL,
-        APPROVAL_STATE_MACHINE_ARN="arn:approval",
-        RESTORE_STATE_MACHINE_ARN="arn:restore",
         NAMES_IN_NOTIFICATIONS="true",
         STACK_NAME=STACK_NAME,
     )

@@ -39,20 +39,20 @@ class Operator:
         return stack and stack.status
 
 
+def connect_operator(flow: Any, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Have the command work in a flow's environment, with its clients and its clock."""
+    # Clients that exist: making each takes longer than using it.
+    monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
+    monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.clock.advance(timedelta(seconds=seconds)))
+    monkeypatch.setattr(Account, "read_time", lambda _: flow.clock.now())
+    return Operator(flow)
+
+
 @pytest.fixture
 def make_operator(make_flow: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Return a function that opens an environment with an operator; its clients and its clock are those of the flow."""
+    """Return a function that opens an environment with an operator."""
     monkeypatch.chdir(tmp_path)
-
-    def make(**more: Any) -> Operator:
-        flow = make_flow(**more)
-        # Clients that exist: making each takes longer than using it.
-        monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
-        monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.clock.advance(timedelta(seconds=seconds)))
-        monkeypatch.setattr(Account, "read_time", lambda _: flow.clock.now())
-        return Operator(flow)
-
-    return make
+    return lambda **more: connect_operator(make_flow(**more), monkeypatch)
 
 
 @pytest.fixture

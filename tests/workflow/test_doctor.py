@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from local.defaults import ORGANIZATION_ID
 from tests.workflow.operator import Operator

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from local.defaults import COMPANY_DOMAIN
-from operate.account import Account
-from operate.command import offboarding
 from tests.workflow.conftest import Flow
+from tests.workflow.operator import Operator
 from tests.workflow.test_identity_events import Intake, build_okta_event
 
 ROOT = Path(__file__).parents[2]
@@ -78,18 +77,14 @@ def create_cast(flow: Flow) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(make_flow: Callable[..., Flow], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Result]:
+def run(make_operator: Callable[..., Operator]) -> Callable[[str], Result]:
     """Return a function that runs a command in a world with the people of the pages."""
-    flow = make_flow(now=NOW)
-    people = create_cast(flow)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Account, "client", lambda _, service: flow.environment.client(service))
-    monkeypatch.setattr(Account, "pause", lambda _, seconds: flow.pass_days(seconds / 86_400))
+    operator = make_operator(now=NOW)
+    people = create_cast(operator.flow)
 
     def run_command(command: str) -> Result:
-        flow.clock.settle()
         words = [people["erin"] if word == EXAMPLE_ID else word for word in shlex.split(command)]
-        return CliRunner().invoke(offboarding, words, input="y\n")
+        return operator.run(*words, input="y\n")
 
     return run_command
 

@@ -73,7 +73,7 @@ ALARMS: Mapping[str, AlarmText] = {
         meaning="EventBridge could not put events of identity providers into their queue.",
         mailboxes="No mailbox is touched. Leavers keep theirs until somebody sends the events again.",
         over="The queue of events that were not delivered is empty.",
-        command="offboarding doctor",
+        command="offboarding refused --queue undelivered-events",
     ),
     "OldestEvent": AlarmText(
         title="Events wait for too long",
@@ -90,7 +90,7 @@ ALARMS: Mapping[str, AlarmText] = {
         meaning="The end or the starter of an execution could not be written into its record in a hundred attempts.",
         mailboxes="No mailbox is touched. The sweep records each end within a day, but not who has started it.",
         over="The dead-letter queue of ends and starters is empty.",
-        command="offboarding doctor",
+        command="offboarding refused --queue status-changes",
     ),
     "UndeliveredStatusChanges": AlarmText(
         title="Ends that were not delivered",
@@ -98,7 +98,7 @@ ALARMS: Mapping[str, AlarmText] = {
         meaning="EventBridge could not put the end or the starter of an execution into its queue.",
         mailboxes="No mailbox is touched. The sweep records each end within a day, but not who has started it.",
         over="The queue of ends and starters that were not delivered is empty.",
-        command="offboarding doctor",
+        command="offboarding refused --queue undelivered-status-changes",
     ),
     "OldestStatusChange": AlarmText(
         title="Ends wait for too long",

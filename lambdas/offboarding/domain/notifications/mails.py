@@ -4,8 +4,6 @@ A mail is plain text. Its subject is ASCII, shorter than 100 characters, and nam
 start anything: mail scanners open links.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offboarding.domain.caps import CapKind, select_cap
@@ -41,6 +39,8 @@ ADVICE = {
 }
 """What to do after each outcome that fails."""
 
+_RUNBOOK = "docs/runbook.md"
+_REASON = '--reason "<why>"'
 _DEFAULT_ADVICE = "Read the cause, then start again."
 _SUBJECT_PREFIX = "WorkMail offboarding"
 _TYPE_NAMES = {"USER": "the user", "GROUP": "the group", "RESOURCE": "the resource"}
@@ -68,15 +68,12 @@ class MailOptions:
     ----------
     has_names
         Whether mails contain names, addresses and free text.
-    approval_state_machine_arn
-        The state machine that takes decisions.
-    restore_state_machine_arn
-        The state machine that restores.
+    stack_name
+        The stack, on which the commands of the mails work.
     """
 
     has_names: bool
-    approval_state_machine_arn: str
-    restore_state_machine_arn: str
+    stack_name: str
 
 
 def make_mail(step: ToldStep, options: MailOptions) -> Mail | None:
@@ -112,8 +109,10 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         *(_one_line(reason) for reason in reasons),
         *([_describe_request(step)] if options.has_names else []),
         "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.",
-        "To decide, start an execution of the approval's state machine, with Approved or Rejected as Decision:",
-        _render_decision_command(step, options.approval_state_machine_arn, "Approved"),
+        "What to do: look at it, then decide with one of these commands:",
+        _render_command(step, options, "show"),
+        _render_command(step, options, "approve", _REASON),
+        _render_command(step, options, "reject", _REASON),
         f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
@@ -132,8 +131,8 @@ def _describe_reached_cap(kind: CapKind, step: ToldStep) -> list[str]:
         last_topic = "restore"
     return [
         f"{opening} than {kind} allows in 24 hours.",
-        f"Each further one waits for an approval, without a mail of its own. {advice} The page docs/reference.md says "
-        f"how to list all that wait, how to reject them all, and how to {last_topic}.",
+        f"Each further one waits for an approval, without a mail of its own. {advice} The runbook says how to decide "
+        f"on all of them at once, and how to {last_topic}: {_RUNBOOK}#the-cap-is-reached",
     ]
 
 
@@ -165,12 +164,21 @@ def _make_failure_mail(step: ToldStep, options: MailOptions) -> Mail:
         opening,
         f"The offboarding of {_describe_entity(step, options)} ended as {step['Outcome']}.",
         *([_one_line(cause)] if cause and options.has_names else []),
-        f"What to do: {ADVICE.get(step['Outcome'], _DEFAULT_ADVICE)}",
-        "The page docs/reference.md explains each outcome. The execution has the cause, and what happened before:",
-        step["Id"],
+        *_advise(step["Outcome"]),
+        _render_command(step, options, "show"),
+        f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
     return make_mail_of(subject, paragraphs)
+
+
+def _advise(outcome: str) -> list[str]:
+    """Return what to do after an outcome that failed, and where the runbook says more."""
+    section = f" The runbook has more: {_RUNBOOK}#{outcome.lower()}" if outcome in ADVICE else ""
+    return [
+        f"What to do: {ADVICE.get(outcome, _DEFAULT_ADVICE)}",
+        f"Begin with this command, which says what happened before and what to type next.{section}",
+    ]
 
 
 def _without_claim(cause: str) -> str:
@@ -193,7 +201,7 @@ def _make_return_mail(step: ToldStep, options: MailOptions) -> Mail:
         advice = [
             f"{report} The offboarding goes on, because somebody else asked for it{date}.",
             "What to do: if the person stays, withdraw the offboarding before it deregisters the mailbox:",
-            _render_decision_command(step, options.approval_state_machine_arn, "Withdrawn"),
+            _render_command(step, options, "withdraw", _REASON),
         ]
     else:
         last_day = "It works for 30 days from the disabling"
@@ -202,7 +210,7 @@ def _make_return_mail(step: ToldStep, options: MailOptions) -> Mail:
         advice = [
             f"{report} Nothing is restored by itself.",
             f"What to do: if the person stays, start a restore. {last_day}. After that the mailbox is lost.",
-            _render_restore_command(step, options.restore_state_machine_arn),
+            _render_command(step, options, "restore", _REASON),
         ]
     return make_mail_of(subject, [opening, *advice, f"Execution: {step['Id']}", _render_console_link(step)])
 
@@ -212,7 +220,7 @@ def _make_last_day_mail(step: ToldStep) -> Mail:
         f"After {step['Day']}, a clean-up cannot be verified before Amazon WorkMail ends on {step['ServiceEndsOn']}.",
         "An offboarding that deregisters later ends as ServiceEnded. Nobody then observes the removal of the mailbox.",
         f"What to do: offboard by {step['Day']} everybody who leaves before WorkMail ends, if you need the proof.",
-        "The page docs/reference.md says how to list the offboardings that wait for a later date or an approval.",
+        "The command `offboarding list --waiting` lists the offboardings that wait for a later date or an approval.",
     ]
     return make_mail_of("the last day for a verified clean-up", paragraphs)
 
@@ -245,18 +253,13 @@ def _describe_entity(step: ToldStep, options: MailOptions) -> str:
     return f"{type_name} {name}{in_brackets}{organization}"
 
 
-def _render_decision_command(step: ToldStep, state_machine_arn: str, decision: str) -> str:
-    members = {"ExecutionArn": step["Id"], "Decision": decision, "DecidedBy": "<who you are>", "Reason": "<why>"}
-    return _render_command(state_machine_arn, members)
-
-
-def _render_restore_command(step: ToldStep, state_machine_arn: str) -> str:
-    members = {"ExecutionArn": step["Id"], "RequestedBy": "<who you are>", "Reason": "<why>"}
-    return _render_command(state_machine_arn, members)
-
-
-def _render_command(state_machine_arn: str, members: Mapping[str, str]) -> str:
-    return f"aws stepfunctions start-execution --state-machine-arn {state_machine_arn} --input '{json.dumps(members)}'"
+def _render_command(step: ToldStep, options: MailOptions, *words: str) -> str:
+    """Render a command about the entity of a step: by its id, or by the execution if none was resolved."""
+    verb, *more = words
+    is_resolved = "EntityId" in step and "EntityType" in step
+    subject = step["EntityId"] if is_resolved else step["Id"]
+    region = step["Id"].split(":")[3]
+    return " ".join(["offboarding", verb, subject, *more, f"--region {region} --stack {options.stack_name}"])
 
 
 def _render_console_link(step: ToldStep) -> str:
