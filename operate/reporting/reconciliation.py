@@ -10,9 +10,8 @@ from operate.questions.table import RecordsTable, Values
 from operate.reporting.counts import Counts
 from operate.reporting.ledger import Ledger, OpenOffboardings, number_execution
 
-_END_OF_TIME = "9999-12-31"
 _BATCH_SIZE = 100
-_RUNNING, _ENDED, _UNACCOUNTED = "running", "ended", "unaccounted"
+_RUNNING, _ENDED_LATER, _ENDED_MEANWHILE, _UNACCOUNTED = "running", "later", "meanwhile", "unaccounted"
 _MAX_NAMED = 20
 """How many offboardings that cannot be accounted for are named."""
 
@@ -63,9 +62,7 @@ class Whereabouts:
     ended_meanwhile
         How many ended while the report was read.
     unaccounted
-        How many are none of these.
-    named
-        The executions of some of the last ones.
+        The executions of some that are none of these.
     """
 
     ended: int
@@ -73,8 +70,7 @@ class Whereabouts:
     still_open: int
     running: int
     ended_meanwhile: int
-    unaccounted: int
-    named: tuple[str, ...]
+    unaccounted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -93,47 +89,41 @@ class Reconciliation:
 def find_whereabouts(
     table: RecordsTable, ledger: Ledger, offboardings: OpenOffboardings, period: Period
 ) -> Whereabouts:
-    """Find where each offboarding stands that started in the period.
-
-    It reads on after the period until it has found the end of each one that is not open.
-    """
-    remaining = ledger.started - ledger.ended
-    ended = len(ledger.started) - len(remaining)
-    still_open = len(remaining & offboardings.executions)
-    remaining -= offboardings.executions
-    count = len(remaining)
-    later_ends = table.iterate_steps(period.until, _END_OF_TIME, names=("Ended",)) if remaining else iter(())
-    for end in later_ends:
-        remaining.discard(number_execution(str(end["Id"])))
-        if not remaining:
-            break
-    ended_later = count - len(remaining)
+    """Find where each offboarding stands that started in the period: by the index, or else by its record."""
+    remaining = [arn for arn in ledger.unfinished if number_execution(arn) not in offboardings.executions]
     counts, named = Counter[str](), list[str]()
-    for arn, state in _examine_remaining(table, period, remaining) if remaining else ():
+    for arn, state in _examine(table, period, iter(remaining)):
         counts[state] += 1
         if state == _UNACCOUNTED and len(named) < _MAX_NAMED:
             named.append(arn)
-    # A start that has vanished meanwhile is accounted for by nothing.
-    unaccounted = len(remaining) - counts[_RUNNING] - counts[_ENDED]
-    return Whereabouts(ended, ended_later, still_open, counts[_RUNNING], counts[_ENDED], unaccounted, tuple(named))
+    return Whereabouts(
+        ended=len(ledger.started) - len(ledger.unfinished),
+        ended_later=counts[_ENDED_LATER],
+        still_open=len(ledger.unfinished) - len(remaining),
+        running=counts[_RUNNING],
+        ended_meanwhile=counts[_ENDED_MEANWHILE],
+        unaccounted=tuple(sorted(named)),
+    )
 
 
-def _examine_remaining(table: RecordsTable, period: Period, remaining: set[int]) -> Iterator[tuple[str, str]]:
-    """Yield each execution whose end was not found, and how it stands by its record."""
-    starts = table.iterate_steps(period.since, period.until, names=("Started",))
-    arns = (str(step["Id"]) for step in starts if number_execution(str(step["Id"])) in remaining)
+def _examine(table: RecordsTable, period: Period, arns: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Yield each execution that the index does not have, and how it stands by its record."""
     while batch := [*islice(arns, _BATCH_SIZE)]:
         records = table.find_records(batch)
         for arn in batch:
-            yield arn, _examine_record(table, records.get(arn))
+            yield arn, _examine_record(table, period, records.get(arn))
 
 
-def _examine_record(table: RecordsTable, record: Values | None) -> str:
+def _examine_record(table: RecordsTable, period: Period, record: Values | None) -> str:
     if record is None:
         return _UNACCOUNTED
-    if "ClosedAt" not in record:
+    closed_at = record.get("ClosedAt")
+    if closed_at is None:
         return _RUNNING
-    return _ENDED if table.find(record["Id"], f"Step {record['ClosedAt']} Ended") else _UNACCOUNTED
+    if closed_at >= period.until:
+        return _ENDED_LATER
+    # Its step is of the period, and was not there when the steps were read.
+    return _ENDED_MEANWHILE if table.find(record["Id"], f"Step {closed_at} Ended") else _UNACCOUNTED
 
 
 def reconcile(
@@ -155,7 +145,7 @@ def reconcile(
             _check_starts(ledger, whereabouts),
             _check_ends(counts, ledger),
         ),
-        whereabouts.named,
+        whereabouts.unaccounted,
     )
 
 

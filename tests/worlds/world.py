@@ -19,6 +19,7 @@ from moto import mock_aws
 from moto.dynamodb import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
+from local import workmail
 from local.aws import dynamodb, response_cache
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
 from local.hooks import Hooks
@@ -181,6 +182,7 @@ def opened_world(count: int) -> Iterator[World]:
     environment = {"RECORDS_TABLE": TABLE_NAME, "RECORD_RETENTION_DAYS": "0", "WORKMAIL_REGION": REGION}
     with patch.dict(os.environ, environment), Hooks() as hooks, mock_aws():
         forget_configuration()
+        workmail.register()
         dynamodb.install(hooks)
         response_cache.install(hooks)
         create_records_table()

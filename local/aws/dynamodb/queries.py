@@ -4,11 +4,12 @@ For each query moto sorts all items of the table, and computes the value of a ke
 10,000 items that takes a second. Here a query looks only at the items with its partition key that its page can reach,
 a sort computes each value once, and the size of an item is computed once in a query.
 
-In each value of an answer moto looks for all ten types of DynamoDB. Here it writes the type that is there.
+In each value of an answer moto looks for all ten types of DynamoDB. Here a value is written as it is.
 """
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,8 +21,6 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 from local.hooks import Hooks
-
-Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def install(hooks: Hooks) -> None:
         table: Table, hash_key_attrs: list[str], range_key_attrs: list[str | None], items: list[Item]
     ) -> list[Item]:
         names = table._generate_attr_to_sort_by(hash_key_attrs, range_key_attrs)
-        items.sort(key=lambda item: tuple(item.attrs[name].cast_value for name in names))
+        items.sort(key=lambda item: tuple(_read(item.attrs[name]) for name in names))
         return items
 
     hooks.replace(Table, "query", query_candidates)
@@ -90,19 +89,36 @@ def install(hooks: Hooks) -> None:
 
 
 def _make_serializer() -> Callable[..., None]:
-    """Return what serializes a structure, and of a value of DynamoDB only the type that it has."""
+    """Return what serializes a structure, and a value of DynamoDB as it is."""
     serialize = BaseJSONSerializer._serialize_type_structure
 
     def serialize_structure(self: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
-        if shape.name != "AttributeValue" or not isinstance(value, dict):
+        if shape.name == "AttributeValue" and isinstance(value, dict):
+            self._default_serialize(serialized, _render_value(value), shape, key)
+        else:
             serialize(self, serialized, value, shape, key)
-            return
-        members: dict[str, Any] = {}
-        for name in value:
-            self._serialize_structure_member(members, value, shape.members[name], name)
-        self._default_serialize(serialized, members, shape, key)
 
     return serialize_structure
+
+
+def _render_value(value: dict[str, Any]) -> dict[str, Any]:
+    """Render a value of DynamoDB: only binary ones differ from what moto has."""
+    [(kind, content)] = value.items()
+    match kind:
+        case "M":
+            return {kind: {name: _render_value(member) for name, member in content.items()}}
+        case "L":
+            return {kind: [_render_value(element) for element in content]}
+        case "B":
+            return {kind: _encode(content)}
+        case "BS":
+            return {kind: [_encode(element) for element in content]}
+        case _:
+            return value
+
+
+def _encode(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
 
 
 def _sort_all_items(table: Table) -> list[Item]:
@@ -118,8 +134,8 @@ def _find_candidates(table: Table, query: _Query) -> list[Item]:
     items = _list_items(table, entries)
     if query.index_name is None or not query.hash_key_conditions:
         return items
-    conditions = query.hash_key_conditions
-    items = [item for item in items if all(_has_value(item, name, value) for name, value in conditions)]
+    for name, value in query.hash_key_conditions:
+        items = [item for item in items if _has_value(item, name, value)]
     schemas = [index.schema for index in table.all_indexes() if index.name == query.index_name]
     names = [key["AttributeName"] for schema in schemas for key in schema if key["KeyType"] == "RANGE"]
     # An index has one sort key here, and moto raises the error if a query has a condition without one.
@@ -127,29 +143,45 @@ def _find_candidates(table: Table, query: _Query) -> list[Item]:
 
 
 def _leave_out_of_reach(table: Table, query: _Query, sort_key: str, items: Iterable[Item]) -> list[Item]:
-    """Leave out the items of earlier pages, and those beyond the condition on the sort key, except the next one.
+    """Leave out the items of earlier pages, and those beyond the condition on the sort key, except the next ones.
 
-    If a page is full, moto says that another one follows because of that next one.
+    If a page is full, moto says that another one follows because of these.
     """
-    key_names = [name for name in (sort_key, table.hash_key_attr, table.range_key_attr) if name]
-    keyed = [(_read_key(item.attrs, key_names), item) for item in items if sort_key in item.attrs]
+    valued = [(_read(item.attrs[sort_key]), item) for item in items if sort_key in item.attrs]
     if query.exclusive_start_key:
-        start = _read_key({name: DynamoType(value) for name, value in query.exclusive_start_key.items()}, key_names)
-        keyed = [(key, item) for key, item in keyed if (key > start) == query.scan_index_forward and key != start]
+        valued = _leave_earlier_pages(table, query, sort_key, valued)
     if not query.range_comparison:
-        return [item for _, item in keyed]
+        return [item for _, item in valued]
     is_within = get_comparison_func(query.range_comparison)
     limits = [value.cast_value for value in query.range_objs]
-    fitting = {key: item for key, item in keyed if is_within(key[0], *limits)}
-    if fitting:
-        edge, nearest = (max(fitting), min) if query.scan_index_forward else (min(fitting), max)
-        beyond = [(key, item) for key, item in keyed if (key > edge) == query.scan_index_forward and key != edge]
-        fitting |= [nearest(beyond, key=lambda entry: entry[0])] if beyond else []
-    return list(fitting.values())
+    fitting = [(value, item) for value, item in valued if is_within(value, *limits)]
+    if not fitting:
+        return []
+    is_forward, edge = query.scan_index_forward, max if query.scan_index_forward else min
+    last = edge(value for value, _ in fitting)
+    beyond = [(value, item) for value, item in valued if value != last and (value > last) == is_forward]
+    following = (min if is_forward else max)((value for value, _ in beyond), default=None)
+    return [item for _, item in fitting] + [item for value, item in beyond if value == following]
 
 
-def _read_key(attributes: Any, names: Iterable[str]) -> Key:
-    return tuple(attributes[name].cast_value for name in names)
+def _leave_earlier_pages(
+    table: Table, query: _Query, sort_key: str, valued: Iterable[tuple[Any, Item]]
+) -> list[tuple[Any, Item]]:
+    start = {name: _read(DynamoType(value)) for name, value in (query.exclusive_start_key or {}).items()}
+    names = [name for name in (table.hash_key_attr, table.range_key_attr) if name]
+    start_key = [start[name] for name in names]
+
+    def is_ahead(value: Any, item: Item) -> bool:
+        if value != start[sort_key]:
+            return bool(value > start[sort_key]) == query.scan_index_forward
+        key = [_read(item.attrs[name]) for name in names]
+        return key != start_key and (key > start_key) == query.scan_index_forward
+
+    return [(value, item) for value, item in valued if is_ahead(value, item)]
+
+
+def _read(attribute: DynamoType) -> Any:
+    return attribute.value if attribute.type == "S" else attribute.cast_value
 
 
 def _list_items(table: Table, entries: Any) -> list[Item]:
