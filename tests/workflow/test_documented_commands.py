@@ -37,7 +37,7 @@ def list_commands() -> list[str]:
         blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
         lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
         # A cell can name a command, without anything that it is about.
-        cells = re.findall(r"`(offboarding \S+ [^`]+)`", "\n".join(re.findall(r"^\|.*\|$", text, re.M)))
+        cells = re.findall(r"`(offboarding [^\s`]+ [^`]+)`", "\n".join(re.findall(r"^\|.*\|$", text, re.M)))
         for line in (*lines, *cells):
             words = shlex.split(line, comments=True) if line.startswith("offboarding ") else []
             if words and not PLACEHOLDERS & set(words):
@@ -63,8 +63,10 @@ def create_cast(flow: Flow) -> dict[str, str]:
     flow.start(people["carol"])
     flow.change_policy(ApprovalRequired=["bob"])
     flow.start(people["bob"])
+    flow.clock.settle()
     flow.change_policy(ApprovalRequired=[], HandCap=0)
     flow.start(people["heidi"])
+    flow.clock.settle()
     flow.change_policy(HandCap=None)
     people |= {
         name: flow.people.create_user(name, domain=COMPANY_DOMAIN) for name in ("alice", "dave", "erin", "frank")

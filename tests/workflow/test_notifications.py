@@ -109,7 +109,9 @@ def test_an_approval_is_told_with_a_command_that_works(
         assert token not in text
 
     [command] = [line for line in mail["Message"].splitlines() if line.startswith("offboarding approve ")]
-    connect_operator(flow, monkeypatch).accept(*shlex.split(command)[1:], input="y\n")
+    operator = connect_operator(flow, monkeypatch)
+    assert "1 to 1,024 characters" in operator.run(*shlex.split(command)[1:], "--yes").output, "the reason is missing"
+    operator.accept(*shlex.split(command.replace("<why>", "HR confirms it"))[1:], "--yes")
     flow.clock.settle()
     assert flow.read_record(arn)["Approval"]["Decision"] == "Approved"
 
