@@ -11,6 +11,7 @@ import pytest
 from local.cdk.assembly import TEMPLATE, assembly
 from local.environment import Environment
 from local.policies import Grant
+from tests.infrastructure.templates import as_list
 from tests.workflow.conftest import ARCHIVE_SETTINGS, Flow
 from tests.workflow.privileges import DeployedTemplate, Need, Permission, find_missing, find_unused, list_performed
 from tests.workflow.privileges_tour import run_tour
@@ -182,7 +183,7 @@ def test_each_queue_accepts_messages_only_from_the_rules_that_target_it(tour_res
             if statement["Effect"] == "Allow":
                 assert statement["Principal"] == {"Service": "events.amazonaws.com"}
                 assert statement["Action"] == "sqs:SendMessage"
-                allowed[statement["Resource"]] = set(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+                allowed[statement["Resource"]] = set(as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
 
     assert allowed == rules_by_queue
     topics = deployed.properties_by_type("AWS::SNS::TopicPolicy").values()
