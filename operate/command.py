@@ -9,6 +9,7 @@ from operate.decisions.command import approve, reject, withdraw
 from operate.destroy.command import destroy
 from operate.details.command import show
 from operate.doctor.command import doctor
+from operate.forget.command import forget
 from operate.listing.command import list_
 from operate.queues.command import queue, refused
 from operate.records.command import records
@@ -31,6 +32,7 @@ for command in (
     approve,
     destroy,
     doctor,
+    forget,
     list_,
     plan,
     queue,

@@ -32,7 +32,10 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--reason", required=True, help="Why you decide so; it is recorded."),
             click.option("--all", "is_all", is_flag=True, help="Decide on all that wait, instead of WHO."),
             click.option(
-                "--because", metavar="TEXT", help="Of all, only those whose reason for an approval contains TEXT."
+                "--because",
+                "reason_part",
+                metavar="TEXT",
+                help="Of all, only those whose reasons contain TEXT.",
             ),
             click.option("--limit", type=click.IntRange(min=1), help="Of all, only so many: the next to time out."),
             organization_option,
@@ -77,7 +80,7 @@ def _decide(
     statuses: Sequence[str],
     texts: Sequence[str],
     reason: str,
-    because: str | None,
+    reason_part: str | None,
     limit: int | None,
     organization: str | None,
     decided_by: str | None,
@@ -85,16 +88,16 @@ def _decide(
     is_all: bool,
     yes: bool,
 ) -> None:
-    if is_all == bool(texts) or (not is_all and (because is not None or limit is not None)):
+    if is_all == bool(texts) or (not is_all and (reason_part is not None or limit is not None)):
         raise click.UsageError("Give WHO, or --all with --because and --limit if you need them.")
     table = RecordsTable(account)
     waiting = list_waiting(table, statuses, organization)
     if is_all:
         # The record of what has just been decided is closed a minute and a half later.
         waiting = [candidate for candidate in waiting if candidate.decision is None]
-    selected = select_by_reason(waiting, because, limit) if is_all else select_by_texts(table, waiting, texts)
+    selected = select_by_reason(waiting, reason_part, limit) if is_all else select_by_texts(table, waiting, texts)
     if not selected:
-        click.echo(_describe_nothing(len(waiting), because))
+        click.echo(_describe_nothing(len(waiting), reason_part))
         return
     print_lines(_describe_selection(name, selected, len(waiting)))
     require_consent(f"Are these {len(selected)} to be {name.lower()}?", is_given=yes)
@@ -102,10 +105,10 @@ def _decide(
     _print_result(make_decisions(account, table, selected, decision), decision)
 
 
-def _describe_nothing(waiting_count: int, because: str | None) -> str:
+def _describe_nothing(waiting_count: int, reason_part: str | None) -> str:
     if not waiting_count:
         return "Nothing waits for that."
-    return f"Nothing was decided: {waiting_count} wait, and none has a reason that contains {because}."
+    return f"Nothing was decided: {waiting_count} wait, and none has a reason that contains {reason_part}."
 
 
 def _describe_selection(name: str, selected: Sequence[Candidate], waiting_count: int) -> Iterator[str]:

@@ -116,7 +116,10 @@ def test_a_withdrawal_ends_all_that_waits_of_somebody(operator: Operator) -> Non
     """Otherwise the offboarding for the later date would go on when that for the sooner one is withdrawn."""
     flow = operator.flow
     flow.people.create_user("dana")
-    arns = {date: flow.start("dana", NotBefore=f"2026-12-{date}T00:00:00Z") for date in ("24", "23")}
+    arns = {}
+    for date in ("24", "23"):
+        arns[date] = flow.start("dana", NotBefore=f"2026-12-{date}T00:00:00Z")
+        flow.clock.settle()
 
     assert "To be withdrawn: 2 of 2" in operator.accept("withdraw", "dana", "--reason", "stays", "--yes")
 

@@ -72,20 +72,20 @@ def test_what_a_restore_could_not_put_back_is_listed(operator: Operator) -> None
 def test_of_two_people_with_one_address_none_is_guessed(operator: Operator) -> None:
     flow = operator.flow
     organization = {"OrganizationId": ORGANIZATION_ID}
-    first, second = create_leaver(flow), flow.people.create_user("other")
-    flow.run(first, days=1)
-    flow.backend.organizations[ORGANIZATION_ID].entities[first].email = None
-    flow.workmail.update_primary_email_address(**organization, EntityId=second, Email=f"dana@{DOMAIN}")
-    flow.run(second, days=1)
+    former, latter = create_leaver(flow), flow.people.create_user("other")
+    flow.run(former, days=1)
+    flow.backend.organizations[ORGANIZATION_ID].entities[former].email = None
+    flow.workmail.update_primary_email_address(**organization, EntityId=latter, Email=f"dana@{DOMAIN}")
+    flow.run(latter, days=1)
 
     result = operator.run("restore", f"dana@{DOMAIN}", "--yes")
 
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         f"dana@{DOMAIN} means 2 entities. Give the id of one of them:",
-        *(f"  dana@{DOMAIN} ({user}) of {ORGANIZATION_ID}" for user in sorted((first, second))),
+        *(f"  dana@{DOMAIN} ({user}) of {ORGANIZATION_ID}" for user in sorted((former, latter))),
     ]
-    assert {flow.read_workmail_state(user)["State"] for user in (first, second)} == {"DISABLED"}
+    assert {flow.read_workmail_state(user)["State"] for user in (former, latter)} == {"DISABLED"}
 
 
 def test_nobody_is_restored_after_the_retention(operator: Operator) -> None:
