@@ -1,11 +1,17 @@
-"""docs/roles.md: it has every command, and every policy for people."""
+"""docs/roles.md has every command and every policy for people, and these keep requesters and approvers apart."""
 
+import json
 import re
 
+import pytest
+
 from local.cdk.assembly import ROOT
+from local.defaults import ACCOUNT, REGION
+from local.policies import is_allowed
 from operate.command import offboarding
 
 PAGE = (ROOT / "docs" / "roles.md").read_text()
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:workmail-offboarding"
 DEPLOYMENT = {"cloudformation-archives", "cloudformation-execution", "deployer", "destroyer"}
 
 
@@ -21,3 +27,24 @@ def test_each_policy_of_people_is_in_the_table_and_in_the_loop() -> None:
 
     assert set(loop.split()) == policies
     assert set(re.findall(r"\(policies/([a-z-]+)\.json\)", PAGE)) == policies
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource"),
+    [
+        ("operator", "states:StartExecution", f"{MACHINE}-approval"),
+        ("operator", "states:SendTaskSuccess", MACHINE),
+        ("operator", "states:SendTaskFailure", MACHINE),
+        ("approver", "states:StartExecution", MACHINE),
+        ("approver", "states:SendTaskSuccess", MACHINE),
+        ("approver", "states:SendTaskFailure", MACHINE),
+        ("approver", "events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"),
+        ("approver", "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:workmail-offboarding-IntakeEvents"),
+    ],
+)
+def test_a_role_is_denied_the_other_role_whatever_else_it_may(role: str, action: str, resource: str) -> None:
+    everything = json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    policy = (ROOT / "docs" / "policies" / f"{role}.json").read_text()
+
+    assert is_allowed([everything], action, resource)
+    assert not is_allowed([everything, policy], action, resource)
