@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from operate.account import Account, Stack
 from operate.command import offboarding
 from operate.reporting.dates import parse_days
+from operate.reporting.ledger import Ledger
 from operate.reporting.page import _STYLE
 from operate.reporting.sections import KINDS
 from operate.wording.steps import STEPS
@@ -95,6 +96,21 @@ class TestTerminal:
         sums = lines[lines.index("Reconciliation") :]
         assert sum(line.endswith("| right") for line in sums) == 8
         assert "WRONG" not in text
+
+    def test_the_columns_by_organization_and_month_have_the_independent_sums(self, world: World) -> None:
+        expectation = world.expect(*YEAR)
+        steps, outcomes = expectation.steps, expectation.outcomes
+        failures = ("DeregistrationRefused", "EntityMismatch", "EntityNotFound", "EntityProtected", "Stopped")
+        refused = sum(count for (decision, _), count in expectation.decisions.items() if decision != "Approved")
+        sums = (
+            *(steps["Started"], expectation.was_enabled[True], outcomes["CleanupVerified", "Yes"], steps["Restored"]),
+            sum(count for (outcome, _), count in outcomes.items() if outcome in failures),
+            refused + steps["RequestRefused"] + steps["Refused"] + steps["Withdrawn"],
+            sum(steps.values()),
+        )
+
+        rows = [line.split() for line in read("--from", "2026").splitlines() if line.startswith("All  ")]
+        assert rows == [["All", *map(str, sums)]] * 2 + [["All", str(sums[-1])]]
 
     def test_a_period_in_which_nothing_happened_is_reported_all_the_same(self, world: World) -> None:
         lines = read("--from", "2019").splitlines()
@@ -250,6 +266,23 @@ def luminance_of(colour: str) -> float:
     channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+class TestLedger:
+    @pytest.mark.parametrize("order", [("Started", "Ended"), ("Ended", "Started")], ids=" then ".join)
+    def test_a_start_and_an_end_of_one_moment_come_in_any_order(self, order: tuple[str, str]) -> None:
+        ledger = Ledger()
+        for step in order:
+            ledger.add({"Id": "arn:a", "Step": step})
+
+        assert (len(ledger.started), len(ledger.ended), ledger.unfinished) == (1, 1, set())
+
+    def test_a_start_that_comes_twice_makes_the_sum_wrong(self) -> None:
+        ledger = Ledger()
+        for _ in range(2):
+            ledger.add({"Id": "arn:a", "Step": "Started"})
+
+        assert ledger.repeated_starts == 1
 
 
 class TestReconciliation:
