@@ -56,6 +56,7 @@ def list_counts(text: str) -> dict[str, Any]:
         "Groups": counts.get("Days", counts.get("Months")),
         "Results": [counts["MailboxesDisabled"], counts["MailboxesFoundDisabled"], counts["RestoredInPart"]],
         "Started": document["Reconciliation"]["Checks"][-2]["Parts"],
+        "OpenNow": _sum_open(document["Reconciliation"]["OpenNow"]),
         "Removals": document["Reconciliation"]["Removals"],
     }
 
@@ -77,6 +78,7 @@ def expect_counts(world: World, since: datetime, until: datetime) -> dict[str, A
         "Groups": groups,
         "Results": [expectation.was_enabled[True], expectation.was_enabled[False], expectation.restored_in_part],
         "Started": expect_whereabouts(world, since, until),
+        "OpenNow": expect_open(world, since, until),
         "Removals": expect_removals(world),
     }
 
@@ -103,6 +105,19 @@ def expect_whereabouts(world: World, since: datetime, until: datetime) -> dict[s
             ends["wait, or are in the window, now" if life.status_key else "run now, by their records"] += 1
     names = ("ended in the period", "ended after it", "wait, or are in the window, now", "run now, by their records")
     return {**{name: ends[name] for name in names}, "ended while this report was read": 0}
+
+
+def _sum_open(rows: list[dict[str, Any]]) -> Counter[str]:
+    counts = Counter[str]()
+    for row in rows:
+        counts[row["Started"]] += row["Count"]
+    return counts
+
+
+def expect_open(world: World, since: datetime, until: datetime) -> Counter[str]:
+    """Return how many offboardings wait or are in the window, by when they started."""
+    is_open = [copy for copy in world.copies if copy.life.status_key and copy.life.ends_after is None]
+    return Counter("Before" if c.began_at < since else "In" if c.began_at < until else "After" for c in is_open)
 
 
 def expect_removals(world: World) -> dict[str, int]:
