@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from operate.account import Account, Stack
 from operate.command import offboarding
+from operate.reporting.counts import Counts
 from operate.reporting.dates import parse_days
 from operate.reporting.ledger import Ledger
 from operate.reporting.page import _STYLE
@@ -266,6 +267,22 @@ def luminance_of(colour: str) -> float:
     channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "plan", "expected"),
+    [
+        ("EntityNotFound", {}, True),
+        ("EntityNotFound", {"DryRun": True}, False),
+        ("Withdrawn", {}, False),
+    ],
+)
+def test_a_plan_that_fails_is_no_offboarding_that_failed(outcome: str, plan: dict[str, bool], expected: bool) -> None:
+    step = {"Id": "arn:a", "At": "2026-03-05T00:00:00.000Z", "Step": "Ended", "Outcome": outcome, **plan}
+    counts = Counts(parse_days("2026-03", None))
+    counts.add(step)
+
+    assert (counts.results["Failed"], counts.groups["2026-03-05"]["Failed"]) == (expected, expected)
 
 
 class TestLedger:
