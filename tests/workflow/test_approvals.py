@@ -420,11 +420,13 @@ def test_a_person_needs_no_slot_if_there_is_no_hand_cap(flow: Any) -> None:
 @pytest.mark.long
 def test_the_hand_cap_of_one_organization_is_not_that_of_another(make_flow: Callable[..., Any]) -> None:
     flow = make_flow(CHANGED_SETTINGS)
-    flow.backend.create_organization_with_id(OTHER_ORGANIZATION, "second-corp")
+    flow.backend.create_organization_with_id(OTHER_ORGANIZATION, "second-corp", mail_domains=("example.org",))
     flow.change_policy(HandCap=1)
     for name in ("dana", "kim"):
         flow.people.create_user(name)
-    OrganizationBuilder(flow.environment.client("workmail"), OTHER_ORGANIZATION).create_user("robin")
+    OrganizationBuilder(flow.environment.client("workmail"), OTHER_ORGANIZATION).create_user(
+        "robin", domain="example.org"
+    )
 
     arns = [flow.start(name) for name in ("dana", "kim")]
     arns.append(flow.environment.start({"OrganizationId": OTHER_ORGANIZATION, "EntityId": "robin"}))
