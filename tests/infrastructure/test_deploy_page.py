@@ -31,10 +31,12 @@ def write_command(folder: Path, name: str) -> None:
 
 
 def test_the_commands_for_the_policies_leave_no_placeholder_in_any_of_them(tmp_path: Path) -> None:
-    [block] = [block for block in list_blocks(PAGE) if "create-policy" in block]
+    pages = ((ROOT / "docs" / "roles.md").read_text(), PAGE)
+    blocks = [block for page in pages for block in list_blocks(page) if "create-policy" in block]
+    assert len(blocks) == len(pages)
     for name in ("aws", "make"):
         write_command(tmp_path, name)
-    commands = block.replace("/tmp/", f"{tmp_path}/").replace("=workmail-offboarding", "=another-stack")  # noqa: S108 (the page's folder)
+    commands = "".join(blocks).replace("/tmp/", f"{tmp_path}/").replace("=workmail-offboarding", "=another-stack")  # noqa: S108 (the page's folder)
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run([str(shutil.which("sh")), "-euc", commands], cwd=ROOT, env={"PATH": path}, check=True)
 
