@@ -18,7 +18,7 @@ DEPLOYMENT = {"cloudformation-archives", "cloudformation-execution", "deployer",
 def test_each_command_has_one_row_with_its_role() -> None:
     rows = re.findall(r"^\| `offboarding (\w+)` \|", PAGE, re.M)
 
-    assert sorted(rows) == sorted({*offboarding.commands} | {"forget"})
+    assert sorted(rows) == sorted(offboarding.commands)
 
 
 def test_each_policy_of_people_is_in_the_table_and_in_the_loop() -> None:

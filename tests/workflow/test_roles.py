@@ -129,11 +129,11 @@ def test_an_approver_decides_and_requests_nothing(people: Operator, person: Pers
 
 
 def test_an_eraser_invokes_one_function(people: Operator, person: Person) -> None:
+    user = people.flow.people.create_user("dana")
+    people.flow.run(user)
     person.assume("viewer", "eraser")
-    outputs = people.flow.environment.outputs
 
-    event = json.dumps({"OrganizationId": f"m-{'1' * 32}", "EntityId": "nobody", "RequestedBy": "privacy office"})
-    person.client("lambda").invoke(FunctionName=outputs["ErasePersonFunctionName"], Payload=event)
+    require_allowed(people, "forget", "dana", "--yes", user)
 
     assert person.used["eraser"] == list_actions("eraser")
     require_denied(people, "states:StartExecution", "plan", "dana")

@@ -73,7 +73,7 @@ def results(find: Find, setup: Setup) -> list[Result]:
     return [finding.result for finding in find(setup)]
 
 
-def the_one(find: Find, setup: Setup) -> Finding:
+def require_single_finding(find: Find, setup: Setup) -> Finding:
     [finding] = find(setup)
     return finding
 
@@ -88,7 +88,7 @@ def problem(find: Find, setup: Setup) -> Finding:
 
 def test_without_an_endpoint_calls_go_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    assert the_one(access.check_endpoint, make_setup()) == Finding(OK, "Calls go to AWS.")
+    assert require_single_finding(access.check_endpoint, make_setup()) == Finding(OK, "Calls go to AWS.")
 
 
 def test_an_endpoint_that_is_no_embedded_aws_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,12 +99,12 @@ def test_an_endpoint_that_is_no_embedded_aws_is_wrong(monkeypatch: pytest.Monkey
 def test_the_endpoint_of_the_embedded_aws_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: BytesIO(b'{"Now": "2026-11-26T12:00:00Z"}'))
-    finding = the_one(access.check_endpoint, make_setup())
+    finding = require_single_finding(access.check_endpoint, make_setup())
     assert (finding.result, "the embedded AWS" in finding.message) == (OK, True)
 
 
 def test_the_caller_is_named() -> None:
-    finding = the_one(access.check_credentials, make_setup())
+    finding = require_single_finding(access.check_credentials, make_setup())
     assert finding.result == OK
     assert f"in the account {ACCOUNT}" in finding.message
 
@@ -131,7 +131,7 @@ def test_without_credentials_nothing_else_is_checked(monkeypatch: pytest.MonkeyP
 def test_the_region_needs_workmail(region: str, workmail_region: str | None, result: Result) -> None:
     setup = Setup(Account(region=region), workmail_region)
     setup.stack = None
-    finding = the_one(access.check_region, setup)
+    finding = require_single_finding(access.check_region, setup)
     assert finding.result == result
     assert (workmail_region or region) in finding.message
 
@@ -201,14 +201,14 @@ def test_a_damaged_parameter_ends_no_run() -> None:
 @pytest.mark.parametrize(("version", "result"), [(None, WRONG), ("5", WRONG), ("30", OK)])
 def test_the_bootstrap_must_be_recent(stub: Callable[..., None], version: str | None, result: Result) -> None:
     stub("ssm", "get_parameter", {"Parameter": {"Value": version}} if version else "ParameterNotFound")
-    assert the_one(deployment.check_bootstrap, make_setup()).result == result
+    assert require_single_finding(deployment.check_bootstrap, make_setup()).result == result
 
 
 @pytest.mark.parametrize(("limit", "unreserved", "result"), [(1000, 1000, OK), (1000, 900, OK), (10, 10, WRONG)])
 def test_a_low_limit_of_lambda_is_wrong(stub: Callable[..., None], limit: int, unreserved: int, result: Result) -> None:
     limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
     stub("lambda", "get_account_settings", {"AccountLimit": limits})
-    finding = the_one(deployment.check_concurrency, make_setup())
+    finding = require_single_finding(deployment.check_concurrency, make_setup())
     assert finding.result == result
     assert finding.message.startswith(f"AWS Lambda runs {limit} functions at once")
     assert ("900 of them" in finding.message) == (unreserved == 900)
@@ -227,7 +227,7 @@ def test_a_low_limit_of_lambda_is_wrong(stub: Callable[..., None], limit: int, u
     ],
 )
 def test_the_status_of_the_stack_is_judged(status: str, result: Result) -> None:
-    finding = the_one(deployment.check_stack, make_setup(status=status))
+    finding = require_single_finding(deployment.check_stack, make_setup(status=status))
     assert (finding.result, status in finding.message or "last update" in finding.message) == (result, True)
 
 
@@ -256,7 +256,9 @@ def rule() -> Iterator[str]:
 
 
 def test_enabled_rules_are_right(rule: str) -> None:
-    assert the_one(listening.check_rules, make_setup(resources=RULE)) == Finding(OK, "All rules are enabled: 1.")
+    assert require_single_finding(listening.check_rules, make_setup(resources=RULE)) == Finding(
+        OK, "All rules are enabled: 1."
+    )
 
 
 def test_a_disabled_rule_is_wrong(rule: str) -> None:
@@ -341,7 +343,7 @@ def test_a_paused_intake_is_told_as_that(stub: Callable[..., None]) -> None:
 def test_the_schedule_must_be_enabled(stub: Callable[..., None], state: str, result: Result) -> None:
     stub("scheduler", "get_schedule", {"State": state})
     setup = make_setup(resources={"sweep": "AWS::Scheduler::Schedule"})
-    assert the_one(listening.check_schedule, setup).result == result
+    assert require_single_finding(listening.check_schedule, setup).result == result
 
 
 TRAIL = {"Name": "audit", "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/audit", "HomeRegion": REGION}
@@ -363,7 +365,7 @@ def answer_for_trail(stub: Callable[..., None], selectors: dict[str, Any], *, is
 @pytest.mark.parametrize("selectors", [ALL_EVENTS, advanced(eventCategory="Management")])
 def test_a_trail_of_management_events_is_right(stub: Callable[..., None], selectors: dict[str, Any]) -> None:
     answer_for_trail(stub, selectors)
-    assert the_one(identities.check_trail, make_setup()).result == OK
+    assert require_single_finding(identities.check_trail, make_setup()).result == OK
 
 
 @pytest.mark.parametrize(
@@ -436,7 +438,7 @@ def topic() -> Iterator[str]:
 
 def test_a_topic_with_a_subscriber_is_right(topic: str) -> None:
     client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="helpdesk@example.com")
-    finding = the_one(messages.check_subscriptions, make_setup({"NotificationTopicArn": topic}))
+    finding = require_single_finding(messages.check_subscriptions, make_setup({"NotificationTopicArn": topic}))
     assert finding == Finding(OK, "The mails about approvals and failures have subscribers: 1.")
 
 
@@ -462,7 +464,7 @@ def queue() -> Iterator[str]:
 
 def test_empty_dead_letter_queues_are_right(queue: str) -> None:
     outputs = {"EventDeadLetterQueueUrl": queue, "EventQueueUrl": "not asked for"}
-    assert the_one(messages.check_dead_letters, make_setup(outputs)).result == OK
+    assert require_single_finding(messages.check_dead_letters, make_setup(outputs)).result == OK
 
 
 def test_dead_letters_are_wrong(queue: str) -> None:
@@ -482,7 +484,7 @@ def test_an_alarm_that_rings_is_wrong(state: str, result: Result) -> None:
         )
     cloudwatch.set_alarm_state(AlarmName="of-somebody-else", StateValue="ALARM", StateReason="r")
     cloudwatch.set_alarm_state(AlarmName="alarm-1", StateValue=state, StateReason="r")
-    finding = the_one(messages.check_alarms, make_setup(resources={"alarm-1": "AWS::CloudWatch::Alarm"}))
+    finding = require_single_finding(messages.check_alarms, make_setup(resources={"alarm-1": "AWS::CloudWatch::Alarm"}))
     assert finding.result == result
     assert ("Nobody could be told." in finding.message) == (result == WRONG)
 
@@ -507,7 +509,7 @@ def test_a_sweep_must_not_be_older_than_a_day(
         dynamodb.put_item(TableName="swept", Item=item)
     setup = make_setup({"RecordsTableName": "swept"})
     setup.resources = [Resource("AWS::DynamoDB::Table", "swept", NOW - timedelta(hours=deployed_hours_ago))]
-    finding = the_one(upkeep.check_sweep, setup)
+    finding = require_single_finding(upkeep.check_sweep, setup)
     dynamodb.delete_table(TableName="swept")
     assert finding.result == result
 
