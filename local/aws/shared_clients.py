@@ -10,6 +10,7 @@ import boto3
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
+from botocore.useragent import UserAgentString
 
 from local.aws.functions.process_state import hold_functions
 from local.hooks import Hooks
@@ -46,6 +47,8 @@ def share_clients(hooks: Hooks) -> None:
             return _clients_by_key[key]
 
     hooks.replace(boto3, "client", client)
+    # It is built anew for each request, of some thirty parts, and moto does not read it.
+    hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
 
 
 @lru_cache(maxsize=1)

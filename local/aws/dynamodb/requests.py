@@ -112,24 +112,34 @@ def _find_clauses(self: Node, kinds: Collection[type]) -> list[Node]:
     return nodes
 
 
+@cache
+def _is_node(kind: type) -> bool:
+    return issubclass(kind, Node)
+
+
+@cache
+def _find_processed_kind(kind: type, processed_kinds: tuple[type, ...]) -> type | None:
+    """Return the kind whose processor is for nodes of a kind, if there is one."""
+    return next((processed_kind for processed_kind in processed_kinds if issubclass(kind, processed_kind)), None)
+
+
 def _traverse(self: DepthFirstTraverser, root: Node) -> Node:
     """Traverse an expression depth first, and replace each node by the result of its processor."""
     processors: dict[type, Callable[[Node], Node]] = self._processing_map()
-    by_kind: dict[type, Callable[[Node], Node] | None] = {}
+    processed_kinds = tuple(processors)
+    is_preparing = type(self).pre_processing_of_child is not DepthFirstTraverser.pre_processing_of_child
 
     def visit(node: Node, position: int) -> Node:
-        parent = node.parent
         for number, child in enumerate(node.children or ()):
-            self.pre_processing_of_child(node, number)
-            if isinstance(child, Node):
+            if is_preparing:
+                self.pre_processing_of_child(node, number)
+            if _is_node(type(child)):
                 visit(child, number)
-        kind = type(node)
-        if kind not in by_kind:
-            by_kind[kind] = next((p for node_type, p in processors.items() if issubclass(kind, node_type)), None)
-        process = by_kind[kind]
-        if process is None:
+        kind = _find_processed_kind(type(node), processed_kinds)
+        if kind is None:
             return node
-        processed = process(node)
+        parent = node.parent
+        processed = processors[kind](node)
         processed.parent = parent
         if parent:
             parent.children[position] = processed
