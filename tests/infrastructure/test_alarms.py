@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ QUEUES = {
     "NotTold": ("NotificationsDeadLetters", VISIBLE, 1),
 }
 MAX_PATTERN_CHARACTERS = 2048
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 
 
 def synthesized(**settings: Any) -> Template:
@@ -69,12 +67,6 @@ def expression_of(alarm: dict[str, Any]) -> str:
 def test_every_alarm_has_a_mail_and_every_mail_an_alarm(template: Template, all_providers: Template) -> None:
     assert set(alarms_of(all_providers)) == NAMES
     assert set(alarms_of(template)) == NAMES - ONLY_WITH_PROVIDERS
-
-
-def test_every_alarm_has_its_section_in_the_runbook() -> None:
-    headings = re.findall(r"^### (.+)$", RUNBOOK.partition("\n## An alarm rang\n")[2].partition("\n## ")[0], re.M)
-
-    assert sorted(headings) == sorted([*(text.title for text in ALARMS.values()), "Something could not be told"])
 
 
 def test_the_alarms_have_few_metrics_because_ten_are_free(template: Template, all_providers: Template) -> None:
