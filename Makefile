@@ -63,6 +63,7 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(BIN)/python -m tools.static.check_handler_permissions
 	$(BIN)/python -m pytest -q tests/infrastructure
 	$(BIN)/python -m pytest -q -m long tests/workflow/test_cdk_cli.py
+	$(BIN)/python -m pytest -q -m long -k has_a_row_for_every_fault tests/workflow/test_fault_matrix.py
 	$(MAKE) coverage
 
 coverage: $(SYNCED) ## List the branches of lambdas/ that no unit test covers

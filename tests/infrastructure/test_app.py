@@ -67,7 +67,7 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
     assert "no-such-node" in process.stderr
 
 
-@pytest.mark.parametrize("is_in_file", [True, False])
+@pytest.mark.parametrize("is_in_file", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_null_in_the_context_of_the_cdk_cli_does_not_become_the_default(tmp_path: Path, is_in_file: bool) -> None:
     """The library jsii, between Python and the CDK, leaves out members that are null."""
     environment = context_with(handCap=None)
@@ -180,24 +180,30 @@ def test_make_synth_says_where_the_template_is_if_there_is_one(tmp_path: Path, e
     assert process.stdout == line.format(tmp_path / "out" / TEMPLATE)
 
 
-def test_a_past_end_of_the_service_and_the_example_are_refused_by_a_deployment_and_warned_of_by_a_comparison(
-    tmp_path: Path,
-) -> None:
-    example = [{"id": "m-" + "0" * 32}]
-    past = context_with(organizations=example, serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31")
-    sentences = (
-        "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2026-03-31",
-        "put your organization's id into offboarding.organizations before you deploy",
-    )
-    deployment = make("deploy", tmp_path / "deploy", **past)
-    assert deployment.returncode != 0
-    assert all(sentence in deployment.stderr for sentence in sentences)
-    assert not (tmp_path / "deploy" / TEMPLATE).exists()
+PAST_EXAMPLE = context_with(
+    organizations=[{"id": "m-" + "0" * 32}], serviceEndsOn="2026-03-31", confirmServiceEndsOn="2026-03-31"
+)
+PAST_EXAMPLE_SENTENCES = (
+    "offboarding.serviceEndsOn must be ahead for a deployment, but it is 2026-03-31",
+    "put your organization's id into offboarding.organizations before you deploy",
+)
 
-    comparison = make("diff", tmp_path / "diff", **past)
+
+def test_a_past_end_of_the_service_and_the_example_are_refused_by_a_deployment(tmp_path: Path) -> None:
+    deployment = make("deploy", tmp_path, **PAST_EXAMPLE)
+
+    assert deployment.returncode != 0
+    assert all(sentence in deployment.stderr for sentence in PAST_EXAMPLE_SENTENCES)
+    assert not (tmp_path / TEMPLATE).exists()
+
+
+@pytest.mark.long
+def test_a_past_end_of_the_service_and_the_example_are_warned_of_by_a_comparison(tmp_path: Path) -> None:
+    comparison = make("diff", tmp_path, **PAST_EXAMPLE)
+
     assert comparison.returncode == 0
-    assert all(sentence in comparison.stderr for sentence in sentences)
-    assert (tmp_path / "diff" / TEMPLATE).exists()
+    assert all(sentence in comparison.stderr for sentence in PAST_EXAMPLE_SENTENCES)
+    assert (tmp_path / TEMPLATE).exists()
 
 
 @pytest.mark.parametrize(

@@ -187,12 +187,12 @@ class RowResult:
 
 
 @lru_cache(maxsize=1)
-def plan_rows() -> Mapping[str, tuple[Row, ...]]:
-    """Play every scenario without a fault and return its rows."""
+def plan_rows(scenarios: tuple[Scenario, ...] = SCENARIOS) -> Mapping[str, tuple[Row, ...]]:
+    """Play each scenario without a fault and return its rows."""
     with Stages() as stages:
         return {
             scenario.name: tuple(row for call in record_calls(*stages.next(), scenario) for row in list_rows(call))
-            for scenario in SCENARIOS
+            for scenario in scenarios
         }
 
 
