@@ -19,13 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "lambdas"))
 
-from moto.server import ThreadedMotoServer  # noqa: E402
+from moto.server import ThreadedMotoServer
 
 # The functions' modules are found from here on.
-from tests.conftest import FAKE_ENVIRONMENT  # noqa: E402
-from tests.unit.conftest import TABLE_NAME, client  # noqa: E402
-from tests.worlds.questions import QUESTIONS, Question  # noqa: E402
-from tests.worlds.world import World, opened_world  # noqa: E402
+from tests.conftest import FAKE_ENVIRONMENT
+from tests.unit.conftest import TABLE_NAME, client
+from tests.worlds.questions import QUESTIONS, Question
+from tests.worlds.world import World, opened_world
 
 SIZES = (1_000, 10_000)
 LONGEST_WAIT_SECONDS = 10.0

@@ -47,7 +47,7 @@ def share_clients(hooks: Hooks) -> None:
             return _clients_by_key[key]
 
     hooks.replace(boto3, "client", client)
-    # It is built anew for each request, of some thirty parts, and moto does not read it.
+    # Building one from its thirty parts takes a while for each request, and moto does not read it.
     hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
 
 

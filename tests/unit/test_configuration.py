@@ -100,15 +100,11 @@ READERS = {
         {
             "NOTIFICATION_TOPIC_ARN": "arn:topic",
             "NOTIFICATION_QUEUE_URL": "https://queue",
-            "APPROVAL_STATE_MACHINE_ARN": "arn:approval",
-            "RESTORE_STATE_MACHINE_ARN": "arn:restore",
             "NAMES_IN_NOTIFICATIONS": "true",
             "STACK_NAME": "stack",
         },
         {"NAMES_IN_NOTIFICATIONS": "false"},
-        NotificationConfiguration(
-            "arn:topic", "https://queue", "arn:approval", "arn:restore", names_in_mails=True, stack_name="stack"
-        ),
+        NotificationConfiguration("arn:topic", "https://queue", names_in_mails=True, stack_name="stack"),
     ),
     "the intake": Reader(
         configuration.intake,

@@ -130,6 +130,9 @@ def test_the_happy_path_keeps_its_budget_of_calls_and_transitions(flow: Any) -> 
     assert table_calls == [
         "RecordOffboarding UpdateItem",
         "RecordOffboarding TransactWriteItems",
+        # The slot of the hand cap.
+        "RecordOffboarding GetItem",
+        "RecordOffboarding TransactWriteItems",
         "DeregisterEntity GetItem",
         "DeregisterEntity UpdateItem",
         "DeregisterEntity TransactWriteItems",

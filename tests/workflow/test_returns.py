@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +15,8 @@ from local.defaults import OKTA_BUS, ORGANIZATION_ID
 from local.faults import Fault
 from offboarding.domain.timestamps import render
 from tests.workflow.conftest import mark_long
+from tests.workflow.inbox import Inbox
+from tests.workflow.operator import connect_operator
 from tests.workflow.test_departures import ADDRESS, LATER, SOONER, Company, request_offboarding
 from tests.workflow.test_identity_events import (
     STORE_USER,
@@ -22,7 +25,6 @@ from tests.workflow.test_identity_events import (
     build_withdrawal_event,
     load_event,
 )
-from tests.workflow.test_notifications import Inbox
 
 SOON = timedelta(hours=2)
 
@@ -100,7 +102,7 @@ def dana(company: Company) -> str:
      ("identity center", "cloudtrail")],
 )  # fmt: skip
 def test_a_return_in_the_window_is_told_at_once_with_the_restore_and_the_last_day(
-    company: Returns, dana: str, departure: str, provider: str
+    company: Returns, dana: str, departure: str, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company.report(departure)
     company.flow.clock.advance(SOON)
@@ -112,10 +114,9 @@ def test_a_return_in_the_window_is_told_at_once_with_the_restore_and_the_last_da
     assert company.is_disabled(dana)
     record = company.flow.read_record(company.arns()[0])
     assert f"It works until {record['RetentionEndsAt']}." in mail
-    command = re.search(r"--state-machine-arn (\S+) --input '(.*)'", mail)
-    assert command is not None
-    assert command[1] == company.flow.environment.outputs["RestoreStateMachineArn"]
-    assert company.flow.restore(**json.loads(command[2])).outcome == "Restored"
+    [command] = re.findall(r"^offboarding (restore .*)$", mail, re.M)
+    operator = connect_operator(company.flow, monkeypatch)
+    operator.accept(*shlex.split(command.replace("<why>", "is back")), "--yes")
     assert not company.is_disabled(dana)
 
 
@@ -347,9 +348,7 @@ def test_what_two_providers_reported_is_withdrawn_when_both_report_the_return(
     assert company.outcomes() == [None]
     [mail] = company.read_return_mails()
     assert "The mailbox has not been touched." in mail
-    command = re.search(r"--state-machine-arn (\S+) --input '(.*)'", mail)
-    assert command is not None
-    assert json.loads(command[2])["Decision"] == "Withdrawn"
+    assert f"\noffboarding withdraw {dana} --reason " in mail
 
     company.report_return("cloudtrail" if returning == "okta" else "okta")
     company.settle()

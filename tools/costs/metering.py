@@ -110,7 +110,7 @@ class Meter:
             for execution in page["executions"]
         }
 
-    def _count_invocation(self, function: Any, _: str, result: InvocationResult) -> None:  # noqa: ANN401 (moto's)
+    def _count_invocation(self, function: Any, _: str, result: InvocationResult) -> None:
         if result is InvocationResult.THROTTLED:
             return
         with self._lock:
@@ -119,7 +119,7 @@ class Meter:
     def _count_calls(self) -> None:
         meter, make_api_call = self, BaseClient._make_api_call
 
-        def count_and_call(self: Any, operation: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        def count_and_call(self: Any, operation: str, parameters: Mapping[str, Any]) -> Any:
             function = running_function()
             if getattr(meter._thread, "is_nested", False) or (function is None and operation != "PutEvents"):
                 return make_api_call(self, operation, parameters)
@@ -144,16 +144,16 @@ class Meter:
             with self._lock:
                 self._counts.units["sqs-request"] += requests
 
-        def add_message(queue: Queue, message: Any) -> None:  # noqa: ANN401
+        def add_message(queue: Queue, message: Any) -> None:
             count_requests(1)
             add(queue, message)
 
-        def receive_message(backend: SQSBackend, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def receive_message(backend: SQSBackend, *args: Any, **kwargs: Any) -> Any:
             messages = receive(backend, *args, **kwargs)
             count_requests(1 if messages else 0)
             return messages
 
-        def delete_message(backend: SQSBackend, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        def delete_message(backend: SQSBackend, *args: Any, **kwargs: Any) -> None:
             count_requests(1)
             delete(backend, *args, **kwargs)
 
@@ -163,7 +163,7 @@ class Meter:
 
     def _count_call(
         self,
-        function: Any,  # noqa: ANN401
+        function: Any,
         service: str,
         operation: str,
         parameters: Mapping[str, Any],
@@ -194,7 +194,7 @@ class _TouchedItem:
         return count_write_units(write, _list_index_keys(self.table), in_transaction=in_transaction)
 
 
-def _list_index_keys(table: Any) -> list[list[str]]:  # noqa: ANN401
+def _list_index_keys(table: Any) -> list[list[str]]:
     return [[key["AttributeName"] for key in index.schema] for index in table.global_indexes]
 
 
@@ -222,7 +222,7 @@ def _find_touched_item(members: Mapping[str, Any]) -> _TouchedItem:
     return _TouchedItem(table, key, _read_item(table, key))
 
 
-def _read_item(table: Any, key: Mapping[str, Any]) -> Item | None:  # noqa: ANN401
+def _read_item(table: Any, key: Mapping[str, Any]) -> Item | None:
     item = find_item(table, key)
     return None if item is None else dict(item.to_json()["Attributes"])
 
@@ -261,5 +261,5 @@ def _count_transitions(events: list[dict[str, Any]]) -> int:
     return entered + max(0, attempts - kinds[_TASK_ENTERED])
 
 
-def _module_of(function: Any) -> str:  # noqa: ANN401
+def _module_of(function: Any) -> str:
     return str(function.handler).removesuffix(".handler")

@@ -127,9 +127,9 @@ def _convert(shape: Shape | None, value: Any) -> Any:
     """Convert numbers and Booleans, which a template can have as text, to the types of the operation."""
     type_name = getattr(shape, "type_name", None)
     if isinstance(value, Mapping) and type_name == "structure":
-        return {name: _convert(shape.members.get(name), part) for name, part in value.items()}  # type: ignore[union-attr]
+        return {name: _convert(shape.members.get(name), part) for name, part in value.items()}
     if isinstance(value, list) and type_name == "list":
-        return [_convert(shape.member, part) for part in value]  # type: ignore[union-attr]
+        return [_convert(shape.member, part) for part in value]
     if type_name in {"integer", "long"}:
         return int(value)
     if type_name in {"double", "float"}:
