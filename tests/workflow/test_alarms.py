@@ -136,9 +136,12 @@ FAULTS = [
 ]
 FURTHER_FAULTS = [
     (pause_events, {"OldestEvent": "offboarding queue"}),
-    (leave_event_undelivered, {"UndeliveredEvents": "offboarding doctor"}),
-    (fail_to_close_record, {"StatusChangeDeadLetters": "offboarding doctor"}),
-    (leave_status_change_undelivered, {"UndeliveredStatusChanges": "offboarding doctor"}),
+    (leave_event_undelivered, {"UndeliveredEvents": "offboarding refused --queue undelivered-events"}),
+    (fail_to_close_record, {"StatusChangeDeadLetters": "offboarding refused --queue status-changes"}),
+    (
+        leave_status_change_undelivered,
+        {"UndeliveredStatusChanges": "offboarding refused --queue undelivered-status-changes"},
+    ),
     (pause_status_changes, {"OldestStatusChange": "offboarding doctor"}),
 ]
 
