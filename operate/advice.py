@@ -114,6 +114,8 @@ class Adviser:
 
 def describe_mailbox(offboarding: Offboarding) -> str:
     """Return whether the mailbox was touched, as a sentence."""
+    if offboarding.status == "Restored":
+        return "The mailbox was disabled, and a restore has given it back."
     if offboarding.status == "Unwatched" and offboarding.deregistered_at:
         return "The mailbox is disabled, and nobody verifies the clean-up."
     return MAILBOX_TOUCHED[offboarding.mailbox_touched]

@@ -10,6 +10,7 @@ from operate.errors import Refusal
 from operate.executions import Execution, find_execution
 from operate.questions.people import find_subjects, has_primary_identifier, label_entity, require_single
 from operate.questions.table import RecordsTable, Values, identifier_key
+from operate.terminal import render_moment
 
 _SUCCESSFUL_OUTCOMES = frozenset(
     {
@@ -68,13 +69,15 @@ def find_failure(account: Account, table: RecordsTable, text: str) -> Failure:
     Raises
     ------
     Refusal
-        If WHO is nobody or several; or if it has not failed, or a newer one runs, waits or has succeeded.
+        If WHO is nobody or several; if it has not failed, or a newer one runs, waits or has succeeded; or if a restore
+        has given the mailbox back since.
     """
     records = sorted(_list_records(table, text), key=lambda record: str(record.get("StartedAt", "")))
     target = _select_target(records, text)
     execution = find_execution(account, target["Id"])
     _require_failed(target, execution)
     for record in records:
+        _require_not_restored(record, target)
         if record["Id"] != target["Id"]:
             _require_no_obstacle(account, record, target)
     return Failure(target, execution, _read_mailbox_touched(table, target))
@@ -157,6 +160,16 @@ def _require_failed(record: Values, execution: Execution | None) -> None:
         raise Refusal(f"Nothing was started: the last offboarding is {record['Status']}, and not over: {record['Id']}.")
     if outcome in _SUCCESSFUL_OUTCOMES | _UNIMPORTANT_OUTCOMES:
         raise Refusal(f"Nothing was started: the last offboarding has ended as {outcome}: {record['Id']}.")
+
+
+def _require_not_restored(record: Values, target: Values) -> None:
+    """Require that nobody has decided for the mailbox since the failed offboarding started: a restore is newer."""
+    restored_at = str(record.get("RestoredAt") or record.get("RestoreBeganAt") or "")
+    if restored_at > str(target.get("StartedAt", "")):
+        raise Refusal(
+            f"Nothing was started: {label_entity(record['Entity'])} was restored at {render_moment(restored_at)}, in "
+            "UTC. If the person leaves again, use: offboarding start WHO."
+        )
 
 
 def _require_no_obstacle(account: Account, record: Values, target: Values) -> None:

@@ -84,6 +84,22 @@ def test_an_execution_that_step_functions_has_forgotten_is_started_again_from_it
     assert (request["EntityId"], request["NotBefore"]) == (user, "2026-12-24T12:00:00.000Z")
 
 
+def test_somebody_who_was_restored_is_not_offboarded_again_by_a_retry(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana")
+    flow.clock.settle()
+    flow.stop(arn)
+    operator.accept("restore", "dana", "--yes")
+
+    for text in ("dana", arn):
+        assert operator.refuse("retry", text, "--yes").startswith(
+            f"Nothing was started: dana@{DOMAIN} ({user}) was restored at 2026-11-22 12:0"
+        )
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    assert "The mailbox was disabled, and a restore has given it back." in operator.accept("show", "dana")
+
+
 def test_a_name_that_nobody_had_is_tried_again_as_it_was_typed(operator: Operator) -> None:
     flow = operator.flow
     flow.run("dana", days=1)
