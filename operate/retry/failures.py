@@ -56,7 +56,8 @@ class Failure:
     def describe(self) -> Iterator[str]:
         """Go through the lines about whom it is about, and how it ended."""
         yield f"Execution:   {self.record['Id']}"
-        yield f"Entity:      {self.label}"
+        organization = self.record.get("OrganizationId")
+        yield f"Entity:      {self.label}{f', of {organization}' if organization else ''}"
         cause = self.record.get("Cause") or (self.execution.cause if self.execution else "")
         yield f"Ended as:    {_find_outcome(self.record, self.execution)}. {cause}".rstrip()
         mailbox = _MAILBOX.get(self.mailbox_touched, "may be disabled")
@@ -83,7 +84,7 @@ def find_failure(account: Account, table: RecordsTable, text: str) -> Failure:
     return Failure(target, execution, _read_mailbox_touched(table, target))
 
 
-def build_request(account: Account, failure: Failure) -> tuple[dict[str, Any], list[str]]:
+def build_request(account: Account, failure: Failure) -> tuple[Mapping[str, Any], list[str]]:
     """Build the input of another attempt, and the sentences about what is another than at first.
 
     Raises
