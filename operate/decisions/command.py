@@ -90,6 +90,9 @@ def _decide(
 ) -> None:
     if is_all == bool(texts) or (not is_all and (reason_part is not None or limit is not None)):
         raise click.UsageError("Give WHO, or --all with --because and --limit if you need them.")
+    if reason_part is not None and not reason_part.strip():
+        # A variable of a script that is empty would select all.
+        raise click.UsageError("--because needs a text.")
     table = RecordsTable(account)
     waiting = list_waiting(table, statuses, organization)
     if is_all:
