@@ -53,7 +53,7 @@ def _print_result(execution: Execution, record: Values) -> None:
         raise Refusal(f"The restore still runs, because a service does not answer. Its execution is {execution.arn}.")
     if not execution.has_succeeded:
         raise Refusal(execution.ending)
-    click.echo(f"{execution.outcome}: {execution.cause}")
+    print_lines([f"{execution.outcome}: {execution.cause}"])
     missing = execution.output.get("Missing", ())
     print_lines(f"Missing:     {line}" for line in _describe_missing(missing, record))
     if execution.outcome != "Restored":
