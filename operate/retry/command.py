@@ -35,4 +35,4 @@ def retry(account: Account, text: str, *, yes: bool) -> None:
     arn = start_execution(account, OFFBOARDING, request)
     click.echo(f"Started:     {arn}")
     print_lines(describe_next(follow_start(account, table, arn)))
-    click.echo(f"Look again:  offboarding show {request['EntityId']}")
+    click.echo(f"Look again:  {account.render_command('show', request['EntityId'])}")

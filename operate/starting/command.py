@@ -82,7 +82,7 @@ def start(account: Account, *, yes: bool, **options: Any) -> None:  # noqa: ANN4
     arn = start_execution(account, OFFBOARDING, confirm_request(request, result))
     click.echo(f"Started:     {arn}")
     print_lines(describe_next(follow_start(account, RecordsTable(account), arn)))
-    click.echo(f"Look again:  offboarding show {result.entity['Id']}")
+    click.echo(f"Look again:  {account.render_command('show', result.entity['Id'])}")
 
 
 def build_request(
