@@ -65,6 +65,8 @@ def _list_needs_of_resources(
     dead_letters: list[DeadLetters] | str,
     alarms: list[Alarm] | str,
 ) -> Iterator[Advice]:
+    for problem in dict.fromkeys(answer for answer in (queue, dead_letters, alarms) if isinstance(answer, str)):
+        yield Advice(f"Not everything could be read, so that something can be missing here. {problem}")
     if isinstance(queue, EventQueue) and queue.is_paused:
         yield Advice(_describe_queue(queue), account.render_command("queue", "resume"))
     for letters in dead_letters if isinstance(dead_letters, list) else ():
