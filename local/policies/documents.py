@@ -99,7 +99,12 @@ def _iterate_grants(document: Mapping[str, Any]) -> Iterator[Grant]:
                 yield Grant(action, resource, statement["Effect"] == "Deny", conditions)
 
 
-_STRING_KEYS = frozenset({"iam:PassedToService", "kms:EncryptionContext:aws:s3:arn", "kms:ViaService", "s3:prefix"})
+_STRING_KEYS = frozenset(
+    {
+        *("iam:PassedToService", "kms:EncryptionContext:aws:s3:arn", "kms:ViaService", "lambda:FunctionArn"),
+        "s3:prefix",
+    }
+)
 _SUPPORTED_KEYS: Mapping[str, frozenset[str]] = {
     "ForAllValues:StringLike": frozenset({"dynamodb:LeadingKeys"}),
     "StringEquals": _STRING_KEYS | {"events:source", "events:detail-type"},

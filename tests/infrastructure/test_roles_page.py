@@ -30,6 +30,29 @@ def test_each_policy_of_people_is_in_the_table_and_in_the_loop() -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "resource", "function", "expected"),
+    [
+        ("sqs:ReceiveMessage", "sqs:{}:workmail-offboarding-IntakeDeadLettersA158", None, True),
+        ("sqs:DeleteMessage", "sqs:{}:workmail-offboarding-StatusChangesUndeliveredEventsE462", None, True),
+        ("sqs:SendMessage", "sqs:{}:workmail-offboarding-NotificationsRetries6B05", None, True),
+        ("sqs:ReceiveMessage", "sqs:{}:workmail-offboarding-IntakeEventsC73C", None, False),
+        ("sqs:DeleteMessage", "sqs:{}:workmail-offboarding-NotificationsRetries6B05", None, False),
+        ("sqs:SendMessage", "sqs:{}:workmail-offboarding-IntakeDeadLettersA158", None, False),
+        ("lambda:UpdateEventSourceMapping", "lambda:{}:event-source-mapping:1", "workmail-offboarding-Intake", True),
+        ("lambda:UpdateEventSourceMapping", "lambda:{}:event-source-mapping:1", "payroll", False),
+    ],
+)
+def test_an_operator_reads_dead_letters_and_pauses_functions_of_the_stack_alone(
+    action: str, resource: str, function: str | None, expected: bool
+) -> None:
+    place = f"{REGION}:{ACCOUNT}"
+    policy = (ROOT / "docs" / "policies" / "operator.json").read_text()
+    context = {"lambda:FunctionArn": f"arn:aws:lambda:{place}:function:{function}"} if function else {}
+
+    assert is_allowed([policy], action, f"arn:aws:{resource.format(place)}", context) == expected
+
+
+@pytest.mark.parametrize(
     ("role", "action", "resource"),
     [
         ("operator", "states:StartExecution", f"{MACHINE}-approval"),

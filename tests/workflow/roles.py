@@ -106,7 +106,11 @@ def _list_actions(client: BaseClient, operation: str, parameters: Mapping[str, A
         name = f"cloudwatch:{operation}"
     if name not in _RESOURCES:
         return required_actions(client, operation, parameters, ACCOUNT)
-    return [Action(_ACTION_NAMES.get(name, name), (_RESOURCES[name](parameters),), parameters)]
+    contexts: tuple[dict[str, str], ...] = ()
+    if name == "lambda:UpdateEventSourceMapping":
+        mapping = boto3.client("lambda", REGION).get_event_source_mapping(UUID=parameters["UUID"])
+        contexts = ({"lambda:FunctionArn": mapping["FunctionArn"]},)
+    return [Action(_ACTION_NAMES.get(name, name), (_RESOURCES[name](parameters),), parameters, contexts)]
 
 
 def _deny(client: BaseClient, operation: str, action: str, resource: str) -> ClientError:
