@@ -129,8 +129,11 @@ class _Reader:
     def _remove_retried(self, failures: dict[str, Values], start: Values) -> None:
         """Remove the failures of a person for whom another execution has started since."""
         for key in _list_keys(start):
+            failure = failures.get(key, {})
+            # The same name can be somebody else's in another organization.
+            is_of_organization = failure.get("OrganizationId") in {None, start.get("OrganizationId")}
             # The steps of one moment are in no order.
-            if key in failures and failures[key]["Id"] != start["Id"]:
+            if failure and is_of_organization and failure["Id"] != start["Id"]:
                 del failures[key]
 
     def _list_returns(self, returns: dict[str, Values]) -> Iterator[Advice]:
