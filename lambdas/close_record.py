@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from offboarding.adapters.closing import close_record
+from offboarding.adapters.closing import close_record, is_failed_offboarding
 from offboarding.adapters.executions import parse_success, read_execution_status
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
@@ -65,7 +65,10 @@ def _close_record(execution_arn: str, event: dict[str, Any]) -> str | None:
         return None
     if status.is_running:
         raise errors.RecordUnavailable("Step Functions reported the execution's end, and describes it as running.")
-    return close_record(records, record, execution_arn, status, _render_time(event))
+    outcome = close_record(records, record, execution_arn, status, _render_time(event))
+    if outcome is not None and is_failed_offboarding(status, outcome):
+        metrics.add_metric(name="OffboardingsFailed", unit="Count", value=1)
+    return outcome
 
 
 def _record_starter(event: dict[str, Any]) -> None:

@@ -230,10 +230,11 @@ def _list_record_alarms(scope: Construct, closer: RecordCloser) -> Iterator[Alar
 def _list_execution_alarms(
     scope: Construct, state_machine: sfn.IStateMachine, settings: Settings
 ) -> Iterator[AlarmSpec]:
-    failures = [state_machine.metric_failed(), state_machine.metric_timed_out()]
+    # Step Functions counts plans too, and each start by the command begins with one.
+    failures = [build_metric(scope, "OffboardingsFailed")]
     yield AlarmSpec(
         "ExecutionsFailing",
-        f"At least {_FAILURES_IN_AN_HOUR} offboardings failed or timed out within an hour.",
+        f"At least {_FAILURES_IN_AN_HOUR} offboardings failed or timed out within an hour; plans do not count.",
         sum_metrics(failures, period=Duration.hours(1), label="failed and timed out"),
         threshold=_FAILURES_IN_AN_HOUR,
     )

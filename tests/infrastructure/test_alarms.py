@@ -70,8 +70,8 @@ def test_every_alarm_has_a_mail_and_every_mail_an_alarm(template: Template, all_
 
 
 def test_the_alarms_have_few_metrics_because_ten_are_free(template: Template, all_providers: Template) -> None:
-    assert sum(len(list_metrics(alarm)) for alarm in alarms_of(all_providers).values()) == 15
-    assert sum(len(list_metrics(alarm)) for alarm in alarms_of(template).values()) == 11
+    assert sum(len(list_metrics(alarm)) for alarm in alarms_of(all_providers).values()) == 14
+    assert sum(len(list_metrics(alarm)) for alarm in alarms_of(template).values()) == 10
 
 
 @pytest.mark.parametrize("name", QUEUES)
@@ -97,17 +97,11 @@ def test_each_burst_of_refused_events_rings_also_while_the_dead_letter_queue_is_
     assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, 1, "notBreaching")
 
 
-def test_five_failed_or_timed_out_executions_of_the_offboarding_machine_within_an_hour_ring(template: Template) -> None:
+def test_five_failed_or_timed_out_offboardings_within_an_hour_ring(template: Template) -> None:
     alarm = alarms_of(template)["ExecutionsFailing"]
 
-    assert list_metrics(alarm) == [
-        ("AWS/States", "ExecutionsFailed", ONE_HOUR, "Sum"),
-        ("AWS/States", "ExecutionsTimedOut", ONE_HOUR, "Sum"),
-    ]
-    machine, _ = single_resource(template, "AWS::StepFunctions::StateMachine", "Offboarding")
-    dimensions = [metric["MetricStat"]["Metric"]["Dimensions"] for metric in alarm["Metrics"] if "MetricStat" in metric]
-    assert dimensions == [[{"Name": "StateMachineArn", "Value": {"Ref": machine}}]] * 2
-    assert expression_of(alarm) == "FILL(m1, 0) + FILL(m2, 0)"
+    assert list_metrics(alarm) == [("WorkMailOffboarding", "OffboardingsFailed", ONE_HOUR, "Sum")]
+    assert expression_of(alarm) == "FILL(m1, 0)"
     assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (5, 1, "notBreaching")
 
 

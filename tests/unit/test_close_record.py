@@ -125,6 +125,32 @@ def test_a_failure_that_was_redriven_to_a_success_is_closed_with_the_success(
     assert (table.load_record(ARN_A).status, table.load_record(ARN_A).outcome) == (Status.ENDED, "CleanupVerified")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "members", "failures"),
+    [
+        ("WorkMailUnavailable", {}, 1),
+        ("TimedOut", {}, 1),
+        ("Stopped", {}, 0),
+        ("EntityNotFound", {"DryRun": True}, 0),
+        ("Rejected", {}, 0),
+    ],
+)
+def test_an_offboarding_that_failed_is_counted_and_a_plan_and_a_stop_are_not(
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    read_metrics: ReadMetrics,
+    outcome: str,
+    members: dict[str, bool],
+    failures: int,
+) -> None:
+    table.create_record("a")
+    status = ExecutionStatus(is_running=False, outcome=outcome, ended_at=ENDED_AT, input=json.dumps(members))
+
+    deliver_messages(monkeypatch, make_message(status="FAILED"), status=status)
+
+    assert read_metrics().get("OffboardingsFailed", 0) == failures
+
+
 def test_a_success_is_recorded_from_its_event_alone(
     table: Table, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics
 ) -> None:

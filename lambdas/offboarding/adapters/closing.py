@@ -3,11 +3,11 @@
 import json
 from datetime import datetime, timedelta
 
-from offboarding.adapters.executions import FORGOTTEN, ExecutionStatus
+from offboarding.adapters.executions import FORGOTTEN, STOPPED, ExecutionStatus
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.entities import is_organization_id
-from offboarding.domain.outcomes import OUTCOMES_AFTER_A_RECORD
+from offboarding.domain.outcomes import OUTCOMES_AFTER_A_RECORD, SUCCESSFUL_OUTCOMES
 from offboarding.domain.record import Record
 from offboarding.domain.texts import is_unicode
 from offboarding.domain.timestamps import parse
@@ -23,6 +23,12 @@ def is_closed(records: Records, execution_arn: str, ended_at: datetime) -> bool:
     """Return whether an execution that ended at a moment has a record that says so."""
     recorded_end = records.find_end(execution_arn)
     return recorded_end is not None and ended_at - parse(recorded_end) < _SAME_END
+
+
+def is_failed_offboarding(status: ExecutionStatus, outcome: str) -> bool:
+    """Return whether an execution failed or timed out that was no plan, and that nobody has stopped."""
+    is_plan = _parse_object(status.input).get("DryRun") is True
+    return outcome not in SUCCESSFUL_OUTCOMES and outcome != STOPPED and not is_plan
 
 
 def close_record(

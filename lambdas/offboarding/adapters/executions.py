@@ -14,6 +14,7 @@ from offboarding.domain.timestamps import render
 
 states = client("stepfunctions", attempts=1)
 
+STOPPED = "Stopped"
 FORGOTTEN = "Forgotten"
 
 
@@ -60,7 +61,7 @@ _FORGOTTEN_STATUS = ExecutionStatus(
 )
 _PAGE_SIZE = 1000
 _TASK_CLOSED = frozenset({"TaskTimedOut", "TaskDoesNotExist"})
-_OUTCOMES_BY_STATUS = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
+_OUTCOMES_BY_STATUS = {"ABORTED": STOPPED, "TIMED_OUT": "TimedOut"}
 
 
 def start_execution(state_machine_arn: str, name: str, execution_input: Mapping[str, object]) -> bool:
