@@ -19,7 +19,7 @@ from offboarding.adapters.mailbox_exports import MailboxExports
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
-from offboarding.domain.caps import CapKind, render_hand_cap_reason, select_cap
+from offboarding.domain.caps import CapKind, render_cap_reason, select_cap
 from offboarding.domain.doubts import list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType
 from offboarding.domain.exports import ExportMode
@@ -151,7 +151,7 @@ def _reasons_for_approval(
     if size is None or not cap.is_reached(size, due_at):
         return []
     if kind is CapKind.HAND:
-        return [render_hand_cap_reason(size)]
+        return [render_cap_reason(CapKind.HAND, size)]
     return [f"The cap of {size} deregistrations within 24 hours is reached."]
 
 

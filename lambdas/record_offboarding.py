@@ -20,7 +20,7 @@ from offboarding.adapters.records import Records, entity_key
 from offboarding.adapters.reports import Report, Reports
 from offboarding.adapters.table import Action
 from offboarding.domain import errors
-from offboarding.domain.caps import CapKind, render_hand_cap_reason, select_cap
+from offboarding.domain.caps import render_cap_reason, select_cap
 from offboarding.domain.doubts import Doubt, list_reasons
 from offboarding.domain.entities import Entity, EntityState, EntityType, GroupMembership
 from offboarding.domain.exports import ExportMode, is_recent, is_verified
@@ -292,16 +292,7 @@ def _reasons_for_approval(
     cap = Cap(step["OrganizationId"], kind)
     if size is None or cap.take_slot(offboarding_of(step), size, parse(step["Now"])):
         return [], False
-    return [_render_cap_reason(kind, size)], True
-
-
-def _render_cap_reason(kind: CapKind, size: int) -> str:
-    if kind is CapKind.HAND:
-        return render_hand_cap_reason(size)
-    return (
-        f"Identity providers have had {size} entities of this organization deregistered within 24 hours, "
-        "which is the cap."
-    )
+    return [render_cap_reason(kind, size)], True
 
 
 def _decide(policy: Policy, step: RecordStep, entity: Entity, reasons: list[str]) -> str:

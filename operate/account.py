@@ -19,12 +19,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from operate.errors import Refusal, error_code
+from operate.errors import UNREACHABLE_ERRORS, Refusal, error_code
 
 DEFAULT_STACK = "workmail-offboarding"
 COMMAND = "offboarding"
-_PATIENT = Config(retries={"mode": "standard", "max_attempts": 12})
+_PATIENT = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 12})
 """Throttling is waited for: nobody else waits for the answers of these commands."""
+_CONNECTION_ATTEMPTS = 2
+"""What cannot be reached at all is probably a mistyped Region, or an endpoint that is down: a person soon learns it."""
 _IMPATIENT = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 2})
 """A person waits for the page, which is complete without the answer."""
 _LOCAL_TIMEOUT_SECONDS = 60
@@ -110,7 +112,7 @@ class Account:
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 makes its classes when it runs)
         """Return a client that retries what is throttled."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=self._config)
+            self._clients[service] = self._make_client(service)
         return self._clients[service]
 
     def give_up_soon(self) -> None:
@@ -123,6 +125,11 @@ class Account:
         region = self.stack.outputs.get("OrganizationsRegion", self.region)
         return self._session.client("workmail", region_name=region, config=_IMPATIENT)
 
+    def _make_client(self, service: str, region: str | None = None) -> Any:  # noqa: ANN401 (boto3 makes its classes)
+        client = self._session.client(service, region_name=region, config=self._config)
+        client.meta.events.register_first("needs-retry", _stop_if_unreachable)
+        return client
+
     def render_command(self, *words: str) -> str:
         """Return a command of this program as a person types it, with the options that this account was named by."""
         return shlex.join([COMMAND, *words, *self._options])
@@ -131,7 +138,7 @@ class Account:
         """Return a client of a Region, which can be another one than that of the stack."""
         if region == self.region:
             return self.client(service)
-        return self._session.client(service, region_name=region, config=self._config)
+        return self._make_client(service, region)
 
     def render_aws_command(self, *words: str) -> str:
         """Return a command of the AWS CLI for a person to type, with this Region and profile."""
@@ -168,7 +175,8 @@ class Account:
         stack = self.find_stack()
         if stack is None:
             raise Refusal(
-                f"There is no stack {self.stack_name} in {self.region}: name it with --stack (make: STACK=NAME)."
+                f"There is no stack {self.stack_name} in {self.region}: choose another Region with --region, or name "
+                "the stack with --stack (make: STACK=NAME)."
             )
         return stack
 
@@ -236,6 +244,16 @@ class Account:
     def read_time(self) -> datetime:
         """Return the time now in UTC; on the embedded AWS, that of its clock."""
         return _call_clock() or datetime.now(UTC)
+
+
+def _stop_if_unreachable(attempts: int, caught_exception: Exception | None, **_: object) -> None:
+    """Raise the error of a connection that could not be made, instead of trying ten times more.
+
+    botocore's standard mode counts these attempts as it counts throttled ones.
+    https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
+    """
+    if isinstance(caught_exception, UNREACHABLE_ERRORS) and attempts >= _CONNECTION_ATTEMPTS:
+        raise caught_exception
 
 
 def _call_clock(change: Mapping[str, str] | None = None) -> datetime | None:

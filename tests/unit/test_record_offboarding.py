@@ -182,7 +182,8 @@ def test_the_cap_counts_each_execution_of_an_identity_provider_once(
 
     assert (answer["Decision"], answer["CapIsReached"]) == ("AwaitApproval", True)
     assert answer["Reasons"] == [
-        "Identity providers have had 1 entities of this organization deregistered within 24 hours, which is the cap."
+        "The setting dailyCap limits offboardings by identity providers in this organization to 1 within 24 hours, and "
+        "this number is reached."
     ]
     assert table.read_members(CAP_ID, "Count") == {"NextNumber": 1}
     midnight_answer = record(describe_entity(kim), "b", Now="2026-11-25T00:00:00.000Z", Request=OKTA)

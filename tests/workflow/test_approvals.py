@@ -290,7 +290,7 @@ def test_the_cap_counts_executions_of_identity_providers(flow: Any) -> None:
     flow.clock.settle()
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 3, "an execution started by hand counts for another cap"
     waiting_arn = arns[last.index("AwaitApproval")]
-    assert "which is the cap" in flow.read_record(waiting_arn)["ApprovalReasons"][0]
+    assert "The setting dailyCap limits" in flow.read_record(waiting_arn)["ApprovalReasons"][0]
 
     flow.decide(waiting_arn)
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 4

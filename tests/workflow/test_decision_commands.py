@@ -83,19 +83,19 @@ def test_all_that_wait_for_one_reason_are_approved_by_one_command(operator: Oper
     by_cap = start_waiting(operator, "ann", "bob", "cid", Requester=REQUESTER)
     by_list = start_waiting(operator, "vip")
 
-    output = operator.accept("approve", "--all", "--because", "THE CAP", "--limit", "2", "--reason", "known", "--yes")
+    output = operator.accept("approve", "--all", "--because", "DAILYCAP", "--limit", "2", "--reason", "known", "--yes")
 
     assert output.splitlines()[:2] == [
         "To be approved: 2 of 4 that wait.",
-        "  for 2: Identity providers have had 0 entities of this organization deregistered within 24 hours, which is "
-        "the cap.",
+        "  for 2: The setting dailyCap limits offboardings by identity providers in this organization to 0 within 24 "
+        "hours, and this number is reached.",
     ]
     assert len(flow.list_calls("DeregisterFromWorkMail")) == 2
-    operator.accept("approve", "--all", "--because", "the cap", "--reason", "known", "--yes")
+    operator.accept("approve", "--all", "--because", "dailyCap", "--reason", "known", "--yes")
     assert {flow.read_record(arn)["Status"] for arn in by_cap.values()} == {"InWindow"}
     assert flow.read_record(by_list["vip"])["Status"] == "AwaitingApproval"
-    assert operator.accept("approve", "--all", "--because", "the cap", "--reason", "known") == (
-        "Nothing was decided: 1 wait, and none has a reason that contains the cap.\n"
+    assert operator.accept("approve", "--all", "--because", "dailyCap", "--reason", "known") == (
+        "Nothing was decided: 1 wait, and none has a reason that contains dailyCap.\n"
     )
 
 

@@ -120,7 +120,8 @@ class TestTheDeletion:
         )
         assert refuse_to_destroy(operator, "--unprotect", "stack", "--yes", "other").endswith("and not other.")
         assert refuse_to_destroy(operator, "--stack", "other") == (
-            "There is no stack other in us-east-1: name it with --stack (make: STACK=NAME)."
+            "There is no stack other in us-east-1: choose another Region with --region, or name the stack with --stack "
+            "(make: STACK=NAME)."
         )
         Path("records").write_text("those of another stack")
         refusal = refuse_to_destroy(operator, "--unprotect", "stack", "--yes", STACK, "--export", "records")

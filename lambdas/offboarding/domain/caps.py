@@ -16,9 +16,10 @@ def select_cap(request: Mapping[str, object]) -> CapKind:
     return CapKind.PROVIDERS if "Requester" in request else CapKind.HAND
 
 
-def render_hand_cap_reason(size: int) -> str:
-    """Render why an offboarding by hand needs an approval, if `size` of them have a slot within 24 hours."""
+def render_cap_reason(kind: CapKind, size: int) -> str:
+    """Render why an offboarding needs an approval, if `size` of a kind have a slot within 24 hours."""
+    starter = "by hand" if kind is CapKind.HAND else "by identity providers"
     return (
-        f"The setting {CapKind.HAND} limits offboardings by hand in this organization to {size} within 24 hours, and "
-        "this number is reached."
+        f"The setting {kind} limits offboardings {starter} in this organization to {size} within 24 hours, and this "
+        "number is reached."
     )

@@ -1,9 +1,12 @@
 """The account of a command: waiting, and errors."""
 
+import io
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -44,6 +47,13 @@ def test_the_profile_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert Account("audit").region == "us-west-2"
 
 
+class RawBody(io.BytesIO):
+    """The body of an answer, as urllib3 has it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.getvalue()
+
+
 CREDENTIALS = {"provider": "x", "cred_var": "y", "error_msg": "z", "profile": "p"}
 
 
@@ -70,5 +80,37 @@ def test_an_error_is_one_sentence() -> None:
 
     assert describe_error(refused) == "AWS refuses Scan (AccessDenied): no."
     assert describe_error(unreachable) == (
-        'AWS cannot be called (EndpointConnectionError): Could not connect to the endpoint URL: "https://x".'
+        'AWS cannot be called (EndpointConnectionError): Could not connect to the endpoint URL: "https://x". '
+        "Check the Region (--region, AWS_REGION) and the network."
     )
+
+
+def test_an_endpoint_that_is_down_is_tried_twice_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    client, attempts = Account(region="eu-west-2").client("cloudformation"), list[str]()
+    client.meta.events.register("before-send", lambda request, **_: attempts.append(request.url))
+
+    with pytest.raises(EndpointConnectionError) as caught:
+        client.describe_stacks()
+
+    assert len(attempts) == 2
+    assert describe_error(caught.value).endswith(
+        "AWS_ENDPOINT_URL is http://127.0.0.1:9: start what should answer there, or unset it to call AWS."
+    )
+
+
+def test_throttling_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    client, attempts = Account(region="eu-north-1").client("cloudformation"), list[str]()
+
+    def throttle(request: object, **_: object) -> AWSResponse:
+        attempts.append("")
+        body = b"<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>"
+        return AWSResponse("https://x", 400, {}, RawBody(body))
+
+    client.meta.events.register("before-send", throttle)
+
+    with pytest.raises(ClientError, match="Throttling"):
+        client.describe_stacks()
+
+    assert len(attempts) == 13
