@@ -3,7 +3,10 @@
 Into a pipe go the same lines without colour, and without a line break at the width of any terminal.
 """
 
+import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -11,39 +14,87 @@ from itertools import islice
 import click
 from rich import box
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
-from operate.errors import Refusal
+from operate.errors import Refusal, explain_interruption
+from operate.layout import Layout
 
 _PIPE_WIDTH = 10_000
 """No line of a table is broken or cut in a pipe."""
 _PAGE_ROWS = 1000
+_TEXT = re.compile(r" *(?:\S+(?: \S+)*  +)?")
+"""What comes before the text of a line: spaces, and a name with two spaces or more behind it."""
 
 
 def make_console() -> Console:
-    """Make the console of the standard output."""
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=width is not None)
+    """Make the console of the standard output. With NO_COLOR nothing is bold either."""
+    width = None if is_terminal() else _PIPE_WIDTH
+    return Console(
+        width=width,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=width is not None,
+    )
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def is_terminal() -> bool:
+    """Return whether the standard output is a terminal, and no pipe."""
+    return sys.stdout.isatty()
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    optional: Sequence[str] = (),
+    shortened: Sequence[str] = (),
+) -> None:
     """Print rows under the names of their columns; None is an empty cell.
 
-    After a thousand rows another table begins, so that memory does not grow with them.
+    After a thousand rows another table begins, so that memory does not grow with them. A pipe gets all columns in full.
+
+    Parameters
+    ----------
+    columns, rows
+        The names, and the cells of each row.
+    optional
+        Columns that a terminal does not show if all rows have the same there, or if they do not fit; the first of them
+        is the first to go.
+    shortened
+        Columns whose cells end with an ellipsis on a terminal, instead of taking a second line.
     """
     remaining = iter(rows)
     page = [*islice(remaining, _PAGE_ROWS)]
     while True:
-        # An id is of no use if its end is cut off.
-        table = Table(
-            *(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
-        )
-        for row in page:
-            table.add_row(*("" if cell is None else one_line(cell) for cell in row))
-        make_console().print(table)
+        cells = [["" if cell is None else one_line(cell) for cell in row] for row in page]
+        _print_page(columns, cells, optional, shortened)
         page = [*islice(remaining, _PAGE_ROWS)]
         if not page:
             return
+
+
+def _print_page(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str], shortened: Sequence[str]
+) -> None:
+    console = make_console()
+    layout = Layout.of_rows(columns, rows)
+    if is_terminal():
+        layout.fit(console.width, optional, shortened)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in layout.shown:
+        # An id is of no use if its end is cut off.
+        is_short = is_terminal() and name in shortened
+        width = layout.widths[name] if is_terminal() else None
+        table.add_column(name, overflow="ellipsis" if is_short else "fold", no_wrap=is_short, width=width)
+    for row in rows:
+        table.add_row(*(cell for name, cell in zip(columns, row, strict=True) if name in layout.shown))
+    console.print(table)
+    for name, value in layout.common.items():
+        click.echo(f"{name}: {value}, in all rows.")
+    if layout.left_out:
+        click.echo(f"No room for: {', '.join(layout.left_out)}. A wider terminal or a pipe has all columns.")
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:
@@ -59,13 +110,29 @@ def print_section(title: str, lines: Iterable[str]) -> None:
     for number, line in enumerate(iterator):
         if number == 0:
             click.echo(f"\n{title}")
-        click.echo(f"  {line}")
+        click.echo(wrap_line(f"  {line}"))
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines without control characters, and with their spaces."""
     for line in lines:
-        click.echo("".join(character if character.isprintable() else " " for character in line))
+        click.echo(wrap_line("".join(character if character.isprintable() else " " for character in line)))
+
+
+def wrap_line(line: str) -> str:
+    """Wrap a line between words at the width of a terminal, further lines below its text; a pipe has it whole."""
+    width = make_console().width
+    if not is_terminal() or len(line) <= width:
+        return line
+    text_begins_at = _TEXT.match(line)
+    indent = text_begins_at.end() if text_begins_at else 0
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * (indent if indent < width // 2 else 0),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def one_line(value: object) -> str:
@@ -114,6 +181,7 @@ def require_consent(question: str, *, is_given: bool) -> None:
     if is_given:
         return
     click.echo(f"{question} [y/N] ", nl=False, err=True)
-    answer = sys.stdin.readline()
+    with explain_interruption(lambda: "Nothing was changed."):
+        answer = sys.stdin.readline()
     if answer.strip().lower() not in {"y", "yes"}:
         raise Refusal("Nothing was changed." if answer else "Nothing was changed: answer y, or give --yes.")
