@@ -1,4 +1,4 @@
-"""Which columns of a table a terminal shows, and how wide they are, so that a row has one line where that is possible."""
+"""Which columns of a table a terminal shows, and how wide they are: a row has one line where that is possible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

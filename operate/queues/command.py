@@ -8,7 +8,8 @@ from operate.account import Account
 from operate.errors import Refusal
 from operate.options import account_options, report
 from operate.queues.letters import DEAD_LETTER_OUTPUTS, Letter, LetterBox, count_messages, find_target, open_letters
-from operate.terminal import print_lines, print_table, render_moment, require_consent
+from operate.queues.subjects import describe_subject
+from operate.terminal import is_terminal, print_facts, print_lines, print_table, render_moment, require_consent
 
 _MAPPING, _EVENT_QUEUE = "EventSourceMappingId", "EventQueueUrl"
 _NO_PROVIDERS = "The stack has no identity providers, so no events start offboardings."
@@ -16,6 +17,7 @@ _STATES = {
     "Enabled": "Events are read as they come.",
     "Disabled": "The queue is paused: events wait in it for up to 14 days, and then SQS drops them.",
 }
+_FACTS = ("Since (UTC)", "Provider", "Event", "Who", "Reason")
 _POLL_COUNT = 30
 _POLL_SECONDS = 2.0
 _PAUSE_NOTE = (
@@ -104,7 +106,8 @@ def _read_state(account: Account) -> str:
 def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action: str, name: str, *, yes: bool) -> None:
     if action == "drop":
         _print_letters(letters)
-        require_consent(f"Are these {len(letters)} to be deleted for ever?", is_given=yes)
+        subject = "Is this one" if len(letters) == 1 else f"Are these {len(letters)}"
+        require_consent(f"{subject} to be deleted for ever?", is_given=yes)
         for letter in letters:
             box.drop(letter)
         click.echo(f"Dropped: {len(letters)}.")
@@ -121,14 +124,18 @@ def _print_letters(letters: Sequence[Letter]) -> None:
     if not letters:
         click.echo("There are no dead letters.")
         return
-    print_table(
-        ("Id", "Since (UTC)", "Provider", "Event", "Reason"),
-        (
-            (letter.id, render_moment(letter.sent_at), letter.provider, letter.kind, _explain(letter))
-            for letter in letters
-        ),
-    )
+    if is_terminal():
+        # An id in a column would be broken into several lines, and nobody could copy it.
+        for letter in letters:
+            print_facts(letter.id, zip(_FACTS, _list_facts(letter), strict=True))
+    else:
+        print_table(("Id", *_FACTS), ((letter.id, *_list_facts(letter)) for letter in letters))
     click.echo("\nRemove the cause, or offboard by hand. Then: offboarding refused resend ID…, or drop ID…")
+
+
+def _list_facts(letter: Letter) -> tuple[str | None, ...]:
+    subject = describe_subject(letter.event)
+    return (render_moment(letter.sent_at), letter.provider, letter.kind, subject, _explain(letter))
 
 
 def _explain(letter: Letter) -> str:

@@ -136,8 +136,8 @@ class TestExport:
         [
             (
                 ["FILE"],
-                "There is no stack workmail-offboarding in us-east-1: choose another Region with --region, or name the stack "
-                "with --stack (make: STACK=NAME).\n",
+                "There is no stack workmail-offboarding in us-east-1: choose another Region with --region, or name the "
+                "stack with --stack (make: STACK=NAME).\n",
             ),
             (["FILE", "--stack", "test", "--region", "eu-west-1"], "There is no stack test in eu-west-1: choose"),
             (["missing/FILE", "--table", TABLE], "The file missing/FILE cannot be written: No such file or directory."),
