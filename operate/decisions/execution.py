@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from operate.account import Account
 from operate.decisions.selection import Candidate
+from operate.errors import explain_interruption
 from operate.executions import APPROVAL, RUNNING, find_execution, require_machine, start_execution
 from operate.options import report
 from operate.questions.table import RecordsTable
@@ -66,6 +67,30 @@ def make_decisions(
         The decision.
     """
     result, open_decisions = DecisionResult(), dict[str, Candidate]()
+    with explain_interruption(lambda: _describe_interruption(account, len(candidates), result, open_decisions)):
+        _make_all(account, table, candidates, decision, result, open_decisions)
+    result.running += open_decisions.values()
+    return result
+
+
+def _describe_interruption(
+    account: Account, count: int, result: DecisionResult, open_decisions: Mapping[str, Candidate]
+) -> str:
+    started_count = len(open_decisions) + len(result.decided) + len(result.settled) + len(result.refused)
+    return (
+        f"Interrupted. Started: {started_count}. Not started: {count - started_count}. What was started goes on. "
+        f"What still waits: {account.render_command('list', '--waiting')}. The same command goes on with the rest."
+    )
+
+
+def _make_all(
+    account: Account,
+    table: RecordsTable,
+    candidates: Sequence[Candidate],
+    decision: Decision,
+    result: DecisionResult,
+    open_decisions: dict[str, Candidate],
+) -> None:
     began_at = account.read_time()
     for candidate in candidates:
         if candidate.decision is None:
@@ -79,8 +104,6 @@ def make_decisions(
         if not open_decisions:
             break
         report(f"Decisions made: {len(candidates) - len(open_decisions)} of {len(candidates)} …")
-    result.running += open_decisions.values()
-    return result
 
 
 def _start_decision(account: Account, candidate: Candidate, decision: Decision) -> str:
