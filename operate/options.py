@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operate.account import DEFAULT_STACK, Account
 from operate.errors import Refusal, describe_error
+from operate.terminal import wrap_line
 
 _PLACEHOLDER = re.compile(r"[\s.…'\"]*|<[^<>]*>|REASON|WHY")
 NO = 1
@@ -59,7 +60,8 @@ def _require_no_placeholder(_context: click.Context, _parameter: click.Parameter
 
 def exit_with(sentence: str) -> NoReturn:
     """End the command with a sentence on the standard error, and the exit code 1."""
-    click.echo(sentence, err=True)
+    is_read = sys.stderr.isatty()
+    click.echo("\n".join(wrap_line(line) if is_read else line for line in sentence.split("\n")), err=True)
     sys.exit(NO)
 
 
