@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operate.account import Account
-from operate.errors import Refusal, error_code
+from operate.errors import Refusal, error_code, explain_interruption
 from operate.options import report
 
 OFFBOARDING = "StateMachineArn"
@@ -127,7 +127,7 @@ def find_execution(account: Account, arn: str) -> Execution | None:
     )
 
 
-def wait_for_end(account: Account, arn: str, seconds: float, activity: str) -> Execution:
+def wait_for_end(account: Account, arn: str, seconds: float, activity: str, look: str = "") -> Execution:
     """Wait until an execution is over, or for some seconds; say on the standard error what is waited for.
 
     Parameters
@@ -140,6 +140,8 @@ def wait_for_end(account: Account, arn: str, seconds: float, activity: str) -> E
         For how long.
     activity
         What it does, as a sentence without its full stop.
+    look
+        A sentence that says how to look at it later, for a person who does not wait.
 
     Returns
     -------
@@ -149,9 +151,15 @@ def wait_for_end(account: Account, arn: str, seconds: float, activity: str) -> E
     Raises
     ------
     Refusal
-        If there is no such execution.
+        If there is no such execution, or a person presses Ctrl-C.
     """
     report(f"{activity} …")
+    sentence = f"The execution goes on without this command: {arn}. {look}".strip()
+    with explain_interruption(lambda: sentence):
+        return _poll(account, arn, seconds, activity)
+
+
+def _poll(account: Account, arn: str, seconds: float, activity: str) -> Execution:
     reported = waited = 0.0
     for pause in _iterate_pauses():
         execution = require_execution(account, arn)

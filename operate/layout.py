@@ -62,12 +62,19 @@ class Layout:
             elif name in optional and self.row_count > 1 and len(self.values[name]) == 1:
                 self.shown.remove(name)
                 self.common[name] = next(iter(self.values[name]))
-        shortest = {name: min(self.widths[name], _SHORTEST_CELL) for name in shortened}
+        shown_before = [*self.shown]
+        shortest = {name: min(self.widths[name], _SHORTEST_CELL) for name in shortened if name in self.widths}
         for name in optional:
             if name in self.shown and self._excess(self.widths | shortest, width) > 0:
                 self.shown.remove(name)
                 self.left_out.append(name)
-        for name in sorted(self.shown, key=lambda name: name not in shortened):
+        for name in [*self.left_out]:
+            # What goes last can be so wide that there is room again for something else.
+            if self._excess(self.widths | shortest, width - self.widths[name] - _GAP) <= 0:
+                self.left_out.remove(name)
+                self.shown.append(name)
+        self.shown = [name for name in shown_before if name not in self.left_out]
+        for name in sorted(self.shown, key=lambda name: (name not in shortened, -self.widths[name])):
             least = shortest.get(name, self.longest_words[name])
             self.widths[name] = max(least, self.widths[name] - max(0, self._excess(self.widths, width)))
 

@@ -1,6 +1,7 @@
 """What the commands have in common: the options of an account, and what an error becomes."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -12,6 +13,7 @@ from operate.account import DEFAULT_STACK, Account
 from operate.errors import Refusal, describe_error
 from operate.terminal import print_lines
 
+_PLACEHOLDER = re.compile(r"[\s.…'\"]*|<[^<>]*>|REASON|WHY")
 NO = 1
 """The exit code if the answer is no."""
 
@@ -35,6 +37,25 @@ def account_options(command: Callable[..., None]) -> Callable[..., None]:
             exit_with(describe_error(error))
 
     return with_account
+
+
+def reason_option(text: str, *, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option `--reason`, which takes no placeholder of a page or of a suggested command.
+
+    Parameters
+    ----------
+    text
+        Its line in the help.
+    required
+        Whether there has to be one.
+    """
+    return click.option("--reason", required=required, callback=_require_no_placeholder, help=text)
+
+
+def _require_no_placeholder(_context: click.Context, _parameter: click.Parameter, reason: str | None) -> str | None:
+    if reason is not None and _PLACEHOLDER.fullmatch(reason.strip()):
+        raise click.BadParameter(f"Put the reason there, instead of {reason or 'an empty text'}: it is recorded.")
+    return reason
 
 
 def exit_with(sentence: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from operate.account import Account
-from operate.errors import Refusal
+from operate.errors import Refusal, explain_interruption
 from operate.executions import Execution, require_execution
 from operate.options import report
 from operate.questions.offboardings import Offboarding
@@ -35,6 +35,12 @@ def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding
         If it is over: it was refused, or has failed.
     """
     report("The offboarding was started …")
+    look = account.render_command("show", arn)
+    with explain_interruption(lambda: f"The offboarding goes on without this command. Look again with: {look}"):
+        return _wait_until_it_waits(account, table, arn)
+
+
+def _wait_until_it_waits(account: Account, table: RecordsTable, arn: str) -> Offboarding | None:
     for _ in range(int(_FOLLOWING_SECONDS / _PAUSE_SECONDS)):
         execution = require_execution(account, arn)
         if not execution.is_running:
@@ -66,6 +72,15 @@ def describe_next(offboarding: Offboarding | None) -> Iterator[str]:
     yield "The times are in UTC."
 
 
+def advise_on_progress(entity_id: str) -> str:
+    """Return what a person can do who wants another offboarding of an entity than the one that goes on."""
+    return (
+        f"See it with: offboarding show {entity_id}. To change its date while it waits: offboarding withdraw "
+        f"{entity_id}, then start again."
+    )
+
+
 def _describe_end(execution: Execution) -> str:
-    holder = execution.output.get("OtherExecutionArn")
-    return f"{execution.ending}{f' That is {holder}.' if holder else ''}"
+    if execution.outcome != "AlreadyInProgress":
+        return execution.ending
+    return f"{execution.ending} {advise_on_progress(execution.input['EntityId'])}"

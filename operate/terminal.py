@@ -82,7 +82,8 @@ def _print_page(
     layout = Layout.of_rows(columns, rows)
     if is_terminal():
         layout.fit(console.width, optional, shortened)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    padding = (0, 0, 0, 1) if is_terminal() else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
     for name in layout.shown:
         # An id is of no use if its end is cut off.
         is_short = is_terminal() and name in shortened
@@ -91,10 +92,9 @@ def _print_page(
     for row in rows:
         table.add_row(*(cell for name, cell in zip(columns, row, strict=True) if name in layout.shown))
     console.print(table)
-    for name, value in layout.common.items():
-        click.echo(f"{name}: {value}, in all rows.")
+    print_lines(f"{name} (in all rows): {value}" for name, value in layout.common.items() if value)
     if layout.left_out:
-        click.echo(f"No room for: {', '.join(layout.left_out)}. A wider terminal or a pipe has all columns.")
+        print_lines([f"No room for: {', '.join(layout.left_out)}. A wider terminal or a pipe has all columns."])
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:

@@ -10,13 +10,23 @@ from operate.account import Account
 from operate.decisions.execution import Decision, DecisionResult, group_refusals, make_decisions
 from operate.decisions.selection import Candidate, list_waiting, select_by_reason, select_by_texts
 from operate.errors import Refusal
-from operate.options import account_options
+from operate.options import account_options, reason_option
 from operate.organizations import organization_option
+from operate.questions.reasons import generalize_reason
 from operate.questions.table import WAITING_STATUSES, RecordsTable
 from operate.terminal import print_lines, require_consent
 
 _APPROVAL_STATUSES = ("AwaitingApproval",)
 _SHOWN_COUNT = 5
+_CONSEQUENCES = {
+    "Approved": "An approved mailbox is disabled at once, or after its export. It can be restored for 30 days.",
+    "Rejected": "What is rejected ends, and no mailbox is touched.",
+}
+_RESULTS = {
+    "Approved": "The offboardings go on; the list follows within two minutes.",
+    "Rejected": "The offboardings end; the list follows within two minutes.",
+    "Withdrawn": "The offboardings end; the list follows within two minutes.",
+}
 _WAITS = {
     "AwaitingApproval": "waits for an approval",
     "Scheduled": "waits for its date",
@@ -29,7 +39,7 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in reversed(
         (
             click.argument("texts", metavar="[WHO]...", nargs=-1),
-            click.option("--reason", required=True, help="Why you decide so; it is recorded."),
+            reason_option("Why you decide so; it is recorded.", required=True),
             click.option("--all", "is_all", is_flag=True, help="Decide on all that wait, instead of WHO."),
             click.option(
                 "--because",
@@ -102,8 +112,10 @@ def _decide(
     if not selected:
         click.echo(_describe_nothing(len(waiting), reason_part))
         return
-    print_lines(_describe_selection(name, selected, len(waiting)))
-    require_consent(f"Are these {len(selected)} to be {name.lower()}?", is_given=yes)
+    look = account.render_command("list", "--waiting", *(("--because", reason_part) if reason_part else ()))
+    print_lines(_describe_selection(name, selected, len(waiting), look))
+    subject = "Is this one" if len(selected) == 1 else f"Are these {len(selected)}"
+    require_consent(f"{subject} to be {name.lower()}?", is_given=yes)
     decision = Decision(name, decided_by or account.caller, reason)
     _print_result(make_decisions(account, table, selected, decision), decision)
 
@@ -111,18 +123,22 @@ def _decide(
 def _describe_nothing(waiting_count: int, reason_part: str | None) -> str:
     if not waiting_count:
         return "Nothing waits for that."
-    return f"Nothing was decided: {waiting_count} wait, and none has a reason that contains {reason_part}."
+    verb = "waits" if waiting_count == 1 else "wait"
+    return f"Nothing was decided: {waiting_count} {verb}, and none has a reason that contains {reason_part}."
 
 
-def _describe_selection(name: str, selected: Sequence[Candidate], waiting_count: int) -> Iterator[str]:
+def _describe_selection(name: str, selected: Sequence[Candidate], waiting_count: int, look: str) -> Iterator[str]:
     """Go through the lines by which a person checks what is decided on."""
-    yield f"To be {name.lower()}: {len(selected)} of {waiting_count} that wait."
-    for reason, count in Counter(reason for candidate in selected for reason in candidate.reasons).most_common():
+    yield f"To be {name.lower()}: {len(selected)} of {waiting_count} that {'waits' if waiting_count == 1 else 'wait'}."
+    reasons = (generalize_reason(reason, each.entity) for each in selected for reason in each.reasons)
+    for reason, count in Counter(reasons).most_common():
         yield f"  for {count}: {reason}"
     for candidate in selected[:_SHOWN_COUNT]:
         yield f"  {candidate.label}, which {_WAITS[candidate.status]}"
     if len(selected) > _SHOWN_COUNT:
-        yield f"  and {len(selected) - _SHOWN_COUNT} more"
+        yield f"  and {len(selected) - _SHOWN_COUNT} more. To see all that wait: {look}"
+    if name in _CONSEQUENCES:
+        yield _CONSEQUENCES[name]
 
 
 def _print_result(result: DecisionResult, decision: Decision) -> None:
@@ -133,7 +149,8 @@ def _print_result(result: DecisionResult, decision: Decision) -> None:
     Refusal
         If not all have the decision now.
     """
-    print_lines([f"{decision.name} by {decision.decided_by}: {len(result.decided)}."])
+    consequence = f" {_RESULTS[decision.name]}" if result.decided else ""
+    print_lines([f"{decision.name} by {decision.decided_by}: {len(result.decided)}.{consequence}"])
     if result.settled:
         click.echo(f"{decision.name} before: {len(result.settled)}.")
     for ending, candidates in group_refusals(result):
@@ -144,4 +161,6 @@ def _print_result(result: DecisionResult, decision: Decision) -> None:
         click.echo(f"Still being decided: {len(result.running)}.")
     failure_count = len(result.refused) + len(result.running)
     if failure_count:
-        raise Refusal(f"Not {decision.name.lower()}: {failure_count}. The same command can be repeated.")
+        # What was refused would be refused again.
+        advice = " The same command can be repeated." if result.running else ""
+        raise Refusal(f"Not {decision.name.lower()}: {failure_count}.{advice}")

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operate.account import Account
 from operate.decisions.selection import Candidate
+from operate.errors import explain_interruption
 from operate.executions import APPROVAL, RUNNING, find_execution, require_machine, start_execution
 from operate.options import report
 from operate.questions.table import RecordsTable
@@ -73,20 +74,29 @@ def make_decisions(
         If AWS refuses a call. How many decisions were started until then is said on the standard error.
     """
     result, started = DecisionResult(), dict[str, Candidate]()
-    began_at = account.read_time()
-    try:
-        _start_decisions(account, candidates, decision, started, result)
-        open_decisions = dict(started)
-        for statuses in _iterate_statuses(account, began_at - _CLOCK_SKEW, open_decisions):
-            _take_ended(account, table, open_decisions, statuses, decision, result)
-            if not open_decisions:
-                break
-            report(f"Decisions made: {len(candidates) - len(open_decisions)} of {len(candidates)} …")
-    except (ClientError, BotoCoreError, KeyboardInterrupt):
-        report(f"Decisions started: {len(started)} of {len(candidates)}. These go on. The command can be repeated.")
-        raise
+    open_decisions: dict[str, Candidate] = {}
+    with explain_interruption(lambda: _describe_interruption(account, len(candidates), len(started))):
+        try:
+            began_at = account.read_time()
+            _start_decisions(account, candidates, decision, started, result)
+            open_decisions |= started
+            for statuses in _iterate_statuses(account, began_at - _CLOCK_SKEW, open_decisions):
+                _take_ended(account, table, open_decisions, statuses, decision, result)
+                if not open_decisions:
+                    break
+                report(f"Decisions made: {len(candidates) - len(open_decisions)} of {len(candidates)} …")
+        except (ClientError, BotoCoreError):
+            report(f"Decisions started: {len(started)} of {len(candidates)}. These go on. The command can be repeated.")
+            raise
     result.running += open_decisions.values()
     return result
+
+
+def _describe_interruption(account: Account, count: int, started_count: int) -> str:
+    return (
+        f"Interrupted. Started: {started_count}. Not started: {count - started_count}. What was started goes on. "
+        f"What still waits: {account.render_command('list', '--waiting')}. The same command goes on with the rest."
+    )
 
 
 def _start_decisions(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from operate.errors import Refusal
 from operate.questions.people import find_subjects, has_alias, has_primary_identifier, label_entity
+from operate.questions.reasons import has_reason
 from operate.questions.table import RecordsTable, Values
 
 
@@ -97,11 +98,7 @@ def select_by_texts(table: RecordsTable, candidates: Sequence[Candidate], texts:
 
 def select_by_reason(candidates: Sequence[Candidate], text: str | None, limit: int | None) -> list[Candidate]:
     """Select those one of whose reasons contains a text, without regard to case; at most so many."""
-    matches = [
-        candidate
-        for candidate in candidates
-        if text is None or any(text.casefold() in reason.casefold() for reason in candidate.reasons)
-    ]
+    matches = [candidate for candidate in candidates if text is None or has_reason(candidate.reasons, text)]
     return matches[:limit]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from operate.periods import Period
 from operate.questions.offboardings import Offboarding
+from operate.questions.reasons import has_reason
 from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable, Values
 from operate.terminal import parse_moment
 from operate.wording.outcomes import find_outcome_wording
@@ -17,7 +18,16 @@ Row = dict[str, Any]
 
 OFFBOARDING_COLUMNS = (
     *("Who", "EntityId", "Type", "Name", "Email", "OrganizationId", "Status", "Next", "NextAt", "DaysLeft"),
-    *("RequestedBy", "Provider", "EventId", "Reason", "StartedAt", "DeregisteredAt", "RetentionEndsAt"),
+    *(
+        "RequestedBy",
+        "Provider",
+        "EventId",
+        "Reason",
+        "ApprovalReasons",
+        "StartedAt",
+        "DeregisteredAt",
+        "RetentionEndsAt",
+    ),
     *("Outcome", "EndedAt", "Cause", "MailboxTouched", "Plan", "ExecutionArn"),
 )
 REFUSAL_COLUMNS = ("At", "Provider", "EventId", "OccurredAt", "Reason")
@@ -31,10 +41,21 @@ def iterate_due(table: RecordsTable, statuses: Iterable[str]) -> Iterator[Offboa
             yield Offboarding.from_record(record)
 
 
-def iterate_live(table: RecordsTable, now: datetime, *, window: bool, waiting: bool) -> Iterator[Row]:
-    """Go through what is in the window, or waits."""
+def iterate_live(
+    table: RecordsTable, now: datetime, *, window: bool, waiting: bool, reason_part: str | None = None
+) -> Iterator[Row]:
+    """Go through what is in the window, or waits; with a text, only what waits for a reason that contains it."""
     statuses = (*((WINDOW_STATUS,) if window else ()), *(WAITING_STATUSES if waiting else ()))
-    return (_make_row(offboarding, now) for offboarding in iterate_due(table, statuses))
+    return (
+        _make_row(offboarding, now)
+        for offboarding in iterate_due(table, statuses)
+        if reason_part is None or has_reason(list_reasons(offboarding), reason_part)
+    )
+
+
+def list_reasons(offboarding: Offboarding) -> tuple[str, ...]:
+    """List why an offboarding waits for an approval; the record keeps the reasons when it does not wait any more."""
+    return offboarding.reasons if offboarding.status == "AwaitingApproval" else ()
 
 
 def iterate_ended(table: RecordsTable, period: Period, now: datetime, *, failed: bool) -> Iterator[Row]:
@@ -75,6 +96,7 @@ def _make_row(offboarding: Offboarding, now: datetime) -> Row:
         "Provider": offboarding.provider,
         "EventId": offboarding.event_id,
         "Reason": offboarding.reason,
+        "ApprovalReasons": " ".join(list_reasons(offboarding)) or None,
         "StartedAt": offboarding.started_at,
         "DeregisteredAt": offboarding.deregistered_at,
         "RetentionEndsAt": offboarding.retention_ends_at,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from operate.account import Account
-from operate.errors import Refusal
+from operate.errors import Refusal, explain_interruption
 from operate.options import account_options, report
 from operate.queues.letters import DEAD_LETTER_OUTPUTS, Letter, LetterBox, count_messages, find_target, open_letters
 from operate.queues.subjects import describe_subject
@@ -122,10 +122,15 @@ def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action:
         click.echo(f"Dropped: {len(letters)}.")
         return
     target = find_target(account, name)
-    for number, letter in enumerate(letters, start=1):
-        box.resend(letter, target)
-        if number % 100 == 0:
-            report(f"Sent again: {number} of {len(letters)} …")
+    number = 0
+    with explain_interruption(
+        lambda: f"Interrupted. Sent again: {number} of {len(letters)}. The others stay in this list."
+    ):
+        for letter in letters:
+            box.resend(letter, target)
+            number += 1
+            if number % 100 == 0:
+                report(f"Sent again: {number} of {len(letters)} …")
     click.echo(f"Sent again: {len(letters)}. What is refused again comes back into this list.")
 
 
@@ -141,6 +146,11 @@ def _print_letters(account: Account, letters: Sequence[Letter], name: str) -> No
         print_table(("Id", *_FACTS), ((letter.id, *_list_facts(letter)) for letter in letters))
     resend, drop = (account.render_command("refused", action, "ID", "--queue", name) for action in ("resend", "drop"))
     click.echo(f"\nRemove the cause, or offboard by hand. Then: {resend}, or: {drop}")
+
+
+def _list_facts(letter: Letter) -> tuple[str | None, ...]:
+    subject = describe_subject(letter.event)
+    return (render_moment(letter.sent_at), letter.provider, letter.kind, subject, _explain(letter))
 
 
 def _list_facts(letter: Letter) -> tuple[str | None, ...]:

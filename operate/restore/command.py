@@ -7,10 +7,10 @@ import click
 from operate.account import Account
 from operate.errors import Refusal
 from operate.executions import RESTORE, Execution, start_execution, wait_for_end
-from operate.options import account_options
+from operate.options import account_options, reason_option
 from operate.questions.people import label_entity
 from operate.questions.table import RecordsTable, Values
-from operate.restore.restorable import describe_restore, find_restorable
+from operate.restore.restorable import describe_restore, find_namesakes, find_restorable
 from operate.terminal import print_lines, require_consent
 
 _RESTORE_SECONDS = 1500
@@ -19,7 +19,7 @@ _RESTORE_SECONDS = 1500
 
 @click.command()
 @click.argument("text", metavar="WHO")
-@click.option("--reason", help="Why; it is recorded.")
+@reason_option("Why; it is recorded.")
 @click.option("--requested-by", metavar="NAME", help="Who asks; by default the caller's name in AWS.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @account_options
@@ -28,8 +28,9 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
 
     WHO is the recorded primary address, the name or the id, or the ARN of the offboarding's execution.
     """
-    record = find_restorable(account, RecordsTable(account), text)
-    print_lines(describe_restore(record))
+    table = RecordsTable(account)
+    record = find_restorable(account, table, text)
+    print_lines(describe_restore(record, find_namesakes(table, record, text)))
     label = label_entity(record["Entity"])
     require_consent(f"Restore {label}?", is_given=yes)
     request = {
@@ -38,7 +39,8 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
         **({"Reason": reason} if reason else {}),
     }
     arn = start_execution(account, RESTORE, request)
-    _print_result(wait_for_end(account, arn, _RESTORE_SECONDS, "The restore runs"), record)
+    look = f"Look again with: {account.render_command('show', record['Entity']['Id'])}"
+    _print_result(wait_for_end(account, arn, _RESTORE_SECONDS, "The restore runs", look), record)
 
 
 def _print_result(execution: Execution, record: Values) -> None:

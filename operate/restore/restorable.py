@@ -1,6 +1,6 @@
 """Finds the record by which somebody can be restored, as the restore itself finds it, and says what it puts back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from operate.account import Account
@@ -40,10 +40,30 @@ def last_moment(record: Values) -> str:
     return str(record.get("RetentionEndsAt") or record["DueAt"])
 
 
-def describe_restore(record: Values) -> Iterator[str]:
-    """Go through the lines by which a person checks whom a restore is about, and what it puts back."""
+def find_namesakes(table: RecordsTable, record: Values, text: str) -> list[str]:
+    """Label all others who have or had the text by which somebody is restored, or the recorded address."""
+    restored_key = f"{record['OrganizationId']}/{record['Entity']['Id']}"
+    texts = dict.fromkeys((text, record["Entity"]["Email"]))
+    subjects = (subject for identifier in texts for subject in find_subjects(table, identifier))
+    return [*dict.fromkeys(subject.label for subject in subjects if subject.key != restored_key)]
+
+
+def describe_restore(record: Values, namesakes: Sequence[str]) -> Iterator[str]:
+    """Go through the lines by which a person checks whom a restore is about, and what it puts back.
+
+    Parameters
+    ----------
+    record
+        The record of the deregistration.
+    namesakes
+        Who else has or had the same address or name.
+    """
     entity = record["Entity"]
     yield f"To restore:  {label_entity(entity)}, {entity['Type'].lower()} of {record['OrganizationId']}"
+    yield f"Name:        {entity['Name']}"
+    yield f"Disabled:    {render_moment(record.get('DeregisteredAt'))}, in UTC"
+    for label in namesakes:
+        yield f"Not meant:   {label}, who has or had the same address or name"
     yield f"Until:       {render_moment(last_moment(record))}, in UTC"
     yield f"Address:     {entity['Email']}"
     yield f"Aliases:     {_describe_list(entity.get('Aliases'))}"

@@ -9,9 +9,9 @@ import click
 from operate.account import Account
 from operate.errors import Refusal
 from operate.executions import OFFBOARDING, start_execution
-from operate.options import account_options
+from operate.options import account_options, reason_option
 from operate.organizations import organization_option, select_organization
-from operate.progress import describe_next, follow_start
+from operate.progress import advise_on_progress, describe_next, follow_start
 from operate.questions.people import require_subject
 from operate.questions.table import RecordsTable
 from operate.starting.moments import Moment
@@ -34,7 +34,7 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
                 help="Disable nothing before this date (2026-12-31: from 00:00 in UTC), or this moment "
                 "(2026-12-31T17:00+01:00).",
             ),
-            click.option("--reason", help="Why; it is recorded."),
+            reason_option("Why; it is recorded."),
             click.option(
                 "--expect-name", metavar="NAME", help="Refuse anybody whose display name in WorkMail is another one."
             ),
@@ -62,7 +62,7 @@ def plan(account: Account, *, is_json: bool, **options: Any) -> None:  # noqa: A
         click.echo(json.dumps({"ExecutionArn": result.execution_arn, **result.output}, indent=2, ensure_ascii=False))
     else:
         print_lines(describe_plan(result))
-    _require_accepted(result)
+    _require_accepted(result, is_told=not is_json)
 
 
 @click.command()
@@ -132,7 +132,7 @@ def present_plan(account: Account, request: Mapping[str, Any]) -> Plan:
     """
     result = make_plan(account, request)
     print_lines(describe_plan(result))
-    _require_accepted(result)
+    _require_accepted(result, is_told=True)
     if result.was_never_registered:
         raise Refusal(f"Nothing was started: {result.label} was never registered to WorkMail.")
     return result
@@ -148,6 +148,24 @@ def confirm_request(request: Mapping[str, Any], result: Plan) -> Mapping[str, An
     }
 
 
-def _require_accepted(result: Plan) -> None:
-    if result.refusals:
-        raise Refusal(f"An offboarding of {result.label} would be refused: {' '.join(result.refusals)}")
+def _require_accepted(result: Plan, *, is_told: bool) -> None:
+    """Have the command end with 1 if the plan is one of an offboarding that would be refused.
+
+    Parameters
+    ----------
+    result
+        The plan.
+    is_told
+        Whether the refusals were printed with it.
+
+    Raises
+    ------
+    Refusal
+        If there are refusals.
+    """
+    if not result.refusals:
+        return
+    sentences = "" if is_told else f" {' '.join(result.refusals)}"
+    is_in_progress = any("(AlreadyInProgress)" in refusal for refusal in result.refusals)
+    advice = f" {advise_on_progress(result.entity['Id'])}" if is_in_progress else ""
+    raise Refusal(f"An offboarding of {result.label} would be refused.{sentences}{advice}")

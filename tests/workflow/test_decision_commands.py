@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from operate.account import Account
+from operate.executions import start_execution
 from tests.workflow.operator import Operator
 
 pytestmark = pytest.mark.no_providers
@@ -45,18 +47,23 @@ def test_a_decision_is_made_for_the_people_who_are_named_or_for_nobody(operator:
     assert operator.run("approve", "--because", "cap", "vip1", "--reason", "known").exit_code == 2
     assert operator.run("approve", "--reason", "known").exit_code == 2
     assert operator.run("approve", "--all", "--because", " ", "--reason", "known", "--yes").exit_code == 2
+    for placeholder in ("…", "...", "'…'", "<why>", ""):
+        result = operator.run("approve", "vip1", "--reason", placeholder, "--yes")
+        assert (result.exit_code, "Put the reason there" in result.stderr) == (2, True)
     assert read_outcomes(operator, {**arns, "later": scheduled}) == [None] * 4
     output = operator.accept("reject", f"vip1@{DOMAIN}", arns["vip2"], "--reason", "false alarm", input="y\n")
 
-    assert output.splitlines()[0] == "To be rejected: 2 of 3 that wait."
+    assert output.splitlines()[:2] == [
+        "To be rejected: 2 of 3 that wait.",
+        "  for 2: It matches entry 1 of the organization's approvalRequired in cdk.json.",
+    ]
     assert output.splitlines()[-1].startswith("Rejected by ")
+    assert output.endswith(": 2. The offboardings end; the list follows within two minutes.\n")
     assert read_outcomes(operator, arns) == ["Rejected", "Rejected", None]
     decision = flow.read_record(arns["vip1"])["Decision"]
     assert (decision["Reason"], decision["DecidedBy"]) == ("false alarm", output.split("Rejected by ")[1].split(":")[0])
     assert "Rejected before: 1." in operator.accept("reject", "vip1", "--reason", "again", "--yes")
-    assert operator.refuse("approve", "vip1", "--reason", "yet", "--yes") == (
-        "Not approved: 1. The same command can be repeated."
-    )
+    assert operator.refuse("approve", "vip1", "--reason", "yet", "--yes") == "Not approved: 1."
     assert operator.accept("withdraw", "later", "vip3", "--decided-by", "boss", "--reason", "stay", "--yes")
     assert read_outcomes(operator, {**arns, "later": scheduled}) == ["Rejected", "Rejected", "Withdrawn", "Withdrawn"]
     assert flow.list_calls("DeregisterFromWorkMail") == []
@@ -99,8 +106,31 @@ def test_all_that_wait_for_one_reason_are_approved_by_one_command(operator: Oper
     assert {flow.read_record(arn)["Status"] for arn in by_cap.values()} == {"InWindow"}
     assert flow.read_record(by_list["vip"])["Status"] == "AwaitingApproval"
     assert operator.accept("approve", "--all", "--because", "dailyCap", "--reason", "known") == (
-        "Nothing was decided: 1 wait, and none has a reason that contains dailyCap.\n"
+        "Nothing was decided: 1 waits, and none has a reason that contains dailyCap.\n"
     )
+
+
+def test_ctrl_c_says_what_was_started_and_what_was_not(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = operator.flow
+    arns = start_waiting(operator, "vip1", "vip2", "vip3")
+    started = []
+
+    def interrupt_third(account: Account, output: str, request: dict[str, str]) -> str:
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        started.append(request["ExecutionArn"])
+        return start_execution(account, output, request)
+
+    monkeypatch.setattr("operate.decisions.execution.start_execution", interrupt_third)
+
+    assert operator.refuse("approve", "--all", "--reason", "known", "--yes") == (
+        "Interrupted. Started: 2. Not started: 1. What was started goes on. What still waits: offboarding list "
+        "--waiting. The same command goes on with the rest."
+    )
+    flow.clock.settle()
+    assert {flow.read_record(arn)["Status"] for arn in started} == {"InWindow"}
+    [left] = {*arns.values()} - {*started}
+    assert flow.read_record(left)["Status"] == "AwaitingApproval"
 
 
 def test_who_has_requested_an_offboarding_cannot_approve_it(operator: Operator) -> None:
@@ -111,8 +141,8 @@ def test_who_has_requested_an_offboarding_cannot_approve_it(operator: Operator) 
     result = operator.run("approve", "--all", "--decided-by", "HR", "--reason", "known", "--yes")
 
     assert result.exit_code == 1
-    assert "Approved by HR: 1.\nRefused: 2. InvalidRequest: The mailbox was not touched, and the" in result.stdout
-    assert result.stderr.splitlines()[-1] == "Not approved: 2. The same command can be repeated."
+    assert "within two minutes.\nRefused: 2. InvalidRequest: The mailbox was not touched, and the" in result.stdout
+    assert result.stderr.splitlines()[-1] == "Not approved: 2."
     assert [flow.read_record(arn)["Status"] for arn in arns.values()] == ["AwaitingApproval"] * 2 + ["InWindow"]
 
 

@@ -89,6 +89,36 @@ def test_an_event_that_cannot_be_sent_again_stays_a_dead_letter_that_everybody_s
     assert [m["MessageId"] for m in read_letters(intake)] == [letter]
 
 
+def test_ctrl_c_while_events_are_sent_again_says_how_many_stay(
+    operator: Operator, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = refuse_event(intake, "latecomer@example.com")
+
+    def press_ctrl_c(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(operator.flow.environment.client("sqs"), "send_message", press_ctrl_c)
+
+    assert operator.refuse("refused", "resend", "--all") == (
+        "Interrupted. Sent again: 0 of 1. The others stay in this list."
+    )
+    assert [m["MessageId"] for m in read_letters(intake)] == [letter]
+
+
+def test_on_a_terminal_an_id_has_a_line_of_its_own(
+    operator: Operator, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = refuse_event(intake, "latecomer@example.com")
+    for module in ("operate.terminal", "operate.queues.command"):
+        monkeypatch.setattr(f"{module}.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+
+    output = operator.accept("refused")
+
+    assert letter in output.splitlines()
+    assert "latecomer@example.com" in " ".join(output.split())
+
+
 def test_a_queue_that_is_paused_says_how_long_events_wait(operator: Operator, intake: Intake) -> None:
     assert operator.accept("queue") == "Events are read as they come.\nEvents that wait: about 0.\n"
 

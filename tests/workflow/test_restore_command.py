@@ -39,6 +39,8 @@ def test_a_leaver_in_the_window_is_restored_as_recorded(operator: Operator) -> N
 
     assert lines == [
         f"To restore:  dana@{DOMAIN} ({user}), user of {ORGANIZATION_ID}",
+        "Name:        dana",
+        "Disabled:    2026-11-23 12:00, in UTC",
         "Until:       2026-12-23 12:00, in UTC",
         f"Address:     dana@{DOMAIN}",
         f"Aliases:     dana.alias@{DOMAIN}",
@@ -86,6 +88,26 @@ def test_of_two_people_with_one_address_none_is_guessed(operator: Operator) -> N
         *(f"  dana@{DOMAIN} ({user}) of {ORGANIZATION_ID}" for user in sorted((former, latter))),
     ]
     assert {flow.read_workmail_state(user)["State"] for user in (former, latter)} == {"DISABLED"}
+
+
+def test_a_restore_names_who_else_had_the_address(operator: Operator) -> None:
+    flow = operator.flow
+    organization = {"OrganizationId": ORGANIZATION_ID}
+    former, heir = create_leaver(flow), flow.people.create_user("heir")
+    arn = flow.start(former, NotBefore="2026-11-23T12:00:00Z")
+    flow.clock.settle()
+    operator.accept("withdraw", arn, "--reason", "stays", "--yes")
+    flow.process_status_events()
+    flow.workmail.update_primary_email_address(**organization, EntityId=former, Email=f"former@{DOMAIN}")
+    flow.workmail.delete_alias(**organization, EntityId=former, Alias=f"dana@{DOMAIN}")
+    flow.workmail.update_primary_email_address(**organization, EntityId=heir, Email=f"dana@{DOMAIN}")
+    flow.run(heir, days=1)
+
+    result = operator.run("restore", f"dana@{DOMAIN}", input="n\n")
+
+    assert result.exit_code == 1
+    assert f"To restore:  dana@{DOMAIN} ({heir}), user of" in result.stdout
+    assert f"Not meant:   dana@{DOMAIN} ({former}), who has or had the same address or name\n" in result.stdout
 
 
 def test_nobody_is_restored_after_the_retention(operator: Operator) -> None:

@@ -56,6 +56,8 @@ def test_a_plan_is_told_in_words_and_an_offboarding_is_about_the_very_entity_of_
     assert json.loads(operator.accept("plan", "dana", "--json"))["Entity"]["Id"] == user
     assert operator.refuse("start", "dana", input="n\n") == f"Offboard {label}? [y/N] Nothing was changed."
     assert "EntityMismatch" in operator.refuse("start", "dana", "--expect-name", "Bob", "--yes")
+    placeholder = operator.run("start", "dana", "--reason", "…", "--yes")
+    assert (placeholder.exit_code, "Put the reason there" in placeholder.stderr) == (2, True)
     assert "no user, group or resource" in operator.refuse("start", "bob", "--yes").lower()
     assert flow.list_calls("DeregisterFromWorkMail") == []
     output = operator.accept("start", "dana", "--reason", "left", input="y\n").splitlines()
@@ -79,9 +81,12 @@ def test_a_plan_is_told_in_words_and_an_offboarding_is_about_the_very_entity_of_
     }
     arn = output[-6].split()[1]
     assert operator.refuse("plan", "dana") == (
-        f"An offboarding of {label} would be refused: The execution {arn} offboards this entity. (AlreadyInProgress)"
+        f"An offboarding of {label} would be refused. See it with: offboarding show {user}. To change its date "
+        f"while it waits: offboarding withdraw {user}, then start again."
     )
-    assert operator.refuse("start", arn, "--yes").endswith("offboards this entity. (AlreadyInProgress)")
+    output = operator.run("start", arn, "--yes").output
+    assert output.count("offboards this entity. (AlreadyInProgress)") == 1
+    assert output.endswith("then start again.\n")
 
 
 def test_nobody_is_disabled_if_the_address_belongs_to_somebody_else_by_the_time_of_the_answer(

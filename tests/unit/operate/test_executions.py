@@ -27,6 +27,24 @@ class StepFunctions:
         return answer
 
 
+def test_ctrl_c_while_waiting_says_that_the_execution_goes_on(
+    make_account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, _ = make_account({"status": "RUNNING"})
+
+    def press_ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Account, "pause", press_ctrl_c)
+
+    with pytest.raises(Refusal) as caught:
+        wait_for_end(account, ARN, 10, "The restore runs", "Look again with: offboarding show dana")
+
+    assert str(caught.value) == (
+        f"\nThe execution goes on without this command: {ARN}. Look again with: offboarding show dana"
+    )
+
+
 @pytest.fixture
 def make_account(monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(*answers: dict[str, Any] | None) -> tuple[Account, StepFunctions]:

@@ -79,6 +79,7 @@ def test_a_wrong_date_is_wrong_use(since: str | None, until: str | None, message
         ("--csv", "--json"),
         ("--window", "--failed"),
         ("--since", "2026-11-01"),
+        ("--because", "dailyCap"),
     ],
 )
 def test_wrong_use_has_the_exit_code_2(run: RunCommand, arguments: tuple[str, ...]) -> None:
@@ -157,6 +158,76 @@ def test_refused_events_have_provider_event_and_reason(table: Any, run: RunComma
 
     assert json.loads(run("list", "--refused", "--json").stdout) == [{"At": at, **facts}]
     assert "Nobody has the address." in run("list", "--refused").stdout
+
+
+REASON = "The setting dailyCap limits offboardings by identity providers to 0 within 24 hours, which is reached."
+
+
+@pytest.fixture
+def terminal_of_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operate.terminal.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def put_waiting(table: Any, number: int, reason: str = REASON) -> str:
+    email = f"firstname.lastname{number}@example.com"
+    entity = {"Id": f"{number:08}-41b1-44a4-8f4c-0f6f0e6d2b11", "Name": email, "Email": email}
+    waiting = {"Status": "AwaitingApproval", "StatusKey": "AwaitingApproval", "DueAt": "2026-12-05T12:00:00.000Z"}
+    return put_record(table, number, **waiting, Entity=entity, ApprovalReasons=[reason], RequestedBy="helpdesk")
+
+
+def test_what_waits_says_why_and_is_selected_by_that(table: Any, run: RunCommand) -> None:
+    arn = put_waiting(table, 1)
+    put_waiting(table, 2, "00000002-41b1-44a4-8f4c-0f6f0e6d2b11 matches entry 1 of approvalRequired.")
+
+    [row] = json.loads(run("list", "--waiting", "--because", "DAILYcap", "--json").stdout)
+    rows = csv.DictReader(io.StringIO(run("list", "--waiting", "--csv").stdout))
+
+    assert (row["ExecutionArn"], row["ApprovalReasons"]) == (arn, REASON)
+    assert [row["ApprovalReasons"].partition(" ")[2][:7] for row in rows] == ["setting", "matches"]
+    assert "   It matches entry 1 of approvalRequired.   " in run("list", "--waiting").stdout
+    assert run("list", "--waiting", "--because", "nothing").stdout == "No offboarding waits.\n"
+
+
+@pytest.mark.usefixtures("terminal_of_80")
+def test_each_row_has_one_line_on_a_terminal_of_80_columns(table: Any, run: RunCommand) -> None:
+    put_waiting(table, 1)
+    put_waiting(table, 2, "00000002-41b1-44a4-8f4c-0f6f0e6d2b11 matches entry 1 of approvalRequired.")
+    put_record(table, 3, Status="InWindow", StatusKey="InWindow", DueAt="2026-12-22T12:00:00.000Z")
+
+    lines = run("list").stdout.splitlines()
+    rows = [line for line in lines if "@example.com" in line]
+
+    assert [line.split()[0] for line in rows] == [
+        "dana@example.com",
+        "firstname.lastname1@example.com",
+        "firstname.lastname2@example.com",
+    ]
+    assert all(len(line) <= 80 for line in lines)
+    assert all("2026-12-" in line for line in rows)
+    assert f"Organization (in all rows): {ORGANIZATION}" in lines
+    assert not any("\x1b" in line or "Outcome" in line for line in lines)
+    assert any(line.startswith("No room for: Id, ") for line in lines)
+
+
+@pytest.mark.usefixtures("terminal_of_80")
+def test_a_reason_is_wrapped_between_words(table: Any, run: RunCommand) -> None:
+    at = "2026-11-30T00:00:00.000Z"
+    facts = {"Provider": "okta", "EventId": "e-1", "OccurredAt": at, "Reason": REASON}
+    put_item(table, Id="refused/1", Part=f"Step {at} Refused", Kind="Step", At=at, Step="Refused", **facts)
+
+    result = run("list", "--refused")
+    assert result.exit_code == 0, result.exception
+    lines = result.stdout.splitlines()
+
+    assert all(len(line) <= 80 for line in lines)
+    assert {*REASON.split()} <= {*" ".join(lines).split()}
+
+
+@pytest.mark.parametrize("arguments", [("--since", "2026-11-01")])
+def test_a_period_alone_is_answered_with_the_list_of_what_ended(run: RunCommand, arguments: tuple[str, ...]) -> None:
+    assert "offboarding list --ended --since DATE" in " ".join(run("list", *arguments).stderr.split())
 
 
 def test_names_cannot_change_the_terminal(table: Any, run: RunCommand) -> None:

@@ -1,6 +1,8 @@
-"""What people have typed does not steer the terminal on which it is printed."""
+"""What a terminal shows: lines and questions, and no control character that somebody has typed."""
 
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 import pytest
@@ -10,7 +12,7 @@ from operate.doctor.command import _print_finding
 from operate.doctor.findings import Check, wrong
 from operate.errors import Refusal
 from operate.options import exit_with, report
-from operate.terminal import one_line, print_facts, print_lines, print_section, require_consent
+from operate.terminal import one_line, print_facts, print_lines, print_section, require_consent, wrap_line
 
 TEXT = "a\x1b[2J\x9b31m\u202eb\rc"
 PRINTED = "a [2J 31m b c"
@@ -56,3 +58,47 @@ def test_a_text_has_no_control_character_on_a_terminal(print_text: Callable[[], 
 
 def test_one_line_has_single_spaces() -> None:
     assert one_line(f" {TEXT}\n\n d ") == f"{PRINTED} d"
+
+
+@pytest.fixture
+def terminal_of_40(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operate.terminal.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+
+
+@pytest.mark.usefixtures("terminal_of_40")
+def test_a_line_is_wrapped_between_words_below_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines(["Groups:      one and two and three and four and five", "short"])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Groups:      one and two and three and",
+        "             four and five",
+        "short",
+    ]
+
+
+@pytest.mark.usefixtures("terminal_of_40")
+def test_an_id_longer_than_the_terminal_is_not_broken() -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:execution:offboarding:7a1c9f9e"
+
+    assert arn in wrap_line(f"Started:     {arn}").split()
+
+
+@pytest.mark.usefixtures("terminal_of_40")
+def test_a_pipe_has_the_line_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operate.terminal.is_terminal", lambda: False)
+    line = "word " * 50
+
+    assert wrap_line(line) == line
+
+
+@pytest.mark.usefixtures("terminal_of_40")
+def test_ctrl_c_at_a_question_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keyboard:
+        def readline(self) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", Keyboard())
+
+    with pytest.raises(Refusal, match=r"Nothing was changed\."):
+        require_consent("Restore dana?", is_given=False)
