@@ -156,6 +156,7 @@ def _build_counts(survey: Survey) -> dict[str, Any]:
         "MailboxesFoundDisabled": counts.results["FoundDisabled"],
         "RestoredInPart": counts.results["RestoredInPart"],
         "Failed": counts.results["Failed"],
+        "RequestsRefused": counts.results["RequestsRefused"],
     }
 
 

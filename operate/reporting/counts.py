@@ -14,6 +14,24 @@ NO_ORGANIZATION = "(no organization)"
 NOBODY = "(the request names nobody)"
 FURTHER = "(further names)"
 NOT_RECORDED = "(not recorded)"
+REFUSED_REQUESTS = frozenset({"EntityProtected", "InvalidRequest"})
+"""The outcomes of a request that the settings or the checks of the input refuse: it is no offboarding that failed."""
+_REFUSED_OUTCOMES = REFUSED_REQUESTS | {"Rejected", "Withdrawn"}
+LISTS = {
+    "Started": "Offboardings started",
+    "Disabled": "Mailboxes disabled, or found disabled",
+    "Decided": "Decisions",
+    "Ended": "What ended, was restored or was refused",
+}
+"""The lists by name, with their titles."""
+_LIST_OF_STEP = {
+    "Started": "Started",
+    "Deregistered": "Disabled",
+    "Decided": "Decided",
+    **dict.fromkeys(("Ended", "Restored", "Refused", "Withdrawn"), "Ended"),
+}
+_MAX_SUBJECTS = 5
+"""How many people are named of whom the same person has decided the same."""
 _MAX_NAMES = 1000
 """How many names are counted apart. They are free text, so that there can be one for each request."""
 
@@ -29,17 +47,16 @@ def classify(step: Step) -> Iterator[str]:
         yield "Restored"
     elif is_refusal(step):
         yield "Refused"
-    elif name == "Ended":
-        if step.get("Outcome") == "CleanupVerified":
-            yield "Verified"
-        if is_failed(step):
-            yield "Failed"
+    elif is_failed(step):
+        yield "Failed"
+    elif name == "Ended" and step.get("Outcome") == "CleanupVerified":
+        yield "Verified"
 
 
 COLUMNS = {
     "Started": "Started",
     "Disabled": "Mailboxes disabled",
-    "Verified": "Removals verified",
+    "Verified": "Clean-ups verified",
     "Restored": "Restores",
     "Failed": "Failed",
     "Refused": "Refused, rejected or withdrawn",
@@ -53,19 +70,25 @@ def is_newly_disabled(step: Step) -> bool:
 
 
 def is_failed(step: Step) -> bool:
-    """Return whether a step `Ended` is the end of an offboarding that failed; a plan is none."""
-    return not step.get("DryRun") and find_outcome_wording(str(step.get("Outcome"))).is_failure
+    """Return whether a step is the end of an offboarding that failed; a plan and a refused request are none."""
+    outcome = str(step.get("Outcome"))
+    is_end = step.get("Step") == "Ended" and not step.get("DryRun")
+    return is_end and outcome not in REFUSED_REQUESTS and find_outcome_wording(outcome).is_failure
 
 
 def is_refusal(step: Step) -> bool:
-    """Return whether a step says no to somebody: to a request, an event, or an offboarding that waited."""
-    is_decision_against = step.get("Step") == "Decided" and step.get("Decision") != "Approved"
-    return is_decision_against or step.get("Step") in {"RequestRefused", "Refused", "Withdrawn"}
+    """Return whether a step is the refusal of an event, or the end of a request that was refused or taken back.
+
+    A request counts by its end alone. Its steps `RequestRefused` and `Decided` say the same before.
+    """
+    if step.get("Step") == "Ended":
+        return not step.get("DryRun") and step.get("Outcome") in _REFUSED_OUTCOMES
+    return step.get("Step") in {"Refused", "Withdrawn"}
 
 
-def is_listed(step: Step) -> bool:
-    """Return whether a step is in the list of what ended, was restored or was refused."""
-    return is_refusal(step) or step.get("Step") in {"Ended", "Restored"}
+def find_list(step: Step) -> str | None:
+    """Return the list by name in which a step is, one of `LISTS`; None if it is on the way to an end."""
+    return _LIST_OF_STEP.get(str(step.get("Step")))
 
 
 @dataclass
@@ -88,6 +111,8 @@ class Counts:
         Starts, by the identity provider or by the person.
     decisions
         By what was decided, and by the person or the identity provider.
+    subjects
+        The first people about whom it was decided.
     results
         Further counts that a summary has.
     """
@@ -100,13 +125,14 @@ class Counts:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     requesters: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    subjects: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     results: Counter[str] = field(default_factory=Counter)
 
     def add(self, step: Step) -> None:
         """Count a step."""
         self.read += 1
         self.kinds[str(step.get("Step"))] += 1
-        self.results["Listed"] += is_listed(step)
+        self.results["Listed"] += find_list(step) is not None
         columns = ("", *classify(step))
         self.organizations.setdefault(str(step.get("OrganizationId", NO_ORGANIZATION)), Counter()).update(columns)
         self.groups.setdefault(self.days.find_group(str(step["At"])), Counter()).update(columns)
@@ -114,7 +140,7 @@ class Counts:
             case "Started":
                 _count_name(self.requesters, read_requester(step))
             case "Decided":
-                self._add_decision(str(step.get("Decision")), str(step.get("DecidedBy", NOBODY)))
+                self._add_decision(step)
             case "Ended":
                 self._add_end(step)
             case "Deregistered":
@@ -122,10 +148,15 @@ class Counts:
             case "Restored":
                 self.results["RestoredInPart"] += bool(step.get("Missing"))
 
-    def _add_decision(self, decision: str, person: str) -> None:
-        pair = (decision, person)
-        is_new = pair not in self.decisions and len(self.decisions) >= _MAX_NAMES
-        self.decisions[(decision, FURTHER) if is_new else pair] += 1
+    def _add_decision(self, step: Step) -> None:
+        pair = (str(step.get("Decision")), str(step.get("DecidedBy", NOBODY)))
+        if pair not in self.decisions and len(self.decisions) >= _MAX_NAMES:
+            pair = (pair[0], FURTHER)
+        self.decisions[pair] += 1
+        subjects = self.subjects.setdefault(pair, [])
+        label = read_label(step)
+        if label and label not in subjects and len(subjects) < _MAX_SUBJECTS:
+            subjects.append(label)
 
     def _add_end(self, step: Step) -> None:
         touched = str(step.get("MailboxTouched", NOT_RECORDED))
@@ -135,12 +166,22 @@ class Counts:
             self.results[f"Failed{touched}"] += 1
         elif step.get("DryRun"):
             self.results["Plans"] += 1
+        elif step.get("Outcome") in REFUSED_REQUESTS:
+            self.results["RequestsRefused"] += 1
 
 
 def read_requester(step: Step) -> str:
-    """Return through whom a step `Started` came: the identity provider, or else the person who is named."""
+    """Return through whom a step `Started` came: the person who is named, the identity provider, or both."""
     requester = step.get("Requester") or {}
-    return str(requester.get("Provider") or step.get("RequestedBy") or requester.get("RequestedBy") or NOBODY)
+    person = step.get("RequestedBy") or requester.get("RequestedBy")
+    provider = requester.get("Provider")
+    return f"{person}, through {provider}" if person and provider else str(person or provider or NOBODY)
+
+
+def read_label(step: Step) -> str | None:
+    """Return the address, the name, the id or the text of whom a step is about; None if it is about nobody."""
+    members = ("EntityEmail", "EntityName", "Identifier", "EntityId")
+    return next((str(step[member]) for member in members if step.get(member)), None)
 
 
 def _count_name(counter: Counter[str], name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import BinaryIO
 
-from operate.reporting.counts import Step, is_listed
+from operate.reporting.counts import Step, find_list
 from operate.reporting.reconciliation import Reconciliation
 from operate.reporting.removals import render_calendar
 from operate.reporting.rows import make_row
@@ -57,7 +57,7 @@ def write_page(survey: Survey, file: BinaryIO) -> Reconciliation:
     with tempfile.TemporaryFile() as rows:
         row_count = 0
         for step in survey.iterate_steps():
-            if is_listed(step):
+            if find_list(step) is not None:
                 rows.write(_render_row(step).encode())
                 row_count += 1
         reconciliation = survey.reconcile(row_count, is_all=False)

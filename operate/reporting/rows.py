@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operate.reporting.counts import Step
+from operate.reporting.counts import Step, read_label
 from operate.wording.steps import describe_step
 
 COLUMNS = (
@@ -36,14 +36,8 @@ def make_row(step: Step) -> dict[str, Any]:
         "Outcome": step.get("Outcome") or step.get("Error"),
         "Cause": step.get("Cause"),
         "MailboxTouched": step.get("MailboxTouched"),
-        "Plan": step.get("DryRun", False),
+        "Plan": True if step.get("DryRun") else None,
         "DeregisteredAt": step.get("DeregisteredAt"),
         "RetentionEndsAt": step.get("RetentionEndsAt"),
         "ExecutionArn": id_ if id_.startswith("arn:") else None,
     }
-
-
-def read_label(step: Step) -> str | None:
-    """Return the address, the name, the id or the text of whom a step is about; None if it is about nobody."""
-    members = ("EntityEmail", "EntityName", "Identifier", "EntityId")
-    return next((str(step[member]) for member in members if step.get(member)), None)

@@ -28,7 +28,7 @@ KINDS = {
     "NotTaken": "Deregistration refused by WorkMail",
     "Mismatch": "Entity found registered again",
     "Deregistered": "Entity confirmed as disabled",
-    "VerifyCleanup": "Removal checked after the retention",
+    "VerifyCleanup": "Clean-up checked after the retention",
     "RegisterEntity": "Entity registered again by a restore",
     "Restored": "Restore completed",
     "Superseded": "Replaced by another offboarding",
@@ -55,7 +55,7 @@ class Section:
 def list_sections(counts: Counts, offboardings: OpenOffboardings, reconciliation: Reconciliation) -> list[Section]:
     """List the tables of a report; those without rows are left out."""
     sections = (
-        Section("At a glance", ("What", "How many"), [*_summarize(counts)]),
+        Section("At a glance", ("What", "How many", "What it counts"), [*_summarize(counts)]),
         Section("How offboardings ended", _OUTCOME_COLUMNS, [*_list_outcomes(counts)]),
         Section(
             "Through whom they were started", ("Identity provider or person", "How many"), _sort(counts.requesters)
@@ -70,35 +70,52 @@ def list_sections(counts: Counts, offboardings: OpenOffboardings, reconciliation
     return [section for section in sections if section.rows]
 
 
-def _summarize(counts: Counts) -> Iterator[tuple[str, int]]:
+def _summarize(counts: Counts) -> Iterator[tuple[str, int, str | None]]:
+    for title, count in _list_numbers(counts):
+        yield title, count, _EXPLANATIONS.get(title)
+
+
+def _list_numbers(counts: Counts) -> Iterator[tuple[str, int]]:
     kinds, results = counts.kinds, counts.results
     by_outcome = _sum_outcomes(counts)
-    decisions = {
-        name: sum(n for (decision, _), n in counts.decisions.items() if decision == name) for name in _DECISIONS
-    }
     yield "Offboardings started", kinds["Started"]
+    yield "Plans", results["Plans"]
     yield "Approvals asked for", kinds["AwaitApproval"]
-    for name, title in _DECISIONS.items():
-        yield title, decisions[name]
+    yield "Approved", sum(n for (decision, _), n in counts.decisions.items() if decision == "Approved")
+    yield "Rejected", by_outcome.get("Rejected", 0)
+    yield "Withdrawn", by_outcome.get("Withdrawn", 0)
+    yield "Requests refused", results["RequestsRefused"]
     yield "Archives verified", kinds["Archived"]
     yield "Offboardings that went on without an archive", kinds["NotArchived"]
     yield "Mailboxes disabled", results["Disabled"]
     yield "Mailboxes found disabled already", results["FoundDisabled"]
-    yield "Removals verified", by_outcome.get("CleanupVerified", 0)
+    yield "Clean-ups verified", by_outcome.get("CleanupVerified", 0)
     yield "Restores completed", kinds["Restored"]
     yield "Restores with something missing", results["RestoredInPart"]
     yield "Offboardings failed", results["Failed"]
     for touched, title in _TOUCHED.items():
         yield f"Failed, mailbox: {title.lower()}", results[f"Failed{touched}"]
-    yield "Plans", results["Plans"]
-    yield "Requests refused", kinds["RequestRefused"]
     yield "Events of identity providers refused", kinds["Refused"]
     yield "Departures taken back before they started anything", kinds["Withdrawn"]
     yield "Leavers reported as back", kinds["LeaverReturned"]
     yield "People erased from the records", kinds["Erased"]
 
 
-_DECISIONS = {"Approved": "Approved", "Rejected": "Rejected", "Withdrawn": "Withdrawn"}
+_EXPLANATIONS = {
+    "Offboardings started": "Every execution: also plans, wrong inputs, and those that found nothing to do.",
+    "Plans": "Dry runs that ended. They change nothing, and are neither failed nor refused here.",
+    "Rejected": "Offboardings that ended so.",
+    "Withdrawn": "Offboardings that ended so, by a person or by a return of the leaver.",
+    "Requests refused": "Ended as EntityProtected or InvalidRequest. They are not among those that failed.",
+    "Clean-ups verified": "After the retention, no sign of a mailbox was left. The removal itself cannot be observed.",
+    "Restores with something missing": "They are among the restores completed.",
+    "Offboardings failed": "Without plans and refused requests. The next three numbers are their parts.",
+}
+"""What a number includes, by its title. Titles that say it are left out."""
+_GROUPS_REMARK = (
+    "Started counts every execution, also plans. An offboarding that was refused, rejected or withdrawn counts once, "
+    "by its end, and is not among those that failed. Refused events of identity providers count with them."
+)
 _OUTCOME_COLUMNS = ("Outcome", "What it means", *_TOUCHED.values(), "Not recorded", "How many")
 
 
@@ -124,8 +141,14 @@ def _list_kinds(counts: Counts) -> Iterator[tuple[str, str, int]]:
 
 def _make_decisions(counts: Counts) -> Section:
     pairs = sorted(counts.decisions.items(), key=lambda entry: (entry[0][0], -entry[1], entry[0][1]))
-    rows = [(decision, person, count) for (decision, person), count in pairs]
-    return Section("Decisions", ("Decision", "By", "How many"), rows)
+    rows = [(decision, person, count, _name_subjects(counts, decision, person)) for (decision, person), count in pairs]
+    return Section("Decisions", ("Decision", "By", "How many", "About whom"), rows)
+
+
+def _name_subjects(counts: Counts, decision: str, person: str) -> str:
+    subjects = counts.subjects[decision, person]
+    further = counts.decisions[decision, person] - len(subjects)
+    return ", ".join([*subjects, *([f"and {further} further decisions"] if further else [])])
 
 
 def _make_groups(title: str, column: str, groups: Mapping[str, Mapping[str, int]]) -> Section:
@@ -133,7 +156,7 @@ def _make_groups(title: str, column: str, groups: Mapping[str, Mapping[str, int]
     rows = [(group, *(groups[group].get(name, 0) for name in names)) for group in sorted(groups)]
     if rows:
         rows.append(("All", *(sum(columns.get(name, 0) for columns in groups.values()) for name in names)))
-    return Section(title, (column, *COLUMNS.values(), "All steps"), rows)
+    return Section(title, (column, *COLUMNS.values(), "All steps"), rows, _GROUPS_REMARK)
 
 
 def _make_open(offboardings: OpenOffboardings) -> Section:
