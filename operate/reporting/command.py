@@ -20,10 +20,10 @@ from operate.records.files import replace_file
 from operate.reporting.dates import parse_days
 from operate.reporting.page import write_page
 from operate.reporting.reconciliation import Reconciliation
-from operate.reporting.rows import COLUMNS, make_row
+from operate.reporting.rows import COLUMNS, make_cells, make_row
 from operate.reporting.sections import list_sections
 from operate.reporting.survey import Survey
-from operate.terminal import one_line, print_table
+from operate.terminal import one_line, print_table, render_moment
 
 
 @click.command()
@@ -65,10 +65,13 @@ def report(
     if path is not None and path.exists() and not force:
         raise Refusal(f"The file {path} exists, and nothing was written: name another file, or give --force.")
     survey = Survey(account, RecordsTable(account, table), days, report_progress)
+    if survey.heading.notice and (is_csv or is_json or path is not None):
+        # CSV has no place for it.
+        report_progress(survey.heading.notice)
     if path is not None:
         reconciliation = _write_page(survey, path)
     elif is_csv:
-        rows = ([row[column] for column in COLUMNS] for row in map(make_row, survey.iterate_steps()))
+        rows = map(make_cells, survey.complete(survey.iterate_steps()))
         reconciliation = survey.reconcile(write_csv(COLUMNS, rows, sys.stdout))
     else:
         reconciliation = _write_json(survey, sys.stdout) if is_json else _print_sections(survey)
@@ -99,6 +102,9 @@ def _print_sections(survey: Survey) -> Reconciliation:
     reconciliation = survey.reconcile()
     heading = survey.heading
     click.echo(f"Offboardings of {heading.stack} in {heading.region}, account {heading.account}: {heading.days.label}.")
+    click.echo(f"Made at {render_moment(render_rfc3339(heading.made_at))} UTC.")
+    if heading.notice:
+        click.echo(heading.notice)
     for section in list_sections(survey.counts, survey.open, reconciliation):
         click.echo(f"\n{section.title}")
         print_table(section.columns, section.rows)
@@ -112,7 +118,7 @@ def _write_json(survey: Survey, file: TextIO) -> Reconciliation:
 
     def iterate_rows() -> Iterator[dict[str, Any]]:
         nonlocal written
-        for step in survey.iterate_steps():
+        for step in survey.complete(survey.iterate_steps()):
             yield make_row(step)
             written += 1
 
@@ -124,6 +130,7 @@ def _write_json(survey: Survey, file: TextIO) -> Reconciliation:
         "From": f"{heading.days.begin}",
         "To": f"{heading.days.end}",
         "MadeAt": render_rfc3339(heading.made_at),
+        "Notice": heading.notice,
     }
     file.write(f'{{"Report": {json.dumps(description)},\n"Happened": ')
     write_json_array(iterate_rows(), file)

@@ -5,11 +5,11 @@ Of those that outlast the period, it has the ARN: about 300 bytes each.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable
+from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable, Values
 
 _DIGEST_BYTES = 8
 """With a million offboardings, two have the same number with a chance of one in ten million."""
@@ -84,23 +84,24 @@ class OpenOffboardings:
     read: int = 0
     removals: Counter[str] = field(default_factory=Counter)
 
-    def add(self, record: Mapping[str, Any], since: str, until: str) -> None:
-        """Enter a record of the index."""
+    def add(self, record: Mapping[str, Any], since: str, until: str) -> bool:
+        """Enter a record of the index, and return whether WorkMail is to remove its mailbox."""
         self.read += 1
         status = str(record.get("Status"))
-        if record.get("StatusKey") == WINDOW_STATUS and status not in _NO_MAILBOX_TO_REMOVE:
+        is_in_window = record.get("StatusKey") == WINDOW_STATUS and status not in _NO_MAILBOX_TO_REMOVE
+        if is_in_window:
             self.removals[str(record["DueAt"])[: len("2026-12-31")]] += 1
-        if "ClosedAt" in record:
-            return
+        if "ClosedAt" not in record:
+            self._count_open(record, status, since, until)
+        return is_in_window
+
+    def _count_open(self, record: Mapping[str, Any], status: str, since: str, until: str) -> None:
         self.executions.add(number_execution(str(record["Id"])))
         started_at = str(record.get("StartedAt", ""))
         self.counts[status, "Before" if started_at < since else "In" if started_at < until else "After"] += 1
 
 
-def read_open(table: RecordsTable, since: str, until: str) -> OpenOffboardings:
-    """Read what is open now, in all organizations."""
-    offboardings = OpenOffboardings()
+def iterate_open(table: RecordsTable) -> Iterator[Values]:
+    """Go through the records of what the index has as still to come, in all organizations."""
     for status in INDEXED_STATUSES:
-        for record in table.iterate_due(status):
-            offboardings.add(record, since, until)
-    return offboardings
+        yield from table.iterate_due(status)

@@ -136,7 +136,7 @@ def reconcile(
     row_count
         How many steps were written as rows; None if none are.
     is_all
-        Whether every step has a row, and not only what ended or was refused.
+        Whether every step has a row, and not only what is listed by name.
     """
     return Reconciliation(
         (

@@ -41,3 +41,8 @@ def make_row(step: Step) -> dict[str, Any]:
         "RetentionEndsAt": step.get("RetentionEndsAt"),
         "ExecutionArn": id_ if id_.startswith("arn:") else None,
     }
+
+
+def make_cells(step: Step) -> list[object]:
+    """Make the cells of a step's line of CSV."""
+    return ["true" if cell is True else cell for cell in map(make_row(step).__getitem__, COLUMNS)]

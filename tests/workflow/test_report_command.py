@@ -37,6 +37,8 @@ def test_a_report_has_what_the_stack_has_recorded_and_adds_up(operator: Operator
     assert (counts["MailboxesDisabled"], counts["Failed"]) == (2, 1)
     assert [row["Decision"] for row in counts["Decisions"]] == ["Rejected"]
     assert Counter(row["Step"] for row in document["Happened"]) == counts["Steps"]
+    ends = {row["Outcome"]: row["RequestedBy"] for row in document["Happened"] if row["Step"] == "Ended"}
+    assert ends == {"CleanupVerified": "=helpdesk", "EntityNotFound": None, "Rejected": None}
     started = reconciliation["Checks"][-2]
     assert started["Total"] == 4
     assert (started["Parts"]["ended in the period"], started["Parts"]["wait, or are in the window, now"]) == (3, 1)

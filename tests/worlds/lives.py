@@ -229,7 +229,12 @@ class LifeWriter:
     def restore(self, *missing: str) -> None:
         self.begin_restore()
         self.pass_time(seconds=20)
-        log_entry = self.enter("Restored", PutBack=[], Missing=[{"Alias": alias} for alias in missing])
+        log_entry = self.enter(
+            "Restored",
+            RestoredIn=make_execution_arn(f"r{MARK}"),
+            PutBack=[],
+            Missing=[{"Alias": alias} for alias in missing],
+        )
         assert self.records.record_restore_step(
             self.record, Status.RESTORED, {"RestoredAt": render(self.now)}, log_entry
         )
@@ -237,7 +242,12 @@ class LifeWriter:
 
     def begin_restore(self) -> None:
         self.pass_time(days=4)
-        log_entry = self.enter("RegisterEntity", RestoredIn=make_execution_arn(f"r{MARK}"), Address="AsRecorded")
+        log_entry = self.enter(
+            "RegisterEntity",
+            RestoredIn=make_execution_arn(f"r{MARK}"),
+            Address="AsRecorded",
+            RequestedBy=SECOND,
+        )
         assert self.records.record_restore_step(self.record, Status.RESTORING, {}, log_entry)
 
     def end_unrecorded(self, outcome: str, cause: str | None = None, **facts: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from operate.reporting.dates import parse_days
 from operate.reporting.ledger import Ledger, OpenOffboardings
 from operate.reporting.page import _STYLE
 from operate.reporting.reconciliation import Reconciliation
+from operate.reporting.removals import render_calendar
 from operate.reporting.sections import KINDS, list_sections
+from operate.reporting.survey import sort_moments
 from operate.wording.steps import STEPS
 from tests.unit.conftest import TABLE_NAME, client
-from tests.worlds.lives import FORMER_ADDRESS, MARK, NAME
+from tests.worlds.lives import ADDRESS, FORMER_ADDRESS, MARK, NAME
 from tests.worlds.questions import QUESTIONS, Question, expect_counts, expect_removals, list_counts
-from tests.worlds.world import World, fill_in, opened_world
+from tests.worlds.world import Copy, World, fill_in, opened_world
 
 NOW = datetime(2026, 12, 5, 9, tzinfo=UTC)
 YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
@@ -73,6 +75,10 @@ def test_a_day_ends_before_the_next_one_in_utc(world: World) -> None:
     counts = list_counts(read("--from", busiest, "--json"))
     assert counts == expect_counts(world, since, since + timedelta(days=1))
     assert counts["Groups"].keys() == {busiest}
+
+
+def find_requester(copy: Copy) -> str:
+    return str(next(fact.members["Requester"] for fact in copy.life.facts if fact.step == "Started"))
 
 
 class TestTerminal:
@@ -124,6 +130,34 @@ class TestTerminal:
 
 
 class TestCsv:
+    def test_a_plan_is_true_and_everything_else_is_empty(self, world: World) -> None:
+        text = read("--from", "2026", "--csv")
+        rows = [*csv.DictReader(io.StringIO(text, newline=""), strict=True)]
+
+        plans = [row["ExecutionArn"].rpartition(":")[2] for row in rows if row["Plan"] == "true"]
+        expected = {copy.execution_name for copy in world.select_started(*YEAR) if copy.life.name == "plan"}
+        assert {*plans} == expected
+        assert {row["Plan"] for row in rows} == {"true", ""}
+
+    def test_each_end_and_each_restore_says_who_asked(self, world: World) -> None:
+        names = {copy.execution_name: find_requester(copy) for copy in world.select_started(*YEAR)}
+        rows = json.loads(read("--from", "2026", "--json"))["Happened"]
+
+        ends = {row["ExecutionArn"]: row["RequestedBy"] or row["Provider"] for row in rows if row["Step"] == "Ended"}
+        expected = {arn: names[arn.rpartition(":")[2]] for arn in ends}
+        assert len(ends) > 50
+        assert ends == expected
+        assert {row["RequestedBy"] for row in rows if row["Step"] == "Restored"} == {"+second"}
+
+    def test_an_end_says_who_asked_before_the_period(self, world: World) -> None:
+        copy = next(c for c in world.copies if c.life.name == "verify" and c.began_at.month < 11)
+        assert copy.life.ends_after is not None
+        end = copy.began_at + copy.life.ends_after
+
+        rows = json.loads(read("--from", f"{end:%Y-%m-%d}", "--json"))["Happened"]
+        [row] = [row for row in rows if row["Step"] == "Ended" and row["ExecutionArn"].endswith(copy.execution_name)]
+        assert row["Provider"] == "okta"
+
     def test_a_spreadsheet_evaluates_no_cell(self, world: World) -> None:
         text = CliRunner().invoke(offboarding, ["report", "--from", "2026", "--csv"]).stdout_bytes.decode()
         rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)]
@@ -170,6 +204,17 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
+def list_tables_by_name(page: Page) -> list[list[list[str]]]:
+    """Return the rows of the lists by name, each without its head."""
+    tables: list[list[list[str]]] = []
+    for row in page.rows:
+        if row[0] in {"When (UTC)", "Removed by WorkMail (UTC)"}:
+            tables.append([])
+        elif tables:
+            tables[-1].append(row)
+    return tables
+
+
 @pytest.fixture(scope="module")
 def path(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
@@ -184,16 +229,40 @@ def page(path: Path) -> Page:
     return Page(path.read_text())
 
 
+REMOVALS = {"2027-03-30": 2, "2027-03-31": 3, "2027-04-01": 1}
+
+
+class TestCalendar:
+    def test_no_removal_is_claimed_from_the_day_on_which_workmail_ends(self) -> None:
+        text = "".join(render_calendar(REMOVALS, date(2027, 3, 20), date(2027, 3, 31)))
+
+        assert re.findall(r'datetime="([\d-]+)">\d+</time> <b>(\d)<i> ([a-z ]+)</i>', text) == [
+            ("2027-03-30", "2", "removed"),
+            ("2027-03-31", "3", "not observable"),
+            ("2027-04-01", "1", "not observable"),
+        ]
+        assert "<p>Removals that cannot be observed, as WorkMail ends on 2027-03-31: 4.</p>" in text
+
+    def test_the_end_is_the_day_that_is_given(self) -> None:
+        text = "".join(render_calendar(REMOVALS, date(2027, 3, 20), date(2027, 6, 30)))
+
+        assert "not observable" not in text
+        assert "cannot be observed" not in text
+        assert '"2027-06-30">30</time> <span>WorkMail ends</span>' in text
+
+
 class TestPage:
     def test_it_asks_no_other_host_for_anything(self, path: Path, page: Page) -> None:
         text = path.read_text()
 
         assert {tag for tag, _ in page.tags} <= {
             *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "dl", "dt", "dd", "div"),
-            *("table", "caption", "thead", "tbody", "tr", "th", "td", "time", "b", "i", "span"),
+            *("table", "caption", "thead", "tbody", "tr", "th", "td", "time", "b", "i", "small", "span"),
         }
         names = {name for _, attributes in page.tags for name in attributes}
-        assert names == {"lang", "charset", "http-equiv", "content", "name", "scope", "class", "datetime"}
+        assert names == {"lang", "charset", "http-equiv", "content", "name", "scope", "class", "datetime"} | {
+            *("role", "tabindex", "aria-label"),
+        }
         assert not re.search(r"url\(|@import|https?:|//|expression\(", _STYLE + text.partition("<body>")[0])
         [policy] = [tag["content"] for _, tag in page.tags if tag.get("http-equiv") == "Content-Security-Policy"]
         assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
@@ -204,14 +273,49 @@ class TestPage:
         assert any(name in row for row in page.rows)
         assert "<script" not in path.read_text()
 
-    def test_it_lists_what_ended_was_restored_or_was_refused(self, world: World, page: Page) -> None:
-        expectation = world.expect(*YEAR)
-        steps = ("Started", "Deregistered", "Decided", "Ended", "Restored", "Refused", "Withdrawn")
-        begin = next(place for place, row in enumerate(page.rows) if row[:1] == ["When (UTC)"])
+    def test_it_lists_by_name_whatever_was_started_disabled_decided_or_ended(self, world: World, page: Page) -> None:
+        steps = world.expect(*YEAR).steps
+        window = sum(expect_removals(world).values())
+        ended = sum(steps[name] for name in ("Ended", "Restored", "Refused", "Withdrawn"))
 
-        assert len(page.rows) - begin - 1 == sum(expectation.steps[step] for step in steps)
-        people = {row[1] for row in page.rows[begin + 1 :]}
-        assert fill_in(FORMER_ADDRESS, world.find("withdraw").number) in people
+        expected = [steps["Started"], steps["Deregistered"], steps["Decided"], ended, window]
+        assert [len(rows) for rows in list_tables_by_name(page)] == expected
+        for title, count in (
+            ("Offboardings started", steps["Started"]),
+            ("Mailboxes disabled, or found disabled", steps["Deregistered"]),
+            ("Decisions", steps["Decided"]),
+            ("What ended, was restored or was refused", ended),
+            ("Mailboxes in the window when this report was made", window),
+        ):
+            assert f"{title}: {count}" in page.texts
+
+    def test_each_list_has_the_people_and_whoever_asked(self, world: World, page: Page) -> None:
+        started, _, decided, ended, window = list_tables_by_name(page)
+
+        address = fill_in(FORMER_ADDRESS, world.find("withdraw").number)
+        assert address in {row[1] for row in started} & {row[1] for row in decided} & {row[1] for row in ended}
+        waiting = world.find("wait_in_window")
+        [row] = [row for row in window if row[1] == fill_in(ADDRESS, waiting.number)]
+        assert row[2].endswith(waiting.execution_name)
+        assert row[4] == find_requester(waiting)
+        assert {row[4] for row in decided} == {"=helpdesk; decided by +second", "=helpdesk; decided by =helpdesk"}
+        for row in ended:
+            # An event that was refused names its provider, and everything else a person or a provider.
+            assert row[4] or "a departure" in row[2].lower(), row
+
+    def test_an_execution_has_its_name_in_small_type_and_no_arn(self, world: World, path: Path) -> None:
+        text = path.read_text()
+
+        assert f"<small>{world.find('verify').execution_name}</small>" in text
+        assert "arn:aws:states" not in text
+
+    def test_a_table_scrolls_in_its_place_and_breaks_no_word(self, page: Page) -> None:
+        tables = [place for place, (tag, _) in enumerate(page.tags) if tag == "table"]
+
+        assert all(page.tags[place - 1][1].get("class") == "table" for place in tables)
+        assert ".table{overflow-x:auto" in _STYLE
+        anywhere = [rule for rule in _STYLE.splitlines() if "anywhere" in rule]
+        assert all(rule.startswith(("dt{", "td small{")) for rule in anywhere)
 
     def test_its_calendar_has_each_mailbox_that_is_removed(self, world: World, path: Path) -> None:
         day, removed = r'<td[^>]*><time datetime="([\d-]+)">\d+</time>', r"(?: <b>(\d+)<i> removed</i></b>)?"
@@ -335,6 +439,44 @@ def test_decisions_name_about_whom_they_are() -> None:
 )
 def test_a_start_is_counted_by_the_person_beside_the_provider(request_: dict[str, Any], expected: str) -> None:
     assert read_requester(request_) == expected
+
+
+def test_steps_of_one_moment_are_in_the_order_in_which_they_happen() -> None:
+    names = ["Deregister", "Deregistered", "Ended", "Invented", "Recorded", "Started"]
+    steps = [{"At": at, "Step": name} for at in ("2026-03-05", "2026-03-06") for name in names]
+
+    order = ["Started", "Recorded", "Deregister", "Deregistered", "Ended", "Invented"]
+    expected = [(at, name) for at in ("2026-03-05", "2026-03-06") for name in order]
+    assert [(step["At"], step["Step"]) for step in sort_moments(steps)] == expected
+
+
+@pytest.mark.parametrize(
+    ("begin", "notice"),
+    [
+        ("2026-11", None),
+        ("2026-12-04", None),
+        (
+            "2026-12",
+            "The period is not over: it ends with 2026-12-31. The report has what happened until 2026-12-05 09:00 UTC.",
+        ),
+        ("2028-01", "The period lies ahead: it begins on 2028-01-01, and nothing of it has happened yet."),
+    ],
+)
+def test_a_period_that_is_not_over_is_called_so_in_all_formats(
+    world: World, tmp_path: Path, begin: str, notice: str | None
+) -> None:
+    lines = read("--from", begin).splitlines()
+    document = json.loads(read("--from", begin, "--json"))
+    csv_result = run("report", "--from", begin, "--csv")
+    read("--from", begin, "--html", tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text())
+
+    assert lines[1] == "Made at 2026-12-05 09:00 UTC."
+    assert lines[2] == (notice or "")
+    assert document["Report"]["Notice"] == notice
+    assert (csv_result.exit_code, csv_result.stderr) == (0, f"{notice}\n" if notice else "")
+    notices = [text for text in page.texts if text.startswith("The period ")]
+    assert notices == ([notice] if notice else [])
 
 
 class TestLedger:
