@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operate.account import DEFAULT_STACK, Account
 from operate.errors import Refusal, describe_error
+from operate.terminal import print_lines
 
 NO = 1
 """The exit code if the answer is no."""
@@ -38,10 +39,10 @@ def account_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def exit_with(sentence: str) -> NoReturn:
     """End the command with a sentence on the standard error, and the exit code 1."""
-    click.echo(sentence, err=True)
+    report(sentence)
     sys.exit(NO)
 
 
 def report(text: str) -> None:
     """Tell a person how far the command has come, on the standard error."""
-    click.echo(text, err=True)
+    print_lines(text.split("\n"), is_error=True)

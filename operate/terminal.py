@@ -59,18 +59,23 @@ def print_section(title: str, lines: Iterable[str]) -> None:
     for number, line in enumerate(iterator):
         if number == 0:
             click.echo(f"\n{title}")
-        click.echo(f"  {line}")
+        click.echo(f"  {remove_controls(line)}")
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines without control characters, and with their spaces."""
+def print_lines(lines: Iterable[str], *, is_error: bool = False) -> None:
+    """Print lines without control characters, and with their spaces, on the standard output or the standard error."""
     for line in lines:
-        click.echo("".join(character if character.isprintable() else " " for character in line))
+        click.echo(remove_controls(line), err=is_error)
+
+
+def remove_controls(text: str) -> str:
+    """Return a text with spaces for its control characters: names are chosen by people, and terminals obey texts."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def one_line(value: object) -> str:
-    """Return a text as one line without control characters: names are chosen by people, and terminals obey texts."""
-    return " ".join("".join(character if character.isprintable() else " " for character in str(value)).split())
+    """Return a text as one line without control characters, and with single spaces."""
+    return " ".join(remove_controls(str(value)).split())
 
 
 def render_moment(moment: str | None) -> str | None:
@@ -113,7 +118,7 @@ def require_consent(question: str, *, is_given: bool) -> None:
     """
     if is_given:
         return
-    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    click.echo(f"{remove_controls(question)} [y/N] ", nl=False, err=True)
     answer = sys.stdin.readline()
     if answer.strip().lower() not in {"y", "yes"}:
         raise Refusal("Nothing was changed." if answer else "Nothing was changed: answer y, or give --yes.")

@@ -90,6 +90,9 @@ def _decide(
 ) -> None:
     if is_all == bool(texts) or (not is_all and (reason_part is not None or limit is not None)):
         raise click.UsageError("Give WHO, or --all with --because and --limit if you need them.")
+    if reason_part is not None and not reason_part.strip():
+        # A variable of a script that is empty would select all.
+        raise click.UsageError("--because needs a text.")
     table = RecordsTable(account)
     waiting = list_waiting(table, statuses, organization)
     if is_all:
@@ -130,13 +133,13 @@ def _print_result(result: DecisionResult, decision: Decision) -> None:
     Refusal
         If not all have the decision now.
     """
-    click.echo(f"{decision.name} by {decision.decided_by}: {len(result.decided)}.")
+    print_lines([f"{decision.name} by {decision.decided_by}: {len(result.decided)}."])
     if result.settled:
         click.echo(f"{decision.name} before: {len(result.settled)}.")
     for ending, candidates in group_refusals(result):
         labels = ", ".join(candidate.label for candidate in candidates[:_SHOWN_COUNT])
         more = f" and {len(candidates) - _SHOWN_COUNT} more" if len(candidates) > _SHOWN_COUNT else ""
-        click.echo(f"Refused: {len(candidates)}. {ending}\n  {labels}{more}")
+        print_lines([f"Refused: {len(candidates)}. {ending}", f"  {labels}{more}"])
     if result.running:
         click.echo(f"Still being decided: {len(result.running)}.")
     failure_count = len(result.refused) + len(result.running)

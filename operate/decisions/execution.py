@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from operate.account import Account
 from operate.decisions.selection import Candidate
 from operate.executions import APPROVAL, RUNNING, find_execution, require_machine, start_execution
@@ -64,23 +66,44 @@ def make_decisions(
         What is decided on. What has a decision already gets no other one.
     decision
         The decision.
+
+    Raises
+    ------
+    ClientError, BotoCoreError
+        If AWS refuses a call. How many decisions were started until then is said on the standard error.
     """
-    result, open_decisions = DecisionResult(), dict[str, Candidate]()
+    result, started = DecisionResult(), dict[str, Candidate]()
     began_at = account.read_time()
-    for candidate in candidates:
-        if candidate.decision is None:
-            open_decisions[_start_decision(account, candidate, decision)] = candidate
-            if len(open_decisions) % _PROGRESS_COUNT == 0:
-                report(f"Decisions started: {len(open_decisions)} of {len(candidates)} …")
-        else:
-            _add_settled(result, candidate, decision, candidate.decision)
-    for statuses in _iterate_statuses(account, began_at - _CLOCK_SKEW, open_decisions):
-        _take_ended(account, table, open_decisions, statuses, decision, result)
-        if not open_decisions:
-            break
-        report(f"Decisions made: {len(candidates) - len(open_decisions)} of {len(candidates)} …")
+    try:
+        _start_decisions(account, candidates, decision, started, result)
+        open_decisions = dict(started)
+        for statuses in _iterate_statuses(account, began_at - _CLOCK_SKEW, open_decisions):
+            _take_ended(account, table, open_decisions, statuses, decision, result)
+            if not open_decisions:
+                break
+            report(f"Decisions made: {len(candidates) - len(open_decisions)} of {len(candidates)} …")
+    except (ClientError, BotoCoreError, KeyboardInterrupt):
+        report(f"Decisions started: {len(started)} of {len(candidates)}. These go on. The command can be repeated.")
+        raise
     result.running += open_decisions.values()
     return result
+
+
+def _start_decisions(
+    account: Account,
+    candidates: Sequence[Candidate],
+    decision: Decision,
+    started: dict[str, Candidate],
+    result: DecisionResult,
+) -> None:
+    """Start a decision on each candidate that has none, and enter it by its execution as soon as it has started."""
+    for candidate in candidates:
+        if candidate.decision is not None:
+            _add_settled(result, candidate, decision, candidate.decision)
+            continue
+        started[_start_decision(account, candidate, decision)] = candidate
+        if len(started) % _PROGRESS_COUNT == 0:
+            report(f"Decisions started: {len(started)} of {len(candidates)} …")
 
 
 def _start_decision(account: Account, candidate: Candidate, decision: Decision) -> str:

@@ -11,6 +11,7 @@ from operate.doctor import access, deployment, identities, listening, messages, 
 from operate.doctor.findings import Check, Finding, Result, unknown
 from operate.doctor.setup import WORKMAIL_REGIONS, Setup
 from operate.options import account_options, exit_with
+from operate.terminal import remove_controls
 
 CREDENTIALS = Check("credentials", access.check_credentials)
 STACK = Check("stack", deployment.check_stack, ("cloudformation:DescribeStacks",))
@@ -124,9 +125,9 @@ def _run(check: Check, setup: Setup) -> Iterator[tuple[Check, Finding]]:
 
 def _print_finding(check: Check, finding: Finding) -> None:
     label = click.style(f"{finding.result:<9}", fg=_COLOURS[finding.result])
-    click.echo(f"{label}{check.subject}: {finding.message}")
+    click.echo(f"{label}{check.subject}: {remove_controls(finding.message)}")
     if finding.advice:
-        click.echo(f"{_INDENTATION}{finding.advice}")
+        click.echo(f"{_INDENTATION}{remove_controls(finding.advice)}")
 
 
 def _render_for_programs(check: Check, finding: Finding) -> dict[str, str]:

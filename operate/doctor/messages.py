@@ -1,12 +1,15 @@
 """Checks of how people are told, and of what nobody could act on: subscriptions, dead letters, alarms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from operate.doctor.findings import Finding, ok, wrong
 from operate.doctor.setup import Setup
 
 _TOPICS = {"NotificationTopicArn": "mails about approvals and failures", "AlarmTopicArn": "alarms"}
 _PENDING = "PendingConfirmation"
+_NOT_TOLD = "NotTold"
+"""The alarm that publishes by itself: all others are told by the function that it is about."""
 _DEAD_LETTER_QUEUES = {
     "EventDeadLetterQueueUrl": (
         "Events of identity providers that were refused, or failed again and again",
@@ -55,7 +58,8 @@ def _check_topic(setup: Setup, topic: str, content: str) -> Iterator[Finding]:
             f"These do not get the {content} before they confirm the subscription: {', '.join(sorted(unconfirmed))}.",
             "Have them follow the link in the mail of AWS Notifications. After three days, subscribe them again.",
         )
-    confirmed = len(subscriptions) - len(unconfirmed)
+    # SNS lists a subscription that somebody has ended for some days, with the text `Deleted` for its ARN.
+    confirmed = sum(subscription["SubscriptionArn"].startswith("arn:") for subscription in subscriptions)
     if confirmed:
         yield ok(f"The {content} have subscribers: {confirmed}.")
     elif not unconfirmed:
@@ -87,15 +91,37 @@ def _count_messages(setup: Setup, url: str) -> int:
 
 
 def check_alarms(setup: Setup) -> Iterator[Finding]:
-    """Check that no alarm of the stack rings.
+    """Check that the alarms of the stack exist, that none rings, and that the one about telling can publish.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     """
     names = {*setup.list_ids("AWS::CloudWatch::Alarm")}
-    pages = setup.account.client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
-    ringing = [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["AlarmName"] in names]
-    for alarm in ringing:
-        description = alarm.get("AlarmDescription") or alarm["AlarmName"]
-        yield wrong(f"An alarm rings: {description}", "docs/runbook.md has a section for each alarm.")
-    if not ringing:
+    if not names:
+        yield ok("The stack has no alarms (alarms is false in cdk.json): nothing tells that it stands still.")
+        return
+    pages = setup.account.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    alarms = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+    problems = [*_iterate_alarm_problems(setup, names, alarms)]
+    yield from problems
+    if not problems:
         yield ok(f"No alarm rings: {len(names)}.")
+
+
+def _iterate_alarm_problems(
+    setup: Setup, names: Iterable[str], alarms: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    for name in sorted(names):
+        alarm = alarms.get(name)
+        if alarm is None:
+            yield wrong(
+                f"The alarm {name} does not exist: somebody has deleted it.",
+                "Deploy with `alarms` false, then again with true: CloudFormation makes it again.",
+            )
+        elif alarm["StateValue"] == "ALARM":
+            description = alarm.get("AlarmDescription") or name
+            yield wrong(f"An alarm rings: {description}", "docs/runbook.md has a section for each alarm.")
+        elif name.endswith(f"-{_NOT_TOLD}") and not alarm.get("ActionsEnabled", True):
+            yield wrong(
+                f"The actions of the alarm {name} are disabled, so that it tells nobody.",
+                f"Run: {setup.account.render_aws_command('cloudwatch', 'enable-alarm-actions', '--alarm-names', name)}",
+            )

@@ -55,7 +55,7 @@ def forget(
         "RequestedBy": requested_by or account.caller,
         "Identifiers": texts,
     }
-    click.echo(_invoke(account, function, request))
+    print_lines([_invoke(account, function, request)])
 
 
 def _list_records(table: RecordsTable, keys: Iterable[str]) -> list[Values]:

@@ -20,7 +20,7 @@ _POLL_COUNT = 30
 _POLL_SECONDS = 2.0
 _PAUSE_NOTE = (
     "Events of identity providers wait in their queue now, for up to 14 days; after that SQS drops them. Offboardings "
-    "that run or wait go on. Resume with: offboarding queue resume"
+    "that run or wait go on. Resume with:"
 )
 _RESUME_NOTE = "Events are read again. A departure that has waited long starts some minutes later than a return."
 
@@ -70,7 +70,7 @@ def refused(account: Account, action: str, ids: tuple[str, ...], name: str, *, i
         click.echo(_NO_PROVIDERS)
     elif action == "list":
         with open_letters(account, url) as box:
-            _print_letters(box.letters)
+            _print_letters(account, box.letters, name)
     else:
         with open_letters(account, url) as box:
             _change(account, box, box.select(ids, is_all=is_all), action, name, yes=yes)
@@ -82,14 +82,23 @@ def _switch(account: Account, *, enabled: bool) -> None:
     """Pause or resume the reading, and wait until AWS Lambda has done that, at most a minute.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+
+    Raises
+    ------
+    Refusal
+        If it has not done that in time.
     """
     mapping = account.stack.outputs[_MAPPING]
     account.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=enabled)
     for _ in range(_POLL_COUNT):
         if _read_state(account) == ("Enabled" if enabled else "Disabled"):
-            break
+            click.echo(_RESUME_NOTE if enabled else f"{_PAUSE_NOTE} {account.render_command('queue', 'resume')}")
+            return
         account.pause(_POLL_SECONDS)
-    click.echo(_RESUME_NOTE if enabled else _PAUSE_NOTE)
+    raise Refusal(
+        f"AWS Lambda is asked, and the reading of events is still {_read_state(account)}. Look again with: "
+        f"{account.render_command('queue')}"
+    )
 
 
 def _read_state(account: Account) -> str:
@@ -103,7 +112,7 @@ def _read_state(account: Account) -> str:
 
 def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action: str, name: str, *, yes: bool) -> None:
     if action == "drop":
-        _print_letters(letters)
+        _print_letters(account, letters, name)
         require_consent(f"Are these {len(letters)} to be deleted for ever?", is_given=yes)
         for letter in letters:
             box.drop(letter)
@@ -117,7 +126,7 @@ def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action:
     click.echo(f"Sent again: {len(letters)}. What is refused again comes back into this list.")
 
 
-def _print_letters(letters: Sequence[Letter]) -> None:
+def _print_letters(account: Account, letters: Sequence[Letter], name: str) -> None:
     if not letters:
         click.echo("There are no dead letters.")
         return
@@ -128,7 +137,8 @@ def _print_letters(letters: Sequence[Letter]) -> None:
             for letter in letters
         ),
     )
-    click.echo("\nRemove the cause, or offboard by hand. Then: offboarding refused resend ID…, or drop ID…")
+    resend, drop = (account.render_command("refused", action, "ID", "--queue", name) for action in ("resend", "drop"))
+    click.echo(f"\nRemove the cause, or offboard by hand. Then: {resend}, or: {drop}")
 
 
 def _explain(letter: Letter) -> str:
@@ -145,4 +155,5 @@ def _describe_further_queues(account: Account, name: str) -> Iterator[str]:
         url = account.stack.outputs.get(output)
         count = count_messages(account, url) if url and further != name else 0
         if count:
-            yield f"Dead letters of {further}: about {count}. See: offboarding refused --queue {further}"
+            command = account.render_command("refused", "--queue", further)
+            yield f"Dead letters of {further}: about {count}. See: {command}"

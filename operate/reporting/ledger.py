@@ -71,6 +71,8 @@ class OpenOffboardings:
     ----------
     executions
         Those that have not ended.
+    started
+        The ARNs of those of them that started in the period, by their numbers.
     counts
         How many there are, by their status and by when they started: `Before`, `In` or `After` the period.
     read
@@ -80,6 +82,7 @@ class OpenOffboardings:
     """
 
     executions: set[int] = field(default_factory=set)
+    started: dict[int, str] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     read: int = 0
     removals: Counter[str] = field(default_factory=Counter)
@@ -96,9 +99,12 @@ class OpenOffboardings:
         return is_in_window
 
     def _count_open(self, record: Mapping[str, Any], status: str, since: str, until: str) -> None:
-        self.executions.add(number_execution(str(record["Id"])))
-        started_at = str(record.get("StartedAt", ""))
-        self.counts[status, "Before" if started_at < since else "In" if started_at < until else "After"] += 1
+        arn, started_at = str(record["Id"]), str(record.get("StartedAt", ""))
+        self.executions.add(number_execution(arn))
+        when = "Before" if started_at < since else "In" if started_at < until else "After"
+        self.counts[status, when] += 1
+        if when == "In":
+            self.started[number_execution(arn)] = arn
 
 
 def iterate_open(table: RecordsTable) -> Iterator[Values]:

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from typing import IO, BinaryIO
 
 from operate.questions.offboardings import Offboarding
 from operate.reporting.counts import LISTS, Step, find_list
 from operate.reporting.reconciliation import Reconciliation
-from operate.reporting.removals import ANNOUNCED_END, render_calendar
+from operate.reporting.removals import render_calendar
 from operate.reporting.rows import make_row
 from operate.reporting.sections import Section, list_sections
 from operate.reporting.survey import Heading, Survey
@@ -55,17 +56,22 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 """A browser loads nothing, runs nothing, and takes only this style."""
 _LIST_COLUMNS = ("When (UTC)", "Who", "What happened", "Mailbox", "Requested or decided by")
-_WINDOW_COLUMNS = ("Removed by WorkMail (UTC)", "Who", "How it stands", "Disabled since (UTC)", "Requested by")
+_WINDOW_COLUMNS = ("Retention ends (UTC)", "Who", "How it stands", "Disabled since (UTC)", "Requested by")
 _WINDOW_TITLE = "Mailboxes in the window when this report was made"
-_WIDTHS = {"When (UTC)": "narrow", "Removed by WorkMail (UTC)": "narrow", "What happened": "wide"}
+_WIDTHS = {"When (UTC)": "narrow", "Retention ends (UTC)": "narrow", "What happened": "wide"}
 """The classes of columns in print, where no table can be scrolled."""
 
 
-def write_page(survey: Survey, file: BinaryIO) -> Reconciliation:
+def write_page(survey: Survey, service_end: date, file: BinaryIO) -> Reconciliation:
     """Read what is open and the steps, and write the page.
 
     The lists by name go through files that only this process sees, because the counts come first. A list has no
     limit: nobody is left out.
+
+    Parameters
+    ----------
+    service_end
+        The day on which WorkMail ends.
     """
     with ExitStack() as stack:
         lists = {name: _List(stack.enter_context(tempfile.TemporaryFile()), LISTS[name]) for name in LISTS}
@@ -76,7 +82,7 @@ def write_page(survey: Survey, file: BinaryIO) -> Reconciliation:
             if (name := find_list(step)) is not None:
                 lists[name].add(_render_row(step))
         reconciliation = survey.reconcile(sum(entry.count for entry in lists.values()), is_all=False)
-        for part in _render_top(survey, reconciliation):
+        for part in _render_top(survey, service_end, reconciliation):
             file.write(part.encode())
         for entry in lists.values():
             entry.write(_LIST_COLUMNS, file)
@@ -118,7 +124,7 @@ def _open_table(title: str) -> str:
     return f'<div class="table" role="region" tabindex="0" aria-label="{_escape(title)}">'
 
 
-def _render_top(survey: Survey, reconciliation: Reconciliation) -> Iterator[str]:
+def _render_top(survey: Survey, service_end: date, reconciliation: Reconciliation) -> Iterator[str]:
     heading = survey.heading
     title = escape(f"Offboardings, {heading.days.label}")
     yield (
@@ -136,7 +142,7 @@ def _render_top(survey: Survey, reconciliation: Reconciliation) -> Iterator[str]
     for section in list_sections(survey.counts, survey.open, reconciliation):
         yield _render_section(section)
     yield "<h2>Mailboxes that WorkMail removes, by day</h2>\n"
-    yield from render_calendar(survey.open.removals, heading.made_at.date(), ANNOUNCED_END)
+    yield from render_calendar(survey.open.removals, heading.made_at.date(), service_end)
 
 
 def _render_heading(heading: Heading) -> str:

@@ -61,8 +61,10 @@ class Whereabouts:
         How many are open by their record alone: they run, or their end is about to be recorded.
     ended_meanwhile
         How many ended while the report was read.
+    open_in_period, open_with_start
+        How many the index has as open that started in the period, and how many of these have their start in the steps.
     unaccounted
-        The executions of some that are none of these.
+        The executions of some that are none of these, or have no start.
     """
 
     ended: int
@@ -70,6 +72,8 @@ class Whereabouts:
     still_open: int
     running: int
     ended_meanwhile: int
+    open_in_period: int
+    open_with_start: int
     unaccounted: tuple[str, ...]
 
 
@@ -96,12 +100,16 @@ def find_whereabouts(
         counts[state] += 1
         if state == _UNACCOUNTED and len(named) < _MAX_NAMED:
             named.append(arn)
+    startless = [arn for number, arn in offboardings.started.items() if number not in ledger.started]
+    named += startless[:_MAX_NAMED]
     return Whereabouts(
         ended=len(ledger.started) - len(ledger.unfinished),
         ended_later=counts[_ENDED_LATER],
         still_open=len(ledger.unfinished) - len(remaining),
         running=counts[_RUNNING],
         ended_meanwhile=counts[_ENDED_MEANWHILE],
+        open_in_period=len(offboardings.started),
+        open_with_start=len(offboardings.started) - len(startless),
         unaccounted=tuple(sorted(named)),
     )
 
@@ -142,6 +150,7 @@ def reconcile(
         (
             *_check_steps(counts, row_count, is_all=is_all),
             *_check_sums(counts),
+            _check_open(whereabouts),
             _check_starts(ledger, whereabouts),
             _check_ends(counts, ledger),
         ),
@@ -175,6 +184,15 @@ def _check_sums(counts: Counts) -> Iterator[Check]:
         ("Ends, by outcome", "Ended", counts.outcomes.total()),
     ):
         yield Check(title, counts.kinds[step], (("in the table", total),))
+
+
+def _check_open(whereabouts: Whereabouts) -> Check:
+    """Compare the index by status with the steps: the start of something that is open can be missing."""
+    return Check(
+        "Open now, and started in the period by their records",
+        whereabouts.open_in_period,
+        (("their start is among the steps", whereabouts.open_with_start),),
+    )
 
 
 def _check_starts(ledger: Ledger, whereabouts: Whereabouts) -> Check:

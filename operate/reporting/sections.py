@@ -182,7 +182,7 @@ def _make_reconciliation(reconciliation: Reconciliation) -> Section:
         for check in reconciliation.checks
     ]
     named = "; ".join(reconciliation.unaccounted)
-    remark = f"Started, and neither ended nor open: {named}" if named else None
+    remark = f"Started, and neither ended nor open, or open without a start: {named}" if named else None
     return Section("Reconciliation", ("What is summed up", "Total", "Parts", "Sum"), rows, remark)
 
 

@@ -29,7 +29,7 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
     WHO is the recorded primary address, the name or the id, or the ARN of the offboarding's execution.
     """
     record = find_restorable(account, RecordsTable(account), text)
-    print_lines(describe_restore(record))
+    print_lines(describe_restore(record, account.stack.service_end))
     label = label_entity(record["Entity"])
     require_consent(f"Restore {label}?", is_given=yes)
     request = {
@@ -53,7 +53,7 @@ def _print_result(execution: Execution, record: Values) -> None:
         raise Refusal(f"The restore still runs, because a service does not answer. Its execution is {execution.arn}.")
     if not execution.has_succeeded:
         raise Refusal(execution.ending)
-    click.echo(f"{execution.outcome}: {execution.cause}")
+    print_lines([f"{execution.outcome}: {execution.cause}"])
     missing = execution.output.get("Missing", ())
     print_lines(f"Missing:     {line}" for line in _describe_missing(missing, record))
     if execution.outcome != "Restored":

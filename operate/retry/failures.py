@@ -10,6 +10,7 @@ from operate.errors import Refusal
 from operate.executions import Execution, find_execution
 from operate.questions.people import find_subjects, has_primary_identifier, label_entity, require_single
 from operate.questions.table import RecordsTable, Values, identifier_key
+from operate.terminal import render_moment
 
 _SUCCESSFUL_OUTCOMES = frozenset(
     {
@@ -55,7 +56,8 @@ class Failure:
     def describe(self) -> Iterator[str]:
         """Go through the lines about whom it is about, and how it ended."""
         yield f"Execution:   {self.record['Id']}"
-        yield f"Entity:      {self.label}"
+        organization = self.record.get("OrganizationId")
+        yield f"Entity:      {self.label}{f', of {organization}' if organization else ''}"
         cause = self.record.get("Cause") or (self.execution.cause if self.execution else "")
         yield f"Ended as:    {_find_outcome(self.record, self.execution)}. {cause}".rstrip()
         mailbox = _MAILBOX.get(self.mailbox_touched, "may be disabled")
@@ -68,19 +70,21 @@ def find_failure(account: Account, table: RecordsTable, text: str) -> Failure:
     Raises
     ------
     Refusal
-        If WHO is nobody or several; or if it has not failed, or a newer one runs, waits or has succeeded.
+        If WHO is nobody or several; if it has not failed, or a newer one runs, waits or has succeeded; or if a restore
+        has given the mailbox back since.
     """
     records = sorted(_list_records(table, text), key=lambda record: str(record.get("StartedAt", "")))
     target = _select_target(records, text)
     execution = find_execution(account, target["Id"])
     _require_failed(target, execution)
     for record in records:
+        _require_not_restored(record, target)
         if record["Id"] != target["Id"]:
             _require_no_obstacle(account, record, target)
     return Failure(target, execution, _read_mailbox_touched(table, target))
 
 
-def build_request(account: Account, failure: Failure) -> tuple[dict[str, Any], list[str]]:
+def build_request(account: Account, failure: Failure) -> tuple[Mapping[str, Any], list[str]]:
     """Build the input of another attempt, and the sentences about what is another than at first.
 
     Raises
@@ -157,6 +161,16 @@ def _require_failed(record: Values, execution: Execution | None) -> None:
         raise Refusal(f"Nothing was started: the last offboarding is {record['Status']}, and not over: {record['Id']}.")
     if outcome in _SUCCESSFUL_OUTCOMES | _UNIMPORTANT_OUTCOMES:
         raise Refusal(f"Nothing was started: the last offboarding has ended as {outcome}: {record['Id']}.")
+
+
+def _require_not_restored(record: Values, target: Values) -> None:
+    """Require that nobody has decided for the mailbox since the failed offboarding started: a restore is newer."""
+    restored_at = str(record.get("RestoredAt") or record.get("RestoreBeganAt") or "")
+    if restored_at > str(target.get("StartedAt", "")):
+        raise Refusal(
+            f"Nothing was started: {label_entity(record['Entity'])} was restored at {render_moment(restored_at)}, in "
+            "UTC. If the person leaves again, use: offboarding start WHO."
+        )
 
 
 def _require_no_obstacle(account: Account, record: Values, target: Values) -> None:

@@ -61,7 +61,7 @@ def plan(account: Account, *, is_json: bool, **options: Any) -> None:  # noqa: A
     if is_json:
         click.echo(json.dumps({"ExecutionArn": result.execution_arn, **result.output}, indent=2, ensure_ascii=False))
     else:
-        _print_plan(result)
+        print_lines(describe_plan(result, account.stack.service_end))
     _require_accepted(result)
 
 
@@ -76,17 +76,13 @@ def start(account: Account, *, yes: bool, **options: Any) -> None:  # noqa: ANN4
     If one of them is another one by then, nothing is disabled.
     """
     request = build_request(account, **options)
-    result = make_plan(account, request)
-    _print_plan(result)
-    _require_accepted(result)
-    if result.was_never_registered:
-        raise Refusal(f"Nothing was started: {result.label} was never registered to WorkMail.")
+    result = present_plan(account, request)
     verb = "Offboard" if result.would_deregister else "Watch the disabled"
     require_consent(f"{verb} {result.label}?", is_given=yes)
     arn = start_execution(account, OFFBOARDING, confirm_request(request, result))
     click.echo(f"Started:     {arn}")
-    print_lines(describe_next(follow_start(account, RecordsTable(account), arn)))
-    click.echo(f"Look again:  offboarding show {result.entity['Id']}")
+    print_lines(describe_next(account, follow_start(account, RecordsTable(account), arn)))
+    click.echo(f"Look again:  {account.render_command('show', result.entity['Id'])}")
 
 
 def build_request(
@@ -126,6 +122,22 @@ def build_request(
     }
 
 
+def present_plan(account: Account, request: Mapping[str, Any]) -> Plan:
+    """Have a plan made and print it, for a person to confirm.
+
+    Raises
+    ------
+    Refusal
+        If there can be no plan, or an offboarding would be refused or have nothing to do.
+    """
+    result = make_plan(account, request)
+    print_lines(describe_plan(result, account.stack.service_end))
+    _require_accepted(result)
+    if result.was_never_registered:
+        raise Refusal(f"Nothing was started: {result.label} was never registered to WorkMail.")
+    return result
+
+
 def confirm_request(request: Mapping[str, Any], result: Plan) -> Mapping[str, Any]:
     """Return the input that means the very entity of a plan: by its id, and with the name and the address shown."""
     expected = {name: result.entity[name] for name in ("Type", "Name", "Email") if result.entity.get(name)}
@@ -134,10 +146,6 @@ def confirm_request(request: Mapping[str, Any], result: Plan) -> Mapping[str, An
         "EntityId": result.entity["Id"],
         "Expected": {**request.get("Expected", {}), **expected},
     }
-
-
-def _print_plan(result: Plan) -> None:
-    print_lines(describe_plan(result))
 
 
 def _require_accepted(result: Plan) -> None:

@@ -36,6 +36,7 @@ def status(account: Account) -> None:
     needs = [*overview.needs, *_list_needs_of_resources(account, queue, dead_letters, alarms)]
     click.echo(f"{account.stack.name} in {account.region}, {now:%Y-%m-%d %H:%M}. All times are UTC.")
     print_section("What needs a person", _render_needs(needs) if needs else ["Nothing."])
+    print_section("The end of Amazon WorkMail", map(one_line, overview.service_end))
     print_facts("Offboardings", _list_counts(overview))
     print_section("Events of identity providers", [_describe_queue(queue)])
     print_facts("Dead letters", _list_dead_letters(dead_letters))
@@ -65,6 +66,8 @@ def _list_needs_of_resources(
     dead_letters: list[DeadLetters] | str,
     alarms: list[Alarm] | str,
 ) -> Iterator[Advice]:
+    for problem in dict.fromkeys(answer for answer in (queue, dead_letters, alarms) if isinstance(answer, str)):
+        yield Advice(f"Not everything could be read, so that something can be missing here. {problem}")
     if isinstance(queue, EventQueue) and queue.is_paused:
         yield Advice(_describe_queue(queue), account.render_command("queue", "resume"))
     for letters in dead_letters if isinstance(dead_letters, list) else ():

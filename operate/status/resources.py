@@ -113,10 +113,12 @@ def read_alarms(account: Account) -> list[Alarm]:
 
 
 def _iterate_alarms(account: Account) -> Iterator[Alarm]:
-    pages = account.client("cloudwatch").get_paginator("describe_alarms")
-    for page in pages.paginate(AlarmNamePrefix=f"{account.stack.name}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
+    pages, prefix = account.client("cloudwatch").get_paginator("describe_alarms"), f"{account.stack.name}-"
+    for page in pages.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
         for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"]):
-            if alarm["StateValue"] == "ALARM":
+            # The name of a further stack can begin with that of this one, and a hyphen.
+            is_of_stack = "-" not in alarm["AlarmName"].removeprefix(prefix)
+            if is_of_stack and alarm["StateValue"] == "ALARM":
                 yield Alarm(alarm["AlarmName"], alarm.get("StateUpdatedTimestamp"), alarm.get("AlarmDescription", ""))
 
 

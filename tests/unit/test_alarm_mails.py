@@ -45,7 +45,7 @@ def test_the_mail_of_an_alarm_has_its_meaning_the_mailboxes_the_section_the_comm
     assert meaning == f"{text.meaning} {text.mailboxes}"
     assert MAILBOXES.search(meaning)
     assert f"docs/runbook.md#{text.anchor}. Begin with:" in advice
-    assert command == f"{text.command} --stack workmail-offboarding"
+    assert command == f"{text.command} --region us-east-1 --stack workmail-offboarding"
     assert ringing == f"The alarm workmail-offboarding-{name} rings since 2026-11-24T09:05:00.267Z."
 
 
@@ -95,7 +95,7 @@ def test_an_alarm_that_rings_right_after_its_creation_is_mailed() -> None:
 def test_the_mail_of_another_stack_has_the_command_for_that_stack() -> None:
     text = mail_about(make_alarm_change("OldestEvent", stack_name="test"), "test").text
 
-    assert "offboarding queue --stack test" in text
+    assert "offboarding queue --region us-east-1 --stack test" in text
     assert "The alarm test-OldestEvent rings" in text
 
 

@@ -65,7 +65,7 @@ def test_the_mail_about_an_approval_has_the_entity_the_reasons_the_limit_and_the
     )
     assert "u-1" not in mail.text, "the provider's own id of a person stays in the table"
     assert mail.text.split("\n\n")[-6:-2] == [
-        "What to do: look at it, then decide with one of these commands:",
+        "What to do: look first, then decide with one of the commands below it:",
         f"offboarding show {ENTITY_ID} {ON_STACK}",
         f'offboarding approve {ENTITY_ID} --reason "<why>" {ON_STACK}',
         f'offboarding reject {ENTITY_ID} --reason "<why>" {ON_STACK}',
@@ -99,6 +99,7 @@ def test_the_cap_is_mailed_once_with_a_warning_about_the_provider() -> None:
     assert "look at the identity provider before you approve anything" in mail.text
     assert f"The first one that waits is the user dana.leaver (dana.leaver@example.com, {ENTITY_ID})" in mail.text
     assert UNTIL in mail.text
+    assert f'\n\noffboarding approve --all --because dailyCap --reason "<why>" {ON_STACK}\n\n' in mail.text
     assert make_mail(told_steps.SECOND_OF_CAP, WITH_NAMES) is None
 
 
@@ -113,6 +114,7 @@ def test_the_cap_of_offboardings_by_hand_is_mailed_once_with_a_warning_about_lis
     assert "If a list or a script is wrong, stop the script before you approve anything." in mail.text
     assert "how to restore" in mail.text
     assert "dentity provider" not in mail.text
+    assert f'\n\noffboarding reject --all --because handCap --reason "<why>" {ON_STACK}\n\n' in mail.text
     assert f"The first one that waits is the user dana.leaver (dana.leaver@example.com, {ENTITY_ID})" in mail.text
     assert make_mail(told_steps.SECOND_OF_HAND_CAP, WITH_NAMES) is None
 

@@ -136,9 +136,12 @@ FAULTS = [
 ]
 FURTHER_FAULTS = [
     (pause_events, {"OldestEvent": "offboarding queue"}),
-    (leave_event_undelivered, {"UndeliveredEvents": "offboarding doctor"}),
-    (fail_to_close_record, {"StatusChangeDeadLetters": "offboarding doctor"}),
-    (leave_status_change_undelivered, {"UndeliveredStatusChanges": "offboarding doctor"}),
+    (leave_event_undelivered, {"UndeliveredEvents": "offboarding refused --queue undelivered-events"}),
+    (fail_to_close_record, {"StatusChangeDeadLetters": "offboarding refused --queue status-changes"}),
+    (
+        leave_status_change_undelivered,
+        {"UndeliveredStatusChanges": "offboarding refused --queue undelivered-status-changes"},
+    ),
     (pause_status_changes, {"OldestStatusChange": "offboarding doctor"}),
 ]
 
@@ -163,7 +166,7 @@ def test_a_fault_rings_its_alarm_and_no_other_one_and_the_mail_says_what_to_do(
         meaning, advice, first_command, ringing = mails[f"alarm: {ALARMS[name].title}"].split("\n\n")
         assert meaning == f"{ALARMS[name].meaning} {ALARMS[name].mailboxes}"
         assert f"docs/runbook.md#{ALARMS[name].anchor}" in advice
-        assert first_command == f"{command} --stack workmail-offboarding"
+        assert first_command == f"{command} --region us-east-1 --stack workmail-offboarding"
         assert ringing.startswith(f"The alarm workmail-offboarding-{name} rings since 2026-11-2")
     assert helpdesk.read_alarm_topic() == []
 
@@ -178,7 +181,7 @@ def test_people_are_told_when_a_paused_queue_is_read_again(helpdesk: Helpdesk) -
     mails = helpdesk.read_mails()
     meaning, _, command, rang = mails["over: Events wait for too long"].split("\n\n")
     assert meaning == "The alarm does not ring any more. No event waits for more than an hour."
-    assert command == "offboarding queue --stack workmail-offboarding"
+    assert command == "offboarding queue --region us-east-1 --stack workmail-offboarding"
     assert rang.startswith("The alarm workmail-offboarding-OldestEvent rang from 2026-11-22T13:")
 
 

@@ -301,6 +301,7 @@ def test_the_cap_counts_executions_of_identity_providers(flow: Any) -> None:
     assert flow.read_result(tomorrow).states[-1] == "WaitForRetention", "the slots of the day before are free again"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("leavers", "cap"), [(15, 5), *mark_long((60, 20))])
 def test_the_cap_counts_the_last_24_hours_and_not_the_day(make_flow: Any, leavers: int, cap: int) -> None:
     flow = make_flow(now=datetime(2026, 11, 22, 23, 50, tzinfo=UTC))
@@ -388,6 +389,7 @@ def test_a_loop_by_hand_deregisters_as_many_as_the_hand_cap_allows_in_24_hours(
     assert flow.read_result(arns[-1]).states[-1] == "WaitForRetention", "the slots of the day before are free again"
 
 
+@pytest.mark.long
 def test_starting_again_and_restoring_give_a_person_no_further_slot(flow: Any) -> None:
     flow.change_policy(HandCap=1)
     users = [flow.people.create_user(name) for name in ("dana", "kim")]

@@ -1,6 +1,9 @@
 """`offboarding approve`, `reject` and `withdraw`: nothing is decided for anybody who was not meant."""
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.workflow.operator import Operator
 
@@ -41,6 +44,7 @@ def test_a_decision_is_made_for_the_people_who_are_named_or_for_nobody(operator:
     assert operator.run("approve", "vip1", "--all", "--reason", "known").exit_code == 2
     assert operator.run("approve", "--because", "cap", "vip1", "--reason", "known").exit_code == 2
     assert operator.run("approve", "--reason", "known").exit_code == 2
+    assert operator.run("approve", "--all", "--because", " ", "--reason", "known", "--yes").exit_code == 2
     assert read_outcomes(operator, {**arns, "later": scheduled}) == [None] * 4
     output = operator.accept("reject", f"vip1@{DOMAIN}", arns["vip2"], "--reason", "false alarm", input="y\n")
 
@@ -141,3 +145,28 @@ def test_a_decision_that_somebody_else_makes_meanwhile_stands(
     assert result.exit_code == 1
     assert "Refused: 1. AlreadyDecided: This was Rejected at " in result.stdout or "ApprovalNotPending" in result.stdout
     assert flow.list_calls("DeregisterFromWorkMail") == []
+
+
+def test_decisions_that_end_early_say_how_many_were_started(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arns = start_waiting(operator, "vip1", "vip2", "vip3")
+    client = operator.flow.environment.client("stepfunctions")
+    start_execution, inputs = client.start_execution, list[str]()
+
+    def start(**request: str) -> Any:
+        inputs.append(request["input"])
+        if len(inputs) > 2:
+            raise ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "It is old."}}, "StartExecution")
+        return start_execution(**request)
+
+    monkeypatch.setattr(client, "start_execution", start)
+    result = operator.run("approve", "--all", "--reason", "known", "--yes")
+
+    assert result.exit_code == 1
+    progress, refusal = result.stderr.splitlines()
+    assert progress == "Decisions started: 2 of 3. These go on. The command can be repeated."
+    assert refusal.startswith("AWS refuses StartExecution (ExpiredTokenException): It is old.")
+    operator.flow.clock.settle()
+    statuses = sorted(operator.flow.read_record(arn)["Status"] for arn in arns.values())
+    assert statuses == ["AwaitingApproval", "InWindow", "InWindow"]

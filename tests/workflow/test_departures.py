@@ -427,6 +427,7 @@ def test_a_user_without_dates_who_is_enabled_again_during_the_window_leaves_agai
     assert len(company.arns()) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", [("okta", "okta delete"), *mark_long((("okta delete", "okta"),))])
 @pytest.mark.parametrize(
     "moments", [("before", "after"), *mark_long((("after", "before"),), (("before", "before"),), (("after", "after"),))]
@@ -686,6 +687,7 @@ def test_of_two_dates_that_are_read_at_once_the_earlier_one_counts(
     assert company.is_disabled(dana)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("type_", ["group", *mark_long("resource")])
 def test_the_earlier_date_of_a_group_or_resource_wins_by_the_same_and_by_another_request(
     company: Company, type_: str

@@ -316,6 +316,7 @@ def test_an_execution_that_was_stopped_and_started_again_goes_on_with_its_export
     assert flow.read_result(second).outcome == "CleanupVerified"
 
 
+@pytest.mark.long
 def test_an_archive_that_was_complete_before_the_execution_was_stopped_is_taken_up(archivist: Archivist) -> None:
     flow = archivist.flow
     _, former = start_exporting(archivist)
@@ -391,6 +392,7 @@ def test_an_export_by_hand_to_another_place_is_waited_for_and_repeated_after_24_
     assert len(archivist.jobs) == 2
 
 
+@pytest.mark.long
 def test_ten_exports_by_hand_are_waited_for_and_fail_nobody(archivist: Archivist) -> None:
     flow = archivist.flow
     archivist.behave(export_minimum_minutes=600)
@@ -438,6 +440,7 @@ def check_all_archived(archivist: Archivist, arns: list[str], counts: list[int],
     assert max(counts) == 8, "never more than the slots, and all of them are used"
 
 
+@pytest.mark.long
 def test_leavers_of_one_day_share_the_slots_and_all_are_archived(archivist: Archivist) -> None:
     arns, counts = offboard_many(archivist, 10, minutes=60)
 

@@ -562,6 +562,7 @@ def test_a_message_that_is_not_an_event_becomes_a_dead_letter_with_the_reason(in
     assert intake.count_messages() == 0
 
 
+@pytest.mark.long
 def test_a_body_without_room_for_the_reason_is_redriven_whole_by_the_queue(intake: Intake) -> None:
     event_body = build_okta_event("dana.leaver@example.com")
     event_body["detail"]["target"] = []
@@ -640,6 +641,7 @@ def test_the_execution_name_has_the_user_id_and_not_the_address(intake: Intake) 
     assert re.fullmatch(rf"d-l_{user}_[0-9a-f]{{16}}", execution["name"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("leavers", "times"), [(4, 60), *mark_long((50, 1000))])
 def test_however_often_an_event_is_delivered_each_leaver_starts_one_execution(
     intake: Intake, leavers: int, times: int

@@ -76,6 +76,7 @@ def test_nothing_that_starts_an_offboarding_lists_everybody(
 SLOW = Fault("workmail", "ListUsers", latency=0.4)
 
 
+@pytest.mark.long
 def test_the_deletion_of_a_user_is_established_although_the_lists_are_slow(company: Company) -> None:
     flow = company.flow
     flow.backend.behaviour = replace(flow.backend.behaviour, describe_deleted="EntityNotFoundException")

@@ -143,6 +143,7 @@ def test_with_damaged_settings_no_entity_is_deregistered(flow: Any) -> None:
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "dry_run"),
     [

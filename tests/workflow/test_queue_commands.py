@@ -104,6 +104,20 @@ def test_a_queue_that_is_paused_says_how_long_events_wait(operator: Operator, in
     assert len(intake.list_executions()) == 1
 
 
+def test_a_queue_that_is_not_paused_in_time_is_not_said_to_be_paused(
+    operator: Operator, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = operator.flow.environment.client("lambda")
+    monkeypatch.setattr(client, "get_event_source_mapping", lambda **_: {"State": "Disabling"})
+
+    result = operator.run("queue", "pause")
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "AWS Lambda is asked, and the reading of events is still Disabling. Look again with: offboarding queue\n"
+    )
+
+
 def test_status_changes_are_sent_again_into_their_queue(operator: Operator, intake: Intake) -> None:
     flow = operator.flow
     arn = flow.start(intake.create_user("dana"), DryRun=True)
@@ -113,7 +127,9 @@ def test_status_changes_are_sent_again_into_their_queue(operator: Operator, inta
     for output in ("StatusChangeDeadLetterQueueUrl", "UndeliveredStatusChangeQueueUrl"):
         flow.environment.client("sqs").send_message(QueueUrl=flow.environment.outputs[output], MessageBody=body)
 
-    assert "Step Functions" in operator.accept("refused", "--queue", "status-changes")
+    output = operator.accept("refused", "--queue", "status-changes")
+    assert "Step Functions" in output
+    assert "offboarding refused resend ID --queue status-changes, or: offboarding refused drop ID --queue" in output
     for name in ("status-changes", "undelivered-status-changes"):
         assert operator.accept("refused", "resend", "--all", "--queue", name).startswith("Sent again: 1.")
 

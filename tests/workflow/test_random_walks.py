@@ -724,7 +724,7 @@ def run_walks(
 
 
 def test_a_few_walks_violate_no_invariant() -> None:
-    run_walks(Walk, SharedEnvironment(EARLY_START), max_examples=3, derandomize=True)
+    run_walks(Walk, SharedEnvironment(EARLY_START), max_examples=2, derandomize=True)
 
 
 def test_a_few_walks_near_the_end_of_the_service_violate_no_invariant() -> None:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from local.cdk.assembly import assembly
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
+from offboarding.domain.notifications.alarms import ALARMS
 from operate.account import Account
 from operate.listing.rows import OFFBOARDING_COLUMNS
 from operate.status import command as status_command
@@ -187,15 +188,18 @@ def test_status_counts_the_messages_of_each_queue_that_should_be_empty(world: Wo
 def test_status_names_the_alarms_of_the_stack_that_ring(world: World) -> None:
     cloudwatch = world.flow.environment.client("cloudwatch")
     threshold = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 1, "EvaluationPeriods": 1, "Period": 60}
-    for name in ("workmail-offboarding-throttled", "another-alarm"):
+    names = ["workmail-offboarding-throttled", "workmail-offboarding-test-SweepMissing", "another-alarm"]
+    for name in names:
         cloudwatch.put_metric_alarm(AlarmName=name, Namespace="n", MetricName="m", Statistic="Sum", **threshold)
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
 
     status = world.operator.accept("status")
-    cloudwatch.delete_alarms(AlarmNames=["workmail-offboarding-throttled", "another-alarm"])
+    cloudwatch.delete_alarms(AlarmNames=names)
 
     assert "The alarm workmail-offboarding-throttled rings." in find_need(status, "The alarm")[0]
     assert "another-alarm" not in status
+    assert "workmail-offboarding-test" not in status, "a further stack"
+    assert not any("-" in name for name in ALARMS)
 
 
 def test_status_goes_on_where_a_call_is_denied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +208,9 @@ def test_status_goes_on_where_a_call_is_denied(world: World, monkeypatch: pytest
 
     monkeypatch.setattr(status_command, "read_alarms", deny)
 
-    assert "AWS refuses DescribeAlarms (AccessDenied): no." in world.operator.accept("status")
+    status = world.operator.accept("status")
+    assert status.count("AWS refuses DescribeAlarms (AccessDenied): no.") == 2
+    assert find_need(status, "Not everything could be read")
 
 
 def test_without_a_choice_the_window_and_what_waits_are_listed(world: World) -> None:

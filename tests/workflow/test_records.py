@@ -203,6 +203,7 @@ def test_after_a_takeover_only_the_new_execution_is_listed_whichever_answer_is_l
     assert flow.read_record(first_arn)["SupersededBy"] == second
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("effect", ["error", *mark_long("after_effect")])
 def test_an_entity_stays_listed_in_the_window_if_a_takeover_fails(flow: Any, effect: str) -> None:
     flow.people.create_user("dana")
@@ -336,6 +337,7 @@ def test_the_record_is_kept_for_longer_than_step_functions_keeps_executions(flow
     assert flow.read_record(arn)["Outcome"] == "CleanupVerified"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [*mark_long(3), None])
 def test_without_a_record_nothing_is_deregistered(
     flow: Any, times: int | None, monkeypatch: pytest.MonkeyPatch

@@ -36,7 +36,7 @@ def test_an_offboarding_that_was_stopped_is_started_again_by_the_recorded_id(ope
 
     assert output.splitlines()[:5] == [
         f"Execution:   {arn}",
-        f"Entity:      dana@{DOMAIN} ({user})",
+        f"Entity:      dana@{DOMAIN} ({user}), of {ORGANIZATION_ID}",
         "Ended as:    Stopped. mistake",
         "Mailbox:     It was not touched, as far as this execution knows.",
         "Date:        2026-11-23T12:00:00Z has passed, and is left out.",
@@ -84,18 +84,41 @@ def test_an_execution_that_step_functions_has_forgotten_is_started_again_from_it
     assert (request["EntityId"], request["NotBefore"]) == (user, "2026-12-24T12:00:00.000Z")
 
 
-def test_a_name_that_nobody_had_is_tried_again_as_it_was_typed(operator: Operator) -> None:
+def test_somebody_who_was_restored_is_not_offboarded_again_by_a_retry(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana")
+    flow.clock.settle()
+    flow.stop(arn)
+    operator.accept("restore", "dana", "--yes")
+
+    for text in ("dana", arn):
+        assert operator.refuse("retry", text, "--yes").startswith(
+            f"Nothing was started: dana@{DOMAIN} ({user}) was restored at 2026-11-22 12:0"
+        )
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
+    assert "The mailbox was disabled, and a restore has given it back." in operator.accept("show", "dana")
+
+
+def test_a_name_that_nobody_had_is_tried_again_for_whom_a_plan_shows(operator: Operator) -> None:
     flow = operator.flow
     flow.run("dana", days=1)
     assert operator.refuse("retry", "nobody", "--yes").startswith("No offboarding is recorded of nobody.")
-    assert operator.refuse("retry", "dana", "--yes").startswith("EntityNotFound: The mailbox was not touched.")
+    assert operator.refuse("retry", "dana", "--yes").startswith(
+        "There is no plan, and nothing was changed. EntityNotFound: The mailbox was not touched."
+    )
     flow.process_status_events()
-    flow.people.create_user("dana")
+    user = flow.people.create_user("dana")
+    label = f"dana@{DOMAIN} (user, name dana, {user})"
 
+    assert operator.refuse("retry", "dana", input="n\n").endswith(f"{label} again? [y/N] Nothing was changed.")
     output = operator.accept("retry", "dana", "--yes")
 
-    assert "Entity:      dana\nEnded as:    EntityNotFound. " in output
-    assert "Expected" not in read_input(operator, output)
+    assert f"Entity:      dana, of {ORGANIZATION_ID}\nEnded as:    EntityNotFound. " in output
+    assert f"Entity:      {label}\n" in output
+    request = read_input(operator, output)
+    assert request["EntityId"] == user
+    assert request["Expected"] == {"Type": "USER", "Name": "dana", "Email": f"dana@{DOMAIN}"}
 
 
 def test_nobody_is_disabled_who_is_somebody_else_by_now(operator: Operator) -> None:

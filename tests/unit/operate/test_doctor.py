@@ -455,6 +455,13 @@ def test_an_unconfirmed_subscription_is_wrong(stub: Callable[..., None]) -> None
     assert "helpdesk@example.com" in finding.message
 
 
+def test_a_subscription_that_was_ended_is_none(stub: Callable[..., None]) -> None:
+    subscription = {"SubscriptionArn": "Deleted", "Endpoint": "helpdesk@example.com"}
+    stub("sns", "list_subscriptions_by_topic", {"Subscriptions": [subscription]})
+    setup = make_setup({"AlarmTopicArn": "arn:aws:sns:us-east-1:1:alarms"})
+    assert problem(messages.check_subscriptions, setup).message == "Nobody gets the alarms."
+
+
 @pytest.fixture
 def queue() -> Iterator[str]:
     url = client("sqs").create_queue(QueueName="dead")["QueueUrl"]
@@ -487,6 +494,27 @@ def test_an_alarm_that_rings_is_wrong(state: str, result: Result) -> None:
     finding = require_single_finding(messages.check_alarms, make_setup(resources={"alarm-1": "AWS::CloudWatch::Alarm"}))
     assert finding.result == result
     assert ("Nobody could be told." in finding.message) == (result == WRONG)
+
+
+def test_an_alarm_that_somebody_has_deleted_or_silenced_is_wrong() -> None:
+    cloudwatch = client("cloudwatch")
+    names = ["leavers-NotTold", "leavers-Throttled"]
+    for name in names:
+        cloudwatch.put_metric_alarm(
+            **{"AlarmName": name, "MetricName": "m", "Namespace": "n", "Statistic": "Sum"},
+            **{"ComparisonOperator": "GreaterThanThreshold", "Threshold": 1, "Period": 60, "EvaluationPeriods": 1},
+        )
+    setup = make_setup(resources=dict.fromkeys(names, "AWS::CloudWatch::Alarm"))
+    assert require_single_finding(messages.check_alarms, setup) == Finding(OK, "No alarm rings: 2.")
+
+    cloudwatch.disable_alarm_actions(AlarmNames=["leavers-NotTold"])
+    assert "leavers-NotTold are disabled" in problem(messages.check_alarms, setup).message
+    cloudwatch.enable_alarm_actions(AlarmNames=["leavers-NotTold"])
+    cloudwatch.delete_alarms(AlarmNames=["leavers-Throttled"])
+    assert "leavers-Throttled does not exist" in problem(messages.check_alarms, setup).message
+    cloudwatch.delete_alarms(AlarmNames=["leavers-NotTold"])
+    finding = require_single_finding(messages.check_alarms, make_setup())
+    assert (finding.result, "has no alarms" in finding.message) == (OK, True)
 
 
 @pytest.mark.parametrize(

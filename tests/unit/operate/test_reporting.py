@@ -103,7 +103,7 @@ class TestTerminal:
         ):
             assert any(row == line or row.startswith(f"{line} | ") for row in lines), line
         sums = lines[lines.index("Reconciliation") :]
-        assert sum(line.endswith("| right") for line in sums) == 8
+        assert sum(line.endswith("| right") for line in sums) == 9
         assert "WRONG" not in text
         assert "emovals verified" not in text
 
@@ -208,7 +208,7 @@ def list_tables_by_name(page: Page) -> list[list[list[str]]]:
     """Return the rows of the lists by name, each without its head."""
     tables: list[list[list[str]]] = []
     for row in page.rows:
-        if row[0] in {"When (UTC)", "Removed by WorkMail (UTC)"}:
+        if row[0] in {"When (UTC)", "Retention ends (UTC)"}:
             tables.append([])
         elif tables:
             tables[-1].append(row)
@@ -242,6 +242,23 @@ class TestCalendar:
             ("2027-04-01", "1", "not observable"),
         ]
         assert "<p>Removals that cannot be observed, as WorkMail ends on 2027-03-31: 4.</p>" in text
+
+    @pytest.mark.parametrize(
+        ("deployed", "day"),
+        [
+            (Stack("s", "arn:stack", "CREATE_COMPLETE", True, {"WorkMailEndsOn": "2027-02-15"}), "2027-02-15"),
+            (None, "2027-03-31"),
+        ],
+        ids=["by the settings of the stack", "as announced, of a stack that was deleted"],
+    )
+    def test_the_page_has_the_end_of_workmail(
+        self, monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path, deployed: Stack | None, day: str
+    ) -> None:
+        monkeypatch.setattr(Account, "find_stack", lambda *_: deployed)
+        read("--from", "2026-03", "--html", tmp_path / "report.html", "--table", TABLE_NAME)
+
+        text = (tmp_path / "report.html").read_text()
+        assert re.findall(r'datetime="([\d-]+)">\d+</time>[^/]*<span>WorkMail ends', text) == [day]
 
     def test_the_end_is_the_day_that_is_given(self) -> None:
         text = "".join(render_calendar(REMOVALS, date(2027, 3, 20), date(2027, 6, 30)))
@@ -334,7 +351,7 @@ class TestPage:
         for fact in ("workmail-offboarding", "123456789012", "us-east-1", TABLE_NAME, "2026-12-05 09:00:00 UTC"):
             assert f"|{fact}|" in text
         assert "2026-01-01 to 2026-12-31, both included, whole days in UTC" in text
-        assert sum(row[-1] == "right" for row in page.rows) == 9
+        assert sum(row[-1] == "right" for row in page.rows) == 10
         # Each table has a head, and each text and its ground differ enough to be read.
         assert sum(tag == "table" for tag, _ in page.tags) == sum(tag == "thead" for tag, _ in page.tags)
 
@@ -527,8 +544,8 @@ class TestReconciliation:
 
     @pytest.mark.parametrize(
         ("life", "part"),
-        [("stay_recorded", "Record"), ("reject", " Ended")],
-        ids=["a record that somebody has deleted", "an end that no step has"],
+        [("stay_recorded", "Record"), ("reject", " Ended"), ("wait_in_window", " Started")],
+        ids=["a record that somebody has deleted", "an end that no step has", "an open one without its start"],
     )
     def test_an_offboarding_that_cannot_be_accounted_for_is_named(
         self, world: World, database: Any, life: str, part: str
@@ -542,7 +559,7 @@ class TestReconciliation:
         result = run("report", "--from", month)
         assert result.exit_code == 1
         assert result.stderr.splitlines()[-1].startswith("The report does not add up.")
-        assert f"Started, and neither ended nor open: {item['Id']['S']}" in result.stdout
+        assert f"Started, and neither ended nor open, or open without a start: {item['Id']['S']}" in result.stdout
         assert "WRONG: +1 not accounted for" in result.stdout
 
         document = json.loads(run("report", "--from", month, "--json").stdout)

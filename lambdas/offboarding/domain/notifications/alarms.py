@@ -55,7 +55,7 @@ ALARMS: Mapping[str, AlarmText] = {
         meaning="Events of identity providers are in the dead-letter queue: they were refused, or failed a hundred "
         "times.",
         mailboxes="No mailbox is touched. Leavers may keep theirs until somebody acts.",
-        over="The dead-letter queue of events is empty.",
+        over="The dead-letter queue of events is empty: somebody has acted, or the events are older than 14 days.",
         command="offboarding refused",
     ),
     "EventsRefused": AlarmText(
@@ -170,19 +170,20 @@ def make_alarm_mail(event: Mapping[str, Any], stack_name: str) -> Mail | None:
         If it is no change of an alarm of this stack.
     """
     try:
-        return _make_mail(event["detail-type"], event["detail"], stack_name)
+        return _make_mail(event, event["detail"], stack_name)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UnexpectedAnswer("The event is not the change of an alarm of this stack.") from None
 
 
-def _make_mail(detail_type: str, detail: Mapping[str, Any], stack_name: str) -> Mail | None:
+def _make_mail(event: Mapping[str, Any], detail: Mapping[str, Any], stack_name: str) -> Mail | None:
     prefix, name, state = f"{stack_name}-", detail["alarmName"], detail["state"]
+    detail_type = event["detail-type"]
     if detail_type != _DETAIL_TYPE or not name.startswith(prefix):
         raise ValueError(detail_type)
     text, since = ALARMS[name.removeprefix(prefix)], _render_moment(state)
     advice = [
         f"What to do: read the section {text.title} of the runbook, {_RUNBOOK}#{text.anchor}. Begin with:",
-        f"{text.command} --stack {stack_name}",
+        f"{text.command} --region {event['region']} --stack {stack_name}",
     ]
     if state["value"] == "ALARM":
         ringing = f"The alarm {name} rings since {since}."

@@ -109,14 +109,29 @@ def _make_approval_mail(step: ToldStep, options: MailOptions) -> Mail | None:
         *(_one_line(reason) for reason in reasons),
         *([_describe_request(step)] if options.has_names else []),
         "If nobody decides until then, the offboarding ends as ApprovalTimedOut, and nothing is changed.",
-        "What to do: look at it, then decide with one of these commands:",
-        _render_command(step, options, "show"),
-        _render_command(step, options, "approve", _REASON),
-        _render_command(step, options, "reject", _REASON),
+        "What to do: look first, then decide with one of the commands below it:",
+        *_list_decision_commands(step, options),
         f"Execution: {step['Id']}",
         _render_console_link(step),
     ]
     return make_mail_of(subject, [paragraph for paragraph in paragraphs if paragraph])
+
+
+def _list_decision_commands(step: ToldStep, options: MailOptions) -> list[str]:
+    """List the commands that look and decide: about one entity, or about all that wait because of a cap."""
+    if step["CapIsReached"]:
+        cap, where = select_cap(step.get("Request", {})), _render_options(step, options)
+        because = f"--all --because {cap} {_REASON}"
+        return [
+            f"offboarding list --waiting {where}",
+            f"offboarding approve {because} {where}",
+            f"offboarding reject {because} {where}",
+        ]
+    return [
+        _render_command(step, options, "show"),
+        _render_command(step, options, "approve", _REASON),
+        _render_command(step, options, "reject", _REASON),
+    ]
 
 
 def _describe_reached_cap(kind: CapKind, step: ToldStep) -> list[str]:
@@ -131,8 +146,8 @@ def _describe_reached_cap(kind: CapKind, step: ToldStep) -> list[str]:
         last_topic = "restore"
     return [
         f"{opening} than {kind} allows in 24 hours.",
-        f"Each further one waits for an approval, without a mail of its own. {advice} The runbook says how to decide "
-        f"on all of them at once, and how to {last_topic}: {_RUNBOOK}#the-cap-is-reached",
+        f"Each further one waits for an approval, without a mail of its own. {advice} The runbook says how to "
+        f"{last_topic}: {_RUNBOOK}#the-cap-is-reached",
     ]
 
 
@@ -258,8 +273,12 @@ def _render_command(step: ToldStep, options: MailOptions, *words: str) -> str:
     verb, *more = words
     is_resolved = "EntityId" in step and "EntityType" in step
     subject = step["EntityId"] if is_resolved else step["Id"]
-    region = step["Id"].split(":")[3]
-    return " ".join(["offboarding", verb, subject, *more, f"--region {region} --stack {options.stack_name}"])
+    return " ".join(["offboarding", verb, subject, *more, _render_options(step, options)])
+
+
+def _render_options(step: ToldStep, options: MailOptions) -> str:
+    """Render the options by which a command works on the stack of the mail."""
+    return f"--region {step['Id'].split(':')[3]} --stack {options.stack_name}"
 
 
 def _render_console_link(step: ToldStep) -> str:
