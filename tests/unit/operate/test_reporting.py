@@ -326,11 +326,14 @@ class TestPage:
         assert f"<small>{world.find('verify').execution_name}</small>" in text
         assert "arn:aws:states" not in text
 
-    def test_a_table_scrolls_in_its_place_and_breaks_no_word(self, page: Page) -> None:
+    def test_a_table_scrolls_in_its_place_and_breaks_no_word(self, path: Path, page: Page) -> None:
         tables = [place for place, (tag, _) in enumerate(page.tags) if tag == "table"]
 
         assert all(page.tags[place - 1][1].get("class") == "table" for place in tables)
         assert ".table{overflow-x:auto" in _STYLE
+        assert 'class="whole">2026-03</td>' in path.read_text()
+        assert "td.whole{white-space:nowrap}" in _STYLE
+        assert ".month{max-width:100%}" in _STYLE
         anywhere = [rule for rule in _STYLE.splitlines() if "anywhere" in rule]
         assert all(rule.startswith(("dt{", "td small{")) for rule in anywhere)
 
