@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +24,7 @@ from operate.reporting.reconciliation import Reconciliation
 from operate.reporting.rows import COLUMNS, make_cells, make_row
 from operate.reporting.sections import list_sections
 from operate.reporting.survey import Survey
+from operate.service_end import ANNOUNCED_SERVICE_END
 from operate.terminal import one_line, print_table, render_moment
 
 
@@ -69,7 +71,10 @@ def report(
         # CSV has no place for it.
         report_progress(survey.heading.notice)
     if path is not None:
-        reconciliation = _write_page(survey, path)
+        stack = account.find_stack()
+        # A table that was left can be one without a stack.
+        service_end = stack.service_end.day if stack else ANNOUNCED_SERVICE_END
+        reconciliation = _write_page(survey, service_end, path)
     elif is_csv:
         rows = map(make_cells, survey.complete(survey.iterate_steps()))
         reconciliation = survey.reconcile(write_csv(COLUMNS, rows, sys.stdout))
@@ -86,10 +91,10 @@ def _require_right(reconciliation: Reconciliation) -> None:
         raise Refusal("The report does not add up. Show these executions, or report the mismatch.")
 
 
-def _write_page(survey: Survey, path: Path) -> Reconciliation:
+def _write_page(survey: Survey, service_end: date, path: Path) -> Reconciliation:
     try:
         with replace_file(path) as file:
-            reconciliation = write_page(survey, file)
+            reconciliation = write_page(survey, service_end, file)
     except OSError as error:
         raise Refusal(f"The file {path} cannot be written: {error.strerror}.") from None
     report_progress(f"Steps read: {survey.counts.read}. The page is in {path}.")

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from typing import IO, BinaryIO
 
 from operate.questions.offboardings import Offboarding
 from operate.reporting.counts import LISTS, Step, find_list
 from operate.reporting.reconciliation import Reconciliation
-from operate.reporting.removals import ANNOUNCED_END, render_calendar
+from operate.reporting.removals import render_calendar
 from operate.reporting.rows import make_row
 from operate.reporting.sections import Section, list_sections
 from operate.reporting.survey import Heading, Survey
@@ -31,7 +32,7 @@ _STYLE = "\n".join(
         "table{border-collapse:collapse}",
         "th,td{border:1px solid var(--line);padding:.2rem .5rem;text-align:left;vertical-align:top}",
         "td small{display:block;font-size:.7rem;overflow-wrap:anywhere}",
-        "td.date{white-space:nowrap}",
+        "td.whole{white-space:nowrap}",
         "th{background:var(--head)}",
         "td.number{text-align:right}",
         "dl{display:grid;grid-template-columns:max-content auto;gap:.1rem 1rem}",
@@ -40,14 +41,14 @@ _STYLE = "\n".join(
         ".wrong{color:var(--wrong);font-weight:bold}",
         ".months{display:flex;flex-wrap:wrap;gap:1rem}",
         ".month caption{font-weight:bold}",
-        ".month .table{margin:0}.month td{min-width:3.4rem;height:3rem;font-size:.85rem}",
+        ".month{max-width:100%}.month .table{margin:0}.month td{min-width:3.4rem;height:3rem;font-size:.85rem}",
         ".month b{display:block;font-size:1.05rem}.month i{font:normal .7rem sans-serif}",
         ".month .removal{border-width:3px}.month .end{outline:3px double var(--text);outline-offset:-4px}",
         "@page{size:A4;margin:15mm}",
         "@media print{:root{--text:#000;--page:#fff;--line:#000;--head:#fff;--wrong:#000}",
         "body{margin:0;padding:0;font-size:9pt}",
         ".table{overflow:visible}.list table{table-layout:fixed;width:100%}.list td{overflow-wrap:break-word}",
-        ".list th.narrow{width:15%}.list th.wide{width:35%}",
+        "th,td{padding:.15rem .3rem}.list th.date{width:15%}.list th.person{width:26%}.list th.sentence{width:24%}",
         "thead{display:table-header-group}tr,.month{break-inside:avoid}h2{break-after:avoid}}",
     )
 )
@@ -55,17 +56,26 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 """A browser loads nothing, runs nothing, and takes only this style."""
 _LIST_COLUMNS = ("When (UTC)", "Who", "What happened", "Mailbox", "Requested or decided by")
-_WINDOW_COLUMNS = ("Removed by WorkMail (UTC)", "Who", "How it stands", "Disabled since (UTC)", "Requested by")
+_WINDOW_COLUMNS = ("Retention ends (UTC)", "Who", "How it stands", "Disabled since (UTC)", "Requested by")
 _WINDOW_TITLE = "Mailboxes in the window when this report was made"
-_WIDTHS = {"When (UTC)": "narrow", "Removed by WorkMail (UTC)": "narrow", "What happened": "wide"}
+_WIDTHS = {
+    **dict.fromkeys(("When (UTC)", "Retention ends (UTC)", "Disabled since (UTC)"), "date"),
+    "Who": "person",
+    **dict.fromkeys(("What happened", "How it stands"), "sentence"),
+}
 """The classes of columns in print, where no table can be scrolled."""
 
 
-def write_page(survey: Survey, file: BinaryIO) -> Reconciliation:
+def write_page(survey: Survey, service_end: date, file: BinaryIO) -> Reconciliation:
     """Read what is open and the steps, and write the page.
 
     The lists by name go through files that only this process sees, because the counts come first. A list has no
     limit: nobody is left out.
+
+    Parameters
+    ----------
+    service_end
+        The day on which WorkMail ends.
     """
     with ExitStack() as stack:
         lists = {name: _List(stack.enter_context(tempfile.TemporaryFile()), LISTS[name]) for name in LISTS}
@@ -76,7 +86,7 @@ def write_page(survey: Survey, file: BinaryIO) -> Reconciliation:
             if (name := find_list(step)) is not None:
                 lists[name].add(_render_row(step))
         reconciliation = survey.reconcile(sum(entry.count for entry in lists.values()), is_all=False)
-        for part in _render_top(survey, reconciliation):
+        for part in _render_top(survey, service_end, reconciliation):
             file.write(part.encode())
         for entry in lists.values():
             entry.write(_LIST_COLUMNS, file)
@@ -118,7 +128,7 @@ def _open_table(title: str) -> str:
     return f'<div class="table" role="region" tabindex="0" aria-label="{_escape(title)}">'
 
 
-def _render_top(survey: Survey, reconciliation: Reconciliation) -> Iterator[str]:
+def _render_top(survey: Survey, service_end: date, reconciliation: Reconciliation) -> Iterator[str]:
     heading = survey.heading
     title = escape(f"Offboardings, {heading.days.label}")
     yield (
@@ -136,7 +146,7 @@ def _render_top(survey: Survey, reconciliation: Reconciliation) -> Iterator[str]
     for section in list_sections(survey.counts, survey.open, reconciliation):
         yield _render_section(section)
     yield "<h2>Mailboxes that WorkMail removes, by day</h2>\n"
-    yield from render_calendar(survey.open.removals, heading.made_at.date(), ANNOUNCED_END)
+    yield from render_calendar(survey.open.removals, heading.made_at.date(), service_end)
 
 
 def _render_heading(heading: Heading) -> str:
@@ -153,7 +163,7 @@ def _render_heading(heading: Heading) -> str:
 
 def _render_section(section: Section) -> str:
     head = "".join(f'<th scope="col">{_escape(column)}</th>' for column in section.columns)
-    rows = "".join(_render_cells(row) for row in section.rows)
+    rows = "".join(_render_cells([_keep_together(cell) for cell in row]) for row in section.rows)
     remark = f"<p>{_escape(section.remark)}</p>" if section.remark else ""
     table = f"{_open_table(section.title)}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     return f"<h2>{_escape(section.title)}</h2>\n{table}{remark}\n"
@@ -180,7 +190,13 @@ class _Html(str):
 
 
 def _render_date(moment: str | None) -> _Html:
-    return _Html(f'<td class="date">{_escape(render_moment(moment))}</td>')
+    return _Html(f'<td class="whole">{_escape(render_moment(moment))}</td>')
+
+
+def _keep_together(cell: object) -> object:
+    """Return a cell of one word as one that is not broken at a hyphen: a month for example."""
+    is_word = isinstance(cell, str) and cell and " " not in cell
+    return _Html(f'<td class="whole">{_escape(cell)}</td>') if is_word else cell
 
 
 def _render_with_execution(text: object, execution_arn: str | None) -> _Html:

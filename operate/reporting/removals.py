@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from html import escape
 
-ANNOUNCED_END = date(2027, 3, 31)
-"""The day on which Amazon WorkMail ends, as AWS has announced it. A stack can have another one."""
 _MAX_MONTHS = 24
 _WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _MONTHS_OF_YEAR = 12

@@ -30,7 +30,7 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
     """
     table = RecordsTable(account)
     record = find_restorable(account, table, text)
-    print_lines(describe_restore(record, find_namesakes(table, record, text)))
+    print_lines(describe_restore(record, account.stack.service_end, find_namesakes(table, record, text)))
     label = label_entity(record["Entity"])
     require_consent(f"Restore {label}?", is_given=yes)
     request = {

@@ -7,6 +7,7 @@ from operate.account import Account
 from operate.errors import Refusal
 from operate.questions.people import find_subjects, has_alias, has_primary_identifier, label_entity
 from operate.questions.table import WAITING_STATUSES, RecordsTable, Values
+from operate.service_end import Retention, ServiceEnd
 from operate.terminal import render_moment
 
 _WINDOW_KEYS = frozenset({"InWindow", "Restored"})
@@ -48,13 +49,15 @@ def find_namesakes(table: RecordsTable, record: Values, text: str) -> list[str]:
     return [*dict.fromkeys(subject.label for subject in subjects if subject.key != restored_key)]
 
 
-def describe_restore(record: Values, namesakes: Sequence[str]) -> Iterator[str]:
+def describe_restore(record: Values, service_end: ServiceEnd, namesakes: Sequence[str]) -> Iterator[str]:
     """Go through the lines by which a person checks whom a restore is about, and what it puts back.
 
     Parameters
     ----------
     record
         The record of the deregistration.
+    service_end
+        The end of WorkMail, after which nobody can be restored.
     namesakes
         Who else has or had the same address or name.
     """
@@ -64,7 +67,7 @@ def describe_restore(record: Values, namesakes: Sequence[str]) -> Iterator[str]:
     yield f"Disabled:    {render_moment(record.get('DeregisteredAt'))}, in UTC"
     for label in namesakes:
         yield f"Not meant:   {label}, who has or had the same address or name"
-    yield f"Until:       {render_moment(last_moment(record))}, in UTC"
+    yield f"Until:       {render_moment(Retention(last_moment(record), service_end).last_return)}, in UTC"
     yield f"Address:     {entity['Email']}"
     yield f"Aliases:     {_describe_list(entity.get('Aliases'))}"
     if entity["Type"] != "RESOURCE":
@@ -109,6 +112,9 @@ def _require_window(account: Account, record: Values) -> None:
         raise Refusal(f"{label} was restored at {render_moment(record['RestoredAt'])}, in UTC.")
     if account.read_time() >= datetime.fromisoformat(last_moment(record)) and not is_incomplete:
         raise Refusal(f"{label} cannot be restored: that was possible until {render_moment(last_moment(record))}, UTC.")
+    service_end, now = account.stack.service_end, account.read_time()
+    if service_end.is_over(now):
+        raise Refusal(f"{label} cannot be restored: {service_end.describe(now)}.")
     if not record["Entity"].get("Email"):
         raise Refusal(
             f"{label} cannot be restored, because WorkMail showed no address when it was recorded. Register it by "

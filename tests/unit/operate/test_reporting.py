@@ -208,7 +208,7 @@ def list_tables_by_name(page: Page) -> list[list[list[str]]]:
     """Return the rows of the lists by name, each without its head."""
     tables: list[list[list[str]]] = []
     for row in page.rows:
-        if row[0] in {"When (UTC)", "Removed by WorkMail (UTC)"}:
+        if row[0] in {"When (UTC)", "Retention ends (UTC)"}:
             tables.append([])
         elif tables:
             tables[-1].append(row)
@@ -242,6 +242,23 @@ class TestCalendar:
             ("2027-04-01", "1", "not observable"),
         ]
         assert "<p>Removals that cannot be observed, as WorkMail ends on 2027-03-31: 4.</p>" in text
+
+    @pytest.mark.parametrize(
+        ("deployed", "day"),
+        [
+            (Stack("s", "arn:stack", "CREATE_COMPLETE", True, {"WorkMailEndsOn": "2027-02-15"}), "2027-02-15"),
+            (None, "2027-03-31"),
+        ],
+        ids=["by the settings of the stack", "as announced, of a stack that was deleted"],
+    )
+    def test_the_page_has_the_end_of_workmail(
+        self, monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path, deployed: Stack | None, day: str
+    ) -> None:
+        monkeypatch.setattr(Account, "find_stack", lambda *_: deployed)
+        read("--from", "2026-03", "--html", tmp_path / "report.html", "--table", TABLE_NAME)
+
+        text = (tmp_path / "report.html").read_text()
+        assert re.findall(r'datetime="([\d-]+)">\d+</time>[^/]*<span>WorkMail ends', text) == [day]
 
     def test_the_end_is_the_day_that_is_given(self) -> None:
         text = "".join(render_calendar(REMOVALS, date(2027, 3, 20), date(2027, 6, 30)))
@@ -309,11 +326,14 @@ class TestPage:
         assert f"<small>{world.find('verify').execution_name}</small>" in text
         assert "arn:aws:states" not in text
 
-    def test_a_table_scrolls_in_its_place_and_breaks_no_word(self, page: Page) -> None:
+    def test_a_table_scrolls_in_its_place_and_breaks_no_word(self, path: Path, page: Page) -> None:
         tables = [place for place, (tag, _) in enumerate(page.tags) if tag == "table"]
 
         assert all(page.tags[place - 1][1].get("class") == "table" for place in tables)
         assert ".table{overflow-x:auto" in _STYLE
+        assert 'class="whole">2026-03</td>' in path.read_text()
+        assert "td.whole{white-space:nowrap}" in _STYLE
+        assert ".month{max-width:100%}" in _STYLE
         anywhere = [rule for rule in _STYLE.splitlines() if "anywhere" in rule]
         assert all(rule.startswith(("dt{", "td small{")) for rule in anywhere)
 
