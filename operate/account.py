@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operate.errors import UNREACHABLE_ERRORS, Refusal, error_code
+from operate.service_end import ANNOUNCED_SERVICE_END, ServiceEnd
 
 DEFAULT_STACK = "workmail-offboarding"
 COMMAND = "offboarding"
@@ -58,6 +59,12 @@ class Stack:
     def is_unapproved(self) -> bool:
         """Whether nobody has approved its first deployment: it stays so, and nothing of it was made."""
         return self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def service_end(self) -> ServiceEnd:
+        """The end of Amazon WorkMail, by the settings with which the stack was deployed."""
+        day = self.outputs.get("WorkMailEndsOn")
+        return ServiceEnd(date.fromisoformat(day) if day else ANNOUNCED_SERVICE_END)
 
 
 class Account:

@@ -6,11 +6,15 @@ from datetime import datetime
 
 from operate.account import Account
 from operate.questions.offboardings import Offboarding
-from operate.terminal import parse_moment, render_moment, render_remaining_time
+from operate.service_end import ServiceEnd
+from operate.terminal import render_moment, render_remaining_time
 from operate.wording.outcomes import MAILBOX_TOUCHED, find_outcome_wording
 
 REASON = ("--reason", "…")
 """Where the person fills in why."""
+
+_OBSERVED_OUTCOMES = frozenset({"CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"})
+"""They say what became of the mailbox."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Adviser:
         self._account = account
         self._now = now
 
+    @property
+    def _service_end(self) -> ServiceEnd:
+        return self._account.stack.service_end
+
     def advise(self, offboarding: Offboarding) -> list[Advice]:
         """Return what can be done about an offboarding now: nothing, if it goes on or is over without a person."""
         if offboarding.superseded_by is not None and offboarding.status != "Scheduled":
@@ -70,6 +78,10 @@ class Adviser:
         return Advice(sentence, self._render("withdraw", offboarding))
 
     def _advise_approval(self, offboarding: Offboarding) -> Iterator[Advice]:
+        if self._service_end.has_begun(self._now):
+            sentence = f"{offboarding.label} waits for an approval. {self._describe_service_end()}"
+            yield Advice(f"{sentence} Reject it.", self._render("reject", offboarding))
+            return
         until, left = render_moment(offboarding.due_at), render_remaining_time(offboarding.due_at, self._now)
         sentence = f"{offboarding.label} waits for an approval until {until} ({left} left)."
         yield Advice(" ".join((sentence, *offboarding.reasons)), self._render("approve", offboarding))
@@ -77,15 +89,19 @@ class Adviser:
 
     def _advise_restore(self, offboarding: Offboarding) -> Iterator[Advice]:
         """Return how the mailbox is given back, as long as that is possible."""
-        ends_at = offboarding.retention_ends_at or offboarding.due_at
-        end = parse_moment(ends_at)
-        if end is not None and end > self._now:
-            left = render_remaining_time(ends_at, self._now)
-            sentence = f"The mailbox can be given back until {render_moment(ends_at)} ({left} left)."
-            yield Advice(sentence, self._render("restore", offboarding))
+        retention = offboarding.find_retention(self._service_end)
+        sentence = retention and retention.describe_return(self._now)
+        if retention and sentence:
+            is_open = retention.is_open(self._now)
+            yield Advice(sentence, self._render("restore", offboarding) if is_open else None)
 
     def _advise_resumption(self, offboarding: Offboarding) -> Advice:
         since = render_moment(offboarding.restore_began_at)
+        if self._service_end.is_over(self._now):
+            return Advice(
+                f"The restore of {offboarding.label} began at {since}, and cannot be completed: "
+                f"{self._service_end.describe(self._now)}."
+            )
         sentence = (
             f"The restore of {offboarding.label} began at {since} and is not complete. Start it again if it failed."
         )
@@ -98,14 +114,26 @@ class Adviser:
         if wording.advice is not None:
             subject = "plan" if offboarding.is_plan else "offboarding"
             end = f"The {subject} of {offboarding.label} ended as {outcome}. {describe_mailbox(offboarding)} "
+            if self._service_end.has_begun(self._now) and wording.command is not None:
+                yield Advice((end if wording.is_failure else "") + self._describe_service_end())
+                yield from self._advise_kept_mailbox(offboarding)
+                return
             # Nobody can be named whom the input did not name.
             is_nameless = offboarding.label == offboarding.execution_arn
             name = None if is_nameless and wording.command == "start" else wording.command
             command = self._render(name, offboarding) if name else None
             yield Advice((end if wording.is_failure else "") + wording.advice, command)
-        is_observed = outcome in {"CleanupVerified", "Reenabled", "ReenabledAfterRetention", "EntityRemoved"}
-        if not is_observed and (offboarding.deregistered_at or offboarding.status == "Unwatched"):
+        yield from self._advise_kept_mailbox(offboarding)
+
+    def _advise_kept_mailbox(self, offboarding: Offboarding) -> Iterator[Advice]:
+        """Return how the mailbox is given back after an end that does not say what became of it."""
+        if offboarding.outcome not in _OBSERVED_OUTCOMES and (
+            offboarding.deregistered_at or offboarding.status == "Unwatched"
+        ):
             yield from self._advise_restore(offboarding)
+
+    def _describe_service_end(self) -> str:
+        return f"{self._service_end.describe(self._now)}: nobody is offboarded any more."
 
     def _render(self, command: str, offboarding: Offboarding) -> str:
         reason = () if command == "retry" else REASON

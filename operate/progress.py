@@ -46,7 +46,7 @@ def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding
     return None
 
 
-def describe_next(offboarding: Offboarding | None) -> Iterator[str]:
+def describe_next(account: Account, offboarding: Offboarding | None) -> Iterator[str]:
     """Go through the sentences about what happens next, and when."""
     if offboarding is None:
         yield "It still runs its first steps. If a service does not answer, that can take hours."
@@ -60,9 +60,10 @@ def describe_next(offboarding: Offboarding | None) -> Iterator[str]:
         yield f"The mailbox is exported now, until {due_at} at the latest. Then it is disabled."
     else:
         yield f"The mailbox is disabled since {render_moment(offboarding.deregistered_at)}."
-        yield f"It can be restored until {render_moment(offboarding.retention_ends_at)}; then WorkMail removes it."
-        if offboarding.verify_at:
-            yield f"The removal is verified at {render_moment(offboarding.verify_at)}."
+        retention = offboarding.find_retention(account.stack.service_end)
+        if retention is not None:
+            yield from filter(None, [retention.describe_return(account.read_time())])
+            yield from filter(None, [retention.describe_verification(offboarding.verify_at)])
     yield "The times are in UTC."
 
 

@@ -73,9 +73,7 @@ class OffboardingStack(Stack):
         )
         notifications = Notifications(self, "Notifications", records=records, code=code, settings=settings)
         self._add_outputs(_list_machine_outputs(offboarding, approval, restore))
-        self._add_outputs(
-            {"OrganizationsRegion": ("The Region of the WorkMail organizations", workmail_region(settings))}
-        )
+        self._add_outputs(_list_workmail_outputs(settings))
         erasure = Erasure(self, "Erasure", records=records, code=code, settings=settings)
         self._add_outputs(_list_record_outputs(records, closer))
         self._add_outputs(_list_erasure_outputs(erasure))
@@ -171,6 +169,16 @@ def _list_machine_outputs(
         "RestoreStateMachineArn": (
             "Start an execution of this state machine to take an offboarding back",
             restore.state_machine_arn,
+        ),
+    }
+
+
+def _list_workmail_outputs(settings: Settings) -> Outputs:
+    return {
+        "OrganizationsRegion": ("The Region of the WorkMail organizations", workmail_region(settings)),
+        "WorkMailEndsOn": (
+            "The day on which Amazon WorkMail ends: then nothing can be given back, and no clean-up is verified",
+            settings.service_ends_on.isoformat(),
         ),
     }
 

@@ -7,7 +7,7 @@ import click
 from operate.account import Account
 from operate.advice import Advice, Adviser
 from operate.details.history import Dossier, History, read_dossier, read_history
-from operate.details.page import print_page
+from operate.details.page import Page, print_page
 from operate.details.workmail import WorkMailAnswer, describe_now
 from operate.errors import Refusal
 from operate.json_files import render_json
@@ -39,7 +39,7 @@ def show(account: Account, text: str, number: int | None, *, is_json: bool) -> N
     if is_json:
         click.echo(render_json(_build_document(history, selected, dossier, answer, advice)))
     else:
-        print_page(history, selected, dossier, answer, advice)
+        print_page(Page(history, selected, dossier, answer, advice, account.stack.service_end))
 
 
 def _list_advice(account: Account, history: History) -> list[Advice]:

@@ -1,6 +1,7 @@
 """The page about one subject, for a person."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from operate.advice import Advice, describe_mailbox
 from operate.details.history import Dossier, History
 from operate.details.workmail import WorkMailAnswer
 from operate.questions.offboardings import Offboarding
+from operate.service_end import ServiceEnd
 from operate.terminal import one_line, print_facts, print_section, print_table, render_moment
 from operate.wording.outcomes import find_outcome_wording
 from operate.wording.statuses import find_status_wording
@@ -18,24 +20,56 @@ _OFFBOARDING_COLUMNS = ("", "Started", "Stands", "Outcome", "Ended", "Requested 
 _EVIDENCE_COLUMNS = ("When", "Operation", "Request id", "Error")
 
 
-def print_page(history: History, number: int, dossier: Dossier, answer: WorkMailAnswer, advice: list[Advice]) -> None:
+@dataclass(frozen=True)
+class Page:
+    """What the page is made of.
+
+    Attributes
+    ----------
+    history, number
+        The offboardings of the subject, and which of them is shown in full, from 1.
+    dossier
+        What is recorded of that one.
+    answer
+        What WorkMail says now.
+    advice
+        What can be done.
+    service_end
+        The end of Amazon WorkMail.
+    """
+
+    history: History
+    number: int
+    dossier: Dossier
+    answer: WorkMailAnswer
+    advice: list[Advice]
+    service_end: ServiceEnd
+
+    @property
+    def offboarding(self) -> Offboarding:
+        """The offboarding that is shown in full."""
+        return self.history.offboardings[self.number - 1]
+
+
+def print_page(page: Page) -> None:
     """Print the page: the subject, what to do, the offboardings, and one of them in full."""
-    offboarding = history.offboardings[number - 1]
+    history, advice = page.history, page.advice
     click.echo(f"{one_line(history.subject.label)}. All times are UTC.")
-    print_section("How it stands", (one_line(line) for line in _describe_standing(offboarding)))
-    print_section("What WorkMail says now", [one_line(answer.sentence)])
+    print_section("How it stands", (one_line(line) for line in _describe_standing(page)))
+    print_section("What WorkMail says now", [one_line(page.answer.sentence)])
     print_section("What to do next", _render_advice(advice) if advice else ["Nothing."])
     print_facts("As it was recorded", _list_entity_facts(history))
     click.echo("\nOffboardings, the newest first")
     rows = enumerate(history.offboardings, start=1)
     print_table(_OFFBOARDING_COLUMNS, (_render_offboarding(place, item) for place, item in rows))
-    _print_offboarding(number, offboarding, dossier)
+    _print_offboarding(page)
 
 
-def _print_offboarding(number: int, offboarding: Offboarding, dossier: Dossier) -> None:
+def _print_offboarding(page: Page) -> None:
+    number, dossier = page.number, page.dossier
     timeline = (f"{render_moment(step.get('At'))}  {one_line(describe_step(step))}" for step in dossier.steps)
     print_section(f"Offboarding {number}, step by step", timeline)
-    print_facts(f"Offboarding {number}", _list_facts(offboarding, dossier))
+    print_facts(f"Offboarding {number}", _list_facts(page))
     print_facts("Archive", _list_archive_facts(dossier.record.get("Archive") or {}))
     print_facts("Export", _list_export_facts(dossier.record))
     answers = [*dossier.answers]
@@ -44,13 +78,14 @@ def _print_offboarding(number: int, offboarding: Offboarding, dossier: Dossier) 
         print_table(_EVIDENCE_COLUMNS, (_render_answer(at, answer) for at, answer in answers))
 
 
-def _describe_standing(offboarding: Offboarding) -> Iterator[str]:
+def _describe_standing(page: Page) -> Iterator[str]:
     """Describe where an offboarding stands; for one that failed, first whether the mailbox was touched."""
+    offboarding = page.offboarding
     if offboarding.outcome is None:
         wording = find_status_wording(offboarding.status)
         yield f"{offboarding.status}: {wording.phrase}."
-        if wording.next_event and offboarding.next_at:
-            yield f"Next: {wording.next_event}, {render_moment(offboarding.next_at)}."
+        if following := offboarding.find_next_event(page.service_end):
+            yield f"Next: {following[0]}, {render_moment(following[1])}."
         return
     outcome = find_outcome_wording(offboarding.outcome)
     if outcome.is_failure:
@@ -92,8 +127,8 @@ def _render_offboarding(number: int, offboarding: Offboarding) -> tuple[object, 
     )
 
 
-def _list_facts(offboarding: Offboarding, dossier: Dossier) -> Iterator[tuple[str, object]]:
-    record = dossier.record
+def _list_facts(page: Page) -> Iterator[tuple[str, object]]:
+    offboarding, dossier, record = page.offboarding, page.dossier, page.dossier.record
     yield "Started by", dossier.started_by or "not recorded: no trail of CloudTrail reported it"
     yield "Request", " ".join(describe_request(record)) or "It names nobody."
     yield "Asked for as", offboarding.identifier if offboarding.identifier != offboarding.entity_id else None
@@ -104,8 +139,12 @@ def _list_facts(offboarding: Offboarding, dossier: Dossier) -> Iterator[tuple[st
         yield "Decision", f"{describe_decision(decision)} {render_moment(decision.get('DecidedAt'))}"
         yield "Decided in", decision.get("DecidedIn")
     yield "Deregistered", render_moment(offboarding.deregistered_at)
-    yield "Mailbox kept until", render_moment(offboarding.retention_ends_at)
-    yield "Checked at", render_moment(offboarding.verify_at)
+    retention = offboarding.find_retention(page.service_end)
+    if retention is not None:
+        yield "Retention ends", render_moment(retention.ends_at)
+        if retention.is_cut:
+            yield "Last return", f"{render_moment(retention.last_return)}, when Amazon WorkMail ends"
+        yield "Clean-up", retention.describe_verification(offboarding.verify_at)
     yield "Restored", render_moment(record.get("RestoredAt"))
     yield "Replaced by", offboarding.superseded_by
     yield "Execution", offboarding.execution_arn

@@ -90,8 +90,8 @@ def _iterate_rows(account: Account, choice: str | None, period: Period, now: dat
     if choice == "refused":
         return iterate_refused(table, period)
     if choice in _PAST:
-        return iterate_ended(table, period, now, failed=choice == "failed")
-    return iterate_live(table, now, window=choice != "waiting", waiting=choice != "window")
+        return iterate_ended(table, period, now, account.stack.service_end, failed=choice == "failed")
+    return iterate_live(table, now, account.stack.service_end, window=choice != "waiting", waiting=choice != "window")
 
 
 def _print_rows(choice: str | None, rows: Iterator[Row], now: datetime) -> None:

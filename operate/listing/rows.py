@@ -8,9 +8,9 @@ from typing import Any
 from operate.periods import Period
 from operate.questions.offboardings import Offboarding
 from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable, Values
+from operate.service_end import ServiceEnd
 from operate.terminal import parse_moment
 from operate.wording.outcomes import find_outcome_wording
-from operate.wording.statuses import find_status_wording
 
 Row = dict[str, Any]
 """A row by the names of its columns."""
@@ -31,20 +31,24 @@ def iterate_due(table: RecordsTable, statuses: Iterable[str]) -> Iterator[Offboa
             yield Offboarding.from_record(record)
 
 
-def iterate_live(table: RecordsTable, now: datetime, *, window: bool, waiting: bool) -> Iterator[Row]:
+def iterate_live(
+    table: RecordsTable, now: datetime, service_end: ServiceEnd, *, window: bool, waiting: bool
+) -> Iterator[Row]:
     """Go through what is in the window, or waits."""
     statuses = (*((WINDOW_STATUS,) if window else ()), *(WAITING_STATUSES if waiting else ()))
-    return (_make_row(offboarding, now) for offboarding in iterate_due(table, statuses))
+    return (_make_row(offboarding, now, service_end) for offboarding in iterate_due(table, statuses))
 
 
-def iterate_ended(table: RecordsTable, period: Period, now: datetime, *, failed: bool) -> Iterator[Row]:
+def iterate_ended(
+    table: RecordsTable, period: Period, now: datetime, service_end: ServiceEnd, *, failed: bool
+) -> Iterator[Row]:
     """Go through the ends in a period, the earliest first: all of them, or those that failed and were no plans."""
     ends = table.iterate_steps(period.since, period.until, names=("Ended",))
     selected = (end for end in ends if not failed or is_failure(end))
     while batch := [*islice(selected, _BATCH_SIZE)]:
         records = table.find_records(dict.fromkeys(str(end["Id"]) for end in batch))
         for end in batch:
-            yield _make_end_row(end, records.get(end["Id"]), now)
+            yield _make_end_row(end, records.get(end["Id"]), now, service_end)
 
 
 def iterate_refused(table: RecordsTable, period: Period) -> Iterator[Row]:
@@ -58,8 +62,9 @@ def is_failure(end: Values) -> bool:
     return not end.get("DryRun") and find_outcome_wording(str(end.get("Outcome"))).is_failure
 
 
-def _make_row(offboarding: Offboarding, now: datetime) -> Row:
-    entity, next_event = offboarding.entity, find_status_wording(offboarding.status).next_event
+def _make_row(offboarding: Offboarding, now: datetime, service_end: ServiceEnd) -> Row:
+    entity = offboarding.entity
+    next_event, next_at = offboarding.find_next_event(service_end) or (None, offboarding.next_at)
     return {
         "Who": offboarding.label,
         "EntityId": offboarding.entity_id,
@@ -68,9 +73,9 @@ def _make_row(offboarding: Offboarding, now: datetime) -> Row:
         "Email": entity.get("Email"),
         "OrganizationId": offboarding.organization_id,
         "Status": offboarding.status,
-        "Next": next_event if offboarding.next_at else None,
-        "NextAt": offboarding.next_at,
-        "DaysLeft": _count_days(offboarding.next_at, now),
+        "Next": next_event,
+        "NextAt": next_at,
+        "DaysLeft": _count_days(next_at, now),
         "RequestedBy": offboarding.requested_by,
         "Provider": offboarding.provider,
         "EventId": offboarding.event_id,
@@ -87,11 +92,11 @@ def _make_row(offboarding: Offboarding, now: datetime) -> Row:
     }
 
 
-def _make_end_row(end: Values, record: Values | None, now: datetime) -> Row:
+def _make_end_row(end: Values, record: Values | None, now: datetime, service_end: ServiceEnd) -> Row:
     """Make the row of an end: what the record says, and of the end itself what its step says."""
     offboarding = Offboarding.from_record(record or _make_record_of(end)).with_subject_of(end)
     return {
-        **_make_row(offboarding, now),
+        **_make_row(offboarding, now, service_end),
         "Outcome": end.get("Outcome"),
         "EndedAt": end.get("At"),
         "Cause": end.get("Cause"),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from operate.questions.table import Values
+from operate.service_end import Retention, ServiceEnd
+from operate.wording.statuses import find_status_wording
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,21 @@ class Offboarding:
     def next_at(self) -> str | None:
         """When something happens next (RFC 3339), if something is still to come."""
         return self.verify_at if self.status == "Restored" else self.due_at
+
+    def find_retention(self, service_end: ServiceEnd) -> Retention | None:
+        """Return the retention of the mailbox, if WorkMail was asked to disable it."""
+        # While WorkMail is asked, and after an end without an answer, the record has only when it ends at the latest.
+        is_asked = self.status in {"Deregistering", "InWindow", "Unwatched"}
+        ends_at = self.retention_ends_at or (self.due_at if is_asked else None)
+        return None if ends_at is None else Retention(ends_at, service_end)
+
+    def find_next_event(self, service_end: ServiceEnd) -> tuple[str, str] | None:
+        """Return what happens next, and when (RFC 3339); None if nothing is to come."""
+        event = find_status_wording(self.status).next_event
+        if event is None or self.next_at is None:
+            return None
+        moment = service_end.cut(self.next_at) or self.next_at
+        return (event, moment) if moment == self.next_at else ("Amazon WorkMail ends", moment)
 
     @property
     def label(self) -> str:

@@ -29,7 +29,7 @@ def restore(account: Account, text: str, reason: str | None, requested_by: str |
     WHO is the recorded primary address, the name or the id, or the ARN of the offboarding's execution.
     """
     record = find_restorable(account, RecordsTable(account), text)
-    print_lines(describe_restore(record))
+    print_lines(describe_restore(record, account.stack.service_end))
     label = label_entity(record["Entity"])
     require_consent(f"Restore {label}?", is_given=yes)
     request = {

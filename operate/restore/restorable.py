@@ -7,6 +7,7 @@ from operate.account import Account
 from operate.errors import Refusal
 from operate.questions.people import find_subjects, has_alias, has_primary_identifier, label_entity
 from operate.questions.table import WAITING_STATUSES, RecordsTable, Values
+from operate.service_end import Retention, ServiceEnd
 from operate.terminal import render_moment
 
 _WINDOW_KEYS = frozenset({"InWindow", "Restored"})
@@ -40,11 +41,11 @@ def last_moment(record: Values) -> str:
     return str(record.get("RetentionEndsAt") or record["DueAt"])
 
 
-def describe_restore(record: Values) -> Iterator[str]:
+def describe_restore(record: Values, service_end: ServiceEnd) -> Iterator[str]:
     """Go through the lines by which a person checks whom a restore is about, and what it puts back."""
     entity = record["Entity"]
     yield f"To restore:  {label_entity(entity)}, {entity['Type'].lower()} of {record['OrganizationId']}"
-    yield f"Until:       {render_moment(last_moment(record))}, in UTC"
+    yield f"Until:       {render_moment(Retention(last_moment(record), service_end).last_return)}, in UTC"
     yield f"Address:     {entity['Email']}"
     yield f"Aliases:     {_describe_list(entity.get('Aliases'))}"
     if entity["Type"] != "RESOURCE":
@@ -89,6 +90,9 @@ def _require_window(account: Account, record: Values) -> None:
         raise Refusal(f"{label} was restored at {render_moment(record['RestoredAt'])}, in UTC.")
     if account.read_time() >= datetime.fromisoformat(last_moment(record)) and not is_incomplete:
         raise Refusal(f"{label} cannot be restored: that was possible until {render_moment(last_moment(record))}, UTC.")
+    service_end, now = account.stack.service_end, account.read_time()
+    if service_end.is_over(now):
+        raise Refusal(f"{label} cannot be restored: {service_end.describe(now)}.")
     if not record["Entity"].get("Email"):
         raise Refusal(
             f"{label} cannot be restored, because WorkMail showed no address when it was recorded. Register it by "

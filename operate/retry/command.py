@@ -34,5 +34,5 @@ def retry(account: Account, text: str, *, yes: bool) -> None:
     require_consent(f"Start the offboarding of {label} again?", is_given=yes)
     arn = start_execution(account, OFFBOARDING, request)
     click.echo(f"Started:     {arn}")
-    print_lines(describe_next(follow_start(account, table, arn)))
+    print_lines(describe_next(account, follow_start(account, table, arn)))
     click.echo(f"Look again:  {account.render_command('show', request['EntityId'])}")

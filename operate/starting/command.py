@@ -61,7 +61,7 @@ def plan(account: Account, *, is_json: bool, **options: Any) -> None:  # noqa: A
     if is_json:
         click.echo(json.dumps({"ExecutionArn": result.execution_arn, **result.output}, indent=2, ensure_ascii=False))
     else:
-        print_lines(describe_plan(result))
+        print_lines(describe_plan(result, account.stack.service_end))
     _require_accepted(result)
 
 
@@ -81,7 +81,7 @@ def start(account: Account, *, yes: bool, **options: Any) -> None:  # noqa: ANN4
     require_consent(f"{verb} {result.label}?", is_given=yes)
     arn = start_execution(account, OFFBOARDING, confirm_request(request, result))
     click.echo(f"Started:     {arn}")
-    print_lines(describe_next(follow_start(account, RecordsTable(account), arn)))
+    print_lines(describe_next(account, follow_start(account, RecordsTable(account), arn)))
     click.echo(f"Look again:  {account.render_command('show', result.entity['Id'])}")
 
 
@@ -131,7 +131,7 @@ def present_plan(account: Account, request: Mapping[str, Any]) -> Plan:
         If there can be no plan, or an offboarding would be refused or have nothing to do.
     """
     result = make_plan(account, request)
-    print_lines(describe_plan(result))
+    print_lines(describe_plan(result, account.stack.service_end))
     _require_accepted(result)
     if result.was_never_registered:
         raise Refusal(f"Nothing was started: {result.label} was never registered to WorkMail.")

@@ -7,6 +7,7 @@ from typing import Any
 from operate.account import Account
 from operate.errors import Refusal
 from operate.executions import OFFBOARDING, Execution, start_execution, wait_for_end
+from operate.service_end import Retention, ServiceEnd
 from operate.terminal import render_moment
 
 _PLAN_SECONDS = 180
@@ -110,7 +111,7 @@ def _require_planned(execution: Execution) -> None:
         raise Refusal(f"There is no plan, and nothing was changed. {execution.ending}")
 
 
-def describe_plan(plan: Plan) -> Iterator[str]:
+def describe_plan(plan: Plan, service_end: ServiceEnd) -> Iterator[str]:
     """Go through the sentences that a person has to know before an offboarding."""
     organization = plan.output["Organization"]
     alias = f"{organization['Alias']}, " if organization.get("Alias") else ""
@@ -118,23 +119,26 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     yield f"In:          {alias}{plan.organization_id}"
     yield f"Plan:        {plan.output['Explanation'].replace('Without DryRun it', 'It')}"
     yield from (f"Refused:     {refusal}" for refusal in plan.refusals)
-    yield from _describe_dates(plan)
+    yield from _describe_dates(plan, service_end)
     yield from (f"Approval:    A person has to approve it. {reason}" for reason in plan.members["NeedsApproval"])
     yield from _describe_export(plan.members.get("Export"))
     yield from _describe_effects(plan.members.get("WouldAffect"))
 
 
-def _describe_dates(plan: Plan) -> Iterator[str]:
+def _describe_dates(plan: Plan, service_end: ServiceEnd) -> Iterator[str]:
     members = plan.members
     if "DeregistersAt" in members:
         yield f"Date:        {render_moment(members['DeregistersAt'])}, when it is deregistered at the earliest"
     if "DeregisteredAt" in members:
         yield f"Disabled:    {render_moment(members['DeregisteredAt'])}"
     if "MailboxIsRemovedAt" in members:
-        yield f"Last return: {render_moment(members['MailboxIsRemovedAt'])}, then WorkMail removes the mailbox"
-        yield f"Verified:    {render_moment(members['VerifyAt'])}, when the removal is verified"
-        if not members["RetentionEndsBeforeWorkMail"]:
-            yield "             Amazon WorkMail ends before that: the removal cannot be verified."
+        retention = Retention(members["MailboxIsRemovedAt"], service_end)
+        event = f"Amazon WorkMail ends on {service_end.day}" if retention.is_cut else "WorkMail removes the mailbox"
+        yield f"Last return: {render_moment(retention.last_return)}, then {event}"
+        if retention.is_verifiable:
+            yield f"Verified:    {render_moment(members['VerifyAt'])}, when the clean-up is verified"
+        else:
+            yield f"Verified:    {retention.describe_verification(None)}"
         yield "             The times are in UTC."
 
 

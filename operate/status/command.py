@@ -36,6 +36,7 @@ def status(account: Account) -> None:
     needs = [*overview.needs, *_list_needs_of_resources(account, queue, dead_letters, alarms)]
     click.echo(f"{account.stack.name} in {account.region}, {now:%Y-%m-%d %H:%M}. All times are UTC.")
     print_section("What needs a person", _render_needs(needs) if needs else ["Nothing."])
+    print_section("The end of Amazon WorkMail", map(one_line, overview.service_end))
     print_facts("Offboardings", _list_counts(overview))
     print_section("Events of identity providers", [_describe_queue(queue)])
     print_facts("Dead letters", _list_dead_letters(dead_letters))

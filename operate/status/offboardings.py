@@ -12,6 +12,7 @@ from operate.listing.rows import is_failure, iterate_due
 from operate.periods import render_rfc3339
 from operate.questions.offboardings import Offboarding
 from operate.questions.table import WAITING_STATUSES, WINDOW_STATUS, RecordsTable, Values, identifier_key
+from operate.terminal import parse_moment
 from operate.wording.steps import describe_step
 
 RECENT_DAYS = 7
@@ -36,6 +37,8 @@ class Overview:
         How many offboardings failed, and events were refused, in the last days.
     needs
         What needs a person, the most urgent first.
+    service_end
+        What the end of Amazon WorkMail does to them, as sentences; empty if it is far ahead.
     """
 
     window: int = 0
@@ -44,11 +47,29 @@ class Overview:
     failed: int = 0
     refused: int = 0
     needs: list[Advice] = field(default_factory=list)
+    service_end: list[str] = field(default_factory=list)
 
 
 def read_overview(account: Account, table: RecordsTable, now: datetime) -> Overview:
     """Read how the offboardings stand, and which of them need a person."""
     return _Reader(account, table, now).read()
+
+
+@dataclass
+class _Affected:
+    """Offboardings of one kind: how many there are, and the labels of the first."""
+
+    count: int = 0
+    labels: list[str] = field(default_factory=list)
+
+    def add(self, offboarding: Offboarding) -> None:
+        self.count += 1
+        if len(self.labels) < _MAX_LISTED:
+            self.labels.append(offboarding.label)
+
+    def describe(self) -> str:
+        more = f" and {self.count - len(self.labels)} more" if self.count > len(self.labels) else ""
+        return f"{self.count} ({', '.join(self.labels)}{more})"
 
 
 class _Reader:
@@ -59,6 +80,9 @@ class _Reader:
         self._adviser = Adviser(account, now)
         self._overview = Overview()
         self._unwatched: set[str] = set()
+        self._service_end = account.stack.service_end
+        self._cut = _Affected()
+        self._late = _Affected()
         self._cap_count = 0
 
     def read(self) -> Overview:
@@ -72,7 +96,10 @@ class _Reader:
         needs += self._list_failures(failures)
         needs += [Advice(describe_step(notice), self._render("list", "--waiting")) for notice in notices]
         for status in WAITING_STATUSES[1:]:
-            self._overview.waiting[status] = sum(1 for _ in self._table.iterate_due(status))
+            for offboarding in iterate_due(self._table, [status]):
+                self._overview.waiting[status] += 1
+                self._note_late(offboarding)
+        self._overview.service_end = [*self._describe_service_end()]
         return self._overview
 
     def _list_window(self) -> Iterator[Advice]:
@@ -81,6 +108,9 @@ class _Reader:
     def _iterate_troubled_window(self) -> Iterator[Offboarding]:
         for offboarding in iterate_due(self._table, [WINDOW_STATUS]):
             self._overview.window += 1
+            retention = offboarding.find_retention(self._service_end)
+            if retention is not None and not retention.is_verifiable:
+                self._cut.add(offboarding)
             if offboarding.status == "Unwatched":
                 self._overview.unwatched += 1
                 self._unwatched.add(offboarding.execution_arn)
@@ -98,10 +128,30 @@ class _Reader:
         """Go through what waits for an approval, and not because of a cap."""
         for offboarding in iterate_due(self._table, WAITING_STATUSES[:1]):
             self._overview.waiting[offboarding.status] += 1
+            self._note_late(offboarding)
             if offboarding.cap_is_reached:
                 self._cap_count += 1
             else:
                 yield offboarding
+
+    def _note_late(self, offboarding: Offboarding) -> None:
+        """Note what waits until it is too late for a verification."""
+        due_at = parse_moment(offboarding.due_at)
+        if due_at is not None and due_at > self._service_end.last_verifiable_moment:
+            self._late.add(offboarding)
+
+    def _describe_service_end(self) -> Iterator[str]:
+        end, now = self._service_end, self._now
+        if not end.is_near(now):
+            return
+        since = "" if end.is_over(now) else "after that day "
+        yield f"{end.describe(now)}: {since}nothing can be given back, and nobody is offboarded."
+        if self._overview.window:
+            phrase = "In the window, and never verified" if self._cut.count else "In the window, and not affected"
+            yield f"{phrase}: {self._cut.describe() if self._cut.count else self._overview.window}."
+        if self._late.count:
+            last = f"{end.last_verifiable_moment:%Y-%m-%d %H:%M}"
+            yield f"Wait, and are not verified if they are disabled after {last}: {self._late.describe()}."
 
     def _read_steps(self) -> tuple[dict[str, Values], dict[str, Values], list[Values]]:
         """Return the ends that failed and were not tried again and the returns, by execution, and the last notice."""

@@ -103,7 +103,7 @@ OUTCOMES = {
     ),
     "CleanupOverdue": _fails(
         "Days after the retention, WorkMail still shows the mailbox or gives no date.",
-        "Ask AWS Support about the mailbox. Try again to have its removal verified.",
+        "Ask AWS Support about the mailbox. Try again to have the clean-up verified.",
     ),
     "DirectoryAuthenticationFailed": _fails(
         "WorkMail cannot sign in to the directory behind the organization.",

@@ -131,7 +131,7 @@ def _describe_deregistration(step: Step) -> Iterator[str]:
     since = f"disabled since {render_moment(step.get('DeregisteredAt'))}"
     was_enabled = step.get("WasEnabled") is not False
     yield f"WorkMail shows the entity as {since}." if was_enabled else f"The entity was already {since}."
-    yield f"The mailbox is kept until {render_moment(step.get('RetentionEndsAt'))}."
+    yield f"The retention ends at {render_moment(step.get('RetentionEndsAt'))}."
 
 
 def _describe_verification(step: Step) -> Iterator[str]:

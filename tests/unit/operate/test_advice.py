@@ -18,6 +18,11 @@ DEREGISTERED = {"DeregisteredAt": BEFORE, "RetentionEndsAt": AFTER}
 ADDRESS = "dana@example.com"
 
 
+@pytest.fixture(autouse=True)
+def stack_is_deployed(stack: Stack) -> None:
+    """Have a stack whose outputs do not have the end of Amazon WorkMail: it is the announced one."""
+
+
 def list_commands(**members: Any) -> list[str | None]:
     """Return the commands for a record."""
     record = {"Id": "arn:1", "Entity": {"Id": "id-1", "Email": ADDRESS}, **members}
