@@ -127,9 +127,8 @@ class Adviser:
 
     def _advise_kept_mailbox(self, offboarding: Offboarding) -> Iterator[Advice]:
         """Return how the mailbox is given back after an end that does not say what became of it."""
-        if offboarding.outcome not in _OBSERVED_OUTCOMES and (
-            offboarding.deregistered_at or offboarding.status == "Unwatched"
-        ):
+        is_disabled = bool(offboarding.deregistered_at) or offboarding.status == "Unwatched"
+        if is_disabled and offboarding.outcome not in _OBSERVED_OUTCOMES:
             yield from self._advise_restore(offboarding)
 
     def _describe_service_end(self) -> str:
