@@ -145,4 +145,6 @@ def describe_mailbox(offboarding: Offboarding) -> str:
         return "The mailbox was disabled, and a restore has given it back."
     if offboarding.status == "Unwatched" and offboarding.deregistered_at:
         return "The mailbox is disabled, and nobody verifies the clean-up."
+    if offboarding.was_disabled:
+        return "The mailbox was already disabled when this offboarding began."
     return MAILBOX_TOUCHED[offboarding.mailbox_touched]

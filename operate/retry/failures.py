@@ -8,6 +8,7 @@ from typing import Any
 from operate.account import Account
 from operate.errors import Refusal
 from operate.executions import Execution, find_execution
+from operate.questions.offboardings import Offboarding
 from operate.questions.people import find_subjects, has_primary_identifier, label_entity, require_single
 from operate.questions.table import RecordsTable, Values, identifier_key
 from operate.terminal import render_moment
@@ -63,6 +64,8 @@ class Failure:
         cause = self.record.get("Cause") or (self.execution.cause if self.execution else "")
         yield f"Ended as:    {_find_outcome(self.record, self.execution)}. {cause}".rstrip()
         mailbox = _MAILBOX.get(self.mailbox_touched, "may be disabled")
+        if Offboarding.from_record(self.record).was_disabled:
+            mailbox = "was already disabled when this offboarding began"
         yield f"Mailbox:     It {mailbox}, as far as this execution knows."
 
 
