@@ -127,9 +127,8 @@ class Adviser:
 
     def _advise_kept_mailbox(self, offboarding: Offboarding) -> Iterator[Advice]:
         """Return how the mailbox is given back after an end that does not say what became of it."""
-        if offboarding.outcome not in _OBSERVED_OUTCOMES and (
-            offboarding.deregistered_at or offboarding.status == "Unwatched"
-        ):
+        is_disabled = bool(offboarding.deregistered_at) or offboarding.status == "Unwatched"
+        if is_disabled and offboarding.outcome not in _OBSERVED_OUTCOMES:
             yield from self._advise_restore(offboarding)
 
     def _describe_service_end(self) -> str:
@@ -146,4 +145,6 @@ def describe_mailbox(offboarding: Offboarding) -> str:
         return "The mailbox was disabled, and a restore has given it back."
     if offboarding.status == "Unwatched" and offboarding.deregistered_at:
         return "The mailbox is disabled, and nobody verifies the clean-up."
+    if offboarding.was_disabled:
+        return "The mailbox was already disabled when this offboarding began."
     return MAILBOX_TOUCHED[offboarding.mailbox_touched]

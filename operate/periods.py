@@ -1,11 +1,18 @@
 """A period of time, as a person gives it with `--since` and `--until`."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import click
 
-_FORMS = "a date like 2026-12-31, or a moment with its offset like 2026-12-31T17:00:00Z"
+SPAN_FORMS = "a day like 2026-03-31, a month like 2026-03, a quarter like 2026-Q1 or a year"
+"""What `parse_span` takes, for people."""
+_QUARTER = re.compile(r"(\d{4})-?Q([1-4])", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_YEAR = re.compile(r"\d{4}")
+_MONTHS_OF_QUARTER = 3
+_MONTHS_OF_YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,10 @@ def parse_period(since: str | None, until: str | None, now: datetime, default_da
     Parameters
     ----------
     since
-        The first date or moment; by default some days before the end.
+        The first date, the first day of a month, quarter or year, or a moment; by default some days before the end.
     until
-        The last date, of which the whole day counts, or the moment before which it ends; by default the next second.
+        The last date, month, quarter or year, all of which counts, or the moment before which it ends; by default the
+        next second.
     now
         The time now.
     default_days
@@ -47,10 +55,38 @@ def render_rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def parse_span(text: str) -> tuple[date, date]:
+    """Return the first and the last day of `2026-03-05`, `2026-03`, `2026-Q1` or `2026`.
+
+    Raises
+    ------
+    ValueError
+        If the text is none of these, or too far from today to be a date of the records.
+    """
+    try:
+        if match := _QUARTER.fullmatch(text):
+            year, quarter = int(match[1]), int(match[2])
+            return _list_months(year, _MONTHS_OF_QUARTER * (quarter - 1) + 1, _MONTHS_OF_QUARTER)
+        if match := _MONTH.fullmatch(text):
+            return _list_months(int(match[1]), int(match[2]), 1)
+        if _YEAR.fullmatch(text):
+            return _list_months(int(text), 1, _MONTHS_OF_YEAR)
+        day = date.fromisoformat(text)
+        return day, day + timedelta(days=1) - timedelta(days=1)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+
+
+def _list_months(year: int, month: int, count: int) -> tuple[date, date]:
+    index = year * _MONTHS_OF_YEAR + month - 1 + count
+    following = date(index // _MONTHS_OF_YEAR, index % _MONTHS_OF_YEAR + 1, 1)
+    return date(year, month, 1), following - timedelta(days=1)
+
+
 def _parse(text: str, option: str, *, is_end: bool) -> datetime:
     try:
-        day = date.fromisoformat(text)
-        return datetime.combine(day + timedelta(days=is_end), time(), UTC)
+        first, last = parse_span(text)
+        return datetime.combine(last + timedelta(days=1) if is_end else first, time(), UTC)
     except (ValueError, OverflowError):
         pass
     try:
@@ -59,4 +95,6 @@ def _parse(text: str, option: str, *, is_end: bool) -> datetime:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise click.UsageError(f"{option} takes {_FORMS}, and not {text}.")
+    raise click.UsageError(
+        f"{option} takes {SPAN_FORMS}, or a moment with its offset like 2026-12-31T17:00:00Z, and not {text}."
+    )

@@ -14,7 +14,7 @@ _FOLLOWING_SECONDS = 20
 _PAUSE_SECONDS = 1.0
 
 
-def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding | None:
+def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding | Execution | None:
     """Follow an offboarding for some seconds, until it waits for something.
 
     Parameters
@@ -26,13 +26,13 @@ def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding
 
     Returns
     -------
-    Offboarding | None
-        Its record, once it waits; None if it has not come so far.
+    Offboarding | Execution | None
+        Its record, once it waits; the execution if it is over without a failure; None if it has not come so far.
 
     Raises
     ------
     Refusal
-        If it is over: it was refused, or has failed.
+        If it has failed, or another one offboards the entity.
     """
     report("The offboarding was started …")
     look = account.render_command("show", arn)
@@ -40,10 +40,12 @@ def follow_start(account: Account, table: RecordsTable, arn: str) -> Offboarding
         return _wait_until_it_waits(account, table, arn)
 
 
-def _wait_until_it_waits(account: Account, table: RecordsTable, arn: str) -> Offboarding | None:
+def _wait_until_it_waits(account: Account, table: RecordsTable, arn: str) -> Offboarding | Execution | None:
     for _ in range(int(_FOLLOWING_SECONDS / _PAUSE_SECONDS)):
         execution = require_execution(account, arn)
         if not execution.is_running:
+            if execution.has_succeeded and execution.outcome != "AlreadyInProgress":
+                return execution
             raise Refusal(_describe_end(execution))
         record = table.find_record(arn)
         if record is not None and record["Status"] in {*WAITING_STATUSES, WINDOW_STATUS}:
@@ -52,8 +54,11 @@ def _wait_until_it_waits(account: Account, table: RecordsTable, arn: str) -> Off
     return None
 
 
-def describe_next(account: Account, offboarding: Offboarding | None) -> Iterator[str]:
+def describe_next(account: Account, offboarding: Offboarding | Execution | None) -> Iterator[str]:
     """Go through the sentences about what happens next, and when."""
+    if isinstance(offboarding, Execution):
+        yield _describe_end(offboarding)
+        return
     if offboarding is None:
         yield "It still runs its first steps. If a service does not answer, that can take hours."
         return

@@ -76,6 +76,24 @@ class Dossier:
         return [_select_shown(step) for step in steps]
 
     @property
+    def restore(self) -> Values:
+        """Who asked for the last restore, why, and in which execution; empty if there was none."""
+        restores = [step for step in self.steps if step.get("Step") in {"RegisterEntity", "Restored"}]
+        # Only the first step of a restore has who asked for it.
+        members: Values = {}
+        for step in restores:
+            if members.get("RestoredIn") != step.get("RestoredIn"):
+                members = {}
+            members |= {name: step[name] for name in ("RestoredIn", "RequestedBy", "Reason") if name in step}
+        return members
+
+    @property
+    def signals(self) -> Values:
+        """What WorkMail showed at the last verification; empty if there was none."""
+        checks = [step["Signals"] for step in self.steps if step.get("Step") == "VerifyCleanup" and "Signals" in step]
+        return checks[-1] if checks else {}
+
+    @property
     def started_by(self) -> str | None:
         """The ARN of the caller of StartExecution, if CloudTrail has reported it."""
         caller: str | None = self._items.get("Start", {}).get("StartedBy")

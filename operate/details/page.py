@@ -14,7 +14,7 @@ from operate.service_end import ServiceEnd
 from operate.terminal import one_line, print_facts, print_section, print_table, render_moment
 from operate.wording.outcomes import find_outcome_wording
 from operate.wording.statuses import find_status_wording
-from operate.wording.steps import describe_decision, describe_request, describe_step
+from operate.wording.steps import describe_decision, describe_request, describe_signals, describe_step
 
 _OFFBOARDING_COLUMNS = ("", "Started", "Stands", "Outcome", "Ended", "Requested by")
 _EVIDENCE_COLUMNS = ("When", "Operation", "Request id", "Error")
@@ -58,7 +58,7 @@ def print_page(page: Page) -> None:
     print_section("How it stands", (one_line(line) for line in _describe_standing(page)))
     print_section("What WorkMail says now", [one_line(page.answer.sentence)])
     print_section("What to do next", _render_advice(advice) if advice else ["Nothing."])
-    print_facts("As it was recorded", _list_entity_facts(history))
+    print_facts(f"As offboarding {page.number} recorded it", _list_entity_facts(page))
     click.echo("\nOffboardings, the newest first")
     rows = enumerate(history.offboardings, start=1)
     print_table(_OFFBOARDING_COLUMNS, (_render_offboarding(place, item) for place, item in rows))
@@ -102,10 +102,10 @@ def _render_advice(advice: list[Advice]) -> Iterator[str]:
             yield f"  {item.command}"
 
 
-def _list_entity_facts(history: History) -> Iterator[tuple[str, object]]:
-    entity, subject = history.entity, history.subject
-    yield "Name", entity.get("Name", subject.name)
-    yield "Address", entity.get("Email", subject.email)
+def _list_entity_facts(page: Page) -> Iterator[tuple[str, object]]:
+    entity, subject = page.offboarding.entity, page.history.subject
+    yield "Name", entity.get("Name")
+    yield "Address", entity.get("Email")
     yield "Id", subject.entity_id
     yield "Type", str(entity.get("Type", subject.type) or "").lower()
     yield "Organization", subject.organization_id
@@ -145,7 +145,12 @@ def _list_facts(page: Page) -> Iterator[tuple[str, object]]:
         if retention.is_cut:
             yield "Last return", f"{render_moment(retention.last_return)}, when Amazon WorkMail ends"
         yield "Clean-up", retention.describe_verification(offboarding.verify_at)
+    if dossier.signals:
+        yield "WorkMail showed", describe_signals(dossier.signals)
     yield "Restored", render_moment(record.get("RestoredAt"))
+    yield "Restore asked by", dossier.restore.get("RequestedBy")
+    yield "Restore reason", dossier.restore.get("Reason")
+    yield "Restore execution", dossier.restore.get("RestoredIn")
     yield "Replaced by", offboarding.superseded_by
     yield "Execution", offboarding.execution_arn
 

@@ -74,8 +74,8 @@ def list_(
 ) -> None:
     """List offboardings: those in the window and those that wait, or one of these kinds.
 
-    DATE is a date, or a moment with its offset from UTC. A list of what failed, was refused or ended has all
-    organizations.
+    DATE is a day, a month (2026-03), a quarter (2026-Q1), a year, or a moment with its offset from UTC. A list of what
+    failed, was refused or ended has all organizations.
     """
     choice = _require_choice(choices, has_period=since is not None or until is not None)
     if reason_part is not None and choice != "waiting":

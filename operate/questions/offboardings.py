@@ -45,6 +45,8 @@ class Offboarding:
         Whether it needs an approval because of a cap.
     mailbox_touched
         Whether the execution has disabled the mailbox: `Yes`, `Maybe` or `No`.
+    was_disabled
+        Whether somebody else had disabled it before: the execution has only waited and verified.
     superseded_by
         The execution that took its place, if one has.
     restore_began_at
@@ -73,6 +75,7 @@ class Offboarding:
     is_plan: bool
     cap_is_reached: bool
     mailbox_touched: str
+    was_disabled: bool
     superseded_by: str | None
     restore_began_at: str | None
 
@@ -103,6 +106,7 @@ class Offboarding:
             is_plan=record.get("DryRun", False),
             cap_is_reached=record.get("CapIsReached", False),
             mailbox_touched=_read_mailbox_touched(record),
+            was_disabled="DeregisteredAt" in record and "DeregisteringAt" not in record,
             superseded_by=record.get("SupersededBy"),
             restore_began_at=record.get("RestoreBeganAt"),
         )

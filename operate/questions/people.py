@@ -6,6 +6,7 @@ from typing import Any
 
 from operate.errors import Refusal
 from operate.questions.table import RecordsTable, Values, identifier_key, lower_ascii
+from operate.terminal import render_moment
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Subject:
         None if no entity was found by the text.
     name, email, type
         As they were last recorded; None if they were not.
+    first_at, last_at
+        When it was first and last recorded under the text (RFC 3339); None if its steps do not have the text.
     """
 
     key: str
@@ -31,6 +34,8 @@ class Subject:
     name: str | None = None
     email: str | None = None
     type: str | None = None
+    first_at: str | None = None
+    last_at: str | None = None
 
     @property
     def label(self) -> str:
@@ -97,9 +102,20 @@ def require_single(subjects: Sequence[Subject], text: str) -> Subject:
         If there are several.
     """
     if len(subjects) > 1:
-        lines = "\n".join(f"  {subject.label} of {subject.organization_id}" for subject in subjects)
+        lines = "\n".join(_describe_choice(subject) for subject in subjects)
         raise Refusal(f"{text} was recorded of {len(subjects)} entities. Give the id of one of them:\n{lines}")
     return subjects[0]
+
+
+def _describe_choice(subject: Subject) -> str:
+    """Describe one of several who had a text: who that is now, and when it was recorded under the text."""
+    label = f"  {subject.label} of {subject.organization_id}"
+    address = f", address now (as last recorded): {subject.email or 'none'}"
+    if subject.first_at is None:
+        return f"{label}{address}, under this text only as an alias, or by an event"
+    first, last = (render_moment(moment) for moment in (subject.first_at, subject.last_at))
+    period = f"at {first}" if first == last else f"from {first} to {last}"
+    return f"{label}{address}, recorded under this text {period} (UTC)"
 
 
 def _find_subjects_of_execution(table: RecordsTable, execution_arn: str) -> list[Subject]:
@@ -116,6 +132,12 @@ def _describe(key: str, text: str, steps: Sequence[Values]) -> Subject:
     """Describe a subject by the last step that knows it."""
     organization_id, slash, entity_id = key.partition("/")
     is_entity = slash and organization_id.startswith("m-")
+    names = ("EntityName", "EntityEmail", "EntityId")
+    moments = [
+        str(step["At"])
+        for step in steps
+        if "At" in step and lower_ascii(text) in {lower_ascii(str(step[name])) for name in names if step.get(name)}
+    ]
     last: Mapping[str, Any] = next((step for step in reversed(steps) if "EntityName" in step), {})
     return Subject(
         key=key,
@@ -125,6 +147,8 @@ def _describe(key: str, text: str, steps: Sequence[Values]) -> Subject:
         name=last.get("EntityName"),
         email=last.get("EntityEmail"),
         type=last.get("EntityType"),
+        first_at=min(moments, default=None),
+        last_at=max(moments, default=None),
     )
 
 

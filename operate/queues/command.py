@@ -70,14 +70,21 @@ def refused(account: Account, action: str, ids: tuple[str, ...], name: str, *, i
         raise Refusal(_NO_PROVIDERS)
     if url is None:
         click.echo(_NO_PROVIDERS)
-    elif action == "list":
-        with open_letters(account, url) as box:
-            _print_letters(account, box.letters, name)
+        hidden_count = 0
     else:
         with open_letters(account, url) as box:
-            _change(account, box, box.select(ids, is_all=is_all), action, name, yes=yes)
+            if action == "list":
+                _print_letters(account, box.letters, name, is_complete=not box.hidden_count)
+            else:
+                _change(account, box, box.select(ids, is_all=is_all), action, name, yes=yes)
+            hidden_count = 0 if ids else box.hidden_count
     if action == "list":
         print_lines(_describe_further_queues(account, name))
+    if hidden_count:
+        raise Refusal(
+            f"Letters that cannot be read now, because somebody else has them open: about {hidden_count}. Try again "
+            "in five minutes."
+        )
 
 
 def _switch(account: Account, *, enabled: bool) -> None:
@@ -134,9 +141,10 @@ def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action:
     click.echo(f"Sent again: {len(letters)}. What is refused again comes back into this list.")
 
 
-def _print_letters(account: Account, letters: Sequence[Letter], name: str) -> None:
+def _print_letters(account: Account, letters: Sequence[Letter], name: str, *, is_complete: bool = True) -> None:
     if not letters:
-        click.echo("There are no dead letters.")
+        if is_complete:
+            click.echo("There are no dead letters.")
         return
     if is_terminal():
         # An id in a column would be broken into several lines, and nobody could copy it.

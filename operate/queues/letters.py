@@ -103,11 +103,14 @@ class LetterBox:
         The queue.
     letters
         The letters, the oldest first.
+    hidden_count
+        About how many more there are, which somebody else has open.
     """
 
     account: Account
     url: str
     letters: list[Letter]
+    hidden_count: int = 0
     _deleted: set[str] = field(default_factory=set)
 
     def select(self, ids: Sequence[str], *, is_all: bool) -> list[Letter]:
@@ -172,6 +175,7 @@ def open_letters(account: Account, url: str) -> Iterator[LetterBox]:
     try:
         for letter in _receive_all(account, url):
             box.letters.append(letter)
+        box.hidden_count = max(0, count_all_messages(account, url) - len(box.letters))
         box.letters.sort(key=lambda letter: letter.sent_at)
         yield box
     finally:
@@ -186,6 +190,16 @@ def count_messages(account: Account, url: str) -> int:
     name = "ApproximateNumberOfMessages"
     answer = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
     return int(answer["Attributes"][name])
+
+
+def count_all_messages(account: Account, url: str) -> int:
+    """Count the messages of a queue, about: also those that somebody has received and not given back.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+    """
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(answer["Attributes"][name]) for name in names)
 
 
 def find_target(account: Account, name: str) -> str:

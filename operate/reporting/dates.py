@@ -1,18 +1,12 @@
 """The days of a report, as a person gives them: a day, a month, a quarter or a year."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import click
 
-from operate.periods import Period, render_rfc3339
+from operate.periods import SPAN_FORMS, Period, parse_span, render_rfc3339
 
-_QUARTER = re.compile(r"(\d{4})-?Q([1-4])", re.IGNORECASE)
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
-_YEAR = re.compile(r"\d{4}")
-_MONTHS_OF_QUARTER = 3
-_MONTHS_OF_YEAR = 12
 _MAX_DAYS_BY_DAY = 62
 """A report of up to two months counts by day, and a longer one by month."""
 
@@ -69,21 +63,6 @@ def parse_days(begin: str, end: str | None) -> Days:
 
 def _parse(text: str, option: str) -> Days:
     try:
-        if match := _QUARTER.fullmatch(text):
-            year, quarter = int(match[1]), int(match[2])
-            return _list_months(year, _MONTHS_OF_QUARTER * (quarter - 1) + 1, _MONTHS_OF_QUARTER)
-        if match := _MONTH.fullmatch(text):
-            return _list_months(int(match[1]), int(match[2]), 1)
-        if _YEAR.fullmatch(text):
-            return _list_months(int(text), 1, _MONTHS_OF_YEAR)
-        day = date.fromisoformat(text)
-        return Days(day, day + timedelta(days=1) - timedelta(days=1))
-    except (ValueError, OverflowError):
-        forms = "a day like 2026-03-31, a month like 2026-03, a quarter like 2026-Q1 or a year"
-        raise click.UsageError(f"{option} takes {forms}, and not {text}.") from None
-
-
-def _list_months(year: int, month: int, count: int) -> Days:
-    index = year * _MONTHS_OF_YEAR + month - 1 + count
-    following = date(index // _MONTHS_OF_YEAR, index % _MONTHS_OF_YEAR + 1, 1)
-    return Days(date(year, month, 1), following - timedelta(days=1))
+        return Days(*parse_span(text))
+    except ValueError:
+        raise click.UsageError(f"{option} takes {SPAN_FORMS}, and not {text}.") from None

@@ -14,17 +14,19 @@ from operate.terminal import print_lines, require_consent
 
 @click.command()
 @click.argument("text", metavar="WHO")
+@click.option("--requested-by", metavar="NAME", help="Who asks; by default the caller's name in AWS.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @account_options
-def retry(account: Account, text: str, *, yes: bool) -> None:
+def retry(account: Account, text: str, requested_by: str | None, *, yes: bool) -> None:
     """Start again the last offboarding of WHO that has failed, was stopped, or ran out of time.
 
-    It has the same input. An entity that was found goes on by its id, and has to have the recorded name and address.
+    It has the same input, but you ask for it, and the reason names who asked before. An entity that was found goes on
+    by its id, and has to have the recorded name and address.
     If none was found, a plan shows who has the text today.
     """
     table = RecordsTable(account)
     failure = find_failure(account, table, text)
-    request, notes = build_request(account, failure)
+    request, notes = build_request(account, failure, requested_by or account.caller)
     print_lines((*failure.describe(), *notes))
     label = failure.label
     if failure.entity is None:

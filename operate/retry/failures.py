@@ -8,6 +8,7 @@ from typing import Any
 from operate.account import Account
 from operate.errors import Refusal
 from operate.executions import Execution, find_execution
+from operate.questions.offboardings import Offboarding
 from operate.questions.people import find_subjects, has_primary_identifier, label_entity, require_single
 from operate.questions.table import RecordsTable, Values, identifier_key
 from operate.terminal import render_moment
@@ -22,6 +23,8 @@ _UNIMPORTANT_OUTCOMES = frozenset({"Planned", "AlreadyInProgress"})
 """What ends so says nothing about whether somebody was offboarded."""
 _MAILBOX = {"Yes": "is disabled", "Maybe": "may be disabled", "No": "was not touched"}
 _RECORDED_MEMBERS = ("OrganizationId", "EntityId", "NotBefore", "Export", "Reason", "RequestedBy", "Requester")
+_MAX_REASON_LENGTH = 1024
+"""In characters; the functions refuse a longer one."""
 _EXPECTED_MEMBERS = ("Type", "Name", "Email")
 
 
@@ -61,6 +64,8 @@ class Failure:
         cause = self.record.get("Cause") or (self.execution.cause if self.execution else "")
         yield f"Ended as:    {_find_outcome(self.record, self.execution)}. {cause}".rstrip()
         mailbox = _MAILBOX.get(self.mailbox_touched, "may be disabled")
+        if Offboarding.from_record(self.record).was_disabled:
+            mailbox = "was already disabled when this offboarding began"
         yield f"Mailbox:     It {mailbox}, as far as this execution knows."
 
 
@@ -84,8 +89,17 @@ def find_failure(account: Account, table: RecordsTable, text: str) -> Failure:
     return Failure(target, execution, _read_mailbox_touched(table, target))
 
 
-def build_request(account: Account, failure: Failure) -> tuple[Mapping[str, Any], list[str]]:
+def build_request(account: Account, failure: Failure, requested_by: str) -> tuple[Mapping[str, Any], list[str]]:
     """Build the input of another attempt, and the sentences about what is another than at first.
+
+    Parameters
+    ----------
+    account
+        The account with the stack.
+    failure
+        The offboarding that has failed.
+    requested_by
+        Who asks for the attempt: another person than this one has to approve it.
 
     Raises
     ------
@@ -99,6 +113,7 @@ def build_request(account: Account, failure: Failure) -> tuple[Mapping[str, Any]
         notes.append("Input:       Step Functions has forgotten the execution; the input is that of the record.")
     if not {"OrganizationId", "EntityId"} <= request.keys():
         raise Refusal(f"The input of {record['Id']} cannot be used again. Start with: offboarding start WHO.")
+    request |= _name_requester(request, requested_by)
     if failure.entity:
         expected = {name: failure.entity[name] for name in _EXPECTED_MEMBERS if failure.entity.get(name)}
         request |= {
@@ -108,6 +123,16 @@ def build_request(account: Account, failure: Failure) -> tuple[Mapping[str, Any]
     if _is_past(account, request.get("NotBefore")):
         notes.append(f"Date:        {request.pop('NotBefore')} has passed, and is left out.")
     return request, notes
+
+
+def _name_requester(request: Mapping[str, Any], requested_by: str) -> dict[str, str]:
+    """Return who asks now; the reason names who asked before, and keeps an event's own requester."""
+    previous, reason = request.get("RequestedBy"), request.get("Reason")
+    members = {"RequestedBy": requested_by}
+    if previous and previous != requested_by:
+        text = f"Again, for {previous}: {reason}" if reason else f"Again, for {previous}."
+        members["Reason"] = text[:_MAX_REASON_LENGTH]
+    return members
 
 
 def _list_records(table: RecordsTable, text: str) -> list[Values]:

@@ -8,6 +8,13 @@ from operate.wording.outcomes import MAILBOX_TOUCHED
 
 Step = Mapping[str, Any]
 
+_SIGNALS = {
+    "State": "state",
+    "Mailbox": "mailbox",
+    "MailboxSize": "size in MB",
+    "DisabledDate": "disabled since",
+    "MailboxDeprovisionedDate": "mailbox removed at",
+}
 _DECISIONS = {"Approved": "approved it", "Rejected": "rejected it", "Withdrawn": "withdrew it"}
 
 
@@ -37,6 +44,18 @@ def describe_request(request: Step) -> Iterator[str]:
         yield f"Requested by {request['RequestedBy']}."
     if "Reason" in request:
         yield f"Reason: {_end_sentence(request['Reason'])}"
+
+
+def describe_signals(signals: Step) -> str:
+    """Describe what WorkMail showed of an entity at a verification, and what it did not show."""
+    dates = {"DisabledDate", "MailboxDeprovisionedDate"}
+    shown = [
+        f"{_SIGNALS.get(name, name)} {render_moment(value) if name in dates else value}"
+        for name, value in signals.items()
+        if name != "NotGiven"
+    ]
+    hidden = [_SIGNALS.get(str(name), str(name)) for name in signals.get("NotGiven") or ()]
+    return "; ".join((*shown, *([f"not shown: {', '.join(hidden)}"] if hidden else ())))
 
 
 def describe_decision(decision: Step) -> str:
@@ -139,22 +158,26 @@ def _describe_verification(step: Step) -> Iterator[str]:
     yield f"WorkMail was checked after the retention{outcome}."
     if "Explanation" in step:
         yield _end_sentence(step["Explanation"])
+    signals = step.get("Signals") or {}
+    if signals:
+        yield f"WorkMail showed: {describe_signals(signals)}."
 
 
 def _describe_registration(step: Step) -> Iterator[str]:
-    yield "A restore registered the entity again, with its recorded address."
+    yield f"A restore registered the entity again, with its recorded address{_name_restore(step)}."
+    yield from describe_request(step)
 
 
 def _describe_restore(step: Step) -> Iterator[str]:
     put_back, missing = step.get("PutBack") or (), step.get("Missing") or ()
-    yield f"The restore was completed. Aliases and groups that it put back: {len(put_back)}."
+    yield f"The restore was completed{_name_restore(step)}. Aliases and groups that it put back: {len(put_back)}."
     if missing:
         entries = (" ".join(map(str, entry.values())) for entry in missing)
         yield f"These are missing: {'; '.join(entries)}"
 
 
 def _describe_successor(step: Step) -> Iterator[str]:
-    yield f"Another offboarding took its place: {step.get('By')}."
+    yield f"A later offboarding of the same entity replaced this record: {step.get('By')}."
 
 
 def _describe_end(step: Step) -> Iterator[str]:
@@ -219,6 +242,10 @@ STEPS: Mapping[str, Callable[[Step], Iterator[str]]] = {
 def _name_job(step: Step) -> str:
     deadline = f", until {render_moment(step['JobDeadline'])}" if "JobDeadline" in step else ""
     return f" (job {step['JobId']}{deadline})" if "JobId" in step else ""
+
+
+def _name_restore(step: Step) -> str:
+    return f" (execution {step['RestoredIn']})" if "RestoredIn" in step else ""
 
 
 def _describe_problem(step: Step) -> Iterator[str]:

@@ -179,3 +179,17 @@ def test_without_identity_providers_there_are_no_events(operator: Operator) -> N
     assert operator.refuse("queue", "pause") == sentence
     assert operator.accept("refused") == f"{sentence}\n"
     assert operator.refuse("refused", "resend", "--all") == sentence
+
+
+def test_letters_that_somebody_else_has_open_are_no_all_clear(operator: Operator, intake: Intake) -> None:
+    sqs, url = operator.flow.environment.client("sqs"), operator.flow.environment.outputs["EventDeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    assert len(sqs.receive_message(QueueUrl=url, VisibilityTimeout=300)["Messages"]) == 1
+
+    result = operator.run("refused")
+
+    assert result.exit_code == 1
+    assert "There are no dead letters." not in result.output
+    assert result.stderr.splitlines()[-1] == (
+        "Letters that cannot be read now, because somebody else has them open: about 1. Try again in five minutes."
+    )

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.defaults import ORGANIZATION_ID
+from operate.account import Account
 from tests.workflow.operator import Operator
 
 pytestmark = pytest.mark.no_providers
@@ -45,8 +46,8 @@ def test_an_offboarding_that_was_stopped_is_started_again_by_the_recorded_id(ope
     assert read_input(operator, output) == {
         "OrganizationId": ORGANIZATION_ID,
         "EntityId": user,
-        "Reason": "left",
-        "RequestedBy": "hr",
+        "Reason": "Again, for hr: left",
+        "RequestedBy": Account().caller,
         "Expected": {"Type": "USER", "Name": "dana", "Email": f"dana@{DOMAIN}"},
     }
     refusal = operator.refuse("retry", arn, "--yes")
@@ -98,6 +99,21 @@ def test_somebody_who_was_restored_is_not_offboarded_again_by_a_retry(operator: 
         )
     assert flow.read_workmail_state(user)["State"] == "ENABLED"
     assert "The mailbox was disabled, and a restore has given it back." in operator.accept("show", "dana")
+
+
+def test_a_retry_that_ends_at_once_without_a_failure_is_no_refusal(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start(user)
+    flow.clock.settle()
+    flow.stop(arn)
+    flow.process_status_events()
+    flow.pass_days(31)
+
+    output = operator.accept("retry", arn, "--yes", "--requested-by", "erin")
+
+    assert "CleanupVerified" in output
+    assert read_input(operator, output)["RequestedBy"] == "erin"
 
 
 def test_a_name_that_nobody_had_is_tried_again_for_whom_a_plan_shows(operator: Operator) -> None:

@@ -43,6 +43,8 @@ def put_end(table: Any, at: str, outcome: str, number: int = 1, **members: Any) 
     [
         (None, None, ("2026-11-01T12:00:01.000Z", "2026-12-01T12:00:01.000Z")),
         ("2026-11-01", "2026-11-30", ("2026-11-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z")),
+        ("2026-Q3", "2026-10", ("2026-07-01T00:00:00.000Z", "2026-11-01T00:00:00.000Z")),
+        ("2026", "2026", ("2026-01-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")),
         ("2026-11-30", "2026-11-30", ("2026-11-30T00:00:00.000Z", "2026-12-01T00:00:00.000Z")),
         (
             "2026-11-01T00:30:00+01:00",
@@ -58,7 +60,7 @@ def test_a_period_has_whole_days_and_moments(since: str | None, until: str | Non
 @pytest.mark.parametrize(
     ("since", "until", "message"),
     [
-        ("yesterday", None, "--since takes a date like 2026-12-31"),
+        ("yesterday", None, "--since takes a day like 2026-03-31"),
         ("2026-02-30", None, "--since takes"),
         ("2026-11-01T10:00:00", None, "with its offset"),
         (None, "9999-12-31", "--until takes"),
