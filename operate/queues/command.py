@@ -153,11 +153,6 @@ def _list_facts(letter: Letter) -> tuple[str | None, ...]:
     return (render_moment(letter.sent_at), letter.provider, letter.kind, subject, _explain(letter))
 
 
-def _list_facts(letter: Letter) -> tuple[str | None, ...]:
-    subject = describe_subject(letter.event)
-    return (render_moment(letter.sent_at), letter.provider, letter.kind, subject, _explain(letter))
-
-
 def _explain(letter: Letter) -> str:
     if letter.reason is not None:
         return letter.reason
