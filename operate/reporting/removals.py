@@ -44,7 +44,7 @@ def render_calendar(removals: Mapping[str, int], today: date, end: date) -> Iter
     first_month, last_month = (f"{year:04}-{month:02}" for year, month in (months[0], months[-1]))
     for sentence, count in (
         (
-            "Removals that were due in earlier months, and that no offboarding has verified",
+            "Clean-ups of earlier months that no offboarding has verified",
             _count(removals, "", first_month),
         ),
         ("Removals after these months", _count(removals, f"{last_month}-32", "9999")),
