@@ -95,6 +95,5 @@ def _parse(text: str, option: str, *, is_end: bool) -> datetime:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise click.UsageError(
-        f"{option} takes {SPAN_FORMS}, or a moment with its offset like 2026-12-31T17:00:00Z, and not {text}."
-    )
+    forms = f"{SPAN_FORMS}, or a moment with its offset like 2026-12-31T17:00:00Z"
+    raise click.UsageError(f"{option} takes {forms}, and not {text}.")
