@@ -85,8 +85,8 @@ def _list_months(year: int, month: int, count: int) -> tuple[date, date]:
 
 def _parse(text: str, option: str, *, is_end: bool) -> datetime:
     try:
-        first, last = parse_span(text)
-        return datetime.combine(last + timedelta(days=1) if is_end else first, time(), UTC)
+        begin, last = parse_span(text)
+        return datetime.combine(last + timedelta(days=1) if is_end else begin, time(), UTC)
     except (ValueError, OverflowError):
         pass
     try:
