@@ -85,8 +85,8 @@ def _list_months(year: int, month: int, count: int) -> tuple[date, date]:
 
 def _parse(text: str, option: str, *, is_end: bool) -> datetime:
     try:
-        first, last = parse_span(text)
-        return datetime.combine(last + timedelta(days=1) if is_end else first, time(), UTC)
+        begin, last = parse_span(text)
+        return datetime.combine(last + timedelta(days=1) if is_end else begin, time(), UTC)
     except (ValueError, OverflowError):
         pass
     try:
@@ -95,6 +95,5 @@ def _parse(text: str, option: str, *, is_end: bool) -> datetime:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise click.UsageError(
-        f"{option} takes {SPAN_FORMS}, or a moment with its offset like 2026-12-31T17:00:00Z, and not {text}."
-    )
+    forms = f"{SPAN_FORMS}, or a moment with its offset like 2026-12-31T17:00:00Z"
+    raise click.UsageError(f"{option} takes {forms}, and not {text}.")

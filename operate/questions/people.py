@@ -113,8 +113,8 @@ def _describe_choice(subject: Subject) -> str:
     address = f", address now (as last recorded): {subject.email or 'none'}"
     if subject.first_at is None:
         return f"{label}{address}, under this text only as an alias, or by an event"
-    first, last = (render_moment(moment) for moment in (subject.first_at, subject.last_at))
-    period = f"at {first}" if first == last else f"from {first} to {last}"
+    since, until = (render_moment(moment) for moment in (subject.first_at, subject.last_at))
+    period = f"at {since}" if since == until else f"from {since} to {until}"
     return f"{label}{address}, recorded under this text {period} (UTC)"
 
 

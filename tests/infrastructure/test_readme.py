@@ -124,7 +124,7 @@ def test_every_end_of_a_state_machine_is_explained_in_the_operators_table(machin
 def test_every_output_that_the_operators_page_names_is_one_of_the_stack() -> None:
     template = template_of({"organizations": [{"id": ORGANIZATION_ID, "mailDomains": ["example.com"]}],
                             "identityProviders": {"offboardingRequested": {}}})  # fmt: skip
-    named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id|sRegion))`", REFERENCE)) - NO_OUTPUTS
+    named = set(re.findall(r"`(\w+(?:Arn|Name|Url|Id|sRegion|MailEndsOn))`", REFERENCE)) - NO_OUTPUTS
 
     assert named == set(template["Outputs"])
 

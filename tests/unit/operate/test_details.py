@@ -15,7 +15,7 @@ from operate.wording.steps import describe_step
 from tests.unit.operate.conftest import RunCommand, put_item
 
 ORGANIZATION = "m-" + "0" * 32
-OLD = "old@example.com"
+FORMER_ADDRESS = "old@example.com"
 FIRST, SECOND = "2026-03-01T12:00:00.000Z", "2026-09-01T12:00:00.000Z"
 
 
@@ -44,25 +44,25 @@ def put_step(table: Any, arn: str, at: str, step: str, **members: Any) -> None:
 
 
 def test_two_who_had_an_address_are_told_apart_by_when_and_by_their_address_now(table: Any, run: RunCommand) -> None:
-    put_offboarding(table, "id-1", FIRST, OLD, Status="Ended", Outcome="Reenabled")
-    put_offboarding(table, "id-1", "2026-04-01T12:00:00.000Z", OLD, Status="Ended", Outcome="Reenabled")
+    put_offboarding(table, "id-1", FIRST, FORMER_ADDRESS, Status="Ended", Outcome="Reenabled")
+    put_offboarding(table, "id-1", "2026-04-01T12:00:00.000Z", FORMER_ADDRESS, Status="Ended", Outcome="Reenabled")
     put_offboarding(table, "id-1", SECOND, "dana@example.com", Status="Ended", Outcome="Reenabled")
-    put_offboarding(table, "id-2", SECOND, OLD, Status="Ended", Outcome="Reenabled")
+    put_offboarding(table, "id-2", SECOND, FORMER_ADDRESS, Status="Ended", Outcome="Reenabled")
 
-    result = run("show", OLD)
+    result = run("show", FORMER_ADDRESS)
 
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        f"{OLD} was recorded of 2 entities. Give the id of one of them:",
+        f"{FORMER_ADDRESS} was recorded of 2 entities. Give the id of one of them:",
         f"  dana@example.com (id-1) of {ORGANIZATION}, address now (as last recorded): dana@example.com, "
         "recorded under this text from 2026-03-01 12:00 to 2026-04-01 12:00 (UTC)",
-        f"  {OLD} (id-2) of {ORGANIZATION}, address now (as last recorded): {OLD}, "
+        f"  {FORMER_ADDRESS} (id-2) of {ORGANIZATION}, address now (as last recorded): {FORMER_ADDRESS}, "
         "recorded under this text at 2026-09-01 12:00 (UTC)",
     ]
 
 
 def test_each_offboarding_shows_the_entity_as_it_recorded_it(table: Any, run: RunCommand) -> None:
-    put_offboarding(table, "id-1", FIRST, OLD, Status="Ended", Outcome="Reenabled")
+    put_offboarding(table, "id-1", FIRST, FORMER_ADDRESS, Status="Ended", Outcome="Reenabled")
     put_offboarding(table, "id-1", SECOND, "dana@example.com", Status="Ended", Outcome="Reenabled")
 
     newest, oldest = (
@@ -70,14 +70,14 @@ def test_each_offboarding_shows_the_entity_as_it_recorded_it(table: Any, run: Ru
     )
 
     assert "dana@example.com" in newest
-    assert OLD in oldest
+    assert FORMER_ADDRESS in oldest
     assert "dana@example.com" not in oldest
 
 
 def test_a_restore_shows_who_asked_for_it_and_why_and_a_verification_what_workmail_showed(
     table: Any, run: RunCommand
 ) -> None:
-    arn = put_offboarding(table, "id-1", FIRST, OLD, Status="Restored", RestoredAt=SECOND)
+    arn = put_offboarding(table, "id-1", FIRST, FORMER_ADDRESS, Status="Restored", RestoredAt=SECOND)
     signals = {"Mailbox": "NotFound", "State": "DISABLED", "NotGiven": ["MailboxSize"]}
     put_step(table, arn, "2026-04-01T12:00:00.000Z", "VerifyCleanup", Signals=signals)
     request = {"RequestedBy": "erin", "Reason": "Stays after all"}

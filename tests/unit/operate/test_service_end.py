@@ -88,9 +88,9 @@ def test_a_mailbox_is_given_back_only_until_workmail_ends(stack: Stack) -> None:
 def test_nothing_is_started_or_approved_after_the_end(stack: Stack) -> None:
     failed = advise(AFTER, Status="Unwatched", Outcome="FunctionUnavailable")
     [(_, command)] = advise(AFTER, Status="AwaitingApproval")
-    restoring = advise(AFTER, Status="Restoring", RestoreBeganAt="2027-03-30T00:00:00.000Z")
+    restore = advise(AFTER, Status="Restoring", RestoreBeganAt="2027-03-30T00:00:00.000Z")
 
-    assert [item[1] for item in (*failed, *restoring)] == [None, None, None]
+    assert [item[1] for item in (*failed, *restore)] == [None, None, None]
     assert "nobody is offboarded any more." in failed[0][0]
     assert command == "reject"
 
