@@ -245,7 +245,7 @@ def _name_job(step: Step) -> str:
 
 
 def _name_restore(step: Step) -> str:
-    return f" (execution {step['RestoredIn']})" if "RestoredIn" in step else ""
+    return f" (execution {step['RestoredIn'].rpartition(':')[2]})" if "RestoredIn" in step else ""
 
 
 def _describe_problem(step: Step) -> Iterator[str]:

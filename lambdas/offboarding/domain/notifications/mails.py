@@ -121,11 +121,11 @@ def _list_decision_commands(step: ToldStep, options: MailOptions) -> list[str]:
     """List the commands that look and decide: about one entity, or about all that wait because of a cap."""
     if step["CapIsReached"]:
         cap, where = select_cap(step.get("Request", {})), _render_options(step, options)
-        because = f"--all --because {cap} {_REASON}"
+        selection = f"--all --because {cap} {_REASON}"
         return [
             f"offboarding list --waiting {where}",
-            f"offboarding approve {because} {where}",
-            f"offboarding reject {because} {where}",
+            f"offboarding approve {selection} {where}",
+            f"offboarding reject {selection} {where}",
         ]
     return [
         _render_command(step, options, "show"),
