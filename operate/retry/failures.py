@@ -56,6 +56,11 @@ class Failure:
         """The entity, or the text that resolved none."""
         return label_entity(self.entity) if self.entity else str(self.record.get("EntityId", "an unreadable input"))
 
+    @property
+    def was_disabled(self) -> bool:
+        """Whether it has disabled the mailbox, or found it disabled."""
+        return self.mailbox_touched == "Yes" or Offboarding.from_record(self.record).was_disabled
+
     def describe(self) -> Iterator[str]:
         """Go through the lines about whom it is about, and how it ended."""
         yield f"Execution:   {self.record['Id']}"

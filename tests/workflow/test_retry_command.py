@@ -146,10 +146,28 @@ def test_nobody_is_disabled_who_is_somebody_else_by_now(operator: Operator) -> N
     organization = {"OrganizationId": ORGANIZATION_ID}
     flow.workmail.update_primary_email_address(**organization, EntityId=user, Email=f"new@{DOMAIN}")
 
-    assert operator.refuse("retry", "dana", "--yes").startswith("EntityMismatch: The mailbox was not touched.")
+    assert operator.refuse("retry", "dana", "--yes").startswith(
+        "There is no plan, and nothing was changed. EntityMismatch: The mailbox was not touched."
+    )
     flow.run(user, NotBefore="2026-12-24T12:00:00Z", days=1)
     flow.stop(operator.flow.read_item(f"{ORGANIZATION_ID}/{user}", "Lock")["ExecutionArn"])
     assert operator.refuse("retry", f"dana@{DOMAIN}", "--yes") == (
         f"dana@{DOMAIN} was recorded of new@{DOMAIN} ({user}). Give the id if you mean that."
     )
     assert flow.list_calls("DeregisterFromWorkMail") == []
+
+
+def test_a_mailbox_that_somebody_has_registered_again_by_hand_is_not_disabled_by_a_retry(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    arn = flow.start("dana")
+    flow.pass_days(1)
+    flow.stop(arn)
+    flow.process_status_events()
+    flow.people.register(user, "dana")
+
+    refusal = operator.refuse("retry", "dana", "--yes")
+
+    assert "somebody has registered dana@example-corp.awsapps.com" in refusal
+    assert refusal.endswith(f"If it is to be offboarded all the same: offboarding start {user}")
+    assert flow.read_workmail_state(user)["State"] == "ENABLED"
