@@ -166,6 +166,11 @@ def _explain(letter: Letter) -> str:
         return letter.reason
     if not letter.event:
         return "It is no event. Drop it."
+    if "DDBStreamBatchInfo" in letter.event:
+        return (
+            "It has no step, only the time of a batch, so that it cannot be sent again: docs/reference.md, When "
+            "something could not be told."
+        )
     return "It was not refused: it failed in all attempts, or could not be delivered. Resend it."
 
 

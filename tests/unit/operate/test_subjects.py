@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from operate.queues.command import _explain
+from operate.queues.letters import Letter
 from operate.queues.subjects import NOBODY, describe_subject
 
 _EVENTS = Path(__file__).parents[2] / "events"
@@ -49,3 +51,10 @@ def test_applications_among_the_targets_of_okta_are_left_out() -> None:
     targets = [{"type": "AppInstance", "alternateId": "Payroll"}, {"type": "User", "alternateId": "dana@example.com"}]
 
     assert describe_subject({"detail": {"target": targets}}) == "dana@example.com"
+
+
+def test_a_batch_of_the_stream_that_was_given_up_is_not_said_to_be_sendable() -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+    body = '{"requestContext": {}, "DDBStreamBatchInfo": {"batchSize": 2}}'
+
+    assert "cannot be sent again" in _explain(Letter("id", "receipt", body, None, "2026-11-22T12:00:00Z"))
