@@ -108,7 +108,13 @@ def test_every_metric_of_the_functions_in_an_alarm_is_counted_by_one(all_provide
         *re.findall(r'"MetricName": "(\w+)", "Namespace": "WorkMailOffboarding"', text),
     }
 
-    assert names == {"EventsRefused", "SweepsCompleted", "OldestApprovalDays", "WorkMailThrottled"}
+    assert names == {
+        "EventsRefused",
+        "OffboardingsFailed",
+        "OldestApprovalDays",
+        "SweepsCompleted",
+        "WorkMailThrottled",
+    }
     assert names - list_metric_names() == set()
 
 

@@ -110,7 +110,7 @@ def test_an_approval_is_told_with_a_command_that_works(
 
     [command] = [line for line in mail["Message"].splitlines() if line.startswith("offboarding approve ")]
     operator = connect_operator(flow, monkeypatch)
-    assert "1 to 1,024 characters" in operator.run(*shlex.split(command)[1:], "--yes").output, "the reason is missing"
+    assert "Put the reason there" in operator.run(*shlex.split(command)[1:], "--yes").output
     operator.accept(*shlex.split(command.replace("<why>", "HR confirms it"))[1:], "--yes")
     flow.clock.settle()
     assert flow.read_record(arn)["Approval"]["Decision"] == "Approved"
