@@ -56,6 +56,10 @@ class Adviser:
         """Return what can be done about an offboarding now: nothing, if it goes on or is over without a person."""
         if offboarding.superseded_by is not None and offboarding.status != "Scheduled":
             return []
+        if offboarding.pending_decision is not None:
+            return [
+                Advice(f"The decision on {offboarding.label} is {offboarding.pending_decision}; it shows in minutes.")
+            ]
         match offboarding.status:
             case "AwaitingApproval":
                 return [*self._advise_approval(offboarding)]
@@ -135,8 +139,9 @@ class Adviser:
         return f"{self._service_end.describe(self._now)}: nobody is offboarded any more."
 
     def _render(self, command: str, offboarding: Offboarding) -> str:
+        """Render a command about an offboarding: by the id, because an address can be that of two entities."""
         reason = () if command == "retry" else REASON
-        return self._account.render_command(command, offboarding.label, *reason)
+        return self._account.render_command(command, offboarding.entity_id or offboarding.label, *reason)
 
 
 def describe_mailbox(offboarding: Offboarding) -> str:

@@ -51,6 +51,8 @@ class Offboarding:
         The execution that took its place, if one has.
     restore_began_at
         Since when a restore is incomplete (RFC 3339), if one is.
+    pending_decision
+        The decision on which the execution has not acted yet, and who made it.
     """
 
     execution_arn: str
@@ -78,6 +80,7 @@ class Offboarding:
     was_disabled: bool
     superseded_by: str | None
     restore_began_at: str | None
+    pending_decision: str | None
 
     @classmethod
     def from_record(cls, record: Values) -> "Offboarding":
@@ -109,6 +112,7 @@ class Offboarding:
             was_disabled="DeregisteredAt" in record and "DeregisteringAt" not in record,
             superseded_by=record.get("SupersededBy"),
             restore_began_at=record.get("RestoreBeganAt"),
+            pending_decision=_find_pending_decision(record),
         )
 
     def with_subject_of(self, step: Values) -> "Offboarding":
@@ -151,6 +155,15 @@ class Offboarding:
     def requester_label(self) -> str:
         """Who asked for it: a person, or the identity provider; empty if the request names nobody."""
         return ", ".join(text for text in (self.requested_by, self.provider) if text)
+
+
+def _find_pending_decision(record: Values) -> str | None:
+    """Return the decision on which the execution has not acted yet, and who made it."""
+    decision = record.get("Decision", {})
+    is_waiting = record.get("Status") in {"AwaitingApproval", "Scheduled"}
+    # One that exports keeps the approval on which it has acted.
+    is_withdrawn = record.get("Status") == "Exporting" and decision.get("Decision") == "Withdrawn"
+    return f"{decision['Decision']} by {decision['DecidedBy']}" if decision and (is_waiting or is_withdrawn) else None
 
 
 def _read_mailbox_touched(record: Values) -> str:

@@ -58,8 +58,8 @@ OUTCOMES = {
     ),
     "EntityNotFound": _fails(
         "No entity matches the text, or the entity was deleted.",
-        "Check the spelling and the organization, or give the id.",
-        "start",
+        "If the entity exists by now, try again, with the same input. Otherwise check the spelling, or give the id.",
+        "retry",
     ),
     "EntityAmbiguous": _fails(
         "Several entities match the text. Nothing was changed.",

@@ -200,3 +200,20 @@ def test_decisions_that_end_early_say_how_many_were_started(
     operator.flow.clock.settle()
     statuses = sorted(operator.flow.read_record(arn)["Status"] for arn in arns.values())
     assert statuses == ["AwaitingApproval", "InWindow", "InWindow"]
+
+
+def test_show_and_status_do_not_ask_for_what_was_decided_a_moment_ago(operator: Operator) -> None:
+    arns = start_waiting(operator, "vip1")
+    later = operator.flow.start(operator.flow.people.create_user("later"), NotBefore="2026-12-01T00:00:00Z")
+    operator.flow.clock.settle()
+    operator.accept("reject", "vip1", "--reason", "works here", "--decided-by", "boss", "--yes")
+    operator.accept("withdraw", "later", "--reason", "stays", "--decided-by", "boss", "--yes")
+
+    assert {operator.flow.read_record(arn)["Status"] for arn in (arns["vip1"], later)} == {
+        "AwaitingApproval",
+        "Scheduled",
+    }
+    for name, decision in (("vip1", "Rejected by boss"), ("later", "Withdrawn by boss")):
+        page = operator.accept("show", name)
+        assert f"is {decision}; it shows in minutes." in page
+        assert f"offboarding {'reject' if name == 'vip1' else 'withdraw'} " not in page
