@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from operate.account import Account
+from operate.account import COMMAND, Account
 from operate.advice import Advice, Adviser
 from operate.details.history import Dossier, History, read_dossier, read_history
 from operate.details.page import Page, print_page
@@ -36,6 +36,8 @@ def show(account: Account, text: str, number: int | None, *, is_json: bool) -> N
     entity_type = subject.type or history.entity.get("Type")
     answer = describe_now(account, subject.organization_id, subject.entity_id, entity_type)
     advice = _list_advice(account, history)
+    if answer.is_deleted:
+        advice = [item for item in advice if not (item.command or "").startswith(f"{COMMAND} restore ")]
     if is_json:
         click.echo(render_json(_build_document(history, selected, dossier, answer, advice)))
     else:

@@ -32,10 +32,18 @@ class WorkMailAnswer:
         For a person; also why WorkMail could not be asked.
     members
         Members of the answer, with dates as in RFC 3339; empty if there is none.
+    is_unknown
+        Whether WorkMail does not know the entity any more.
     """
 
     sentence: str
     members: Mapping[str, str]
+    is_unknown: bool = False
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the entity was deleted: it cannot be restored."""
+        return self.is_unknown or self.members.get("State") == "DELETED"
 
 
 def describe_now(
@@ -54,7 +62,7 @@ def describe_now(
         answer = getattr(account.workmail, operation)(OrganizationId=organization_id, **{parameter: entity_id})
     except ClientError as error:
         if error_code(error) == "EntityNotFoundException":
-            return WorkMailAnswer("WorkMail does not know the entity any more: it was deleted.", {})
+            return WorkMailAnswer("WorkMail does not know the entity any more: it was deleted.", {}, is_unknown=True)
         return WorkMailAnswer(f"WorkMail could not be asked. {describe_error(error)}", {})
     except BotoCoreError as error:
         return WorkMailAnswer(f"WorkMail could not be asked. {describe_error(error)}", {})

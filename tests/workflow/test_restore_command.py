@@ -127,3 +127,15 @@ def test_nobody_is_restored_after_the_retention(operator: Operator) -> None:
         f"crew@{DOMAIN} ({group}) cannot be restored: the offboarding ended as CleanupVerified."
     )
     assert flow.list_calls("RegisterToWorkMail") == []
+
+
+def test_show_offers_no_restore_of_somebody_who_was_deleted(operator: Operator) -> None:
+    flow = operator.flow
+    user = flow.people.create_user("dana")
+    flow.start(user)
+    flow.pass_days(1)
+    assert f"offboarding restore {user} " in operator.accept("show", "dana")
+
+    flow.delete_user(user)
+
+    assert "offboarding restore" not in operator.accept("show", "dana")
