@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from operate.account import Account
 from operate.errors import Refusal, explain_interruption
@@ -24,6 +25,7 @@ _PAUSE_NOTE = (
     "Events of identity providers wait in their queue now, for up to 14 days; after that SQS drops them. Offboardings "
     "that run or wait go on. Resume with:"
 )
+_STREAM_NOTE = "What to do: docs/reference.md, When something could not be told."
 _RESUME_NOTE = "Events are read again. A departure that has waited long starts some minutes later than a return."
 
 
@@ -124,21 +126,34 @@ def _change(account: Account, box: LetterBox, letters: Sequence[Letter], action:
         _print_letters(account, letters, name)
         subject = "Is this one" if len(letters) == 1 else f"Are these {len(letters)}"
         require_consent(f"{subject} to be deleted for ever?", is_given=yes)
+        box.require_receipts()
         for letter in letters:
             box.drop(letter)
         click.echo(f"Dropped: {len(letters)}.")
         return
-    target = find_target(account, name)
+    _resend(box, [letter for letter in letters if letter.is_sendable], find_target(account, name))
+    left_count = sum(not letter.is_sendable for letter in letters)
+    if left_count:
+        raise Refusal(f"Letters that cannot be sent again, and stay in this list: {left_count}. {_STREAM_NOTE}")
+
+
+def _resend(box: LetterBox, letters: Sequence[Letter], target: str) -> None:
     number = 0
-    with explain_interruption(
-        lambda: f"Interrupted. Sent again: {number} of {len(letters)}. The others stay in this list."
-    ):
-        for letter in letters:
-            box.resend(letter, target)
-            number += 1
-            if number % 100 == 0:
-                report(f"Sent again: {number} of {len(letters)} …")
-    click.echo(f"Sent again: {len(letters)}. What is refused again comes back into this list.")
+
+    def describe_progress() -> str:
+        return f"Sent again: {number} of {len(letters)}. The others stay in this list."
+
+    with explain_interruption(lambda: f"Interrupted. {describe_progress()}"):
+        try:
+            for letter in letters:
+                box.resend(letter, target)
+                number += 1
+                if number % 100 == 0:
+                    report(f"Sent again: {number} of {len(letters)} …")
+        except (ClientError, BotoCoreError):
+            report(describe_progress())
+            raise
+    click.echo(f"Sent again: {number}. What is refused again comes back into this list.")
 
 
 def _print_letters(account: Account, letters: Sequence[Letter], name: str, *, is_complete: bool = True) -> None:
@@ -166,11 +181,8 @@ def _explain(letter: Letter) -> str:
         return letter.reason
     if not letter.event:
         return "It is no event. Drop it."
-    if "DDBStreamBatchInfo" in letter.event:
-        return (
-            "It has no step, only the time of a batch, so that it cannot be sent again: docs/reference.md, When "
-            "something could not be told."
-        )
+    if not letter.is_sendable:
+        return f"It cannot be sent again: it has no step, only the time of a batch. {_STREAM_NOTE}"
     return "It was not refused: it failed in all attempts, or could not be delivered. Resend it."
 
 

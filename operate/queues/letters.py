@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -86,6 +86,11 @@ class Letter:
         return next((name for part, name in _PROVIDERS if part in source), source)
 
     @property
+    def is_sendable(self) -> bool:
+        """Whether it can be sent again: of a batch of the stream that Lambda gave up it has only the time."""
+        return "DDBStreamBatchInfo" not in self.event
+
+    @property
     def kind(self) -> str | None:
         """What happened, in the words of the provider."""
         detail = self.event.get("detail")
@@ -105,11 +110,14 @@ class LetterBox:
         The letters, the oldest first.
     hidden_count
         About how many more there are, which somebody else has open.
+    hidden_until
+        Until when the letters are hidden from everybody else, and their receipts hold.
     """
 
     account: Account
     url: str
     letters: list[Letter]
+    hidden_until: datetime
     hidden_count: int = 0
     _deleted: set[str] = field(default_factory=set)
 
@@ -134,6 +142,17 @@ class LetterBox:
         """
         self.account.client("sqs").send_message(QueueUrl=target_url, MessageBody=letter.body)
         self.drop(letter)
+
+    def require_receipts(self) -> None:
+        """Require that the letters can still be deleted: SQS takes an old receipt, and deletes nothing by it.
+
+        Raises
+        ------
+        Refusal
+            If they can be seen by everybody again.
+        """
+        if self.account.read_time() >= self.hidden_until:
+            raise Refusal("Nothing was changed: the answer came too late, and others can see the letters. Start again.")
 
     def drop(self, letter: Letter) -> None:
         """Delete a letter.
@@ -171,7 +190,7 @@ class LetterBox:
 @contextlib.contextmanager
 def open_letters(account: Account, url: str) -> Iterator[LetterBox]:
     """Receive all letters of a queue, and give back what is left of them at the end, whatever happens."""
-    box = LetterBox(account, url, [])
+    box = LetterBox(account, url, [], account.read_time() + timedelta(seconds=_VISIBILITY_SECONDS))
     try:
         for letter in _receive_all(account, url):
             box.letters.append(letter)

@@ -173,7 +173,7 @@ def test_a_decision_that_somebody_else_makes_meanwhile_stands(
     result = operator.run("approve", "vip", "--reason", "known")
 
     assert result.exit_code == 1
-    assert "Refused: 1. AlreadyDecided: This was Rejected at " in result.stdout or "ApprovalNotPending" in result.stdout
+    assert "Refused: 1. ApprovalNotPending: The offboarding is over: it ended as Rejected." in result.stdout
     assert flow.list_calls("DeregisterFromWorkMail") == []
 
 

@@ -85,7 +85,11 @@ def test_an_event_that_cannot_be_sent_again_stays_a_dead_letter_that_everybody_s
 
     monkeypatch.setattr(client, "send_message", refuse)
 
-    assert operator.refuse("refused", "resend", "--all") == "AWS refuses SendMessage (AccessDenied): No."
+    result = operator.run("refused", "resend", "--all")
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        1,
+        ["Sent again: 0 of 1. The others stay in this list.", "AWS refuses SendMessage (AccessDenied): No."],
+    )
     assert [m["MessageId"] for m in read_letters(intake)] == [letter]
 
 
@@ -169,6 +173,34 @@ def test_status_changes_are_sent_again_into_their_queue(operator: Operator, inta
     assert flow.read_record(arn)["Outcome"] == "Planned"
     assert read_letters(intake, "StatusChangeDeadLetterQueueUrl") == []
     assert operator.accept("refused", "--queue", "status-changes") == "There are no dead letters.\n"
+
+
+def test_letters_are_not_said_to_be_dropped_after_others_can_see_them_again(
+    operator: Operator, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = refuse_event(intake, "latecomer@example.com")
+    monkeypatch.setattr(
+        "operate.queues.command.require_consent", lambda *_, **__: operator.flow.clock.advance(timedelta(minutes=6))
+    )
+
+    assert operator.refuse("refused", "drop", letter).startswith("Nothing was changed: the answer came too late")
+    assert [m["MessageId"] for m in read_letters(intake)] == [letter]
+
+
+@pytest.mark.no_providers
+def test_a_batch_of_the_stream_is_not_said_to_be_sent_again(operator: Operator) -> None:
+    sqs, url = (
+        operator.flow.environment.client("sqs"),
+        operator.flow.environment.outputs["NotificationDeadLetterQueueUrl"],
+    )
+    sqs.send_message(QueueUrl=url, MessageBody='{"DDBStreamBatchInfo": {"batchSize": 2}}')
+
+    refusal = operator.refuse("refused", "resend", "--all", "--queue", "notifications")
+
+    assert refusal.startswith(
+        "Letters that cannot be sent again, and stay in this list: 1. What to do: docs/reference.md"
+    )
+    assert "It cannot be sent again" in operator.accept("refused", "--queue", "notifications")
 
 
 @pytest.mark.no_providers
