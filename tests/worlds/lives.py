@@ -73,8 +73,6 @@ class Life:
         Under which status the index has it; None if nothing is still to come.
     due_after
         How long after the beginning it is due.
-    knows_person
-        Whether the address and the former address lead to the person.
     items
         Its items, in DynamoDB's own notation.
     """
@@ -85,7 +83,6 @@ class Life:
     ends_after: timedelta | None = None
     status_key: str | None = None
     due_after: timedelta | None = None
-    knows_person: bool = True
     items: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -252,7 +249,6 @@ class LifeWriter:
 
     def end_unrecorded(self, outcome: str, cause: str | None = None, **facts: Any) -> None:
         """Record the end of an execution that wrote no record."""
-        self.life.knows_person = False
         self.note("Started", Requester=HELPDESK)
         self.pass_time(seconds=4)
         self.note("Ended", Outcome=outcome, MailboxTouched="No")
@@ -262,7 +258,7 @@ class LifeWriter:
 
     def write_event(self, step: str, key: str, subject: dict[str, Any], **members: Any) -> None:
         """Write a step that belongs to no execution."""
-        self.life.is_started = self.life.knows_person = False
+        self.life.is_started = False
         log_entry = {"At": render(self.now), "Step": step, **members}
         self.note(step, in_organization="OrganizationId" in subject)
         Table().put(build_step(key, subject, log_entry))
@@ -392,12 +388,10 @@ def _withdraw(writer: LifeWriter) -> None:
     writer.decide("Withdrawn", HELPDESK)
     writer.stand(None)
     writer.close("Withdrawn", "No")
-    writer.life.knows_person = False
 
 
 def _schedule(writer: LifeWriter) -> None:
     writer.begin(due=40 * DAYS)
-    writer.life.knows_person = False
 
 
 def _supersede(writer: LifeWriter) -> None:
@@ -407,7 +401,6 @@ def _supersede(writer: LifeWriter) -> None:
     assert writer.records.supersede(writer.record, make_execution_arn(f"by{MARK}"), render(writer.now))
     writer.stand(None)
     writer.close("AlreadyInProgress", "No")
-    writer.life.knows_person = False
 
 
 def _export(writer: LifeWriter) -> None:
