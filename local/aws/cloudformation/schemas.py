@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from moto.cloudformation.exceptions import ValidationError
+
 _REGION = "us-east-1"
 
 
@@ -39,10 +41,14 @@ def _load_create_only_properties(resource_type: str) -> tuple[frozenset[str], fr
     ------
     LookupError
         If the type is unknown.
+    ValidationError
+        If cfn-lint is not installed: the demo leaves it out.
     """
     # Imported here: it takes two seconds.
-    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
-
+    try:
+        from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+    except ModuleNotFoundError:
+        raise ValidationError(message="Change sets need cfn-lint here, which make setup installs.") from None
     try:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, resource_type).schema
     except ResourceNotFoundError:
