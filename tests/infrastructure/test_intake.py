@@ -32,7 +32,7 @@ from tests.infrastructure.templates import (
     template_of,
 )
 
-EVENTS = Path(__file__).parents[1] / "events"
+EVENTS = Path(__file__).parents[2] / "examples" / "events"
 RULES = {
     "identityCenter": {"IntakeIdentityCenter"},
     "identityCenterCloudTrail": {"IntakeSsoDirectoryCalls", "IntakeIdentityStoreCalls"},

@@ -37,7 +37,7 @@ OBSCURE_PHRASES = re.compile(
 )
 MAX_WORDS = 25
 FOLDERS = ("lambdas", "stacks", "statemachine", "local", "operate", "tools", "benchmarks", "tests", "docs", ".github")
-GENERATED = ("tests/releases/0", "tests/events/", "tests/workflow/fault_matrix.md")
+GENERATED = ("tests/releases/0", "examples/events/", "tests/workflow/fault_matrix.md")
 
 
 @cache

@@ -37,7 +37,7 @@ ReadMetrics = Callable[[], dict[str, float]]
 PutPolicy = Callable[[str], None]
 PutIntakeSettings = Callable[..., None]
 
-EVENTS = Path(__file__).parents[1] / "events"
+EVENTS = Path(__file__).parents[2] / "examples" / "events"
 TABLE_NAME = "records"
 INTAKE_SETTINGS_PATH = "/offboarding/intake"
 POLICIES_PATH = "/offboarding/organizations"

@@ -22,7 +22,7 @@ from local.defaults import (
 )
 from tests.workflow.conftest import CHANGED_SETTINGS, mark_long
 
-EVENTS = Path(__file__).parents[1] / "events"
+EVENTS = Path(__file__).parents[2] / "examples" / "events"
 STORE_USER = "94482488-3041-7097-2d41-0242ac120002"
 OKTA = "okta-user-lifecycle-deactivate"
 BUSES = {"okta.com": OKTA_BUS, "auth0.com": AUTH0_BUS, "sailpoint.com": SAILPOINT_BUS}

@@ -10,7 +10,7 @@ from operate.queues.command import _explain
 from operate.queues.letters import Letter
 from operate.queues.subjects import NOBODY, describe_subject
 
-_EVENTS = Path(__file__).parents[2] / "events"
+_EVENTS = Path(__file__).parents[3] / "examples" / "events"
 _IDENTITY_CENTER_USER = "94482488-3041-7097-2d41-0242ac120002"
 _SUBJECTS = {
     "auth0-management-api-delete-by-admin": "auth0|5f0000000000000000000001",
