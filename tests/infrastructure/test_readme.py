@@ -12,15 +12,13 @@ import pytest
 from botocore.validate import ParamValidator
 
 from local.defaults import ACCOUNT, ORGANIZATION_ID, REGION
-from offboarding.edge.schemas import INPUT, validated
-from offboarding.edge.steps import OffboardingInput
 from stacks.settings import Settings
 from stacks.settings_fields import SettingsError
 from tests.definitions import list_outcomes
 from tests.infrastructure.templates import as_list, template_of
-from tools.diagram import DEFINITION, diagram
 
 ROOT = Path(__file__).parents[2]
+DEFINITION = ROOT / "statemachine" / "offboarding.asl.json"
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -33,16 +31,32 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.S)
 
 
-def test_the_diagram_is_that_of_the_definition() -> None:
-    assert blocks("mermaid") == [diagram(DEFINITION.read_text())], "run: .venv/bin/python -m tools.diagram"
+def test_every_json_of_the_readme_is_an_example() -> None:
+    examples = [json.loads(path.read_text()) for path in (ROOT / "examples").rglob("*.json")]
+    shown = [json.loads(block) for block in blocks("json")]
+
+    assert len(shown) >= 2
+    assert [block for block in shown if block not in examples] == []
 
 
-def test_every_example_input_is_valid() -> None:
-    examples = [json.loads(block) for block in blocks("json")]
+def test_the_readme_names_each_example_input() -> None:
+    assert sorted(set(re.findall(r"`([\w-]+\.json)`", README)) - {"cdk.json"}) == sorted(
+        path.name for path in (ROOT / "examples" / "inputs").glob("*.json")
+    )
 
-    assert len(examples) >= 3
-    for example in examples:
-        assert validated(example, INPUT, OffboardingInput)["OrganizationId"] == ORGANIZATION_ID
+
+def test_the_readme_is_short_beside_its_tables_and_code() -> None:
+    prose = re.sub(r"```.*?```", "", README, flags=re.S)
+    words = [word for line in prose.splitlines() if not line.lstrip().startswith("|") for word in line.split()]
+
+    assert len(words) < 1500
+
+
+def test_the_costs_of_the_readme_are_those_of_the_cost_page() -> None:
+    page = (ROOT / "docs" / "cost.md").read_text().partition("<!-- end of summary -->")[0]
+    rows = re.findall(r"^\| \*\*(?:an idle stack|1,000 offboardings).*?\| \*\*([\d.]+)\*\*", page, re.M)
+
+    assert re.findall(r"about ([\d.]+) USD", README) == [f"{float(cost):.2f}" for cost in rows]
 
 
 def test_the_settings_of_the_providers_page_are_valid() -> None:
@@ -59,7 +73,7 @@ def test_the_table_of_settings_has_each_setting() -> None:
         Settings.from_context({"organizations": [{"id": ORGANIZATION_ID}], "0": None})
     accepted = str(refusal.value).partition("; the settings are ")[2].split(", ")
 
-    documented = re.findall(r"^   \| `([\w.\[\]]+)` \|", README, re.M)
+    documented = re.findall(r"^\| `([a-z][\w.\[\]]+)` \| (?!succeeded|failed)", README, re.M)
 
     assert [key for key in accepted if key not in documented] == []
     assert [key for key in documented if re.split(r"[.\[]", key)[0] not in accepted] == []
