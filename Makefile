@@ -74,6 +74,8 @@ check: $(SYNCED) $(NODE_SYNCED) $(STATIC_SYNCED) ## Check code, types, templates
 	$(BIN)/python -m tests.expressions.record --check
 	$(STATIC_BIN)/zizmor --offline --persona auditor --no-progress --quiet .github
 	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(STATIC_BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/python -m tools.static.check_licences
 	$(BIN)/python -m tools.static.check_templates
 	$(BIN)/python -m tools.static.check_handler_permissions
