@@ -1,0 +1,51 @@
+"""The screenshots: the page of the local server, and the report that the command writes."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.pictures.world import ServedWorld
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+_ROOT = Path(__file__).parents[2]
+_REPORT_WIDTH = 1012
+_REPORT_ENDS_BEFORE = "How offboardings ended"
+_MARGIN = 8
+
+
+def take_report(browser: "Browser", world: ServedWorld, path: Path) -> None:
+    """Have the command write its report about the world, and take a picture of the report's first section.
+
+    Parameters
+    ----------
+    browser, world
+        What it is taken with, and of.
+    path
+        Where the picture is written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.html"
+        subprocess.run(
+            [sys.executable, "-m", "operate", "report", "--from", "2026-Q4", "--html", str(report)],
+            cwd=_ROOT,
+            env={**os.environ, "AWS_ENDPOINT_URL": world.address},
+            check=True,
+        )
+        page = _open(browser, report.as_uri(), _REPORT_WIDTH, 800)
+        heading = page.get_by_role("heading", name=_REPORT_ENDS_BEFORE).bounding_box()
+        if heading is None:
+            message = f"The report has no visible heading {_REPORT_ENDS_BEFORE}."
+            raise LookupError(message)
+        height = heading["y"] - _MARGIN
+        page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": _REPORT_WIDTH, "height": height})
+
+
+def _open(browser: "Browser", address: str, width: int, height: int) -> "Page":
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light", reduced_motion="reduce")
+    page.goto(address)
+    return page
