@@ -101,7 +101,7 @@ NODES = {
     ),
     "WorkMail": Node("service", "Amazon WorkMail", ("users, groups, resources",), _place(4, 320, 62)),
     "Archives": Node(
-        "store", "Archives", ("Amazon S3, with a KMS key",), _place(4, 428), ("ArchivesBucket", "ArchivesKey")
+        "store", "Archives", ("S3, with a KMS key",), _place(4, 428), ("ArchivesBucket", "ArchivesKey")
     ),
     "Starts and ends": Node(
         "bus",

@@ -31,20 +31,17 @@ DRAWN: Mapping[str, Callable[[], str]] = {
 }
 """The pictures that are drawn in milliseconds."""
 
+_SCREENSHOT_SOURCES = ("tools/pictures/screenshots.py", "tools/pictures/world.py")
+_PAGE_SOURCES = ("local/server/page/files/*", *_SCREENSHOT_SOURCES)
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "demo.svg": ("local/demo/*.py", "tools/pictures/terminal.py"),
-    "page.png": (
-        "docs/images/flow.svg",
-        "local/server/page/files/*",
-        "tools/pictures/screenshots.py",
-        "tools/pictures/world.py",
-    ),
+    "execution.png": ("docs/images/flow.svg", *_PAGE_SOURCES),
+    "page.png": _PAGE_SOURCES,
     "report.png": (
         "operate/reporting/counts.py",
         "operate/reporting/page.py",
         "operate/reporting/sections.py",
-        "tools/pictures/screenshots.py",
-        "tools/pictures/world.py",
+        *_SCREENSHOT_SOURCES,
     ),
 }
 """By each other picture: the files that decide how it looks, as patterns. What they import changes too often."""
@@ -80,13 +77,13 @@ def digest_picture(picture: str) -> str:
 
 
 def read_digests() -> dict[str, dict[str, str]]:
-    """Return what was recorded of each picture that is not drawn anew for a comparison."""
+    """Return what was recorded of each picture that takes long to make."""
     digests: dict[str, dict[str, str]] = json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {}
     return digests
 
 
 def record_digests(picture: str) -> None:
-    """Record what a picture was made from, and how it became.
+    """Record what a picture was made from, and its own digest.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tools.pictures.world import ServedWorld
 
@@ -13,9 +14,41 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _ROOT = Path(__file__).parents[2]
-_REPORT_WIDTH = 1012
+_REPORT_WIDTH = 1360
 _REPORT_ENDS_BEFORE = "How offboardings ended"
 _MARGIN = 8
+_PAGE_SIZE = (1280, 800)
+
+
+def take_page(browser: "Browser", world: ServedWorld, path: Path) -> None:
+    """Take a picture of the local server's page, as it begins.
+
+    Parameters
+    ----------
+    browser, world
+        What it is taken with, and of.
+    path
+        Where the picture is written.
+    """
+    page = _open(browser, f"{world.address}/", *_PAGE_SIZE)
+    page.get_by_role("button", name="Approve").first.wait_for()
+    page.screenshot(path=path)
+
+
+def take_execution(browser: "Browser", world: ServedWorld, path: Path) -> None:
+    """Take a picture of the graph of an execution in the window, on the local server's page.
+
+    Parameters
+    ----------
+    browser, world
+        What it is taken with, and of.
+    path
+        Where the picture is written.
+    """
+    execution = quote(world.executions["fatima"], safe="")
+    page = _open(browser, f"{world.address}/#/executions/{execution}", *_PAGE_SIZE)
+    page.locator(".state.current").wait_for()
+    page.locator("section", has=page.locator("svg.graph")).last.screenshot(path=path)
 
 
 def take_report(browser: "Browser", world: ServedWorld, path: Path) -> None:

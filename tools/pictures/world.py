@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from moto.moto_api._internal import mock_random
 
 from local.cdk.assembly import assembly
 from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, OFFBOARDING, ORGANIZATION_ID
+from local.demo.provider_events import make_okta_event, put_events
 from local.environment import Environment
 from local.organization import OrganizationBuilder
 from local.server.serve import make_http_server
@@ -18,7 +18,7 @@ from local.server.serve import make_http_server
 STARTS_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 _PEOPLE = (
     *("ada", "bruno", "carla", "dana", "emil", "fatima", "goran", "hanna", "ivan", "jana"),
-    *("it.admin", "finance.lea"),
+    *("it.admin", "finance.lea", "finance.max", "finance.kim"),
 )
 _SEED = 20261102
 
@@ -72,9 +72,19 @@ def _fill(environment: Environment) -> dict[str, str]:
     builder.create_group("sales", (users["carla"], users["emil"]))
     executions: dict[str, str] = {}
 
-    def start(name: str, requester: str = "helpdesk", **members: Any) -> None:  # noqa: ANN401 (AWS's members)
-        request = {"OrganizationId": ORGANIZATION_ID, "EntityId": name, "RequestedBy": requester, **members}
+    def start(name: str, **members: str | bool) -> None:
+        request = {"OrganizationId": ORGANIZATION_ID, "EntityId": name, "RequestedBy": "helpdesk", **members}
         executions[name] = environment.start(request)
+        environment.clock.settle()
+
+    def decide(name: str, decision: str, reason: str) -> None:
+        request = {"ExecutionArn": executions[name], "Decision": decision, "DecidedBy": "it.lead", "Reason": reason}
+        environment.start(request, state_machine_arn=environment.outputs["ApprovalStateMachineArn"])
+        environment.clock.settle()
+
+    def report(name: str, domain: str = COMPANY_DOMAIN) -> None:
+        event = make_okta_event(f"okta-{name}", f"{name}@{domain}", environment.clock.now())
+        put_events([event], environment.client("events"))
         environment.clock.settle()
 
     def pass_days(days: int) -> None:
@@ -85,15 +95,22 @@ def _fill(environment: Environment) -> dict[str, str]:
     pass_days(4)
     start("carla", Reason="Left on Friday")
     start("it.admin")
+    for name in ("finance.max", "finance.kim"):
+        start(name, Reason="Left on Friday")
+    decide("finance.max", "Approved", "The manager has confirmed it")
+    decide("finance.kim", "Rejected", "Moves to another team")
     pass_days(3)
-    restore = environment.outputs["RestoreStateMachineArn"]
-    request = {"OrganizationId": ORGANIZATION_ID, "EntityId": users["carla"], "RequestedBy": "helpdesk"}
-    environment.start({**request, "Reason": "Hired again"}, state_machine_arn=restore)
+    restore = {"OrganizationId": ORGANIZATION_ID, "EntityId": users["carla"], "RequestedBy": "helpdesk"}
+    environment.start(
+        {**restore, "Reason": "Hired again"}, state_machine_arn=environment.outputs["RestoreStateMachineArn"]
+    )
     environment.clock.settle()
     pass_days(25)
     start("dana", Reason="Left in November")
     start("emil", DryRun=True)
     pass_days(9)
+    report("hanna")
+    report("eve", "elsewhere.example")
     start("fatima", Reason="Left in November")
     start("finance.lea", Reason="Left on Friday")
     start("goran", NotBefore="2026-12-31T17:00:00+01:00", Reason="Leaves at the end of the year")

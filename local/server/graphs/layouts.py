@@ -79,10 +79,10 @@ _OFFBOARDING = Layout(
         "WaitForExport": Box(812, _row(4), 150, _HEIGHT),
         "CheckExport": Box(812, _row(3), 150, _HEIGHT),
         "IsItExported?": Box(812, _row(2), 150, _HEIGHT),
-        "WaitBeforeLookingAgain": Box(240, _row(8.5), 176, _HEIGHT),
+        "WaitBeforeLookingAgain": Box(226, _row(8.5), 196, _HEIGHT),
         "Failed": Box(265, _row(10), 140, _HEIGHT),
     }
-    | {name: Box(918, y, 176, _HEIGHT) for name, y in _OUTCOME_Y.items()},
+    | {name: Box(911, y, 190, _HEIGHT) for name, y in _OUTCOME_Y.items()},
     routes={
         ("WhatIsAskedFor?", "NothingToDo"): Route(_LEFT, _RIGHT, (434,), -6),
         ("WhatIsAskedFor?", "PlanOffboarding"): Route(_LEFT, _RIGHT),
@@ -113,7 +113,7 @@ _OFFBOARDING = Layout(
         ("WhatIsAskedFor?", "PlanOffboarding"): LabelPlace(342, _row(3) - 6),
         ("MayItGoOn?", "WaitForDate"): LabelPlace(342, _row(4) - 6, columns=14),
         ("MayItGoOn?", "AwaitApproval"): LabelPlace(342, _row(5) - 6, columns=12),
-        ("MayItGoOn?", "StartExport"): LabelPlace(620, _row(5), columns=18),
+        ("MayItGoOn?", "StartExport"): LabelPlace(620, _row(5), columns=15),
         ("MayItGoOn?", "DeregisterEntity"): LabelPlace(538, _row(5.5) + 4),
         ("WaitForDate", "ResolveEntity"): LabelPlace(26, _row(4) - 12),
         ("WhatWasDecided?", "ResolveEntity"): LabelPlace(26, _row(4.5) + 4),
@@ -123,7 +123,7 @@ _OFFBOARDING = Layout(
         ("IsItExported?", "ResolveEntity"): LabelPlace(622, _row(1) - 6),
         ("IsItExported?", "WaitForExport"): LabelPlace(918, _row(3) + 10, columns=10),
         ("IsItExported?", "StartExport"): LabelPlace(714, _row(3.5) + 14, "end", columns=15),
-        (_VERDICT, "WaitBeforeLookingAgain"): LabelPlace(346, _row(9) - 6),
+        (_VERDICT, "WaitBeforeLookingAgain"): LabelPlace(330, _row(9) - 6),
     }
     | {(_VERDICT, name): LabelPlace(652, y - 6, columns=29) for name, y in _OUTCOME_Y.items()},
 )

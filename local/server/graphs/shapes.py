@@ -137,7 +137,7 @@ def render_polygon(points: Sequence[Point], css_class: str = "shape") -> str:
 def render_clock(centre: Point) -> str:
     """Return a small clock, the sign of a state that waits."""
     x, y = centre
-    circle = f'<circle class="shape" cx="{_number(x)}" cy="{_number(y)}" r="7"/>'
+    circle = f'<circle class="badge" cx="{_number(x)}" cy="{_number(y)}" r="7"/>'
     return f'{circle}<path class="hands" d="M{_number(x)},{_number(y - 4)} V{_number(y)} H{_number(x + 3)}"/>'
 
 
