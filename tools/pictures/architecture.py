@@ -100,9 +100,7 @@ NODES = {
         ("RegisterEntityFunction", "RestoreAliasesAndGroupsFunction"),
     ),
     "WorkMail": Node("service", "Amazon WorkMail", ("users, groups, resources",), _place(4, 320, 62)),
-    "Archives": Node(
-        "store", "Archives", ("S3, with a KMS key",), _place(4, 428), ("ArchivesBucket", "ArchivesKey")
-    ),
+    "Archives": Node("store", "Archives", ("S3, with a KMS key",), _place(4, 428), ("ArchivesBucket", "ArchivesKey")),
     "Starts and ends": Node(
         "bus",
         "Starts and ends",

@@ -125,7 +125,7 @@ _OFFBOARDING = Layout(
         ("IsItExported?", "StartExport"): LabelPlace(714, _row(3.5) + 14, "end", columns=15),
         (_VERDICT, "WaitBeforeLookingAgain"): LabelPlace(330, _row(9) - 6),
     }
-    | {(_VERDICT, name): LabelPlace(652, y - 6, columns=29) for name, y in _OUTCOME_Y.items()},
+    | {(_VERDICT, name): LabelPlace(652, y - 6, columns=26) for name, y in _OUTCOME_Y.items()},
 )
 
 _APPROVAL = Layout(
