@@ -1,24 +1,13 @@
 """Draws lines of text as an SVG image, in a window with a heading."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 WIDTH = 1012
 _MARGIN = 32
 _LINE_HEIGHT = 18
-_STYLE = """
-.window { --paper: #ffffff; --border: #d1d9e0; --bar: #f6f8fa; --text: #1f2328; --quiet: #59636e;
-  font-family: "Segoe UI", -apple-system, BlinkMacSystemFont, "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
-@media (prefers-color-scheme: dark) {
-  .window { --paper: #0d1117; --border: #3d444d; --bar: #151b23; --text: #e8edf2; --quiet: #a3adb8; }
-}
-.paper { fill: var(--paper); stroke: var(--border); }
-.bar { fill: var(--bar); }
-.rule { stroke: var(--border); }
-.heading { font-size: 16px; font-weight: 600; fill: var(--text); }
-.quiet { font-size: 13px; fill: var(--quiet); }
-.line { font-size: 13px; fill: var(--text); }
-"""
+_STYLE_SHEET = Path(__file__).with_name("window.css")
 
 
 def draw_window(heading: str, details: Sequence[str], lines: Sequence[str]) -> str:
@@ -38,7 +27,7 @@ def draw_window(heading: str, details: Sequence[str], lines: Sequence[str]) -> s
             f'<svg xmlns="http://www.w3.org/2000/svg" class="window" width="{WIDTH}" height="{height}" '
             f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label={quoteattr(heading)}>',
             f"<title>{escape(heading)}</title>",
-            f"<style>{_STYLE}</style>",
+            f"<style>\n{_STYLE_SHEET.read_text()}</style>",
             f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
             f'<rect class="bar" x="1" y="1" width="{WIDTH - 2}" height="{bar_height}" rx="8"/>',
             f'<path class="rule" d="M1,{bar_height + 1} H{WIDTH - 1}"/>',
