@@ -18,6 +18,8 @@ _REPORT_WIDTH = 1360
 _REPORT_ENDS_BEFORE = "How offboardings ended"
 _MARGIN = 8
 _PAGE_SIZE = (1280, 800)
+_GRAPH_SIZE = (1280, 1040)
+"""The graph is whole in a window of this height."""
 
 
 def take_page(browser: "Browser", world: ServedWorld, path: Path) -> None:
@@ -46,7 +48,7 @@ def take_execution(browser: "Browser", world: ServedWorld, path: Path) -> None:
         Where the picture is written.
     """
     execution = quote(world.executions["fatima"], safe="")
-    page = _open(browser, f"{world.address}/#/executions/{execution}", *_PAGE_SIZE)
+    page = _open(browser, f"{world.address}/#/executions/{execution}", *_GRAPH_SIZE)
     page.locator(".state.current").wait_for()
     page.locator("section", has=page.locator("svg.graph")).last.screenshot(path=path)
 
