@@ -32,11 +32,20 @@ DRAWN: Mapping[str, Callable[[], str]] = {
 """The pictures that are drawn in milliseconds."""
 
 _SCREENSHOT_SOURCES = ("tools/pictures/screenshots.py", "tools/pictures/world.py")
-_PAGE_SOURCES = ("local/server/page/files/*", *_SCREENSHOT_SOURCES)
+_PAGE_SOURCES = (
+    *("local/server/page/files/page.css", "local/server/page/files/parts.js", "local/server/page/files/format.js"),
+    *_SCREENSHOT_SOURCES,
+)
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "demo.svg": ("local/demo/*.py", "tools/pictures/terminal.py"),
-    "execution.png": ("docs/images/flow.svg", *_PAGE_SOURCES),
-    "page.png": _PAGE_SOURCES,
+    "execution.png": (
+        *("docs/images/flow.svg", "local/server/page/files/execution.js", "local/server/page/files/graph.js"),
+        *_PAGE_SOURCES,
+    ),
+    "page.png": (
+        *("local/server/page/files/index.html", "local/server/page/files/overview.js"),
+        *("local/server/page/files/clock.js", *_PAGE_SOURCES),
+    ),
     "report.png": (
         "operate/reporting/counts.py",
         "operate/reporting/page.py",

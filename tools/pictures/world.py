@@ -18,7 +18,7 @@ from local.server.serve import make_http_server
 STARTS_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 _PEOPLE = (
     *("ada", "bruno", "carla", "dana", "emil", "fatima", "goran", "hanna", "ivan", "jana"),
-    *("it.admin", "finance.lea", "finance.max", "finance.kim"),
+    *("it.admin", "lea", "max", "kim"),
 )
 _SEED = 20261102
 
@@ -50,7 +50,7 @@ def serve_world(port: int = 0) -> Iterator[ServedWorld]:
     """
     settings = {
         **OFFBOARDING,
-        "organizations": [{**OFFBOARDING["organizations"][0], "approvalRequired": ["finance.*"]}],
+        "organizations": [{**OFFBOARDING["organizations"][0], "approvalRequired": ["lea", "max", "kim"]}],
     }
     with Environment(assembly(settings), now=STARTS_AT, schedules=True, alarms=True) as environment:
         mock_random.seed(_SEED)
@@ -95,10 +95,10 @@ def _fill(environment: Environment) -> dict[str, str]:
     pass_days(4)
     start("carla", Reason="Left on Friday")
     start("it.admin")
-    for name in ("finance.max", "finance.kim"):
+    for name in ("max", "kim"):
         start(name, Reason="Left on Friday")
-    decide("finance.max", "Approved", "The manager has confirmed it")
-    decide("finance.kim", "Rejected", "Moves to another team")
+    decide("max", "Approved", "The manager has confirmed it")
+    decide("kim", "Rejected", "Moves to another team")
     pass_days(3)
     restore = {"OrganizationId": ORGANIZATION_ID, "EntityId": users["carla"], "RequestedBy": "helpdesk"}
     environment.start(
@@ -112,7 +112,7 @@ def _fill(environment: Environment) -> dict[str, str]:
     report("hanna")
     report("eve", "elsewhere.example")
     start("fatima", Reason="Left in November")
-    start("finance.lea", Reason="Left on Friday")
+    start("lea", Reason="Left on Friday")
     start("goran", NotBefore="2026-12-31T17:00:00+01:00", Reason="Leaves at the end of the year")
     pass_days(1)
     return executions
