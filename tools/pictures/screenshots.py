@@ -18,8 +18,8 @@ _REPORT_WIDTH = 1360
 _REPORT_ENDS_BEFORE = "How offboardings ended"
 _MARGIN = 8
 _PAGE_SIZE = (1280, 800)
-_GRAPH_SIZE = (1280, 1040)
-"""The graph is whole in a window of this height."""
+_GRAPH_SIZE = (1280, 1600)
+"""A window of this height shows the whole graph, so that the browser need not scroll."""
 
 
 def take_page(browser: "Browser", world: ServedWorld, path: Path) -> None:
