@@ -1,21 +1,13 @@
 """`python -m local demo` and `python -m local serve`: the embedded AWS, from the command line."""
 
 import argparse
-import json
 import logging
 import sys
 from dataclasses import fields
 from pathlib import Path
 
-from rich.console import Console
-
 from local.aws.quotas import QuotaSettings
-from local.cdk.assembly import assembly
-from local.defaults import OFFBOARDING
-from local.demo.console import show
-from local.demo.rows import STARTS_AT
-from local.demo.scenario import DemoScenario
-from local.environment import Environment
+from local.demo.command import add_demo_parser, run_demo
 from local.server.serve import serve
 
 _MAX_PORT = 65535
@@ -34,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
     if options.command == "demo":
-        return _run_demo(as_json=options.json)
+        return run_demo(options)
     try:
         quotas = QuotaSettings(**{field.name: getattr(options, field.name) for field in fields(QuotaSettings)})
     except ValueError as error:
@@ -45,8 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="The embedded AWS, in memory.")
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="offboard, approve and restore until WorkMail ends, in seconds")
-    demo.add_argument("--json", action="store_true", help="print the results as JSON")
+    add_demo_parser(commands)
     server = commands.add_parser("serve", help="serve the embedded AWS over HTTP on 127.0.0.1")
     server.add_argument("--port", type=_parse_port, default=5000, help="the port; 0 takes a free one (default: 5000)")
     server.add_argument(
@@ -75,24 +66,6 @@ def _parse_port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:_MAX_PORT_DIGITS]) <= _MAX_PORT):
         raise argparse.ArgumentTypeError(f"a port is a whole number from 0 to {_MAX_PORT}, but this is {text!r}")
     return int(text)
-
-
-def _run_demo(*, as_json: bool) -> int:
-    console = Console(stderr=as_json)
-    with console.status("Synthesizing the stack …"):
-        stack = assembly({**OFFBOARDING, "export": {"mode": "OnRequest", "lockDays": 365}})
-    with Environment(stack, now=STARTS_AT) as environment:
-        scenario = DemoScenario(environment)
-        if as_json:
-            for _ in scenario.run():
-                pass
-            print(json.dumps(scenario.to_json(), indent=2))
-        else:
-            show(scenario, console)
-        results = scenario.read_results()
-    unexpected = [result for result in results if not result.is_as_expected]
-    console.print(f"{len(results) - len(unexpected)} of {len(results)} rows ended as expected.")
-    return 1 if unexpected else 0
 
 
 if __name__ == "__main__":

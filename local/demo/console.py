@@ -1,163 +1,121 @@
-"""The demo in a terminal: a live timeline while the clock moves, then the proof of each execution."""
+"""The demo in a terminal: a line for each thing that happens, then how everything ended."""
 
-import time
-from collections.abc import Iterator
-from datetime import datetime
-from itertools import groupby
-from typing import Any
+import textwrap
+from collections.abc import Iterable, Iterator
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.markup import escape
-from rich.panel import Panel
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from local.demo.observer import IN_WINDOW, Window
+from local.demo.outcomes import OutcomeSummary
 from local.demo.rows import STARTS_AT, RowResult
-from local.demo.scenario import DemoScenario
+from local.demo.story import StoryLine
 
-_FRAME_SECONDS = 0.1
-"""How long each day is shown; nothing else waits for it."""
-_TEXT_MEMBERS = ("Explanation", "DeregisteredAt", "RetentionEndsAt", "OffboardingArn")
-_STRUCTURED_MEMBERS = ("Plan", "Decision", "PutBack", "Missing")
-_DETAIL_LABELS = {
-    "Cause": "cause",
-    "Reason": "reason",
-    "Log": "log",
-    "Before": "before",
-    "After": "after",
-    "Deregistered": "deregistered",
-    "AwaitedApproval": "awaited approval",
-    "Ended": "ended as",
-}
-_INPUT_SHOWN_SEPARATELY = ("OrganizationId", "Requester")
-_ANSWER_MEMBERS = ("State", "DisabledDate", "MailboxSize", "Type")
+_LABEL_WIDTH = 18
+_ARROW = " → "
+_ASCII = str.maketrans({"→": "->", "·": "-"})
+_NEXT_STEPS = (
+    ("make serve", "try it yourself: http://127.0.0.1:5000/"),
+    (".venv/bin/python -m local demo --evidence robin", "what proves it"),
+    ("README.md, Deploy", "put it into your account"),
+)
 
 
-def show(scenario: DemoScenario, console: Console) -> None:
-    """Run the scenario and draw it as it goes, then print the proof of each row."""
-    console.print(
-        f"The demo's clock starts at {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is. "
-        f"WorkMail ends on {scenario.service_ends_on}."
-    )
-    with Live(console=console, auto_refresh=False) as live:
-        for now in scenario.run():
-            live.update(_draw_timeline(scenario, now), refresh=True)
-            if console.is_terminal:
-                time.sleep(_FRAME_SECONDS)
-    if not console.is_terminal:
-        console.print()
-    console.print(_draw_window(scenario.largest_window))
-    for result in scenario.read_results():
-        console.print(_draw_proof(result))
+class StoryPrinter:
+    """Prints the story line by line; a day is named once.
+
+    Parameters
+    ----------
+    console
+        Where it is printed, and how wide that is.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._label = ""
+
+    def print_opening(self, service_ends_on: str) -> None:
+        """Print where the clock starts, and why it does not show today."""
+        opening = (
+            f"The demo's clock starts at {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is, and moves by itself. "
+            f"Amazon WorkMail ends on {service_ends_on}."
+        )
+        for line in textwrap.wrap(opening, self._console.width):
+            print_plain(self._console, Text(line))
+        print_plain(self._console, Text(""))
+
+    def print_line(self, line: StoryLine) -> None:
+        """Print one line; what does not fit goes on below it, indented."""
+        day = f"day {line.day:>3} · {line.at.day:>2} {line.at:%b}"
+        label = "" if day == self._label else day
+        self._label = day
+        for text in self._lay_out(line):
+            print_plain(self._console, Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), text))
+            label = ""
+
+    def _lay_out(self, line: StoryLine) -> Iterator[Text]:
+        """Yield the rows of text: action and result in one row if they fit."""
+        width = self._console.width - _LABEL_WIDTH
+        arrow, result = fit_text(_ARROW, self._console), fit_text(line.result, self._console)
+        action = fit_text(line.action, self._console)
+        if len(action + arrow + result) <= width:
+            yield Text.assemble(action, (arrow, "dim"), (result, "bold"))
+            return
+        yield from map(Text, textwrap.wrap(action, width))
+        indent = arrow.lstrip()
+        for number, row in enumerate(textwrap.wrap(result, width - len(indent))):
+            yield Text.assemble((indent if number == 0 else " " * len(indent), "dim"), (row, "bold"))
 
 
-def _draw_timeline(scenario: DemoScenario, now: datetime) -> Group:
-    table = Table(expand=True, title_justify="left")
-    table.add_column("offboarding", ratio=3)
-    table.add_column("state", ratio=3)
-    table.add_column("since", ratio=2)
-    for result in scenario.read_results():
-        table.add_row(result.title, _format_state(result), f"{result.since or STARTS_AT:%Y-%m-%d %H:%M}")
-    header = Text.assemble(
-        (f"day {(now - STARTS_AT).days:>3}  ", "bold"),
-        (f"{now:%Y-%m-%d %H:%M} UTC", "bold cyan"),
-        f"  {scenario.window_size} in the window  {scenario.headline}",
-    )
-    return Group(header, table)
+def draw_outcomes(summaries: Iterable[OutcomeSummary], console: Console) -> Table:
+    """Draw how often everything ended in which way."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("ended as", no_wrap=True)
+    table.add_column("how often", justify="right", no_wrap=True)
+    table.add_column("such as", no_wrap=True)
+    table.add_column("what it prevents or proves")
+    for summary in summaries:
+        style = "green" if summary.meaning else "bold red"
+        table.add_row(
+            Text(summary.outcome, style=style),
+            str(summary.count),
+            Text(fit_text(summary.example, console)),
+            summary.meaning or "unexpected",
+        )
+    return table
 
 
-def _format_state(result: RowResult) -> Text:
-    if result.status == "RUNNING":
-        return Text(result.state or "starting", style="yellow")
-    return Text(result.outcome or result.status, style="green" if result.is_as_expected else "bold red")
+def print_result(results: list[RowResult], console: Console) -> None:
+    """Print what did not end as expected, and how many did."""
+    for result in results:
+        if not result.is_as_expected:
+            faults = (f"ended as {result.outcome}, expected {result.expected}.", *result.contradictions)
+            text = fit_text(f"! {result.title}: {' '.join(faults)}", console)
+            for row in textwrap.wrap(text, console.width, subsequent_indent="  "):
+                print_plain(console, Text(row, style="bold red"))
+    count = sum(result.is_as_expected for result in results)
+    style = "bold green" if count == len(results) else "bold red"
+    print_plain(console, Text(f"{count} of {len(results)} ended as expected.", style=style))
 
 
-def _draw_window(window: Window) -> Panel:
-    """Draw who is in the window, grouped by the end of the time there."""
-    grid = _make_grid()
-    for until, entities in groupby(window.entities, key=lambda entity: entity[1]):
-        grid.add_row(f"until {until}", ", ".join(name for name, _ in entities))
-    title = f"{len(window.entities)} in the window at {window.at:%Y-%m-%d %H:%M} UTC"
-    query = f"index ByStatus, StatusKey = {IN_WINDOW}"
-    return Panel(grid, title=title, title_align="left", subtitle=query, subtitle_align="left", expand=True)
+def print_next_steps(console: Console) -> None:
+    """Print what to do next."""
+    width = max(len(command) for command, _ in _NEXT_STEPS)
+    for command, purpose in _NEXT_STEPS:
+        print_plain(console, Text.assemble((command.ljust(width + 2), "bold"), purpose))
 
 
-def _draw_proof(result: RowResult) -> Panel:
-    grid = _make_grid()
-    for name, value in _list_facts(result):
-        grid.add_row(name, escape(value))
-    colour = "green" if result.is_as_expected else "bold red"
-    title = f"[{colour}]{result.outcome or result.status}[/]  {result.title}"
-    return Panel(grid, title=title, title_align="left", expand=True)
+def print_plain(console: Console, text: Text) -> None:
+    """Print a text as it is: its rows are laid out already."""
+    text.rstrip()
+    text.plain = fit_text(text.plain, console)
+    console.print(text, soft_wrap=True, highlight=False)
 
 
-def _make_grid() -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    return grid
-
-
-def _list_facts(result: RowResult) -> Iterator[tuple[str, str]]:
-    details = result.details
-    if not result.is_as_expected:
-        yield "expected", result.expected
-    for contradiction in result.contradictions:
-        yield "wrong", contradiction
-    execution_input: dict[str, Any] = details.get("Input", {})
-    if execution_input:
-        shown = {name: value for name, value in execution_input.items() if name not in _INPUT_SHOWN_SEPARATELY}
-        yield "input", _format_value(shown)
-    if "Requester" in execution_input:
-        yield "requester", _format_value(execution_input["Requester"])
-    for member, label in _DETAIL_LABELS.items():
-        if details.get(member):
-            yield label, _format_value(details[member])
-    for reason in details.get("ApprovalReasons", ()):
-        yield "reason", reason
-    if "Messages" in details:
-        yield "messages", f"{len(details['Messages'])} about the cap from the notification topic"
-    for message in details.get("Messages", ()):
-        yield "message", f"{message['Subject']}\n{message['Message']}"
-    if "Output" in details:
-        yield from _list_output_facts(details["Output"])
-    if "Record" in details:
-        yield "record", f"{details['Record']['Status']}: {', '.join(details['Record']['Steps'])}"
-    if result.steps:
-        yield "timeline", "\n".join(f"{step.at:%Y-%m-%d %H:%M:%S}  {step.state}" for step in result.steps)
-
-
-def _list_output_facts(output: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield a label and a text for each part of an execution's output."""
-    yield "entity", " ".join(str(value) for value in output["Entity"].values() if value)
-    for member, value in output.items():
-        if member in _TEXT_MEMBERS:
-            yield member, str(value)
-        elif member in _STRUCTURED_MEMBERS:
-            yield member, _format_lines(value)
-    for step, evidence in output["Evidence"].items():
-        yield f"evidence, {step}", _format_evidence(evidence)
-
-
-def _format_lines(value: object) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {_format_value(inner)}" for name, inner in value.items())
-    return _format_value(value)
-
-
-def _format_evidence(evidence: dict[str, Any]) -> str:
-    lines = [f"{name}: {_format_value(value)}" for name, value in evidence.items() if name not in {"At", "Answers"}]
-    for answer in evidence["Answers"]:
-        shown = {name: value for name, value in answer.get("Answer", {}).items() if name in _ANSWER_MEMBERS}
-        lines.append(f"{answer['Operation']} → {answer.get('Error') or _format_value(shown)}")
-    return "\n".join(lines)
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_format_value(inner)}" for name, inner in value.items()) or "done"
-    if isinstance(value, list):
-        return "; ".join(map(_format_value, value)) or "none"
-    return str(value)
+def fit_text(text: str, console: Console) -> str:
+    """Replace the characters that the console's encoding does not have."""
+    try:
+        text.encode(console.encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(console.encoding, "replace").decode(console.encoding)
+    return text

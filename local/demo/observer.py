@@ -1,4 +1,4 @@
-"""The data that the demo shows: executions and their histories, records, dead letters, and approval messages.
+"""The data that the demo shows: executions and their histories, records, mailboxes, refused events, and mails.
 
 All of it is read with AWS's APIs, as an operator would. An execution that has ended is read once.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 
 OFFBOARDING = "StateMachineArn"
@@ -21,9 +22,13 @@ RESTORE = "RestoreStateMachineArn"
 IN_WINDOW = "InWindow"
 AWAITING_APPROVAL = "AwaitingApproval"
 SCHEDULED = "Scheduled"
+EXPORTING = "Exporting"
 """Partitions of the table's index `ByStatus`."""
 
-_PROJECTION = "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision"
+_PROJECTION = (
+    "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision, #Archive, RetentionEndsAt, "
+    "ServiceEndsFirst"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Execution:
     output: dict[str, Any] | None
     error: str | None
     cause: str | None
+    ended_at: datetime | None
 
     @property
     def is_running(self) -> bool:
@@ -68,6 +74,9 @@ class RecordSummary:
     deregistered_at: str | None
     approval_reasons: tuple[str, ...]
     decision: dict[str, Any] | None
+    archive: dict[str, Any] | None
+    retention_ends_at: str | None
+    has_service_end_first: bool
     steps: tuple[str, ...]
 
     @property
@@ -121,6 +130,10 @@ class Observer:
         The messages of the notification topic so far, each with `Subject` and `Message`.
     dead_letters
         The reasons for which events were refused, by Okta's ids. SQS keeps them for 14 days only.
+    read_at
+        When everything was read.
+    user_states
+        The state of each user in WorkMail, by name and by id.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -136,33 +149,56 @@ class Observer:
         self.window = Window(environment.clock.now(), ())
         self.messages: list[dict[str, str]] = []
         self.dead_letters: dict[str, str] = {}
+        self.user_states: dict[str, str] = {}
+        self.read_at = environment.clock.now()
 
     def refresh(self) -> None:
         """Read everything that can have changed."""
+        self.read_at = self._environment.clock.now()
         self._executions = {
             machine: list(self._read_executions(machine)) for machine in (OFFBOARDING, APPROVAL, RESTORE)
         }
         in_window = self.query_by_status(IN_WINDOW)
         entities = tuple((record.name, record.due_at or "") for record in in_window)
-        self.window = Window(self._environment.clock.now(), entities)
-        unfinished = [*in_window, *self.query_by_status(AWAITING_APPROVAL), *self.query_by_status(SCHEDULED)]
+        self.window = Window(self.read_at, entities)
+        waiting = [
+            record
+            for partition in (AWAITING_APPROVAL, SCHEDULED, EXPORTING)
+            for record in self.query_by_status(partition)
+        ]
         ended = [
             self._read_ended_record(execution)
             for execution in self._executions[OFFBOARDING]
             if not execution.is_running
         ]
-        self.records = {record.execution_arn: record for record in (*unfinished, *ended) if record}
+        self.records = {record.execution_arn: record for record in (*in_window, *waiting, *ended) if record}
         for message in self._receive(self._approver_queue):
             body = json.loads(message["Body"])
             self.messages.append({member: body[member] for member in ("Subject", "Message")})
         for message in self._receive(self._outputs["EventDeadLetterQueueUrl"]):
             reason = message["MessageAttributes"]["Reason"]["StringValue"]
             self.dead_letters[json.loads(message["Body"])["detail"]["uuid"]] = reason
+        self.user_states = dict(self._read_user_states())
 
     def find_executions(self, entity_id: str, machine: str = OFFBOARDING) -> list[Execution]:
         """Return the executions whose input names an entity by id, name or address, as of the last `refresh`."""
         executions = self._executions.get(machine, [])
         return [execution for execution in executions if entity_id in _identifiers_of(execution.input)]
+
+    def list_ended_executions(self) -> list[Execution]:
+        """Return the offboardings and the restores that have ended, as of the last `refresh`."""
+        machines = (OFFBOARDING, RESTORE)
+        return [e for machine in machines for e in self._executions.get(machine, []) if not e.is_running]
+
+    def find_messages(self, subject: str) -> list[dict[str, str]]:
+        """Return the messages of the notification topic whose subject ends like this."""
+        return [message for message in self.messages if message["Subject"].endswith(subject)]
+
+    def read_daily_cap(self) -> int:
+        """Return the cap of identity providers, from the parameter that the functions read."""
+        path = self._environment.function_environment("RecordOffboarding")["POLICIES_PATH"]
+        answer = self._environment.client("ssm").get_parameter(Name=f"{path}/{ORGANIZATION_ID}")
+        return int(json.loads(answer["Parameter"]["Value"])["DailyCap"])
 
     @property
     def has_running_executions(self) -> bool:
@@ -180,7 +216,7 @@ class Observer:
                 KeyConditionExpression="StatusKey = :partition",
                 ExpressionAttributeValues={":partition": {"S": partition}},
                 ProjectionExpression=_PROJECTION,
-                ExpressionAttributeNames={"#Name": "Name", "#Status": "Status"},
+                ExpressionAttributeNames={f"#{name}": name for name in ("Name", "Status", "Archive")},
             )
         )
         return [_parse_record(item) for page in pages for item in page["Items"]]
@@ -201,10 +237,10 @@ class Observer:
             self._histories[execution.arn] = record, steps
         return steps
 
-    def read_ignored_event_reasons(self) -> str:
-        """Return the reasons that StartOffboarding logged for the events that it ignored."""
+    def read_ignored_event_reasons(self) -> list[str]:
+        """Return the reason that StartOffboarding logged for each event that it ignored."""
         lines = [json.loads(line) for line in self._environment.logs("StartOffboarding") if line.startswith("{")]
-        return "; ".join(line["reason"] for line in lines if line.get("message") == "event ignored")
+        return [line["reason"] for line in lines if line.get("message") == "event ignored"]
 
     def _subscribe(self) -> str:
         """Subscribe a queue to the notification topic, in place of an approver."""
@@ -226,6 +262,13 @@ class Observer:
                 yield message
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
+    def _read_user_states(self) -> Iterator[tuple[str, str]]:
+        pages = self._environment.client("workmail").get_paginator("list_users")
+        for page in pages.paginate(OrganizationId=ORGANIZATION_ID):
+            for user in page["Users"]:
+                yield user["Name"], user["State"]
+                yield user["Id"], user["State"]
+
     def _read_executions(self, machine: str) -> Iterator[Execution]:
         pages = self._environment.client("stepfunctions").get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=self._outputs[machine]):
@@ -237,7 +280,7 @@ class Observer:
         if arn in self._ended:
             return self._ended[arn]
         if status == "RUNNING" and arn in self._inputs:
-            return Execution(arn, status, self._inputs[arn], None, None, None)
+            return Execution(arn, status, self._inputs[arn], None, None, None, None)
         answer = self._environment.describe(arn)
         self._inputs[arn] = json.loads(answer["input"])
         execution = Execution(
@@ -247,6 +290,7 @@ class Observer:
             output=json.loads(answer["output"]) if "output" in answer else None,
             error=answer.get("error"),
             cause=answer.get("cause"),
+            ended_at=answer.get("stopDate"),
         )
         if not execution.is_running:
             self._ended[arn] = execution
@@ -281,6 +325,9 @@ def _parse_record(attributes: dict[str, Any], steps: Iterable[str] = ()) -> Reco
         deregistered_at=item.get("DeregisteredAt"),
         approval_reasons=tuple(item.get("ApprovalReasons", ())),
         decision=item.get("Decision"),
+        archive=item.get("Archive"),
+        retention_ends_at=item.get("RetentionEndsAt"),
+        has_service_end_first=item.get("ServiceEndsFirst", False),
         steps=tuple(steps),
     )
 

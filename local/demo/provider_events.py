@@ -55,9 +55,34 @@ def put_events(events: Sequence[ProviderEvent], client: Any) -> None:
 
 
 def make_okta_event(
-    uuid: str, login: str, published: datetime, event_type: str = "user.lifecycle.deactivate"
+    uuid: str,
+    login: str,
+    published: datetime,
+    event_type: str = "user.lifecycle.deactivate",
+    *,
+    user_id: str | None = None,
+    display_name: str | None = None,
 ) -> ProviderEvent:
-    """Make an entry of Okta's System Log about one user."""
+    """Make an entry of Okta's System Log about one user.
+
+    Parameters
+    ----------
+    uuid
+        The id of the entry.
+    login
+        The user's login.
+    published
+        When it happened.
+    event_type
+        What happened.
+    user_id
+        Okta's id of the user; one that belongs to the entry by default.
+    display_name
+        The user's name in Okta, if the entry has it.
+    """
+    user = {"id": user_id or f"00u{uuid}", "type": "User", "alternateId": login}
+    if display_name:
+        user["displayName"] = display_name
     administrator = {"id": "00uadmin", "type": "User", "alternateId": "it.admin@example.com"}
     detail = {
         "uuid": uuid,
@@ -65,7 +90,7 @@ def make_okta_event(
         "eventType": event_type,
         "actor": administrator,
         "outcome": {"result": "SUCCESS"},
-        "target": [{"id": f"00u{uuid}", "type": "User", "alternateId": login}],
+        "target": [user],
     }
     return ProviderEvent(uuid, OKTA_BUS, "SystemLog", detail, OKTA_BUS)
 

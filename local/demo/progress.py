@@ -1,0 +1,214 @@
+"""The progress of one offboarding or restore, in plain words: each number and result in them was read from AWS."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from local.demo.observer import AWAITING_APPROVAL, EXPORTING, IN_WINDOW, SCHEDULED, Execution, Observer, RecordSummary
+
+NOTHING_STARTED = "nothing started"
+REFUSED = "refused"
+_SENTENCE_OPENING = "The mailbox was not touched. "
+_DECISION_VERBS = {"Approved": "approves", "Rejected": "rejects"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stage that a row has reached.
+
+    Attributes
+    ----------
+    subject
+        The entity, by its name.
+    stage
+        The status of the record while something is still to come, and the outcome at the end.
+    at
+        When it was reached.
+    action
+        What led to it, with `{}` for the subject. A row has its own words for how it begins.
+    result
+        What is so since then.
+    """
+
+    subject: str
+    stage: str
+    at: datetime
+    action: str
+    result: str
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Everything that a result can tell of an execution."""
+
+    execution: Execution
+    record: RecordSummary | None
+    mailbox: str
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        return self.execution.output or {}
+
+
+def read_progress(execution: Execution, observer: Observer) -> Progress:
+    """Return the stage that an execution has reached, as the observer last read it."""
+    record = observer.records.get(execution.arn)
+    subject = name_subject(execution, record)
+    facts = _Facts(execution, record, describe_mailbox(subject, observer))
+    stage = execution.outcome or (record.status if record else "Started")
+    if execution.ended_at:
+        at = execution.ended_at.astimezone(UTC)
+    elif record and stage == IN_WINDOW and record.deregistered_at:
+        at = datetime.fromisoformat(record.deregistered_at)
+    else:
+        at = observer.read_at
+    describe = _RESULTS.get(stage, _describe_default_result)
+    return Progress(subject, stage, at, _describe_action(stage, facts), describe(facts))
+
+
+def name_subject(execution: Execution, record: RecordSummary | None) -> str:
+    """Return the name of an execution's entity, or how its input names it if nothing was resolved."""
+    resolved = (execution.output or {}).get("Entity", {}).get("Name")
+    name = resolved or (record.name if record else "") or execution.input["EntityId"]
+    return str(name).partition("@")[0]
+
+
+def describe_mailbox(subject: str, observer: Observer) -> str:
+    """Return whether a user's mailbox is enabled now, in words; nothing about anything that is not a user."""
+    state = observer.user_states.get(subject)
+    return f"the mailbox is {state.lower()}" if state else ""
+
+
+def render_count(number: int, noun: str) -> str:
+    """Render a number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def render_day(moment: str, now: datetime) -> str:
+    """Render a date, with its year if that is another one than now."""
+    at = datetime.fromisoformat(moment)
+    return f"{at.day} {at:%b}" if at.year == now.year else f"{at.day} {at:%b %Y}"
+
+
+def take_sentence(text: str) -> str:
+    """Return the beginning of a text that says something of its own, up to the end of the sentence."""
+    return text.removeprefix(_SENTENCE_OPENING).partition(". ")[0].removesuffix(".")
+
+
+def _describe_action(stage: str, facts: _Facts) -> str:
+    record = facts.record
+    decision = record.decision if record else None
+    if stage == IN_WINDOW and decision and decision["Decision"] in _DECISION_VERBS:
+        return _describe_decision(decision)
+    if stage == IN_WINDOW and record and record.archive:
+        return _describe_archive(record.archive)
+    if stage == IN_WINDOW and "NotBefore" in facts.execution.input:
+        return "The last working day of {} is over"
+    if stage == "Rejected" and decision:
+        return _describe_decision(decision)
+    return _ACTIONS.get(stage, "{} goes on")
+
+
+def _describe_decision(decision: Mapping[str, Any]) -> str:
+    return f"{decision['DecidedBy']} {_DECISION_VERBS[decision['Decision']]} {{}}: {decision['Reason']}"
+
+
+def _describe_archive(archive: Mapping[str, Any]) -> str:
+    if archive["Status"] != "Verified":
+        return f"The archive of {{}} is {archive['Status']}"
+    at = datetime.fromisoformat(archive["At"])
+    messages = render_count(int(archive["Log"]["Messages"]), "message")
+    return f"The archive of {{}} is verified at {at:%H:%M}: {messages}"
+
+
+def _describe_plan(facts: _Facts) -> str:
+    plan = facts.output["Plan"]
+    operations = ", ".join(call["Operation"] for call in plan["WouldCall"]) or "nothing"
+    now = datetime.fromisoformat(plan["DeregistersAt"])
+    removal = render_day(plan["MailboxIsRemovedAt"], now)
+    return _join(f"Planned: would call {operations}, removal on {removal}", facts.mailbox)
+
+
+def _describe_window(facts: _Facts) -> str:
+    record = facts.record
+    if not record or not record.deregistered_at or not record.retention_ends_at:
+        return _join("in the window", facts.mailbox)
+    deregistered_at = datetime.fromisoformat(record.deregistered_at)
+    end = render_day(record.retention_ends_at, deregistered_at)
+    if record.has_service_end_first:
+        return f"deregistered; its retention would end on {end}, after WorkMail"
+    at = f" at {deregistered_at:%H:%M}" if record.archive else ""
+    return f"deregistered{at}; a restore works until {end}"
+
+
+def _describe_approval(facts: _Facts) -> str:
+    reasons = facts.record.approval_reasons if facts.record else ()
+    return _join("waits for a person: " + " ".join(take_sentence(reason) for reason in reasons), facts.mailbox)
+
+
+def _describe_verification(facts: _Facts) -> str:
+    since = datetime.fromisoformat(facts.output["DeregisteredAt"])
+    until = datetime.fromisoformat(facts.output["RetentionEndsAt"])
+    return f"CleanupVerified: disabled for {render_count((until - since).days, 'day')} without interruption"
+
+
+def _describe_end_of_service(facts: _Facts) -> str:
+    if "RetentionEndsAt" not in facts.output:
+        return _describe_default_result(facts)
+    now = datetime.fromisoformat(facts.output["DeregisteredAt"])
+    end = render_day(facts.output["RetentionEndsAt"], now)
+    return f"ServiceEnded: retention would end on {end}, so no cleanup is claimed"
+
+
+def _describe_registration(facts: _Facts) -> str:
+    return f"{facts.execution.outcome}: {facts.mailbox}, so no cleanup is claimed"
+
+
+def _describe_restore(facts: _Facts) -> str:
+    items = [kind for item in facts.output["PutBack"] for kind in item]
+    counts = [render_count(items.count(kind), kind.lower()) for kind in dict.fromkeys(items)]
+    return _join(f"Restored, with {' and '.join(counts) or 'nothing else'}", facts.mailbox)
+
+
+def _describe_default_result(facts: _Facts) -> str:
+    outcome = facts.execution.outcome or (facts.record.status if facts.record else "started")
+    return f"{outcome}: {facts.mailbox or take_sentence(facts.execution.cause or '') or 'no user'}"
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+_RESULTS: dict[str, Callable[[_Facts], str]] = {
+    SCHEDULED: lambda facts: _join("waits for that day", facts.mailbox),
+    AWAITING_APPROVAL: _describe_approval,
+    EXPORTING: lambda facts: _join("the archive is made first", facts.mailbox),
+    IN_WINDOW: _describe_window,
+    "Planned": _describe_plan,
+    "CleanupVerified": _describe_verification,
+    "Reenabled": _describe_registration,
+    "ReenabledAfterRetention": _describe_registration,
+    "ServiceEnded": _describe_end_of_service,
+    "Restored": _describe_restore,
+}
+
+_ACTIONS = {
+    "CleanupVerified": "The retention of {} is over",
+    "Reenabled": "The retention of {} is over",
+    "ReenabledAfterRetention": "The retention of {} is over",
+    "ServiceEnded": "Amazon WorkMail ends before the retention of {}",
+    "ApprovalTimedOut": "Nobody has decided on {}",
+}
+"""What led to a stage that needed no action."""
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Render some names: all of a few, and one of many."""
+    listed_names = list(dict.fromkeys(names))
+    if len(listed_names) > _MOST_NAMES:
+        return f"{listed_names[0]} and {len(listed_names) - 1} more"
+    return " and ".join(filter(None, (", ".join(listed_names[:-1]), listed_names[-1])))
+
+
+_MOST_NAMES = 4
