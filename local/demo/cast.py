@@ -86,7 +86,7 @@ def create_cast(people: OrganizationBuilder) -> Cast:
         undecided=ApprovalRow("a waiting offboarding, not decided", "", burst, None, "ApprovalTimedOut"),
         returned=ReturnRow(
             title="Okta reports that a leaver is back",
-            action="{} is hired again, says Okta",
+            action="Okta reports that {} is back",
             name=restored.name,
             entity_id=restored.entity_id,
             expected="1 mail, 1 restore",
@@ -94,7 +94,7 @@ def create_cast(people: OrganizationBuilder) -> Cast:
         restored=restored,
         registered=RegistrationRow(
             title="a user is registered again in WorkMail's console",
-            action="Somebody registers {} again in WorkMail's console",
+            action="Somebody registers {} again, in WorkMail's console",
             name="nora.new",
             expected=ENABLED,
         ),
@@ -111,7 +111,7 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     people.create_user("it.admin", domain=COMPANY_DOMAIN)
     yield OffboardingRow(
         title="a plan: DryRun",
-        action="An administrator asks for a dry run about {}",
+        action="A dry run for {}",
         name="petra.planned",
         entity_id=people.address("petra.planned"),
         expected="Planned",
@@ -145,7 +145,7 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     )
     yield OffboardingRow(
         title="a user whose mailbox is exported first",
-        action="{} leaves, and the mailbox must be archived",
+        action="{} leaves, with a required archive",
         name="arthur.archived",
         entity_id=people.address("arthur.archived"),
         expected="CleanupVerified",
@@ -153,7 +153,7 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     )
     yield OffboardingRow(
         title=f"a user whose last working day is {_LAST_WORKING_DAY[:10]}",
-        action=f"The last working day of {{}} is {_LAST_WORKING_DAY[:10]}",
+        action=f"{{}} leaves on {_LAST_WORKING_DAY[:10]}",
         name="lena.lastday",
         entity_id=people.address("lena.lastday"),
         expected="ServiceEnded",
@@ -209,10 +209,10 @@ def _add_provider_rows(people: OrganizationBuilder, restored: RestoreRow) -> Ite
         NOTHING_STARTED,
         (make_okta_event("okta-3", sam, STARTS_AT, "user.lifecycle.suspend"),),
     )
-    stranger = "eve@elsewhere.example"
+    stranger = "eve@other.example"
     yield OffboardingRow(
         "Okta deactivates a user of another company",
-        "Okta reports {}",
+        "Okta reports {}, of another company",
         stranger,
         stranger,
         REFUSED,
@@ -227,7 +227,7 @@ def _add_doubtful_row(people: OrganizationBuilder) -> OffboardingRow:
     former_owner = "Norbert Former"
     return OffboardingRow(
         title="Okta deactivates a person whose name differs",
-        action=f"Okta deactivates {former_owner}, with the address of {{}}",
+        action=f"Okta reports {former_owner}, with the address of {{}}",
         name="nina.namesake",
         entity_id=login,
         expected="Rejected",

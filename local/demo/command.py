@@ -5,7 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -13,7 +13,7 @@ from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING
 from local.demo.cast import create_cast
 from local.demo.console import StoryPrinter, draw_outcomes, print_next_steps, print_result
-from local.demo.evidence import draw_evidence
+from local.demo.evidence import draw_proof, draw_window
 from local.demo.rows import STARTS_AT, matches
 from local.demo.scenario import DemoScenario
 from local.environment import Environment
@@ -68,14 +68,16 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def _print_story(scenario: DemoScenario, console: Console, evidence: str | None) -> None:
     printer = StoryPrinter(console)
-    printer.print_opening(scenario.service_ends_on)
-    with _show_status(console, "The clock moves on") if console.is_interactive else nullcontext():
+    printer.print_opening(scenario.service_ends_on, scenario.retention_days)
+    with _show_status(console, "Moving the clock"):
         for line in scenario.run():
             printer.print_line(line)
     if evidence is not None:
         console.print()
-        for panel in draw_evidence(scenario.select_results(evidence), scenario.largest_window):
-            console.print(panel)
+        if evidence == _ALL:
+            console.print(draw_window(scenario.largest_window))
+        for result in scenario.select_results(evidence):
+            console.print(draw_proof(result))
     console.print()
     console.print(draw_outcomes(scenario.summarize_outcomes(), console))
     console.print()
@@ -90,9 +92,8 @@ def _open_console(stream: object) -> Console:
 
 @contextmanager
 def _show_status(console: Console, text: str) -> Iterator[None]:
-    """Say what is done meanwhile: on a terminal as a status that vanishes, and otherwise on the standard error."""
+    """Say on a terminal what is done meanwhile, as a status that vanishes; its spinner is ASCII."""
     if not console.is_interactive:
-        print(f"{text}.", file=sys.stderr)
         yield
         return
     with console.status(f"{text} ...", spinner="line"):
@@ -104,10 +105,9 @@ def _parse_evidence(words: str) -> str:
     with Environment(now=STARTS_AT) as environment:
         rows = create_cast(OrganizationBuilder(environment.client("workmail"))).rows
     if not any(matches(row, words) for row in rows):
-        names = dict.fromkeys(row.name for row in rows if hasattr(row, "name"))
+        entities = dict.fromkeys(row.keywords[0] for row in rows if row.keywords)
         outcomes = dict.fromkeys(row.expected for row in rows)
         raise argparse.ArgumentTypeError(
-            f"nothing is about {words!r}. Choose a person ({', '.join(names)}), an outcome ({', '.join(outcomes)}), "
-            "or a word of a title (burst, restore)"
+            f"nothing is about {words!r}. Choose an entity ({', '.join(entities)}) or an outcome ({', '.join(outcomes)})"
         )
     return words

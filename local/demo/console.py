@@ -15,9 +15,9 @@ _LABEL_WIDTH = 18
 _ARROW = " → "
 _ASCII = str.maketrans({"→": "->", "·": "-"})
 _NEXT_STEPS = (
-    ("make serve", "try it yourself: http://127.0.0.1:5000/"),
-    (".venv/bin/python -m local demo --evidence robin", "what proves it"),
-    ("README.md, Deploy", "put it into your account"),
+    ("Try it yourself:", "make serve, then open http://127.0.0.1:5000/"),
+    ("See the proof:", ".venv/bin/python -m local demo --evidence robin"),
+    ("Deploy it:", "README.md, section Deploy"),
 )
 
 
@@ -34,13 +34,14 @@ class StoryPrinter:
         self._console = console
         self._label = ""
 
-    def print_opening(self, service_ends_on: str) -> None:
-        """Print where the clock starts, and why it does not show today."""
-        opening = (
-            f"The demo's clock starts at {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is, and moves by itself. "
-            f"Amazon WorkMail ends on {service_ends_on}."
+    def print_opening(self, service_ends_on: str, retention_days: int) -> None:
+        """Print where the clock starts, and what the story is about."""
+        paragraphs = (
+            f"The demo's clock starts at {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is, and moves by itself.",
+            "Leavers are deregistered from Amazon WorkMail: their mailboxes are disabled at once, and removed "
+            f"{retention_days} days later. Then this product checks that. WorkMail itself ends on {service_ends_on}.",
         )
-        for line in textwrap.wrap(opening, self._console.width):
+        for line in [line for text in paragraphs for line in textwrap.wrap(text, self._console.width)]:
             print_plain(self._console, Text(line))
         print_plain(self._console, Text(""))
 
@@ -69,11 +70,11 @@ class StoryPrinter:
 
 def draw_outcomes(summaries: Iterable[OutcomeSummary], console: Console) -> Table:
     """Draw how often everything ended in which way."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold underline")
     table.add_column("ended as", no_wrap=True)
-    table.add_column("how often", justify="right", no_wrap=True)
+    table.add_column("times", justify="right", no_wrap=True)
     table.add_column("such as", no_wrap=True)
-    table.add_column("what it prevents or proves")
+    table.add_column("what it prevents or proves", no_wrap=True)
     for summary in summaries:
         style = "green" if summary.meaning else "bold red"
         table.add_row(
@@ -100,9 +101,9 @@ def print_result(results: list[RowResult], console: Console) -> None:
 
 def print_next_steps(console: Console) -> None:
     """Print what to do next."""
-    width = max(len(command) for command, _ in _NEXT_STEPS)
-    for command, purpose in _NEXT_STEPS:
-        print_plain(console, Text.assemble((command.ljust(width + 2), "bold"), purpose))
+    width = max(len(purpose) for purpose, _ in _NEXT_STEPS)
+    for purpose, command in _NEXT_STEPS:
+        print_plain(console, Text.assemble(purpose.ljust(width + 1), (command, "bold")))
 
 
 def print_plain(console: Console, text: Text) -> None:

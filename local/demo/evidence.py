@@ -1,6 +1,6 @@
 """The proof of each row of the demo, as a panel."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -27,14 +27,7 @@ _INPUT_SHOWN_SEPARATELY = ("OrganizationId", "Requester")
 _ANSWER_MEMBERS = ("State", "DisabledDate", "MailboxSize", "Type")
 
 
-def draw_evidence(results: Iterable[RowResult], window: Window) -> Iterator[Panel]:
-    """Draw who was in the window, and the proof of each result."""
-    yield _draw_window(window)
-    for result in results:
-        yield _draw_proof(result)
-
-
-def _draw_window(window: Window) -> Panel:
+def draw_window(window: Window) -> Panel:
     """Draw who is in the window, grouped by the end of the time there."""
     grid = _make_grid()
     for until, entities in groupby(window.entities, key=lambda entity: entity[1]):
@@ -44,7 +37,8 @@ def _draw_window(window: Window) -> Panel:
     return Panel(grid, title=title, title_align="left", subtitle=query, subtitle_align="left", expand=True)
 
 
-def _draw_proof(result: RowResult) -> Panel:
+def draw_proof(result: RowResult) -> Panel:
+    """Draw everything that proves a result."""
     grid = _make_grid()
     for name, value in _list_facts(result):
         grid.add_row(name, escape(value))

@@ -9,19 +9,19 @@ from local.demo.progress import NOTHING_STARTED, REFUSED, name_subject
 from local.demo.rows import OffboardingRow, Row
 
 _MEANINGS = {
-    "Planned": "a dry run: nothing was changed",
-    "EntityProtected": "the settings protect admins",
+    "Planned": "a dry run changes nothing",
+    "EntityProtected": "nobody disables an admin",
     "EntityNotFound": "a typo disables nobody",
     REFUSED: "unclear who left: not started",
     NOTHING_STARTED: "suspended is not gone",
-    "Rejected": "a person decided against it",
+    "Rejected": "a doubt asks a person first",
     "Withdrawn": "back in time: never disabled",
     "ApprovalTimedOut": "no decision: never disabled",
-    "Restored": "as it was, with alias and group",
+    "Restored": "with the alias and the group",
     "Reenabled": "restored: no cleanup claimed",
-    "ReenabledAfterRetention": "in use again: no cleanup claimed",
-    "ServiceEnded": "WorkMail ends: no cleanup claimed",
-    "CleanupVerified": "checked 30 days later, on record",
+    "ReenabledAfterRetention": "in use: no cleanup claimed",
+    "ServiceEnded": "too late: no cleanup claimed",
+    "CleanupVerified": "checked after the 30 days",
 }
 """What each outcome prevents or proves, in the order of the table: from what did not happen to what was done."""
 
@@ -60,7 +60,7 @@ def summarize_outcomes(rows: Iterable[Row], observer: Observer) -> list[OutcomeS
             entities.setdefault(outcome, []).append(row.name)
     names = [*_MEANINGS, *(outcome for outcome in entities if outcome not in _MEANINGS)]
     return [
-        OutcomeSummary(name, len(entities[name]), min(entities[name]), _MEANINGS.get(name, ""))
+        OutcomeSummary(name, len(entities[name]), entities[name][-1], _MEANINGS.get(name, ""))
         for name in names
         if name in entities
     ]

@@ -1,6 +1,6 @@
 """The progress of one offboarding or restore, in plain words: each number and result in them was read from AWS."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,12 +51,14 @@ class _Facts:
         return self.execution.output or {}
 
 
-def read_progress(execution: Execution, observer: Observer) -> Progress:
-    """Return the stage that an execution has reached, as the observer last read it."""
+def read_progress(execution: Execution, observer: Observer) -> Iterator[Progress]:
+    """Return the stage that an execution has reached, as the observer last read it; steps in between are no stage."""
     record = observer.records.get(execution.arn)
+    stage = execution.outcome or (record.status if record else None)
+    if not stage or (execution.is_running and stage not in _RESULTS):
+        return
     subject = name_subject(execution, record)
     facts = _Facts(execution, record, describe_mailbox(subject, observer))
-    stage = execution.outcome or (record.status if record else "Started")
     if execution.ended_at:
         at = execution.ended_at.astimezone(UTC)
     elif record and stage == IN_WINDOW and record.deregistered_at:
@@ -64,7 +66,7 @@ def read_progress(execution: Execution, observer: Observer) -> Progress:
     else:
         at = observer.read_at
     describe = _RESULTS.get(stage, _describe_default_result)
-    return Progress(subject, stage, at, _describe_action(stage, facts), describe(facts))
+    yield Progress(subject, stage, at, _describe_action(stage, facts), describe(facts))
 
 
 def name_subject(execution: Execution, record: RecordSummary | None) -> str:
@@ -85,10 +87,10 @@ def render_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def render_day(moment: str, now: datetime) -> str:
+def _render_day(moment: str, now: str) -> str:
     """Render a date, with its year if that is another one than now."""
     at = datetime.fromisoformat(moment)
-    return f"{at.day} {at:%b}" if at.year == now.year else f"{at.day} {at:%b %Y}"
+    return f"{at.day} {at:%b}" if at.year == datetime.fromisoformat(now).year else f"{at.day} {at:%b %Y}"
 
 
 def take_sentence(text: str) -> str:
@@ -107,7 +109,9 @@ def _describe_action(stage: str, facts: _Facts) -> str:
         return "The last working day of {} is over"
     if stage == "Rejected" and decision:
         return _describe_decision(decision)
-    return _ACTIONS.get(stage, "{} goes on")
+    if "DeregisteredAt" in facts.output:
+        return _describe_retention(facts.output)
+    return _ACTIONS.get(stage, "{} ends")
 
 
 def _describe_decision(decision: Mapping[str, Any]) -> str:
@@ -117,16 +121,13 @@ def _describe_decision(decision: Mapping[str, Any]) -> str:
 def _describe_archive(archive: Mapping[str, Any]) -> str:
     if archive["Status"] != "Verified":
         return f"The archive of {{}} is {archive['Status']}"
-    at = datetime.fromisoformat(archive["At"])
-    messages = render_count(int(archive["Log"]["Messages"]), "message")
-    return f"The archive of {{}} is verified at {at:%H:%M}: {messages}"
+    return f"The archive of {{}} is verified: {render_count(int(archive['Log']['Messages']), 'message')}"
 
 
 def _describe_plan(facts: _Facts) -> str:
     plan = facts.output["Plan"]
     operations = ", ".join(call["Operation"] for call in plan["WouldCall"]) or "nothing"
-    now = datetime.fromisoformat(plan["DeregistersAt"])
-    removal = render_day(plan["MailboxIsRemovedAt"], now)
+    removal = _render_day(plan["MailboxIsRemovedAt"], plan["DeregistersAt"])
     return _join(f"Planned: would call {operations}, removal on {removal}", facts.mailbox)
 
 
@@ -134,35 +135,19 @@ def _describe_window(facts: _Facts) -> str:
     record = facts.record
     if not record or not record.deregistered_at or not record.retention_ends_at:
         return _join("in the window", facts.mailbox)
-    deregistered_at = datetime.fromisoformat(record.deregistered_at)
-    end = render_day(record.retention_ends_at, deregistered_at)
+    end = _render_day(record.retention_ends_at, record.deregistered_at)
     if record.has_service_end_first:
-        return f"deregistered; its retention would end on {end}, after WorkMail"
-    at = f" at {deregistered_at:%H:%M}" if record.archive else ""
-    return f"deregistered{at}; a restore works until {end}"
+        return f"deregistered; the 30 days end on {end}, after WorkMail does"
+    return f"deregistered; restorable until {end}"
 
 
 def _describe_approval(facts: _Facts) -> str:
     reasons = facts.record.approval_reasons if facts.record else ()
-    return _join("waits for a person: " + " ".join(take_sentence(reason) for reason in reasons), facts.mailbox)
+    return "waits for a person: " + " ".join(take_sentence(reason) for reason in reasons)
 
 
-def _describe_verification(facts: _Facts) -> str:
-    since = datetime.fromisoformat(facts.output["DeregisteredAt"])
-    until = datetime.fromisoformat(facts.output["RetentionEndsAt"])
-    return f"CleanupVerified: disabled for {render_count((until - since).days, 'day')} without interruption"
-
-
-def _describe_end_of_service(facts: _Facts) -> str:
-    if "RetentionEndsAt" not in facts.output:
-        return _describe_default_result(facts)
-    now = datetime.fromisoformat(facts.output["DeregisteredAt"])
-    end = render_day(facts.output["RetentionEndsAt"], now)
-    return f"ServiceEnded: retention would end on {end}, so no cleanup is claimed"
-
-
-def _describe_registration(facts: _Facts) -> str:
-    return f"{facts.execution.outcome}: {facts.mailbox}, so no cleanup is claimed"
+def _describe_unverified(facts: _Facts) -> str:
+    return ", so ".join(filter(None, (f"{facts.execution.outcome}: {facts.mailbox}", "no cleanup is claimed")))
 
 
 def _describe_restore(facts: _Facts) -> str:
@@ -172,35 +157,38 @@ def _describe_restore(facts: _Facts) -> str:
 
 
 def _describe_default_result(facts: _Facts) -> str:
-    outcome = facts.execution.outcome or (facts.record.status if facts.record else "started")
-    return f"{outcome}: {facts.mailbox or take_sentence(facts.execution.cause or '') or 'no user'}"
+    reason = facts.mailbox or take_sentence(facts.execution.cause or "")
+    return ": ".join(filter(None, (facts.execution.outcome or facts.execution.status, reason)))
 
 
 def _join(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def _describe_retention(output: Mapping[str, Any]) -> str:
+    since, until = (datetime.fromisoformat(output[member]) for member in ("DeregisteredAt", "RetentionEndsAt"))
+    days = render_count((until - since).days, "day")
+    if not output["RetentionEndsBeforeWorkMail"]:
+        return f"Amazon WorkMail ends before the {days} of {{}} do"
+    return f"The {days} of {{}} are over"
+
+
 _RESULTS: dict[str, Callable[[_Facts], str]] = {
-    SCHEDULED: lambda facts: _join("waits for that day", facts.mailbox),
+    SCHEDULED: lambda facts: _join("waits until then", facts.mailbox),
     AWAITING_APPROVAL: _describe_approval,
-    EXPORTING: lambda facts: _join("the archive is made first", facts.mailbox),
+    EXPORTING: lambda facts: _join("the export runs", facts.mailbox),
     IN_WINDOW: _describe_window,
     "Planned": _describe_plan,
-    "CleanupVerified": _describe_verification,
-    "Reenabled": _describe_registration,
-    "ReenabledAfterRetention": _describe_registration,
-    "ServiceEnded": _describe_end_of_service,
+    "CleanupVerified": lambda facts: "CleanupVerified: disabled without interruption",
+    **dict.fromkeys(("Reenabled", "ReenabledAfterRetention", "ServiceEnded"), _describe_unverified),
     "Restored": _describe_restore,
 }
+"""What is told of each stage. Of all others, the outcome and the mailbox are."""
 
-_ACTIONS = {
-    "CleanupVerified": "The retention of {} is over",
-    "Reenabled": "The retention of {} is over",
-    "ReenabledAfterRetention": "The retention of {} is over",
-    "ServiceEnded": "Amazon WorkMail ends before the retention of {}",
-    "ApprovalTimedOut": "Nobody has decided on {}",
-}
+_ACTIONS = {"ApprovalTimedOut": "Nobody has decided on {}"}
 """What led to a stage that needed no action."""
+
+_MOST_NAMES = 4
 
 
 def join_names(names: Iterable[str]) -> str:
@@ -209,6 +197,3 @@ def join_names(names: Iterable[str]) -> str:
     if len(listed_names) > _MOST_NAMES:
         return f"{listed_names[0]} and {len(listed_names) - 1} more"
     return " and ".join(filter(None, (", ".join(listed_names[:-1]), listed_names[-1])))
-
-
-_MOST_NAMES = 4

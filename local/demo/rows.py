@@ -142,12 +142,12 @@ class OffboardingRow:
     def list_progress(self, observer: Observer) -> Iterator[Progress]:
         """Return the stage that its execution has reached, or why it has none."""
         executions = observer.find_executions(self.entity_id)
-        yield from (read_progress(execution, observer) for execution in executions)
+        for execution in executions:
+            yield from read_progress(execution, observer)
         if not executions:
             result = self.read_result(observer)
             reason = take_sentence(result.details.get("Reason") or result.details.get("Log", ""))
-            text = "; ".join(filter(None, (f"{result.outcome}: {reason}", describe_mailbox(self.name, observer))))
-            yield Progress(self.name, result.outcome or "", observer.read_at, "", text)
+            yield Progress(self.name, result.outcome or "", observer.read_at, "", f"{result.outcome}: {reason}")
 
     def read_result(self, observer: Observer) -> RowResult:
         """Return its outcome as the observer last read it."""
@@ -206,15 +206,13 @@ class BurstRow:
             stage="begun",
             at=observer.read_at,
             action="",
-            result=f"{len(deregistered)} deregistered, {len(waiting)} wait for an approval, {mails} "
-            f"(cap {observer.read_daily_cap()} a day)",
+            result=f"{len(deregistered)} deregistered, {len(waiting)} wait for an approval "
+            f"(cap {observer.read_daily_cap()}), {mails}",
         )
         undecided = {record.execution_arn for record in records if not record.decision}
-        yield from (
-            read_progress(execution, observer)
-            for execution in executions
-            if execution.arn in undecided and not execution.is_running
-        )
+        for execution in executions:
+            if execution.arn in undecided and not execution.is_running:
+                yield from read_progress(execution, observer)
 
     def read_result(self, observer: Observer) -> RowResult:
         """Return their state as the observer last read it from the table of records."""
@@ -277,8 +275,8 @@ class ApprovalRow:
 
     def list_progress(self, observer: Observer) -> Iterator[Progress]:
         """Return the stage that was reached since the decision; the burst tells of those without one."""
-        if self.decision:
-            yield from (read_progress(execution, observer) for execution in self._find_executions(observer))
+        for execution in self._find_executions(observer) if self.decision else ():
+            yield from read_progress(execution, observer)
 
     def read_result(self, observer: Observer) -> RowResult:
         """Return its outcome as the observer last read it; the records tell which offboarding it is."""
@@ -311,7 +309,8 @@ class ReturnRow:
     def list_progress(self, observer: Observer) -> Iterator[Progress]:
         """Return how many mails tell of it, and how the mailbox is meanwhile."""
         mails = render_count(len(observer.find_messages(RETURN_SUBJECT)), "mail")
-        result = f"{mails} to IT with the command for a restore; {describe_mailbox(self.name, observer)}"
+        restores = render_count(len(observer.find_executions(self.entity_id, RESTORE)), "restore")
+        result = f"{mails} to IT, {restores}; {describe_mailbox(self.name, observer)}"
         yield Progress(self.name, "told", observer.read_at, "", result)
 
     def read_result(self, observer: Observer) -> RowResult:
@@ -374,7 +373,7 @@ class RestoreRow:
     def list_progress(self, observer: Observer) -> Iterator[Progress]:
         """Return how the restore went."""
         for execution in observer.find_executions(self.entity_id, RESTORE):
-            yield read_progress(execution, observer)
+            yield from read_progress(execution, observer)
 
     def read_result(self, observer: Observer) -> RowResult:
         """Return its outcome as the observer last read it."""
@@ -427,7 +426,7 @@ def _result_of_execution(row: Row, executions: list[Execution], observer: Observ
         contradictions=(
             *_compare_with_record(execution, steps, record),
             *_compare_with_mailbox(execution.outcome, name_subject(execution, record), observer),
-            *_compare_with_archive(execution),
+            *_compare_with_archive(execution, steps),
         ),
     )
 
@@ -450,13 +449,13 @@ def _compare_with_mailbox(outcome: str | None, name: str, observer: Observer) ->
         yield f"WorkMail shows the user as {state}."
 
 
-def _compare_with_archive(execution: Execution) -> Iterator[str]:
-    """Compare an offboarding that needs an archive with when that was verified."""
-    output = execution.output or {}
-    if execution.input.get("Export") != "Required" or "DeregisteredAt" not in output:
+def _compare_with_archive(execution: Execution, steps: tuple[Step, ...]) -> Iterator[str]:
+    """Compare an offboarding that needs an archive with whether that was verified, and when."""
+    states = [step.state for step in steps]
+    if execution.input.get("Export") != "Required" or "DeregisterEntity" not in states:
         return
-    archive = output["Archive"] or {}
-    if archive.get("Status") != "Verified" or archive["At"] > output["DeregisteredAt"]:
+    archive = (execution.output or {}).get("Archive") or {}
+    if archive.get("Status") != "Verified" or "CheckExport" not in states[: states.index("DeregisterEntity")]:
         yield "The entity was deregistered without a verified archive."
 
 

@@ -69,6 +69,11 @@ class DemoScenario:
         """The day on which WorkMail ends, as the deployed functions are configured."""
         return self._environment.function_environment("ResolveEntity")["SERVICE_ENDS_ON"]
 
+    @property
+    def retention_days(self) -> int:
+        """How many days WorkMail keeps a mailbox, as the deployed functions are configured."""
+        return int(self._environment.function_environment("DeregisterEntity")["RETENTION_DAYS"])
+
     def run(self) -> Iterator[StoryLine]:
         """Perform the actions, and move the clock to each day on which something is due; yield what happens."""
         clock = self._environment.clock
@@ -127,7 +132,7 @@ class DemoScenario:
             rows = tuple(group)
             yield ScheduledAction(0, rows, partial(self._start, rows))
         yield ScheduledAction(_BURST_DAY, (cast.burst,), self._report_leavers)
-        yield ScheduledAction(_DECISION_DAY, (), partial(self._decide_doubt, "Norbert left, Nina has his address"))
+        yield ScheduledAction(_DECISION_DAY, (), partial(self._decide_doubt, "somebody else left"))
         yield ScheduledAction(
             _DECISION_DAY, (cast.approved,), partial(self._decide_burst, "Approved", "left on Friday, says HR")
         )
@@ -160,7 +165,7 @@ class DemoScenario:
         """Return the waiting offboardings of the burst, from the list that an approver would read."""
         arns = {execution.arn for execution in self._cast.burst.find_executions(self._observer)}
         waiting = self._observer.query_by_status(AWAITING_APPROVAL)
-        return (record for record in waiting if record.execution_arn in arns)
+        return (record for record in waiting if record.execution_arn in arns and not record.decision)
 
     def _decide_burst(self, decision: str, reason: str) -> None:
         record = next(self._list_waiting(), None)
