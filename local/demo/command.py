@@ -108,6 +108,7 @@ def _parse_evidence(words: str) -> str:
         entities = dict.fromkeys(row.keywords[0] for row in rows if row.keywords)
         outcomes = dict.fromkeys(row.expected for row in rows)
         raise argparse.ArgumentTypeError(
-            f"nothing is about {words!r}. Choose an entity ({', '.join(entities)}) or an outcome ({', '.join(outcomes)})"
+            f"nothing is about {words!r}. Choose an entity ({', '.join(entities)}), "
+            f"or an outcome ({', '.join(outcomes)})"
         )
     return words

@@ -49,8 +49,8 @@ def draw_proof(result: RowResult) -> Panel:
 
 def _make_grid() -> Table:
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
     return grid
 
 

@@ -9,7 +9,7 @@ from local.demo.observer import AWAITING_APPROVAL, EXPORTING, IN_WINDOW, SCHEDUL
 
 NOTHING_STARTED = "nothing started"
 REFUSED = "refused"
-_SENTENCE_OPENING = "The mailbox was not touched. "
+_UNTOUCHED = "The mailbox was not touched. "
 _DECISION_VERBS = {"Approved": "approves", "Rejected": "rejects"}
 
 
@@ -49,6 +49,10 @@ class _Facts:
     @property
     def output(self) -> Mapping[str, Any]:
         return self.execution.output or {}
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.mailbox.endswith("enabled")
 
 
 def read_progress(execution: Execution, observer: Observer) -> Iterator[Progress]:
@@ -93,9 +97,13 @@ def _render_day(moment: str, now: str) -> str:
     return f"{at.day} {at:%b}" if at.year == datetime.fromisoformat(now).year else f"{at.day} {at:%b %Y}"
 
 
+def _render_days(start: str, end: str) -> str:
+    return render_count((datetime.fromisoformat(end) - datetime.fromisoformat(start)).days, "day")
+
+
 def take_sentence(text: str) -> str:
     """Return the beginning of a text that says something of its own, up to the end of the sentence."""
-    return text.removeprefix(_SENTENCE_OPENING).partition(". ")[0].removesuffix(".")
+    return text.removeprefix(_UNTOUCHED).partition(". ")[0].removesuffix(".")
 
 
 def _describe_action(stage: str, facts: _Facts) -> str:
@@ -137,7 +145,8 @@ def _describe_window(facts: _Facts) -> str:
         return _join("in the window", facts.mailbox)
     end = _render_day(record.retention_ends_at, record.deregistered_at)
     if record.has_service_end_first:
-        return f"deregistered; the 30 days end on {end}, after WorkMail does"
+        days = _render_days(record.deregistered_at, record.retention_ends_at)
+        return f"deregistered; its {days} end on {end}, after WorkMail"
     return f"deregistered; restorable until {end}"
 
 
@@ -147,7 +156,8 @@ def _describe_approval(facts: _Facts) -> str:
 
 
 def _describe_unverified(facts: _Facts) -> str:
-    return ", so ".join(filter(None, (f"{facts.execution.outcome}: {facts.mailbox}", "no cleanup is claimed")))
+    reason = f"{facts.execution.outcome}: {facts.mailbox}"
+    return f"{reason}, {'so' if facts.is_enabled else 'but'} no cleanup is claimed"
 
 
 def _describe_restore(facts: _Facts) -> str:
@@ -157,7 +167,9 @@ def _describe_restore(facts: _Facts) -> str:
 
 
 def _describe_default_result(facts: _Facts) -> str:
-    reason = facts.mailbox or take_sentence(facts.execution.cause or "")
+    cause = facts.execution.cause or ""
+    untouched = "not touched" if cause.startswith(_UNTOUCHED) else ""
+    reason = _join(untouched, facts.mailbox) if facts.mailbox else take_sentence(cause)
     return ": ".join(filter(None, (facts.execution.outcome or facts.execution.status, reason)))
 
 
@@ -166,8 +178,7 @@ def _join(*parts: str) -> str:
 
 
 def _describe_retention(output: Mapping[str, Any]) -> str:
-    since, until = (datetime.fromisoformat(output[member]) for member in ("DeregisteredAt", "RetentionEndsAt"))
-    days = render_count((until - since).days, "day")
+    days = _render_days(output["DeregisteredAt"], output["RetentionEndsAt"])
     if not output["RetentionEndsBeforeWorkMail"]:
         return f"Amazon WorkMail ends before the {days} of {{}} do"
     return f"The {days} of {{}} are over"

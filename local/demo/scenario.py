@@ -80,15 +80,15 @@ class DemoScenario:
         remaining = list(self._list_actions())
         while True:
             today = (clock.now() - STARTS_AT) // ONE_DAY
-            yield from self._tell()
+            yield from self._narrate()
             for action in [action for action in remaining if action.day <= today]:
                 action.perform()
                 self._rows += action.rows
                 remaining.remove(action)
                 clock.settle()
-                yield from self._tell()
+                yield from self._narrate()
             clock.advance(_LONGEST_DELIVERY)
-            yield from self._tell()
+            yield from self._narrate()
             upcoming = clock.upcoming()
             if not remaining and (upcoming is None or not self._observer.has_running_executions):
                 return
@@ -121,7 +121,7 @@ class DemoScenario:
         """Return how often everything has ended in which way."""
         return summarize_outcomes(self._rows, self._observer)
 
-    def _tell(self) -> list[StoryLine]:
+    def _narrate(self) -> list[StoryLine]:
         self._observer.refresh()
         self.largest_window = max(self.largest_window, self._observer.window, key=lambda window: len(window.entities))
         return self._narrator.tell(self._rows, self._observer)
