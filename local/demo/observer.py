@@ -25,11 +25,6 @@ SCHEDULED = "Scheduled"
 EXPORTING = "Exporting"
 """Partitions of the table's index `ByStatus`."""
 
-_PROJECTION = (
-    "Id, Entity.#Name, #Status, Outcome, DueAt, DeregisteredAt, ApprovalReasons, Decision, #Archive, RetentionEndsAt, "
-    "ServiceEndsFirst"
-)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -124,8 +119,6 @@ class Observer:
     records
         The records by execution. Those of running executions are read from the index, those of ended ones by their
         key; only the latter have their steps.
-    window
-        The entities that are in the window now.
     messages
         The messages of the notification topic so far, each with `Subject` and `Message`.
     dead_letters
@@ -146,7 +139,6 @@ class Observer:
         self._histories: dict[str, tuple[RecordSummary | None, tuple[Step, ...]]] = {}
         self._ended_records: dict[str, RecordSummary | None] = {}
         self.records: dict[str, RecordSummary] = {}
-        self.window = Window(environment.clock.now(), ())
         self.messages: list[dict[str, str]] = []
         self.dead_letters: dict[str, str] = {}
         self.user_states: dict[str, str] = {}
@@ -158,20 +150,13 @@ class Observer:
         self._executions = {
             machine: list(self._read_executions(machine)) for machine in (OFFBOARDING, APPROVAL, RESTORE)
         }
-        in_window = self.query_by_status(IN_WINDOW)
-        entities = tuple((record.name, record.due_at or "") for record in in_window)
-        self.window = Window(self.read_at, entities)
-        waiting = [
-            record
-            for partition in (AWAITING_APPROVAL, SCHEDULED, EXPORTING)
-            for record in self.query_by_status(partition)
-        ]
+        unfinished = self._read_index("scan")
         ended = [
             self._read_ended_record(execution)
             for execution in self._executions[OFFBOARDING]
             if not execution.is_running
         ]
-        self.records = {record.execution_arn: record for record in (*in_window, *waiting, *ended) if record}
+        self.records = {record.execution_arn: record for record in (*unfinished, *ended) if record}
         for message in self._receive(self._approver_queue):
             body = json.loads(message["Body"])
             self.messages.append({member: body[member] for member in ("Subject", "Message")})
@@ -207,19 +192,21 @@ class Observer:
 
     def query_by_status(self, partition: str) -> list[RecordSummary]:
         """Query the index `ByStatus`; what is due first comes first."""
-        pages = (
-            self._environment.client("dynamodb")
-            .get_paginator("query")
-            .paginate(
-                TableName=self._outputs["RecordsTableName"],
-                IndexName="ByStatus",
-                KeyConditionExpression="StatusKey = :partition",
-                ExpressionAttributeValues={":partition": {"S": partition}},
-                ProjectionExpression=_PROJECTION,
-                ExpressionAttributeNames={f"#{name}": name for name in ("Name", "Status", "Archive")},
-            )
+        return self._read_index(
+            "query",
+            KeyConditionExpression="StatusKey = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
         )
-        return [_parse_record(item) for page in pages for item in page["Items"]]
+
+    def read_window(self) -> Window:
+        """Query the index for the entities that are in the window."""
+        entities = tuple((record.name, record.due_at or "") for record in self.query_by_status(IN_WINDOW))
+        return Window(self._environment.clock.now(), entities)
+
+    @property
+    def window_size(self) -> int:
+        """How many entities were in the window at the last `refresh`."""
+        return sum(record.status == IN_WINDOW for record in self.records.values())
 
     def read_steps(self, execution: Execution) -> tuple[Step, ...]:
         """Return the states that an execution has entered; they are read again when its record has changed."""
@@ -261,6 +248,18 @@ class Observer:
             for message in messages:
                 yield message
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def _read_index(self, operation: str, **condition: Any) -> list[RecordSummary]:
+        pages = (
+            self._environment.client("dynamodb")
+            .get_paginator(operation)
+            .paginate(
+                TableName=self._outputs["RecordsTableName"],
+                IndexName="ByStatus",
+                **condition,
+            )
+        )
+        return [_parse_record(item) for page in pages for item in page["Items"]]
 
     def _read_user_states(self) -> Iterator[tuple[str, str]]:
         pages = self._environment.client("workmail").get_paginator("list_users")

@@ -9,6 +9,7 @@ from local.demo.observer import AWAITING_APPROVAL, EXPORTING, IN_WINDOW, SCHEDUL
 
 NOTHING_STARTED = "nothing started"
 REFUSED = "refused"
+_WAITING_STAGES = (SCHEDULED, AWAITING_APPROVAL, EXPORTING, IN_WINDOW)
 _UNTOUCHED = "The mailbox was not touched. "
 _DECISION_VERBS = {"Approved": "approves", "Rejected": "rejects"}
 
@@ -59,7 +60,7 @@ def read_progress(execution: Execution, observer: Observer) -> Iterator[Progress
     """Return the stage that an execution has reached, as the observer last read it; steps in between are no stage."""
     record = observer.records.get(execution.arn)
     stage = execution.outcome or (record.status if record else None)
-    if not stage or (execution.is_running and stage not in _RESULTS):
+    if not stage or (execution.is_running and stage not in _WAITING_STAGES):
         return
     subject = name_subject(execution, record)
     facts = _Facts(execution, record, describe_mailbox(subject, observer))

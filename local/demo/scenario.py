@@ -62,7 +62,7 @@ class DemoScenario:
         self._narrator = Narrator()
         self._cast = create_cast(self._people)
         self._rows: list[Row] = []
-        self.largest_window: Window = self._observer.window
+        self.largest_window = Window(environment.clock.now(), ())
 
     @property
     def service_ends_on(self) -> str:
@@ -81,6 +81,8 @@ class DemoScenario:
         while True:
             today = (clock.now() - STARTS_AT) // ONE_DAY
             yield from self._narrate()
+            if not remaining and not self._observer.has_running_executions:
+                return
             for action in [action for action in remaining if action.day <= today]:
                 action.perform()
                 self._rows += action.rows
@@ -88,13 +90,12 @@ class DemoScenario:
                 clock.settle()
                 yield from self._narrate()
             clock.advance(_LONGEST_DELIVERY)
-            yield from self._narrate()
             upcoming = clock.upcoming()
-            if not remaining and (upcoming is None or not self._observer.has_running_executions):
-                return
             days = [action.day for action in remaining]
             if upcoming is not None:
                 days.append(max(today + 1, ceil((upcoming - STARTS_AT) / ONE_DAY)))
+            if not days:
+                return
             clock.move_to(STARTS_AT + min(days) * ONE_DAY)
 
     def to_json(self) -> dict[str, Any]:
@@ -123,7 +124,8 @@ class DemoScenario:
 
     def _narrate(self) -> list[StoryLine]:
         self._observer.refresh()
-        self.largest_window = max(self.largest_window, self._observer.window, key=lambda window: len(window.entities))
+        if self._observer.window_size > len(self.largest_window.entities):
+            self.largest_window = self._observer.read_window()
         return self._narrator.tell(self._rows, self._observer)
 
     def _list_actions(self) -> Iterator[ScheduledAction]:
