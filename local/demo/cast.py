@@ -63,8 +63,15 @@ class Cast:
     def rows(self) -> tuple[Row, ...]:
         """All of them, in the order in which they begin."""
         return (
-            *(*self.offboardings, self.burst, self.approved, self.rejected, self.withdrawn, self.undecided),
-            *(self.returned, self.restored, self.registered),
+            *self.offboardings,
+            self.burst,
+            self.approved,
+            self.rejected,
+            self.withdrawn,
+            self.undecided,
+            self.returned,
+            self.restored,
+            self.registered,
         )
 
 

@@ -14,7 +14,7 @@ _MEANINGS = {
     "EntityNotFound": "a typo disables nobody",
     REFUSED: "unclear who left: not started",
     NOTHING_STARTED: "suspended is not gone",
-    "Rejected": "a doubt asks a person first",
+    "Rejected": "a person had the last word",
     "Withdrawn": "back in time: never disabled",
     "ApprovalTimedOut": "no decision: never disabled",
     "Restored": "with the alias and the group",
