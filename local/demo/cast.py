@@ -24,8 +24,8 @@ REGISTRATION_DAY = 30
 _STORE_USER_ID = "94482488-3041-7097-2d41-0242ac120002"
 _BURST_SIZE = 30
 _LAST_WORKING_DAY = "2027-03-12T17:00:00Z"
-_BY_HAND = "An administrator offboards {}"
-_BY_PROVIDERS = "Okta, Identity Center and an HR script report {}"
+_BY_HAND = "IT offboards {}"
+_BY_PROVIDERS = "Okta, Identity Center and HR report {}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def create_cast(people: OrganizationBuilder) -> Cast:
         undecided=ApprovalRow("a waiting offboarding, not decided", "", burst, None, "ApprovalTimedOut"),
         returned=ReturnRow(
             title="Okta reports that a leaver is back",
-            action="Okta reports that {} is back",
+            action="Okta: {} is back",
             name=restored.name,
             entity_id=restored.entity_id,
             expected="1 mail, 1 restore",
@@ -101,7 +101,7 @@ def create_cast(people: OrganizationBuilder) -> Cast:
         restored=restored,
         registered=RegistrationRow(
             title="a user is registered again in WorkMail's console",
-            action="Somebody registers {} again, in WorkMail's console",
+            action="Somebody registers {} again in WorkMail",
             name="nora.new",
             expected=ENABLED,
         ),
@@ -118,7 +118,7 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     people.create_user("it.admin", domain=COMPANY_DOMAIN)
     yield OffboardingRow(
         title="a plan: DryRun",
-        action="A dry run for {}",
+        action="Dry run for {}",
         name="petra.planned",
         entity_id=people.address("petra.planned"),
         expected="Planned",
@@ -138,21 +138,21 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     )
     yield OffboardingRow(
         "an administrator, protected by the settings",
-        "Somebody offboards {} by mistake",
+        "IT offboards {} by mistake",
         "it.admin",
         "it.admin",
         "EntityProtected",
     )
     yield OffboardingRow(
         "a user who does not exist",
-        "Somebody mistypes a name: {}",
+        "IT mistypes a name: {}",
         "dana.leever",
         people.address("dana.leever"),
         "EntityNotFound",
     )
     yield OffboardingRow(
         title="a user whose mailbox is exported first",
-        action="{} leaves, with a required archive",
+        action="{} leaves, archive first",
         name="arthur.archived",
         entity_id=people.address("arthur.archived"),
         expected="CleanupVerified",
@@ -202,7 +202,7 @@ def _add_provider_rows(people: OrganizationBuilder, restored: RestoreRow) -> Ite
     )
     yield OffboardingRow(
         "Okta deactivates a user, and reports it three times",
-        "Okta reports {} three times",
+        "Okta reports {} 3 times",
         "olivia.okta",
         olivia,
         "CleanupVerified",
@@ -265,7 +265,7 @@ def _add_restore_row(people: OrganizationBuilder) -> RestoreRow:
     people.create_group("support", (robin,))
     return RestoreRow(
         title="a restore, by e-mail address",
-        action="An administrator restores {}",
+        action="IT restores {}",
         name=name,
         entity_id=people.address(name, COMPANY_DOMAIN),
         expected="Restored",

@@ -11,13 +11,14 @@ from local.demo.outcomes import OutcomeSummary
 from local.demo.rows import STARTS_AT, RowResult
 from local.demo.story import StoryLine
 
-_LABEL_WIDTH = 18
+_LABEL_WIDTH = 12
+_HEADING = ("day date".ljust(_LABEL_WIDTH), "what happens → what comes of it")
 _ARROW = " → "
 _ASCII = str.maketrans({"→": "->", "·": "-"})
 _NEXT_STEPS = (
     ("Try it yourself:", "make serve, then open http://127.0.0.1:5000/"),
-    ("See the proof:", ".venv/bin/python -m local demo --evidence robin"),
-    ("Deploy it:", "README.md, section Deploy"),
+    ("See the proof:", "make demo EVIDENCE=robin"),
+    ("Deploy it:", "README.md, Deploy in five steps"),
 )
 
 
@@ -36,18 +37,19 @@ class StoryPrinter:
 
     def print_opening(self, service_ends_on: str, retention_days: int) -> None:
         """Print where the clock starts, and what the story is about."""
-        paragraphs = (
-            f"The demo's clock starts at {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is, and moves by itself.",
-            "Leavers are deregistered from Amazon WorkMail: their mailboxes are disabled at once, and removed "
-            f"{retention_days} days later. Then this product checks that. WorkMail itself ends on {service_ends_on}.",
+        text = (
+            f"Four months on an AWS in memory, from {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is. A leaver's "
+            f"mailbox is disabled and can be restored for {retention_days} days; then WorkMail removes it, and this "
+            f"product verifies the clean-up. WorkMail itself ends on {service_ends_on}."
         )
-        for line in [line for text in paragraphs for line in textwrap.wrap(text, self._console.width)]:
+        for line in textwrap.wrap(text, self._console.width):
             print_plain(self._console, Text(line))
         print_plain(self._console, Text(""))
+        print_plain(self._console, Text("".join(_HEADING), style="underline"))
 
     def print_line(self, line: StoryLine) -> None:
         """Print one line; what does not fit goes on below it, indented."""
-        day = f"day {line.day:>3} · {line.at.day:>2} {line.at:%b}"
+        day = f"{line.day:>3} {line.at.day:>2} {line.at:%b}"
         label = "" if day == self._label else day
         self._label = day
         for text in self._lay_out(line):

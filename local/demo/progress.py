@@ -51,10 +51,6 @@ class _Facts:
     def output(self) -> Mapping[str, Any]:
         return self.execution.output or {}
 
-    @property
-    def is_enabled(self) -> bool:
-        return self.mailbox.endswith("enabled")
-
 
 def read_progress(execution: Execution, observer: Observer) -> Iterator[Progress]:
     """Return the stage that an execution has reached, as the observer last read it; steps in between are no stage."""
@@ -84,7 +80,7 @@ def name_subject(execution: Execution, record: RecordSummary | None) -> str:
 def describe_mailbox(subject: str, observer: Observer) -> str:
     """Return whether a user's mailbox is enabled now, in words; nothing about anything that is not a user."""
     state = observer.user_states.get(subject)
-    return f"the mailbox is {state.lower()}" if state else ""
+    return f"mailbox {state.lower()}" if state else ""
 
 
 def render_count(number: int, noun: str) -> str:
@@ -124,7 +120,7 @@ def _describe_action(stage: str, facts: _Facts) -> str:
 
 
 def _describe_decision(decision: Mapping[str, Any]) -> str:
-    return f"{decision['DecidedBy']} {_DECISION_VERBS[decision['Decision']]} {{}}: {decision['Reason']}"
+    return f"{decision['DecidedBy']} {_DECISION_VERBS[decision['Decision']]} {{}}"
 
 
 def _describe_archive(archive: Mapping[str, Any]) -> str:
@@ -135,9 +131,8 @@ def _describe_archive(archive: Mapping[str, Any]) -> str:
 
 def _describe_plan(facts: _Facts) -> str:
     plan = facts.output["Plan"]
-    operations = ", ".join(call["Operation"] for call in plan["WouldCall"]) or "nothing"
     removal = _render_day(plan["MailboxIsRemovedAt"], plan["DeregistersAt"])
-    return _join(f"Planned: would call {operations}, removal on {removal}", facts.mailbox)
+    return _join(f"Planned (removal {removal})", facts.mailbox)
 
 
 def _describe_window(facts: _Facts) -> str:
@@ -147,8 +142,8 @@ def _describe_window(facts: _Facts) -> str:
     end = _render_day(record.retention_ends_at, record.deregistered_at)
     if record.has_service_end_first:
         days = _render_days(record.deregistered_at, record.retention_ends_at)
-        return f"deregistered; its {days} end on {end}, after WorkMail"
-    return f"deregistered; restorable until {end}"
+        return f"disabled, but its {days} end on {end}, after WorkMail"
+    return f"disabled, restorable until {end}"
 
 
 def _describe_approval(facts: _Facts) -> str:
@@ -157,47 +152,45 @@ def _describe_approval(facts: _Facts) -> str:
 
 
 def _describe_unverified(facts: _Facts) -> str:
-    reason = f"{facts.execution.outcome}: {facts.mailbox}"
-    return f"{reason}, {'so' if facts.is_enabled else 'but'} no cleanup is claimed"
+    return _join(f"{facts.execution.outcome}: {facts.mailbox}", "no clean-up is claimed")
 
 
 def _describe_restore(facts: _Facts) -> str:
     items = [kind for item in facts.output["PutBack"] for kind in item]
     counts = [render_count(items.count(kind), kind.lower()) for kind in dict.fromkeys(items)]
-    return _join(f"Restored, with {' and '.join(counts) or 'nothing else'}", facts.mailbox)
+    return f"Restored, with {' and '.join(counts) or 'nothing else'}"
 
 
 def _describe_default_result(facts: _Facts) -> str:
     cause = facts.execution.cause or ""
-    untouched = "not touched" if cause.startswith(_UNTOUCHED) else ""
-    reason = _join(untouched, facts.mailbox) if facts.mailbox else take_sentence(cause)
-    return ": ".join(filter(None, (facts.execution.outcome or facts.execution.status, reason)))
+    untouched = "nothing touched" if cause.startswith(_UNTOUCHED) else take_sentence(cause)
+    return _join(facts.execution.outcome or facts.execution.status, facts.mailbox or untouched)
 
 
 def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
+    return ", ".join(part for part in parts if part)
 
 
 def _describe_retention(output: Mapping[str, Any]) -> str:
     days = _render_days(output["DeregisteredAt"], output["RetentionEndsAt"])
     if not output["RetentionEndsBeforeWorkMail"]:
-        return f"Amazon WorkMail ends before the {days} of {{}} do"
+        return f"WorkMail ends before the {days} of {{}} do"
     return f"The {days} of {{}} are over"
 
 
 _RESULTS: dict[str, Callable[[_Facts], str]] = {
-    SCHEDULED: lambda facts: _join("waits until then", facts.mailbox),
+    SCHEDULED: lambda facts: _join("waits", facts.mailbox),
     AWAITING_APPROVAL: _describe_approval,
-    EXPORTING: lambda facts: _join("the export runs", facts.mailbox),
+    EXPORTING: lambda facts: _join("export runs", facts.mailbox),
     IN_WINDOW: _describe_window,
     "Planned": _describe_plan,
-    "CleanupVerified": lambda facts: "CleanupVerified: disabled without interruption",
+    "CleanupVerified": lambda facts: "CleanupVerified",
     **dict.fromkeys(("Reenabled", "ReenabledAfterRetention", "ServiceEnded"), _describe_unverified),
     "Restored": _describe_restore,
 }
 """What is told of each stage. Of all others, the outcome and the mailbox are."""
 
-_ACTIONS = {"ApprovalTimedOut": "Nobody has decided on {}"}
+_ACTIONS = {"ApprovalTimedOut": "No decision on {}"}
 """What led to a stage that needed no action."""
 
 _MOST_NAMES = 4

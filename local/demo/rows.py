@@ -146,8 +146,9 @@ class OffboardingRow:
             yield from read_progress(execution, observer)
         if not executions:
             result = self.read_result(observer)
-            reason = take_sentence(result.details.get("Reason") or result.details.get("Log", ""))
-            yield Progress(self.name, result.outcome or "", observer.read_at, "", f"{result.outcome}: {reason}")
+            reason = take_sentence(result.details.get("Reason", "")).partition(", ")[0]
+            fact = reason or describe_mailbox(self.name, observer)
+            yield Progress(self.name, result.outcome or "", observer.read_at, "", f"{result.outcome}: {fact}")
 
     def read_result(self, observer: Observer) -> RowResult:
         """Return its outcome as the observer last read it."""
@@ -206,7 +207,7 @@ class BurstRow:
             stage="begun",
             at=observer.read_at,
             action="",
-            result=f"{len(deregistered)} deregistered, {len(waiting)} wait for an approval "
+            result=f"{len(deregistered)} disabled, {len(waiting)} wait for an approval "
             f"(cap {observer.read_daily_cap()}), {mails}",
         )
         undecided = {record.execution_arn for record in records if not record.decision}
@@ -310,7 +311,7 @@ class ReturnRow:
         """Return how many mails tell of it, and how the mailbox is meanwhile."""
         mails = render_count(len(observer.find_messages(RETURN_SUBJECT)), "mail")
         restores = render_count(len(observer.find_executions(self.entity_id, RESTORE)), "restore")
-        result = f"{mails} to IT, {restores}; {describe_mailbox(self.name, observer)}"
+        result = f"{mails}, {restores}, {describe_mailbox(self.name, observer)}"
         yield Progress(self.name, "told", observer.read_at, "", result)
 
     def read_result(self, observer: Observer) -> RowResult:

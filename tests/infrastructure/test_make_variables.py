@@ -11,7 +11,7 @@ import pytest
 
 from tests.infrastructure.test_words import ROOT, source_files
 
-VARIABLES = {"serve": ("PORT", "SETTINGS", "EMPTY"), "destroy": ("STOP", "UNPROTECT", "YES", "EXPORT", "STACK")}
+VARIABLES = {"demo": ("EVIDENCE",), "serve": ("PORT", "SETTINGS", "EMPTY"), "destroy": ("STOP", "UNPROTECT", "YES", "EXPORT", "STACK")}
 """By target of the Makefile: the variables that become options of the command."""
 
 
