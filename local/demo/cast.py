@@ -77,12 +77,12 @@ class Cast:
 
 def create_cast(people: OrganizationBuilder) -> Cast:
     """Create the people, groups and resources in WorkMail."""
-    manual = tuple(_add_manual_rows(people))
+    manual = (*_add_manual_rows(people), *_make_mistaken_rows(people))
     restored = _add_restore_row(people)
     doubtful = _add_doubtful_row(people)
     burst = _add_burst_row(people)
     return Cast(
-        offboardings=(*manual, *_add_provider_rows(people, restored), doubtful),
+        offboardings=(*manual, *_add_provider_rows(people, restored), *_add_rows_without_execution(people), doubtful),
         doubtful=doubtful,
         burst=burst,
         approved=ApprovalRow("a waiting offboarding, approved", "", burst, "Approved", "CleanupVerified"),
@@ -137,20 +137,6 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
         "ReenabledAfterRetention",
     )
     yield OffboardingRow(
-        "an administrator, protected by the settings",
-        "IT offboards {} by mistake",
-        "it.admin",
-        "it.admin",
-        "EntityProtected",
-    )
-    yield OffboardingRow(
-        "a user who does not exist",
-        "IT mistypes a name: {}",
-        "dana.leever",
-        people.address("dana.leever"),
-        "EntityNotFound",
-    )
-    yield OffboardingRow(
         title="a user whose mailbox is exported first",
         action="{} leaves, archive first",
         name="arthur.archived",
@@ -168,12 +154,30 @@ def _add_manual_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
     )
 
 
+def _make_mistaken_rows(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
+    """Make the rows of what a person offboards by mistake."""
+    yield OffboardingRow(
+        "an administrator, protected by the settings",
+        "IT offboards {} by mistake",
+        "it.admin",
+        "it.admin",
+        "EntityProtected",
+    )
+    yield OffboardingRow(
+        "a user who does not exist",
+        "IT mistypes a name: {}",
+        "dana.leever",
+        people.address("dana.leever"),
+        "EntityNotFound",
+    )
+
+
 def _add_provider_rows(people: OrganizationBuilder, restored: RestoreRow) -> Iterator[OffboardingRow]:
     """Create the users that the identity providers report, and their events."""
-    for name in ("olivia.okta", "sam.suspended", "henri.hr"):
+    for name in ("olivia.okta", "henri.hr"):
         people.create_user(name, domain=COMPANY_DOMAIN)
     ines = people.create_user("ines.identity", domain=COMPANY_DOMAIN, IdentityProviderUserId=_STORE_USER_ID)
-    olivia, sam, henri = (f"{name}@{COMPANY_DOMAIN}" for name in ("olivia.okta", "sam.suspended", "henri.hr"))
+    olivia, henri = (f"{name}@{COMPANY_DOMAIN}" for name in ("olivia.okta", "henri.hr"))
     deactivated = make_okta_event("okta-1", olivia, STARTS_AT)
     deleted = make_okta_event("okta-2", olivia, STARTS_AT, "user.lifecycle.delete.initiated")
     yield OffboardingRow(
@@ -208,6 +212,12 @@ def _add_provider_rows(people: OrganizationBuilder, restored: RestoreRow) -> Ite
         "CleanupVerified",
         (deactivated, deactivated, deleted),
     )
+
+
+def _add_rows_without_execution(people: OrganizationBuilder) -> Iterator[OffboardingRow]:
+    """Create a user whom a provider reports, and the events that start nothing."""
+    sam, stranger = f"sam.suspended@{COMPANY_DOMAIN}", "eve@other.example"
+    people.create_user("sam.suspended", domain=COMPANY_DOMAIN)
     yield OffboardingRow(
         "Okta suspends a user",
         "Okta suspends {}",
@@ -216,7 +226,6 @@ def _add_provider_rows(people: OrganizationBuilder, restored: RestoreRow) -> Ite
         NOTHING_STARTED,
         (make_okta_event("okta-3", sam, STARTS_AT, "user.lifecycle.suspend"),),
     )
-    stranger = "eve@other.example"
     yield OffboardingRow(
         "Okta deactivates a user of another company",
         "Okta reports {}, of another company",
