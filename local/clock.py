@@ -403,6 +403,13 @@ class Clock:
             entry = self._next_entry()
             return entry.when if entry else None
 
+    def find_next(self, counts: Callable[[str], bool]) -> tuple[datetime, str] | None:
+        """Return when the next thing is due whose name counts, and its name; None if no such thing is due."""
+        with self._state_changed:
+            entries = ((entry, _name_of(entry.item)) for entry in self._agenda if not entry.item.is_done)
+            entry, name = min((pair for pair in entries if counts(pair[1])), default=(None, ""))
+        return (entry.when, name) if entry else None
+
     def release(self) -> None:
         """End every wait with `ClockStoppedError`, now and from now on, and drop all timers."""
         with self._state_changed:
@@ -570,6 +577,12 @@ class Clock:
             self._thread.lock_holders = []
         stack: list[tuple[Callable[[], None], Callable[[], None]]] = self._thread.lock_holders
         return stack
+
+
+def _name_of(item: Timer | _Waiter) -> str:
+    if isinstance(item, Timer):
+        return item.name
+    return item.work.name if item.work else "a wait"
 
 
 def _to_utc(when: datetime) -> datetime:

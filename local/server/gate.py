@@ -16,16 +16,18 @@ from http import HTTPStatus
 from typing import Any
 
 from local.server.answers import error_response
+from local.server.page.files import IS_PAGE, PAGE_HEADERS
 
 HOST_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """The names under which the server can be reached."""
 _DEFAULT_HTTP_PORT = 80
 _ALLOWED_SITES = frozenset({"none", "same-origin"})
-_OWN_HEADERS = (
-    # What this server answers is data: it never becomes a page that could send requests as the server's own.
+_DATA_HEADERS = (
+    # All that is not the page is data: it never becomes a page that could send requests as the server's own.
     ("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
 )
 
 
@@ -49,7 +51,8 @@ class Gate:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]
-            return start_response(status, [*kept, *_OWN_HEADERS], exc_info)
+            own_headers = PAGE_HEADERS if IS_PAGE in environ else _DATA_HEADERS
+            return start_response(status, [*kept, *own_headers], exc_info)
 
         refusal = find_refusal(environ, self._hosts)
         if refusal is not None:

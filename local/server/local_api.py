@@ -19,11 +19,17 @@ from local.faults import read_faults
 from local.server.answers import error_response, json_response
 from local.server.aws_api import AwsApi, replace_queue_url
 from local.server.bodies import BodyError, read_body
+from local.server.clock_moves import NEXT, NothingDueError
 from local.server.mailboxes import HINT, fill_mailbox, parse_mailbox, render_mailboxes
+from local.server.page.api import PageApi
+from local.server.page.files import answer_file, is_file_request, is_page_request
+from local.server.page.stack import PageError
 from local.server.switches import change_switches, render_switches
 from local.workmail.behaviour import POSSIBLE_NUMBERS
 
-_CLOCK_HINT = 'Send {"advance": "P30D"}: an ISO 8601 duration, not negative.'
+_CLOCK_HINT = (
+    'Send {"advance": "P30D"}: an ISO 8601 duration, not negative; or {"advance": "next"}: to what is due next.'
+)
 _FAULTS_HINT = (
     'Send a list such as [{"service": "workmail", "operation": "DescribeUser", "error": "ThrottlingException", '
     '"times": 2}]; instead of error, also latency (seconds) or afterEffect (an error after the operation took effect).'
@@ -35,7 +41,7 @@ _BEHAVIOUR_HINT = 'Send the switches to change, such as {"email_of_disabled": "a
 _STATUS_MEMBERS = frozenset({"IdentityStoreId", "UserId", "UserStatus"})
 _STORE_USER_ID = re.compile(r"([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}")
 _HELP = {
-    "About": "The embedded AWS. Everything is in memory and is lost when the server ends.",
+    "About": "The embedded AWS. Everything is in memory and is lost when the server ends. A browser gets a page at /.",
     "GET /local/clock": "returns the time",
     "POST /local/clock": f"moves the clock, and answers when everything that is due has run. {_CLOCK_HINT}",
     "GET /local/faults": "returns the faults, and how often each has happened",
@@ -70,6 +76,7 @@ class LocalApi:
         self._environment = environment
         self._identity_store_id = identity_store_id
         self._aws = AwsApi()
+        self._page = PageApi(environment)
         self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
             ("GET", "/local"): lambda _: _HELP,
             ("GET", "/local/clock"): self._read_clock,
@@ -93,28 +100,35 @@ class LocalApi:
         except BodyError as error:
             answer = error_response(environ, "SerializationException", str(error), HTTPStatus.BAD_REQUEST)
             return answer(environ, start_response)
+        if is_page_request(environ) or is_file_request(environ):
+            return answer_file(environ)(environ, start_response)
         path = environ["PATH_INFO"].rstrip("/")
         if path != "/local" and not path.startswith("/local/"):
             return self._aws(environ, start_response)
         return self._answer(Request(environ), path)(environ, start_response)
 
     def _answer(self, request: Request, path: str) -> Response:
-        route = self._routes.get((request.method, path))
+        route = self._routes.get((request.method, path)) or self._page.find_route(request.method, path)
         if route is None:
             return json_response({"Error": f"There is no {request.method} {path}.", **_HELP}, HTTPStatus.NOT_FOUND)
         try:
             return json_response(route(request))
-        except BadRequest as error:
+        except (BadRequest, PageError) as error:
             return json_response({"Error": str(error)}, HTTPStatus.BAD_REQUEST)
 
     def _read_clock(self, _: Request) -> dict[str, Any]:
         return {"Now": _render_time(self._environment.clock.now())}
 
     def _move_clock(self, request: Request) -> dict[str, Any]:
-        clock = self._environment.clock
-        start = clock.now()
-        clock.move_to(start + _parse_duration(request))
-        return {"Before": _render_time(start), "Now": _render_time(clock.now())}
+        duration = _parse_duration(request)
+        try:
+            if duration is not None:
+                start, end = self._page.moves.advance(duration)
+                return {"Before": _render_time(start), "Now": _render_time(end)}
+            start, end, name = self._page.moves.advance_to_next()
+        except NothingDueError:
+            raise BadRequest("Nothing is due: the clock stands where it was.") from None
+        return {"Before": _render_time(start), "Now": _render_time(end), "Due": self._page.describe_due(name)}
 
     def _read_stack(self, request: Request) -> dict[str, Any]:
         organizations = [
@@ -212,12 +226,15 @@ def _render_store_user(user: StoreUser) -> dict[str, str]:
 
 
 def _parse_duration(request: Request) -> Any:
+    """Return the duration of a request; None if it is until what is due next."""
     try:
         body = json.loads(request.get_data())
     except ValueError:
         raise BadRequest(f"The body is not JSON. {_CLOCK_HINT}") from None
     if not isinstance(body, dict) or set(body) != {"advance"}:
         raise BadRequest(f"The body must have exactly one member, advance. {_CLOCK_HINT}")
+    if body["advance"] == NEXT:
+        return None
     try:
         duration = isodate.parse_duration(body["advance"])
         start = datetime(2027, 1, 1, tzinfo=UTC)

@@ -1,0 +1,209 @@
+"""The JSON behind the page: `/local/page/…`. Every action is a call of AWS's API, and every error is a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from xml.etree import ElementTree
+
+from botocore.exceptions import BotoCoreError, ClientError
+from werkzeug.wrappers import Request
+
+from local.defaults import ACCOUNT, REGION
+from local.environment import Environment
+from local.server.clock_moves import ClockMoves
+from local.server.graphs import UnknownGraphError, draw_graph
+from local.server.page.entities import create_person, list_entities, list_organizations
+from local.server.page.executions import Executions
+from local.server.page.messages import COLLECT_EVERY, Inbox, list_messages, summarize_news
+from local.server.page.offboardings import find_offboarding, list_waiting, list_window
+from local.server.page.samples import build_sample, list_samples, put_event
+from local.server.page.stack import PageError, StackView
+
+PATH = "/local/page/"
+_PERSON = {"OrganizationId": str, "Name": str, "DisplayName": str, "Domain": str, "IdentityCenter": bool}
+_START = {"Machine": str, "Input": str}
+_EVENT = {"Entry": dict}
+_EXECUTION_WAIT = "execution "
+
+
+class PageApi:
+    """Answers the requests of the page.
+
+    Parameters
+    ----------
+    environment
+        An open environment.
+
+    Attributes
+    ----------
+    moves
+        Moves the clock, and collects what the stack tells on the way.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._stack = StackView(environment)
+        self._inbox = Inbox(self._stack)
+        self._executions = Executions(self._stack)
+        self.moves = ClockMoves(environment.clock, COLLECT_EVERY, self._inbox.collect)
+        self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
+            ("GET", f"{PATH}overview"): self._read_overview,
+            ("GET", f"{PATH}entities"): self._list_entities,
+            ("GET", f"{PATH}executions"): self._list_executions,
+            ("GET", f"{PATH}messages"): self._list_messages,
+            ("GET", f"{PATH}news"): self._read_news,
+            ("GET", f"{PATH}samples"): lambda _: {"Samples": list_samples(self._stack)},
+            ("POST", f"{PATH}people"): self._create_person,
+            ("POST", f"{PATH}executions"): self._start_execution,
+            ("POST", f"{PATH}events"): self._put_event,
+        }
+        self._readers: dict[str, Callable[[str, Request], dict[str, Any]]] = {
+            f"{PATH}executions/": self._read_execution,
+            f"{PATH}graphs/": self._draw_graph,
+            f"{PATH}samples/": self._build_sample,
+        }
+
+    def find_route(self, method: str, path: str) -> Callable[[Request], dict[str, Any]] | None:
+        """Return what answers a request; None if nothing does.
+
+        Parameters
+        ----------
+        method, path
+            Of the request, without a `/` at the end.
+        """
+        route = self._routes.get((method, path))
+        for prefix, read in self._readers.items():
+            if route is None and method == "GET" and path.startswith(prefix):
+                route = partial(read, path.removeprefix(prefix))
+        return None if route is None else partial(self._call, route)
+
+    def _call(self, route: Callable[[Request], dict[str, Any]], request: Request) -> dict[str, Any]:
+        """Answer a request, and turn the errors of AWS and of this page into a sentence."""
+        try:
+            return route(request)
+        except ClientError as error:
+            details = error.response["Error"]
+            raise PageError(
+                f"{error.operation_name} was refused: {_end(details.get('Message') or details['Code'])}"
+            ) from None
+        except BotoCoreError as error:
+            raise PageError(_end(" ".join(str(error).split()))) from None
+        except TimeoutError as error:
+            raise PageError(f"It was started, and has not come to an end yet. {_end(str(error))}") from None
+
+    def _read_overview(self, _: Request) -> dict[str, Any]:
+        self._inbox.open()
+        self._inbox.collect()
+        stack, due = self._stack, self.moves.find_next()
+        return {
+            "Now": stack.environment.clock.now().isoformat(),
+            "IsMoving": self.moves.is_moving,
+            "Next": {"At": due[0].isoformat(), "Name": self.describe_due(due[1])} if due else None,
+            "Account": ACCOUNT,
+            "Region": REGION,
+            "Machines": list(stack.machines),
+            "Organizations": list_organizations(stack),
+            "Waiting": list_waiting(stack),
+            "Window": list_window(stack),
+            "LastMessage": self._inbox.count,
+        }
+
+    def describe_due(self, name: str) -> str:
+        """Return what is due in words for a person: whose execution goes on, if it is one.
+
+        Parameters
+        ----------
+        name
+            The name that the clock has for it.
+        """
+        machine = self._stack.machines.get("offboarding")
+        if machine is None or not name.startswith(_EXECUTION_WAIT):
+            return name
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name.removeprefix(_EXECUTION_WAIT)}"
+        offboarding = find_offboarding(self._stack, arn)
+        return f"the offboarding of {offboarding.label} goes on" if offboarding else name
+
+    def _list_entities(self, request: Request) -> dict[str, Any]:
+        query = request.args
+        return list_entities(
+            self._stack,
+            query.get("organization", ""),
+            query.get("search", ""),
+            query.get("state", ""),
+            _parse_number(request, "offset"),
+        )
+
+    def _list_executions(self, request: Request) -> dict[str, Any]:
+        machine, status = request.args.get("machine", "offboarding"), request.args.get("status", "")
+        return self._executions.list_page(machine, status, _parse_number(request, "offset"))
+
+    def _read_execution(self, arn: str, _: Request) -> dict[str, Any]:
+        return self._executions.read(arn)
+
+    def _draw_graph(self, arn: str, _: Request) -> dict[str, Any]:
+        definition, name = self._executions.read_definition(arn)
+        try:
+            # The text is this server's own: names in a definition are escaped in it.
+            return {"Drawing": _render_tree(ElementTree.fromstring(draw_graph(definition, name)))}  # noqa: S314
+        except UnknownGraphError:
+            return {"Drawing": None}
+
+    def _list_messages(self, request: Request) -> dict[str, Any]:
+        self._inbox.open()
+        self._inbox.collect()
+        return list_messages(self._stack, self._inbox, request.args.get("kind", ""), _parse_number(request, "offset"))
+
+    def _read_news(self, request: Request) -> dict[str, Any]:
+        self._inbox.collect()
+        return summarize_news(self._stack, self._inbox, _parse_number(request, "since"))
+
+    def _build_sample(self, sample_id: str, request: Request) -> dict[str, Any]:
+        query = request.args
+        return build_sample(self._stack, sample_id, query.get("organization", ""), query.get("person", ""))
+
+    def _create_person(self, request: Request) -> dict[str, Any]:
+        return create_person(self._stack, _parse_members(request, _PERSON))
+
+    def _start_execution(self, request: Request) -> dict[str, Any]:
+        members = _parse_members(request, _START)
+        return self._executions.start(members["Machine"], members["Input"])
+
+    def _put_event(self, request: Request) -> dict[str, Any]:
+        return put_event(self._stack, _parse_members(request, _EVENT)["Entry"])
+
+
+def _render_tree(element: ElementTree.Element) -> dict[str, Any]:
+    """Return a drawing as the page can build it without parsing markup, which its policy forbids."""
+    return {
+        "Tag": element.tag.rpartition("}")[2],
+        "Attributes": dict(element.attrib),
+        "Text": (element.text or "").strip(),
+        "Children": [_render_tree(child) for child in element],
+    }
+
+
+def _parse_members(request: Request, members: Mapping[str, type]) -> dict[str, Any]:
+    """Return the members of a request's body, all of which are required and no others are allowed."""
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        raise PageError("The body is not JSON.") from None
+    if not isinstance(body, dict) or set(body) != set(members):
+        raise PageError(f"The body must be a JSON object with exactly the members {', '.join(members)}.")
+    for name, kind in members.items():
+        if not isinstance(body[name], kind):
+            raise PageError(f"{name} has a value of the wrong kind.")
+    return body
+
+
+def _parse_number(request: Request, name: str) -> int:
+    text = request.args.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise PageError(f"{name} must be a whole number.")
+    return int(text)
+
+
+def _end(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
