@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from local.organization import OrganizationBuilder
 from local.server.serve import make_http_server
 from operate.account import Account
 from operate.command import offboarding
+from tests.serving import run_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,24 +46,6 @@ def in_process_url() -> Iterator[str]:
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make serve` prints beside its output."""
     return tmp_path_factory.mktemp("serve") / "stderr"
-
-
-@contextmanager
-def run_server(terminal: Path, *options: str) -> Iterator[str]:
-    """Run `make serve` in a process, and return its address."""
-    with terminal.open("w") as errors, subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert address, terminal.read_text()
-        yield address.group()
-        process.terminate()
-        process.wait(timeout=20)
 
 
 @pytest.fixture(scope="module")

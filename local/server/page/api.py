@@ -27,6 +27,15 @@ _PERSON = {"OrganizationId": str, "Name": str, "DisplayName": str, "Domain": str
 _START = {"Machine": str, "Input": str}
 _EVENT = {"Entry": dict}
 _EXECUTION_WAIT = "execution "
+_DUE = {
+    "AwaitingApproval": "the approval of {} times out",
+    "Scheduled": "the date of {} comes",
+    "Exporting": "the export of {} is looked at",
+    "InWindow": "the clean-up of {} is verified",
+    "Unwatched": "the clean-up of {} is verified",
+    "Restored": "the offboarding of {} ends",
+}
+"""By the status of a record: what is due when the wait of its execution ends."""
 
 
 class PageApi:
@@ -123,7 +132,9 @@ class PageApi:
             return name
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name.removeprefix(_EXECUTION_WAIT)}"
         offboarding = find_offboarding(self._stack, arn)
-        return f"the offboarding of {offboarding.label} goes on" if offboarding else name
+        if offboarding is None:
+            return name
+        return _DUE.get(offboarding.status, "the offboarding of {} goes on").format(offboarding.label)
 
     def _list_entities(self, request: Request) -> dict[str, Any]:
         query = request.args

@@ -183,7 +183,7 @@ def _iterate_ignored(stack: StackView) -> Iterator[Message]:
         entry = json.loads(line) if line.startswith("{") and '"event ignored"' in line else {}
         if entry.get("message") == "event ignored":
             title = f"Event ignored ({entry.get('provider', 'unknown provider')})"
-            yield Message(0, "ignored", _normalize(entry["timestamp"]), title, _as_sentence(entry["reason"]))
+            yield Message(0, "ignored", _normalize(entry["timestamp"]), title, f"{entry['reason']}.")
 
 
 def _parse_message(number: int, message: dict[str, Any]) -> Message:
@@ -199,7 +199,3 @@ def _parse_message(number: int, message: dict[str, Any]) -> Message:
 
 def _normalize(moment: str) -> str:
     return datetime.fromisoformat(moment).isoformat()
-
-
-def _as_sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -5,10 +5,10 @@ import { formatDuration, formatMoment, formatNow } from "./format.js";
 import { observe } from "./news.js";
 
 const MOVES = [
-  ["An hour", "PT1H"],
-  ["A day", "P1D"],
+  ["1 hour", "PT1H"],
+  ["1 day", "P1D"],
   ["30 days", "P30D"],
-  ["To what is due next", "next"],
+  ["to what is due next", "next"],
 ];
 
 /**
@@ -17,9 +17,9 @@ const MOVES = [
 export function createClock(page) {
   const time = document.getElementById("now");
   const due = document.getElementById("due");
-  const move = async (text, duration) => {
+  const move = async (duration) => {
     try {
-      const { answer, news } = await page.act(text, () => observe(() => post("/local/clock", { advance: duration })));
+      const { answer, news } = await page.act("The clock moves", () => observe(() => post("/local/clock", { advance: duration })));
       const reached = answer.Due ? ` Due was: ${answer.Due}.` : "";
       page.say(`The clock moved by ${formatDuration(answer.Before, answer.Now)} to ${formatMoment(answer.Now)}.${reached} ${news.text}`);
     } catch (error) {
@@ -28,7 +28,7 @@ export function createClock(page) {
     }
   };
   document.getElementById("moves").append(...MOVES.map(([text, duration]) =>
-    element("button", { type: "button", "data-move": duration, click: () => move(text, duration) }, text)));
+    element("button", { type: "button", "data-move": duration, click: () => move(duration) }, text)));
   return {
     update: ({ Now, Next, IsMoving }) => {
       time.textContent = formatNow(Now);

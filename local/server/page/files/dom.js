@@ -18,7 +18,7 @@ export function element(tag, properties = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -34,7 +34,7 @@ export function replaceContent(region, children) {
   const open = new Set([...region.querySelectorAll("details[open]")].map((node) => node.dataset.key));
   const scrolled = new Map([...region.querySelectorAll("[data-scroll]")].map((node) => [node.dataset.scroll, node]));
   const places = new Map([...scrolled].map(([name, node]) => [name, [node.scrollLeft, node.scrollTop]]));
-  region.replaceChildren(...children.flat().filter(Boolean));
+  region.replaceChildren(...children.flat(Infinity).filter(Boolean));
   for (const node of region.querySelectorAll("details")) node.open = node.open || open.has(node.dataset.key);
   for (const node of region.querySelectorAll("[data-scroll]")) {
     [node.scrollLeft, node.scrollTop] = places.get(node.dataset.scroll) ?? [0, 0];

@@ -26,6 +26,7 @@ export function createExecution(page, arn) {
     section("History", regions.events));
   let graph = null;
   let isDrawn = false;
+  let isPlaced = false;
   const draw = async () => {
     if (isDrawn) return;
     isDrawn = true;
@@ -43,6 +44,10 @@ export function createExecution(page, arn) {
     },
     update: (execution) => {
       if (graph) markPath(graph, execution);
+      if (graph && !isPlaced) {
+        isPlaced = true;
+        placeInView(canvas, graph.querySelector(".state.current, .state.failed"));
+      }
       const { Path, Current, Failed, Steps, Input, Output, Evidence, Events, EventCount } = execution;
       updateRegion(regions.head, { ...execution, Events: null, Steps: null }, () => renderHead(execution, page));
       updateRegion(regions.states, [Path, Current, Failed], () => [renderPath(execution)]);
@@ -51,6 +56,13 @@ export function createExecution(page, arn) {
       updateRegion(regions.events, EventCount, () => renderEvents(Events, EventCount));
     },
   };
+}
+
+/** On a phone the graph is wider than the screen: its interesting part comes first. */
+function placeInView(canvas, node) {
+  if (!node) return;
+  const [inner, outer] = [node.getBoundingClientRect(), canvas.getBoundingClientRect()];
+  canvas.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
 }
 
 function renderHead(execution, page) {

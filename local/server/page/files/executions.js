@@ -33,7 +33,7 @@ function renderExecutions(executions, go) {
     { title: "Who", cell: (row) => executionLink(row, row.Label || row.Name) },
     { title: "Status", cell: (row) => state(row.Status, STATUSES[row.Status]) },
     { title: "Outcome", cell: (row) => [row.Outcome ?? (row.IsPlan ? "a plan" : ""), row.Sentence ? element("small", {}, row.Sentence) : null] },
-    { title: "Started", cell: (row) => formatMoment(row.StartedAt) },
+    { title: "Started", kind: "date", cell: (row) => formatMoment(row.StartedAt) },
   ];
   const place = { offset: executions.Offset, count: executions.Rows.length, size: SIZE, total: null, hasMore: executions.HasMore };
   return [table("Executions, the newest first", columns, executions.Rows, "There is none."), pages(place, go)];

@@ -18,7 +18,7 @@ export function createOverview(page) {
   const root = element("div", { class: "view" },
     element("h1", {}, "Overview"),
     organizations,
-    section("Waits for a person", waiting),
+    section("Waits for a decision or a date", waiting),
     section("In the window", element("p", { class: "hint" },
       "Disabled in WorkMail. The mailbox is kept until the date, and can be restored."), inWindow),
     section("Told, refused and ignored last", latest,
@@ -55,7 +55,7 @@ function renderWaiting(waiting, page) {
   const columns = [
     { title: "Who", cell: (row) => executionLink(row, row.Label) },
     { title: "State", cell: (row) => [state(row.Status, WAITING_WORDS[row.Status]), renderReasons(row)] },
-    { title: "Until", cell: (row) => [formatMoment(row.DueAt), element("small", {}, row.NextEvent ? `then ${row.NextEvent}` : "")] },
+    { title: "Until", kind: "date", cell: (row) => [formatMoment(row.DueAt), element("small", {}, row.NextEvent ? `then ${row.NextEvent}` : "")] },
     { title: "Requested by", cell: (row) => [row.RequestedBy || "nobody named", row.Reason ? element("small", {}, row.Reason) : null] },
     { title: "Decide", kind: "actions", cell: (row) => renderDecisions(row, page) },
   ];
@@ -81,7 +81,7 @@ function renderWindow(inWindow, page) {
   const columns = [
     { title: "Who", cell: (row) => executionLink(row, row.Label) },
     { title: "Days left", cell: (row) => element("strong", {}, formatDays(row.DaysLeft)) },
-    { title: "Mailbox kept until", cell: (row) => formatMoment(row.DueAt) },
+    { title: "Mailbox kept until", kind: "date", cell: (row) => formatMoment(row.DueAt) },
     { title: "State", cell: (row) => state(row.Status, row.Status === "InWindow" ? "in the window" : "nobody verifies it") },
     { title: "Requested by", cell: (row) => row.RequestedBy || "nobody named" },
     { title: "Take back", kind: "actions", cell: (row) =>

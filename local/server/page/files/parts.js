@@ -39,7 +39,7 @@ const KINDS = {
  * @param {string} [words]
  */
 export function state(name, words) {
-  return element("span", { class: `state ${KINDS[name] ?? "quiet"}` }, words ?? name);
+  return element("span", { class: `sign ${KINDS[name] ?? "quiet"}` }, words ?? name);
 }
 
 /**

@@ -1,0 +1,104 @@
+"""A real Chromium, and `make serve` in a process of its own with settings of a file."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
+from local.organization import OrganizationBuilder
+from tests.serving import run_server
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+SECOND_ORGANIZATION = "m-" + "e" * 32
+SETTINGS: dict[str, Any] = {
+    **OFFBOARDING,
+    "organizations": [
+        {
+            "id": ORGANIZATION_ID,
+            "mailDomains": [MAIL_DOMAIN, COMPANY_DOMAIN],
+            "identityStores": [IDENTITY_STORE_ID],
+            "protected": ["ceo@*"],
+            "approvalRequired": ["vip*"],
+        },
+        {"id": SECOND_ORGANIZATION, "mailDomains": ["acme.example"]},
+    ],
+    # The tests hold on every day, also after WorkMail has ended.
+    "serviceEndsOn": "2099-03-31",
+    "confirmServiceEndsOn": "2099-03-31",
+}
+WAIT_MILLISECONDS = 30_000
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this machine; none is ever downloaded."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip(f"There is no {', '.join(NAMES)} in PATH: install the package chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `make serve`."""
+    folder = tmp_path_factory.mktemp("page")
+    settings = folder / "cdk.json"
+    settings.write_text(json.dumps({"context": {"offboarding": SETTINGS}}))
+    with run_server(folder / "stderr", "--settings", str(settings)) as address:
+        yield address
+    assert "Traceback" not in (folder / "stderr").read_text()
+
+
+@pytest.fixture(scope="session")
+def empty_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `make serve EMPTY=yes`."""
+    with run_server(tmp_path_factory.mktemp("empty") / "stderr", "--empty") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """The page at 1280 x 800, which must cause no error, and ask no other host for anything."""
+    yield from open_page(browser, url)
+
+
+@pytest.fixture
+def empty_page(browser: Browser, empty_url: str) -> Iterator[Page]:
+    """The page of a server without a stack."""
+    yield from open_page(browser, empty_url)
+
+
+@pytest.fixture(scope="session")
+def people(url: str) -> OrganizationBuilder:
+    """Creates people over HTTP, as the AWS CLI does."""
+    return OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url))
+
+
+def open_page(browser: Browser, url: str) -> Iterator[Page]:
+    """Open the page, and check at the end what it has done."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=url)
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: None if request.url.startswith(f"{url}/") else problems.append(request.url))
+    page.goto("/")
+    yield page
+    context.close()
+    assert problems == []

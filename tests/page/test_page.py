@@ -1,0 +1,221 @@
+"""The page of `make serve` in a real Chromium: the product works by clicks alone."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.organization import OrganizationBuilder
+from local.server.page.samples import SAMPLES
+
+from .conftest import SECOND_ORGANIZATION
+from .steps import (
+    address,
+    create_person,
+    decide,
+    find_entity,
+    move_clock,
+    open_execution,
+    open_view,
+    panel,
+    read_states,
+    start,
+)
+
+STORE_USER_ID = "94482488-3041-7097-2d41-{:012d}"
+RETURNS = {"okta-reactivated": "okta-deactivated", "withdrawn": "requested", "scim-activated": "scim-deactivated"}
+
+
+def test_a_person_is_created_and_offboarded_until_the_clean_up_is_verified(page: Page) -> None:
+    create_person(page, "olivia", "Olivia Leaver")
+    result = start(page, "olivia", by="helpdesk")
+    open_view(page, "Overview")
+    row = page.get_by_role("row", name=address("olivia"))
+    expect(row).to_contain_text("30 days")
+    open_execution(page, address("olivia"))
+    expect(page.locator(".canvas .state.current")).to_have_attribute("data-state", "WaitForRetention")
+    expect(panel(page, "What happened")).to_contain_text("The retention ends at")
+    moved = move_clock(page, "30 days")
+    expect(page.locator(".canvas .state.current")).to_have_attribute("data-state", "WaitForRetention")
+    while "CleanupVerified" not in moved:
+        moved = move_clock(page, "to what is due next")
+
+    assert "Told: Offboarding Deregistered." in result
+    assert "Due was:" in moved
+    expect(page.locator(".canvas .state.visited[data-state=CleanupVerified]")).to_have_count(1)
+    assert read_states(page, "current") == read_states(page, "failed") == []
+    expect(page.locator(".facts")).to_contain_text("succeeded")
+    expect(page.locator(".facts")).to_contain_text("CleanupVerified")
+    assert find_entity(page, "olivia")["HasMailbox"] is False
+
+
+def test_the_page_shows_input_output_evidence_and_history_of_an_execution(
+    page: Page, people: OrganizationBuilder
+) -> None:
+    people.create_user("ines")
+    start(page, "ines", plan=True, by="helpdesk")
+    open_execution(page, address("ines"))
+    expect(page.locator(".facts")).to_contain_text("Planned")
+    data = panel(page, "Input, output and evidence")
+    for name in ("Evidence", "Input", "Output"):
+        if data.locator("details", has=page.get_by_text(name, exact=True)).get_attribute("open") is None:
+            data.get_by_text(name, exact=True).click()
+    execution_input, output, evidence = (json.loads(text) for text in data.locator("pre").all_inner_texts())
+    panel(page, "History").get_by_text("events", exact=False).first.click()
+
+    assert execution_input["DryRun"] is True
+    assert "DeregisterFromWorkMail" in str(output["Plan"]["WouldCall"])
+    assert "DescribeUser" in str(evidence["ResolveEntity"])
+    expect(panel(page, "History").get_by_role("row", name="ExecutionSucceeded")).to_be_visible()
+    assert find_entity(page, "ines")["State"] == "ENABLED"
+
+
+def test_a_restore_gives_a_mailbox_back(page: Page, people: OrganizationBuilder) -> None:
+    people.create_user("ron")
+    start(page, "ron")
+    assert find_entity(page, "ron")["State"] == "DISABLED"
+
+    dialog = decide(page, "Restore", address("ron"), by="helpdesk", reason="comes back")
+
+    expect(dialog).to_have_count(0)
+    expect(page.locator("#result")).to_contain_text(f"Restore {address('ron')}: Restored.")
+    assert find_entity(page, "ron")["State"] == "ENABLED"
+    open_execution(page, address("ron"), "Restore")
+    expect(page.locator(".facts")).to_contain_text("succeeded")
+
+
+def test_a_person_approves_rejects_and_withdraws(page: Page, people: OrganizationBuilder) -> None:
+    for name in ("vip.ada", "vip.ben"):
+        people.create_user(name)
+    start(page, "vip.ada", by="helpdesk")
+    start(page, "vip.ben")
+    refused = decide(page, "Approve", f"the offboarding of {address('vip.ada')}", by="helpdesk")
+    expect(refused.get_by_role("alert")).to_contain_text("InvalidRequest")
+    page.keyboard.press("Escape")
+    decide(page, "Approve", f"the offboarding of {address('vip.ada')}")
+    expect(page.locator("#result")).to_contain_text("Decided")
+    decide(page, "Reject", f"the offboarding of {address('vip.ben')}", reason="stays")
+    expect(page.locator("#result")).to_contain_text("Decided")
+
+    assert find_entity(page, "vip.ada")["State"] == "DISABLED"
+    assert find_entity(page, "vip.ben")["State"] == "ENABLED"
+    open_execution(page, address("vip.ben"))
+    expect(page.locator(".facts")).to_contain_text("Rejected")
+
+
+def test_what_waits_for_its_date_can_be_withdrawn(page: Page, people: OrganizationBuilder) -> None:
+    people.create_user("wim")
+    tomorrow = page.evaluate(
+        "new Date(new Date(document.getElementById('now').dateTime).getTime() + 864e5).toISOString()"
+    )
+    start(page, "wim", not_before=tomorrow[:16])
+
+    decide(page, "Withdraw", f"the offboarding of {address('wim')}", reason="stays")
+
+    expect(page.locator("#result")).to_contain_text("Decided")
+    open_execution(page, address("wim"))
+    expect(page.locator(".facts")).to_contain_text("Withdrawn")
+
+
+def test_each_event_of_an_identity_provider_does_as_its_title_says(page: Page, people: OrganizationBuilder) -> None:
+    open_view(page, "Start")
+    form = panel(page, "Send the event of an identity provider")
+    results = {}
+    for number, sample in enumerate(SAMPLES):
+        name = f"{RETURNS.get(sample.id, sample.id)}.person"
+        if sample.id not in RETURNS:
+            people.create_user(name, IdentityProviderUserId=STORE_USER_ID.format(number))
+        form.get_by_label("Event", exact=True).select_option(sample.id)
+        form.get_by_label("Person").fill(name)
+        form.get_by_label("Person").blur()
+        expect(form.get_by_label("Request")).not_to_be_empty()
+        form.get_by_role("button", name="Send the event").click()
+        expect(form.get_by_role("status")).to_contain_text("The event was sent.")
+        results[sample.id] = form.get_by_role("status").inner_text()
+
+    assert "Ignored: user.lifecycle.suspend" in results["okta-suspended"]
+    for sample_id in ("okta-reactivated", "withdrawn", "scim-activated"):
+        assert "Leaver Returned" in results[sample_id], results[sample_id]
+    departures = [sample.id for sample in SAMPLES if "(is" not in sample.title]
+    assert len(departures) == 9
+    for sample_id in departures:
+        assert f"{sample_id}.person" in results[sample_id], results[sample_id]
+
+
+def test_a_text_of_ones_own_is_sent_and_its_refusal_is_shown(page: Page) -> None:
+    open_view(page, "Start")
+    form = panel(page, "Send the event of an identity provider")
+    form.get_by_label("Event", exact=True).select_option(label="A text of your own")
+    form.get_by_label("Request").fill("no JSON")
+    form.get_by_role("button", name="Send the event").click()
+    expect(form.get_by_role("status")).to_have_text("The event is not JSON.")
+    detail = {"RequestId": "r-own", "EntityId": "nobody@acme.example"}
+    entry = {"Source": "workmail.offboarding", "DetailType": "Offboarding Requested", "Detail": detail}
+    form.get_by_label("Request").fill(json.dumps(entry))
+    form.get_by_role("button", name="Send the event").click()
+
+    expect(form.get_by_role("status")).to_contain_text("Refused: ")
+    open_view(page, "Messages")
+    page.get_by_label("Kind").select_option("refused")
+    expect(page.get_by_text("Event refused (offboardingRequested)").first).to_be_visible()
+
+
+def test_all_organizations_of_the_settings_are_served(page: Page) -> None:
+    expect(page.get_by_role("list", name="Organizations").get_by_role("listitem")).to_have_count(2)
+    open_view(page, "People")
+    page.get_by_label("Organization").select_option(SECOND_ORGANIZATION)
+    page.get_by_label("Name", exact=True).fill("zoe")
+    page.get_by_role("button", name="Create person").click()
+
+    expect(page.get_by_text("zoe@acme.example was created")).to_be_visible()
+    expect(page.get_by_role("cell", name="zoe@acme.example")).to_be_visible()
+
+
+def test_a_long_list_has_pages(page: Page, people: OrganizationBuilder) -> None:
+    for number in range(30):
+        people.create_user(f"pat{number:02}", registered=False)
+    open_view(page, "People")
+    page.get_by_label("contains").fill("pat")
+    expect(page.get_by_text("30 match.")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(26)
+    page.get_by_role("button", name="Next").click()
+
+    expect(page.get_by_text("26 to 30 of 30")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(6)
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def test_errors_of_aws_are_sentences(page: Page, people: OrganizationBuilder) -> None:
+    people.create_user("twin")
+    open_view(page, "People")
+    page.get_by_label("Name", exact=True).fill("twin")
+    page.get_by_role("button", name="Create person").click()
+
+    expect(page.get_by_text("CreateUser was refused: ")).to_be_visible()
+
+
+def test_all_buttons_wait_while_the_clock_moves(page: Page) -> None:
+    requests = []
+    page.route("**/local/clock", lambda route: requests.append(route))
+    page.get_by_role("button", name="1 hour").click()
+    expect(page.locator("#result")).to_have_text("The clock moves …")
+    expect(page.get_by_role("button", name="1 day")).to_have_attribute("aria-disabled", "true")
+    page.get_by_role("button", name="1 day").dispatch_event("click")
+    requests[0].continue_()
+    expect(page.locator("#result")).to_contain_text("The clock moved by 1 hour")
+
+    assert len(requests) == 1
+    expect(page.get_by_role("button", name="1 day")).not_to_have_attribute("aria-disabled", "true")
+
+
+@pytest.mark.parametrize("view", ["People", "Start"])
+def test_without_a_stack_the_page_says_so_and_people_can_be_created(empty_page: Page, view: str) -> None:
+    expect(empty_page.get_by_text("No stack is deployed yet")).to_be_visible()
+    open_view(empty_page, view)
+    if view == "People":
+        create_person(empty_page, "first")
+        return
+    form = panel(empty_page, "Start an execution")
+    form.get_by_label("Entity").fill("first")
+    form.get_by_role("button", name="Start the offboarding").click()
+    expect(form.get_by_role("status")).to_contain_text("No stack is deployed yet.")
