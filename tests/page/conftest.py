@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.organization import OrganizationBuilder
@@ -71,15 +71,23 @@ def empty_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """The page at 1280 x 800, which must cause no error, and ask no other host for anything."""
-    yield from open_page(browser, url)
+def refusals() -> Iterator[list[str]]:
+    """The addresses of requests that the server refused; a test that provokes some takes them away."""
+    addresses: list[str] = []
+    yield addresses
+    assert addresses == []
 
 
 @pytest.fixture
-def empty_page(browser: Browser, empty_url: str) -> Iterator[Page]:
+def page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]:
+    """The page at 1280 x 800, which must cause no error, and ask no other host for anything."""
+    yield from open_page(browser, url, refusals)
+
+
+@pytest.fixture
+def empty_page(browser: Browser, empty_url: str, refusals: list[str]) -> Iterator[Page]:
     """The page of a server without a stack."""
-    yield from open_page(browser, empty_url)
+    yield from open_page(browser, empty_url, refusals)
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +96,20 @@ def people(url: str) -> OrganizationBuilder:
     return OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url))
 
 
-def open_page(browser: Browser, url: str) -> Iterator[Page]:
+def open_page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]:
     """Open the page, and check at the end what it has done."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=url)
     context.set_default_timeout(WAIT_MILLISECONDS)
     page = context.new_page()
     problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+
+    def note(message: ConsoleMessage) -> None:
+        if "status of 400" in message.text:
+            refusals.append(message.location["url"].removeprefix(url))
+        elif message.type in {"error", "warning"}:
+            problems.append(message.text)
+
+    page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.on("request", lambda request: None if request.url.startswith(f"{url}/") else problems.append(request.url))

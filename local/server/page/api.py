@@ -167,6 +167,8 @@ class PageApi:
         return list_messages(self._stack, self._inbox, request.args.get("kind", ""), _parse_number(request, "offset"))
 
     def _read_news(self, request: Request) -> dict[str, Any]:
+        # What an action has caused is complete when nothing runs any more.
+        self._stack.environment.clock.settle()
         self._inbox.collect()
         return summarize_news(self._stack, self._inbox, _parse_number(request, "since"))
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from local.server.page.offboardings import find_offboarding, render_offboarding
 from local.server.page.stack import PageError, StackView
 from operate.details.history import Dossier
+from operate.questions.offboardings import Offboarding
 from operate.questions.table import Values
 from operate.wording.outcomes import MAILBOX_TOUCHED, find_outcome_wording
 from operate.wording.steps import describe_step
@@ -23,6 +24,7 @@ MAX_EVENTS = 400
 _STATUSES = frozenset({"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _OUTCOMES = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
 """What the records call an end that the definition does not name."""
+_Signature = tuple[str, datetime | None, int]
 
 
 class Executions:
@@ -36,7 +38,7 @@ class Executions:
 
     def __init__(self, stack: StackView) -> None:
         self._stack = stack
-        self._ended: dict[str, dict[str, Any]] = {}
+        self._summaries: dict[str, tuple[_Signature, dict[str, Any]]] = {}
 
     def list_page(self, machine: str, status: str, offset: int) -> dict[str, Any]:
         """List a page of the executions of one state machine, the newest first.
@@ -56,7 +58,7 @@ class Executions:
             return {"Machine": machine, "Offset": offset, "Rows": [], "HasMore": False}
         arn = self._stack.require_machine(machine)
         items = list(islice(self._iterate(arn, status), offset, offset + PAGE_SIZE + 1))
-        rows = [self._summarize(item["executionArn"]) for item in items[:PAGE_SIZE]]
+        rows = [self._summarize_item(item) for item in items[:PAGE_SIZE]]
         return {"Machine": machine, "Offset": offset, "Rows": rows, "HasMore": len(items) > PAGE_SIZE}
 
     def read(self, arn: str) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class Executions:
         output = _parse(answer.get("output"))
         steps = self._read_steps(arn)
         return {
-            **self._summarize(arn),
+            **self._summarize(answer),
             "StoppedAt": _render_time(answer.get("stopDate")),
             "Cause": answer.get("cause") or (output.get("Explanation") if isinstance(output, dict) else None),
             "Input": _parse(answer["input"]),
@@ -102,7 +104,7 @@ class Executions:
         arn = self._stack.require_machine(machine)
         answer = self._stack.client("stepfunctions").start_execution(stateMachineArn=arn, input=text)
         self._stack.environment.clock.settle()
-        return self._summarize(str(answer["executionArn"]))
+        return self._summarize(self._describe(answer["executionArn"]))
 
     def read_definition(self, arn: str) -> tuple[dict[str, Any], str]:
         """Return the definition that an execution runs, and the name of its state machine."""
@@ -115,12 +117,15 @@ class Executions:
         for page in paginator.paginate(stateMachineArn=machine_arn, **selection):
             yield from page["executions"]
 
-    def _summarize(self, arn: str) -> dict[str, Any]:
-        if arn in self._ended:
-            return self._ended[arn]
-        answer = self._describe(arn)
-        status, output, execution_input = answer["status"], _parse(answer.get("output")), _parse(answer["input"])
-        outcome = (output.get("Outcome") if isinstance(output, dict) else None) or answer.get("error")
+    def _summarize_item(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the summary of an item of ListExecutions; one that has not changed is not read again."""
+        signature, summary = self._summaries.get(item["executionArn"], (None, {}))
+        return summary if signature == _sign(item) else self._summarize(self._describe(item["executionArn"]))
+
+    def _summarize(self, answer: dict[str, Any]) -> dict[str, Any]:
+        arn, status = answer["executionArn"], answer["status"]
+        output, execution_input = _parse(answer.get("output")), _parse(answer["input"])
+        offboarding = self._find_subject(arn, execution_input)
         machine_arn = answer["stateMachineArn"]
         machine = next((name for name, known_arn in self._stack.machines.items() if known_arn == machine_arn), "")
         summary = {
@@ -128,28 +133,20 @@ class Executions:
             "Name": answer["name"],
             "Machine": machine,
             "Status": status,
-            "Outcome": None if status == "RUNNING" else outcome or _OUTCOMES.get(status, status),
+            "Outcome": _find_outcome(answer, output),
+            "Sentence": _find_sentence(answer, output, machine),
             "StartedAt": _render_time(answer["startDate"]),
-            "Label": self._find_label(arn, execution_input, output),
+            "Label": offboarding.label if offboarding else _find_label(execution_input, output),
             "IsPlan": isinstance(execution_input, dict) and execution_input.get("DryRun") is True,
         }
-        if status != "RUNNING":
-            wording = find_outcome_wording(summary["Outcome"])
-            is_offboarding = machine == "offboarding"
-            summary["Sentence"] = wording.sentence if is_offboarding else answer.get("cause") or ""
-            self._ended[arn] = summary
+        if offboarding or status != "RUNNING":
+            self._summaries[arn] = _sign(answer), summary
         return summary
 
-    def _find_label(self, arn: str, execution_input: Any, output: Any) -> str:
-        """Return whom an execution is about: as the record has it, or its output, or its input."""
+    def _find_subject(self, arn: str, execution_input: Any) -> Offboarding | None:
+        """Return the offboarding that an execution is about: its own, or that which its input names."""
         subject = execution_input.get("ExecutionArn", arn) if isinstance(execution_input, dict) else arn
-        offboarding = find_offboarding(self._stack, subject) if isinstance(subject, str) else None
-        if offboarding:
-            return offboarding.label
-        entity = output.get("Entity") if isinstance(output, dict) else None
-        if isinstance(entity, dict):
-            return str(entity.get("Email") or entity.get("Name"))
-        return str(execution_input.get("EntityId", "")) if isinstance(execution_input, dict) else ""
+        return find_offboarding(self._stack, subject) if isinstance(subject, str) else None
 
     def _describe(self, arn: str) -> dict[str, Any]:
         return self._call("describe_execution", executionArn=arn)
@@ -170,6 +167,34 @@ class Executions:
     def _read_steps(self, arn: str) -> list[Values]:
         records = self._stack.records
         return Dossier(list(records.iterate_execution(arn))).steps if records else []
+
+
+def _sign(execution: dict[str, Any]) -> _Signature:
+    """Return what differs if an execution has changed: it ended, or was redriven."""
+    return execution["status"], execution.get("stopDate"), execution.get("redriveCount", 0)
+
+
+def _find_outcome(answer: dict[str, Any], output: Any) -> str | None:
+    status = str(answer["status"])
+    if status == "RUNNING":
+        return None
+    outcome = (output.get("Outcome") if isinstance(output, dict) else None) or answer.get("error")
+    return str(outcome or _OUTCOMES.get(status, status))
+
+
+def _find_sentence(answer: dict[str, Any], output: Any, machine: str) -> str:
+    outcome = _find_outcome(answer, output)
+    if outcome is None:
+        return ""
+    return find_outcome_wording(outcome).sentence if machine == "offboarding" else answer.get("cause") or ""
+
+
+def _find_label(execution_input: Any, output: Any) -> str:
+    """Return whom an execution without a record is about: as its output has it, or its input."""
+    entity = output.get("Entity") if isinstance(output, dict) else None
+    if isinstance(entity, dict):
+        return str(entity.get("Email") or entity.get("Name"))
+    return str(execution_input.get("EntityId", "")) if isinstance(execution_input, dict) else ""
 
 
 def _collect_evidence(steps: list[Values]) -> dict[str, Any] | None:

@@ -168,6 +168,8 @@ SAMPLES = (
     Sample("auth0-deleted", "Auth0: user deleted", "auth0", build_auth0),
     Sample("sailpoint-deleted", "SailPoint: account deleted", "sailpoint", build_sailpoint),
     Sample("requested", "Offboarding Requested", "offboardingRequested", build_request("Offboarding Requested")),
-    Sample("withdrawn", "Offboarding Withdrawn", "offboardingRequested", build_request("Offboarding Withdrawn")),
+    Sample(
+        "withdrawn", "Offboarding Withdrawn (is back)", "offboardingRequested", build_request("Offboarding Withdrawn")
+    ),
 )
 """Every kind of event that the page can send; the titles of returns and of what is ignored say so."""

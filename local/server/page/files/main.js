@@ -37,7 +37,7 @@ export class Page {
     const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const shown = name in VIEWS ? name : "overview";
     try {
-      this.overview = await read("/local/page/overview");
+      this.overview ??= await read("/local/page/overview");
     } catch (error) {
       this.#report(error);
       return;

@@ -22,9 +22,9 @@ export async function observe(call) {
 }
 
 async function readAll(since = 0) {
-  const [news, executions] = await Promise.all([
-    read("/local/page/news", { since }), read("/local/page/executions", { machine: "offboarding" }),
-  ]);
+  // The answer comes when nothing runs any more: only then all that was started is there.
+  const news = await read("/local/page/news", { since });
+  const executions = await read("/local/page/executions", { machine: "offboarding" });
   return { news, executions: executions.Rows };
 }
 
