@@ -36,6 +36,7 @@ from local.aws import (
     sts,
 )
 from local.aws.cloudwatch import CloudWatch
+from local.aws.dynamodb.changes import Changes
 from local.aws.dynamodb.time_to_live import TimeToLive
 from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
@@ -97,6 +98,7 @@ class Environment:
 
     clock: Clock
     workmail: WorkMailBackend
+    table_changes: Changes
 
     def __init__(
         self,
@@ -155,6 +157,7 @@ class Environment:
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
         QueryDefinitions().install(hooks)
+        self.table_changes = tables.changes
         TimeToLive(self.clock, tables.changes).install(hooks)
         EventSourceMappings(self.clock, tables.streams).install(hooks)
         self._schedules.install(hooks)

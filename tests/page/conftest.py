@@ -72,7 +72,7 @@ def empty_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def refusals() -> Iterator[list[str]]:
-    """The addresses of requests that the server refused; a test that provokes some takes them away."""
+    """What the server or the browser refused, by address; a test that provokes a refusal takes it away."""
     addresses: list[str] = []
     yield addresses
     assert addresses == []
@@ -106,6 +106,8 @@ def open_page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]
     def note(message: ConsoleMessage) -> None:
         if "status of 400" in message.text:
             refusals.append(message.location["url"].removeprefix(url))
+        elif "TrustedHTML" in message.text:
+            refusals.append("TrustedHTML")
         elif message.type in {"error", "warning"}:
             problems.append(message.text)
 

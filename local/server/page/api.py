@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from botocore.exceptions import BotoCoreError, ClientError
 from werkzeug.wrappers import Request
 
+from local.aws.dynamodb.changes import Change
 from local.defaults import ACCOUNT, REGION
 from local.environment import Environment
 from local.server.clock_moves import ClockMoves
@@ -56,6 +57,9 @@ class PageApi:
         self._stack = StackView(environment)
         self._inbox = Inbox(self._stack)
         self._executions = Executions(self._stack)
+        self._lists: tuple[Any, dict[str, Any]] = (None, {})
+        self._change_count = 0
+        environment.table_changes.listeners.append(self._count_change)
         self.moves = ClockMoves(environment.clock, COLLECT_EVERY, self._inbox.collect)
         self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
             ("GET", f"{PATH}overview"): self._read_overview,
@@ -105,19 +109,34 @@ class PageApi:
     def _read_overview(self, _: Request) -> dict[str, Any]:
         self._inbox.open()
         self._inbox.collect()
-        stack, due = self._stack, self.moves.find_next()
+        stack = self._stack
         return {
             "Now": stack.environment.clock.now().isoformat(),
             "IsMoving": self.moves.is_moving,
-            "Next": {"At": due[0].isoformat(), "Name": self.describe_due(due[1])} if due else None,
             "Account": ACCOUNT,
             "Region": REGION,
             "Machines": list(stack.machines),
             "Organizations": list_organizations(stack),
-            "Waiting": list_waiting(stack),
-            "Window": list_window(stack),
             "LastMessage": self._inbox.count,
+            **self._read_lists(),
         }
+
+    def _read_lists(self) -> dict[str, Any]:
+        """Return what depends on the records and the time, which is read again when one of them has changed."""
+        due = self.moves.find_next()
+        version = (self._change_count, self._stack.environment.clock.now(), due, self._stack.machines)
+        known_version, lists = self._lists
+        if version != known_version:
+            lists = {
+                "Next": {"At": due[0].isoformat(), "Name": self.describe_due(due[1])} if due else None,
+                "Waiting": list_waiting(self._stack),
+                "Window": list_window(self._stack),
+            }
+            self._lists = version, lists
+        return lists
+
+    def _count_change(self, _: Sequence[Change]) -> None:
+        self._change_count += 1
 
     def describe_due(self, name: str) -> str:
         """Return what is due in words for a person: whose execution goes on, if it is one.
