@@ -26,7 +26,9 @@ os.environ.pop("AWS_PROFILE", None)
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-MODULES_WITH_LONG_SETUP = frozenset({"test_demo", "test_privileges", "test_recordings"})
+MODULES_WITH_LONG_SETUP = frozenset(
+    {"test_accessibility", "test_demo", "test_page", "test_privileges", "test_recordings"}
+)
 
 
 def pytest_configure() -> None:

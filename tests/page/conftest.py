@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.organization import OrganizationBuilder
@@ -41,15 +41,17 @@ expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium of this machine; none is ever downloaded."""
+def browser() -> Iterator[BrowserContext]:
+    """A Chromium of this machine, of which each test has a tab; none is ever downloaded."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip(f"There is no {', '.join(NAMES)} in PATH: install the package chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(WAIT_MILLISECONDS)
+        yield context
+        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -79,13 +81,13 @@ def refusals() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]:
+def page(browser: BrowserContext, url: str, refusals: list[str]) -> Iterator[Page]:
     """The page at 1280 x 800, which must cause no error, and ask no other host for anything."""
     yield from open_page(browser, url, refusals)
 
 
 @pytest.fixture
-def empty_page(browser: Browser, empty_url: str, refusals: list[str]) -> Iterator[Page]:
+def empty_page(browser: BrowserContext, empty_url: str, refusals: list[str]) -> Iterator[Page]:
     """The page of a server without a stack."""
     yield from open_page(browser, empty_url, refusals)
 
@@ -96,11 +98,9 @@ def people(url: str) -> OrganizationBuilder:
     return OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url))
 
 
-def open_page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]:
+def open_page(browser: BrowserContext, url: str, refusals: list[str]) -> Iterator[Page]:
     """Open the page, and check at the end what it has done."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=url)
-    context.set_default_timeout(WAIT_MILLISECONDS)
-    page = context.new_page()
+    page = browser.new_page()
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -115,7 +115,7 @@ def open_page(browser: Browser, url: str, refusals: list[str]) -> Iterator[Page]
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.on("request", lambda request: None if request.url.startswith(f"{url}/") else problems.append(request.url))
-    page.goto("/")
+    page.goto(url)
     yield page
-    context.close()
+    page.close()
     assert problems == []

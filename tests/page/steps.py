@@ -1,6 +1,7 @@
 """What the tests do on the page, in short functions: only what a person can do there."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -75,7 +76,7 @@ def read_states(page: Page, mark: str) -> list[str]:
 
 
 def read_json(page: Page, path: str) -> Any:
-    return page.request.get(path).json()
+    return page.request.get(urljoin(page.url, path)).json()
 
 
 def find_entity(page: Page, name: str) -> dict[str, Any]:

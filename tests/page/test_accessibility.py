@@ -1,13 +1,14 @@
 """The page for everybody: by keyboard, in light and dark, on a phone; and with names that are markup."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from local.organization import OrganizationBuilder
 
-from .steps import address, open_execution, open_view, start
+from .steps import address, open_execution, open_view, read_json, start
 
 VIEWS = ("Overview", "People", "Executions", "Start", "Messages")
 HOSTILE = '"><img src=/x onerror="alert(1)"><script>alert(2)</script>'
@@ -70,7 +71,7 @@ FIND_FAINT_TEXTS = """() => {
 def filled_page(page: Page, people: OrganizationBuilder) -> Page:
     """The page with something in each list: who waits, who is in the window, what failed, what was told."""
     names = ("vip.eve", "gil")
-    existing = {entity["Name"] for entity in page.request.get("/local/page/entities?search=vip.eve").json()["Rows"]}
+    existing = {entity["Name"] for entity in read_json(page, "/local/page/entities?search=vip.eve")["Rows"]}
     if not existing:
         for name in names:
             people.create_user(name, f"{name} {HOSTILE}")
@@ -140,10 +141,10 @@ def test_the_focus_is_kept_when_a_list_changes(filled_page: Page, people: Organi
     opener = filled_page.get_by_role("button", name=f"Reject the offboarding of {address('vip.eve')}")
     opener.focus()
     people.create_user("vip.ned")
-    machine = filled_page.request.get("/local/stack").json()
+    machine = read_json(filled_page, "/local/stack")
     execution_input = f'{{"OrganizationId": "{machine["Organization"]["Id"]}", "EntityId": "vip.ned"}}'
     body = {"Machine": "offboarding", "Input": execution_input}
-    assert filled_page.request.post("/local/page/executions", data=body).ok
+    assert filled_page.request.post(urljoin(filled_page.url, "/local/page/executions"), data=body).ok
     expect(filled_page.get_by_role("row", name=address("vip.ned"))).to_be_visible()
 
     expect(opener).to_be_focused()
@@ -191,9 +192,15 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(filled_page: Page) -> None:
 
 
 def test_nothing_moves_for_a_person_who_wants_no_motion(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/local/clock", lambda route: held.append(route))
     page.emulate_media(reduced_motion="reduce")
-    page.evaluate("document.documentElement.classList.add('busy')")
-
-    assert page.evaluate("document.getAnimations().length") == 0
+    with page.expect_request("**/local/clock"):
+        page.get_by_role("button", name="1 hour").click()
+    count_without_motion = page.evaluate("document.getAnimations().length")
     page.emulate_media(reduced_motion="no-preference")
-    assert page.evaluate("document.getAnimations().length") == 1
+    count = page.evaluate("document.getAnimations().length")
+    held[0].continue_()
+    expect(page.locator("#result")).to_contain_text("The clock moved by")
+
+    assert (count_without_motion, count) == (0, 1)

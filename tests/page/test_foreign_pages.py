@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 from .steps import read_json
 
@@ -37,12 +37,11 @@ def foreign_url(url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def foreign_page(browser: Browser, foreign_url: str) -> Iterator[Page]:
-    context = browser.new_context()
-    page = context.new_page()
+def foreign_page(browser: BrowserContext, foreign_url: str) -> Iterator[Page]:
+    page = browser.new_page()
     page.goto(foreign_url)
     yield page
-    context.close()
+    page.close()
 
 
 def test_it_cannot_frame_the_page(foreign_page: Page) -> None:
