@@ -34,7 +34,7 @@ export class Page {
 
   /** Shows the view of the address. */
   async navigate() {
-    const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decode);
     const shown = name in VIEWS ? name : "overview";
     try {
       this.overview ??= await read("/local/page/overview");
@@ -139,6 +139,15 @@ export class Page {
     if (!(error instanceof RequestError)) throw error;
     this.#problem = error.message;
     this.say(error.message);
+  }
+}
+
+/** @param {string} text A part of the address, which a person can have mistyped. */
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
