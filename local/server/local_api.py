@@ -20,6 +20,8 @@ from local.server.answers import error_response, json_response
 from local.server.aws_api import AwsApi, replace_queue_url
 from local.server.bodies import BodyError, read_body
 from local.server.clock_moves import NEXT, NothingDueError
+from local.server.delivered_events import HINT as EVENT_HINT
+from local.server.delivered_events import parse_event, put_event
 from local.server.mailboxes import HINT, fill_mailbox, parse_mailbox, render_mailboxes
 from local.server.page.api import PageApi
 from local.server.page.files import answer_file, is_file_request, is_page_request
@@ -53,6 +55,7 @@ _HELP = {
     "POST /local/identity-store": f"sets a status, and sends Identity Center's event. {_IDENTITY_STORE_HINT}",
     "GET /local/mailboxes": "returns how many messages and other items each mailbox holds, and its size",
     "POST /local/mailboxes": f"replaces what a mailbox holds, for its export. {HINT}",
+    "POST /local/events": f"puts an event of an identity provider on its bus. {EVENT_HINT}",
     "GET /local/stack": "returns the outputs of the deployed stacks, the account, the Region and the organizations",
 }
 
@@ -91,6 +94,7 @@ class LocalApi:
             ("POST", "/local/identity-store"): self._set_user_status,
             ("GET", "/local/mailboxes"): self._read_mailboxes,
             ("POST", "/local/mailboxes"): self._fill_mailbox,
+            ("POST", "/local/events"): self._put_event,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -198,6 +202,12 @@ class LocalApi:
         except ValueError as error:
             raise BadRequest(f"{_as_sentence(error)} {HINT}") from None
         return self._read_mailboxes()
+
+    def _put_event(self, request: Request) -> dict[str, Any]:
+        try:
+            return {"EventId": put_event(self._environment, parse_event(request.get_data()))}
+        except ValueError as error:
+            raise BadRequest(f"{_as_sentence(error)} {EVENT_HINT}") from None
 
 
 def _parse_user_status(request: Request, default_store_id: str) -> tuple[str, str, str]:

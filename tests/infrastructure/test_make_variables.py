@@ -11,7 +11,11 @@ import pytest
 
 from tests.infrastructure.test_words import ROOT, source_files
 
-VARIABLES = {"demo": ("EVIDENCE",), "serve": ("PORT", "SETTINGS", "EMPTY"), "destroy": ("STOP", "UNPROTECT", "YES", "EXPORT", "STACK")}
+VARIABLES = {
+    "demo": ("EVIDENCE",),
+    "serve": ("PORT", "SETTINGS", "EMPTY"),
+    "destroy": ("STOP", "UNPROTECT", "YES", "EXPORT", "STACK"),
+}
 """By target of the Makefile: the variables that become options of the command."""
 
 
@@ -30,7 +34,16 @@ def iterate_sentences(folder: str) -> Iterator[str]:
 @pytest.mark.parametrize("target", VARIABLES)
 def test_a_target_passes_on_each_variable_as_the_option_of_its_name(target: str) -> None:
     assignments = [f"{variable}=yes" for variable in VARIABLES[target]]
-    make = [str(shutil.which("make")), "--dry-run", "-o", ".venv/.synced", "-o", ".venv/.synced-trial", target, *assignments]
+    make = [
+        str(shutil.which("make")),
+        "--dry-run",
+        "-o",
+        ".venv/.synced",
+        "-o",
+        ".venv/.synced-trial",
+        target,
+        *assignments,
+    ]
     recipe = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     options = {word for word in shlex.split(recipe) if word.startswith("--")}
     assert options == {f"--{variable.lower()}" for variable in VARIABLES[target]}

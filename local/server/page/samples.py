@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.defaults import IDENTITY_STORE_ID
+from local.server import delivered_events as events
 from local.server.page.entities import find_user
 from local.server.page.provider_requests import (
     BuildRequest,
@@ -108,12 +109,10 @@ def put_event(stack: StackView, entry: dict[str, Any]) -> dict[str, Any]:
     """
     detail = entry.get("Detail")
     sent = entry if isinstance(detail, str) else {**entry, "Detail": json.dumps(detail)}
-    answer = stack.client("events").put_events(Entries=[sent])
-    if answer["FailedEntryCount"]:
-        [failed] = answer["Entries"]
-        raise PageError(f"EventBridge refused the event: {failed.get('ErrorMessage', failed.get('ErrorCode'))}")
-    stack.environment.clock.settle()
-    return {"EventId": answer["Entries"][0]["EventId"]}
+    try:
+        return {"EventId": events.put_event(stack.environment, sent)}
+    except ValueError as error:
+        raise PageError(str(error)) from None
 
 
 SAMPLES = (
