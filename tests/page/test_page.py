@@ -107,6 +107,16 @@ def test_a_person_approves_rejects_and_withdraws(page: Page, people: Organizatio
     expect(page.locator(".facts")).to_contain_text("Rejected")
 
 
+def test_what_started_last_comes_first_also_while_the_clock_stands_still(
+    page: Page, people: OrganizationBuilder
+) -> None:
+    for name in ("lea", "leo"):
+        people.create_user(name)
+        start(page, name, plan=True)
+        open_view(page, "Executions")
+        expect(page.get_by_role("row").nth(1)).to_contain_text(address(name))
+
+
 def test_what_waits_for_its_date_can_be_withdrawn(page: Page, people: OrganizationBuilder) -> None:
     people.create_user("wim")
     now = datetime.fromisoformat(page.locator("#now[datetime]").get_attribute("datetime") or "")

@@ -21,6 +21,8 @@ from operate.wording.steps import describe_step
 
 PAGE_SIZE = 25
 MAX_EVENTS = 400
+_LARGEST_PAGE_SIZE = 1000
+"""The limit of one call of ListExecutions."""
 _STATUSES = frozenset({"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _OUTCOMES = {"ABORTED": "Stopped", "TIMED_OUT": "TimedOut"}
 """What the records call an end that the definition does not name."""
@@ -114,8 +116,13 @@ class Executions:
     def _iterate(self, machine_arn: str, status: str) -> Iterator[dict[str, Any]]:
         selection = {"statusFilter": status} if status else {}
         paginator = self._stack.client("stepfunctions").get_paginator("list_executions")
-        for page in paginator.paginate(stateMachineArn=machine_arn, **selection):
-            yield from page["executions"]
+        pages = paginator.paginate(
+            stateMachineArn=machine_arn, PaginationConfig={"PageSize": _LARGEST_PAGE_SIZE}, **selection
+        )
+        for page in pages:
+            # The clock stands still, so many start at one moment: moto lists those in the order of their start.
+            newest_first = reversed(page["executions"])
+            yield from sorted(newest_first, key=lambda item: item["startDate"], reverse=True)
 
     def _summarize_item(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return the summary of an item of ListExecutions; one that has not changed is not read again."""
