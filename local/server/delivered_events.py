@@ -27,11 +27,10 @@ def parse_event(data: bytes) -> dict[str, Any]:
         event = json.loads(data)
     except ValueError:
         raise ValueError("The body is not JSON.") from None
-    for member, kind in _REQUIRED.items():
-        if not isinstance(event, dict) or not isinstance(event.get(member), kind):
-            raise ValueError(
-                f"The event must be an object with {', '.join(_REQUIRED)}, and {member} is missing or wrong."
-            )
+    members = event if isinstance(event, dict) else {}
+    wrong_members = [name for name, kind in _REQUIRED.items() if not isinstance(members.get(name), kind)]
+    if wrong_members:
+        raise ValueError(f"The event needs {', '.join(_REQUIRED)}; {wrong_members[0]} is missing or wrong.")
     source = event["source"]
     return {
         "Source": source,

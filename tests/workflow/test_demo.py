@@ -84,7 +84,7 @@ def show(output: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..
         with contextlib.redirect_stdout(stream):
             assert main(["demo", *arguments]) == 0
         stream.flush()
-        return stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+        return stream.buffer.getvalue().decode(encoding)
 
     return run_command
 

@@ -22,7 +22,7 @@ def definition_of(machine):
 
 
 def drawing_of(machine):
-    return ET.fromstring(draw_graph(definition_of(machine), machine))  # noqa: S314 - the project's own drawing
+    return ET.fromstring(draw_graph(definition_of(machine), machine))  # noqa: S314 (the project's own drawing)
 
 
 def layout_of(machine):
