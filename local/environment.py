@@ -26,6 +26,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local import workmail
 from local.aws import (
     account_settings,
+    cheap_requests,
     cloudformation,
     dynamodb,
     eventbridge,
@@ -149,6 +150,7 @@ class Environment:
         self.quotas.install(hooks)
         account_settings.install(hooks, lambda: self.quotas.settings.lambda_concurrency)
         self.permissions.install(hooks)
+        cheap_requests.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)
         kms.install(hooks)

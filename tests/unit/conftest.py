@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 from local import workmail
-from local.aws import dynamodb, kms, s3
+from local.aws import cheap_requests, dynamodb, kms, response_cache, s3
 from local.defaults import ACCOUNT, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.hooks import Hooks
 from local.organization import OrganizationBuilder
@@ -430,9 +430,12 @@ def reset_configuration() -> None:
 def aws() -> Iterator[None]:
     """AWS in this process, empty, with WorkMail, and with DynamoDB as AWS has it."""
     workmail.register()
-    with Hooks() as hooks, mock_aws():
-        dynamodb.install(hooks)
-        yield
+    with Hooks() as hooks:
+        cheap_requests.install(hooks)
+        response_cache.install(hooks)
+        with mock_aws():
+            dynamodb.install(hooks)
+            yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ a class check for each node. That took a quarter of an offboarding's time.
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import pickle
@@ -22,6 +23,7 @@ from typing import Any
 
 from moto.dynamodb.comparisons import FuncSize
 from moto.dynamodb.exceptions import MockValidationException, ProvidedKeyDoesNotExist
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.parsing import validators
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Expression, Node, UpdateExpressionFunction
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
@@ -72,6 +74,7 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
     hooks.replace(UpdateExpressionParser, "make", staticmethod(lru_cache(maxsize=256)(UpdateExpressionParser.make)))
     hooks.replace(DepthFirstTraverser, "traverse", _traverse)
     hooks.replace(Node, "find_clauses", _find_clauses)
+    hooks.replace(DynamoType, "to_regular_json", _render)
 
 
 def _refuse_mismatched_keys(handler: DynamoHandler) -> None:
@@ -110,6 +113,22 @@ def _find_clauses(self: Node, kinds: Collection[type]) -> list[Node]:
         elif _has_clauses(type(child)):
             nodes += _find_clauses(child, kinds)
     return nodes
+
+
+def _render(self: DynamoType) -> dict[str, Any]:
+    """Render a value in DynamoDB's notation; moto first copies all of it, and renders the copy."""
+    value = self.value
+    if isinstance(value, dict):
+        value = {name: _render_member(member) for name, member in value.items()}
+    elif isinstance(value, list):
+        value = [_render_member(member) for member in value]
+    elif self.is_binary() and isinstance(value, str):
+        value = base64.b64decode(value)
+    return {self.type: value}
+
+
+def _render_member(member: Any) -> Any:
+    return _render(member) if isinstance(member, DynamoType) else copy.deepcopy(member)
 
 
 @cache

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.aws import stepfunctions
+from local.aws import cheap_requests, response_cache, stepfunctions
 from local.aws.functions.runtime import Runtime
 from local.aws.quotas import Quotas
 from local.aws.shared_clients import share_clients
@@ -103,11 +103,14 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def aws(clock: Clock) -> Iterator[StepFunctions]:
-    with stepfunctions.install(clock) as hooks, mock_aws(config=CONFIG):
-        share_clients(hooks)
-        yield StepFunctions(clock)
-        clock.release()
-        clock.settle()
+    with stepfunctions.install(clock) as hooks:
+        cheap_requests.install(hooks)
+        response_cache.install(hooks)
+        with mock_aws(config=CONFIG):
+            share_clients(hooks)
+            yield StepFunctions(clock)
+            clock.release()
+            clock.settle()
 
 
 def zipped(files: dict[str, str]) -> bytes:

@@ -9,6 +9,7 @@ Three kinds of canary:
 - The tests at the end show moto's behaviour without the hooks.
 """
 
+import copy
 import hashlib
 import inspect
 import json
@@ -55,7 +56,7 @@ from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local.aws import cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
+from local.aws import cheap_requests, cloudformation, dynamodb, eventbridge, kms, response_cache, s3, stepfunctions, sts
 from local.aws.cloudformation.added_types import ADDED_TYPES
 from local.aws.cloudwatch import CloudWatch
 from local.aws.dynamodb.time_to_live import TimeToLive
@@ -106,6 +107,7 @@ FINGERPRINTS = {
     "AmazonStateLanguageParser.parse": "464881a70f01",
     "AssignDecl._eval_body": "ed4374c9b781",
     "AssumedRole.__init__": "5cb704cf5a4b",
+    "BackendDict._create_account_specific_backend": "5a856cf9abdd",
     "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
     "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
     "BaseJSONSerializer._serialize_type_structure": "a4a1c55da0bf",
@@ -153,6 +155,7 @@ FINGERPRINTS = {
     "DynamoHandler._get_expr_attr_values": "2a966614535a",
     "DynamoHandler.call_action": "36299a175499",
     "DynamoHandler.transact_write_items": "637e41b5d40d",
+    "DynamoType.to_regular_json": "90d08e1583c9",
     "Endpoint.make_request": "5d2ce8636649",
     "Environment.as_inner_frame_of": "a150d24f76dc",
     "Environment.set_ended": "190765d926f4",
@@ -206,6 +209,8 @@ FINGERPRINTS = {
     "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
     "LogsBackend.put_log_events": "2f5aa9aa4246",
+    "MotoRandom.get_random_hex": "dd75ff6e7b00",
+    "MotoRandom.get_random_string": "7ee03622ad1b",
     "Node.find_clauses": "54be7c969309",
     "Parameter.create_from_cloudformation_json": "e2288278ea28",
     "Parameter.update_from_cloudformation_json": "32f87f12a466",
@@ -226,6 +231,9 @@ FINGERPRINTS = {
     "SQSBackend.receive_message": "4a58e551f7bf",
     "SSOAdminBackend.list_instances": "2476489d03b5",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
+    "SigV4Auth.canonical_request": "f436f3b8866d",
+    "SigV4Auth.signature": "340c4eeaac41",
+    "SigV4Auth.signed_headers": "75a15199960e",
     "Stack._add_stack_event": "f06e61215ce2",
     "Stack._create_resource_map": "14c8a7520f97",
     "Stack.parse_template": "f29a946d7794",
@@ -289,6 +297,7 @@ FINGERPRINTS = {
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
     "quotas.is_within_size_quota": "a155c4ea1658",
+    "responses.camelcase_to_underscores": "1aa3d1f5b675",
     "responses.method_names_from_class": "1d92c0165989",
     "utils.compute_checksum": "0db73418b980",
     "utils.generate_private_key": "11ccca4afb07",
@@ -303,6 +312,7 @@ def list_replacements() -> list[Replaced]:
         runtime = Runtime(clock)
         runtime.install(others)
         Quotas(clock).install(others)
+        cheap_requests.install(others)
         response_cache.install(others)
         cloudformation.install(others)
         kms.install(others)
@@ -362,6 +372,8 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     # It joins no list.
     assert '"ParameterValue": v\n' in inspect.getsource(originals_by_name.pop("Stack.parameter_list").fget)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
+    assert originals_by_name.pop("models.CallbackResponse").__name__ == "CallbackResponse"
+    assert {originals_by_name.pop(f"{module}.copy") for module in ("states", "event_manager")} == {copy}
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Missing or inherited so far: the hook adds it.

@@ -1,0 +1,63 @@
+"""Parts of each request to moto whose result nobody reads, made in less time: speed only.
+
+- botocore signs each request, and moto reads only the credentials, the Region and the service of the signature.
+- moto draws each character of an id by itself.
+- moto writes down with each request which services are in use, and when it starts which URLs it answers.
+"""
+
+from __future__ import annotations
+
+import string
+from functools import cache
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from moto.core import models, responses
+from moto.core.base_backend import BackendDict
+from moto.moto_api._internal.moto_random import MotoRandom
+
+from local.hooks import Hooks
+
+_HEX_DIGITS = "0123456789abcdef"
+_UNREAD_SIGNATURE = "0" * 64
+
+
+def install(hooks: Hooks) -> None:
+    """Save this work for as long as the hooks are in place; before moto starts, to save that of its start."""
+    _hook_signatures(hooks)
+    _hook_ids(hooks)
+    _hook_registrations(hooks)
+    hooks.replace(responses, "camelcase_to_underscores", cache(responses.camelcase_to_underscores))
+
+
+def _hook_signatures(hooks: Hooks) -> None:
+    hooks.replace(SigV4Auth, "canonical_request", lambda *_: "")
+    hooks.replace(SigV4Auth, "signed_headers", lambda *_: "host")
+    hooks.replace(SigV4Auth, "signature", lambda *_: _UNREAD_SIGNATURE)
+
+
+def _hook_ids(hooks: Hooks) -> None:
+    def get_random_hex(self: MotoRandom, length: int = 8) -> str:
+        return "".join(self.choices(_HEX_DIGITS, k=length))
+
+    def get_random_string(
+        self: MotoRandom, length: int = 20, include_digits: bool = True, lower_case: bool = False
+    ) -> str:
+        characters = string.ascii_letters + (string.digits if include_digits else "")
+        text = "".join(self.choices(characters, k=length))
+        return text.lower() if lower_case else text
+
+    hooks.replace(MotoRandom, "get_random_hex", get_random_hex)
+    hooks.replace(MotoRandom, "get_random_string", get_random_string)
+
+
+def _hook_registrations(hooks: Hooks) -> None:
+    register = BackendDict._create_account_specific_backend
+
+    def register_once(self: BackendDict[Any], account_id: str) -> None:
+        # A reset forgets the accounts and the registration together.
+        if not dict.__contains__(self, account_id):
+            register(self, account_id)
+
+    hooks.replace(BackendDict, "_create_account_specific_backend", register_once)
+    hooks.replace(models, "CallbackResponse", cache(models.CallbackResponse))
