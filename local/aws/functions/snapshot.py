@@ -45,11 +45,16 @@ class ModuleState:
         self.modules = dict(modules)
         self._own_names = {name.partition(".")[0] for name in modules}
         self._undo: list[Callable[[], None]] = []
+        self._empty_containers: list[Any] = []
         self._seen: dict[int, Any] = {id(value): value for value in _reachable_from_other_modules(modules)}
         self._remember_all([vars(module) for module in modules.values()])
 
     def restore(self) -> None:
         """Restore the remembered state."""
+        # Two thirds of all containers: nearly each function has an empty dictionary of attributes.
+        if any(self._empty_containers):
+            for container in self._empty_containers:
+                container.clear()
         for undo in self._undo:
             undo()
 
@@ -95,6 +100,9 @@ class ModuleState:
         return (function.__dict__, function.__defaults__, function.__kwdefaults__, *(function.__closure__ or ()))
 
     def _remember_container(self, container: Any) -> Iterable[Any]:
+        if not container:
+            self._empty_containers.append(container)
+            return ()
         if isinstance(container, dict):
             self._undo.append(_undo_dict(container))
             return [*container, *container.values()]
