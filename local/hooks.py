@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 _MISSING = object()
@@ -54,10 +54,10 @@ class Hooks:
 
     def replace_imported(self, package: str, original: Any, value: Any) -> None:
         """Replace a function in every module of `package` that has imported it by name."""
-        _swap(package, original, value)
+        _swap(package, original, original, value)
         self.replaced.append(Replaced(sys.modules[original.__module__], original.__name__, original))
         # Searched again when it is undone: a module that was loaded meanwhile has imported the replacement.
-        self._undo.append(lambda: _swap(package, value, original))
+        self._undo.append(lambda: _swap(package, original, value, original))
 
     def add_cleanup(self, call: Callable[[], None]) -> None:
         """Call a function when the replacements are undone."""
@@ -70,10 +70,26 @@ class Hooks:
         self.replaced.clear()
 
 
-def _swap(package: str, old: Any, new: Any) -> None:
-    for module_name, module in list(sys.modules.items()):
-        if module is None or not (module_name == package or module_name.startswith(f"{package}.")):
-            continue
-        for name, value in list(vars(module).items()):
-            if value is old:
-                setattr(module, name, new)
+@dataclass(frozen=True)
+class _Names:
+    """The names that the modules of a package have for a function, and all modules that were searched for them."""
+
+    places: list[tuple[Any, str]] = field(default_factory=list)
+    searched: set[str] = field(default_factory=set)
+
+
+_names_by_function: dict[tuple[str, Any], _Names] = {}
+
+
+def _swap(package: str, original: Any, old: Any, new: Any) -> None:
+    """Replace an object in the modules of a package: by the names of the original, and those in later modules."""
+    names = _names_by_function.setdefault((package, original), _Names())
+    # Each module is searched once: a package has hundreds, and each environment replaces several functions.
+    for module_name in sys.modules.keys() - names.searched:
+        module = sys.modules.get(module_name)
+        if module is not None and (module_name == package or module_name.startswith(f"{package}.")):
+            names.places.extend((module, name) for name, value in list(vars(module).items()) if value is old)
+        names.searched.add(module_name)
+    for module, name in names.places:
+        if vars(module).get(name) is old:
+            setattr(module, name, new)
