@@ -1,6 +1,7 @@
 """Parts of each request to moto whose result nobody reads, made in less time: speed only.
 
 - botocore signs each request, and moto reads only the credentials, the Region and the service of the signature.
+  botocore also makes the name of the client from thirty parts each time.
 - moto draws each character of an id by itself.
 - moto writes down with each request which services are in use, and when it starts which URLs it answers.
 """
@@ -12,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from botocore.auth import SigV4Auth
+from botocore.useragent import UserAgentString
 from moto.core import models, responses
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.moto_random import MotoRandom
@@ -20,6 +22,7 @@ from local.hooks import Hooks
 
 _HEX_DIGITS = "0123456789abcdef"
 _UNREAD_SIGNATURE = "0" * 64
+_make_callback_once = cache(models.CallbackResponse)
 
 
 def install(hooks: Hooks) -> None:
@@ -34,6 +37,7 @@ def _hook_signatures(hooks: Hooks) -> None:
     hooks.replace(SigV4Auth, "canonical_request", lambda *_: "")
     hooks.replace(SigV4Auth, "signed_headers", lambda *_: "host")
     hooks.replace(SigV4Auth, "signature", lambda *_: _UNREAD_SIGNATURE)
+    hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
 
 
 def _hook_ids(hooks: Hooks) -> None:
@@ -60,4 +64,4 @@ def _hook_registrations(hooks: Hooks) -> None:
             register(self, account_id)
 
     hooks.replace(BackendDict, "_create_account_specific_backend", register_once)
-    hooks.replace(models, "CallbackResponse", cache(models.CallbackResponse))
+    hooks.replace(models, "CallbackResponse", _make_callback_once)

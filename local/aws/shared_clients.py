@@ -10,7 +10,6 @@ import boto3
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
-from botocore.useragent import UserAgentString
 
 from local.aws.functions.process_state import hold_functions
 from local.hooks import Hooks
@@ -47,8 +46,6 @@ def share_clients(hooks: Hooks) -> None:
             return _clients_by_key[key]
 
     hooks.replace(boto3, "client", client)
-    # Building one from its thirty parts takes a while for each request, and moto does not read it.
-    hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
 
 
 @lru_cache(maxsize=1)

@@ -17,11 +17,12 @@ import copy
 import json
 import pickle
 import threading
+from collections import deque
 from collections.abc import Callable, Collection
 from functools import cache, lru_cache
 from typing import Any
 
-from moto.dynamodb.comparisons import FuncSize
+from moto.dynamodb.comparisons import ConditionExpressionParser, FuncSize
 from moto.dynamodb.exceptions import MockValidationException, ProvidedKeyDoesNotExist
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.parsing import validators
@@ -75,6 +76,7 @@ def install(hooks: Hooks, request_lock: threading.RLock) -> None:
     hooks.replace(DepthFirstTraverser, "traverse", _traverse)
     hooks.replace(Node, "find_clauses", _find_clauses)
     hooks.replace(DynamoType, "to_regular_json", _render)
+    hooks.replace(ConditionExpressionParser, "_lex_condition_expression", _lex_condition)
 
 
 def _refuse_mismatched_keys(handler: DynamoHandler) -> None:
@@ -113,6 +115,19 @@ def _find_clauses(self: Node, kinds: Collection[type]) -> list[Node]:
         elif _has_clauses(type(child)):
             nodes += _find_clauses(child, kinds)
     return nodes
+
+
+def _lex_condition(self: ConditionExpressionParser) -> deque[Any]:
+    return deque(_lex_once(self.condition_expression))
+
+
+_lex = ConditionExpressionParser._lex_condition_expression
+
+
+@lru_cache(maxsize=256)
+def _lex_once(condition: str) -> tuple[Any, ...]:
+    """Split a condition into its tokens, which depend on its text alone and are never changed."""
+    return tuple(_lex(ConditionExpressionParser(condition, None, None)))
 
 
 def _render(self: DynamoType) -> dict[str, Any]:
