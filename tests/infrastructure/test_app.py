@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+import app
 from local.cdk import assembly as assembly_module
 from local.cdk.assembly import TEMPLATE, AssemblyError, assembly
 from stacks.settings import read_context
 from stacks.settings_fields import SettingsError
 from stacks.workflow import DefinitionError, read_definition
-from tests.synthesis import synthesize_in_subprocess
+from tests.synthesis import CONTEXT, synthesize_in_subprocess
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"organizations": [{"id": "m-" + "c3" * 16}]}
@@ -50,15 +51,23 @@ def context_with(**values: Any) -> dict[str, str]:
 def test_the_app_needs_no_account_no_network_and_no_node_on_the_path_and_warns_about_the_example(
     tmp_path: Path,
 ) -> None:
+    """The library jsii, between Python and the CDK, leaves out members that are null: they are in the template too."""
     hook, proof, outdir = tmp_path / "network.cjs", tmp_path / "proof", tmp_path / "out"
     hook.write_text(BLOCK_NETWORK)
     no_network = {"PROOF": str(proof), "NODE_OPTIONS": f"--require {hook}"}
     no_account = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    process = run(outdir, PATH=str(tmp_path), **no_network, **no_account)
+    settings = {**CONTEXT["offboarding"], "handCap": None}
+    context = tmp_path / "context.json"
+    context.write_text(json.dumps({"offboarding": settings}))
+
+    process = run(outdir, PATH=str(tmp_path), CONTEXT_OVERFLOW_LOCATION_ENV=str(context), **no_network, **no_account)
+
     assert (process.returncode, process.stdout) == (0, "")
     assert "put your organization's id into offboarding.organizations before you deploy" in process.stderr
     assert proof.read_text() == "loaded"
-    assert (outdir / TEMPLATE).read_text() == (assembly() / TEMPLATE).read_text()
+    template = (outdir / TEMPLATE).read_text()
+    assert '"HandCap\\":null' in template
+    assert template == (assembly(settings) / TEMPLATE).read_text()
 
 
 def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
@@ -67,16 +76,10 @@ def test_the_app_runs_the_node_in_jsii_node(tmp_path: Path) -> None:
     assert "no-such-node" in process.stderr
 
 
-@pytest.mark.parametrize("is_in_file", [True, pytest.param(False, marks=pytest.mark.long)])
-def test_a_null_in_the_context_of_the_cdk_cli_does_not_become_the_default(tmp_path: Path, is_in_file: bool) -> None:
-    """The library jsii, between Python and the CDK, leaves out members that are null."""
-    environment = context_with(handCap=None)
-    if is_in_file:
-        file = tmp_path / "context.json"
-        file.write_text(environment.pop("CDK_CONTEXT_JSON"))
-        environment = {"CONTEXT_OVERFLOW_LOCATION_ENV": str(file)}
-
-    process = run(tmp_path / "out", **environment)
+@pytest.mark.long
+def test_a_null_in_the_variable_of_the_cdk_cli_does_not_become_the_default(tmp_path: Path) -> None:
+    """A context that is too large for the variable is in a file, as in the first test."""
+    process = run(tmp_path / "out", **context_with(handCap=None))
 
     assert (process.returncode, process.stderr) == (0, "")
     assert '"HandCap\\":null' in (tmp_path / "out" / TEMPLATE).read_text()
@@ -105,13 +108,15 @@ def test_a_wrong_setting_stops_the_app_with_one_sentence_and_no_assembly(
     assert not list(tmp_path.iterdir())
 
 
-def make(target: str, outdir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a target of the Makefile with the app in the place of the CDK CLI, which would run it."""
+def make(
+    target: str, outdir: Path, cdk: str = f"{sys.executable} app.py #", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a target of the Makefile with the app, or another command, in the place of the CDK CLI."""
     installed = [option for path in (".venv/.synced", "node_modules/.synced") for option in ("-o", path)]
     return subprocess.run(
         [
             *(str(shutil.which("make")), "--silent", *installed, target),
-            *(f"CDK={sys.executable} app.py #", "CHECK_ACCOUNT=true"),
+            *(f"CDK={cdk}", "CHECK_ACCOUNT=true"),
         ],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CDK_OUTDIR": str(outdir), **environment},
@@ -189,6 +194,28 @@ PAST_EXAMPLE_SENTENCES = (
 )
 
 
+def test_the_app_refuses_a_past_end_of_the_service_and_the_example_for_a_deployment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OFFBOARDING_DEPLOYMENT", "1")
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
+    monkeypatch.setattr(app, "read_context", lambda _: {**CONTEXT, **json.loads(PAST_EXAMPLE["CDK_CONTEXT_JSON"])})
+
+    assert app.main() == 1
+
+    refusal = capsys.readouterr().err
+    assert all(sentence in refusal for sentence in PAST_EXAMPLE_SENTENCES)
+    assert not (tmp_path / TEMPLATE).exists()
+
+
+@pytest.mark.parametrize(("target", "value"), [("deploy", "1\n"), ("diff", "\n")])
+def test_make_tells_the_app_whether_it_deploys(tmp_path: Path, target: str, value: str) -> None:
+    process = make(target, tmp_path, cdk="sh -c 'echo \"$$OFFBOARDING_DEPLOYMENT\"' #")
+
+    assert (process.returncode, process.stdout) == (0, value)
+
+
+@pytest.mark.long
 def test_a_past_end_of_the_service_and_the_example_are_refused_by_a_deployment(tmp_path: Path) -> None:
     deployment = make("deploy", tmp_path, **PAST_EXAMPLE)
 
