@@ -2,6 +2,7 @@
 
 - moto tries half a dozen aliases of each member of each answer, and computes them each time. They depend only on the
   member, and on the class of the object in the answer.
+- Nearly all objects in answers are dictionaries, in which a member is found without a description of the search.
 - moto lists the actions of a service for each request.
 """
 
@@ -11,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from moto.core import responses
-from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
+from moto.core.serialize import AttributePickerContext, ResponseSerializer, XFormedAttributePicker
 
 from local.hooks import Hooks
 
@@ -27,5 +28,18 @@ def install(hooks: Hooks) -> None:
             cached_names[key] = list(dict.fromkeys(compute_names(self, context)))
         return cached_names[key]
 
+    find_value = ResponseSerializer.get_value
+
+    def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+        picker = self._value_picker
+        if type(value) is not dict or type(picker) is not XFormedAttributePicker or picker.response_transformers:
+            return find_value(self, value, key, shape)
+        names = vars(shape).get("local_possible_keys", {}).get((key, dict))
+        # A name with a dot is a path.
+        if names is None or any("." in name for name in names):
+            return find_value(self, value, key, shape)
+        return next((value[name] for name in names if name in value), None)
+
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)
+    hooks.replace(ResponseSerializer, "get_value", get_value)
     hooks.replace(responses, "method_names_from_class", cache(responses.method_names_from_class))

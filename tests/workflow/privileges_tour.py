@@ -43,6 +43,7 @@ def run_tour(flow: Flow) -> None:
     flow.pass_days(5)
     for step in finish:
         step()
+    _stop_sweeps(flow)
     flow.pass_days(45)
     _repeat_provider_events(flow)
     _erase(flow)
@@ -64,6 +65,15 @@ def _lose_an_end(flow: Flow) -> None:
     flow.stop(arns[1])
     flow.pass_days(2)
     assert [flow.read_record(arn)["Outcome"] for arn in arns] == ["Stopped", "Stopped", "EntityNotFound"]
+
+
+def _stop_sweeps(flow: Flow) -> None:
+    """Disable the schedules: each sweep of the days to come would make the calls of those before."""
+    scheduler = flow.environment.client("scheduler")
+    for summary in scheduler.list_schedules()["Schedules"]:
+        schedule = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
+        members = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+        scheduler.update_schedule(State="DISABLED", **{name: schedule[name] for name in members})
 
 
 def _erase(flow: Flow) -> None:

@@ -223,6 +223,7 @@ FINGERPRINTS = {
     "ResourceMap._delete_resource": "262da6011086",
     "ResourceMap.delete": "efd0cd931b3a",
     "ResourceMap.update": "50465877ab64",
+    "ResponseSerializer.get_value": "fafc302ecc16",
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "S3Backend.put_object": "9b20117dcf49",
     "S3Response._key_response_get": "dd3de2603789",
