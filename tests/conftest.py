@@ -26,9 +26,22 @@ os.environ.pop("AWS_PROFILE", None)
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-MODULES_WITH_LONG_SETUP = frozenset(
-    {"test_accessibility", "test_demo", "test_page", "test_privileges", "test_recordings"}
+LONGEST_MODULES = frozenset(
+    {
+        "test_accessibility",
+        "test_app",
+        "test_demo",
+        "test_documented_commands",
+        "test_fault_matrix",
+        "test_page",
+        "test_privileges",
+        "test_random_walks",
+        "test_recordings",
+        "test_releases",
+        "test_serve",
+    }
 )
+"""Modules with a set-up, or a test, that takes seconds."""
 
 
 def pytest_configure() -> None:
@@ -37,8 +50,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run first what shares a set-up that takes long: a worker steals from the end, and would set it up again."""
-    items.sort(key=lambda item: item.path.stem not in MODULES_WITH_LONG_SETUP)
+    """Run first what takes longest: one worker would run it at the end alone.
+
+    A worker also steals from the end, and would set up again what the tests of a module share.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONGEST_MODULES)
 
 
 def pytest_collection_finish() -> None:
