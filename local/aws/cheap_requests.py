@@ -14,15 +14,19 @@ from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.useragent import UserAgentString
+from moto.cloudformation import parsing
 from moto.core import models, responses
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.moto_random import MotoRandom
+from moto.sqs import models as sqs_models
 
 from local.hooks import Hooks
 
 _HEX_DIGITS = "0123456789abcdef"
 _UNREAD_SIGNATURE = "0" * 64
-_make_callback_once = cache(models.CallbackResponse)
+_callbacks_by_method: dict[str, list[Any]] = {}
+_find_name_property = cache(parsing.resource_name_property_from_type)
+_convert_name = cache(responses.camelcase_to_underscores)
 
 
 def install(hooks: Hooks) -> None:
@@ -30,7 +34,10 @@ def install(hooks: Hooks) -> None:
     _hook_signatures(hooks)
     _hook_ids(hooks)
     _hook_registrations(hooks)
-    hooks.replace(responses, "camelcase_to_underscores", cache(responses.camelcase_to_underscores))
+    _hook_start(hooks)
+    hooks.replace(parsing, "resource_name_property_from_type", _find_name_property)
+    for module in (responses, sqs_models):
+        hooks.replace(module, "camelcase_to_underscores", _convert_name)
 
 
 def _hook_signatures(hooks: Hooks) -> None:
@@ -64,4 +71,23 @@ def _hook_registrations(hooks: Hooks) -> None:
             register(self, account_id)
 
     hooks.replace(BackendDict, "_create_account_specific_backend", register_once)
-    hooks.replace(models, "CallbackResponse", _make_callback_once)
+
+
+def _hook_start(hooks: Hooks) -> None:
+    enable = models.MockAWS._enable_patching
+
+    def enable_patching(self: models.MockAWS, reset: bool = True) -> None:
+        """Register the URLs of all services for `requests`: moto makes a thousand objects for them each time."""
+        if not _callbacks_by_method:
+            enable(self, reset)
+            registered = models.responses_mock._registry._registered
+            _callbacks_by_method.update({method: list(callbacks) for method, callbacks in registered.items()})
+            return
+        models.botocore_stubber.enabled = True
+        if reset:
+            self.reset()
+        models.responses_mock.start()
+        for method, callbacks in _callbacks_by_method.items():
+            models.responses_mock._registry._registered[method].extend(callbacks)
+
+    hooks.replace(models.MockAWS, "_enable_patching", enable_patching)

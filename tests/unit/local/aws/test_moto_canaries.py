@@ -210,6 +210,7 @@ FINGERPRINTS = {
     "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
     "LogsBackend.put_log_events": "2f5aa9aa4246",
+    "MockAWS._enable_patching": "8e110a96a3c1",
     "MotoRandom.get_random_hex": "dd75ff6e7b00",
     "MotoRandom.get_random_string": "7ee03622ad1b",
     "Node.find_clauses": "54be7c969309",
@@ -294,11 +295,13 @@ FINGERPRINTS = {
     "boto_client.boto_client_for": "72a68228668e",
     "models._s3_content": "cf33656de885",
     "models._zipfile_content": "cd55c27b50aa",
+    "models.camelcase_to_underscores": "1aa3d1f5b675",
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.parse_and_create_resource": "3593f54dc33d",
     "parsing.parse_and_update_resource": "bb05df316f3c",
     "parsing.random_suffix": "4122d659cae5",
     "parsing.resource_class_from_type": "3ad82b37a764",
+    "parsing.resource_name_property_from_type": "ac03fbdac180",
     "quotas.is_within_size_quota": "a155c4ea1658",
     "responses.camelcase_to_underscores": "1aa3d1f5b675",
     "responses.method_names_from_class": "1d92c0165989",
@@ -375,7 +378,6 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     # It joins no list.
     assert '"ParameterValue": v\n' in inspect.getsource(originals_by_name.pop("Stack.parameter_list").fget)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
-    assert originals_by_name.pop("models.CallbackResponse").__name__ == "CallbackResponse"
     assert {originals_by_name.pop(f"{module}.copy") for module in ("states", "event_manager")} == {copy}
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
