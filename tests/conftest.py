@@ -2,10 +2,14 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import moto.core.models  # noqa: F401 (it reaches only those sessions of boto3 that are made after it was imported)
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tools.pictures.browser import find_chromium, open_browser
 
 FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -42,6 +46,16 @@ LONGEST_MODULES = frozenset(
     }
 )
 """Modules with a set-up, or a test, that takes seconds."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A Chromium of this machine; none is ever downloaded. There is one, because Playwright cannot run twice."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("There is no Chromium in PATH: install the package chromium.")
+    with open_browser(program) as browser:
+        yield browser
 
 
 def pytest_configure() -> None:

@@ -74,7 +74,7 @@ class QuotaSettings:
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if not is_number or not 0 <= seconds <= _MAX_INVOCATION_SECONDS:
             raise ValueError(
-                f"invocation_seconds must be a number from 0 to {_MAX_INVOCATION_SECONDS}, not {seconds!r}"
+                f"invocation_seconds must be a number from 0 to {_MAX_INVOCATION_SECONDS}, not {json.dumps(seconds)}"
             )
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 
@@ -83,11 +84,12 @@ def _print_story(scenario: DemoScenario, console: Console, evidence: str | None)
     console.print()
 
 
-def _open_console(stream: object) -> Console:
+def _open_console(stream: TextIO) -> Console:
     """Open a console that never fails on a character that the stream cannot encode."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    return Console(stderr=stream is sys.stderr, highlight=False)
+    # The stream itself: while a function runs, `sys.stdout` is another object, into which a status would print again.
+    return Console(file=stream, highlight=False)
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def _parse_evidence(words: str) -> str:
         entities = dict.fromkeys(row.keywords[0] for row in rows if row.keywords)
         outcomes = dict.fromkeys(row.expected for row in rows)
         raise argparse.ArgumentTypeError(
-            f"nothing is about {words!r}. Choose an entity ({', '.join(entities)}), "
-            f"or an outcome ({', '.join(outcomes)})"
+            f"nothing is about {words!r}. Choose an entity ({', '.join(entities)}) "
+            f"or an outcome ({', '.join(outcome for outcome in outcomes if ' ' not in outcome)})"
         )
     return words

@@ -38,9 +38,9 @@ class StoryPrinter:
     def print_opening(self, service_ends_on: str, retention_days: int) -> None:
         """Print where the clock starts, and what the story is about."""
         text = (
-            f"Four months on an AWS in memory, from {STARTS_AT:%Y-%m-%d %H:%M} UTC, whatever today is. A leaver's "
-            f"mailbox is disabled and can be restored for {retention_days} days; then WorkMail removes it, and this "
-            f"product verifies the clean-up. WorkMail itself ends on {service_ends_on}."
+            f"WorkMail offboarding, four months on a simulated AWS, from {STARTS_AT:%Y-%m-%d} on. A leaver's mailbox "
+            f"is disabled and can be restored for {retention_days} days. Then WorkMail removes it, and this product "
+            f"verifies the clean-up. WorkMail itself ends on {service_ends_on}."
         )
         for line in textwrap.wrap(text, self._console.width):
             print_plain(self._console, Text(line))
@@ -98,7 +98,7 @@ def print_result(results: list[RowResult], console: Console) -> None:
                 print_plain(console, Text(row, style="bold red"))
     count = sum(result.is_as_expected for result in results)
     style = "bold green" if count == len(results) else "bold red"
-    print_plain(console, Text(f"{count} of {len(results)} ended as expected.", style=style))
+    print_plain(console, Text(f"{count} of {len(results)} checks ended as expected.", style=style))
 
 
 def print_next_steps(console: Console) -> None:

@@ -132,7 +132,7 @@ def _describe_archive(archive: Mapping[str, Any]) -> str:
 def _describe_plan(facts: _Facts) -> str:
     plan = facts.output["Plan"]
     removal = _render_day(plan["MailboxIsRemovedAt"], plan["DeregistersAt"])
-    return _join(f"Planned (removal {removal})", facts.mailbox)
+    return _join(f"Planned: removal on {removal}", facts.mailbox)
 
 
 def _describe_window(facts: _Facts) -> str:
@@ -148,7 +148,7 @@ def _describe_window(facts: _Facts) -> str:
 
 def _describe_approval(facts: _Facts) -> str:
     reasons = facts.record.approval_reasons if facts.record else ()
-    return "waits for a person: " + " ".join(take_sentence(reason) for reason in reasons)
+    return "waits for an approval: " + " ".join(take_sentence(reason) for reason in reasons)
 
 
 def _describe_unverified(facts: _Facts) -> str:

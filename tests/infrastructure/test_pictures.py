@@ -11,7 +11,6 @@ import pytest
 from local.server.graphs import draw_graph
 from tools.pictures import gallery
 from tools.pictures.architecture import FRAMES, LINKS, NODES, draw_architecture
-from tools.pictures.browser import MISSING, find_chromium, open_browser
 from tools.pictures.terminal import draw_terminal
 
 CURE = "run `make pictures`"
@@ -160,19 +159,16 @@ def test_a_source_that_is_gone_is_an_error(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def measure():
+def measure(chromium):
     """A function that returns what is wrong with a drawing in a browser."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip(MISSING)
-    with open_browser(program) as browser:
-        page = browser.new_page(viewport={"width": README_WIDTH, "height": 900})
+    page = chromium.new_page(viewport={"width": README_WIDTH, "height": 900})
 
-        def measure_drawing(drawing):
-            page.set_content(f"<!doctype html><body style='margin:0'>{drawing}")
-            return page.evaluate(MEASURE)
+    def measure_drawing(drawing):
+        page.set_content(f"<!doctype html><body style='margin:0'>{drawing}")
+        return page.evaluate(MEASURE)
 
-        yield measure_drawing
+    yield measure_drawing
+    page.close()
 
 
 def test_texts_fit_their_boxes_and_labels_are_free(measure):

@@ -1,23 +1,17 @@
 """A real Chromium, and `make serve` in a process of its own with settings of a file."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from tests.serving import run_server
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 SECOND_ORGANIZATION = "m-" + "e" * 32
 SETTINGS: dict[str, Any] = {
     **OFFBOARDING,
@@ -41,17 +35,12 @@ expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[BrowserContext]:
-    """A Chromium of this machine, of which each test has a tab; none is ever downloaded."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"There is no {', '.join(NAMES)} in PATH: install the package chromium.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(WAIT_MILLISECONDS)
-        yield context
-        chromium.close()
+def browser(chromium: Browser) -> Iterator[BrowserContext]:
+    """A window of Chromium, of which each test has a tab."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import socket
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from local.__main__ import main
+from local.aws.functions import process_state
 from local.demo import cast, command, scenario
 from local.demo.progress import NOTHING_STARTED, REFUSED
 from local.demo.rows import RestoreRow
@@ -229,7 +232,7 @@ def test_the_outcomes_and_the_next_steps_fit_one_screen_of_a_terminal(show: Any)
 
     assert any(line.startswith("ended as") for line in screen)
     assert screen[-4:] == [
-        "24 of 24 ended as expected.",
+        "24 of 24 checks ended as expected.",
         "Try it yourself: make serve, then open http://127.0.0.1:5000/",
         "See the proof:   make demo EVIDENCE=robin",
         "Deploy it:       README.md, Deploy in five steps",
@@ -239,6 +242,30 @@ def test_the_outcomes_and_the_next_steps_fit_one_screen_of_a_terminal(show: Any)
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_piped_output_has_no_escape_code(show: Any, variables: dict[str, str]) -> None:
     assert "\x1b" not in show("--evidence", "leaver.07", **variables)
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is printed."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_status_is_not_printed_again_while_a_function_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running function has the process's output wrapped, in which Rich would not recognize itself."""
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", terminal)
+    console = command._open_console(terminal)
+
+    with command._show_status(console, "Moving the clock"):
+        monkeypatch.setattr("sys.stdout", process_state._ThreadStream(sys.stdout))
+        time.sleep(0.3)
+
+    assert "Moving the clock" in terminal.getvalue()
+    assert terminal.getvalue().count("\n") <= 1
 
 
 def test_an_encoding_without_arrows_gets_ascii(show: Any) -> None:

@@ -19,16 +19,17 @@ def read_input(name: str) -> dict[str, Any]:
 
 @pytest.mark.archives
 def test_every_example_input_does_what_its_name_says(flow: Flow) -> None:
-    for name in ("alice", "bob", "carol", "dave", "erin", "frank"):
+    for name in ("alice", "bob", "carol", "dave", "erin", "frank", "heidi"):
         flow.people.create_user(name, f"{name.title()} Leaver", domain=COMPANY_DOMAIN)
     flow.people.create_group("project-apollo", ())
-    flow.change_policy(ApprovalRequired=["erin", "frank"])
-    for name, address in (("erin-leaves", "erin@example.com"), ("frank-leaves", "frank@example.com")):
-        organization = read_input("offboard")["OrganizationId"]
-        flow.environment.start({"OrganizationId": organization, "EntityId": address, "Export": "No"}, name)
+    started: dict[str, str] = {}
+    flow.change_policy(ApprovalRequired=["bob", "heidi"])
+    for name in ("bob", "carol", "heidi"):
+        request = {**read_input("offboard"), "EntityId": f"{name}@example.com", "Export": "No"}
+        started[f"{name}-leaves"] = flow.environment.start(request, f"{name}-leaves")
     names = ("plan", "offboard", "offboard-expected", "offboard-group", "archive-first")
-    started = {name: flow.environment.start(read_input(name)) for name in names}
-    started["last-working-day"] = flow.environment.start(read_input("last-working-day"), "carol-leaves")
+    started.update({name: flow.environment.start(read_input(name)) for name in names})
+    started["last-working-day"] = flow.environment.start(read_input("last-working-day"), "erin-leaves")
     flow.clock.settle()
 
     decisions = {
@@ -44,10 +45,13 @@ def test_every_example_input_does_what_its_name_says(flow: Flow) -> None:
     assert restored.outcome == "Restored"
     assert {name: result.outcome for name, result in results.items()} == {
         "plan": "Planned",
-        "offboard": "Reenabled",
+        "offboard": "CleanupVerified",
         "offboard-expected": "CleanupVerified",
         "offboard-group": "CleanupVerified",
         "archive-first": "CleanupVerified",
         "last-working-day": "Withdrawn",
+        "bob-leaves": "CleanupVerified",
+        "carol-leaves": "Reenabled",
+        "heidi-leaves": "Rejected",
     }
     assert results["archive-first"].output["Archive"]
