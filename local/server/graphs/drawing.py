@@ -29,6 +29,10 @@ class UnknownGraphError(ValueError):
     """A definition has a state for which no layout has a place."""
 
 
+_ERROR_WORDS = {"States.Timeout": "Its time is over"}
+"""What an error means that is no failure."""
+
+
 @dataclass(frozen=True)
 class Transition:
     """One way from a state to another."""
@@ -100,7 +104,8 @@ def read_transitions(states: Mapping[str, Mapping[str, Any]]) -> Iterator[Transi
         for target in filter(None, (state.get("Next"), state.get("Default"))):
             yield Transition(name, target)
         for catcher in state.get("Catch", []):
-            yield Transition(name, catcher["Next"], " or ".join(catcher["ErrorEquals"]), is_caught=True)
+            errors = (_ERROR_WORDS.get(error, error) for error in catcher["ErrorEquals"])
+            yield Transition(name, catcher["Next"], " or ".join(errors), is_caught=True)
 
 
 def _divide(
@@ -177,7 +182,7 @@ def _render_summary(target: str, sources: list[str], states: Mapping[str, Mappin
     lines = (
         ["Any step can fail:", "the Error is the outcome."]
         if tasks <= set(sources)
-        else [f"also from {len(sources)} steps"]
+        else [f"also after any of {len(sources)} steps"]
     )
     text = render_text(lines, box.x, box.top + box.height + 1 + LINE_HEIGHT * len(lines), "label")
     title = f"{target} is also reached from: {', '.join(sources)}"

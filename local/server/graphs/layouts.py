@@ -116,7 +116,7 @@ _OFFBOARDING = Layout(
         ("MayItGoOn?", "StartExport"): LabelPlace(620, _row(5), columns=15),
         ("MayItGoOn?", "DeregisterEntity"): LabelPlace(538, _row(5.5) + 4),
         ("WaitForDate", "ResolveEntity"): LabelPlace(26, _row(4) - 12),
-        ("WhatWasDecided?", "ResolveEntity"): LabelPlace(26, _row(4.5) + 4),
+        ("WhatWasDecided?", "ResolveEntity"): LabelPlace(12, _row(4.5) + 6),
         ("WhatWasDecided?", "Rejected"): LabelPlace(56, _row(5.8) - 6),
         ("WhatWasDecided?", "Withdrawn"): LabelPlace(56, _row(6.5) - 6),
         ("WhatWasDecided?", "AlreadyInProgress"): LabelPlace(56, _row(7.35) - 6, columns=22),
