@@ -22,15 +22,13 @@ from local.server.graphs.shapes import (
 STYLE_SHEET = Path(__file__).with_name("graph.css")
 _CHOICE_POINT = 12
 _ANY_STEP = ["Any step can fail:", "the Error is the outcome."]
+_ERROR_WORDS = {"States.Timeout": "Its time is over"}
+"""What an error means that is no failure."""
 _CALLBACK_RESOURCE = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 
 
 class UnknownGraphError(ValueError):
     """A definition has a state for which no layout has a place."""
-
-
-_ERROR_WORDS = {"States.Timeout": "Its time is over"}
-"""What an error means that is no failure."""
 
 
 @dataclass(frozen=True)
