@@ -44,6 +44,7 @@ from local.aws.functions.runtime import Runtime
 from local.aws.iam import Permissions
 from local.aws.identity_store import IdentityStore
 from local.aws.logs import QueryDefinitions
+from local.aws.publications import Publications
 from local.aws.quotas import Quotas, QuotaSettings
 from local.aws.scheduler import Schedules
 from local.aws.shared_clients import share_clients, shared_session
@@ -126,6 +127,7 @@ class Environment:
         self._schedules = Schedules(self.clock, fires=schedules)
         self._cloudwatch = CloudWatch(self.clock, evaluates=alarms)
         self.status_events = StatusEvents()
+        self.publications = Publications()
         self.stack: Stack | None = None
         self.deployed_assemblies: list[Path] = []
 
@@ -158,6 +160,7 @@ class Environment:
         sts.install(hooks)
         tables = dynamodb.install(hooks)
         eventbridge.install(hooks)
+        self.publications.install(hooks)
         QueryDefinitions().install(hooks)
         self.table_changes = tables.changes
         TimeToLive(self.clock, tables.changes).install(hooks)

@@ -1,4 +1,4 @@
-"""Moves of the clock: one at a time, in steps after which something can be collected, and to what is due next."""
+"""Moves of the clock: one at a time, by a duration or to what is due next."""
 
 from __future__ import annotations
 
@@ -25,16 +25,13 @@ class ClockMoves:
     ----------
     clock
         The clock.
-    step
-        How far the clock moves at once.
-    after_step
-        Called after each step.
+    describe
+        Returns the clock's name of what is due in words for a person.
     """
 
-    def __init__(self, clock: Clock, step: timedelta, after_step: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, describe: Callable[[str], str]) -> None:
         self._clock = clock
-        self._step = step
-        self._after_step = after_step
+        self._describe = describe
         self._lock = threading.Lock()
 
     @property
@@ -56,7 +53,7 @@ class ClockMoves:
         """
         with self._lock:
             start = self._clock.now()
-            self._move(start + duration)
+            self._clock.move_to(start + duration)
             return start, self._clock.now()
 
     def advance_to_next(self) -> tuple[datetime, datetime, str]:
@@ -65,7 +62,7 @@ class ClockMoves:
         Returns
         -------
         tuple
-            The time before and after, and the name of what was due.
+            The time before and after, and what was due, in words.
 
         Raises
         ------
@@ -78,12 +75,7 @@ class ClockMoves:
             due = self.find_next()
             if due is None:
                 raise NothingDueError
-            self._move(max(due[0], self._clock.now()))
-            return start, self._clock.now(), due[1]
-
-    def _move(self, target: datetime) -> None:
-        while True:
-            self._clock.move_to(max(min(target, self._clock.now() + self._step), self._clock.now()))
-            self._after_step()
-            if self._clock.now() >= target:
-                return
+            # What is due changes its record when it runs, so it is described first.
+            text = self._describe(due[1])
+            self._clock.move_to(max(due[0], self._clock.now()))
+            return start, self._clock.now(), text

@@ -129,10 +129,10 @@ class LocalApi:
             if duration is not None:
                 start, end = self._page.moves.advance(duration)
                 return {"Before": _render_time(start), "Now": _render_time(end)}
-            start, end, name = self._page.moves.advance_to_next()
+            start, end, due = self._page.moves.advance_to_next()
         except NothingDueError:
             raise BadRequest("Nothing is due: the clock stands where it was.") from None
-        return {"Before": _render_time(start), "Now": _render_time(end), "Due": self._page.describe_due(name)}
+        return {"Before": _render_time(start), "Now": _render_time(end), "Due": due}
 
     def _read_stack(self, request: Request) -> dict[str, Any]:
         organizations = [

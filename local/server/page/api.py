@@ -18,7 +18,7 @@ from local.server.clock_moves import ClockMoves
 from local.server.graphs import UnknownGraphError, draw_graph
 from local.server.page.entities import create_person, list_entities, list_organizations
 from local.server.page.executions import Executions
-from local.server.page.messages import COLLECT_EVERY, Inbox, list_messages, summarize_news
+from local.server.page.messages import Inbox, list_messages, summarize_news
 from local.server.page.offboardings import find_offboarding, list_waiting, list_window
 from local.server.page.samples import build_sample, list_samples, put_event
 from local.server.page.stack import PageError, StackView
@@ -27,7 +27,11 @@ PATH = "/local/page/"
 _PERSON = {"OrganizationId": str, "Name": str, "DisplayName": str, "Domain": str, "IdentityCenter": bool}
 _START = {"Machine": str, "Input": str}
 _EVENT = {"Entry": dict}
+_MAX_ENDED = 5
 _EXECUTION_WAIT = "execution "
+_EXPORT_JOB = "export job "
+_DELAYED_DELIVERY = "delayed delivery from "
+"""Only one queue of the stack has a delay: that of the status changes of executions."""
 _DUE = {
     "AwaitingApproval": "the approval of {} times out",
     "Scheduled": "the date of {} comes",
@@ -50,7 +54,7 @@ class PageApi:
     Attributes
     ----------
     moves
-        Moves the clock, and collects what the stack tells on the way.
+        Moves the clock.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -60,7 +64,7 @@ class PageApi:
         self._lists: tuple[Any, dict[str, Any]] = (None, {})
         self._change_count = 0
         environment.table_changes.listeners.append(self._count_change)
-        self.moves = ClockMoves(environment.clock, COLLECT_EVERY, self._inbox.collect)
+        self.moves = ClockMoves(environment.clock, self._describe_due)
         self._routes: dict[tuple[str, str], Callable[[Request], dict[str, Any]]] = {
             ("GET", f"{PATH}overview"): self._read_overview,
             ("GET", f"{PATH}entities"): self._list_entities,
@@ -107,8 +111,6 @@ class PageApi:
             raise PageError(f"It was started, and has not come to an end yet. {_end(str(error))}") from None
 
     def _read_overview(self, _: Request) -> dict[str, Any]:
-        self._inbox.open()
-        self._inbox.collect()
         stack = self._stack
         return {
             "Now": stack.environment.clock.now().isoformat(),
@@ -117,7 +119,6 @@ class PageApi:
             "Region": REGION,
             "Machines": list(stack.machines),
             "Organizations": list_organizations(stack),
-            "LastMessage": self._inbox.count,
             **self._read_lists(),
         }
 
@@ -128,7 +129,7 @@ class PageApi:
         known_version, lists = self._lists
         if version != known_version:
             lists = {
-                "Next": {"At": due[0].isoformat(), "Name": self.describe_due(due[1])} if due else None,
+                "Next": {"At": due[0].isoformat(), "Name": self._describe_due(due[1])} if due else None,
                 "Waiting": list_waiting(self._stack),
                 "Window": list_window(self._stack),
             }
@@ -138,14 +139,12 @@ class PageApi:
     def _count_change(self, _: Sequence[Change]) -> None:
         self._change_count += 1
 
-    def describe_due(self, name: str) -> str:
-        """Return what is due in words for a person: whose execution goes on, if it is one.
-
-        Parameters
-        ----------
-        name
-            The name that the clock has for it.
-        """
+    def _describe_due(self, name: str) -> str:
+        """Return what is due in words for a person: whose execution goes on, if it is one."""
+        if name.startswith(_DELAYED_DELIVERY):
+            return "the stack records which executions started or ended"
+        if name.startswith(_EXPORT_JOB):
+            return "WorkMail ends the export of a mailbox"
         machine = self._stack.machines.get("offboarding")
         if machine is None or not name.startswith(_EXECUTION_WAIT):
             return name
@@ -181,15 +180,16 @@ class PageApi:
             return {"Drawing": None}
 
     def _list_messages(self, request: Request) -> dict[str, Any]:
-        self._inbox.open()
-        self._inbox.collect()
         return list_messages(self._stack, self._inbox, request.args.get("kind", ""), _parse_number(request, "offset"))
 
     def _read_news(self, request: Request) -> dict[str, Any]:
         # What an action has caused is complete when nothing runs any more.
         self._stack.environment.clock.settle()
-        self._inbox.collect()
-        return summarize_news(self._stack, self._inbox, _parse_number(request, "since"))
+        since = _parse_number(request, "since")
+        ended = self._inbox.list_ended(since)
+        summaries = self._executions.summarize_existing(ended[:_MAX_ENDED])
+        news = summarize_news(self._stack, self._inbox, since)
+        return {**news, "Ended": {"Total": len(ended), "Rows": summaries}}
 
     def _build_sample(self, sample_id: str, request: Request) -> dict[str, Any]:
         query = request.args

@@ -17,7 +17,7 @@ from local.workmail.state import DELETED, DISABLED, ENABLED, RETENTION, User, Wo
 
 PAGE_SIZE = 25
 _STATES = frozenset({ENABLED, DISABLED, DELETED})
-_NAME = re.compile(r"[^\s@]+")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def list_organizations(stack: StackView) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def create_person(stack: StackView, members: Mapping[str, Any]) -> dict[str, Any
     organization = find_organization(stack, members["OrganizationId"])
     name = members["Name"].strip()
     if not _NAME.fullmatch(name):
-        raise PageError("A name must have at least one character, and neither spaces nor @.")
+        raise PageError("A name consists of letters from a to z, digits, dots, hyphens and underscores.")
     domain = members["Domain"] or organization.default_mail_domain
     people = OrganizationBuilder(stack.workmail(), organization.id, domain)
     more = {"IdentityProviderUserId": str(uuid.uuid4())} if members["IdentityCenter"] else {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -90,6 +91,14 @@ class Executions:
             "Events": [_render_event(event) for event in events[-MAX_EVENTS:]],
             "EventCount": len(events),
         }
+
+    def summarize_existing(self, arns: Iterable[str]) -> list[dict[str, Any]]:
+        """Return executions as the list has them, without those that were deleted with their state machine."""
+        summaries = []
+        for arn in arns:
+            with contextlib.suppress(PageError):
+                summaries.append(self._summarize(self._describe(arn)))
+        return summaries
 
     def start(self, machine: str, text: str) -> dict[str, Any]:
         """Start an execution, wait until nothing runs at this moment of the clock, and return how it stands.

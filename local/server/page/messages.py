@@ -1,7 +1,7 @@
-"""What the stack told: its mails and events, through a queue of the server's own, kept in memory.
+"""What the stack told: its mails and events, and the executions that ended, kept in memory.
 
-SQS keeps a message for 14 days at most, and the clock can be moved by months: whoever moves it calls `Inbox.collect` on
-the way. What was refused or ignored is read where the stack itself writes it: in its table, and in a function's log.
+No queue is subscribed for it: the stack looks to `offboarding doctor` as it would without the page. What was refused or
+ignored is read where the stack itself writes it: in its table, and in a function's log.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from local.aws.publications import BusEvent, TopicMessage
+from local.aws.stepfunctions.status_events import DETAIL_TYPE, SOURCE
 from local.server.page.stack import StackView
 
 PAGE_SIZE = 50
 MAX_MESSAGES = 2000
-COLLECT_EVERY = timedelta(days=7)
-"""How far the clock can be moved until messages have to be collected: less than SQS keeps them for."""
-_NAME = "make-serve-page"
-_QUEUE_RETENTION_SECONDS = "1209600"
-_BATCH_SIZE = 10
+_STACK_SOURCE = "workmail.offboarding"
 _TOPIC_OUTPUTS = ("NotificationTopicArn", "AlarmTopicArn")
 _REQUESTS = ("Offboarding Requested", "Offboarding Withdrawn")
 """Events to the stack, which have the source of those that it sends."""
@@ -38,7 +36,7 @@ class Message:
     Attributes
     ----------
     Number
-        Counts the messages; 0 for what is not read from the queue.
+        Counts what was told and what ended; 0 for what was refused or ignored.
     Kind
         `mail`, `event`, `refused` or `ignored`.
     At
@@ -58,7 +56,7 @@ class Message:
 
 
 class Inbox:
-    """The queue of the server, which is made when somebody first opens the page.
+    """Keeps what the stack tells, and which of its offboardings end.
 
     Parameters
     ----------
@@ -69,54 +67,45 @@ class Inbox:
     def __init__(self, stack: StackView) -> None:
         self._stack = stack
         self._lock = threading.Lock()
-        self._queue_url: str | None = None
-        self._queue_arn = ""
-        self._topics: tuple[str, ...] = ()
         self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+        self._ended: deque[tuple[int, str]] = deque(maxlen=MAX_MESSAGES)
         self.count = 0
-
-    def open(self) -> None:
-        """Make the queue, and subscribe it to what is deployed now, unless that has happened."""
-        with self._lock:
-            if self._queue_url is None:
-                self._create_queue()
-            outputs = self._stack.outputs
-            topics = tuple(outputs[name] for name in _TOPIC_OUTPUTS if name in outputs)
-            if topics != self._topics:
-                for topic in topics:
-                    self._stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=self._queue_arn)
-                self._topics = topics
-
-    def collect(self) -> None:
-        """Receive what has arrived; nothing if nobody has opened the page."""
-        with self._lock:
-            if self._queue_url is not None:
-                for message in self._receive():
-                    self.count += 1
-                    self._messages.append(_parse_message(self.count, message))
+        stack.environment.publications.listeners.append(self._receive)
 
     def list_told(self, since: int = 0) -> list[Message]:
         """List the mails and events after a number, the newest first."""
         with self._lock:
             return [message for message in reversed(self._messages) if message.Number > since]
 
-    def _create_queue(self) -> None:
-        queues, events = self._stack.client("sqs"), self._stack.client("events")
-        attributes = {"MessageRetentionPeriod": _QUEUE_RETENTION_SECONDS}
-        self._queue_url = str(queues.create_queue(QueueName=_NAME, Attributes=attributes)["QueueUrl"])
-        answer = queues.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
-        self._queue_arn = answer["Attributes"]["QueueArn"]
-        pattern = {"source": ["workmail.offboarding"], "detail-type": [{"anything-but": list(_REQUESTS)}]}
-        events.put_rule(Name=_NAME, EventPattern=json.dumps(pattern))
-        events.put_targets(Rule=_NAME, Targets=[{"Id": "page", "Arn": self._queue_arn}])
+    def list_ended(self, since: int) -> list[str]:
+        """List the ARNs of the offboardings that have ended after a number, the newest first."""
+        with self._lock:
+            return [arn for number, arn in reversed(self._ended) if number > since]
 
-    def _receive(self) -> Iterator[dict[str, Any]]:
-        queues = self._stack.client("sqs")
-        request = {"QueueUrl": self._queue_url, "MaxNumberOfMessages": _BATCH_SIZE, "AttributeNames": ["SentTimestamp"]}
-        while messages := queues.receive_message(**request).get("Messages"):
-            for message in messages:
-                yield message
-                queues.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
+    def _receive(self, publication: TopicMessage | BusEvent) -> None:
+        if isinstance(publication, TopicMessage):
+            if publication.topic_arn in {self._stack.outputs.get(name) for name in _TOPIC_OUTPUTS}:
+                self._add("mail", publication.subject, publication.text)
+        elif publication.source == _STACK_SOURCE and publication.detail_type not in _REQUESTS:
+            detail = publication.detail if isinstance(publication.detail, dict) else {}
+            outcome = f": {detail['Outcome']}" if "Outcome" in detail else ""
+            text = json.dumps(publication.detail, indent=2, ensure_ascii=False)
+            self._add("event", f"{publication.detail_type}{outcome}", text, detail.get("ExecutionArn"))
+        elif (publication.source, publication.detail_type) == (SOURCE, DETAIL_TYPE):
+            self._add_end(publication.detail)
+
+    def _add(self, kind: str, title: str, text: str, execution_arn: str | None = None) -> None:
+        at = self._stack.environment.clock.now().isoformat()
+        with self._lock:
+            self.count += 1
+            self._messages.append(Message(self.count, kind, at, title, text, execution_arn))
+
+    def _add_end(self, detail: dict[str, Any]) -> None:
+        is_offboarding = detail["stateMachineArn"] == self._stack.machines.get("offboarding")
+        if is_offboarding and detail["status"] != "RUNNING":
+            with self._lock:
+                self.count += 1
+                self._ended.append((self.count, detail["executionArn"]))
 
 
 def list_messages(stack: StackView, inbox: Inbox, kind: str, offset: int) -> dict[str, Any]:
@@ -127,7 +116,7 @@ def list_messages(stack: StackView, inbox: Inbox, kind: str, offset: int) -> dic
     stack
         What is deployed.
     inbox
-        The queue of the server.
+        What was told.
     kind
         One of the kinds; empty for all.
     offset
@@ -148,7 +137,7 @@ def summarize_news(stack: StackView, inbox: Inbox, since: int) -> dict[str, Any]
     stack
         What is deployed.
     inbox
-        The queue of the server.
+        What was told.
     since
         The number of the last message that is no news.
     """
@@ -184,17 +173,6 @@ def _iterate_ignored(stack: StackView) -> Iterator[Message]:
         if entry.get("message") == "event ignored":
             title = f"Event ignored ({entry.get('provider', 'unknown provider')})"
             yield Message(0, "ignored", _normalize(entry["timestamp"]), title, f"{entry['reason']}.")
-
-
-def _parse_message(number: int, message: dict[str, Any]) -> Message:
-    at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC).isoformat()
-    body = json.loads(message["Body"])
-    if "TopicArn" in body:
-        return Message(number, "mail", at, body.get("Subject") or "", body["Message"])
-    detail = body["detail"]
-    text = json.dumps(detail, indent=2, ensure_ascii=False)
-    outcome = f": {detail['Outcome']}" if "Outcome" in detail else ""
-    return Message(number, "event", at, f"{body['detail-type']}{outcome}", text, detail.get("ExecutionArn"))
 
 
 def _normalize(moment: str) -> str:

@@ -21,10 +21,11 @@ export function createClock(page) {
     try {
       const { answer, news } = await page.act("The clock moves", () => observe(() => post("/local/clock", { advance: duration })));
       const reached = answer.Due ? ` Due was: ${answer.Due}.` : "";
-      page.say(`The clock moved by ${formatDuration(answer.Before, answer.Now)} to ${formatMoment(answer.Now)}.${reached} ${news.text}`);
+      const moved = `The clock moved by ${formatDuration(answer.Before, answer.Now)} to ${formatMoment(answer.Now)}.${reached}`;
+      page.say([moved, news.ended, news.text].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      page.say(error.message);
+      page.say(error.message, true);
     }
   };
   document.getElementById("moves").append(...MOVES.map(([text, duration]) =>

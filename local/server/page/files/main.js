@@ -6,6 +6,7 @@ import { createExecution } from "./execution.js";
 import { createExecutions } from "./executions.js";
 import { createMessages } from "./messages.js";
 import { createOverview } from "./overview.js";
+import { showResult } from "./parts.js";
 import { createPeople } from "./people.js";
 import { createStart } from "./start.js";
 
@@ -98,9 +99,10 @@ export class Page {
   /**
    * Says something below the clock; a screen reader says it too.
    * @param {string} text
+   * @param {boolean} [isProblem]
    */
-  say(text) {
-    this.#result.textContent = text;
+  say(text, isProblem = false) {
+    showResult(this.#result, isProblem, text);
   }
 
   /**
@@ -138,7 +140,7 @@ export class Page {
   #report(error) {
     if (!(error instanceof RequestError)) throw error;
     this.#problem = error.message;
-    this.say(error.message);
+    this.say(error.message, true);
   }
 }
 

@@ -17,7 +17,7 @@ export function createMessages(page) {
     element("h1", {}, "Messages"),
     section("Told, refused and ignored",
       element("p", { class: "hint" },
-        "Mails and events that the stack sent since this page was first opened, and every event that it refused or ignored."),
+        "Mails and events that the stack sent, and the events that it refused or ignored: the last 2,000 of each."),
       element("div", { class: "filters" }, field("Kind", kind)), list));
   return {
     root,

@@ -4,6 +4,7 @@ import { read } from "./api.js";
 /**
  * @typedef {Object} News
  * @property {string} text What was told, refused or ignored, in sentences.
+ * @property {string} ended How offboardings have ended, in a sentence; empty if none has.
  * @property {{ExecutionArn: string, Label: string, Name: string, Outcome: string|null}[]} executions What was started.
  */
 
@@ -18,7 +19,7 @@ export async function observe(call) {
   const later = await readAll(earlier.news.Last);
   const names = new Set(earlier.executions.map((row) => row.ExecutionArn));
   const executions = later.executions.filter((row) => !names.has(row.ExecutionArn));
-  return { answer, news: { text: describe(earlier.news, later.news), executions } };
+  return { answer, news: { text: describe(earlier.news, later.news), ended: describeEnds(later.news.Ended), executions } };
 }
 
 async function readAll(since = 0) {
@@ -35,4 +36,11 @@ function describe(earlier, later) {
   if (later.Refused.Total > earlier.Refused.Total) sentences.push(`Refused: ${later.Refused.Text}`);
   if (later.Ignored.Total > earlier.Ignored.Total) sentences.push(`Ignored: ${later.Ignored.Text}`);
   return sentences.join(" ") || "Nothing was told.";
+}
+
+function describeEnds({ Total, Rows }) {
+  if (!Total) return "";
+  const texts = Rows.map((row) => `${row.Label || row.Name}: ${row.Outcome}`);
+  if (Total > Rows.length) texts.push(`${Total - Rows.length} more`);
+  return `Ended: ${texts.join("; ")}.`;
 }

@@ -114,6 +114,17 @@ export function code(label, text) {
   return element("pre", { tabindex: "0", role: "region", "aria-label": label, "data-scroll": label }, text);
 }
 
+/**
+ * Shows what an action has led to; a problem differs by its look, too.
+ * @param {HTMLElement} region
+ * @param {boolean} isProblem
+ * @param {...(Node|string)} content
+ */
+export function showResult(region, isProblem, ...content) {
+  region.classList.toggle("problem", isProblem);
+  region.replaceChildren(...content);
+}
+
 let lastId = 0;
 function nextId() {
   lastId += 1;

@@ -64,6 +64,7 @@ from local.aws.functions.event_source_mappings import EventSourceMappings
 from local.aws.functions.runtime import Runtime
 from local.aws.identity_store import IdentityStore
 from local.aws.logs import QueryDefinitions
+from local.aws.publications import Publications
 from local.aws.quotas import Quotas
 from local.aws.scheduler import Schedules
 from local.aws.stepfunctions.status_events import StatusEvents
@@ -173,6 +174,7 @@ FINGERPRINTS = {
     "EventSourceMapping.update_from_cloudformation_json": "c329b5d33ee7",
     "EventTemplateParser.parse": "d023521778e0",
     "EventsBackend._normalize_event_bus_arn": "bc1209753a41",
+    "EventsBackend.put_events": "1db45eac6c78",
     "Execution.start": "d9e1c98adc43",
     "Execution.stop": "0786f76b55e6",
     "ExecutionState._eval_state": "fca19bd370b9",
@@ -285,6 +287,7 @@ FINGERPRINTS = {
     "Token.__init__": "2504c4f4856d",
     "Topic.get_cfn_attribute": "b6f9d24b2cab",
     "Topic.has_cfn_attr": "20293b97b0e5",
+    "Topic.publish": "32c03c5697d3",
     "Topic.update_from_cloudformation_json": "03df93c3e387",
     "UpdateExpressionParser.make": "e020390439a1",
     "UserAgentString.to_string": "ecb36639f355",
@@ -326,6 +329,7 @@ def list_replacements() -> list[Replaced]:
         sts.install(others)
         tables = dynamodb.install(others)
         eventbridge.install(others)
+        Publications().install(others)
         TimeToLive(clock, tables.changes).install(others)
         EventSourceMappings(clock, tables.streams).install(others)
         Schedules(clock, fires=True).install(others)

@@ -1,7 +1,7 @@
 """The page's files and its JSON, through real HTTP, without a browser and without a stack."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,12 +9,16 @@ from urllib.parse import quote
 import pytest
 
 import local.server.page
+from local.clock import Clock
 from local.defaults import ORGANIZATION_ID
 from local.organization import OrganizationBuilder
+from local.server.clock_moves import ClockMoves
+from local.server.page.executions import Executions
 from local.server.page.samples import SAMPLES
+from local.server.page.stack import StackView
 from local.workmail.state import DISABLED, User
 
-from .conftest import LocalServer
+from .conftest import ROLE, LocalServer
 
 FOLDER = Path(local.server.page.__file__).parent / "files"
 NAVIGATION = {
@@ -166,7 +170,8 @@ def test_a_disabled_person_has_the_days_that_are_left(server: LocalServer) -> No
 @pytest.mark.parametrize(
     ("path", "body", "sentence"),
     [
-        ("people", {**PERSON, "Name": "a b"}, "A name must have at least one character, and neither spaces nor @."),
+        ("people", {**PERSON, "Name": "a b"}, "A name consists of letters from a to z, digits, dots, hyphens and "),
+        ("people", {**PERSON, "Name": "Jürgen"}, "A name consists of letters from a to z, digits, dots, hyphens and "),
         ("people", {**PERSON, "OrganizationId": "m-0"}, "There is no organization 'm-0'."),
         ("people", {**PERSON, "IdentityCenter": "yes"}, "IdentityCenter has a value of the wrong kind."),
         ("people", {"Name": "x"}, "The body must be a JSON object with exactly the members "),
@@ -227,3 +232,64 @@ def test_what_is_told_is_kept_however_far_the_clock_is_moved(server: LocalServer
 
     assert news["Told"] == [{"Kind": "event", "Title": "Offboarding Ended: Planned", "Count": 1}]
     assert call(server, "/local/page/messages?kind=event")[1]["Total"] == earlier["Last"] + 1
+
+
+def test_the_page_leaves_nothing_in_the_account(server: LocalServer) -> None:
+    for path in ("overview", "messages", "news"):
+        assert call(server, f"/local/page/{path}")[0] == 200
+
+    assert server.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert server.client("events").list_rules()["Rules"] == []
+    assert server.client("sns").list_subscriptions()["Subscriptions"] == []
+
+
+def test_what_is_told_is_listed_also_if_nobody_had_opened_the_page(server: LocalServer) -> None:
+    events = server.client("events")
+    details = {"Offboarding Ended": {"Outcome": "Rejected"}, "Offboarding Requested": {}, "Something": {}}
+    for name, detail in details.items():
+        events.put_events(
+            Entries=[{"Source": "workmail.offboarding", "DetailType": name, "Detail": json.dumps(detail)}]
+        )
+    events.put_events(Entries=[{"Source": "elsewhere", "DetailType": "Something else", "Detail": "{}"}])
+
+    rows = call(server, "/local/page/messages?kind=event")[1]["Rows"]
+    assert [row["Title"] for row in rows[:2]] == ["Something", "Offboarding Ended: Rejected"]
+    assert datetime.fromisoformat(rows[0]["At"]) == server.environment.clock.now()
+
+
+def test_what_was_due_is_described_as_it_was_before_it_ran() -> None:
+    phase = ["waits"]
+    with Clock() as clock:
+        clock.call_at(clock.now() + timedelta(days=1), lambda: phase.append("has run"), "offboarding")
+        moves = ClockMoves(clock, lambda name: f"{name} {phase[-1]}")
+
+        assert moves.advance_to_next()[2] == "offboarding waits"
+    assert phase[-1] == "has run"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("delayed delivery from stack-StatusChanges0123", "the stack records which executions started or ended"),
+        ("export job 57536dda", "WorkMail ends the export of a mailbox"),
+        ("redrive", "redrive"),
+    ],
+)
+def test_what_is_due_next_is_named_in_words(server: LocalServer, name: str, text: str) -> None:
+    clock = server.environment.clock
+    clock.call_at(clock.now() + timedelta(seconds=1), lambda: None, name)
+
+    assert call(server, "/local/page/overview")[1]["Next"]["Name"] == text
+    assert call(server, "/local/clock", {"advance": "next"})[1]["Due"] == text
+
+
+def test_an_execution_that_was_deleted_with_its_state_machine_is_left_out(server: LocalServer) -> None:
+    client, deleted = server.client("stepfunctions"), "arn:aws:states:us-east-1:123456789012:execution:gone:gone"
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = client.create_state_machine(name="short", definition=definition, roleArn=ROLE)["stateMachineArn"]
+    existing = client.start_execution(stateMachineArn=machine)["executionArn"]
+    server.environment.clock.settle()
+
+    summaries = Executions(StackView(server.environment)).summarize_existing([deleted, existing])
+
+    assert [(summary["ExecutionArn"], summary["Status"]) for summary in summaries] == [(existing, "SUCCEEDED")]
