@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from local.organization import OrganizationBuilder
 from local.server.page.samples import SAMPLES
@@ -35,6 +35,7 @@ def test_a_person_is_created_and_offboarded_until_the_clean_up_is_verified(page:
     expect(row).to_contain_text("30 days")
     open_execution(page, address("olivia"))
     expect(page.locator(".canvas .state.current")).to_have_attribute("data-state", "WaitForRetention")
+    expect(panel(page, "What happened")).to_contain_text("All times are UTC.")
     expect(panel(page, "What happened")).to_contain_text("The retention ends at")
     moved = move_clock(page, "30 days")
     expect(page.locator(".canvas .state.current")).to_have_attribute("data-state", "WaitForRetention")
@@ -45,7 +46,8 @@ def test_a_person_is_created_and_offboarded_until_the_clean_up_is_verified(page:
         moved = move_clock(page, "to what is due next")
 
     assert "Told: Offboarding Deregistered." in result
-    assert "Due was:" in moved
+    assert f"Due was: the clean-up of {address('olivia')} is verified." in moved
+    assert f"{address('olivia')}: CleanupVerified" in moved.partition("Ended: ")[2]
     expect(page.locator(".canvas .state.visited[data-state=CleanupVerified]")).to_have_count(1)
     assert read_states(page, "current") == read_states(page, "failed") == []
     expect(page.locator(".facts")).to_contain_text("succeeded")
@@ -72,6 +74,16 @@ def test_the_page_shows_input_output_evidence_and_history_of_an_execution(
     assert "DescribeUser" in str(evidence["ResolveEntity"])
     expect(panel(page, "History").get_by_role("row", name="ExecutionSucceeded")).to_be_visible()
     assert find_entity(page, "ines")["State"] == "ENABLED"
+
+
+def test_an_execution_that_failed_shows_where_and_waits_for_no_output(page: Page) -> None:
+    start(page, "nobody.of.this.name")
+    open_execution(page, "nobody.of.this.name")
+    expect(page.locator(".facts")).to_contain_text("EntityNotFound")
+
+    assert read_states(page, "failed") == ["ResolveEntity", "Failed"]
+    assert read_states(page, "current") == []
+    expect(panel(page, "Input, output and evidence").get_by_text("None.", exact=True).first).to_be_visible()
 
 
 def test_a_restore_gives_a_mailbox_back(page: Page, people: OrganizationBuilder) -> None:
@@ -161,12 +173,14 @@ def test_a_text_of_ones_own_is_sent_and_its_refusal_is_shown(page: Page) -> None
     form.get_by_label("Request").fill("no JSON")
     form.get_by_role("button", name="Send the event").click()
     expect(form.get_by_role("status")).to_have_text("The event is not JSON.")
+    expect(form.get_by_role("status")).to_have_class("result problem")
     detail = {"RequestId": "r-own", "EntityId": "nobody@unknown.example"}
     entry = {"Source": "workmail.offboarding", "DetailType": "Offboarding Requested", "Detail": detail}
     form.get_by_label("Request").fill(json.dumps(entry))
     form.get_by_role("button", name="Send the event").click()
 
     expect(form.get_by_role("status")).to_contain_text("Refused: ")
+    expect(form.get_by_role("status")).to_have_class("result")
     open_view(page, "Messages")
     page.get_by_label("Kind").select_option("refused")
     expect(page.get_by_text("Event refused (offboardingRequested)").first).to_be_visible()
@@ -182,6 +196,39 @@ def test_all_organizations_of_the_settings_are_served(page: Page) -> None:
 
     expect(page.get_by_text("zoe@acme.example was created")).to_be_visible()
     expect(page.get_by_role("cell", name="zoe@acme.example")).to_be_visible()
+
+
+def test_a_stack_that_is_deployed_meanwhile_can_be_used_at_once(page: Page) -> None:
+    def hide_stack(route: Route) -> None:
+        answer = route.fetch()
+        body = {**answer.json(), "Machines": []}
+        for sample in body.get("Samples", ()):
+            sample["IsConfigured"] = False
+        route.fulfill(response=answer, json=body)
+
+    patterns = ("**/local/page/overview", "**/local/page/samples")
+    for pattern in patterns:
+        page.route(pattern, hide_stack)
+    open_view(page, "Start")
+    expect(page.get_by_text("No stack is deployed yet")).to_be_visible()
+    expect(page.get_by_label("Event", exact=True)).to_have_value("")
+    for pattern in patterns:
+        page.unroute(pattern)
+
+    expect(page.get_by_text("No stack is deployed yet")).to_have_count(0)
+    expect(page.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
+
+
+def test_a_text_is_kept_when_the_stack_changes(page: Page) -> None:
+    open_view(page, "Start")
+    form = panel(page, "Send the event of an identity provider")
+    form.get_by_label("Event", exact=True).select_option(label="A text of your own")
+    form.get_by_label("Request").fill('{"Source": "edited"}')
+    with page.expect_response("**/local/page/samples"):
+        page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
+    expect(form.get_by_label("Event", exact=True).locator("option")).to_have_count(1)
+
+    expect(form.get_by_label("Request")).to_have_value('{"Source": "edited"}')
 
 
 def test_a_mistyped_address_shows_a_view_all_the_same(page: Page) -> None:

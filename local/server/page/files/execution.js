@@ -48,11 +48,11 @@ export function createExecution(page, arn) {
         isPlaced = true;
         placeInView(canvas, graph.querySelector(".state.current, .state.failed"));
       }
-      const { Path, Current, Failed, Steps, Input, Output, Evidence, Events, EventCount } = execution;
+      const { Path, Current, Failed, Steps, Input, Output, Evidence, Outcome, Events, EventCount } = execution;
       updateRegion(regions.head, { ...execution, Events: null, Steps: null }, () => renderHead(execution, page));
       updateRegion(regions.states, [Path, Current, Failed], () => [renderPath(execution)]);
       updateRegion(regions.story, Steps, () => [renderSteps(Steps)]);
-      updateRegion(regions.data, [Input, Output, Evidence], () => renderData(execution));
+      updateRegion(regions.data, [Input, Output, Evidence, Outcome], () => renderData(execution));
       updateRegion(regions.events, EventCount, () => renderEvents(Events, EventCount));
     },
   };
@@ -112,16 +112,16 @@ function renderPath({ Path, Current, Failed }) {
 
 function renderSteps(steps) {
   if (!steps.length) return element("p", { class: "empty" }, "Nothing is recorded of this execution.");
-  return element("ol", { class: "story" }, steps.map((step) =>
-    element("li", {}, element("time", { datetime: step.At }, formatMoment(step.At)), element("span", {}, step.Sentence))));
+  return [element("p", { class: "hint" }, "All times are UTC."), element("ol", { class: "story" }, steps.map((step) =>
+    element("li", {}, element("time", { datetime: step.At }, formatMoment(step.At)), element("span", {}, step.Sentence))))];
 }
 
-function renderData({ Input, Output, Evidence }) {
+function renderData({ Input, Output, Evidence, Outcome }) {
   const rest = Output && typeof Output === "object" ? Object.fromEntries(Object.entries(Output).filter(([name]) => name !== "Evidence")) : Output;
   const blocks = [["Input", Input, true], ["Output", rest, true], ["Evidence", Evidence, false]];
   return blocks.map(([title, value, isOpen]) => element("details", { "data-key": title, open: isOpen },
     element("summary", { "data-key": `${title} summary` }, title),
-    value === null || value === undefined ? element("p", { class: "empty" }, "None yet.") : code(title, formatJson(value))));
+    value === null || value === undefined ? element("p", { class: "empty" }, Outcome ? "None." : "None yet.") : code(title, formatJson(value))));
 }
 
 function renderEvents(events, count) {

@@ -19,7 +19,7 @@ export function createExecutions(page) {
     element("option", { value: "" }, "Any"), Object.entries(STATUSES).map(([value, text]) => element("option", { value }, text)));
   const root = element("div", { class: "view" },
     element("h1", {}, "Executions"),
-    section("Running and over",
+    section("Running and ended",
       element("div", { class: "filters" }, field("State machine", machine), field("Status", status)), list));
   return {
     root,

@@ -2,7 +2,7 @@
 import { post, read, RequestError } from "./api.js";
 import { element, updateRegion } from "./dom.js";
 import { formatDay, formatDays } from "./format.js";
-import { field, pages, section, state, table } from "./parts.js";
+import { field, pages, section, showResult, state, table } from "./parts.js";
 
 const SIZE = 25;
 const TYPES = { USER: "person", GROUP: "group", RESOURCE: "resource" };
@@ -62,19 +62,20 @@ function createForm(page, organization) {
       OrganizationId: organization.value, Name: name.value, DisplayName: displayName.value,
       Domain: domain.value, IdentityCenter: identityCenter.checked,
     };
+    showResult(result, false);
     try {
       const person = await page.act("Create", () => post("/local/page/people", body));
-      result.replaceChildren(`${person.Email} was created, with a mailbox. `, element("a", { href: startHash(person) }, "Offboard or plan"));
+      showResult(result, false, `${person.Email} was created, with a mailbox. `, element("a", { href: startHash(person) }, "Offboard or plan"));
       form.reset();
       name.focus();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      result.textContent = error.message;
+      showResult(result, true, error.message);
     }
   };
   const form = element("form", { submit: create },
     element("div", { class: "fields" },
-      field("Name", name, "The part of the address before @."), field("Display name", displayName), field("Mail domain", domain)),
+      field("Name", name, "The part of the address before @: letters, digits, dots, hyphens and underscores."), field("Display name", displayName), field("Mail domain", domain)),
     field("Has a user in IAM Identity Center", identityCenter),
     element("div", { class: "buttons" }, element("button", { type: "submit", class: "primary" }, "Create person")), result);
   return form;
@@ -84,7 +85,7 @@ function renderEntities(entities, offset, go) {
   const columns = [
     { title: "Name", cell: (row) => [element("strong", {}, row.Name), row.DisplayName && row.DisplayName !== row.Name ? element("small", {}, row.DisplayName) : null] },
     { title: "Address", cell: (row) => row.Email || "none" },
-    { title: "Type", cell: (row) => TYPES[row.Type] ?? row.Type },
+    { title: "Type", kind: "short", cell: (row) => TYPES[row.Type] ?? row.Type },
     { title: "State", cell: (row) => state(row.State, STATES[row.State]) },
     { title: "Mailbox", cell: (row) => describeMailbox(row) },
     { title: "Offboard", kind: "actions", cell: (row) => row.State === "DELETED" ? "" : element("a", {

@@ -1,10 +1,10 @@
 /** The forms that start an execution, and that send the event of an identity provider. */
 import { post, read, RequestError } from "./api.js";
 import { startExecution } from "./decisions.js";
-import { element } from "./dom.js";
+import { element, updateRegion } from "./dom.js";
 import { formatJson } from "./format.js";
 import { observe } from "./news.js";
-import { executionHash, field, section } from "./parts.js";
+import { executionHash, field, section, showResult } from "./parts.js";
 import { organizationSelect } from "./people.js";
 
 const OWN_EVENT = { EventBusName: "default", Source: "workmail.offboarding", DetailType: "Offboarding Requested", Detail: {} };
@@ -15,12 +15,22 @@ const OWN_EVENT = { EventBusName: "default", Source: "workmail.offboarding", Det
  * @param {string} entityId
  */
 export function createStart(page, organizationId, entityId) {
+  const notice = element("div", {});
+  const eventForm = createEventForm(page, organizationId, entityId);
   const root = element("div", { class: "view" },
     element("h1", {}, "Start"),
-    page.overview.Machines.length ? null : element("p", { class: "notice" }, "No stack is deployed yet: nothing can be started."),
+    notice,
     section("Start an execution", createExecutionForm(page, organizationId, entityId)),
-    section("Send the event of an identity provider", createEventForm(page, organizationId, entityId)));
-  return { root, load: async () => null, update: () => {} };
+    section("Send the event of an identity provider", eventForm.form));
+  return {
+    root,
+    load: () => read("/local/page/samples"),
+    update: ({ Samples }, { Machines }) => {
+      updateRegion(notice, Machines, () => Machines.length ? [] : [
+        element("p", { class: "notice" }, "No stack is deployed yet: nothing can be started.")]);
+      eventForm.update(Samples);
+    },
+  };
 }
 
 function createExecutionForm(page, organizationId, entityId) {
@@ -68,9 +78,13 @@ function createEventForm(page, organizationId, entityId) {
   const text = element("textarea", { rows: 10, spellcheck: "false", class: "json", required: true });
   const result = element("p", { class: "result", role: "status" });
   let path = "/local/page/events";
+  let buildCount = 0;
+  let listed = "";
   const build = async (event) => {
     if (event?.target === text) return;
-    result.textContent = "";
+    buildCount += 1;
+    const count = buildCount;
+    showResult(result, false);
     if (!kind.value) {
       path = "/local/page/events";
       text.value = formatJson(OWN_EVENT);
@@ -81,12 +95,24 @@ function createEventForm(page, organizationId, entityId) {
     try {
       const query = { organization: organization.value, person: person.value };
       const sample = await read(`/local/page/samples/${encodeURIComponent(kind.value)}`, query);
+      // A later choice may have been answered sooner.
+      if (count !== buildCount) return;
       path = sample.Path;
       text.value = formatJson(sample.Body);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      result.textContent = error.message;
+      if (count === buildCount) showResult(result, true, error.message);
     }
+  };
+  const update = (samples) => {
+    if (listed === JSON.stringify(samples)) return;
+    listed = JSON.stringify(samples);
+    const chosen = kind.value;
+    const isAvailable = samples.some((sample) => sample.IsConfigured && sample.Id === chosen);
+    const isEdited = !chosen && text.value !== formatJson(OWN_EVENT);
+    kind.replaceChildren(...samples.map(sampleOption), element("option", { value: "" }, "A text of your own"));
+    kind.value = isAvailable || isEdited ? chosen : samples.find((sample) => sample.IsConfigured)?.Id ?? "";
+    if (kind.value !== chosen) build();
   };
   const send = async (event) => {
     event.preventDefault();
@@ -94,37 +120,34 @@ function createEventForm(page, organizationId, entityId) {
     try {
       body = JSON.parse(text.value);
     } catch {
-      result.textContent = "The event is not JSON.";
+      showResult(result, true, "The event is not JSON.");
       return;
     }
     await report(page, result, "Send", () => post(path, path === "/local/page/events" ? { Entry: body } : body));
   };
-  fillKinds(kind).then(build);
-  return element("form", { submit: send, change: build },
+  build();
+  const form = element("form", { submit: send, change: build },
     element("div", { class: "fields" },
       field("Event", kind), field("Organization", organization), field("Person", person, "A name, an address or an id.")),
     field("Request", text, "An entry of PutEvents; for a status in Identity Center, the change in the identity store."),
     element("div", { class: "buttons" }, element("button", { type: "submit", class: "primary" }, "Send the event")), result);
+  return { form, update };
 }
 
-async function fillKinds(kind) {
-  const { Samples } = await read("/local/page/samples");
-  const options = Samples.map((sample) => element("option", { value: sample.Id, disabled: !sample.IsConfigured },
-    sample.IsConfigured ? sample.Title : `${sample.Title} (not in the settings)`));
-  kind.prepend(...options);
-  const first = Samples.find((sample) => sample.IsConfigured);
-  kind.value = first ? first.Id : "";
+function sampleOption({ Id, Title, IsConfigured }) {
+  return element("option", { value: Id, disabled: !IsConfigured }, IsConfigured ? Title : `${Title} (not in the settings)`);
 }
 
 async function report(page, result, verb, call) {
+  showResult(result, false);
   try {
     const { answer, news } = await page.act(verb, () => observe(call));
     const execution = answer.ExecutionArn ? [answer] : news.executions;
     const links = execution.flatMap((row) => [" ", element("a", { href: executionHash(row.ExecutionArn) }, describe(row))]);
-    result.replaceChildren(answer.ExecutionArn ? "The execution was started." : "The event was sent.", ` ${news.text}`, ...links);
+    showResult(result, false, answer.ExecutionArn ? "The execution was started." : "The event was sent.", ` ${news.text}`, ...links);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    result.textContent = error.message;
+    showResult(result, true, error.message);
   }
 }
 
