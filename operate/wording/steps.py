@@ -13,7 +13,7 @@ _SIGNALS = {
     "Mailbox": "mailbox",
     "MailboxSize": "size in MB",
     "DisabledDate": "disabled since",
-    "MailboxDeprovisionedDate": "mailbox removed at",
+    "MailboxDeprovisionedDate": "mailbox deprovisioned at",
 }
 _DECISIONS = {"Approved": "approved it", "Rejected": "rejected it", "Withdrawn": "withdrew it"}
 
