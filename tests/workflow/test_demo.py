@@ -231,6 +231,7 @@ def test_the_outcomes_and_the_next_steps_fit_one_screen_of_a_terminal(show: Any)
     screen = show().splitlines()[-24:]
 
     assert any(line.startswith("ended as") for line in screen)
+    assert not any("…" in line for line in screen)
     assert screen[-4:] == [
         "24 of 24 checks ended as expected.",
         "Try it yourself: make serve, then open http://127.0.0.1:5000/",
