@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
-from offboarding.adapters.executions import read_execution_status, send_task_success
+from offboarding.adapters.executions import read_execution_status, send_task_success, states
 from offboarding.adapters.records import Records
 from offboarding.domain import errors
 from offboarding.domain.identifiers import casefolded
@@ -22,6 +22,7 @@ from offboarding.edge.observability import logger, metrics, observed
 from offboarding.edge.schemas import DECIDE_APPROVAL, DECISION, compile_schemas, validated, validated_step
 from offboarding.edge.steps import DecisionInput, InputStep
 
+states.make()
 compile_schemas(DECIDE_APPROVAL, DECISION)
 
 _ENDS = frozenset({"Rejected", "Withdrawn"})

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
 from offboarding.adapters.directory import Directory, workmail_client
-from offboarding.adapters.executions import read_execution_status
+from offboarding.adapters.executions import read_execution_status, states
 from offboarding.adapters.holding import already_in_progress_error, end_superseded
 from offboarding.adapters.policy import Policy, read_policy
 from offboarding.adapters.records import Records
@@ -36,6 +36,7 @@ from offboarding.edge.service_end import require_service, until_service_ends
 from offboarding.edge.steps import DeregisterStep
 
 client = workmail_client()
+states.make()
 compile_schemas(DEREGISTER_ENTITY)
 
 _REFUSALS = (

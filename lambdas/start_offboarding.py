@@ -19,8 +19,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from offboarding import configuration
-from offboarding.adapters.aws import client
-from offboarding.adapters.executions import start_execution
+from offboarding.adapters.aws import LazyClient
+from offboarding.adapters.executions import start_execution, states
 from offboarding.adapters.identity_store import find_store_user
 from offboarding.adapters.intake_settings import read_intake_settings
 from offboarding.adapters.records import Records, entity_key
@@ -69,7 +69,8 @@ from offboarding.edge.observability import logger, metrics
 from offboarding.edge.remaining_time import require_time
 from offboarding.edge.steps import OffboardingInput
 
-queues = client("sqs", attempts=1)
+queues = LazyClient("sqs", attempts=1)
+states.make()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 _FINAL_ANSWERS = (EntityAmbiguous, InvalidRequest, OrganizationNotActive, OrganizationNotFound)

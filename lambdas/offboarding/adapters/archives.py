@@ -9,13 +9,13 @@ from typing import Any, TypedDict, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from offboarding import configuration
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.aws import LazyClient, error_code, unavailable_error
 from offboarding.adapters.parameters import damaged_error, find_parameter
 from offboarding.domain import errors
 from offboarding.domain.exports import Checksum, ExportLog
 from offboarding.domain.validation import Schema, compile_schemas
 
-s3 = client("s3")
+s3 = LazyClient("s3")
 
 LOG_SUFFIXES = (".json", ".log")
 """How the key of an export's log can end. WorkMail documents neither its name nor its place."""

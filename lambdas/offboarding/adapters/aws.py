@@ -1,5 +1,6 @@
 """Clients of the services beside WorkMail, and what their errors mean."""
 
+from functools import cache
 from typing import Any
 
 import boto3
@@ -20,11 +21,39 @@ _NOT_ACCEPTED = frozenset({"ValidationException", "ValidationError"})
 """A request that is not accepted, alone or in a transaction."""
 
 
+@cache
 def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 has no types for its clients)
-    """Make a client in the function's own Region; each attempt of a call waits 5 seconds at most."""
+    """Return the one client with these settings in the function's own Region; each attempt waits 5 seconds at most."""
     retries = {"mode": "standard", "total_max_attempts": attempts}
     config = Config(connect_timeout=_CONNECT_TIMEOUT_SECONDS, read_timeout=_READ_TIMEOUT_SECONDS, retries=retries)
     return boto3.client(service, config=config)
+
+
+class LazyClient:
+    """A client that is made when it is first used: some functions use it on few paths only.
+
+    Making one takes as long as several calls. What every invocation uses is made by `client`, while the function is
+    initialized: then Lambda gives it a whole processor.
+
+    Parameters
+    ----------
+    service, attempts
+        As for `client`.
+    """
+
+    def __init__(self, service: str, *, attempts: int = 2) -> None:
+        self._service = service
+        self._attempts = attempts
+
+    def make(self) -> None:
+        """Make the client now."""
+        client(self._service, attempts=self._attempts)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (it has the client's attributes)
+        """Return an attribute of the client."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(client(self._service, attempts=self._attempts), name)
 
 
 def error_code(error: Exception) -> str:

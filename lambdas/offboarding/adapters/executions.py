@@ -8,11 +8,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import PageTokens, client, error_code, unavailable_error
+from offboarding.adapters.aws import LazyClient, PageTokens, client, error_code, unavailable_error
 from offboarding.domain import errors
 from offboarding.domain.timestamps import render
 
-states = client("stepfunctions", attempts=1)
+states = LazyClient("stepfunctions", attempts=1)
 
 STOPPED = "Stopped"
 FORGOTTEN = "Forgotten"

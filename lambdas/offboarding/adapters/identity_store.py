@@ -8,10 +8,10 @@ from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, error_code, unavailable_error
+from offboarding.adapters.aws import LazyClient, error_code, unavailable_error
 from offboarding.domain.errors import InvalidRequest, OffboardingError
 
-users = client("identitystore", attempts=1)
+users = LazyClient("identitystore", attempts=1)
 
 _ACTION = "identitystore:DescribeUser"
 _STATUSES = {"ENABLED": True, "DISABLED": False}

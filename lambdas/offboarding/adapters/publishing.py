@@ -9,15 +9,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from offboarding.adapters.aws import client, error_code
+from offboarding.adapters.aws import LazyClient, client, error_code
 from offboarding.domain.errors import OffboardingError
 from offboarding.domain.notifications.events import SOURCE, Event
 from offboarding.domain.notifications.mails import Mail
 from offboarding.domain.notifications.steps import StepKey
 
 bus = client("events", attempts=1)
-topics = client("sns", attempts=1)
-queues = client("sqs", attempts=1)
+topics = LazyClient("sns", attempts=1)
+queues = LazyClient("sqs", attempts=1)
 
 
 class PublishingFailedError(OffboardingError):
