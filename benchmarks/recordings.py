@@ -17,9 +17,9 @@ from botocore.client import BaseClient
 from local.aws.functions.execution_environment import ExecutionEnvironment
 from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING
+from local.demo.provider_events import make_offboarding_request, put_events
 from local.environment import Environment
 from local.hooks import Hooks
-from local.demo.provider_events import make_offboarding_request, put_events
 from tools.costs.scenarios import LEAVER, SWEEP, Stage
 
 SETTINGS = {**OFFBOARDING, "export": {"mode": "OnRequest", "lockDays": 30}}

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, AssetHashType, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.bytecode import find_interpreter
+from stacks.locked_packages import DEPLOYED_ENVIRONMENT
 from stacks.logs import build_log_group
 from stacks.nag import NIST, acknowledge, acknowledge_inline_policies
 from stacks.packaging import build_asset
@@ -170,15 +172,28 @@ class OffboardingFunction(Construct):
         ]
 
 
-def package_code() -> lambda_.Code:
-    """Package the code of all functions as one asset.
+def package_code(scope: Construct) -> lambda_.Code:
+    """Package the code of all functions as one asset, with bytecode if this machine has Lambda's Python.
+
+    Its hash is that of the sources, so that no machine deploys other functions than another one.
+
+    Parameters
+    ----------
+    scope
+        The stack, whose deployment says if the asset has no bytecode.
 
     Returns
     -------
     lambda_.Code
         The code of each function.
     """
-    return lambda_.Code.from_asset(str(build_asset()))
+    asset = build_asset(interpreter=find_interpreter())
+    if not asset.has_bytecode:
+        Annotations.of(scope).add_info(
+            f"The code has no bytecode, because there is no Python {DEPLOYED_ENVIRONMENT['python_version']} here. It "
+            "works all the same; cold starts take longer."
+        )
+    return lambda_.Code.from_asset(str(asset.path), asset_hash=asset.source_hash, asset_hash_type=AssetHashType.CUSTOM)
 
 
 def build_functions(

@@ -43,7 +43,7 @@ class OffboardingStack(Stack):
             # CloudFormation accepts 1 MB; the lists of 60 organizations take half of it.
             suppress_template_indentation=len(settings.organizations) > _MAX_INDENTED_ORGANIZATIONS,
         )
-        code = package_code()
+        code = package_code(self)
         records = RecordsTable(self, "Records", retention_days=settings.record_retention_days)
         policies = SettingsParameters(
             self,

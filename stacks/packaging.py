@@ -10,19 +10,42 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stacks.bytecode import compile_sources
 from stacks.locked_packages import ROOT, PackagingError, read_locked_wheels
 from stacks.wheels import fetch_wheels, read_wheel
 
 _BYTECODE_SUFFIXES: Final = {".pyc", ".pyo"}
 
 
-def build_asset(lambdas: Path = ROOT / "lambdas", lock: Path = ROOT / "uv.lock") -> Path:
+@dataclass(frozen=True)
+class Asset:
+    """The directory with the code of every function.
+
+    Attributes
+    ----------
+    path
+        The directory, under ``.cache/`` at the root of the repository.
+    source_hash
+        The hash of the sources, from which bytecode follows: it is the same on every machine.
+    has_bytecode
+        Whether it has bytecode beside the sources.
+    """
+
+    path: Path
+    source_hash: str
+    has_bytecode: bool
+
+
+def build_asset(
+    lambdas: Path = ROOT / "lambdas", lock: Path = ROOT / "uv.lock", interpreter: str | None = None
+) -> Asset:
     """Build the directory with the code of every function.
 
-    The same sources and the same lock give the same tree, byte for byte, in the same place.
+    The same sources, the same lock and the same interpreter give the same tree, byte for byte, in the same place.
 
     Parameters
     ----------
@@ -30,11 +53,8 @@ def build_asset(lambdas: Path = ROOT / "lambdas", lock: Path = ROOT / "uv.lock")
         The handlers and their shared package.
     lock
         The project's ``uv.lock``.
-
-    Returns
-    -------
-    Path
-        The directory, under ``.cache/`` at the root of the repository.
+    interpreter
+        The Python that compiles the sources; without one the asset has no bytecode.
 
     Raises
     ------
@@ -49,10 +69,12 @@ def build_asset(lambdas: Path = ROOT / "lambdas", lock: Path = ROOT / "uv.lock")
             if target in contents:
                 raise PackagingError(f"{wheel.name} {wheel.version} would overwrite {target} in the Lambda asset")
             contents[target] = content
-    asset = ROOT / ".cache" / "lambda-asset" / _hash_contents(contents)
-    if not asset.is_dir():
-        _write_asset(contents, asset)
-    return asset
+    source_hash = _hash_contents(contents)
+    path = ROOT / ".cache" / "lambda-asset" / f"{source_hash}{'-bytecode' if interpreter else ''}"
+    if not path.is_dir():
+        bytecode = compile_sources(contents, interpreter) if interpreter else {}
+        _write_asset({**contents, **bytecode}, path)
+    return Asset(path, source_hash, has_bytecode=interpreter is not None)
 
 
 def list_source_files(folder: Path) -> Iterator[Path]:

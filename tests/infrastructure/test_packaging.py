@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import marshal
 import os
 import shutil
 import subprocess
@@ -11,21 +12,24 @@ import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.metadata import PackagePath
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
+from stacks.bytecode import compile_sources, find_interpreter
 from stacks.locked_packages import ROOT, LockedWheel, PackagingError, read_locked_packages, read_locked_wheels
 from stacks.packaging import build_asset, list_source_files
 from stacks.wheels import CACHE, fetch_wheels, read_wheel
 
 LAMBDA_PROVIDES = {"boto3", "botocore"}
+UNCHECKED_HASH = 0b01
+"""The flags of bytecode that is used without a look at its source (PEP 552)."""
 TWO_MEBIBYTES = 2 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def asset() -> Path:
-    return build_asset()
+    return build_asset().path
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def lambdas(tmp_path: Path) -> Iterator[Path]:
     (folder / "shared" / "__init__.py").touch()
     (folder / "shared" / "__pycache__" / "left_behind.cpython-311.pyc").write_bytes(b"\0")
     yield folder
-    shutil.rmtree(build_asset(folder), ignore_errors=True)
+    shutil.rmtree(build_asset(folder).path, ignore_errors=True)
 
 
 def lock_file(folder: Path, *packages: str) -> Path:
@@ -119,12 +123,12 @@ def test_the_zipped_asset_is_smaller_than_two_mebibytes(asset: Path, tmp_path: P
 
 
 def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -> None:
-    first_asset = build_asset(lambdas)
+    first_asset = build_asset(lambdas).path
     first_tree = tree(first_asset)
     shutil.rmtree(first_asset)
     umask = os.umask(0o077)
     try:
-        second = build_asset(lambdas)
+        second = build_asset(lambdas).path
     finally:
         os.umask(umask)
     assert second == first_asset
@@ -133,10 +137,58 @@ def test_the_same_sources_give_the_same_tree_whatever_the_umask(lambdas: Path) -
     assert not [path for path in first_tree if "__pycache__" in path]
 
 
+def test_bytecode_is_the_same_in_each_build_and_has_no_path_of_this_machine(lambdas: Path) -> None:
+    """What holds for the Python of the tests holds for that of Lambda: both follow PEP 552."""
+    contents = {path.relative_to(lambdas).as_posix(): path.read_bytes() for path in list_source_files(lambdas)}
+    contents["sets.py"] = b'def is_known(word):\n    return word in {"a", "b", "c", "d"}\n'
+
+    first, second = (compile_sources(contents, sys.executable) for _ in range(2))
+
+    assert first == second
+    assert {PurePath(path).name.partition(".")[0] for path in first} == {"handler", "__init__", "sets"}
+    for path, code in first.items():
+        assert int.from_bytes(code[4:8], "little") == UNCHECKED_HASH, path
+        assert marshal.loads(code[16:]).co_filename.startswith("/var/task/"), path  # noqa: S302 (it was just made)
+
+
+def test_bytecode_changes_nothing_but_the_folder_of_the_asset(lambdas: Path) -> None:
+    plain, compiled = build_asset(lambdas), build_asset(lambdas, interpreter=sys.executable)
+    plain_tree, compiled_tree = tree(plain.path), tree(compiled.path)
+    shutil.rmtree(compiled.path)
+
+    assert (plain.has_bytecode, compiled.has_bytecode) == (False, True)
+    assert plain.source_hash == compiled.source_hash
+    assert plain_tree.items() <= compiled_tree.items()
+    assert {PurePath(path).suffix for path in compiled_tree.keys() - plain_tree.keys()} == {".pyc"}
+
+
+def test_bytecode_is_made_by_the_deployed_version_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deployed = tmp_path / "python3.13"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", write_interpreter(tmp_path / "python", "3.14"))
+
+    answers = []
+    for version in (None, "", "3.12", "3.13"):
+        if version is not None:
+            write_interpreter(deployed, version)
+        find_interpreter.cache_clear()
+        answers.append(find_interpreter())
+    find_interpreter.cache_clear()
+
+    assert answers == [None, None, None, str(deployed)]
+
+
+def write_interpreter(path: Path, version: str) -> str:
+    """Write a command that says that it is a Python of a version; without one it fails, as a name without a Python."""
+    path.write_text(f"#!/bin/sh\necho '{version}'\nexit {0 if version else 127}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 def test_a_changed_source_gives_another_tree(lambdas: Path) -> None:
-    first_asset = build_asset(lambdas)
+    first_asset = build_asset(lambdas).path
     (lambdas / "handler.py").write_text("# changed\n")
-    assert build_asset(lambdas) != first_asset
+    assert build_asset(lambdas).path != first_asset
     shutil.rmtree(first_asset)
 
 
@@ -234,7 +286,7 @@ def test_an_installed_package_that_was_changed_is_not_deployed(
     monkeypatch.syspath_prepend(str(installed))
     assert metadata.files("jmespath") == [PackagePath("jmespath/__init__.py")]
 
-    vendored = (build_asset(lambdas) / "jmespath" / "__init__.py").read_text()
+    vendored = (build_asset(lambdas).path / "jmespath" / "__init__.py").read_text()
 
     assert "changed" not in vendored
     assert f"__version__ = '{version}'" in vendored
