@@ -1,54 +1,174 @@
-"""Measures how long each function's module takes to import in a new interpreter.
+"""Measures the cold start and the warm invocation of each function, as ratios of processor time within one run.
 
-Run it with `make bench`. Compare the ratios to `resolve_entity`: absolute times depend on the machine and its load.
+``python -m benchmarks.cold_start [--full]``. The floor of a function is a program that imports boto3, makes the same clients
+and makes the same calls; both get AWS's answers from a recording, so that only their own work counts. The usual shape
+is Logger, Tracer, Metrics, a Pydantic parser and boto3. boto3 has bytecode, as on Lambda; a function's own code has none,
+unless the figure says so. An answer that differs from the recorded one fails the benchmark.
 """
 
+import argparse
+import json
 import os
-import statistics
+import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from local.cdk.assembly import assembly
-from local.defaults import OFFBOARDING
+from rich.console import Console
 
-FUNCTIONS = ("resolve_entity", "check_organization", "deregister_entity", "verify_cleanup", "start_offboarding")
-ROUNDS = 7
-_IMPORT = "import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-_ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "POWERTOOLS_METRICS_NAMESPACE": "benchmark",
-    "POWERTOOLS_SERVICE_NAME": "benchmark",
-    "WORKMAIL_REGION": "us-east-1",
-}
+from benchmarks.figures import Figure, make_ratio, print_figures
+from benchmarks.recordings import Recording, record_invocations
+from stacks.bytecode import find_interpreter
+from stacks.packaging import build_asset
 
-
-def measure_import(module: str, asset: Path) -> float:
-    """Import a module of the asset in a new interpreter, without bytecode, and return the seconds."""
-    process = subprocess.run(
-        [sys.executable, "-B", "-c", _IMPORT.format(module=module)],
-        env={"PATH": os.defpath, "PYTHONPATH": str(asset), **_ENVIRONMENT},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(process.stdout)
+HAPPY_PATH = (
+    *("start_offboarding", "resolve_entity", "check_organization", "record_offboarding", "deregister_entity"),
+    *("verify_cleanup", "close_record", "notify_subscribers"),
+)
+_PACKAGES_OF_LAMBDA = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
+_REPLAY = Path(__file__).with_name("replay.py")
+_ROUNDS = 5
+_COLD_LIMIT, _BYTECODE_LIMIT, _WARM_LIMIT = 1.3, 1.2, 1.25
 
 
-def main() -> None:
-    """Import every function's module several times, in turn, and print the medians."""
-    asset = next(path for path in assembly(OFFBOARDING).iterdir() if path.is_dir() and path.name.startswith("asset."))
-    times: dict[str, list[float]] = {module: [] for module in FUNCTIONS}
-    for module in FUNCTIONS:
-        measure_import(module, asset)
-    for _ in range(ROUNDS):
-        for module in FUNCTIONS:
-            times[module].append(measure_import(module, asset))
-    base = statistics.median(times["resolve_entity"])
-    for module, durations in times.items():
-        median = statistics.median(durations)
-        print(f"{module:20} median {median:.2f} s, {median / base:.2f} of resolve_entity")
+class WrongAnswerError(RuntimeError):
+    """A function gave another answer than when it was recorded: its time says nothing."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all processes of a measurement share.
+
+    Attributes
+    ----------
+    interpreter
+        The Python that runs them.
+    runtime
+        A folder with boto3 and its bytecode.
+    """
+
+    interpreter: str
+    runtime: Path
+
+    def run(self, mode: str, recording: Path, *folders: Path) -> dict[str, Any]:
+        """Replay a recording in a new process; the folders come before boto3 in its path."""
+        paths = os.pathsep.join(map(str, (*folders, self.runtime)))
+        process = subprocess.run(
+            [self.interpreter, "-B", "-s", str(_REPLAY), mode, str(recording)],
+            env={"PATH": os.defpath, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if process.returncode:
+            raise WrongAnswerError(f"{recording.stem}, {mode}: {process.stderr.strip().splitlines()[-1]}")
+        result: dict[str, Any] = json.loads(process.stdout)
+        return result
+
+
+def measure(modules: Sequence[str], recordings: Mapping[str, Recording], folder: Path) -> list[Figure]:
+    """Measure functions, in turn.
+
+    Parameters
+    ----------
+    modules
+        The modules of the functions.
+    recordings
+        An invocation of each.
+    folder
+        A folder for what the processes read.
+
+    Returns
+    -------
+    list[Figure]
+        Four for each function: cold, cold with bytecode, the usual shape, and warm, each divided by its floor.
+
+    Raises
+    ------
+    WrongAnswerError
+        An answer differs from the recorded one.
+    """
+    interpreter = find_interpreter() or sys.executable
+    setup = Setup(interpreter, _compile_runtime(interpreter, folder / "runtime"))
+    usual = Setup(sys.executable, _compile_runtime(sys.executable, folder / "usual"))
+    plain, compiled = build_asset().path, build_asset(interpreter=interpreter).path
+    figures = []
+    for module in modules:
+        file = folder / f"{module}.pickle"
+        file.write_bytes(pickle.dumps(asdict(recordings[module])))
+        figures += _measure_function(recordings[module], file, setup, usual, (plain, compiled))
+    return figures
+
+
+def _measure_function(
+    recording: Recording, file: Path, setup: Setup, usual: Setup, assets: tuple[Path, Path]
+) -> list[Figure]:
+    plain, compiled = assets
+    ratios: dict[str, list[float]] = {"cold": [], "bytecode": [], "usual": [], "warm": []}
+    for _ in range(_ROUNDS):
+        floor = setup.run("floor", file)
+        cold, with_bytecode = (setup.run("function", file, asset) for asset in (plain, compiled))
+        for result in (cold, with_bytecode):
+            if json.loads(result["answer"]) != json.loads(recording.answer) or result["calls"] != len(recording.calls):
+                raise WrongAnswerError(f"{recording.module} answered {result['answer']} after {result['calls']} calls")
+        ratios["cold"].append(cold["cold"] / floor["cold"])
+        ratios["bytecode"].append(with_bytecode["cold"] / floor["cold"])
+        if cold["warm"]:
+            ratios["warm"].append(cold["warm"] / floor["warm"])
+        if find_spec("aws_xray_sdk"):
+            ratios["usual"].append(usual.run("usual", file)["cold"] / usual.run("floor", file)["cold"])
+    name = recording.module
+    return [
+        make_ratio(f"{name}: cold", ratios["cold"], _COLD_LIMIT),
+        make_ratio(f"{name}: cold, with bytecode", ratios["bytecode"], _BYTECODE_LIMIT),
+        *([make_ratio(f"{name}: cold, usual shape", ratios["usual"])] if ratios["usual"] else []),
+        *([make_ratio(f"{name}: warm", ratios["warm"], _WARM_LIMIT)] if ratios["warm"] else []),
+    ]
+
+
+def _compile_runtime(interpreter: str, folder: Path) -> Path:
+    """Copy boto3 and what it needs, and compile it: Lambda's own packages have bytecode."""
+    packages = Path(str(find_spec("boto3").origin)).parents[1]  # type: ignore[union-attr]
+    if interpreter == sys.executable:
+        return packages
+    for name in _PACKAGES_OF_LAMBDA:
+        source = packages / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source.with_suffix(".py"), folder)
+    subprocess.run([interpreter, "-m", "compileall", "-q", str(folder)], check=True)
+    return folder
+
+
+def main() -> int:
+    """Record and measure; print the table and, for a file, JSON.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if every answer is right, whether or not the goals are met.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start")
+    parser.add_argument("--full", action="store_true", help="measure every function, not only those of the happy path")
+    parser.add_argument("--json", type=Path, help="the file for the figures")
+    options = parser.parse_args()
+    recordings = record_invocations(datetime.now(UTC))
+    modules = sorted(recordings) if options.full else HAPPY_PATH
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(modules, recordings, Path(folder))
+    print_figures("Processor time divided by that of boto3 and the same raw calls", figures, Console())
+    if options.json:
+        options.json.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
