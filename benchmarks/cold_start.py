@@ -1,9 +1,9 @@
 """Measures the cold start and the warm invocation of each function, as ratios of processor time within one run.
 
-``python -m benchmarks.cold_start [--full]``. The floor of a function is a program that imports boto3, makes the same clients
-and makes the same calls; both get AWS's answers from a recording, so that only their own work counts. The usual shape
-is Logger, Tracer, Metrics, a Pydantic parser and boto3. boto3 has bytecode, as on Lambda; a function's own code has none,
-unless the figure says so. An answer that differs from the recorded one fails the benchmark.
+The floor of a function is a program that imports boto3, makes the same clients and makes the same calls; both get AWS's
+answers from a recording, so that only their own work counts. The usual shape is Logger, Tracer, Metrics, a Pydantic
+parser and boto3. boto3 has bytecode, as on Lambda; a function's own code has none, unless the figure says so. An answer
+that differs from the recorded one fails the benchmark.
 """
 
 import argparse

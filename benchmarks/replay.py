@@ -40,18 +40,18 @@ class Answers:
 
     def __init__(self, calls: list[dict[str, Any]]) -> None:
         self._calls = calls
-        self.given = 0
+        self.count = 0
 
     def rewind(self) -> None:
         """Begin again."""
-        self.given = 0
+        self.count = 0
 
     def give(self, request: Any) -> Any:
         """Answer one request of botocore."""
         from botocore.awsrequest import AWSResponse
 
-        call = self._calls[self.given]
-        self.given += 1
+        call = self._calls[self.count]
+        self.count += 1
         body = io.BytesIO(call["body"])
         body.stream = lambda **_: iter([call["body"]])  # type: ignore[attr-defined]
         return AWSResponse(request.url, call["status"], _Headers(call["headers"]), body)
@@ -164,7 +164,7 @@ def main() -> None:
         answers.install()
         answer = run()
         cold = time.process_time()
-        loaded, given = len(sys.modules), answers.given
+        modules, calls = len(sys.modules), answers.count
         warm = None
         if mode == "floor" or _can_repeat(run, answers):
             begin = time.process_time()
@@ -176,8 +176,8 @@ def main() -> None:
         "import": imported - start,
         "cold": cold - start,
         "warm": warm,
-        "modules": loaded,
-        "calls": given,
+        "modules": modules,
+        "calls": calls,
         "answer": json.dumps(answer, default=float, ensure_ascii=False) if mode == "function" else None,
     }
     print(json.dumps(result))
@@ -185,13 +185,13 @@ def main() -> None:
 
 def _can_repeat(run: Any, answers: Answers) -> bool:
     """Whether a second invocation makes the same calls, and does not keep what the first one has read."""
-    given = answers.given
+    count = answers.count
     answers.rewind()
     try:
         run()
     except Exception:  # another answer than it needs
         return False
-    return answers.given == given
+    return answers.count == count
 
 
 if __name__ == "__main__":

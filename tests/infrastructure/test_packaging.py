@@ -142,11 +142,11 @@ def test_bytecode_is_the_same_in_each_build_and_has_no_path_of_this_machine(lamb
     contents = {path.relative_to(lambdas).as_posix(): path.read_bytes() for path in list_source_files(lambdas)}
     contents["sets.py"] = b'def is_known(word):\n    return word in {"a", "b", "c", "d"}\n'
 
-    first, second = (compile_sources(contents, sys.executable) for _ in range(2))
+    bytecode, repeated_bytecode = (compile_sources(contents, sys.executable) for _ in range(2))
 
-    assert first == second
-    assert {PurePath(path).name.partition(".")[0] for path in first} == {"handler", "__init__", "sets"}
-    for path, code in first.items():
+    assert bytecode == repeated_bytecode
+    assert {PurePath(path).name.partition(".")[0] for path in bytecode} == {"handler", "__init__", "sets"}
+    for path, code in bytecode.items():
         assert int.from_bytes(code[4:8], "little") == UNCHECKED_HASH, path
         assert marshal.loads(code[16:]).co_filename.startswith("/var/task/"), path  # noqa: S302 (it was just made)
 
