@@ -135,7 +135,7 @@ def _measure_function(
 
 def _compile_runtime(interpreter: str, folder: Path) -> Path:
     """Copy boto3 and what it needs, and compile it: Lambda's own packages have bytecode."""
-    packages = Path(str(find_spec("boto3").origin)).parents[1]  # type: ignore[union-attr]
+    packages = Path(str(find_spec("boto3").origin)).parents[1]
     if interpreter == sys.executable:
         return packages
     for name in _PACKAGES_OF_LAMBDA:

@@ -53,7 +53,7 @@ class Answers:
         call = self._calls[self.count]
         self.count += 1
         body = io.BytesIO(call["body"])
-        body.stream = lambda **_: iter([call["body"]])  # type: ignore[attr-defined]
+        body.stream = lambda **_: iter([call["body"]])
         return AWSResponse(request.url, call["status"], _Headers(call["headers"]), body)
 
     def install(self) -> None:

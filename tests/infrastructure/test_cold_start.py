@@ -44,7 +44,7 @@ def starts() -> dict[str, dict[str, Any]]:
     functions = sorted(path.stem for path in (ROOT / "lambdas").glob("*.py"))
     paths = [str(asset), *(path for path in sys.path if path.endswith("site-packages"))]
     process = subprocess.run(
-        [sys.executable, "-s", str(PROGRAM), str(asset), *functions],
+        [sys.executable, "-B", "-s", str(PROGRAM), str(asset), *functions],
         env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(paths), **FAKE_ENVIRONMENT},
         capture_output=True,
         text=True,
