@@ -102,8 +102,10 @@ pictures: $(SYNCED) ## Draw the pictures of the README into docs/images; needs C
 mutants: $(SYNCED) ## Change the decision code in small ways, and check that a test fails each time (hours)
 	$(BIN)/python -m tools.mutants
 
-bench: $(SYNCED) ## Measure cold starts, as ratios within one run, and the answers from 10,000 records (4 min)
-	$(BIN)/python -m benchmarks.cold_start
+bench: $(SYNCED) ## Measure cold starts, work, scale and answers, as ratios and counts beside their goals (5 min)
+	@mkdir -p .cache/bench
+	$(BIN)/python -m benchmarks.work --json .cache/bench/work.json
+	$(BIN)/python -m benchmarks.cold_start --json .cache/bench/cold_start.json
 	$(BIN)/python -m benchmarks.questions
 
 $(UV_READY):
