@@ -51,7 +51,7 @@ CALLS = {
     "workmail:ListResources": 1,
     "workmail:ListUsers": 1,
 }
-"""The calls of an offboarding by name, which docs/reference.md gives a reason each; a further one needs a reason too."""
+"""The calls of an offboarding by name, each with its reason in docs/reference.md; a further one needs a reason too."""
 
 
 def test_an_offboarding_makes_no_call_more_than_it_did(measurements: Measurements) -> None:
