@@ -18,9 +18,13 @@ built on them read the same instant in every thread. Time passes only in these t
 It counts as busy from ``begin`` until ``end``, except while it is blocked in ``wait``. The call that ends
 a wait makes the waiting work busy in the same step, so the process never looks idle in between.
 
-``settle()`` waits, in real time, until no work is busy and no automatic wait is left. It has a real-time limit
-for the time without progress (no work begins, ends, blocks or wakes), and one for the whole wait. So a bug raises
-``TimeoutError`` with the names of what is still running, instead of hanging.
+``settle()`` waits, in real time, until no work is busy and no automatic wait is left. A bug raises ``TimeoutError``
+with the names of what is still running, instead of hanging, by two limits of real time:
+
+- The time without **progress**: no work begins, ends, blocks or wakes, and no work tells by `Clock.note_progress` that
+  it has done a part.
+- The time in which no work comes to **rest**: none ends, and none blocks in a wait that is not automatic. So work that
+  repeats its parts without an end is found too. It is longer the more work is busy, which shares the processor.
 
 A thread can have a **deadline** (`Clock.limit`): each of its waits ends at the deadline at the latest, with
 ``DeadlineReachedError``, and so does each later wait and each `Clock.require_time` in it. A thread that never waits
@@ -53,7 +57,9 @@ from typing import Self
 import time_machine
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
-_TOTAL_TIMEOUT_FACTOR = 20
+_REST_TIMEOUT_FACTOR = 20
+_WORK_PER_REST_TIMEOUT = 50
+_MAX_REPORTED_NAMES = 20
 _MILLISECOND = timedelta(milliseconds=1)
 _NOT_STARTED_MESSAGE = "The clock is not running: use it as a context manager."
 
@@ -217,6 +223,7 @@ class Clock:
         self._sequence_numbers = itertools.count()
         self._thread = threading.local()
         self._progress_count = 0
+        self._rest_count = 0
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -270,9 +277,8 @@ class Clock:
         Parameters
         ----------
         timeout
-            How many real seconds may pass without any work beginning, ending, blocking or waking, and without an
-            invocation of a function beginning or ending. The whole wait may take twenty times as long, and longer
-            in proportion if more than 50 pieces of work are running when it begins.
+            How many real seconds may pass without progress. Twenty times as many may pass until the next work comes to
+            rest, and longer in proportion while more than 50 pieces of work are running.
 
         Raises
         ------
@@ -282,13 +288,23 @@ class Clock:
         if self.current() is not None:
             raise RuntimeError("Work cannot wait for itself to settle, and cannot move its own clock.")
         with self._state_changed:
-            end = time.monotonic() + _TOTAL_TIMEOUT_FACTOR * timeout * max(1, len(self._busy) / 50)
+            rested_at, rest_count = time.monotonic(), self._rest_count
             progress_count = -1
-            while not self._state_changed.wait_for(self._is_quiet, min(timeout, end - time.monotonic())):
-                if progress_count == self._progress_count or time.monotonic() >= end:
-                    names = ", ".join(sorted(self._busy.values())) or "an automatic wait"
-                    raise TimeoutError(f"Still running, with no progress for {timeout:g} s: {names}")
+            while not self._state_changed.wait_for(self._is_quiet, timeout):
+                now = time.monotonic()
+                if rest_count != self._rest_count:
+                    rested_at, rest_count = now, self._rest_count
+                if progress_count == self._progress_count:
+                    raise self._still_running_error(f"no progress for {timeout:g} s")
+                rest_timeout = _REST_TIMEOUT_FACTOR * timeout * max(1, len(self._busy) / _WORK_PER_REST_TIMEOUT)
+                if now - rested_at >= rest_timeout:
+                    raise self._still_running_error(f"no work has come to rest for {rest_timeout:g} s")
                 progress_count = self._progress_count
+
+    def note_progress(self) -> None:
+        """Tell that running work has done a part of what it does."""
+        with self._state_changed:
+            self._progress_count += 1
 
     def gate(self) -> Gate:
         """Make a closed gate."""
@@ -342,9 +358,9 @@ class Clock:
     def count_as_work(self, name: str) -> Iterator[None]:
         """Count what the calling thread does as work; if it counts already, its begin and end are progress."""
         if self.current() is not None:
-            self._note_progress()
+            self.note_progress()
             yield
-            self._note_progress()
+            self.note_progress()
             return
         with self.begin(name):
             yield
@@ -524,13 +540,10 @@ class Clock:
         if waiter.automatic:
             self._automatic.add(waiter)
 
-    def _note_progress(self) -> None:
-        with self._state_changed:
-            self._progress_count += 1
-
     def _mark_blocked(self, waiter: _Waiter) -> None:
         with self._state_changed:
             self._progress_count += 1
+            self._rest_count += not waiter.automatic
             if waiter.work is not None and not waiter.is_done:
                 self._busy.pop(waiter.work, None)
         self._run_automatic_waits()
@@ -562,9 +575,16 @@ class Clock:
     def _end(self, work: Work) -> None:
         with self._state_changed:
             self._progress_count += 1
+            self._rest_count += 1
             self._open(work.ended)
             self._busy.pop(work, None)
         self._run_automatic_waits()
+
+    def _still_running_error(self, reason: str) -> TimeoutError:
+        names = sorted(self._busy.values()) or ["an automatic wait"]
+        reported = ", ".join(names[:_MAX_REPORTED_NAMES])
+        more = f", and {len(names) - _MAX_REPORTED_NAMES} more" if len(names) > _MAX_REPORTED_NAMES else ""
+        return TimeoutError(f"Still running, with {reason}: {reported}{more}")
 
     def _limits(self) -> list[Limit]:
         if not hasattr(self._thread, "limits"):

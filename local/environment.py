@@ -31,6 +31,7 @@ from local.aws import (
     dynamodb,
     eventbridge,
     kms,
+    progress,
     response_cache,
     s3,
     stepfunctions,
@@ -152,6 +153,7 @@ class Environment:
         self.quotas.install(hooks)
         account_settings.install(hooks, lambda: self.quotas.settings.lambda_concurrency)
         self.permissions.install(hooks)
+        progress.install(hooks, self.clock)
         cheap_requests.install(hooks)
         response_cache.install(hooks)
         cloudformation.install(hooks)

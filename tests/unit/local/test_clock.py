@@ -330,6 +330,59 @@ def test_slow_work_whose_parts_are_counted_makes_progress(clock: Clock) -> None:
     clock.settle(timeout=0.3)
 
 
+def test_slow_work_that_tells_of_its_parts_makes_progress(clock: Clock) -> None:
+    release = threading.Event()
+
+    def run() -> None:
+        for _ in range(10):
+            release.wait(0.05)
+            clock.note_progress()
+
+    clock.start_thread("slow", run)
+
+    clock.settle(timeout=0.3)
+
+
+def test_many_works_that_end_one_after_the_other_are_waited_for_however_long_all_take(clock: Clock) -> None:
+    release = threading.Event()
+    works = [clock.begin(f"work {number}") for number in range(40)]
+
+    def run() -> None:
+        for work in works:
+            release.wait(0.02)
+            work.end()
+
+    clock.start_thread("ends them", run)
+
+    # Twenty times this is less than all take.
+    clock.settle(timeout=0.03)
+
+
+def test_work_that_repeats_its_parts_without_an_end_is_reported_by_name(clock: Clock) -> None:
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(0.001):
+            with clock.count_as_work("invocation"):
+                clock.sleep(timedelta(milliseconds=1))
+
+    clock.start_thread("endless", run)
+    try:
+        with pytest.raises(TimeoutError, match=r"no work has come to rest for 0\.4 s: endless"):
+            clock.settle(timeout=0.02)
+    finally:
+        stop.set()
+    clock.settle()
+
+
+def test_a_report_of_very_many_works_has_some_of_their_names(clock: Clock) -> None:
+    works = [clock.begin(f"work {number:03}") for number in range(1000)]
+    with pytest.raises(TimeoutError, match=r"work 000, work 001, .*work 019, and 980 more$"):
+        clock.settle(timeout=0.01)
+    for work in works:
+        work.end()
+
+
 def test_a_thread_that_waits_stops_at_the_first_of_its_deadlines(clock: Clock) -> None:
     steps: list[Any] = []
 
