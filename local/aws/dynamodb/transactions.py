@@ -7,6 +7,7 @@ large table, and afterwards the tables are other objects. It also ignores ``Clie
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,9 +88,9 @@ class _Operation:
 
 @dataclass(frozen=True)
 class _Token:
-    """A request that succeeded under a client's token."""
+    """A request that succeeded under a client's token, by its SHA-256: ten minutes of requests are many megabytes."""
 
-    request: str
+    request: bytes
     expires_at: datetime
 
 
@@ -100,7 +101,8 @@ def install(hooks: Hooks, changes: Changes) -> None:
 
     def transact_write_items(self: DynamoHandler) -> ActionResult:
         _require_valid_request(self)
-        now, request = datetime.now(UTC), json.dumps(self.body["TransactItems"], sort_keys=True, default=str)
+        text = json.dumps(self.body["TransactItems"], sort_keys=True, default=str)
+        now, request = datetime.now(UTC), hashlib.sha256(text.encode()).digest()
         for expired in [key for key, token in tokens.items() if token.expires_at <= now]:
             del tokens[expired]
         key = (self.current_account, self.region, self.body.get("ClientRequestToken", ""))

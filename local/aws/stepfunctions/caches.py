@@ -1,11 +1,10 @@
-"""Caches of definitions and clients, faster copies, and less logging: speed only."""
+"""Caches of definitions and clients, faster copies, and less logging: speed and memory only."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import logging
-import pickle
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -33,19 +32,19 @@ def install(hooks: Hooks) -> None:
 
 
 def _hook_parser(hooks: Hooks) -> None:
-    """Parse each definition once; every execution gets its own copy of the components."""
+    """Parse each definition once; all executions share its components, which a run must not change.
 
-    def parse_and_copy(definition: str) -> Any:
-        program, tree = _parse_once(definition)
-        return pickle.loads(program), tree  # noqa: S301 (made above)
-
-    hooks.replace(AmazonStateLanguageParser, "parse", staticmethod(parse_and_copy))
+    A run keeps what it counts and computes in its environment. In moto a component makes its key there when it first
+    needs it, which two executions could do at once.
+    """
+    hooks.replace(AmazonStateLanguageParser, "parse", staticmethod(_parse_once))
+    hooks.replace(EvalComponent, "heap_key", property(lambda self: f"{id(self):x}"))
 
 
 @functools.lru_cache(maxsize=128)
-def _parse_once(definition: str) -> tuple[bytes, Any]:
+def _parse_once(definition: str) -> tuple[Any, Any]:
     program, tree = _parse_definition(definition)
-    return pickle.dumps(program, pickle.HIGHEST_PROTOCOL), tree
+    return program, tree
 
 
 def _hook_clients(hooks: Hooks) -> None:
