@@ -381,6 +381,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert isinstance(originals_by_name.pop("DockerModel.docker_client"), property)
     # It joins no list.
     assert '"ParameterValue": v\n' in inspect.getsource(originals_by_name.pop("Stack.parameter_list").fget)
+    assert "self.__heap_key = long_uid()" in inspect.getsource(originals_by_name.pop("EvalComponent.heap_key").fget)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert {originals_by_name.pop(f"{module}.copy") for module in ("states", "event_manager")} == {copy}
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
