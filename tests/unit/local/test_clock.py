@@ -320,7 +320,7 @@ def test_slow_work_whose_parts_are_counted_makes_progress(clock: Clock) -> None:
     release = threading.Event()
 
     def run() -> None:
-        for _ in range(10):
+        for _ in range(20):
             release.wait(0.05)
             with clock.count_as_work("invocation"):
                 pass
@@ -334,7 +334,7 @@ def test_slow_work_that_tells_of_its_parts_makes_progress(clock: Clock) -> None:
     release = threading.Event()
 
     def run() -> None:
-        for _ in range(10):
+        for _ in range(20):
             release.wait(0.05)
             clock.note_progress()
 

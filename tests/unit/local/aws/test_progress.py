@@ -12,7 +12,7 @@ from local.hooks import Hooks
 from tests.unit.local.aws.stepfunctions.definitions import DONE
 from tests.unit.local.conftest import StepFunctions
 
-CALLS = 10
+CALLS = 20
 SECONDS = 0.05
 TIMEOUT_SECONDS = 0.3
 
