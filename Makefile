@@ -106,6 +106,7 @@ bench: $(SYNCED) ## Measure cold starts, work, scale and answers, as ratios and 
 	@mkdir -p .cache/bench
 	$(BIN)/python -m benchmarks.work --json .cache/bench/work.json
 	$(BIN)/python -m benchmarks.cold_start --json .cache/bench/cold_start.json
+	$(BIN)/python -m benchmarks.scale --json .cache/bench/scale.json
 	$(BIN)/python -m benchmarks.questions
 
 $(UV_READY):

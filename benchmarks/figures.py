@@ -61,6 +61,11 @@ def make_ratio(name: str, values: Iterable[float], limit: float | None = None) -
     )
 
 
+def limit_figure(name: str, value: float, unit: str, most: float) -> Figure:
+    """Make a figure whose goal is a value that it must not exceed."""
+    return Figure(name, value, unit, goal=f"at most {most:g}", is_met=value <= most)
+
+
 def print_figures(title: str, figures: Iterable[Figure], console: Console) -> None:
     """Print figures as a table."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
