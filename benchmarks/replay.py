@@ -160,11 +160,10 @@ def main() -> None:
     with silence():
         start = time.process_time()
         run = _MODES[mode](recording)
-        imported = time.process_time()
         answers.install()
         answer = run()
         cold = time.process_time()
-        modules, calls = len(sys.modules), answers.count
+        calls = answers.count
         warm = None
         if mode == "floor" or _can_repeat(run, answers):
             begin = time.process_time()
@@ -173,10 +172,8 @@ def main() -> None:
                 run()
             warm = (time.process_time() - begin) / _WARM_ROUNDS
     result = {
-        "import": imported - start,
         "cold": cold - start,
         "warm": warm,
-        "modules": modules,
         "calls": calls,
         "answer": json.dumps(answer, default=float, ensure_ascii=False) if mode == "function" else None,
     }

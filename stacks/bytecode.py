@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from stacks.locked_packages import DEPLOYED_ENVIRONMENT
+from stacks.locked_packages import DEPLOYED_ENVIRONMENT, PackagingError
 
 TASK_ROOT: Final = "/var/task"
 _VERSION: Final = DEPLOYED_ENVIRONMENT["python_version"]
@@ -57,7 +57,7 @@ def compile_sources(contents: Mapping[str, bytes], interpreter: str) -> dict[str
 
     Raises
     ------
-    subprocess.CalledProcessError
+    PackagingError
         A module cannot be compiled.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,14 @@ def compile_sources(contents: Mapping[str, bytes], interpreter: str) -> dict[str
                 path = root / target
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-        subprocess.run([interpreter, "-I", "-c", _COMPILE, str(root), TASK_ROOT], check=True, capture_output=True)
+        command = [interpreter, "-I", "-c", _COMPILE, str(root), TASK_ROOT]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        if result.returncode != 0:
+            reasons = [line for line in result.stderr.splitlines() if line.strip()] or ["it gives no reason"]
+            raise PackagingError(
+                f"{interpreter} cannot compile the functions: correct the module, or take this Python out of PATH "
+                f"({reasons[-1].strip()})"
+            )
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.pyc"))}
 
 

@@ -151,6 +151,11 @@ def test_bytecode_is_the_same_in_each_build_and_has_no_path_of_this_machine(lamb
         assert marshal.loads(code[16:]).co_filename.startswith("/var/task/"), path  # noqa: S302 (it was just made)
 
 
+def test_a_module_that_cannot_be_compiled_stops_the_packaging_with_a_sentence() -> None:
+    with pytest.raises(PackagingError, match=r"cannot compile the functions: correct the module.*SyntaxError"):
+        compile_sources({"handler.py": b"def handler(:\n"}, sys.executable)
+
+
 def test_bytecode_changes_nothing_but_the_folder_of_the_asset(lambdas: Path) -> None:
     plain, compiled = build_asset(lambdas), build_asset(lambdas, interpreter=sys.executable)
     plain_tree, compiled_tree = tree(plain.path), tree(compiled.path)

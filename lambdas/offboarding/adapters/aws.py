@@ -32,7 +32,7 @@ def client(service: str, *, attempts: int = 2) -> Any:  # noqa: ANN401 (boto3 ha
 class LazyClient:
     """A client that is made when it is first used: some functions use it on few paths only.
 
-    Making one takes as long as several calls. What every invocation uses is made by `client`, while the function is
+    Making one takes longer than many calls. What every invocation uses is made by `client`, while the function is
     initialized: then Lambda gives it a whole processor.
 
     Parameters

@@ -181,7 +181,9 @@ class ExecutionEnvironment:
 
     def _format_trace(self, error: BaseException) -> tuple[str, ...]:
         frames = traceback.extract_tb(error.__traceback__)
-        start = next((i for i, f in enumerate(frames) if f.filename.startswith(str(self._code))), len(frames))
+        # Bytecode of the asset has the paths that the code has on Lambda.
+        roots = (str(self._code), f"{_TASK_ROOT}/")
+        start = next((i for i, f in enumerate(frames) if f.filename.startswith(roots)), len(frames))
         lines = traceback.format_list(frames[start:])
         return tuple(line.replace(str(self._code), _TASK_ROOT) for line in lines)
 
