@@ -33,7 +33,7 @@ HAPPY_PATH = (
     *("verify_cleanup", "close_record", "notify_subscribers"),
 )
 SWEEP = "sweep_records"
-"""It compares the time of day with its records, so that a recording of it has other answers later."""
+"""It reads the clock, so that a recording of it has other answers later."""
 _PACKAGES_OF_LAMBDA = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
 _REPLAY = Path(__file__).with_name("replay.py")
 _ROUNDS = 5

@@ -20,6 +20,7 @@ from local.defaults import OFFBOARDING
 from local.demo.provider_events import make_offboarding_request, put_events
 from local.environment import Environment
 from local.hooks import Hooks
+from stacks.locked_packages import ROOT
 from tools.costs.scenarios import LEAVER, SWEEP, Stage
 
 SETTINGS = {**OFFBOARDING, "export": {"mode": "OnRequest", "lockDays": 30}}
@@ -108,7 +109,7 @@ class Recorder:
             is_new = getattr(self._thread, "response", None) is not response
             self._thread.response = response
             if is_new and calls is not None and request is not None and request[1] == operation_model.name:
-                calls.append(_make_call(*request, response))
+                calls.append(_make_call(*request, response, _read_body(response, operation_model)))
             return convert(response, operation_model)
 
         hooks.replace(ExecutionEnvironment, "call", record_invocation)
@@ -120,7 +121,16 @@ class Recorder:
             hooks.restore()
 
 
-def _make_call(client: Any, operation: str, parameters: dict[str, Any], response: Any) -> Call:
+def _read_body(response: Any, operation_model: Any) -> bytes:
+    """Read an answer's body, and leave a stream as it was for the function."""
+    if not operation_model.has_streaming_output:
+        return bytes(response.content)
+    body: bytes = response.raw.read()
+    response.raw.seek(0)
+    return body
+
+
+def _make_call(client: Any, operation: str, parameters: dict[str, Any], response: Any, body: bytes) -> Call:
     config = client.meta.config
     return Call(
         service=client.meta.service_model.service_name,
@@ -131,25 +141,34 @@ def _make_call(client: Any, operation: str, parameters: dict[str, Any], response
         parameters=parameters,
         status=response.status_code,
         headers=dict(response.headers),
-        body=bytes(response.content),
+        body=body,
     )
 
 
 def record_invocations(now: datetime) -> dict[str, Recording]:
-    """Run a wave of offboardings on the embedded AWS; return one invocation of each function, by its module."""
+    """Run a wave of offboardings on the embedded AWS; return one invocation of each function, by its module.
+
+    Raises
+    ------
+    LookupError
+        A function was never invoked, or never successfully: the wave has to be completed.
+    """
     recorder = Recorder()
     with Environment(assembly(SETTINGS), now=now) as environment, recorder.record():
         stage = Stage(environment)
         _run_offboardings(stage)
+    missing_modules = {path.stem for path in (ROOT / "lambdas").glob("*.py")} - recorder.recordings.keys()
+    if missing_modules:
+        raise LookupError(f"no successful invocation was recorded of {', '.join(sorted(missing_modules))}")
     return recorder.recordings
 
 
 def _run_offboardings(stage: Stage) -> None:
-    for name in (LEAVER, "exported", "approved", "restored", "scheduled", "reported"):
+    for name in (LEAVER, "exported", "approved", "restored", "scheduled", "reported", "planned"):
         stage.people.create_user(name)
     stage.start("leaver")
     organization = {"OrganizationId": OFFBOARDING["organizations"][0]["id"], "RequestedBy": "Requester"}
-    stage.start_by_output("StateMachineArn", {**organization, "EntityId": "leaver", "DryRun": True})
+    stage.start_by_output("StateMachineArn", {**organization, "EntityId": "planned", "DryRun": True})
     stage.start_by_output("StateMachineArn", {**organization, "EntityId": "exported", "Export": "Required"})
     later = (stage.environment.clock.now() + timedelta(days=3)).isoformat()
     stage.start_by_output("StateMachineArn", {**organization, "EntityId": "scheduled", "NotBefore": later})

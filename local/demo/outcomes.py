@@ -18,9 +18,9 @@ _MEANINGS = {
     "Withdrawn": "returned in time: untouched",
     "ApprovalTimedOut": "nobody decided: not disabled",
     "Restored": "with the alias and the group",
-    "Reenabled": "restored: no cleanup claimed",
-    "ReenabledAfterRetention": "in use: no cleanup claimed",
-    "ServiceEnded": "too late: no cleanup claimed",
+    "Reenabled": "restored: no clean-up claimed",
+    "ReenabledAfterRetention": "in use: no clean-up claimed",
+    "ServiceEnded": "too late: no clean-up claimed",
     "CleanupVerified": "checked after the 30 days",
 }
 """What each outcome prevents or proves, in the order of the table: from what did not happen to what was done."""
