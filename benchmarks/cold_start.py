@@ -21,9 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from benchmarks.figures import Figure, make_ratio, print_figures
+from benchmarks.figures import Figure, make_ratio, publish_figures
 from benchmarks.recordings import Recording, record_invocations
 from stacks.bytecode import find_interpreter
 from stacks.packaging import build_asset
@@ -168,9 +166,7 @@ def main() -> int:
     modules = sorted(recordings.keys() - {SWEEP}) if options.full else HAPPY_PATH
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(modules, recordings, Path(folder))
-    print_figures("Processor time divided by that of boto3 and the same raw calls", figures, Console())
-    if options.json:
-        options.json.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n")
+    publish_figures("Processor time divided by that of boto3 and the same raw calls", figures, options.json)
     return 0
 
 

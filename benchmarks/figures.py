@@ -1,7 +1,9 @@
 """Figures of the benchmarks: a table for a person, and JSON beside it."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -66,8 +68,14 @@ def limit_figure(name: str, value: float, unit: str, most: float) -> Figure:
     return Figure(name, value, unit, goal=f"at most {most:g}", is_met=value <= most)
 
 
-def print_figures(title: str, figures: Iterable[Figure], console: Console) -> None:
-    """Print figures as a table."""
+def publish_figures(title: str, figures: Sequence[Figure], file: Path | None) -> None:
+    """Print figures as a table, and write them into a file as JSON, if one is named."""
+    _print_figures(title, figures, Console())
+    if file:
+        file.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n", encoding="utf-8")
+
+
+def _print_figures(title: str, figures: Sequence[Figure], console: Console) -> None:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading, justify in (("figure", "left"), ("value", "right"), ("least to most", "right"), ("goal", "left")):
         table.add_column(heading, justify=justify)

@@ -23,9 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
-
-from benchmarks.figures import Figure, limit_figure, print_figures
+from benchmarks.figures import Figure, limit_figure, publish_figures
 from local.aws.quotas import QuotaSettings
 from local.cdk.assembly import assembly
 from local.defaults import OFFBOARDING, ORGANIZATION_ID
@@ -98,11 +96,6 @@ class Stage:
         outcomes = Counter(self._read_outcome(arn) for arn in arns)
         if outcomes != {_EXPECTED_OUTCOME: len(arns)}:
             raise WrongOutcomeError(f"{len(arns)} offboardings should end as {_EXPECTED_OUTCOME}: {dict(outcomes)}")
-
-    def read_end(self, arn: str) -> datetime:
-        """Return when an execution ended."""
-        end: datetime = self.environment.describe(arn)["stopDate"]
-        return end
 
     def list_executions(self) -> list[str]:
         """Return the ARNs of all offboardings."""
@@ -300,9 +293,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="the file for the figures")
     options = parser.parse_args()
     figures = measure(options.full)
-    print_figures("The embedded AWS, with many at once", figures, Console())
-    if options.json:
-        options.json.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n")
+    publish_figures("The embedded AWS, with many at once", figures, options.json)
     return 0
 
 

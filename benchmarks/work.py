@@ -1,14 +1,11 @@
 """Counts what one offboarding makes AWS do, and prices a thousand: the computation is that of `docs/cost.md`."""
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
-
-from benchmarks.figures import Figure, print_figures
+from benchmarks.figures import Figure, publish_figures
 from tools.costs.durations import HIGH
 from tools.costs.metering import Counts
 from tools.costs.months import Assumption
@@ -80,9 +77,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="the file for the figures")
     options = parser.parse_args()
     figures = measure()
-    print_figures("One offboarding, and a thousand", figures, Console())
-    if options.json:
-        options.json.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n")
+    publish_figures("One offboarding, and a thousand", figures, options.json)
     return 0
 
 
