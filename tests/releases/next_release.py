@@ -55,7 +55,8 @@ class NextRelease:
         [old] = [digest for digest, file in files.items() if file["source"]["packaging"] == "zip"]
         new = hashlib.sha256(json.dumps([old, modules]).encode()).hexdigest()
         package = self._directory / f"asset.{new}"
-        shutil.copytree(files[old]["source"]["path"], package)
+        # Bytecode of the old package would be used without a look at the changed sources.
+        shutil.copytree(files[old]["source"]["path"], package, ignore=shutil.ignore_patterns("__pycache__"))
         for module, lines in modules.items():
             file = package / f"{module}.py"
             file.write_text(f"{file.read_text()}\n\n{lines}")
