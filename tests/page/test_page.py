@@ -219,16 +219,30 @@ def test_a_stack_that_is_deployed_meanwhile_can_be_used_at_once(page: Page) -> N
     expect(page.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
 
 
-def test_a_text_is_kept_when_the_stack_changes(page: Page) -> None:
+@pytest.mark.parametrize("label", ["A text of your own", SAMPLES[0].title])
+def test_a_text_is_kept_when_the_stack_changes(page: Page, label: str) -> None:
     open_view(page, "Start")
     form = panel(page, "Send the event of an identity provider")
-    form.get_by_label("Event", exact=True).select_option(label="A text of your own")
+    expect(form.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
+    form.get_by_label("Event", exact=True).select_option(label=label)
     form.get_by_label("Request").fill('{"Source": "edited"}')
-    with page.expect_response("**/local/page/samples"):
-        page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
+    page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
     expect(form.get_by_label("Event", exact=True).locator("option")).to_have_count(1)
 
     expect(form.get_by_label("Request")).to_have_value('{"Source": "edited"}')
+    expect(form.get_by_label("Event", exact=True)).to_have_value("")
+
+
+def test_a_choice_is_kept_when_the_samples_come_after_it(page: Page) -> None:
+    page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
+    open_view(page, "Start")
+    event = page.get_by_label("Event", exact=True)
+    expect(event.locator("option")).to_have_count(1)
+    event.select_option(label="A text of your own")
+    page.unroute("**/local/page/samples")
+
+    expect(event.locator("option")).to_have_count(len(SAMPLES) + 1)
+    expect(event).to_have_value("")
 
 
 def test_a_mistyped_address_shows_a_view_all_the_same(page: Page) -> None:

@@ -144,7 +144,7 @@ _RESTORE = Layout(
     height=185,
     boxes={
         "RegisterEntity": Box(92, 60, 150, _HEIGHT),
-        "RestoreAliasesAndGroups": Box(305, 60, 184, _HEIGHT),
+        "RestoreAliasesAndGroups": Box(305, 60, 200, _HEIGHT),
         "IsEverythingBack?": Box(525, 60, 164, _HEIGHT),
         "Restored": Box(918, 32, 140, _HEIGHT),
         "RestoredInPart": Box(918, 88, 140, _HEIGHT),

@@ -75,13 +75,21 @@ function createEventForm(page, organizationId, entityId) {
   const organization = organizationSelect(page, organizationId, () => {});
   const kind = element("select", {}, element("option", { value: "" }, "A text of your own"));
   const person = element("input", { type: "text", value: entityId, autocomplete: "off", spellcheck: "false" });
-  const text = element("textarea", { rows: 10, spellcheck: "false", class: "json", required: true });
+  let isChosen = false;
+  let isEdited = false;
+  const markEdited = () => {
+    isEdited = true;
+    buildCount += 1;
+  };
+  const text = element("textarea", { rows: 10, spellcheck: "false", class: "json", required: true, input: markEdited });
   const result = element("p", { class: "result", role: "status" });
   let path = "/local/page/events";
   let buildCount = 0;
   let listed = "";
   const build = async (event) => {
     if (event?.target === text) return;
+    isChosen ||= event?.target === kind;
+    isEdited = false;
     buildCount += 1;
     const count = buildCount;
     showResult(result, false);
@@ -95,7 +103,7 @@ function createEventForm(page, organizationId, entityId) {
     try {
       const query = { organization: organization.value, person: person.value };
       const sample = await read(`/local/page/samples/${encodeURIComponent(kind.value)}`, query);
-      // A later choice may have been answered sooner.
+      // A later choice may have been answered sooner, or a text typed meanwhile.
       if (count !== buildCount) return;
       path = sample.Path;
       text.value = formatJson(sample.Body);
@@ -108,11 +116,11 @@ function createEventForm(page, organizationId, entityId) {
     if (listed === JSON.stringify(samples)) return;
     listed = JSON.stringify(samples);
     const chosen = kind.value;
-    const isAvailable = samples.some((sample) => sample.IsConfigured && sample.Id === chosen);
-    const isEdited = !chosen && text.value !== formatJson(OWN_EVENT);
+    const configured = samples.filter((sample) => sample.IsConfigured).map((sample) => sample.Id);
     kind.replaceChildren(...samples.map(sampleOption), element("option", { value: "" }, "A text of your own"));
-    kind.value = isAvailable || isEdited ? chosen : samples.find((sample) => sample.IsConfigured)?.Id ?? "";
-    if (kind.value !== chosen) build();
+    if (configured.includes(chosen)) kind.value = chosen;
+    else kind.value = isEdited || (isChosen && !chosen) ? "" : configured[0] ?? "";
+    if (kind.value !== chosen && !isEdited) build();
   };
   const send = async (event) => {
     event.preventDefault();
