@@ -35,7 +35,9 @@ SWEEP = "sweep_records"
 _PACKAGES_OF_LAMBDA = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
 _REPLAY = Path(__file__).with_name("replay.py")
 _ROUNDS = 5
-_COLD_LIMIT, _BYTECODE_LIMIT, _WARM_LIMIT = 1.3, 1.2, 1.25
+_COLD, _BYTECODE = "cold", "cold, with bytecode"
+_LIMITS = {_COLD: 1.3, _BYTECODE: 1.2, "cold, usual shape": None, "warm": 1.25, "warm, usual shape": None}
+"""The goals of the figures of each function."""
 
 
 class WrongAnswerError(RuntimeError):
@@ -88,48 +90,50 @@ def measure(modules: Sequence[str], recordings: Mapping[str, Recording], folder:
     Returns
     -------
     list[Figure]
-        Four for each function: cold, cold with bytecode, the usual shape, and warm, each divided by its floor.
+        For each function cold, cold with bytecode if this machine has the deployed Python, and warm, and cold and warm
+        of the usual shape, each divided by its floor.
 
     Raises
     ------
     WrongAnswerError
         An answer differs from the recorded one.
     """
-    interpreter = find_interpreter() or sys.executable
+    deployed = find_interpreter()
+    interpreter = deployed or sys.executable
     setup = Setup(interpreter, _compile_runtime(interpreter, folder / "runtime"))
     usual = Setup(sys.executable, _compile_runtime(sys.executable, folder / "usual"))
-    plain, compiled = build_asset().path, build_asset(interpreter=interpreter).path
+    assets = {_COLD: build_asset().path}
+    if deployed:
+        assets[_BYTECODE] = build_asset(interpreter=deployed).path
     figures = []
     for module in modules:
         file = folder / f"{module}.pickle"
         file.write_bytes(pickle.dumps(asdict(recordings[module])))
-        figures += _measure_function(recordings[module], file, setup, usual, (plain, compiled))
+        figures += _measure_function(recordings[module], file, setup, usual, assets)
     return figures
 
 
 def _measure_function(
-    recording: Recording, file: Path, setup: Setup, usual: Setup, assets: tuple[Path, Path]
+    recording: Recording, file: Path, setup: Setup, usual: Setup, assets: Mapping[str, Path]
 ) -> list[Figure]:
-    plain, compiled = assets
-    ratios: dict[str, list[float]] = {"cold": [], "bytecode": [], "usual": [], "warm": []}
+    ratios: dict[str, list[float]] = {label: [] for label in _LIMITS}
     for _ in range(_ROUNDS):
         floor = setup.run("floor", file)
-        cold, with_bytecode = (setup.run("function", file, asset) for asset in (plain, compiled))
-        for result in (cold, with_bytecode):
+        for label, asset in assets.items():
+            result = setup.run("function", file, asset)
             if json.loads(result["answer"]) != json.loads(recording.answer) or result["calls"] != len(recording.calls):
                 raise WrongAnswerError(f"{recording.module} answered {result['answer']} after {result['calls']} calls")
-        ratios["cold"].append(cold["cold"] / floor["cold"])
-        ratios["bytecode"].append(with_bytecode["cold"] / floor["cold"])
-        if cold["warm"]:
-            ratios["warm"].append(cold["warm"] / floor["warm"])
+            ratios[label].append(result["cold"] / floor["cold"])
+            if label == _COLD and result["warm"]:
+                ratios["warm"].append(result["warm"] / floor["warm"])
         if find_spec("aws_xray_sdk"):
-            ratios["usual"].append(usual.run("usual", file)["cold"] / usual.run("floor", file)["cold"])
-    name = recording.module
+            shape, shape_floor = usual.run("usual", file), usual.run("floor", file)
+            ratios["cold, usual shape"].append(shape["cold"] / shape_floor["cold"])
+            ratios["warm, usual shape"].append(shape["warm"] / shape_floor["warm"])
     return [
-        make_ratio(f"{name}: cold", ratios["cold"], _COLD_LIMIT),
-        make_ratio(f"{name}: cold, with bytecode", ratios["bytecode"], _BYTECODE_LIMIT),
-        *([make_ratio(f"{name}: cold, usual shape", ratios["usual"])] if ratios["usual"] else []),
-        *([make_ratio(f"{name}: warm", ratios["warm"], _WARM_LIMIT)] if ratios["warm"] else []),
+        make_ratio(f"{recording.module}: {label}", ratios[label], limit)
+        for label, limit in _LIMITS.items()
+        if ratios[label]
     ]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.figures import Figure, publish_figures
+from tools.costs.bills import Bill
 from tools.costs.durations import HIGH
 from tools.costs.metering import Counts
 from tools.costs.months import Assumption
@@ -34,9 +35,8 @@ def measure() -> list[Figure]:
     measurements = Measurements(load_templates(), runs)
     counts = runs[HAPPY.name]
     calls = Counter(operation.partition(":")[0] for operation in counts.operations.elements())
-    happy, approved = (
-        measurements.draw_run_bill(name, _SLOW_AT_ONCE).charged_usd for name in (HAPPY.name, _WITH_APPROVAL)
-    )
+    bill = measurements.draw_run_bill(HAPPY.name, _SLOW_AT_ONCE)
+    happy, approved = bill.charged_usd, measurements.draw_run_bill(_WITH_APPROVAL, _SLOW_AT_ONCE).charged_usd
     return [
         Figure("calls of WorkMail, by hand", calls["workmail"]),
         Figure("calls of the table, by hand", calls["dynamodb"]),
@@ -49,6 +49,7 @@ def measure() -> list[Figure]:
         _make_price("USD per 1,000, with an approval", approved, _APPROVAL_LIMIT),
         Figure("USD per 1,000, if it looked every day", _price_daily_checks(happy)),
         Figure("USD per 1,000, if states called AWS without Lambda", _price_states_alone(counts)),
+        Figure("USD per 1,000, as a durable function of Lambda", _price_durable_function(bill, counts)),
         Figure("USD of an idle month", measurements.draw_idle_bill(DEFAULT_STACK).charged_usd),
     ]
 
@@ -69,6 +70,13 @@ def _price_states_alone(counts: Counts) -> float:
     tasks = counts.operations.total()
     transitions = counts.units["state-transition"] - counts.invocations.total() + tasks
     return load_prices().prices["state-transition"].charge(_THOUSAND * transitions)
+
+
+def _price_durable_function(bill: Bill, counts: Counts) -> float:
+    """Return what it would cost if each transition were a durable operation; the data that is kept is left out."""
+    transitions = sum(line.charged_usd for line in bill.lines if line.usage.price == "state-transition")
+    operations = load_prices().prices["durable-operation"].charge(_THOUSAND * counts.units["state-transition"])
+    return bill.charged_usd - transitions + operations
 
 
 def main() -> int:
