@@ -107,10 +107,16 @@ def measure(modules: Sequence[str], recordings: Mapping[str, Recording], folder:
         assets[_BYTECODE] = build_asset(interpreter=deployed).path
     figures = []
     for module in modules:
-        file = folder / f"{module}.pickle"
-        file.write_bytes(pickle.dumps(asdict(recordings[module])))
+        file = write_recording(recordings[module], folder)
         figures += _measure_function(recordings[module], file, setup, usual, assets)
     return figures
+
+
+def write_recording(recording: Recording, folder: Path) -> Path:
+    """Write what a process replays into a file of its own; return the file."""
+    file = folder / f"{recording.module}.pickle"
+    file.write_bytes(pickle.dumps(asdict(recording)))
+    return file
 
 
 def _measure_function(
