@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-import boto3
 from moto.events.models import EventsBackend, events_backends
 from moto.events.utils import EventTemplateParser
 
@@ -85,9 +85,15 @@ def create_named_buses(template: str, *, region: str, account: str) -> None:
     region, account
         The place of the buses.
     """
+    create_buses(_list_bus_names(template), region=region, account=account)
+
+
+@lru_cache(maxsize=16)
+def _list_bus_names(template: str) -> frozenset[str]:
+    """List the buses that the rules of a template name; a template is deployed into many environments."""
     resources: dict[str, Any] = json.loads(template).get("Resources", {})
     rules = (r["Properties"] for r in resources.values() if r["Type"] == "AWS::Events::Rule")
-    create_buses((rule.get("EventBusName", _DEFAULT_BUS) for rule in rules), region=region, account=account)
+    return frozenset(rule.get("EventBusName", _DEFAULT_BUS) for rule in rules)
 
 
 def create_buses(names: Iterable[str], *, region: str, account: str) -> None:
@@ -100,11 +106,10 @@ def create_buses(names: Iterable[str], *, region: str, account: str) -> None:
     region, account
         The place of the buses.
     """
-    events = boto3.client("events", region)
-    existing = {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}
-    for name in sorted({*names} - existing):
+    backend = events_backends[account][region]
+    for name in sorted({*names} - backend.event_buses.keys()):
         if "/" in name:
-            events.create_partner_event_source(Name=name, Account=account)
-            events.create_event_bus(Name=name, EventSourceName=name)
+            backend.create_partner_event_source(name, account)
+            backend.create_event_bus(name, event_source_name=name)
         else:
-            events.create_event_bus(Name=name)
+            backend.create_event_bus(name)

@@ -6,14 +6,10 @@ updates it when it exists.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +17,11 @@ import boto3
 from botocore.exceptions import ClientError
 from moto.cloudformation.models import cloudformation_backends
 
+from local.aws.cloudformation.deletions import find_stack
+from local.aws.direct_calls import call_operation
 from local.aws.eventbridge import create_named_buses
+from local.cdk.assets import Asset, list_assets, replace_placeholders, upload
 
-# The same files make the same package: no times, no owners, one order.
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _BOOTSTRAP_VERSION = "30"
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 _BOOTSTRAP_STACK = "CDKToolkit"
@@ -65,14 +62,6 @@ class Stack:
     """The types of resources that moto's CloudFormation does not know and did not make."""
 
 
-@dataclass(frozen=True)
-class _Asset:
-    source: Path
-    packaging: str
-    bucket: str
-    key: str
-
-
 def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "123456789012") -> Stack:
     """Deploy a cloud assembly: create its stack, or update it.
 
@@ -87,9 +76,9 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
         If CloudFormation refuses the template, or a resource cannot be made.
     """
     name, artifact, assets = _read_manifest(assembly, region, account)
-    _put_bootstrap_version(artifact, region)
+    _put_bootstrap_version(artifact, region, account)
     for asset in assets:
-        _upload(asset, region)
+        upload(asset, region, account)
     template = (assembly / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
     create_named_buses(template, region=region, account=account)
     template_url = _find_template_url(
@@ -98,8 +87,8 @@ def deploy(assembly: Path, *, region: str = "us-east-1", account: str = "1234567
     source = {"TemplateURL": template_url} if template_url else {"TemplateBody": template}
     with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
-        _create_or_update(name, source, artifact["properties"], region)
-        outputs, resource_ids = _describe_stack(name, region, account)
+        _create_or_update(name, source, artifact["properties"], region, account)
+        outputs, resource_ids = _read_stack(name, region, account)
     texts = [str(warning.message) for warning in caught_warnings]
     unsupported = {text.split()[3] for text in texts if text.startswith(UNSUPPORTED_TYPE_WARNING)}
     return Stack(name=name, outputs=outputs, resources=resource_ids, unsupported=tuple(sorted(unsupported)))
@@ -133,90 +122,36 @@ def _is_deployed(status: str) -> bool:
     return status.endswith("_COMPLETE") and status != "ROLLBACK_COMPLETE"
 
 
-def _read_manifest(assembly: Path, region: str, account: str) -> tuple[str, dict[str, Any], list[_Asset]]:
+def _read_manifest(assembly: Path, region: str, account: str) -> tuple[str, dict[str, Any], list[Asset]]:
     artifacts = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
     stacks = {name: a for name, a in artifacts.items() if a["type"] == "aws:cloudformation:stack"}
     if len(stacks) != 1:
         raise DeploymentError(f"{assembly} holds {len(stacks)} stacks; one was expected.")
     ((name, stack),) = stacks.items()
-    assets: list[_Asset] = []
+    assets: list[Asset] = []
     for artifact in artifacts.values():
         if artifact["type"] == "cdk:asset-manifest":
             manifest = json.loads((assembly / artifact["properties"]["file"]).read_text(encoding="utf-8"))
-            assets += _list_assets(assembly, manifest, region, account)
+            assets += list_assets(assembly, manifest, region, account)
     return stack["properties"].get("stackName", name), stack, assets
 
 
-def _list_assets(assembly: Path, manifest: dict[str, Any], region: str, account: str) -> list[_Asset]:
-    return [
-        _Asset(
-            source=assembly / file["source"]["path"],
-            packaging=file["source"]["packaging"],
-            bucket=_replace_placeholders(destination["bucketName"], region, account),
-            key=_replace_placeholders(destination["objectKey"], region, account),
-        )
-        for file in manifest["files"].values()
-        for destination in file["destinations"].values()
-    ]
-
-
-def _replace_placeholders(text: str, region: str, account: str) -> str:
-    text = text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
-    return text.replace("${AWS::Partition}", "aws")
-
-
-def _find_template_url(url: str | None, assets: list[_Asset], region: str, account: str) -> str | None:
+def _find_template_url(url: str | None, assets: list[Asset], region: str, account: str) -> str | None:
     """Return the URL of the uploaded template: it is too long for a request."""
     for asset in assets:
-        if url is not None and _replace_placeholders(url, region, account) == f"s3://{asset.bucket}/{asset.key}":
+        if url is not None and replace_placeholders(url, region, account) == f"s3://{asset.bucket}/{asset.key}":
             return f"https://s3.{region}.amazonaws.com/{asset.bucket}/{asset.key}"
     return None
 
 
-def _put_bootstrap_version(artifact: dict[str, Any], region: str) -> None:
+def _put_bootstrap_version(artifact: dict[str, Any], region: str, account: str) -> None:
     parameter = artifact["properties"].get("bootstrapStackVersionSsmParameter")
     if parameter:
-        _put_version(parameter, region)
+        values = {"Name": parameter, "Value": _BOOTSTRAP_VERSION, "Type": "String", "Overwrite": True}
+        call_operation("ssm", "PutParameter", values, account=account, region=region)
 
 
-def _put_version(parameter: str, region: str) -> None:
-    boto3.client("ssm", region).put_parameter(Name=parameter, Value=_BOOTSTRAP_VERSION, Type="String", Overwrite=True)
-
-
-def _upload(asset: _Asset, region: str) -> None:
-    s3 = boto3.client("s3", region)
-    s3.create_bucket(Bucket=asset.bucket)
-    body = package(asset.source) if asset.packaging == "zip" else asset.source.read_bytes()
-    s3.put_object(Bucket=asset.bucket, Key=asset.key, Body=body)
-
-
-def package(directory: Path) -> bytes:
-    """Zip a directory; the same files make the same bytes."""
-    return _package(directory, tuple(sorted(_file_stamps(str(directory)))))
-
-
-def _file_stamps(directory: str) -> Iterator[tuple[str, int, int]]:
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _file_stamps(entry.path)
-            elif entry.is_file():
-                yield entry.path, entry.stat().st_mtime_ns, entry.stat().st_size
-
-
-@lru_cache(maxsize=16)
-def _package(directory: Path, files: tuple[tuple[str, int, int], ...]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, _, _ in files:
-            path = Path(name)
-            entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), _FIXED_TIME)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=1)
-    return buffer.getvalue()
-
-
-def _create_or_update(name: str, source: dict[str, str], properties: dict[str, Any], region: str) -> None:
+def _create_or_update(name: str, source: dict[str, str], properties: dict[str, Any], region: str, account: str) -> None:
     cloudformation = boto3.client("cloudformation", region)
     is_protected = properties.get("terminationProtection", False)
     request = {
@@ -226,7 +161,7 @@ def _create_or_update(name: str, source: dict[str, str], properties: dict[str, A
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in properties.get("parameters", {}).items()],
     }
     try:
-        if _stack_exists(name, region):
+        if find_stack(cloudformation_backends[account][region], name) is not None:
             cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=is_protected)
             cloudformation.update_stack(**request)
         else:
@@ -236,24 +171,16 @@ def _create_or_update(name: str, source: dict[str, str], properties: dict[str, A
             raise DeploymentError(str(error)) from error
 
 
-def _stack_exists(name: str, region: str) -> bool:
-    try:
-        boto3.client("cloudformation", region).describe_stacks(StackName=name)
-    except ClientError:
-        return False
-    return True
-
-
-def _describe_stack(name: str, region: str, account: str) -> tuple[dict[str, str], dict[str, str]]:
-    cloudformation = boto3.client("cloudformation", region)
-    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
-        last_event = cloudformation.describe_stack_events(StackName=name)["StackEvents"][0]
-        raise DeploymentError(f"{name} is {stack['StackStatus']}: {last_event.get('ResourceStatusReason', '')}")
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+def _read_stack(name: str, region: str, account: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Read a stack's outputs and the ids of its resources."""
     # Not with the API: listing all resources takes longer than making most of them.
-    _, resources = cloudformation_backends[account][region].list_stack_resources(name)
+    stack = cloudformation_backends[account][region].get_stack(name)
+    if not stack.status.endswith("_COMPLETE") or "ROLLBACK" in stack.status:
+        raise DeploymentError(f"{name} is {stack.status}: {stack.events[-1].resource_status_reason or ''}")
+    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack.outputs or ()}
     resource_ids = {
-        r.logical_resource_id: str(getattr(r, "physical_resource_id", "")) for r in resources if r is not None
+        resource.logical_resource_id: str(getattr(resource, "physical_resource_id", ""))
+        for resource in stack.stack_resources
+        if resource is not None
     }
     return outputs, resource_ids

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from local.cdk.assembly import ROOT, TEMPLATE, assembly
-from local.cdk.deployment import package
+from local.cdk.assets import package
 from local.defaults import ORGANIZATION_ID
 from local.environment import Environment
 from stacks.packaging import list_source_files

@@ -12,6 +12,7 @@ import boto3
 from botocore.model import Shape
 
 from local.aws.cloudformation.added_resource import AddedResource
+from local.aws.direct_calls import call_operation
 
 
 class Alarm(AddedResource):
@@ -23,7 +24,8 @@ class Alarm(AddedResource):
         """Put the alarm."""
         self.physical_resource_id = self.properties.get("AlarmName", resource_name)
         self._arn = f"arn:aws:cloudwatch:{region_name}:{account_id}:alarm:{self.physical_resource_id}"
-        _call("cloudwatch", "PutMetricAlarm", region_name, {**self.properties, "AlarmName": self.physical_resource_id})
+        parameters = {**self.properties, "AlarmName": self.physical_resource_id}
+        _call("cloudwatch", "PutMetricAlarm", (account_id, region_name), parameters)
 
     @classmethod
     def update_from_cloudformation_json(
@@ -47,7 +49,7 @@ class Alarm(AddedResource):
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete the alarm."""
-        _call("cloudwatch", "DeleteAlarms", region_name, {"AlarmNames": [self.physical_resource_id]})
+        _call("cloudwatch", "DeleteAlarms", (account_id, region_name), {"AlarmNames": [self.physical_resource_id]})
 
 
 class Dashboard(AddedResource):
@@ -59,11 +61,13 @@ class Dashboard(AddedResource):
         """Put the dashboard."""
         self.physical_resource_id = self.properties.get("DashboardName", resource_name)
         parameters = {**self.properties, "DashboardName": self.physical_resource_id}
-        _call("cloudwatch", "PutDashboard", region_name, parameters)
+        _call("cloudwatch", "PutDashboard", (account_id, region_name), parameters)
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete the dashboard."""
-        _call("cloudwatch", "DeleteDashboards", region_name, {"DashboardNames": [self.physical_resource_id]})
+        _call(
+            "cloudwatch", "DeleteDashboards", (account_id, region_name), {"DashboardNames": [self.physical_resource_id]}
+        )
 
 
 class QueryDefinition(AddedResource):
@@ -73,11 +77,11 @@ class QueryDefinition(AddedResource):
 
     def make(self, resource_name: str, account_id: str, region_name: str) -> None:
         """Put the definition."""
-        self._put(region_name)
+        self._put((account_id, region_name))
 
-    def _put(self, region_name: str, **query_id: str) -> None:
+    def _put(self, place: tuple[str, str], **query_id: str) -> None:
         parameters = {**_rename_members(self.properties), **query_id}
-        answer = _call("logs", "PutQueryDefinition", region_name, parameters)
+        answer = _call("logs", "PutQueryDefinition", place, parameters)
         self.physical_resource_id = str(answer["queryDefinitionId"])
 
     @classmethod
@@ -92,7 +96,7 @@ class QueryDefinition(AddedResource):
         """Change the definition."""
         assert isinstance(original_resource, QueryDefinition)  # noqa: S101 (it made the resource)
         original_resource.properties = cloudformation_json["Properties"]
-        original_resource._put(region_name, queryDefinitionId=original_resource.physical_resource_id)
+        original_resource._put((account_id, region_name), queryDefinitionId=original_resource.physical_resource_id)
         return original_resource
 
     @classmethod
@@ -106,7 +110,9 @@ class QueryDefinition(AddedResource):
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete the definition."""
-        _call("logs", "DeleteQueryDefinition", region_name, {"queryDefinitionId": self.physical_resource_id})
+        _call(
+            "logs", "DeleteQueryDefinition", (account_id, region_name), {"queryDefinitionId": self.physical_resource_id}
+        )
 
 
 def _rename_members(value: Any) -> Any:
@@ -116,11 +122,11 @@ def _rename_members(value: Any) -> Any:
     return [_rename_members(part) for part in value] if isinstance(value, list) else value
 
 
-def _call(service: str, operation: str, region: str, parameters: Mapping[str, Any]) -> Any:
-    """Call an operation with a resource's properties; botocore refuses what the operation does not have."""
-    client = boto3.client(service, region)
-    model = client.meta.service_model.operation_model(operation)
-    return client._make_api_call(operation, _convert(model.input_shape, dict(parameters)))
+def _call(service: str, operation: str, place: tuple[str, str], parameters: Mapping[str, Any]) -> Any:
+    """Call an operation with a resource's properties; what the operation does not have is refused."""
+    account, region = place
+    model = boto3.client(service, region).meta.service_model.operation_model(operation)
+    return call_operation(service, operation, _convert(model.input_shape, parameters), account=account, region=region)
 
 
 def _convert(shape: Shape | None, value: Any) -> Any:

@@ -24,11 +24,13 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
 from moto.core.common_models import BaseModel
+from moto.core.responses import BaseResponse
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
 from moto.dynamodb.parsing.validators import Validator
 from moto.events.utils import EventTemplateParser
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.s3.responses import S3Response
 from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser import models as parser_models
 from moto.stepfunctions.parser.asl.component.common.catch.catcher_decl import CatcherDecl
@@ -74,6 +76,7 @@ from local.hooks import Hooks, Replaced
 from tests.unit.local.conftest import CONFIG, ROLE, zipped
 
 RELIED_UPON = [
+    (BaseResponse, "_get_param"),
     (BranchesDecl, "_eval_body"),
     (BranchWorkerPool, "on_terminated"),
     (CatcherDecl, "_eval_body"),
@@ -96,6 +99,7 @@ RELIED_UPON = [
     (JobPool, "close_job"),
     (LambdaFunction, "_set_function_code"),
     (Program, "_eval_body"),
+    (S3Response, "put_object"),
     (StateMap, "_eval_state"),
     (StateParallel, "_eval_state"),
     (StateTaskServiceCallback, "_eval_body"),
@@ -112,6 +116,7 @@ FINGERPRINTS = {
     "BaseExecutionWorkerCommunication._reflect_execution_status": "9e0e017beae0",
     "BaseExecutionWorkerCommunication.terminated": "999975c17b0f",
     "BaseJSONSerializer._serialize_type_structure": "a4a1c55da0bf",
+    "BaseResponse._get_param": "fa5b508ba442",
     "BaseResponse.call_action": "b89874e1cae7",
     "BranchWorker.start": "b8572b4e9104",
     "BranchWorkerPool.__init__": "c8885a7496b7",
@@ -230,6 +235,7 @@ FINGERPRINTS = {
     "RetrierDecl._eval_body": "9af9e4d0ef75",
     "S3Backend.put_object": "9b20117dcf49",
     "S3Response._key_response_get": "dd3de2603789",
+    "S3Response.put_object": "e725986d19f5",
     "S3Response.put_object_retention": "63ad7a57b5e0",
     "SQSBackend.change_message_visibility": "1bc1d824a6b7",
     "SQSBackend.purge_queue": "b3e3643f82db",

@@ -1,7 +1,6 @@
 """Deploying a cloud assembly into moto's CloudFormation."""
 
 import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from moto.cloudformation.models import cloudformation_backends
 
-from local.cdk.deployment import DeploymentError, bootstrap, package, read_outputs
+from local.cdk.deployment import DeploymentError, bootstrap, read_outputs
 from local.environment import Environment
 from tests.unit.local.assemblies import NOON, output_of
 from tools.check_account import AccountError, check_account
@@ -65,19 +64,6 @@ def test_a_refused_template_is_an_error(make_assembly: Callable[..., Path]) -> N
     with pytest.raises(DeploymentError), Environment(make_assembly(change=spoil), now=NOON):
         pass
     assert not os.environ.get("AWS_REGION")
-
-
-def test_a_package_is_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
-    original, copy = tmp_path / "first", tmp_path / "second"
-    (original / "b").mkdir(parents=True)
-    (original / "b" / "c.py").write_text("pass")
-    (original / "a.py").write_text("pass")
-    shutil.copytree(original, copy)
-    os.utime(copy / "a.py", (0, 1e9))
-
-    assert package(original) == package(copy)
-    (copy / "a.py").write_text("else")
-    assert package(original) != package(copy)
 
 
 def test_a_bootstrapped_account_passes_the_check_before_a_deployment() -> None:
