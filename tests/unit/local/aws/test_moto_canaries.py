@@ -305,6 +305,7 @@ FINGERPRINTS = {
     "models._s3_content": "cf33656de885",
     "models._zipfile_content": "cd55c27b50aa",
     "models.camelcase_to_underscores": "1aa3d1f5b675",
+    "parsing.clean_json": "22f459915b9d",
     "parsing.generate_resource_name": "7aa6f4f87901",
     "parsing.parse_and_create_resource": "3593f54dc33d",
     "parsing.parse_and_update_resource": "bb05df316f3c",
