@@ -70,12 +70,23 @@ class Hooks:
         self.replaced.clear()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Names:
-    """The names that the modules of a package have for a function, and all modules that were searched for them."""
+    """The names that the modules of a package have for a function, and all modules that were searched for them.
+
+    Attributes
+    ----------
+    places
+        The names, each with its module.
+    searched
+        The modules.
+    state
+        How many modules were loaded after the search, and the last one: it is searched again when that has changed.
+    """
 
     places: list[tuple[Any, str]] = field(default_factory=list)
     searched: set[str] = field(default_factory=set)
+    state: tuple[int, str] = (0, "")
 
 
 _names_by_function: dict[tuple[str, Any], _Names] = {}
@@ -85,11 +96,15 @@ def _swap(package: str, original: Any, old: Any, new: Any) -> None:
     """Replace an object in the modules of a package: by the names of the original, and those in later modules."""
     names = _names_by_function.setdefault((package, original), _Names())
     # Each module is searched once: a package has hundreds, and each environment replaces several functions.
-    for module_name in sys.modules.keys() - names.searched:
-        module = sys.modules.get(module_name)
-        if module is not None and (module_name == package or module_name.startswith(f"{package}.")):
-            names.places.extend((module, name) for name, value in list(vars(module).items()) if value is old)
-        names.searched.add(module_name)
+    loaded = list(sys.modules)
+    state = (len(loaded), loaded[-1])
+    if names.state != state:
+        names.state = state
+        for module_name in sys.modules.keys() - names.searched:
+            module = sys.modules.get(module_name)
+            if module is not None and (module_name == package or module_name.startswith(f"{package}.")):
+                names.places.extend((module, name) for name, value in list(vars(module).items()) if value is old)
+            names.searched.add(module_name)
     for module, name in names.places:
         if vars(module).get(name) is old:
             setattr(module, name, new)

@@ -3,7 +3,8 @@
 - botocore signs each request, and moto reads only the credentials, the Region and the service of the signature.
   botocore also makes the name of the client from thirty parts each time.
 - moto draws each character of an id by itself.
-- moto writes down with each request which services are in use, and when it starts which URLs it answers.
+- moto writes down with each request which services are in use, and when it starts which URLs it answers. It lists the
+  Regions of each service that is used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.useragent import UserAgentString
 from moto.cloudformation import parsing
 from moto.core import models, responses
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.sqs import models as sqs_models
 
@@ -25,6 +26,7 @@ from local.hooks import Hooks
 _HEX_DIGITS = "0123456789abcdef"
 _UNREAD_SIGNATURE = "0" * 64
 _callbacks_by_method: dict[str, list[Any]] = {}
+_regions_by_service: dict[str, list[str]] = {}
 _find_name_property = cache(parsing.resource_name_property_from_type)
 _convert_name = cache(responses.camelcase_to_underscores)
 
@@ -71,6 +73,14 @@ def _hook_registrations(hooks: Hooks) -> None:
             register(self, account_id)
 
     hooks.replace(BackendDict, "_create_account_specific_backend", register_once)
+    list_regions = AccountSpecificBackend._generate_regions
+
+    def list_regions_once(self: AccountSpecificBackend[Any], service_name: str) -> list[str]:
+        if service_name not in _regions_by_service:
+            _regions_by_service[service_name] = list_regions(self, service_name)
+        return _regions_by_service[service_name]
+
+    hooks.replace(AccountSpecificBackend, "_generate_regions", list_regions_once)
 
 
 def _hook_start(hooks: Hooks) -> None:

@@ -6,7 +6,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal import mock_random
+from moto.sqs.models import sqs_backends
 
 from local.aws import cheap_requests, response_cache
 from local.aws.stepfunctions.caches import copy_json
@@ -45,6 +47,14 @@ def test_a_request_belongs_to_the_region_of_its_client(hooks: Hooks) -> None:
 
         assert "QueueUrls" not in boto3.client("sqs", REGION).list_queues()
         assert len(boto3.client("sqs", "us-west-2").list_queues()["QueueUrls"]) == 1
+
+
+def test_a_service_has_its_regions_each_time(hooks: Hooks) -> None:
+    for _ in range(2):
+        with mock_aws():
+            boto3.client("sqs", REGION).list_queues()
+            assert set(boto3.Session().get_available_regions("sqs")) < set(sqs_backends[DEFAULT_ACCOUNT_ID].regions)
+            assert len(sqs_backends[DEFAULT_ACCOUNT_ID].regions) == len({*sqs_backends[DEFAULT_ACCOUNT_ID].regions})
 
 
 def test_an_error_has_its_code_and_each_answer_another_request_id(hooks: Hooks) -> None:

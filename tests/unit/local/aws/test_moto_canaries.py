@@ -406,6 +406,9 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert originals_by_name.pop("Key.update_from_cloudformation_json") is not None
     assert originals_by_name.pop("LambdaVersion.delete") is not None
     assert originals_by_name.pop("Item.__new__") is not None
+    # It needs nothing but the name of the service.
+    regions = inspect.getsource(originals_by_name.pop("AccountSpecificBackend._generate_regions").__wrapped__)
+    assert regions.count("self") == 1
     assert "instances_tracked.append(" in inspect.getsource(BaseModel.__new__)
     assert originals_by_name == {}
 
