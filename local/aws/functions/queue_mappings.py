@@ -79,6 +79,10 @@ class QueuePoller:
             mapping = next((m for m in queue.lambda_event_source_mappings.values() if m.enabled), None)
             if mapping is None or queue.queue_arn in self._queues_in_progress:
                 return
+            if not queue._messages:
+                # No thread for nothing: when a mapping is made, and when a processed message would be visible again.
+                self._receive_batch(queue, mapping)
+                return
             self._queues_in_progress.add(queue.queue_arn)
         self._clock.start_thread(
             f"event source mapping of {queue.name}", lambda: self._process_messages(queue, mapping)

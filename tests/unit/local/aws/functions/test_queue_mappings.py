@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.sqs.models import SQSBackend
 
 from local.environment import Environment
 from tests.unit.local.conftest import NOON, zipped
@@ -119,3 +120,19 @@ def test_a_disabled_mapping_receives_no_messages_until_it_is_enabled(mapping: Ma
     mapping.enable(enabled=True)
 
     assert mapping.batches == [["good"]]
+
+
+def test_an_empty_queue_is_received_from_once_and_without_a_thread(
+    mapping: Mapping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received, receive = [], SQSBackend.receive_message
+
+    def receive_and_note(backend: SQSBackend, queue_name: str, *args: Any) -> Any:
+        received.append(queue_name)
+        return receive(backend, queue_name, *args)
+
+    monkeypatch.setattr(SQSBackend, "receive_message", receive_and_note)
+    monkeypatch.setattr(mapping.aws.clock, "start_thread", None)
+    mapping.enable(enabled=True)
+
+    assert received == ["queue"]
