@@ -1,7 +1,6 @@
 """Parts of each request to moto whose result nobody reads, made in less time: speed only.
 
-- botocore signs each request, and moto reads only the credentials, the Region and the service of the signature.
-  botocore also makes the name of the client from thirty parts each time.
+- botocore makes the name of the client from thirty parts each time.
 - moto draws each character of an id by itself.
 - moto writes down with each request which services are in use, and when it starts which URLs it answers. It lists the
   Regions of each service that is used.
@@ -13,7 +12,6 @@ import string
 from functools import cache
 from typing import Any
 
-from botocore.auth import SigV4Auth
 from botocore.useragent import UserAgentString
 from moto.cloudformation import parsing
 from moto.core import models, responses
@@ -21,10 +19,10 @@ from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.sqs import models as sqs_models
 
+from local.aws import in_process_requests
 from local.hooks import Hooks
 
 _HEX_DIGITS = "0123456789abcdef"
-_UNREAD_SIGNATURE = "0" * 64
 _callbacks_by_method: dict[str, list[Any]] = {}
 _regions_by_service: dict[str, list[str]] = {}
 _find_name_property = cache(parsing.resource_name_property_from_type)
@@ -33,20 +31,14 @@ _convert_name = cache(responses.camelcase_to_underscores)
 
 def install(hooks: Hooks) -> None:
     """Save this work for as long as the hooks are in place; before moto starts, to save that of its start."""
-    _hook_signatures(hooks)
+    in_process_requests.install(hooks)
+    hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
     _hook_ids(hooks)
     _hook_registrations(hooks)
     _hook_start(hooks)
     hooks.replace(parsing, "resource_name_property_from_type", _find_name_property)
     for module in (responses, sqs_models):
         hooks.replace(module, "camelcase_to_underscores", _convert_name)
-
-
-def _hook_signatures(hooks: Hooks) -> None:
-    hooks.replace(SigV4Auth, "canonical_request", lambda *_: "")
-    hooks.replace(SigV4Auth, "signed_headers", lambda *_: "host")
-    hooks.replace(SigV4Auth, "signature", lambda *_: _UNREAD_SIGNATURE)
-    hooks.replace(UserAgentString, "to_string", lambda self: "embedded")
 
 
 def _hook_ids(hooks: Hooks) -> None:

@@ -15,11 +15,13 @@ import inspect
 import json
 import sys
 import time
+from http.client import HTTPMessage
 from typing import Any
 
 import boto3
 import moto
 import pytest
+from botocore.auth import SigV4Auth
 from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
@@ -100,6 +102,8 @@ RELIED_UPON = [
     (LambdaFunction, "_set_function_code"),
     (Program, "_eval_body"),
     (S3Response, "put_object"),
+    (SigV4Auth, "_modify_request_before_signing"),
+    (SigV4Auth, "scope"),
     (StateMap, "_eval_state"),
     (StateParallel, "_eval_state"),
     (StateTaskServiceCallback, "_eval_body"),
@@ -118,6 +122,7 @@ FINGERPRINTS = {
     "BaseJSONSerializer._serialize_type_structure": "a4a1c55da0bf",
     "BaseResponse._get_param": "fa5b508ba442",
     "BaseResponse.call_action": "b89874e1cae7",
+    "BotocoreStubber.process_request": "5719a7bbe6fa",
     "BranchWorker.start": "b8572b4e9104",
     "BranchWorkerPool.__init__": "c8885a7496b7",
     "BranchWorkerPool.on_terminated": "535b0ce8b57e",
@@ -163,6 +168,7 @@ FINGERPRINTS = {
     "DynamoHandler.call_action": "36299a175499",
     "DynamoHandler.transact_write_items": "637e41b5d40d",
     "DynamoType.to_regular_json": "90d08e1583c9",
+    "Endpoint._encode_headers": "cb42b5705a54",
     "Endpoint.make_request": "5d2ce8636649",
     "Environment.as_inner_frame_of": "a150d24f76dc",
     "Environment.set_ended": "190765d926f4",
@@ -193,6 +199,7 @@ FINGERPRINTS = {
     "FakeBucket.get_permission": "6a42b9d82de6",
     "FakeBucket.update_from_cloudformation_json": "55bd5ec59cfc",
     "FuncSize.expr": "8667f88c6637",
+    "HeadersDict.__init__": "5cfa49bd763e",
     "HeartbeatEndpoint.notify": "e0b7ab724b7f",
     "IdentityStoreBackend.create_user": "e0afc037bfe6",
     "IdentityStoreBackend.delete_user": "87b9c70a9729",
@@ -227,6 +234,7 @@ FINGERPRINTS = {
     "Program.eval": "dc38776fe80f",
     "Queue.add_message": "c63a108c32c0",
     "Queue.delete_message": "6288de28a42c",
+    "Request.from_primitives": "4187e3876f27",
     "ResourceMap._ResourceMap__get_resources_in_dependency_order": "622c92acc83c",
     "ResourceMap._delete_resource": "262da6011086",
     "ResourceMap.delete": "efd0cd931b3a",
@@ -242,9 +250,10 @@ FINGERPRINTS = {
     "SQSBackend.receive_message": "4a58e551f7bf",
     "SSOAdminBackend.list_instances": "2476489d03b5",
     "SecondsJSONata._get_wait_seconds": "35b28eaa655e",
-    "SigV4Auth.canonical_request": "f436f3b8866d",
-    "SigV4Auth.signature": "340c4eeaac41",
-    "SigV4Auth.signed_headers": "75a15199960e",
+    "SigV4Auth._inject_signature_to_request": "8522bd8a6893",
+    "SigV4Auth._modify_request_before_signing": "0267dd6e6b6c",
+    "SigV4Auth.add_auth": "32b21f844685",
+    "SigV4Auth.scope": "2e361e6120f0",
     "Stack._add_stack_event": "f06e61215ce2",
     "Stack._create_resource_map": "14c8a7520f97",
     "Stack.parse_template": "f29a946d7794",
@@ -391,6 +400,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert "self.__heap_key = long_uid()" in inspect.getsource(originals_by_name.pop("EvalComponent.heap_key").fget)
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert {originals_by_name.pop(f"{module}.copy") for module in ("states", "event_manager")} == {copy}
+    assert originals_by_name.pop("awsrequest.HTTPHeaders").__mro__[1] is HTTPMessage
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Missing or inherited so far: the hook adds it.
