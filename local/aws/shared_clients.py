@@ -42,7 +42,7 @@ def share_clients(hooks: Hooks) -> None:
         key = (service_name, region_name or os.environ["AWS_DEFAULT_REGION"], options)
         with hold_functions():
             if key not in _clients_by_key:
-                _clients_by_key[key] = make(service_name, region_name, config=config)
+                _clients_by_key[key] = shared_session().client(service_name, region_name, config=config)
             return _clients_by_key[key]
 
     hooks.replace(boto3, "client", client)

@@ -16,7 +16,7 @@ from moto import mock_aws
 from local.aws import cheap_requests, response_cache, stepfunctions
 from local.aws.functions.runtime import Runtime
 from local.aws.quotas import Quotas
-from local.aws.shared_clients import share_clients
+from local.aws.shared_clients import share_clients, shared_session
 from local.clock import Clock
 from local.hooks import Hooks
 from tests.unit.local.assemblies import NOON, make_assembly, open_environment  # noqa: F401 (two are fixtures)
@@ -107,6 +107,7 @@ def aws(clock: Clock) -> Iterator[StepFunctions]:
         cheap_requests.install(hooks)
         response_cache.install(hooks)
         with mock_aws(config=CONFIG):
+            boto3.DEFAULT_SESSION = shared_session()
             share_clients(hooks)
             yield StepFunctions(clock)
             clock.release()

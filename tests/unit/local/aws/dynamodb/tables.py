@@ -1,5 +1,6 @@
 """A table with a composite key, and short words for what the tests do with it."""
 
+from functools import cache
 from typing import Any
 
 import boto3
@@ -9,11 +10,17 @@ from botocore.exceptions import ClientError
 TABLE = "records"
 
 
+@cache
+def client() -> Any:
+    """Return a client; it is made once, which takes longer than most tests."""
+    return boto3.client("dynamodb", "us-east-1")
+
+
 class CompositeTable:
     """A table whose items have an ``Id`` and a ``Part``."""
 
     def __init__(self, **more: Any) -> None:
-        self.client = boto3.client("dynamodb", "us-east-1")
+        self.client = client()
         self.description = self.client.create_table(
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",

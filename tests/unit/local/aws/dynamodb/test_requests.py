@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from local.aws import dynamodb
 from local.hooks import Hooks
+from tests.unit.local.aws.dynamodb.tables import client
 
 TABLE = "records"
 
@@ -19,7 +20,7 @@ class Table:
     """Short words for what the tests do with the table."""
 
     def __init__(self) -> None:
-        self.client = boto3.client("dynamodb", "us-east-1")
+        self.client = client()
         self.client.create_table(
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",
