@@ -4,6 +4,7 @@ Between them lies HTTP that nobody sends:
 
 - botocore signs each request, and moto reads only the credentials, the Region and the service of the signature.
 - botocore keeps headers in a mail message, which looks up a policy for each of them.
+- botocore computes the parameters of the endpoint's rules for each call, though most depend on the client alone.
 - moto looks for the service among the patterns of all URLs, and compiles those of the service's operations.
 - moto builds a WSGI request by werkzeug's builder for tests, and computes its URL from the parts.
 """
@@ -17,12 +18,15 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
+import jmespath
 from botocore import auth, awsrequest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.compat import HTTPHeaders
 from botocore.endpoint import Endpoint
 from botocore.exceptions import NoCredentialsError
+from botocore.model import OperationModel
+from botocore.regions import EndpointRulesetResolver
 from moto import backend_index, backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict
@@ -34,6 +38,7 @@ from moto.core.request import (
     EnvironHeaders,
     Request,
 )
+from moto.core.responses import BaseResponse
 from moto.moto_api import recorder
 from moto.settings import MAX_FORM_MEMORY_SIZE
 from werkzeug.datastructures import ImmutableMultiDict
@@ -47,6 +52,7 @@ _PLAIN_URL = re.compile(
     r"(?:\?(?P<query>[\w.~%&=*+-]+))?",
     re.ASCII,
 )
+_CUSTOMIZED_SERVICES = frozenset({"s3", "s3control"})
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 _CONSTANT_MEMBERS = {
     "SCRIPT_NAME": "",
@@ -67,6 +73,9 @@ def install(hooks: Hooks) -> None:
     hooks.replace(awsrequest, "HTTPHeaders", PlainHeaders)
     hooks.replace(Endpoint, "_encode_headers", _encode_headers)
     hooks.replace(HeadersDict, "__init__", _fill_headers)
+    hooks.replace(HeadersDict, "__contains__", _has_header)
+    hooks.replace(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
+    hooks.replace(BaseResponse, "get_access_key", _read_access_key)
     hooks.replace(BotocoreStubber, "process_request", _process_request)
     hooks.replace(Request, "from_primitives", classmethod(_make_request))
 
@@ -116,6 +125,54 @@ def _fill_headers(self: HeadersDict, *sources: Any, **more: Any) -> None:
         self._dict = {_HeaderKey(name): value for name, value in sources[0]}
     else:
         _update_headers(self, *sources, **more)
+
+
+def _has_header(self: HeadersDict, name: object) -> bool:
+    return _HeaderKey(name) in self._dict
+
+
+_construct_any_endpoint = EndpointRulesetResolver.construct_endpoint
+
+
+def _construct_endpoint(
+    self: EndpointRulesetResolver, operation_model: OperationModel, call_args: Any, request_context: Any
+) -> Any:
+    """Resolve an endpoint once per resolver, operation and parameters that the rules read."""
+    # Handlers change what the rules of S3 read for each call.
+    if self._service_model.service_name in _CUSTOMIZED_SERVICES:
+        return _construct_any_endpoint(self, operation_model, call_args, request_context)
+    parameters = call_args or {}
+    names = [param.member_name for param in operation_model.context_parameters]
+    paths = [param["path"] for param in dict(operation_model.operation_context_parameters).values()]
+    values = [parameters.get(name) for name in names] + [_read_path(path, parameters) for path in paths]
+    key = (operation_model.name, *(tuple(value) if isinstance(value, list) else value for value in values))
+    endpoints: dict[Any, Any] = vars(self).setdefault("local_endpoints", {})
+    try:
+        is_known = key in endpoints
+    except TypeError:  # a parameter of a wrong type, which botocore refuses later
+        return _construct_any_endpoint(self, operation_model, call_args, request_context)
+    if not is_known:
+        endpoints[key] = _construct_any_endpoint(self, operation_model, call_args, request_context)
+    return endpoints[key]
+
+
+def _read_path(path: str, parameters: Any) -> Any:
+    return parameters.get(path) if path.isidentifier() else jmespath.search(path, parameters)
+
+
+_read_any_access_key = BaseResponse.get_access_key
+
+
+def _read_access_key(self: BaseResponse) -> str:
+    authorization = self.headers.get("Authorization")
+    key = _find_access_key(authorization) if authorization is not None else None
+    return key if key is not None else _read_any_access_key(self)
+
+
+@lru_cache(maxsize=256)
+def _find_access_key(authorization: str) -> str | None:
+    match = BaseResponse.access_key_regex.search(authorization)
+    return match[1] if match else None
 
 
 _process_any_request = BotocoreStubber.process_request

@@ -5,14 +5,14 @@
 - `streams`: the records of these changes.
 - `time_to_live`: the deletion of items on the clock; installed by itself.
 - `transactions`: ``TransactWriteItems``.
-- `queries`: speed only.
+- `expressions`, `items`, `queries`: speed only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local.aws.dynamodb import queries, requests, transactions
+from local.aws.dynamodb import expressions, items, queries, requests, transactions
 from local.aws.dynamodb.changes import Change, Changes
 from local.aws.dynamodb.streams import Streams
 from local.hooks import Hooks
@@ -36,4 +36,6 @@ def install(hooks: Hooks) -> DynamoDB:
     changes.listeners.append(streams.add)
     transactions.install(hooks, changes)
     queries.install(hooks)
+    expressions.install(hooks)
+    items.install(hooks)
     return DynamoDB(changes, streams)

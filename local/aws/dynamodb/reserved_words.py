@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.h
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -20,9 +19,9 @@ _NAME = re.compile(r"(?<![#:\w])[A-Za-z]\w*(?!\w*\s*\()")
 """The name of an attribute, as it is: neither a placeholder nor a function."""
 
 
-def refuse_reserved_words(body: str) -> None:
-    """Refuse a request, as JSON, that has a reserved word in one of its expressions."""
-    for name, expression in _list_expressions(json.loads(body)):
+def refuse_reserved_words(request: Mapping[str, Any]) -> None:
+    """Refuse a request that has a reserved word in one of its expressions."""
+    for name, expression in _list_expressions(request):
         _refuse_in_expression(name, expression)
 
 

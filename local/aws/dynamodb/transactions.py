@@ -103,10 +103,11 @@ def install(hooks: Hooks, changes: Changes) -> None:
         _require_valid_request(self)
         text = json.dumps(self.body["TransactItems"], sort_keys=True, default=str)
         now, request = datetime.now(UTC), hashlib.sha256(text.encode()).digest()
-        for expired in [key for key, token in tokens.items() if token.expires_at <= now]:
-            del tokens[expired]
+        # The first token expires first, unless the clock was set back meanwhile.
+        while tokens and next(iter(tokens.values())).expires_at <= now:
+            del tokens[next(iter(tokens))]
         key = (self.current_account, self.region, self.body.get("ClientRequestToken", ""))
-        if key in tokens:
+        if key in tokens and tokens[key].expires_at > now:
             if tokens[key].request != request:
                 raise DynamodbException(
                     ERROR_TYPE_PREFIX + "IdempotentParameterMismatchException",
@@ -115,6 +116,7 @@ def install(hooks: Hooks, changes: Changes) -> None:
             return ActionResult({"ConsumedCapacity": [], "ItemCollectionMetrics": {}})
         answer = respond(self)
         if key[-1]:
+            tokens.pop(key, None)
             tokens[key] = _Token(request, now + _TOKEN_LIFETIME)
         return answer
 

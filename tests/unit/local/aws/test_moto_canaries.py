@@ -29,7 +29,15 @@ from moto.core.common_models import BaseModel
 from moto.core.responses import BaseResponse
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
-from moto.dynamodb.parsing.validators import Validator
+from moto.dynamodb.parsing.validators import (
+    ActionCountValidator,
+    ExpressionAttributeResolvingProcessor,
+    NoneExistingPathChecker,
+    OverlappingPathsValidator,
+    UpdateExpressionFunctionEvaluator,
+    UpdateExpressionValidator,
+    UpdateHashRangeKeyValidator,
+)
 from moto.events.utils import EventTemplateParser
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.responses import S3Response
@@ -109,10 +117,20 @@ RELIED_UPON = [
     (StateTaskServiceCallback, "_eval_body"),
     (StateTaskServiceCallback, "_eval_integration_pattern"),
     (Timestamp, "_create_failure_event"),
-    (Validator, "__init__"),
+    (OverlappingPathsValidator, "check_for_overlapping_paths"),
+    (ActionCountValidator, "verify_action_counts"),
+    (UpdateExpressionValidator, "get_ast_processors"),
+    (UpdateHashRangeKeyValidator, "check_for_hash_or_range_key"),
+    (ExpressionAttributeResolvingProcessor, "pre_processing_of_child"),
+    (ExpressionAttributeResolvingProcessor, "process_expression_path_node"),
+    (NoneExistingPathChecker, "_processing_map"),
+    (UpdateExpressionFunctionEvaluator, "_processing_map"),
+    (SigV4Auth, "_modify_request_before_signing"),
+    (SigV4Auth, "scope"),
 ]
 
 FINGERPRINTS = {
+    "ActionCountValidator.verify_action_counts": "3df649e45a7d",
     "AmazonStateLanguageParser.parse": "464881a70f01",
     "AssignDecl._eval_body": "ed4374c9b781",
     "AssumedRole.__init__": "5cb704cf5a4b",
@@ -122,6 +140,7 @@ FINGERPRINTS = {
     "BaseJSONSerializer._serialize_type_structure": "a4a1c55da0bf",
     "BaseResponse._get_param": "fa5b508ba442",
     "BaseResponse.call_action": "b89874e1cae7",
+    "BaseResponse.get_access_key": "d20864b19d3c",
     "BotocoreStubber.process_request": "5719a7bbe6fa",
     "BranchWorker.start": "b8572b4e9104",
     "BranchWorkerPool.__init__": "c8885a7496b7",
@@ -153,6 +172,7 @@ FINGERPRINTS = {
     "CommonStateField._eval_body": "8c497a49b692",
     "CommonStateField._get_state_exited_event_details": "4e4d1febfa1b",
     "ConditionExpressionParser._lex_condition_expression": "cba8d6fdb56d",
+    "ConditionExpressionParser.parse": "50f54f20c098",
     "ConditionStringJSONata._eval_body": "b89d14aa1932",
     "DepthFirstTraverser.nodes_to_be_processed": "6c1e507787be",
     "DepthFirstTraverser.process": "591d37c20344",
@@ -167,9 +187,12 @@ FINGERPRINTS = {
     "DynamoHandler._get_expr_attr_values": "2a966614535a",
     "DynamoHandler.call_action": "36299a175499",
     "DynamoHandler.transact_write_items": "637e41b5d40d",
+    "DynamoType.__deepcopy__": "8bd0ee0ff8bd",
+    "DynamoType.size": "5aa0d6ad00e1",
     "DynamoType.to_regular_json": "90d08e1583c9",
     "Endpoint._encode_headers": "cb42b5705a54",
     "Endpoint.make_request": "5d2ce8636649",
+    "EndpointRulesetResolver.construct_endpoint": "8829f08aafed",
     "Environment.as_inner_frame_of": "a150d24f76dc",
     "Environment.set_ended": "190765d926f4",
     "Environment.set_error": "c1c2223b5b36",
@@ -195,6 +218,8 @@ FINGERPRINTS = {
     "ExecutionWorker._get_evaluation_entrypoint": "4f7244347893",
     "ExecutionWorker._get_evaluation_environment": "d0e7e91cddd2",
     "ExecutionWorker.start": "11d96c30c34f",
+    "ExpressionAttributeResolvingProcessor.pre_processing_of_child": "124730f60eb3",
+    "ExpressionAttributeResolvingProcessor.process_expression_path_node": "a3c15dbc87b2",
     "FakeBucket.create_from_cloudformation_json": "d86159db5ad5",
     "FakeBucket.get_permission": "6a42b9d82de6",
     "FakeBucket.update_from_cloudformation_json": "55bd5ec59cfc",
@@ -206,6 +231,8 @@ FINGERPRINTS = {
     "IdentityStoreResponse.describe_user": "6e84afa32de2",
     "InlineIterationComponent._eval_body": "f8d8e7a64dd3",
     "InlineIterationComponent._launch_worker": "4a9fff0522e3",
+    "Item.__deepcopy__": "b3b701f89d0e",
+    "Item.__init__": "8be28d8cab92",
     "Item.size": "26a51aa6ac6b",
     "IterationWorker._eval_job": "0aa0430fc6ec",
     "IterationWorker._eval_pool": "fcc51d3596ee",
@@ -223,11 +250,14 @@ FINGERPRINTS = {
     "LambdaResponse.invoke": "28b0dfc9b1a7",
     "LambdaSimpleBackend.invoke": "4b10bdfe3ca6",
     "LambdaVersion.create_from_cloudformation_json": "2d5bae9e33ac",
+    "LimitedSizeDict.__setitem__": "ea5f396b9c4e",
     "LogsBackend.put_log_events": "2f5aa9aa4246",
     "MockAWS._enable_patching": "8e110a96a3c1",
     "MotoRandom.get_random_hex": "dd75ff6e7b00",
     "MotoRandom.get_random_string": "7ee03622ad1b",
     "Node.find_clauses": "54be7c969309",
+    "NoneExistingPathChecker._processing_map": "9cc6166f3e6b",
+    "OverlappingPathsValidator.check_for_overlapping_paths": "1c96cca6fec3",
     "Parameter.create_from_cloudformation_json": "e2288278ea28",
     "Parameter.update_from_cloudformation_json": "32f87f12a466",
     "Program._eval_body": "ab7eed2c586a",
@@ -304,9 +334,13 @@ FINGERPRINTS = {
     "Topic.has_cfn_attr": "20293b97b0e5",
     "Topic.publish": "32c03c5697d3",
     "Topic.update_from_cloudformation_json": "03df93c3e387",
+    "UpdateExpressionFunctionEvaluator._processing_map": "860e5bf38a07",
     "UpdateExpressionParser.make": "e020390439a1",
+    "UpdateExpressionValidator.get_ast_processors": "529b4fcdd318",
+    "UpdateHashRangeKeyValidator.check_for_hash_or_range_key": "35e3a611d7a1",
     "UserAgentString.to_string": "ecb36639f355",
     "Validator.__init__": "4f6cac4b56c5",
+    "Validator.validate": "f26a16d23431",
     "VariableStore.get_assigned_variables": "6dadb457ac4b",
     "WaitFunction._eval_body": "12f936f4b312",
     "XFormedAttributePicker.get_possible_keys": "3789b2ceb0c4",
@@ -401,6 +435,7 @@ def test_no_other_replaced_object_has_changed_in_moto() -> None:
     assert originals_by_name.pop("retrier_decl.time").__name__ == "time"
     assert {originals_by_name.pop(f"{module}.copy") for module in ("states", "event_manager")} == {copy}
     assert originals_by_name.pop("awsrequest.HTTPHeaders").__mro__[1] is HTTPMessage
+    assert originals_by_name.pop("HeadersDict.__contains__") is not None
     assert originals_by_name.pop("state.StateData").__name__ == "StateData"
     assert originals_by_name.pop("models.stepfunctions_backends").backend.__name__ == "StepFunctionBackend"
     # Missing or inherited so far: the hook adds it.
