@@ -6,6 +6,7 @@ Between them lies HTTP that nobody sends:
 - botocore keeps headers in a mail message, which looks up a policy for each of them.
 - botocore computes the parameters of the endpoint's rules for each call, though most depend on the client alone.
 - moto looks for the service among the patterns of all URLs, and compiles those of the service's operations.
+- moto renders the time of each answer, and finds the key of each request's credentials twice.
 - moto builds a WSGI request by werkzeug's builder for tests, and computes its URL from the parts.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -28,7 +30,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.model import OperationModel
 from botocore.regions import EndpointRulesetResolver
 from moto import backend_index, backends
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID, responses
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.config import default_user_config
@@ -76,6 +78,7 @@ def install(hooks: Hooks) -> None:
     hooks.replace(HeadersDict, "__contains__", _has_header)
     hooks.replace(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
     hooks.replace(BaseResponse, "get_access_key", _read_access_key)
+    hooks.replace(responses, "http_date", _render_date)
     hooks.replace(BotocoreStubber, "process_request", _process_request)
     hooks.replace(Request, "from_primitives", classmethod(_make_request))
 
@@ -173,6 +176,13 @@ def _read_access_key(self: BaseResponse) -> str:
 def _find_access_key(authorization: str) -> str | None:
     match = BaseResponse.access_key_regex.search(authorization)
     return match[1] if match else None
+
+
+def _render_date(moment: datetime) -> str:
+    return _render_second(moment.replace(microsecond=0))
+
+
+_render_second = lru_cache(maxsize=16)(responses.http_date)
 
 
 _process_any_request = BotocoreStubber.process_request

@@ -16,6 +16,8 @@ from moto.core.serialize import AttributePickerContext, ResponseSerializer, XFor
 
 from local.hooks import Hooks
 
+_NO_NAMES: dict[str, list[str]] = {}
+
 
 def install(hooks: Hooks) -> None:
     """Cache the names for as long as the hooks are in place."""
@@ -25,7 +27,10 @@ def install(hooks: Hooks) -> None:
         cached_names: dict[Any, list[str]] = vars(context.shape).setdefault("local_possible_keys", {})
         key = (context.key, type(context.obj))
         if key not in cached_names:
-            cached_names[key] = list(dict.fromkeys(compute_names(self, context)))
+            names = cached_names[key] = list(dict.fromkeys(compute_names(self, context)))
+            # A name with a dot is a path.
+            if key[1] is dict and not any("." in name for name in names):
+                vars(context.shape).setdefault("local_plain_keys", {})[context.key] = names
         return cached_names[key]
 
     find_value = ResponseSerializer.get_value
@@ -34,11 +39,13 @@ def install(hooks: Hooks) -> None:
         picker = self._value_picker
         if type(value) is not dict or type(picker) is not XFormedAttributePicker or picker.response_transformers:
             return find_value(self, value, key, shape)
-        names = vars(shape).get("local_possible_keys", {}).get((key, dict))
-        # A name with a dot is a path.
-        if names is None or any("." in name for name in names):
+        names = vars(shape).get("local_plain_keys", _NO_NAMES).get(key)
+        if names is None:
             return find_value(self, value, key, shape)
-        return next((value[name] for name in names if name in value), None)
+        for name in names:
+            if name in value:
+                return value[name]
+        return None
 
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)
     hooks.replace(ResponseSerializer, "get_value", get_value)

@@ -357,6 +357,7 @@ FINGERPRINTS = {
     "parsing.resource_name_property_from_type": "ac03fbdac180",
     "quotas.is_within_size_quota": "a155c4ea1658",
     "responses.camelcase_to_underscores": "1aa3d1f5b675",
+    "responses.http_date": "26b57f884cc7",
     "responses.method_names_from_class": "1d92c0165989",
     "utils.compute_checksum": "0db73418b980",
     "utils.generate_private_key": "11ccca4afb07",
