@@ -22,6 +22,8 @@ __all__ = [
     "workmail_backends",
 ]
 
+_judged_names: set[str] = set()
+
 
 def register() -> None:
     """Make moto know Amazon WorkMail, for ``mock_aws`` and for ``ThreadedMotoServer``; again does nothing.
@@ -29,9 +31,12 @@ def register() -> None:
     moto finds a service by the pattern of its URL, then imports ``moto.<service>``. This package's modules
     have both names, so that there is no second copy of the backends.
     """
-    for name, module in list(sys.modules.items()):
+    # Each name is judged once: thousands of modules are loaded, and each environment registers.
+    names = sys.modules.keys() - _judged_names
+    for name in names:
         if name == __name__ or name.startswith(f"{__name__}."):
-            sys.modules.setdefault(name.replace(__name__, "moto.workmail", 1), module)
+            sys.modules.setdefault(name.replace(__name__, "moto.workmail", 1), sys.modules[name])
+    _judged_names.update(names)
     moto.workmail = sys.modules[__name__]
     services = {service for service, _ in backend_index.backend_url_patterns}
     if "workmail" not in services:
