@@ -55,7 +55,7 @@ from local.clock import Clock
 from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.faults import Faults, function_name
 from local.workmail import WorkMailBackend, workmail_backends
-from local.workmail.state import User
+from local.workmail.state import IDENTITY_PROVIDER_IDS, User
 
 _MOTO_CONFIG = {
     "batch": {"use_docker": False},
@@ -273,12 +273,12 @@ class Environment:
             function_name(function.handler) for function in lambda_simple_backends[ACCOUNT][REGION].list_functions()
         ]
 
-    def _list_identity_center_users(self) -> dict[str, datetime]:
-        """Return when each user of WorkMail who has an id in Identity Center was created, by that id."""
+    def _list_identity_center_users(self, prefix: str = "") -> dict[str, datetime]:
+        """Return when each user of WorkMail was created whose id in Identity Center begins so, by that id."""
         return {
             user.identity_provider_user_id: user.created_date
             for organization in self.workmail.organizations.values()
-            for user in organization.entities.values()
+            for user in organization.entities.propose_prefix(IDENTITY_PROVIDER_IDS, prefix)
             if isinstance(user, User) and user.identity_provider_user_id
         }
 

@@ -52,8 +52,9 @@ class IdentityStore:
     clock
         The clock of the environment.
     list_workmail_users
-        Returns when each user of WorkMail was created, by the user's id in Identity Center. WorkMail does not say to
-        which identity store an id belongs, so each of them knows it.
+        Returns when each user of WorkMail was created, by the user's id in Identity Center; with the beginning of an
+        id, at least those whose id begins so. WorkMail does not say to which identity store an id belongs, so each of
+        them knows it.
 
     Attributes
     ----------
@@ -61,7 +62,7 @@ class IdentityStore:
         The identity store of Identity Center in this account and Region, whose id moto makes up.
     """
 
-    def __init__(self, clock: Clock, list_workmail_users: Callable[[], Mapping[str, datetime]]) -> None:
+    def __init__(self, clock: Clock, list_workmail_users: Callable[..., Mapping[str, datetime]]) -> None:
         self._clock = clock
         self._list_workmail_users = list_workmail_users
         self._users: dict[tuple[str, str], StoreUser] = {}
@@ -141,7 +142,7 @@ class IdentityStore:
         """Return a user; None if the store does not know the id."""
         key = (identity_store_id, user_id)
         if key not in self._users and key not in self._deleted:
-            created_at = self._list_workmail_users().get(user_id)
+            created_at = self._list_workmail_users(user_id).get(user_id)
             if created_at is None:
                 return None
             self._add(user_id, identity_store_id, created_at)

@@ -239,8 +239,7 @@ class WorkMailBackend(
         """Remove the mailboxes whose retention is over, as every call does first."""
         time = now()
         for organization in self.organizations.values():
-            for entity in organization.entities.values():
-                entity.remove_expired_mailbox(time, self.retention)
+            organization.entities.remove_expired_mailboxes(time, self.retention)
 
     def _dispatch(self, operation: str, parameters: dict[str, Any]) -> Answer:
         with self._lock:

@@ -2,8 +2,10 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import TypeVar
 
 from .exceptions import InvalidParameterException
@@ -29,11 +31,11 @@ class Page:
     max_results: int | None = None
     next_token: str | None = None
 
-    def slice(self, items: list[Item]) -> tuple[list[Item], str | None]:
+    def slice(self, items: Iterable[Item]) -> tuple[list[Item], str | None]:
         """Return this page of the list, and the token of the next one if there is one."""
-        start = self._start()
-        end = start + (self.max_results or 100)
-        return items[start:end], self._token(end) if end < len(items) else None
+        start, size = self._start(), self.max_results or 100
+        page = list(islice(items, start, start + size + 1))
+        return page[:size], self._token(start + size) if len(page) > size else None
 
     def _token(self, offset: int) -> str:
         digest = sha256(json.dumps(self.scope, sort_keys=True).encode()).hexdigest()[:16]

@@ -5,20 +5,41 @@ Nothing here runs on a timer. A mailbox is removed at the first call that is mad
 entity was deregistered. A client cannot see the difference.
 """
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
-from typing import ClassVar, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
 
 from .exceptions import EmailAddressInUseException
 from .exports.contents import MailboxContents, generate_contents
 from .exports.jobs import MailboxExportJob
+from .index import IndexedTable, Observed
 
 ENABLED = "ENABLED"
 DISABLED = "DISABLED"
 DELETED = "DELETED"
 
 RETENTION = timedelta(days=30)
+
+NAMES = "names"
+ADDRESSES = "addresses"
+DISPLAY_NAMES = "display names"
+IDENTITY_PROVIDER_IDS = "identity provider ids"
+MEMBERS = "members"
+_INDEXED_ATTRIBUTES = MappingProxyType(
+    {
+        "name": NAMES,
+        "email": ADDRESSES,
+        "aliases": ADDRESSES,
+        "display_name": DISPLAY_NAMES,
+        "identity_provider_user_id": IDENTITY_PROVIDER_IDS,
+        "members": MEMBERS,
+    }
+)
+_RETENTION_ATTRIBUTES = ("state", "mailbox", "disabled_date")
 
 
 class IdentifiedBy(Flag):
@@ -54,7 +75,7 @@ class Mailbox:
 
 
 @dataclass
-class WorkMailEntity:
+class WorkMailEntity(Observed):
     """An entity: a user, a group or a resource. No client sees when it was created."""
 
     id: str
@@ -62,7 +83,7 @@ class WorkMailEntity:
     hidden: bool = False
     state: str = DISABLED
     email: str | None = None
-    aliases: list[str] = field(default_factory=list)
+    aliases: tuple[str, ...] = ()
     enabled_date: datetime | None = None
     disabled_date: datetime | None = None
     mailbox: Mailbox | None = None
@@ -73,6 +94,10 @@ class WorkMailEntity:
 
     type: ClassVar[str]
     has_mailbox: ClassVar[bool] = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What could change in place would change without a note in the index.
+        super().__setattr__(name, tuple(value) if isinstance(value, list) else value)
 
     def read_contents(self, mailbox: Mailbox) -> MailboxContents:
         """Return what its mailbox holds: generated items if nobody filled it and it has a size."""
@@ -96,7 +121,7 @@ class WorkMailEntity:
 
     def remove_address(self, address: str) -> None:
         """Remove an address, so that another entity can have it."""
-        self.aliases = [alias for alias in self.aliases if alias.casefold() != address.casefold()]
+        self.aliases = tuple(alias for alias in self.aliases if alias.casefold() != address.casefold())
         if self.email is not None and self.email.casefold() == address.casefold():
             self.email = None
 
@@ -116,7 +141,7 @@ class WorkMailEntity:
 
     def delete(self) -> None:
         """Delete the entity; its name and addresses are free, its mailbox is kept until the 30th day."""
-        self.state, self.email, self.aliases, self.permissions = DELETED, None, [], {}
+        self.state, self.email, self.aliases, self.permissions = DELETED, None, (), {}
 
     def remove_expired_mailbox(self, time: datetime, retention: timedelta = RETENTION) -> None:
         """Remove the mailbox if its retention is over."""
@@ -144,17 +169,21 @@ class User(WorkMailEntity):
         had_mailbox = self.mailbox is not None
         super().remove_expired_mailbox(time, retention)
         if had_mailbox and self.mailbox is None:
-            self.aliases = []
+            self.aliases = ()
 
 
 @dataclass
 class Group(WorkMailEntity):
     """A group of users and groups; it never has a mailbox."""
 
-    members: list[str] = field(default_factory=list)
+    members: tuple[str, ...] = ()
 
     type: ClassVar[str] = "GROUP"
     has_mailbox: ClassVar[bool] = False
+
+    def remove_member(self, entity_id: str) -> None:
+        """Remove a member."""
+        self.members = tuple(member for member in self.members if member != entity_id)
 
 
 @dataclass
@@ -166,12 +195,50 @@ class Resource(WorkMailEntity):
     auto_accept_requests: bool = True
     auto_decline_recurring_requests: bool = False
     auto_decline_conflicting_requests: bool = True
-    delegates: list[str] = field(default_factory=list)
+    delegates: tuple[str, ...] = ()
 
     type: ClassVar[str] = "RESOURCE"
 
+    def remove_delegate(self, entity_id: str) -> None:
+        """Remove a delegate."""
+        self.delegates = tuple(delegate for delegate in self.delegates if delegate != entity_id)
+
 
 EntityT = TypeVar("EntityT", bound=WorkMailEntity)
+
+
+class Entities(IndexedTable[WorkMailEntity]):
+    """The entities of an organization by their ids, with an index of their names, addresses, states and retentions."""
+
+    def __init__(self) -> None:
+        super().__init__(_INDEXED_ATTRIBUTES)
+
+    def propose_by_state(self, *states: str) -> list[WorkMailEntity]:
+        """Return, in order, the entities that are in one of these states."""
+        return self._sort(key for state in states for key in self._keys_by_state.get(state, ()))
+
+    def remove_expired_mailboxes(self, time: datetime, retention: timedelta) -> None:
+        """Remove the mailboxes whose retention is over."""
+        while self._deregistrations and time >= self._deregistrations[0][0] + retention:
+            entity = self.get(heapq.heappop(self._deregistrations)[1])
+            if entity is not None:
+                entity.remove_expired_mailbox(time, retention)
+
+    def _noted_attributes(self) -> Iterable[str]:
+        return (*super()._noted_attributes(), *_RETENTION_ATTRIBUTES)
+
+    def _note(self, key: str, row: WorkMailEntity, attribute: str, previous: Any) -> None:
+        super()._note(key, row, attribute, previous)
+        if attribute == "state":
+            self._keys_by_state.get(previous, set()).discard(key)
+            self._keys_by_state.setdefault(row.state, set()).add(key)
+        if attribute in _RETENTION_ATTRIBUTES and row.state != ENABLED and row.mailbox and row.disabled_date:
+            heapq.heappush(self._deregistrations, (row.disabled_date, key))
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._keys_by_state: dict[str, set[str]] = {}
+        self._deregistrations: list[tuple[datetime, str]] = []
 
 
 @dataclass
@@ -201,7 +268,7 @@ class WorkMailOrganization:
     migration_admin: str | None = None
     error_message: str | None = None
     domains: dict[str, MailDomain] = field(default_factory=dict)
-    entities: dict[str, WorkMailEntity] = field(default_factory=dict)
+    entities: Entities = field(default_factory=Entities)
     tags: dict[str, str] = field(default_factory=dict)
     export_jobs: dict[str, MailboxExportJob] = field(default_factory=dict)
 
@@ -230,13 +297,15 @@ class WorkMailOrganization:
         entity_with_id = self.entities.get(identifier)
         if IdentifiedBy.ID in by and isinstance(entity_with_id, kinds):
             return entity_with_id
-        candidates = [e for e in self.entities.values() if isinstance(e, kinds) and e.state != DELETED]
         if IdentifiedBy.NAME in by:
-            for entity in candidates:
-                if entity.name.casefold() == identifier.casefold():
+            for entity in self.entities.propose(NAMES, identifier):
+                is_candidate = isinstance(entity, kinds) and entity.state != DELETED
+                if is_candidate and entity.name.casefold() == identifier.casefold():
                     return entity
         if IdentifiedBy.EMAIL in by:
-            return next((entity for entity in candidates if entity.has_address(identifier)), None)
+            for entity in self.entities.propose(ADDRESSES, identifier):
+                if isinstance(entity, kinds) and entity.state != DELETED and entity.has_address(identifier):
+                    return entity
         return None
 
     def has_name(self, name: str) -> bool:
@@ -251,7 +320,8 @@ class WorkMailOrganization:
         EmailAddressInUseException
             If another entity reserves it.
         """
-        holders = [e for e in self.entities.values() if e is not claimant and e.has_address(address)]
+        candidates = self.entities.propose(ADDRESSES, address)
+        holders = [entity for entity in candidates if entity is not claimant and entity.has_address(address)]
         for holder in holders:
             if holder.reserves_addresses(time):
                 raise EmailAddressInUseException(f"The address {address} is in use by {holder.id}.")
@@ -264,10 +334,14 @@ class WorkMailOrganization:
         for holder in self.entities.values():
             holder.permissions.pop(entity.id, None)
             if isinstance(holder, Resource) and entity.id in holder.delegates:
-                holder.delegates.remove(entity.id)
+                holder.remove_delegate(entity.id)
 
     def leave_groups(self, entity: WorkMailEntity) -> None:
         """Remove an entity from every group that it is a member of."""
-        for group in self.entities.values():
-            if isinstance(group, Group) and entity.id in group.members:
-                group.members.remove(entity.id)
+        for group in self.list_groups_of(entity):
+            group.remove_member(entity.id)
+
+    def list_groups_of(self, entity: WorkMailEntity) -> list[Group]:
+        """List the groups that an entity is a direct member of."""
+        candidates = self.entities.propose(MEMBERS, entity.id)
+        return [group for group in candidates if isinstance(group, Group) and entity.id in group.members]

@@ -1,6 +1,6 @@
 """The base of all operations: the backend's state, and lookups that raise the right error."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..behaviour import Behaviour
 from ..descriptions import Answer, VisibleState, get_visible_state, summarize
@@ -18,9 +18,14 @@ from ..exceptions import (
 )
 from ..paging import Page
 from ..state import (
+    ADDRESSES,
     DELETED,
     DISABLED,
+    DISPLAY_NAMES,
     ENABLED,
+    IDENTITY_PROVIDER_IDS,
+    NAMES,
+    Entities,
     EntityT,
     Group,
     IdentifiedBy,
@@ -45,6 +50,15 @@ FILTERS: FilterGetters = {
     "PrimaryEmailPrefix": lambda entity, visible: visible.email,
     "DisplayNamePrefix": lambda entity, visible: getattr(entity, "display_name", None),
     "IdentityProviderUserIdPrefix": lambda entity, visible: getattr(entity, "identity_provider_user_id", None),
+}
+
+
+_INDEX_OF_FILTER = {
+    "NamePrefix": NAMES,
+    "UsernamePrefix": NAMES,
+    "PrimaryEmailPrefix": ADDRESSES,
+    "DisplayNamePrefix": DISPLAY_NAMES,
+    "IdentityProviderUserIdPrefix": IDENTITY_PROVIDER_IDS,
 }
 
 
@@ -152,12 +166,13 @@ class Operations:
         """Return a page of summaries; deleted entities are listed only if a filter names that state."""
         _require_one_filter(filters)
         organization = self._get_active_organization(organization_id)
-        summaries: list[Answer] = []
-        for entity in organization.entities.values():
-            visible = self.get_visible_state(entity)
-            if isinstance(entity, kind) and self._matches_filters(entity, visible, filters or {}):
-                summaries.append(summarize(entity, visible))
-        return page.slice(summaries)
+        candidates = _propose_entities(organization.entities, filters or {})
+        of_kind = ((e, self.get_visible_state(e)) for e in candidates if isinstance(e, kind))
+        matches = (
+            (entity, visible) for entity, visible in of_kind if self._matches_filters(entity, visible, filters or {})
+        )
+        entities, token = page.slice(matches)
+        return [summarize(entity, visible) for entity, visible in entities], token
 
     def _matches_filters(self, entity: WorkMailEntity, visible: VisibleState, filters: Filters) -> bool:
         if visible.state == DELETED and self.behaviour.describe_deleted != DELETED:
@@ -185,6 +200,17 @@ def with_token(name: str, items: list[Answer] | list[str], token: str | None) ->
         The token of the next page.
     """
     return {name: items} if token is None else {name: items, "NextToken": token}
+
+
+def _propose_entities(entities: Entities, filters: Filters) -> Iterable[WorkMailEntity]:
+    """Return, in order, all entities that can match the filter, and perhaps others."""
+    if not filters:
+        return entities.values()
+    [(name, value)] = filters.items()
+    if name == "State":
+        # Descriptions can lag behind: who is disabled is still shown as enabled.
+        return entities.propose_by_state(value, *([DISABLED] if value == ENABLED else []))
+    return entities.propose_prefix(_INDEX_OF_FILTER[name], value)
 
 
 def _require_one_filter(filters: Filters | None) -> None:

@@ -75,7 +75,7 @@ class GroupOperations(Operations):
         if new_member is group:
             raise InvalidParameterException("MemberId: a group cannot be a member of itself.")
         if new_member.id not in group.members:
-            group.members.append(new_member.id)
+            group.members = (*group.members, new_member.id)
         return {}
 
     def disassociate_member_from_group(self, organization_id: str, group_id: str, member_id: str) -> Answer:
@@ -88,7 +88,7 @@ class GroupOperations(Operations):
         former_member = self._get_enabled_entity(organization, member_id, User, Group)
         if former_member.id not in group.members:
             raise EntityNotFoundException(f"The entity {member_id} is not a member of {group_id}.")
-        group.members.remove(former_member.id)
+        group.remove_member(former_member.id)
         return {}
 
     def list_group_members(
@@ -128,8 +128,7 @@ class GroupOperations(Operations):
         prefix = (filters or {}).get("GroupNamePrefix", "").casefold()
         groups = [
             {"GroupId": group.id, "GroupName": group.name}
-            for group in organization.entities.values()
-            if isinstance(group, Group) and entity.id in group.members
+            for group in organization.list_groups_of(entity)
             if group.name.casefold().startswith(prefix)
         ]
         page = Page(("ListGroupsForEntity", organization_id, entity.id, filters), max_results, next_token)

@@ -48,7 +48,7 @@ class RegistrationOperations(Operations):
         if entity.state == ENABLED:
             entity.deregister(now())
             if self.behaviour.aliases_of_deregistered == "removed":
-                entity.aliases = []
+                entity.aliases = ()
             if self.behaviour.groups_of_deregistered == "removed":
                 organization.leave_groups(entity)
         elif self.behaviour.deregister_disabled == "EntityStateException":
@@ -81,7 +81,7 @@ class RegistrationOperations(Operations):
         entity.remove_address(email)
         entity.email = email
         if previous_email is not None and previous_email.casefold() != email.casefold():
-            entity.aliases.append(previous_email)
+            entity.aliases = (*entity.aliases, previous_email)
         return {}
 
     def create_alias(self, organization_id: str, entity_id: str, alias: str) -> Answer:
@@ -99,7 +99,7 @@ class RegistrationOperations(Operations):
         if len(entity.aliases) >= MAX_ALIASES_PER_ENTITY:
             raise LimitExceededException(f"An entity has at most {MAX_ALIASES_PER_ENTITY} aliases.")
         organization.claim_address(alias, entity, now())
-        entity.aliases.append(alias)
+        entity.aliases = (*entity.aliases, alias)
         return {}
 
     def delete_alias(self, organization_id: str, entity_id: str, alias: str) -> Answer:

@@ -101,7 +101,7 @@ class ResourceOperations(Operations):
         resource = self._get_enabled_entity(organization, resource_id, Resource)
         delegate = self._get_enabled_entity(organization, entity_id, User, Group)
         if delegate.id not in resource.delegates:
-            resource.delegates.append(delegate.id)
+            resource.delegates = (*resource.delegates, delegate.id)
         return {}
 
     def disassociate_delegate_from_resource(self, organization_id: str, resource_id: str, entity_id: str) -> Answer:
@@ -114,7 +114,7 @@ class ResourceOperations(Operations):
         delegate = self._get_enabled_entity(organization, entity_id, User, Group)
         if delegate.id not in resource.delegates:
             raise EntityNotFoundException(f"The entity {entity_id} is not a delegate of {resource_id}.")
-        resource.delegates.remove(delegate.id)
+        resource.remove_delegate(delegate.id)
         return {}
 
     def list_resource_delegates(
