@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,10 +115,13 @@ class Quotas:
     ----------
     settings
         The quotas now. They can be replaced at any time; what runs then goes on.
+    refusals
+        How often each operation was refused.
     """
 
     def __init__(self, clock: Clock, settings: QuotaSettings | None = None) -> None:
         self.settings = settings or QuotaSettings()
+        self.refusals: Counter[str] = Counter()
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str], int] = defaultdict(int)
@@ -149,6 +152,7 @@ class Quotas:
         place, quota = (account_id, region), self.settings.lambda_concurrency
         with self._lock:
             if quota is not None and self._running[place] >= quota:
+                self.refusals["Invoke"] += 1
                 raise TooManyRequestsException
             self._running[place] += 1
         try:
@@ -172,6 +176,7 @@ class Quotas:
             bucket = self._buckets.setdefault((operation, account_id, region), _Bucket(_SECOND, now))
             bucket.credit, bucket.filled_at = min(_SECOND, bucket.credit + (now - bucket.filled_at)), now
             if bucket.credit < cost:
+                self.refusals[operation] += 1
                 return False
             bucket.credit -= cost
             return True
