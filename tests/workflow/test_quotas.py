@@ -30,6 +30,7 @@ def test_no_offboarding_is_lost_if_many_wake_in_one_second(flow: Any, count: int
     )
     flow.clock.move_to(WAKES_AT + timedelta(hours=3))
 
+    assert flow.environment.quotas.refusals["Invoke"] > 0
     organization = flow.backend.organizations[ORGANIZATION_ID]
     assert Counter(organization.entities[entity].state for entity in entities) == {"DISABLED": count}
     flow.pass_days(35)
