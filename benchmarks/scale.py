@@ -262,7 +262,7 @@ def measure_waiting(counts: Sequence[int]) -> list[Figure]:
             connection.close()
             stack.callback(process.join)
             stack.callback(connections[count].close)
-        kilobytes = {count: connection.recv() for count, connection in connections.items()}
+        kilobytes = {count: _receive(connection) for count, connection in connections.items()}
         rounds = {
             action: [_measure_round(connections, action) for _ in range(_ROUNDS)]
             for action in ("measure_start", "measure_end")
@@ -279,8 +279,15 @@ def _measure_round(connections: Mapping[int, Connection], action: str) -> dict[i
     seconds = {}
     for count, connection in connections.items():
         connection.send(action)
-        seconds[count] = connection.recv()
+        seconds[count] = _receive(connection)
     return seconds
+
+
+def _receive(connection: Connection) -> float:
+    try:
+        return float(connection.recv())
+    except EOFError:
+        raise WrongOutcomeError("A process that measures has failed. Its error is above.") from None
 
 
 def compare_costs(costs: Sequence[Mapping[int, float]], kilobytes: Mapping[int, float]) -> list[Figure]:
