@@ -1,16 +1,18 @@
 """A real Chromium, and `make serve` in a process of its own with settings of a file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
 
 from local.defaults import COMPANY_DOMAIN, IDENTITY_STORE_ID, MAIL_DOMAIN, OFFBOARDING, ORGANIZATION_ID
 from local.organization import OrganizationBuilder
 from tests.serving import run_server
+
+from .steps import WAIT_MILLISECONDS
 
 SECOND_ORGANIZATION = "m-" + "e" * 32
 SETTINGS: dict[str, Any] = {
@@ -29,15 +31,15 @@ SETTINGS: dict[str, Any] = {
     "serviceEndsOn": "2099-03-31",
     "confirmServiceEndsOn": "2099-03-31",
 }
-WAIT_MILLISECONDS = 30_000
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: Browser) -> Iterator[BrowserContext]:
-    """A window of Chromium, of which each test has a tab."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    """A window of Chromium without animations: each of their frames is drawn by the processor."""
+    context = chromium.new_context(viewport={**VIEWPORT}, reduced_motion="reduce")
     context.set_default_timeout(WAIT_MILLISECONDS)
     yield context
     context.close()
@@ -69,16 +71,25 @@ def refusals() -> Iterator[list[str]]:
     assert addresses == []
 
 
+@pytest.fixture(scope="module")
+def tab(browser: BrowserContext) -> Iterator[Page]:
+    """A tab for all tests of a module: it is opened more slowly than the page is loaded in it."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def page(browser: BrowserContext, url: str, refusals: list[str]) -> Iterator[Page]:
+def page(tab: Page, url: str, refusals: list[str]) -> Iterator[Page]:
     """The page at 1280 x 800, which must cause no error, and ask no other host for anything."""
-    yield from open_page(browser, url, refusals)
+    yield from open_page(tab, url, refusals)
 
 
 @pytest.fixture
 def empty_page(browser: BrowserContext, empty_url: str, refusals: list[str]) -> Iterator[Page]:
-    """The page of a server without a stack."""
-    yield from open_page(browser, empty_url, refusals)
+    """The page of a server without a stack, in a tab of its own: that of the other tests asks the other server."""
+    with browser.new_page() as page:
+        yield from open_page(page, empty_url, refusals)
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +98,8 @@ def people(url: str) -> OrganizationBuilder:
     return OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url))
 
 
-def open_page(browser: BrowserContext, url: str, refusals: list[str]) -> Iterator[Page]:
-    """Open the page, and check at the end what it has done."""
-    page = browser.new_page()
+def open_page(page: Page, url: str, refusals: list[str]) -> Iterator[Page]:
+    """Load the page, check at the end what it has done, and leave the tab as it was."""
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -100,11 +110,19 @@ def open_page(browser: BrowserContext, url: str, refusals: list[str]) -> Iterato
         elif message.type in {"error", "warning"}:
             problems.append(message.text)
 
-    page.on("console", note)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: None if request.url.startswith(f"{url}/") else problems.append(request.url))
+    listeners: dict[str, Callable[[Any], Any]] = {
+        "console": note,
+        "pageerror": lambda error: problems.append(str(error)),
+        "dialog": lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()),
+        "request": lambda request: None if request.url.startswith(f"{url}/") else problems.append(request.url),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
     page.goto(url)
     yield page
-    page.close()
+    page.unroute_all()
+    page.emulate_media(color_scheme="null", reduced_motion="null")
+    page.set_viewport_size({**VIEWPORT})
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
     assert problems == []

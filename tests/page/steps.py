@@ -1,11 +1,14 @@
 """What the tests do on the page, in short functions: only what a person can do there."""
 
+import json
 from typing import Any
 from urllib.parse import urljoin
 
 from playwright.sync_api import Locator, Page, expect
 
 from local.defaults import MAIL_DOMAIN, ORGANIZATION_ID
+
+WAIT_MILLISECONDS = 30_000
 
 
 def address(name: str) -> str:
@@ -15,6 +18,21 @@ def address(name: str) -> str:
 def open_view(page: Page, name: str) -> None:
     page.get_by_role("navigation").get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def wait_for_view(page: Page) -> None:
+    """Wait until the view has its data."""
+    _wait_until(page, "document.getElementById('main').ariaBusy === 'false'")
+
+
+def wait_for_action(page: Page) -> None:
+    """Wait until no button waits for an action any more; `expect` would look again only after up to a second."""
+    _wait_until(page, "!document.documentElement.classList.contains('busy')")
+
+
+def refresh(page: Page) -> None:
+    """Have the page read everything again, as it does when a person comes back to its tab."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def create_person(page: Page, name: str, display_name: str = "") -> None:
@@ -34,6 +52,7 @@ def start(page: Page, entity: str, *, plan: bool = False, not_before: str = "", 
     form.get_by_label("Not before").fill(not_before)
     form.get_by_label("Requested by").fill(by)
     form.get_by_role("button", name="Start the").click()
+    wait_for_action(page)
     result = form.get_by_role("status")
     expect(result).to_contain_text("The execution was started.")
     return result.inner_text()
@@ -42,6 +61,7 @@ def start(page: Page, entity: str, *, plan: bool = False, not_before: str = "", 
 def move_clock(page: Page, text: str) -> str:
     """Move the clock with a button; return what the page says."""
     page.get_by_role("button", name=text).click()
+    wait_for_action(page)
     expect(page.locator("#result")).to_contain_text("The clock moved by")
     return page.locator("#result").inner_text()
 
@@ -54,6 +74,7 @@ def decide(page: Page, button: str, label: str, *, by: str = "Ann Approver", rea
     dialog.get_by_role("textbox").first.fill(by)
     dialog.get_by_label("Reason").fill(reason)
     dialog.get_by_role("button", name=button.split()[0]).click()
+    wait_for_action(page)
     return dialog
 
 
@@ -82,3 +103,16 @@ def read_json(page: Page, path: str) -> Any:
 def find_entity(page: Page, name: str) -> dict[str, Any]:
     [entity] = read_json(page, f"/local/page/entities?organization={ORGANIZATION_ID}&search={name}")["Rows"]
     return entity
+
+
+def _wait_until(page: Page, condition: str) -> None:
+    """Wait in the page itself: its policy forbids what Playwright's `wait_for_function` does."""
+    page.evaluate(f"""() => new Promise((resolve, reject) => {{
+        const end = performance.now() + {WAIT_MILLISECONDS};
+        const look = () => {{
+            if ({condition}) resolve();
+            else if (performance.now() > end) reject(new Error({json.dumps(condition)}));
+            else setTimeout(look, 20);
+        }};
+        look();
+    }})""")

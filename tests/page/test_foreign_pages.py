@@ -36,12 +36,17 @@ def foreign_url(url: str) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def foreign_page(browser: BrowserContext, foreign_url: str) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def foreign_tab(browser: BrowserContext) -> Iterator[Page]:
     page = browser.new_page()
-    page.goto(foreign_url)
     yield page
     page.close()
+
+
+@pytest.fixture
+def foreign_page(foreign_tab: Page, foreign_url: str) -> Page:
+    foreign_tab.goto(foreign_url)
+    return foreign_tab
 
 
 def test_it_cannot_frame_the_page(foreign_page: Page) -> None:

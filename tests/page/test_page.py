@@ -20,7 +20,9 @@ from .steps import (
     open_view,
     panel,
     read_states,
+    refresh,
     start,
+    wait_for_action,
 )
 
 STORE_USER_ID = "94482488-3041-7097-2d41-{:012d}"
@@ -81,6 +83,7 @@ def test_an_execution_that_failed_shows_where_and_waits_for_no_output(page: Page
     open_execution(page, "nobody.of.this.name")
     expect(page.locator(".facts")).to_contain_text("EntityNotFound")
 
+    expect(page.locator(".canvas .state.failed")).to_have_count(2)
     assert read_states(page, "failed") == ["ResolveEntity", "Failed"]
     assert read_states(page, "current") == []
     expect(panel(page, "Input, output and evidence").get_by_text("None.", exact=True).first).to_be_visible()
@@ -154,6 +157,7 @@ def test_each_event_of_an_identity_provider_does_as_its_title_says(page: Page, p
         form.get_by_label("Person").blur()
         expect(form.get_by_label("Request")).not_to_be_empty()
         form.get_by_role("button", name="Send the event").click()
+        wait_for_action(page)
         expect(form.get_by_role("status")).to_contain_text("The event was sent.")
         results[sample.id] = form.get_by_role("status").inner_text()
 
@@ -178,6 +182,7 @@ def test_a_text_of_ones_own_is_sent_and_its_refusal_is_shown(page: Page) -> None
     entry = {"Source": "workmail.offboarding", "DetailType": "Offboarding Requested", "Detail": detail}
     form.get_by_label("Request").fill(json.dumps(entry))
     form.get_by_role("button", name="Send the event").click()
+    wait_for_action(page)
 
     expect(form.get_by_role("status")).to_contain_text("Refused: ")
     expect(form.get_by_role("status")).to_have_class("result")
@@ -214,6 +219,7 @@ def test_a_stack_that_is_deployed_meanwhile_can_be_used_at_once(page: Page) -> N
     expect(page.get_by_label("Event", exact=True)).to_have_value("")
     for pattern in patterns:
         page.unroute(pattern)
+    refresh(page)
 
     expect(page.get_by_text("No stack is deployed yet")).to_have_count(0)
     expect(page.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
@@ -227,6 +233,7 @@ def test_a_text_is_kept_when_the_stack_changes(page: Page, label: str) -> None:
     form.get_by_label("Event", exact=True).select_option(label=label)
     form.get_by_label("Request").fill('{"Source": "edited"}')
     page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
+    refresh(page)
     expect(form.get_by_label("Event", exact=True).locator("option")).to_have_count(1)
 
     expect(form.get_by_label("Request")).to_have_value('{"Source": "edited"}')
@@ -240,6 +247,7 @@ def test_a_choice_is_kept_when_the_samples_come_after_it(page: Page) -> None:
     expect(event.locator("option")).to_have_count(1)
     event.select_option(label="A text of your own")
     page.unroute("**/local/page/samples")
+    refresh(page)
 
     expect(event.locator("option")).to_have_count(len(SAMPLES) + 1)
     expect(event).to_have_value("")
@@ -285,6 +293,7 @@ def test_all_buttons_wait_while_the_clock_moves(page: Page) -> None:
     expect(page.get_by_role("button", name="1 day")).to_have_attribute("aria-disabled", "true")
     page.get_by_role("button", name="1 day").dispatch_event("click")
     requests[0].continue_()
+    wait_for_action(page)
     expect(page.locator("#result")).to_contain_text("The clock moved by 1 hour")
 
     assert len(requests) == 1

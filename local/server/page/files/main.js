@@ -45,6 +45,7 @@ export class Page {
     }
     this.#view = this.#create(shown, parts);
     this.#main.replaceChildren(this.#view.root);
+    this.#main.setAttribute("aria-busy", "true");
     this.#markView(shown);
     document.title = `${VIEWS[shown]} · WorkMail offboarding`;
     await this.refresh();
