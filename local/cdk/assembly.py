@@ -48,7 +48,7 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
     AssemblyError
         If a setting is invalid, or the synth fails for another reason.
     """
-    final = ROOT / ".cache" / "assembly" / _digest(settings)
+    final = ROOT / ".cache" / "assembly" / digest(settings)
     if not final.is_dir():
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=final.parent, prefix="unfinished-"))
@@ -58,6 +58,24 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return final
+
+
+def digest(settings: Mapping[str, Any] | None) -> str:
+    """Hash everything that the assembly depends on.
+
+    Parameters
+    ----------
+    settings
+        As of `assembly`.
+    """
+    parts: dict[str, object] = {
+        "settings": settings,
+        "python": sys.version_info[:2],
+        "aws-cdk-lib": metadata.version("aws-cdk-lib"),
+    }
+    for path in _sources():
+        parts[path.relative_to(ROOT).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def list_asset_folders(assemblies: Iterable[Path]) -> Iterator[Path]:
@@ -98,18 +116,6 @@ def _publish(unfinished: Path, final: Path) -> None:
         # Another process was faster; its result is the same.
         if not final.is_dir():
             raise
-
-
-def _digest(settings: Mapping[str, Any] | None) -> str:
-    """Hash everything that the assembly depends on."""
-    parts: dict[str, object] = {
-        "settings": settings,
-        "python": sys.version_info[:2],
-        "aws-cdk-lib": metadata.version("aws-cdk-lib"),
-    }
-    for path in _sources():
-        parts[path.relative_to(ROOT).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _sources() -> Iterator[Path]:

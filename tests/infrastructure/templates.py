@@ -1,26 +1,59 @@
 """Reads parts of a synthesized template."""
 
+import contextlib
 import json
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stacks.cdk_app import STACK_ID, build_app
+from local.cdk import assembly
 from tests.synthesis import CONTEXT
 
 Template = dict[str, Any]
+KEEP_SECONDS = 7 * 24 * 3600
+"""How long a template is kept: those of the present sources are written again when one of them is missing."""
 
 
 def template_of(settings: Mapping[str, Any]) -> Template:
-    """Synthesize in this process: starting jsii for each template would take most of the suite's time."""
+    """Synthesize in this process, once for all processes of the tests until a source or the settings change.
+
+    Starting jsii for each template, or in each process, would take most of the time of these tests.
+    """
     return json.loads(_template(json.dumps(settings)))
 
 
 @cache
 def _template(settings: str) -> str:
+    file = assembly.ROOT / ".cache" / "templates" / f"{assembly.digest(json.loads(settings))}.json"
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        template = _synthesize(settings)
+        _publish(template, file)
+        return template
+
+
+def _synthesize(settings: str) -> str:
+    # These imports start jsii, which takes seconds, and are not needed if every template is cached.
+    from stacks.cdk_app import STACK_ID, build_app
+
     app = build_app({**CONTEXT, "offboarding": json.loads(settings)})
     return Path(app.synth().get_stack_artifact(STACK_ID).template_full_path).read_text()
+
+
+def _publish(template: str, file: Path) -> None:
+    """Write a template in one step, because another process can read it; delete those of earlier sources."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as unfinished:
+        unfinished.write(template)
+    Path(unfinished.name).rename(file)
+    for old in file.parent.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if old.stat().st_mtime < time.time() - KEEP_SECONDS:
+                old.unlink()
 
 
 def resources_of_type(template: Template, kind: str) -> dict[str, Any]:
