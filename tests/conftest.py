@@ -75,3 +75,10 @@ def pytest_collection_finish() -> None:
     """Leave what was collected out of later collections: the thousands of tests stay until the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Collect garbage once: to warn of what was not closed, pytest does so five times, each in half a second."""
+    gc.collect()
+    gc.freeze()

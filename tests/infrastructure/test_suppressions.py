@@ -8,6 +8,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,12 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line[line.index("#") :]
 
 
-def suppressions(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each comment that begins as an instruction to a tool."""
+@cache
+def suppressions(path: Path) -> list[tuple[int, str]]:
+    """List each comment that begins as an instruction to a tool."""
     if not SUPPRESSION.search(path.read_text()):
-        return
-    for number, comment in comments(path):
-        if SUPPRESSION.match(comment.lstrip("# ")):
-            yield number, comment
+        return []
+    return [(number, comment) for number, comment in comments(path) if SUPPRESSION.match(comment.lstrip("# "))]
 
 
 def without_a_reason(path: Path) -> list[str]:
@@ -72,7 +72,7 @@ def without_a_reason(path: Path) -> list[str]:
 
 def test_every_suppression_in_the_code_names_its_rule_and_reason() -> None:
     paths = [*python_files(), ROOT / "Makefile", *sorted((ROOT / ".github").rglob("*.yml"))]
-    assert sum(len([*suppressions(path)]) for path in paths) > 10
+    assert sum(len(suppressions(path)) for path in paths) > 10
     assert [problem for path in paths for problem in without_a_reason(path)] == []
 
 
@@ -111,7 +111,7 @@ def test_a_suppression_without_a_rule_or_a_reason_is_found(tmp_path: Path, comme
 def test_a_suppression_with_a_reason_passes(tmp_path: Path, comment: str) -> None:
     path = tmp_path / "code.py"
     path.write_text(f"assert True  {comment}\n")
-    assert [*suppressions(path)]
+    assert suppressions(path)
     assert without_a_reason(path) == []
 
 
