@@ -4,19 +4,23 @@
   member, and on the class of the object in the answer.
 - Nearly all objects in answers are dictionaries, in which a member is found without a description of the search.
 - moto lists the actions of a service for each request.
+- moto parses each time of an answer that it keeps as a text, such as those of a history; on a clock that stands still,
+  most are the same.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
-from moto.core import responses
+from moto.core import responses, serialize
 from moto.core.serialize import AttributePickerContext, ResponseSerializer, XFormedAttributePicker
 
 from local.hooks import Hooks
 
 _NO_NAMES: dict[str, list[str]] = {}
+_MAX_TIMES = 10_000
 
 
 def install(hooks: Hooks) -> None:
@@ -47,6 +51,14 @@ def install(hooks: Hooks) -> None:
                 return value[name]
         return None
 
+    parse_time = serialize.parse_to_aware_datetime
+    parse_text = lru_cache(maxsize=_MAX_TIMES)(parse_time)
+
+    def parse_to_aware_datetime(value: Any) -> datetime:
+        # Two equal times can have different zones: only texts are looked up.
+        return parse_text(value) if type(value) is str else parse_time(value)
+
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)
     hooks.replace(ResponseSerializer, "get_value", get_value)
     hooks.replace(responses, "method_names_from_class", cache(responses.method_names_from_class))
+    hooks.replace(serialize, "parse_to_aware_datetime", parse_to_aware_datetime)

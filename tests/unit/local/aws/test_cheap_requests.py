@@ -1,12 +1,14 @@
 """Cheaper requests answer as before, and an AWS that is started later has nothing of an earlier one."""
 
 import string
+from datetime import datetime
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.utils import parse_to_aware_datetime
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID, serialize
 from moto.moto_api._internal import mock_random
 from moto.sqs.models import sqs_backends
 
@@ -65,6 +67,16 @@ def test_an_error_has_its_code_and_each_answer_another_request_id(hooks: Hooks) 
         answers = [client.list_tables() for _ in range(20)]
 
     assert len({answer["ResponseMetadata"]["RequestId"] for answer in answers}) == 20
+
+
+def test_a_time_keeps_its_zone_also_if_another_text_or_time_is_the_same_moment(hooks: Hooks) -> None:
+    texts = ("2026-11-22T12:00:00Z", "2026-11-22T13:00:00+01:00", "2026-11-22T12:00:00.250000+00:00")
+    values = (*texts, *map(datetime.fromisoformat, texts))
+
+    for _ in range(2):
+        for value in values:
+            time, expected = serialize.parse_to_aware_datetime(value), parse_to_aware_datetime(value)
+            assert (time, time.utcoffset()) == (expected, expected.utcoffset())
 
 
 def test_ids_have_the_length_and_the_characters_that_are_asked_for(hooks: Hooks) -> None:

@@ -359,6 +359,7 @@ FINGERPRINTS = {
     "responses.camelcase_to_underscores": "1aa3d1f5b675",
     "responses.http_date": "26b57f884cc7",
     "responses.method_names_from_class": "1d92c0165989",
+    "serialize.parse_to_aware_datetime": "e7d76253113c",
     "utils.compute_checksum": "0db73418b980",
     "utils.generate_private_key": "11ccca4afb07",
     "utils.get_stack_from_s3_url": "5f35e3e9f898",
