@@ -36,7 +36,7 @@ VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: Browser) -> Iterator[BrowserContext]:
     """A window of Chromium without animations: each of their frames is drawn by the processor."""
     context = chromium.new_context(viewport={**VIEWPORT}, reduced_motion="reduce")
@@ -45,7 +45,7 @@ def browser(chromium: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `make serve`."""
     folder = tmp_path_factory.mktemp("page")
@@ -56,7 +56,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in (folder / "stderr").read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def empty_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `make serve EMPTY=yes`."""
     with run_server(tmp_path_factory.mktemp("empty") / "stderr", "--empty") as address:
@@ -92,7 +92,7 @@ def empty_page(browser: BrowserContext, empty_url: str, refusals: list[str]) -> 
         yield from open_page(page, empty_url, refusals)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people(url: str) -> OrganizationBuilder:
     """Creates people over HTTP, as the AWS CLI does."""
     return OrganizationBuilder(boto3.client("workmail", "us-east-1", endpoint_url=url))

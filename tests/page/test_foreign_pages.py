@@ -15,7 +15,7 @@ ATTACK = """<!doctype html><title>foreign</title>
 <input name='{{"advance": "P30D", "x' value='"}}'></form>"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def foreign_url(url: str) -> Iterator[str]:
     """The address of another server, whose page attacks that of `make serve`."""
 
