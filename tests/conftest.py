@@ -37,6 +37,7 @@ LONGEST_MODULES = frozenset(
         "test_demo",
         "test_documented_commands",
         "test_fault_matrix",
+        "test_foreign_pages",
         "test_page",
         "test_privileges",
         "test_random_walks",
@@ -45,7 +46,7 @@ LONGEST_MODULES = frozenset(
         "test_serve",
     }
 )
-"""Modules with a set-up, or a test, that takes seconds."""
+"""Modules with a set-up, or a test, that takes seconds, and those that share the set-up of one."""
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was collected out of later collections: the thousands of tests stay until the end."""
-    gc.collect()
     gc.freeze()
 
 
