@@ -7,6 +7,7 @@
 - ``DescribeExecution`` says how an execution was redriven, and whether it can be.
 - ``DescribeExecution`` and ``ListExecutions`` give the stop date of a timed out execution, and an
   ``output`` that is JSON even if it is a string or null.
+- ``ListExecutions`` gives the newest first, also of those that started at one instant of the clock.
 - ``DescribeStateMachineForExecution`` gives the definition that the execution started with.
 - ``GetExecutionHistory`` supports ``reverseOrder``.
 - Errors of the interpreter (``InvalidDefinition``, ``InvalidExecutionInput`` …) have their code.
@@ -30,6 +31,8 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
+from moto.stepfunctions.utils import PAGINATION_MODEL
+from moto.utilities.paginator import paginate
 
 from local.aws.stepfunctions.redrive import describe_redrives
 from local.clock import Clock
@@ -147,6 +150,15 @@ def _hook_reads(hooks: Hooks, clock: Clock) -> None:
             _add_stop_date(item, self.stepfunction_backend.describe_execution(item["executionArn"]))
         return ActionResult(result)
 
+    def list_newest_first(self: Any, state_machine_arn: str, status_filter: str | None = None) -> list[Any]:
+        executions = self.describe_state_machine(state_machine_arn).executions
+        chosen = [e for e in reversed(executions) if status_filter in {None, "", e.status}]
+        # The sort keeps the order of equal dates.
+        return sorted(chosen, key=lambda execution: execution.start_date, reverse=True)
+
+    # The name of a function says how it is paginated.
+    list_newest_first.__name__ = "list_executions"
+
     def describe_state_machine_for_execution(self: Any) -> ActionResult:
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
         machine = execution.state_machine
@@ -171,6 +183,7 @@ def _hook_reads(hooks: Hooks, clock: Clock) -> None:
 
     hooks.replace(responses, "describe_execution", describe_execution)
     hooks.replace(responses, "list_executions", list_executions)
+    hooks.replace(models.StepFunctionBackend, "list_executions", paginate(PAGINATION_MODEL)(list_newest_first))
     hooks.replace(responses, "describe_state_machine_for_execution", describe_state_machine_for_execution)
     hooks.replace(responses, "get_execution_history", get_execution_history)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.clock import Clock
+from local.defaults import ACCOUNT
 from tests.unit.local.aws.stepfunctions.definitions import (
     ASK,
     DAY,
@@ -184,6 +186,19 @@ class TestReading:
         assert stop_dates_of("TIMED_OUT") == {"for-999": NOON + 500 * SECOND}
         assert stop_dates_of("ABORTED") == {"stopped": NOON + 100 * SECOND}
         assert stop_dates_of("RUNNING") == {}
+
+    def test_executions_of_one_instant_are_listed_newest_first_on_all_pages(self, aws: StepFunctions) -> None:
+        machine = aws.create({"Wait": wait_state(Seconds=60)})
+        names = [f"execution-{number}" for number in range(5)]
+        for name in names:
+            aws.begin(machine, name=name)
+        for execution in stepfunctions_parser_backends[ACCOUNT]["us-east-1"].describe_state_machine(machine).executions:
+            execution.start_date = NOON
+        pages = aws.client.get_paginator("list_executions").paginate(
+            stateMachineArn=machine, PaginationConfig={"PageSize": 2}
+        )
+
+        assert [item["name"] for page in pages for item in page["executions"]] == names[::-1]
 
     def test_the_history_is_in_order_and_can_be_reversed(self, aws: StepFunctions) -> None:
         run = aws.start({"Wait": {"Type": "Wait", "Seconds": 60, "Next": "Done"}, "Done": DONE})
