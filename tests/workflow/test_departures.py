@@ -61,8 +61,8 @@ class Company(Intake):
         return ["Stopped" if result.status == "ABORTED" else result.outcome for result in results]
 
     def arns(self) -> list[str]:
-        executions = sorted(self.list_executions(), key=lambda execution: execution["startDate"])
-        return [execution["executionArn"] for execution in executions]
+        """Return the ARNs of the executions, the earliest first."""
+        return [execution["executionArn"] for execution in reversed(self.list_executions())]
 
     def is_disabled(self, entity_id: str) -> bool:
         return bool(self.flow.read_workmail_state(entity_id)["State"] == "DISABLED")

@@ -107,6 +107,7 @@ class Intake:
         self.flow.clock.advance(timedelta(minutes=4))
 
     def list_executions(self) -> list[dict[str, Any]]:
+        """Describe the executions, the newest first."""
         states = self._environment.client("stepfunctions")
         pages = states.get_paginator("list_executions").paginate(stateMachineArn=self._outputs["StateMachineArn"])
         return [self._environment.describe(item["executionArn"]) for page in pages for item in page["executions"]]

@@ -144,20 +144,11 @@ def _hook_reads(hooks: Hooks, clock: Clock) -> None:
             result["output"] = json.dumps(execution.output, separators=(",", ":"))
         return ActionResult(result)
 
-    def list_executions(self: Any) -> ActionResult:
+    def list_with_stop_dates(self: Any) -> ActionResult:
         result = list_all(self).result
         for item in result["executions"]:
             _add_stop_date(item, self.stepfunction_backend.describe_execution(item["executionArn"]))
         return ActionResult(result)
-
-    def list_newest_first(self: Any, state_machine_arn: str, status_filter: str | None = None) -> list[Any]:
-        executions = self.describe_state_machine(state_machine_arn).executions
-        chosen = [e for e in reversed(executions) if status_filter in {None, "", e.status}]
-        # The sort keeps the order of equal dates.
-        return sorted(chosen, key=lambda execution: execution.start_date, reverse=True)
-
-    # The name of a function says how it is paginated.
-    list_newest_first.__name__ = "list_executions"
 
     def describe_state_machine_for_execution(self: Any) -> ActionResult:
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
@@ -182,10 +173,19 @@ def _hook_reads(hooks: Hooks, clock: Clock) -> None:
         return ActionResult({**result, "events": events})
 
     hooks.replace(responses, "describe_execution", describe_execution)
-    hooks.replace(responses, "list_executions", list_executions)
-    hooks.replace(models.StepFunctionBackend, "list_executions", paginate(PAGINATION_MODEL)(list_newest_first))
+    hooks.replace(responses, "list_executions", list_with_stop_dates)
+    hooks.replace(models.StepFunctionBackend, "list_executions", list_executions)
     hooks.replace(responses, "describe_state_machine_for_execution", describe_state_machine_for_execution)
     hooks.replace(responses, "get_execution_history", get_execution_history)
+
+
+@paginate(PAGINATION_MODEL)
+def list_executions(self: Any, state_machine_arn: str, status_filter: str | None = None) -> list[Any]:
+    """List executions, the newest first. Its name says to the decorator how it is paginated."""
+    executions = self.describe_state_machine(state_machine_arn).executions
+    chosen = [execution for execution in reversed(executions) if not status_filter or execution.status == status_filter]
+    # The sort keeps the order of equal dates.
+    return sorted(chosen, key=lambda execution: execution.start_date, reverse=True)
 
 
 def _add_stop_date(result: dict[str, Any], execution: Any) -> None:
