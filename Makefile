@@ -54,7 +54,7 @@ destroy: $(TRIAL_SYNCED) ## Say what waits, export the records, and delete the s
 		$(if $(YES),--yes "$(YES)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(STACK),--stack "$(STACK)")
 
 ##@ Develop it
-test: $(SYNCED) ## Run the tests; needs no account and no network (4 to 6 min)
+test: $(SYNCED) ## Run the tests; needs no account and no network (4 min)
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-long: $(SYNCED) ## Run the tests that make test omits (hours)
@@ -102,11 +102,12 @@ pictures: $(SYNCED) ## Draw the pictures of the README into docs/images; needs C
 mutants: $(SYNCED) ## Change the decision code in small ways, and check that a test fails each time (hours)
 	$(BIN)/python -m tools.mutants
 
-bench: $(SYNCED) ## Measure cold starts, work, scale and answers, as ratios and counts beside their goals (5 min)
+bench: $(SYNCED) ## Measure cold starts, work, scale, the loop and answers, beside their goals (4 min)
 	@mkdir -p .cache/bench
 	$(BIN)/python -m benchmarks.work --json .cache/bench/work.json
 	$(BIN)/python -m benchmarks.cold_start --json .cache/bench/cold_start.json
 	$(BIN)/python -m benchmarks.scale --json .cache/bench/scale.json
+	$(BIN)/python -m benchmarks.loop --json .cache/bench/loop.json
 	$(BIN)/python -m benchmarks.questions
 
 $(UV_READY):

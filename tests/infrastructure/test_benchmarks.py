@@ -9,6 +9,7 @@ import pytest
 from benchmarks import cold_start
 from benchmarks.cold_start import Setup, WrongAnswerError
 from benchmarks.figures import limit_figure, make_ratio, publish_figures
+from benchmarks.loop import FailedTestError, read_seconds
 from benchmarks.recordings import Recording
 
 FUNCTION = (
@@ -61,3 +62,14 @@ def test_a_missed_goal_is_printed_and_written(tmp_path: Path, capsys: pytest.Cap
         ("slow", False),
         ("small", True),
     ]
+
+
+def test_a_report_with_a_test_that_did_not_pass_has_no_times(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    case = '<testcase name="a" time="0.25"/>'
+    report.write_text(f"<testsuites><testsuite>{case}{case}</testsuite></testsuites>")
+    assert read_seconds(report) == [0.25, 0.25]
+
+    report.write_text(f'<testsuite>{case}<testcase name="b" time="9"><failure message="no"/></testcase></testsuite>')
+    with pytest.raises(FailedTestError, match="b: no"):
+        read_seconds(report)
