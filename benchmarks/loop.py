@@ -52,6 +52,8 @@ def measure() -> list[Figure]:
         if not report.exists():
             raise FailedTestError(process.stdout + process.stderr)
         seconds = sorted(read_seconds(report)[_WARM_UP:])
+        if not seconds:
+            raise FailedTestError(process.stdout + process.stderr)
     value, goal = median(seconds), f"at most {_LIMIT_SECONDS:g}"
     spread = (seconds[0], seconds[-1])
     return [Figure("one workflow test, warm", value, "s", spread, goal, is_met=value <= _LIMIT_SECONDS)]

@@ -120,6 +120,8 @@ class Stage:
         arns = set(self.list_executions()) - earlier_arns
         if len(arns) != 1:
             raise WrongOutcomeError(f"the event {event['Detail']} should start one execution: {len(arns)} are there")
+        if not operations:
+            raise WrongOutcomeError(f"no call of {_STARTER} was noticed, so that it looked for nobody")
         return len(operations)
 
     def create_users(self, count: int) -> list[str]:

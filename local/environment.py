@@ -55,7 +55,6 @@ from local.clock import Clock
 from local.defaults import ACCOUNT, COMPANY_DOMAIN, ORGANIZATION_ALIAS, ORGANIZATION_ID, REGION
 from local.faults import Faults, function_name
 from local.workmail import WorkMailBackend, workmail_backends
-from local.workmail.state import IDENTITY_PROVIDER_IDS, User
 
 _MOTO_CONFIG = {
     "batch": {"use_docker": False},
@@ -124,7 +123,9 @@ class Environment:
         self.quotas = Quotas(self.clock, quotas)
         self.runtime = Runtime(self.clock, self.faults, self.quotas)
         self.permissions = Permissions()
-        self.identity_store = IdentityStore(self.clock, self._list_identity_center_users)
+        self.identity_store = IdentityStore(
+            self.clock, lambda *prefix: self.workmail.list_identity_center_users(*prefix)
+        )
         self._schedules = Schedules(self.clock, fires=schedules)
         self._cloudwatch = CloudWatch(self.clock, evaluates=alarms)
         self.status_events = StatusEvents()
@@ -272,15 +273,6 @@ class Environment:
         return [
             function_name(function.handler) for function in lambda_simple_backends[ACCOUNT][REGION].list_functions()
         ]
-
-    def _list_identity_center_users(self, prefix: str = "") -> dict[str, datetime]:
-        """Return when each user of WorkMail was created whose id in Identity Center begins so, by that id."""
-        return {
-            user.identity_provider_user_id: user.created_date
-            for organization in self.workmail.organizations.values()
-            for user in organization.entities.propose_prefix(IDENTITY_PROVIDER_IDS, prefix)
-            if isinstance(user, User) and user.identity_provider_user_id
-        }
 
     def _end_executions(self) -> None:
         """Stop all executions and end all waits, so that no thread is left behind."""

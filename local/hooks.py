@@ -80,13 +80,13 @@ class _Names:
         The names, each with its module.
     searched
         The modules.
-    state
-        How many modules were loaded after the search, and the last one: it is searched again when that has changed.
+    loaded
+        The names of all modules that were loaded at the search: it is done again when they have changed.
     """
 
     places: list[tuple[Any, str]] = field(default_factory=list)
     searched: set[str] = field(default_factory=set)
-    state: tuple[int, str] = (0, "")
+    loaded: list[str] = field(default_factory=list)
 
 
 _names_by_function: dict[tuple[str, Any], _Names] = {}
@@ -97,9 +97,8 @@ def _swap(package: str, original: Any, old: Any, new: Any) -> None:
     names = _names_by_function.setdefault((package, original), _Names())
     # Each module is searched once: a package has hundreds, and each environment replaces several functions.
     loaded = list(sys.modules)
-    state = (len(loaded), loaded[-1])
-    if names.state != state:
-        names.state = state
+    if names.loaded != loaded:
+        names.loaded = loaded
         for module_name in sys.modules.keys() - names.searched:
             module = sys.modules.get(module_name)
             if module is not None and (module_name == package or module_name.startswith(f"{package}.")):

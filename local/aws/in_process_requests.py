@@ -54,6 +54,8 @@ _PLAIN_URL = re.compile(
     r"(?:\?(?P<query>[\w.~%&=*+-]+))?",
     re.ASCII,
 )
+_MAX_ENDPOINTS = 1000
+"""Of one client. A key has the name of a table, of which a server can see many."""
 _CUSTOMIZED_SERVICES = frozenset({"s3", "s3control"})
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 _CONSTANT_MEMBERS = {
@@ -140,7 +142,10 @@ _construct_any_endpoint = EndpointRulesetResolver.construct_endpoint
 def _construct_endpoint(
     self: EndpointRulesetResolver, operation_model: OperationModel, call_args: Any, request_context: Any
 ) -> Any:
-    """Resolve an endpoint once per resolver, operation and parameters that the rules read."""
+    """Resolve an endpoint once per resolver, operation and parameters that the rules read.
+
+    So a handler of `before-endpoint-resolution` is called only then.
+    """
     # Handlers change what the rules of S3 read for each call.
     if self._service_model.service_name in _CUSTOMIZED_SERVICES:
         return _construct_any_endpoint(self, operation_model, call_args, request_context)
@@ -155,6 +160,8 @@ def _construct_endpoint(
     except TypeError:  # a parameter of a wrong type, which botocore refuses later
         return _construct_any_endpoint(self, operation_model, call_args, request_context)
     if not is_known:
+        if len(endpoints) >= _MAX_ENDPOINTS:
+            endpoints.clear()
         endpoints[key] = _construct_any_endpoint(self, operation_model, call_args, request_context)
     return endpoints[key]
 

@@ -55,7 +55,7 @@ def install(hooks: Hooks) -> None:
     parse_text = lru_cache(maxsize=_MAX_TIMES)(parse_time)
 
     def parse_to_aware_datetime(value: Any) -> datetime:
-        # Two equal times can have different zones: only texts are looked up.
+        # Only texts are looked up: a time needs no parsing.
         return parse_text(value) if type(value) is str else parse_time(value)
 
     hooks.replace(XFormedAttributePicker, "get_possible_keys", get_possible_keys)

@@ -48,7 +48,7 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
     AssemblyError
         If a setting is invalid, or the synth fails for another reason.
     """
-    final = ROOT / ".cache" / "assembly" / digest(settings)
+    final = ROOT / ".cache" / "assembly" / compute_digest(settings)
     if not final.is_dir():
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=final.parent, prefix="unfinished-"))
@@ -60,7 +60,7 @@ def assembly(settings: Mapping[str, Any] | None = None) -> Path:
     return final
 
 
-def digest(settings: Mapping[str, Any] | None) -> str:
+def compute_digest(settings: Mapping[str, Any] | None) -> str:
     """Hash everything that the assembly depends on.
 
     Parameters

@@ -3,7 +3,8 @@
 The index only proposes rows: each that has a text, and perhaps some that had it earlier. The caller tests them as it
 would test every row of the table, and gets them in the table's order. So a row too many changes no answer. No row is
 missing, because each assignment to an attribute of a row is noted, wherever it is made. The value of such an attribute
-is None, a string or a tuple of strings, which nobody can change in place.
+is None, a string or a tuple of strings, which nobody can change in place. An index grows until its table is empty.
+The caller holds the lock of the table, for a look-up too.
 """
 
 from __future__ import annotations

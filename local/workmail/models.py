@@ -28,7 +28,16 @@ from .operations import (
     UserOperations,
 )
 from .operations.mailbox_exports import CallAt
-from .state import RETENTION, IdentifiedBy, MailDomain, User, WorkMailEntity, WorkMailOrganization, now
+from .state import (
+    IDENTITY_PROVIDER_IDS,
+    RETENTION,
+    IdentifiedBy,
+    MailDomain,
+    User,
+    WorkMailEntity,
+    WorkMailOrganization,
+    now,
+)
 from .validation import validate
 
 Hook = Callable[[str, dict[str, Any]], None]
@@ -215,6 +224,16 @@ class WorkMailBackend(
                     raise AttributeError(f"a {entity.type} has no {member}")
                 setattr(entity, member, value)
             entities[entity.id] = entity
+
+    def list_identity_center_users(self, prefix: str = "") -> dict[str, datetime]:
+        """Return when each user was created whose id in Identity Center begins so, by that id; perhaps others too."""
+        with self._lock:
+            return {
+                user.identity_provider_user_id: user.created_date
+                for organization in self.organizations.values()
+                for user in organization.entities.propose_prefix(IDENTITY_PROVIDER_IDS, prefix)
+                if isinstance(user, User) and user.identity_provider_user_id
+            }
 
     def mailbox_exists(self, organization_id: str, entity_id: str) -> bool:
         """Tell whether the mailbox still exists, whatever clients see."""

@@ -27,7 +27,7 @@ def template_of(settings: Mapping[str, Any]) -> Template:
 
 @cache
 def _template(settings: str) -> str:
-    file = assembly.ROOT / ".cache" / "templates" / f"{assembly.digest(json.loads(settings))}.json"
+    file = assembly.ROOT / ".cache" / "templates" / f"{assembly.compute_digest(json.loads(settings))}.json"
     try:
         return file.read_text()
     except FileNotFoundError:

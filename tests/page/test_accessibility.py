@@ -206,3 +206,10 @@ def test_nothing_moves_for_a_person_who_wants_no_motion(page: Page) -> None:
     expect(page.locator("#result")).to_contain_text("The clock moved by")
 
     assert (count_without_motion, count) == (0, 1)
+
+
+def test_a_view_that_cannot_be_loaded_is_not_busy(page: Page, refusals: list[str]) -> None:
+    page.evaluate("() => { location.hash = '#/executions/arn%3Anone'; }")
+    expect(page.get_by_text("Step Functions does not know this execution.")).to_be_visible()
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+    refusals.clear()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from local.organization import OrganizationBuilder
-from local.server.page.samples import SAMPLES
+from local.server.page.samples import SAMPLES, Sample
 
 from .conftest import SECOND_ORGANIZATION
 from .steps import (
@@ -225,12 +225,12 @@ def test_a_stack_that_is_deployed_meanwhile_can_be_used_at_once(page: Page) -> N
     expect(page.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
 
 
-@pytest.mark.parametrize("label", ["A text of your own", SAMPLES[0].title])
-def test_a_text_is_kept_when_the_stack_changes(page: Page, label: str) -> None:
+@pytest.mark.parametrize("sample", [None, *{sample.path: sample for sample in SAMPLES}.values()])
+def test_a_text_is_kept_and_sent_when_the_stack_changes(page: Page, refusals: list[str], sample: Sample | None) -> None:
     open_view(page, "Start")
     form = panel(page, "Send the event of an identity provider")
     expect(form.get_by_label("Event", exact=True)).to_have_value(SAMPLES[0].id)
-    form.get_by_label("Event", exact=True).select_option(label=label)
+    form.get_by_label("Event", exact=True).select_option(label=sample.title if sample else "A text of your own")
     form.get_by_label("Request").fill('{"Source": "edited"}')
     page.route("**/local/page/samples", lambda route: route.fulfill(json={"Samples": []}))
     refresh(page)
@@ -238,6 +238,12 @@ def test_a_text_is_kept_when_the_stack_changes(page: Page, label: str) -> None:
 
     expect(form.get_by_label("Request")).to_have_value('{"Source": "edited"}')
     expect(form.get_by_label("Event", exact=True)).to_have_value("")
+    with page.expect_request("**/local/page/events") as request:
+        form.get_by_role("button", name="Send the event").click()
+    assert request.value.post_data_json == {"Entry": {"Source": "edited"}}
+    expect(form.get_by_role("status")).not_to_be_empty()
+    assert refusals == ["/local/page/events"]
+    refusals.clear()
 
 
 def test_a_choice_is_kept_when_the_samples_come_after_it(page: Page) -> None:

@@ -15,7 +15,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 
 from local.hooks import Hooks
 
-_MAX_SIZE = 405_000
+_MAX_SIZE_BYTES = 405_000
 
 
 def install(hooks: Hooks) -> None:
@@ -74,7 +74,7 @@ def _measure_attributes(attributes: LimitedSizeDict) -> int:
 
 
 def _set_attribute(self: LimitedSizeDict, name: str, value: Any) -> None:
-    if _measure_attributes(self) + _count_bytes(name) + _measure(value) > _MAX_SIZE:
+    if _measure_attributes(self) + _count_bytes(name) + _measure(value) > _MAX_SIZE_BYTES:
         raise ItemSizeTooLarge
     dict.__setitem__(self, name, value)
 
@@ -84,7 +84,7 @@ def _fill_item(self: Item, hash_key: DynamoType, range_key: DynamoType | None, a
     self.hash_key, self.range_key = hash_key, range_key
     self.attrs = LimitedSizeDict()
     dict.update(self.attrs, {name: DynamoType(value) for name, value in attrs.items()})
-    if _measure_attributes(self.attrs) > _MAX_SIZE:
+    if _measure_attributes(self.attrs) > _MAX_SIZE_BYTES:
         raise ItemSizeTooLarge
 
 

@@ -58,6 +58,7 @@ def list_samples(stack: StackView) -> list[dict[str, Any]]:
             "Id": sample.id,
             "Title": sample.title,
             "Provider": sample.provider,
+            "Path": sample.path,
             "IsConfigured": f"providers/{sample.provider}" in settings,
         }
         for sample in SAMPLES
@@ -65,7 +66,7 @@ def list_samples(stack: StackView) -> list[dict[str, Any]]:
 
 
 def build_sample(stack: StackView, sample_id: str, organization_id: str, person: str) -> dict[str, Any]:
-    """Build an event about a person: the request that the page sends, and where to.
+    """Build an event about a person: the request that the page sends.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def build_sample(stack: StackView, sample_id: str, organization_id: str, person:
         settings={"EventBus": stack.find_request_bus(), **settings[f"providers/{sample.provider}"]},
         now=stack.environment.clock.now(),
     )
-    return {"Path": sample.path, "Body": sample.build(leaver)}
+    return {"Body": sample.build(leaver)}
 
 
 def put_event(stack: StackView, entry: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ export class Page {
       this.#problem = "";
     } catch (error) {
       this.#report(error);
+      if (count === this.#refreshCount) this.#setBusy();
     }
   }
 

@@ -7,6 +7,7 @@ import { observe } from "./news.js";
 import { executionHash, field, section, showResult } from "./parts.js";
 import { organizationSelect } from "./people.js";
 
+const EVENTS_PATH = "/local/page/events";
 const OWN_EVENT = { EventBusName: "default", Source: "workmail.offboarding", DetailType: "Offboarding Requested", Detail: {} };
 
 /**
@@ -83,9 +84,8 @@ function createEventForm(page, organizationId, entityId) {
   };
   const text = element("textarea", { rows: 10, spellcheck: "false", class: "json", required: true, input: markEdited });
   const result = element("p", { class: "result", role: "status" });
-  let path = "/local/page/events";
   let buildCount = 0;
-  let listed = "";
+  let listed = [];
   const build = async (event) => {
     if (event?.target === text) return;
     isChosen ||= event?.target === kind;
@@ -94,7 +94,6 @@ function createEventForm(page, organizationId, entityId) {
     const count = buildCount;
     showResult(result, false);
     if (!kind.value) {
-      path = "/local/page/events";
       text.value = formatJson(OWN_EVENT);
       return;
     }
@@ -105,7 +104,6 @@ function createEventForm(page, organizationId, entityId) {
       const sample = await read(`/local/page/samples/${encodeURIComponent(kind.value)}`, query);
       // A later choice may have been answered sooner, or a text typed meanwhile.
       if (count !== buildCount) return;
-      path = sample.Path;
       text.value = formatJson(sample.Body);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -113,8 +111,8 @@ function createEventForm(page, organizationId, entityId) {
     }
   };
   const update = (samples) => {
-    if (listed === JSON.stringify(samples)) return;
-    listed = JSON.stringify(samples);
+    if (JSON.stringify(listed) === JSON.stringify(samples)) return;
+    listed = samples;
     const chosen = kind.value;
     const configured = samples.filter((sample) => sample.IsConfigured).map((sample) => sample.Id);
     kind.replaceChildren(...samples.map(sampleOption), element("option", { value: "" }, "A text of your own"));
@@ -131,7 +129,8 @@ function createEventForm(page, organizationId, entityId) {
       showResult(result, true, "The event is not JSON.");
       return;
     }
-    await report(page, result, "Send", () => post(path, path === "/local/page/events" ? { Entry: body } : body));
+    const path = listed.find((sample) => sample.Id === kind.value)?.Path ?? EVENTS_PATH;
+    await report(page, result, "Send", () => post(path, path === EVENTS_PATH ? { Entry: body } : body));
   };
   build();
   const form = element("form", { submit: send, change: build },

@@ -69,7 +69,7 @@ def test_an_error_has_its_code_and_each_answer_another_request_id(hooks: Hooks) 
     assert len({answer["ResponseMetadata"]["RequestId"] for answer in answers}) == 20
 
 
-def test_a_time_keeps_its_zone_also_if_another_text_or_time_is_the_same_moment(hooks: Hooks) -> None:
+def test_a_time_is_parsed_as_botocore_does_also_if_another_one_is_the_same_moment(hooks: Hooks) -> None:
     texts = ("2026-11-22T12:00:00Z", "2026-11-22T13:00:00+01:00", "2026-11-22T12:00:00.250000+00:00")
     values = (*texts, *map(datetime.fromisoformat, texts))
 

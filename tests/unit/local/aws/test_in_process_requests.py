@@ -175,3 +175,26 @@ def test_a_service_that_is_not_allowed_is_still_refused(hooks: Hooks) -> None:
         assert boto3.client("s3", REGION).list_buckets()["Buckets"] == []
         with pytest.raises(ServiceNotWhitelisted):
             boto3.client("dynamodb", REGION).list_tables()
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("events", "PutEvents", [{"EndpointId": "abc.def"}, {"EndpointId": "ghi.jkl"}, {}]),
+        ("s3", "GetObject", [{"Bucket": "one-bucket"}, {"Bucket": "another-bucket"}]),
+    ],
+)
+def test_an_endpoint_is_of_the_parameters_of_its_call(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, service: str, operation: str, parameters: list[dict[str, str]]
+) -> None:
+    monkeypatch.setattr(in_process_requests, "_MAX_ENDPOINTS", 2)
+    client = boto3.client(service, REGION)
+    resolver, model = client._ruleset_resolver, client.meta.service_model.operation_model(operation)
+
+    def resolve(call: dict[str, str]) -> str:
+        return str(resolver.construct_endpoint(model, call, {}).url)
+
+    urls = [resolve(call) for call in parameters]
+    assert len(set(urls)) == len(parameters)
+    assert [resolve(call) for call in parameters] == urls
+    assert len(vars(resolver).get("local_endpoints", {})) <= 2
