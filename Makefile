@@ -108,7 +108,7 @@ bench: $(SYNCED) ## Measure cold starts, work, scale, the loop and answers, besi
 	$(BIN)/python -m benchmarks.cold_start --json .cache/bench/cold_start.json
 	$(BIN)/python -m benchmarks.scale --json .cache/bench/scale.json
 	$(BIN)/python -m benchmarks.loop --json .cache/bench/loop.json
-	$(BIN)/python -m benchmarks.questions
+	$(BIN)/python -m benchmarks.questions --json .cache/bench/questions.json
 
 $(UV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, but this is %d.%d: use make PYTHON=python3.13 ..." % sys.version_info[:2])'

@@ -6,6 +6,8 @@ the embedded DynamoDB, which is most of it. An answer that differs from a count 
 error.
 """
 
+import argparse
+import json
 import logging
 import os
 import subprocess
@@ -13,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +145,10 @@ def list_problems(worlds: dict[int, list[Measurement]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print what each question costs, and fail if an answer is wrong."""
+    """Print what each question costs, write it as JSON into a file if one is named, and fail if an answer is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.questions")
+    parser.add_argument("--json", type=Path, help="the file for the figures")
+    options = parser.parse_args()
     worlds: dict[int, list[Measurement]] = {}
     print(
         f"{'records':>7}  {'question':28} {'answer':6}  {'wait s':>6}  {'command s':>9}  {'DynamoDB s':>10}  {'MB':>5}"
@@ -155,6 +160,9 @@ def main() -> None:
                 f"{count:7}  {item.title:28} {'right' if item.is_right else 'WRONG':6}  {item.wait_seconds:6.1f}  "
                 f"{item.command_seconds:9.1f}  {item.database_seconds:10.1f}  {item.megabytes:5.0f}"
             )
+    if options.json:
+        figures = [{"records": count, **asdict(item)} for count, items in worlds.items() for item in items]
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     problems = [*list_problems(worlds)]
     for problem in problems:
         print(problem, file=sys.stderr)
